@@ -1,0 +1,228 @@
+"""Headers of the client side: message types, frozen structs, timeouts, ids of events."""
+
+from __future__ import annotations
+
+import math
+import random
+import time
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from transports.errors import ProtocolError
+from transports.serializers import JSON, TEXT
+
+HANDSHAKE = "HANDSHAKE"
+OPERATION = "OPERATION"
+EXIT = "EXIT"
+REPLY = "REPLY"
+ERROR = "EXCEPTION"
+INVALID_MESSAGE = "INVALID_MESSAGE"
+TIMEOUT = "TIMEOUT"
+EVENT = "EVENT"
+INTERRUPT = "INTERRUPT"
+
+INVOCATION = "invokation"  # the wire's spelling
+EXECUTION = "execution"
+
+FRAMES = 5
+MAX_HEADER = 64 * 1024
+"""Bytes of a header above which it isn't read."""
+DEFAULT_TIMEOUT = 5.0
+
+
+class ZMQ_TRANSPORTS(StrEnum):
+    """The transports of ZeroMQ that are spoken here."""
+
+    TCP = "TCP"
+    IPC = "IPC"
+    INPROC = "INPROC"
+
+
+class Operation(StrEnum):
+    """What a request asks of a worker."""
+
+    READ = "readproperty"
+    WRITE = "writeproperty"
+    INVOKE = "invokeaction"
+    READ_MANY = "readmultipleproperties"
+    READ_ALL = "readallproperties"
+    WRITE_MANY = "writemultipleproperties"
+    WRITE_ALL = "writeallproperties"
+    DELETE = "deleteproperty"
+    PENDING = "pending"
+    """Ours alone: which of these message ids of mine do you still hold?"""
+
+
+class _Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    def __getitem__(self, key: str) -> Any:
+        if key not in self.__struct_fields__:
+            raise KeyError(f"{type(self).__name__} has no field {key!r}")
+        return getattr(self, key)
+
+    def json(self) -> dict[str, Any]:
+        """The header as a dictionary of its fields."""
+        return {name: getattr(self, name) for name in self.__struct_fields__}
+
+
+Context = dict[str, Any] | None | msgspec.UnsetType
+
+
+class RequestHeader(_Header, frozen=True, kw_only=True):
+    """Header of a request. Unknown fields are refused; `messageID` is echoed as it came."""
+
+    messageType: str
+    messageID: str | int
+    senderID: str
+    receiverID: str
+    serverExecutionContext: Context = msgspec.UNSET
+    thingExecutionContext: Context = msgspec.UNSET
+    thingID: str | None = ""
+    objekt: str | None = ""
+    operation: str | None = ""
+    payloadContentType: str | None = JSON
+    preencodedPayloadContentType: str | None = TEXT
+
+
+class ResponseHeader(_Header, frozen=True, kw_only=True):
+    """Header of a response: exactly these fields, clients fail on any other."""
+
+    messageType: str
+    messageID: str | int
+    receiverID: str
+    senderID: str
+    payloadContentType: str | None = JSON
+    preencodedPayloadContentType: str | None = ""
+
+
+class EventHeader(_Header, frozen=True, kw_only=True):
+    """Header of an event; `eventID` repeats the topic."""
+
+    messageType: str
+    messageID: str
+    senderID: str
+    eventID: str
+    payloadContentType: str | None = JSON
+    preencodedPayloadContentType: str | None = ""
+
+
+encode_header = msgspec.json.Encoder().encode
+decode_request_header = msgspec.json.Decoder(RequestHeader).decode
+decode_response_header = msgspec.json.Decoder(ResponseHeader).decode
+decode_event_header = msgspec.json.Decoder(EventHeader).decode
+
+
+class Limits(msgspec.Struct, frozen=True):
+    """How long a request may wait and run.
+
+    Attributes:
+        invocation_timeout: Seconds from arrival until it starts; None waits for ever.
+        execution_timeout: Seconds from start until its answer; None waits for ever.
+        oneway: No reply is wanted.
+    """
+
+    invocation_timeout: float | None = DEFAULT_TIMEOUT
+    execution_timeout: float | None = DEFAULT_TIMEOUT
+    oneway: bool = False
+
+
+def read_limits(context: Context, defaults: Limits) -> Limits:
+    """Read a server execution context in either spelling, snake_case first.
+
+    An absent context means `defaults`, a null one no limits. A key that is missing or null
+    means no limit, unless the context says `"defaults": true`, as our own clients do: then a
+    missing key takes its default.
+
+    Raises:
+        ProtocolError: A timeout that isn't a number, or a context that isn't an object.
+    """
+    if context is msgspec.UNSET:
+        return defaults
+    if context is None:
+        return Limits(None, None, False)
+    assert isinstance(context, dict)
+    fill = context.get("defaults") is True
+    return Limits(
+        _seconds(
+            context,
+            "invokation_timeout",
+            "invokationTimeout",
+            defaults.invocation_timeout if fill else None,
+        ),
+        _seconds(
+            context,
+            "execution_timeout",
+            "executionTimeout",
+            defaults.execution_timeout if fill else None,
+        ),
+        bool(context.get("oneway", False)),
+    )
+
+
+def _seconds(
+    context: Mapping[str, Any], snake: str, camel: str, missing: float | None
+) -> float | None:
+    name = snake if snake in context else camel
+    value = context.get(name, missing)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise ProtocolError(
+            f"serverExecutionContext.{name} must be a number of seconds or null, not {value!r:.80}"
+        )
+    try:
+        seconds = float(value)
+    except OverflowError:  # an integer of more than 308 digits
+        seconds = math.inf if value > 0 else -math.inf
+    return None if seconds == math.inf else seconds
+
+
+def execution_context(
+    invocation_timeout: float | None = DEFAULT_TIMEOUT,
+    execution_timeout: float | None = DEFAULT_TIMEOUT,
+    oneway: bool = False,
+) -> dict[str, Any]:
+    """A server execution context in both spellings, so that every release reads it."""
+    return {
+        "invokation_timeout": invocation_timeout,
+        "execution_timeout": execution_timeout,
+        "invokationTimeout": invocation_timeout,
+        "executionTimeout": execution_timeout,
+        "oneway": oneway,
+    }
+
+
+_UUID4 = (4 << 76) | (0b10 << 62)  # version nibble and variant bits of RFC 9562, section 5.4
+_SEQUENCE_BITS = 46
+
+
+def event_id(sequence: int, time_ns: int | None = None) -> str:
+    """A message id for an event that carries its sequence number and time.
+
+    The header of an event has no room for them and clients of the format refuse further
+    fields, so they take the bits of a UUID4 that are free: 60 bits of microseconds since the
+    epoch, then 46 bits of sequence and 16 random ones.
+
+    Args:
+        sequence: 0 to 2**46 - 1.
+        time_ns: Nanoseconds since the epoch; now if left out.
+    """
+    microseconds = (time.time_ns() if time_ns is None else time_ns) // 1000
+    low = ((sequence & ((1 << _SEQUENCE_BITS) - 1)) << 16) | random.getrandbits(16)
+    high = microseconds & ((1 << 60) - 1)
+    value = ((high >> 12) << 80) | ((high & 0xFFF) << 64) | low | _UUID4
+    return str(UUID(int=value))
+
+
+def read_event_id(message_id: str) -> tuple[int, float]:
+    """Sequence number and time (seconds since the epoch) of an id made by `event_id`.
+
+    Raises:
+        ValueError: Not a UUID.
+    """
+    value = UUID(message_id).int
+    high = ((value >> 80) << 12) | ((value >> 64) & 0xFFF)
+    return (value & ((1 << 62) - 1)) >> 16, high / 1e6

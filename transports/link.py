@@ -1,0 +1,91 @@
+"""The private side: control messages between the broker and a worker's lanes.
+
+A lane is one DEALER of a worker. Its routing id is `<token>.<lane>`, where the token is a secret
+of that incarnation: knowing it is what opens the link. Frames at the DEALER are::
+
+    [number, header, payload, raw]
+
+Number 0 is a control message, any other the broker's number of a request. A request's last three
+frames are the client's, untouched; a reply's are the client's answer, complete.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from transports.errors import ProtocolError
+
+QUEUED = "q"
+CONCURRENT = "c"
+CONTROL = bytes(8)
+LINK_FRAMES = 4
+
+
+class LaneOpen(msgspec.Struct, frozen=True, tag_field="type", tag="lane_open"):
+    """First message of each lane: the broker may send to it now."""
+
+
+class Ready(msgspec.Struct, frozen=True, tag_field="type", tag="ready"):
+    """The driver is built. The payload frame holds its description.
+
+    Attributes:
+        concurrent: Members that go to the concurrent lane.
+        capacity: How many of them may run at once.
+    """
+
+    concurrent: tuple[str, ...] = ()
+    capacity: int = 0
+
+
+class Failed(msgspec.Struct, frozen=True, tag_field="type", tag="failed"):
+    """The driver could not be built; the worker exits after this.
+
+    Attributes:
+        stage: What was being done: `import`, `build` or `describe`.
+        exception: Type, message and traceback, as on the wire.
+    """
+
+    stage: str
+    exception: dict[str, Any]
+
+
+class Stop(msgspec.Struct, frozen=True, tag_field="type", tag="stop"):
+    """To a worker: close the driver and exit."""
+
+
+Control = LaneOpen | Ready | Failed | Stop
+
+encode_control = msgspec.json.Encoder().encode
+_decoder = msgspec.json.Decoder(Control)
+
+
+def decode_control(header: bytes | memoryview) -> Control:
+    """Decode a control message.
+
+    Raises:
+        ProtocolError: Not a control message of this release.
+    """
+    try:
+        control: Control = _decoder.decode(header)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ProtocolError(f"control message: {error}") from error
+    return control
+
+
+def routing_id(token: str, lane: str) -> bytes:
+    """The routing id of a lane."""
+    return f"{token}.{lane}".encode()
+
+
+def pack_number(number: int) -> bytes:
+    """A request number as its frame."""
+    return number.to_bytes(8, "big")
+
+
+def unpack_number(frame: bytes) -> int:
+    """The request number of a frame. Raises ProtocolError if it isn't eight bytes."""
+    if len(frame) != 8:
+        raise ProtocolError(f"a request number has 8 bytes, this frame {len(frame)}")
+    return int.from_bytes(frame, "big")
