@@ -1,0 +1,35 @@
+"""Workers: each hosts one driver object and serves its members.
+
+Driver authors may use the markers `action`, `prop` and `Event`; they work in any program and
+import nothing beyond the standard library. The runtime is loaded when it is asked for.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from workers.markers import BoundEvent, Event, action, prop
+
+if TYPE_CHECKING:
+    from workers.spec import WorkerSpec
+    from workers.thread import WorkerThread
+
+__all__ = [
+    "BoundEvent",
+    "Event",
+    "WorkerSpec",
+    "WorkerThread",
+    "action",
+    "prop",
+]
+
+_LAZY = {"WorkerSpec": "spec", "WorkerThread": "thread"}
+
+
+def __getattr__(name: str) -> Any:
+    module = _LAZY.get(name)
+    if module is None:
+        raise AttributeError(f"module 'workers' has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f"workers.{module}"), name)

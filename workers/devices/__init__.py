@@ -1,0 +1,1 @@
+"""Simulated devices: drivers for examples and tests, usable in any program."""

@@ -1,0 +1,171 @@
+"""Where a driver's code runs beside the queued lane: an event loop, and a pool of threads."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import asyncio
+
+log = logging.getLogger("workers")
+
+Enter = Callable[[], AbstractContextManager[None]]
+"""A context in which a thread runs, such as its registration for records."""
+
+CAPACITY = 16
+"""Concurrent members that may run at once."""
+
+
+class EventLoop:
+    """One asyncio loop in a thread of its own, started by the first awaitable.
+
+    All of a driver's coroutines run in it, so that what one of them makes (locks, connections,
+    tasks) can be used by the next.
+
+    Args:
+        name: Name of the thread.
+        enter: A context in which the thread runs, such as its registration for records.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        enter: Enter = nullcontext,
+    ) -> None:
+        self._name = name
+        self._enter = enter
+        self._lock = threading.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+
+    def wait(self, awaitable: Any) -> Any:
+        """Run an awaitable to its end, from a thread that isn't the loop's; give its result.
+
+        Raises:
+            BaseException: What the awaitable raised.
+        """
+        import asyncio
+
+        future = asyncio.run_coroutine_threadsafe(_settle(awaitable), self._started())
+        try:
+            error, value = future.result()
+        except BaseException:
+            # this thread is to leave: a signal's exception, not the awaitable's
+            future.cancel()
+            raise
+        if error is not None:
+            raise error
+        return value
+
+    def stop(self, patience: float = 1.0) -> None:
+        """Cancel what runs and end the thread; leave it behind if it takes too long.
+
+        Args:
+            patience: Seconds to wait.
+        """
+        with self._lock:
+            loop, thread = self._loop, self._thread
+            self._loop = self._thread = None
+        if loop is None or thread is None:
+            return
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(patience)
+
+    def _started(self) -> asyncio.AbstractEventLoop:
+        import asyncio
+
+        with self._lock:
+            if self._loop is None:
+                self._loop = asyncio.new_event_loop()
+                self._thread = threading.Thread(
+                    target=self._run, args=(self._loop,), name=self._name, daemon=True
+                )
+                self._thread.start()
+            return self._loop
+
+    def _run(self, loop: asyncio.AbstractEventLoop) -> None:
+        import asyncio
+
+        with self._enter():
+            asyncio.set_event_loop(loop)
+            while True:
+                try:
+                    loop.run_forever()
+                    break
+                except (SystemExit, KeyboardInterrupt):
+                    # asyncio lets these two through from any task, and the loop must go on
+                    log.exception("a background task of the driver raised")
+            tasks = asyncio.all_tasks(loop)
+            for task in tasks:
+                task.cancel()
+            loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+            loop.close()
+
+
+async def _settle(awaitable: Any) -> tuple[BaseException | None, Any]:
+    try:
+        return None, await awaitable
+    except BaseException as error:  # noqa: BLE001  raised again where it is waited for
+        return error, None
+
+
+class ThreadPool:
+    """Up to a number of daemon threads, each started when all others are busy.
+
+    The interpreter waits at its exit for the threads of concurrent.futures, and one call of a
+    driver may never return.
+
+    Args:
+        name: Name of the threads.
+        size: Most threads.
+        enter: A context in which each thread runs.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        size: int = CAPACITY,
+        enter: Enter = nullcontext,
+    ) -> None:
+        self._name = name
+        self._size = size
+        self._enter = enter
+        self._work: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._lock = threading.Lock()
+        self._free = 0  # threads that wait, less calls that do
+        self._threads = 0
+
+    def submit(self, call: Callable[[], None]) -> None:
+        """Run a function, which must not raise, as soon as a thread is free."""
+        with self._lock:
+            if self._free <= 0 and self._threads < self._size:
+                self._threads += 1
+                threading.Thread(
+                    target=self._run, name=f"{self._name}-{self._threads}", daemon=True
+                ).start()
+            else:
+                self._free -= 1
+        self._work.put(call)
+
+    def stop(self) -> None:
+        """Let each thread end when it is free."""
+        with self._lock:
+            threads = self._threads
+        for _ in range(threads):
+            self._work.put(None)
+
+    def _run(self) -> None:
+        with self._enter():
+            while True:
+                call = self._work.get()
+                if call is None:
+                    return
+                call()
+                del call  # it holds the request's frames
+                with self._lock:
+                    self._free += 1

@@ -1,0 +1,105 @@
+"""What a caller is told of an exception: the driver's part of it, whatever it is."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from types import TracebackType
+
+from transports.exceptions import FAILED, NOT_STARTED, describe_exception, exception_payload
+from transports.exceptions import refusal_payload as _refusal
+
+_RUNTIME = (
+    str(Path(__file__).parent),
+    str(Path(__file__).parent.parent / "transports"),
+)
+_CARRIERS = ("asyncio", "concurrent", "importlib")
+"""Packages of the standard library by which the runtime calls a driver."""
+
+
+class Refused(Exception):
+    """A request that never reached the driver.
+
+    Args:
+        kind: Name of the builtin exception that the caller sees.
+        message: What is wrong and how to mend it.
+
+    Attributes:
+        payload: The payload of the EXCEPTION.
+    """
+
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+        self.payload = _refusal(kind, message, NOT_STARTED)
+
+
+def strip(error: BaseException) -> None:
+    """Take the runtime's own frames off the front of an exception's traceback."""
+    trace = error.__traceback__
+    while trace is not None and _is_ours(trace):
+        trace = trace.tb_next
+    error.__traceback__ = trace
+
+
+def failure_body(error: BaseException, note: str = "") -> dict[str, object]:
+    """The JSON object of a driver's exception; never raises.
+
+    Args:
+        error: What the driver raised.
+        note: A line to add to its notes.
+    """
+    strip(error)
+    try:
+        body: dict[str, object] = describe_exception(error, FAILED)
+    except BaseException as second:  # noqa: BLE001  its methods are the driver's code too
+        line = _unprintable(error, second)
+        body = {
+            "message": line,
+            "type": "RuntimeError",
+            "traceback": [f"RuntimeError: {line}"],
+            "notes": None,
+            "outcome": FAILED,
+        }
+    if note:
+        notes = body["notes"]
+        body["notes"] = [*notes, note] if isinstance(notes, list) else [note]
+    return body
+
+
+def failure_payload(error: BaseException) -> bytes:
+    """The payload of the EXCEPTION for what a driver raised; never raises."""
+    strip(error)
+    try:
+        return exception_payload(error, FAILED)
+    except BaseException as second:  # noqa: BLE001  its methods are the driver's code too
+        return _refusal("RuntimeError", _unprintable(error, second), FAILED)
+
+
+def unsendable_payload(member: str, value: object, error: BaseException) -> bytes:
+    """The payload of the EXCEPTION for a result that can't be encoded."""
+    kind = type(value)
+    name = kind.__qualname__
+    if kind.__module__ != "builtins":
+        name = f"{kind.__module__}.{name}"
+    try:
+        reason = str(error)
+    except BaseException as second:  # noqa: BLE001  raised by the value's own methods
+        reason = type(second).__name__
+    reason = reason.encode("utf-8", "backslashreplace").decode()
+    message = f"{member} was done, but its result of type {name} can't be sent: {reason}"
+    return _refusal("TypeError", message, FAILED)
+
+
+def _unprintable(error: BaseException, second: BaseException) -> str:
+    return f"{type(error).__name__} (it can't be shown: {type(second).__name__})"
+
+
+def _is_ours(trace: TracebackType) -> bool:
+    code = trace.tb_frame.f_code
+    folder = str(Path(code.co_filename).parent)
+    if folder in _RUNTIME:
+        return True
+    module = str(trace.tb_frame.f_globals.get("__name__", ""))
+    head = module.partition(".")[0]
+    return head in _CARRIERS and head in sys.stdlib_module_names

@@ -1,0 +1,73 @@
+"""What a worker is told at its start: plain data that survives JSON."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+
+class WorkerSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One incarnation of one worker.
+
+    Attributes:
+        rig: Id of the rig; the sender of all answers.
+        worker: Name of the worker; its thing id.
+        incarnation: Which life of the worker this is, from 1.
+        driver: What to host, as `package.module:Class` or `package.module:factory`.
+        args: Positional arguments of the driver.
+        kwargs: Keyword arguments of the driver.
+        concurrent: Members that may run beside the queued ones.
+        stop_with: Method that closes the driver; None looks for the usual ones.
+        link: Address of the broker's back socket.
+        events: Address of the socket that takes events.
+        token: Secret of this incarnation, which opens the link.
+        folder: Folder that is put first on `sys.path`; empty for none.
+        cwd: Working directory; None keeps the one of the parent.
+        env: Environment variables to set.
+        log_level: Lowest level of records: debug, info, warning, error, critical.
+        supervisor_pid: Process id of the supervisor; 0 when nobody supervises.
+        event_base: Sequence number before that of the first event of each name.
+        place: Where the worker stands in the configuration, as `file:line:column`.
+        event_addresses: Where clients subscribe to events.
+        request_addresses: Where clients send requests.
+    """
+
+    rig: str
+    worker: str
+    incarnation: int = 1
+    driver: str
+    args: list[Any] = msgspec.field(default_factory=list)
+    kwargs: dict[str, Any] = msgspec.field(default_factory=dict)
+    concurrent: list[str] = msgspec.field(default_factory=list)
+    stop_with: str | None = None
+    link: str
+    events: str
+    token: str
+    folder: str = ""
+    cwd: str | None = None
+    env: dict[str, str] = msgspec.field(default_factory=dict)
+    log_level: str = "info"
+    supervisor_pid: int = 0
+    event_base: int = 0
+    place: str = ""
+    event_addresses: list[str] = msgspec.field(default_factory=list)
+    request_addresses: list[str] = msgspec.field(default_factory=list)
+
+    def __repr__(self) -> str:
+        # token, env and arguments may be secrets, and a repr ends in logs and tracebacks
+        return f"<WorkerSpec {self.rig}/{self.worker} {self.incarnation}: {self.driver}>"
+
+    def to_dict(self) -> dict[str, Any]:
+        """The spec as builtins, for a process boundary."""
+        plain: dict[str, Any] = msgspec.to_builtins(self)
+        return plain
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> WorkerSpec:
+        """The spec that `to_dict` wrote.
+
+        Raises:
+            msgspec.ValidationError: A field is missing, unknown or of another type.
+        """
+        return msgspec.convert(data, cls)
