@@ -1,0 +1,509 @@
+"""The broker's core: who waits, who runs, and what each client is told.
+
+No sockets, clock or threads: it takes frames and `now` (seconds, monotonic) and leaves effects.
+A request is QUEUED, then DISPATCHED, then answered exactly once: with the worker's reply, with
+a timeout, with the loss of its worker, or with a refusal. A lane has one operation in flight for
+each unit of its capacity, so a timeout of the invocation proves that nothing was started.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import msgspec
+
+from orchestrator.effects import (
+    Describe,
+    Effect,
+    Fact,
+    Overran,
+    ToClient,
+    ToWorker,
+    WorkerReady,
+    WorkerUnbuilt,
+)
+from orchestrator.intake import (
+    Caps,
+    Refusal,
+    find_message_id,
+    read_header,
+    refuse_protocol,
+    refuse_unread,
+    response,
+    unknown_worker,
+)
+from orchestrator.lanes import Lane, Peer, Phase
+from orchestrator.pending import Deadlines, Key, Request, State
+from transports.errors import ProtocolError, SerializationError
+from transports.exceptions import NOT_STARTED, UNKNOWN, refusal_payload
+from transports.link import (
+    CONTROL,
+    LINK_FRAMES,
+    Failed,
+    LaneOpen,
+    Ready,
+    Stop,
+    decode_control,
+    encode_control,
+    pack_number,
+    unpack_number,
+)
+from transports.messages import (
+    ERROR,
+    EXECUTION,
+    EXIT,
+    HANDSHAKE,
+    INVALID_MESSAGE,
+    INVOCATION,
+    OPERATION,
+    REPLY,
+    TIMEOUT,
+    Limits,
+    Operation,
+    RequestHeader,
+    read_limits,
+)
+from transports.serializers import decode
+
+DESCRIPTION = "get_thing_description"
+
+
+class Broker:
+    """Routes requests to workers and keeps their deadlines.
+
+    Args:
+        rig: Id of the rig: what clients see as the server's id.
+        caps: What one client can make the broker keep.
+    """
+
+    def __init__(self, rig: str, caps: Caps | None = None) -> None:
+        self.rig = rig
+        self.caps = caps or Caps()
+        self.counts: Counter[str] = Counter()
+        self.peers: dict[str, Peer] = {}
+        self._lanes: dict[bytes, Lane] = {}
+        self._requests: dict[int, Request] = {}
+        self._keys: dict[Key, Request] = {}
+        self._deadlines = Deadlines(self._requests)
+        self._number = 0
+        self._effects: list[Effect] = []
+
+    # -- what the loop asks ---------------------------------------------------------------
+
+    def take_effects(self) -> list[Effect]:
+        """The effects since the last call, in order."""
+        effects, self._effects = self._effects, []
+        return effects
+
+    @property
+    def next_deadline(self) -> float | None:
+        """When `tick` is due; None while nothing has a deadline."""
+        return self._deadlines.next()
+
+    def __len__(self) -> int:
+        """How many requests are in the table."""
+        return len(self._requests)
+
+    @property
+    def unanswered(self) -> int:
+        """How many requests have no answer yet."""
+        return len(self._keys)
+
+    def queued(self, worker: str) -> int:
+        """How many requests wait for a worker."""
+        return self.peers[worker].waiting
+
+    def running(self, worker: str) -> list[Request]:
+        """What a worker was given and hasn't answered, overdue operations included."""
+        return self.peers[worker].running()
+
+    # -- clients --------------------------------------------------------------------------
+
+    def receive_client(self, frames: list[Any], now: float, count: int | None = None) -> None:
+        """Take a client's message.
+
+        Args:
+            frames: As received, identity first, cut to five.
+            now: Monotonic seconds.
+            count: How many frames it had, when that is more than were kept.
+        """
+        client = bytes(frames[0])
+        try:
+            header, size = read_header(frames, count or len(frames), self.caps)
+        except Refusal as refusal:
+            self._refuse_unread(client, find_message_id(frames), refusal)
+            return
+        if self._is_pending(client, header.messageID):
+            return
+        kind = header.messageType
+        if kind == HANDSHAKE:
+            self._tell(client, header, HANDSHAKE)
+            return
+        try:
+            if kind == EXIT:
+                raise Refusal("PermissionError", "EXIT is refused; stop a rig with: orch down")
+            if kind != OPERATION:
+                raise Refusal("ValueError", f"message type {kind!r} isn't a request")
+            if header.operation == Operation.PENDING:
+                self._tell_pending(client, header, frames[3])
+                return
+            self._accept(client, header, frames, size, now)
+        except ProtocolError as error:
+            self._refuse(client, header, refuse_protocol(error))
+        except Refusal as refusal:
+            self._refuse(client, header, refusal)
+
+    def _is_pending(self, client: bytes, message_id: str | int) -> bool:
+        """Whether a message reuses a pending id: any answer to it would settle that request."""
+        if (client, message_id) not in self._keys:
+            return False
+        self.counts["duplicates"] += 1
+        self._fact("warning", "message with a pending request's id dropped", request=message_id)
+        return True
+
+    def _accept(
+        self, client: bytes, header: RequestHeader, frames: list[Any], size: int, now: float
+    ) -> None:
+        key = (client, header.messageID)
+        peer = self.peers.get(header.thingID or "")
+        if peer is None:
+            raise unknown_worker(self.rig, header.thingID, self.peers)
+        member = header.objekt or ""
+        limits = read_limits(header.serverExecutionContext, peer.limits_of(member))
+        self._number = number = self._number + 1
+        wait = limits.invocation_timeout
+        request = Request(
+            number=number,
+            client=client,
+            message_id=header.messageID,
+            sender=header.senderID,
+            worker=peer.name,
+            member=member,
+            operation=header.operation or "",
+            content_type=header.payloadContentType,
+            frames=frames[2:],
+            size=size,
+            arrived=now,
+            deadline=None if wait is None else now + wait,
+            execution_timeout=limits.execution_timeout,
+            oneway=limits.oneway,
+        )
+        run = limits.execution_timeout
+        if (wait is not None and wait <= 0) or (run is not None and run <= 0):
+            self._answer(request, TIMEOUT, _TIMEOUT_PAYLOADS[INVOCATION])
+            self.counts["invocation timeouts"] += 1
+            return
+        if member == DESCRIPTION and peer.described:
+            self._requests[number] = self._keys[key] = request
+            self._describe(request)
+            return
+        if peer.phase is Phase.CLOSED:
+            self._answer_error(request, "ConnectionRefusedError", peer.reason, NOT_STARTED)
+            return
+        lane = peer.lane_for(member)
+        if lane.free and not lane.queue:
+            self._requests[number] = self._keys[key] = request
+            self._dispatch(lane, request, now)
+            return
+        self._check_room(peer, request)
+        self._requests[number] = self._keys[key] = request
+        peer.enqueue(lane, request)
+        self._deadlines.add(request)
+
+    def _check_room(self, peer: Peer, request: Request) -> None:
+        caps = self.caps
+        if peer.waiting >= caps.queue:
+            full = f"{caps.queue} requests wait"
+        elif peer.count_of(request.client) >= caps.queue_per_client:
+            full = f"{caps.queue_per_client} requests of this client wait"
+        elif peer.waiting_bytes + request.size > caps.queue_bytes:
+            full = f"requests of {peer.waiting_bytes} bytes wait"
+        else:
+            return
+        raise Refusal(
+            "BufferError", f"worker {peer.name!r} is busy: {full} for it; try again later"
+        )
+
+    def _dispatch(self, lane: Lane, request: Request, now: float) -> None:
+        timeout = request.execution_timeout
+        request.state = State.DISPATCHED
+        request.started = now
+        request.deadline = None if timeout is None else now + timeout
+        self._deadlines.add(request)
+        lane.running[request.number] = request
+        frames = [lane.id, pack_number(request.number), *request.frames]
+        self._effects.append(ToWorker(frames, request.number))
+
+    def _describe(self, request: Request) -> None:
+        request.state = State.DISPATCHED
+        request.deadline = None
+        self._effects.append(
+            Describe(request.number, request.worker, request.frames[1], request.content_type)
+        )
+
+    def described(self, number: int, kind: str, payload: bytes) -> None:
+        """Give the answer that a `Describe` effect asked for."""
+        self._answer_unless_oneway(self._requests.pop(number), kind, payload)
+
+    # -- workers --------------------------------------------------------------------------
+
+    def receive_link(self, frames: list[Any], now: float) -> None:
+        """Take a message from the private side: routing id, number, header, payload, raw."""
+        lane = self._lanes.get(bytes(frames[0]))
+        if lane is None:
+            self.counts["strangers"] += 1
+            self._fact("warning", "frame of an unknown or ended incarnation dropped")
+            return
+        try:
+            if len(frames) != LINK_FRAMES + 1:
+                raise ProtocolError(f"{len(frames)} frames instead of {LINK_FRAMES + 1}")
+            number = unpack_number(bytes(frames[1]))
+            if number == 0:
+                self._control(lane, frames, now)
+                return
+        except ProtocolError as error:
+            self._fact("error", "link message dropped", worker=lane.peer.name, reason=str(error))
+            return
+        request = lane.running.pop(number, None)
+        if request is None:
+            self.counts["late replies"] += 1
+            self._fact("debug", "late reply dropped", worker=lane.peer.name)
+            return
+        del self._requests[number]
+        if request.state is State.OVERRUN:
+            self.counts["late replies"] += 1
+            self._fact(
+                "info",
+                "overdue operation ended, its reply dropped",
+                worker=request.worker,
+                member=request.member,
+                request=request.message_id,
+                seconds=round(now - request.started, 3),
+            )
+        else:
+            del self._keys[request.key]
+            if not request.oneway:
+                self._effects.append(ToClient([request.client, b"", *frames[2:]]))
+        self.counts["answered"] += 1
+        if lane.queue:
+            self._pump(lane, now)
+
+    def _control(self, lane: Lane, frames: list[Any], now: float) -> None:
+        control = decode_control(bytes(frames[2]))
+        peer = lane.peer
+        if isinstance(control, LaneOpen):
+            lane.open = True
+        elif isinstance(control, Ready):
+            try:
+                description = decode(bytes(frames[3]))
+            except SerializationError as error:
+                raise ProtocolError(str(error)) from error
+            peer.ready(frozenset(control.concurrent), control.capacity, description)
+            self._effects.append(WorkerReady(peer.name, peer.incarnation))
+            if peer.described:
+                for request in peer.take_all(DESCRIPTION):
+                    self._describe(request)
+        elif isinstance(control, Failed):
+            self._effects.append(
+                WorkerUnbuilt(peer.name, peer.incarnation, control.stage, control.exception)
+            )
+        for each in peer.lanes:
+            self._pump(each, now)
+
+    def _pump(self, lane: Lane, now: float) -> None:
+        self.tick(now)  # what is overdue neither starts nor takes a turn
+        while lane.queue and lane.free:
+            self._dispatch(lane, lane.peer.dequeue(lane), now)
+
+    # -- what the supervisor tells --------------------------------------------------------
+
+    def add_worker(
+        self, name: str, limits: Limits, timeouts: dict[str, float | None] | None = None
+    ) -> None:
+        """Make a worker known; its requests queue until it is ready or closed.
+
+        Args:
+            name: The thing id.
+            limits: Timeouts for requests that bring none.
+            timeouts: Execution timeouts by member, seconds or None.
+        """
+        self.peers[name] = Peer(name, limits, timeouts or {})
+
+    def expect(self, worker: str, incarnation: int, token: str) -> None:
+        """Open the link for an incarnation: only who knows `token` is heard as it."""
+        peer = self.peers[worker]
+        for lane in peer.expect(incarnation, token):
+            self._lanes[lane.id] = lane
+
+    def refuse(self, worker: str, reason: str) -> None:
+        """Refuse what waits for a worker and what comes; what runs may end."""
+        self._close(self.peers[worker], reason)
+
+    def hold(self, worker: str) -> None:
+        """Let requests queue again for a worker that was closed."""
+        self.peers[worker].hold()
+
+    def ask_to_stop(self, worker: str, now: float, *, hold: bool, reason: str) -> bool:
+        """Stop dispatching to a worker and tell it to close.
+
+        What runs may end. What waits is kept if `hold`, else refused with `reason`.
+
+        Returns:
+            Whether the worker could be told; it can't before its queued lane is open.
+        """
+        peer = self.peers[worker]
+        peer.stopping = True
+        told = peer.queued.open
+        if told:
+            frames = [peer.queued.id, CONTROL, encode_control(Stop()), b"", b""]
+            self._effects.append(ToWorker(frames, 0))
+        if hold:
+            peer.hold()
+        else:
+            self._close(peer, reason)
+        return told
+
+    def lost(self, worker: str, now: float, *, reason: str, holds: bool) -> None:
+        """Settle what an ended incarnation held.
+
+        What ran is answered "outcome unknown". What waits is kept for the next incarnation if
+        one may follow, else refused.
+        """
+        peer = self.peers[worker]
+        for lane in peer.lanes:
+            self._lanes.pop(lane.id, None)
+        for request in peer.running():
+            del self._requests[request.number]
+            if request.state is State.OVERRUN:
+                continue
+            self.counts["unknown outcomes"] += 1
+            text = f"{reason} while it ran {request.worker}.{request.member}: outcome unknown"
+            self._fact(
+                "warning",
+                "request lost with its worker",
+                worker=worker,
+                member=request.member,
+                request=request.message_id,
+            )
+            self._answer_error(request, "ConnectionResetError", text, UNKNOWN)
+        peer.ended()
+        if not holds:
+            self._close(peer, reason)
+
+    def _close(self, peer: Peer, reason: str) -> None:
+        for request in peer.close(reason):
+            del self._requests[request.number]
+            self._answer_error(request, "ConnectionRefusedError", reason, NOT_STARTED)
+
+    def unreachable(self, number: int, now: float) -> None:
+        """A `ToWorker` couldn't be sent: the request was not started and waits again.
+
+        The lane gets nothing more until it says that it is open.
+        """
+        request = self._requests.get(number)
+        if request is None or request.state is State.QUEUED:
+            return
+        peer = self.peers[request.worker]
+        for lane in peer.lanes:
+            if lane.running.pop(number, None) is not None:
+                lane.open = False
+        if request.state is State.OVERRUN:
+            del self._requests[number]
+        elif peer.phase is Phase.CLOSED:
+            del self._requests[number]
+            self._answer_error(request, "ConnectionRefusedError", peer.reason, NOT_STARTED)
+        else:
+            request.state = State.QUEUED
+            request.deadline = request.waits_until
+            peer.enqueue(peer.lane_for(request.member), request, front=True)
+            self._deadlines.add(request)
+
+    # -- time -----------------------------------------------------------------------------
+
+    def tick(self, now: float) -> None:
+        """Answer the requests whose deadline has come."""
+        for request in self._deadlines.expired(now):
+            if request.state is State.QUEUED:
+                self.peers[request.worker].forget(request)
+                self._expire_waiting(request)
+            else:
+                self._expire_running(request, now)
+
+    def _expire_waiting(self, request: Request) -> None:
+        del self._requests[request.number]
+        self.counts["invocation timeouts"] += 1
+        self._fact(
+            "warning",
+            "invocation timed out, not started",
+            worker=request.worker,
+            member=request.member,
+            request=request.message_id,
+        )
+        self._answer(request, TIMEOUT, _TIMEOUT_PAYLOADS[INVOCATION])
+
+    def _expire_running(self, request: Request, now: float) -> None:
+        peer = self.peers[request.worker]
+        self.counts["execution timeouts"] += 1
+        self._fact(
+            "warning",
+            "execution timed out, it runs on",
+            worker=request.worker,
+            member=request.member,
+            request=request.message_id,
+            seconds=round(now - request.started, 3),
+        )
+        request.state = State.OVERRUN
+        request.deadline = None
+        self._answer(request, TIMEOUT, _TIMEOUT_PAYLOADS[EXECUTION])
+        self._effects.append(Overran(request.worker, peer.incarnation, request.member))
+
+    # -- answers --------------------------------------------------------------------------
+
+    def _tell(
+        self, client: bytes, header: RequestHeader, kind: str, payload: bytes = b"null"
+    ) -> None:
+        frames = response(client, header.messageID, header.senderID, self.rig, kind, payload)
+        self._effects.append(ToClient(frames))
+
+    def _tell_pending(self, client: bytes, header: RequestHeader, payload: Any) -> None:
+        try:
+            ids = msgspec.json.decode(bytes(payload), type=list[str | int])
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise Refusal("ValueError", f"pending takes a list of message ids: {error}") from error
+        held = [each for each in ids if (client, each) in self._keys]
+        self._tell(client, header, REPLY, msgspec.json.encode(held))
+
+    def _refuse(self, client: bytes, header: RequestHeader, refusal: Refusal) -> None:
+        self.counts["refused"] += 1
+        self._fact("warning", "request refused", request=header.messageID, reason=refusal.message)
+        payload = refusal_payload(refusal.type, refusal.message, NOT_STARTED)
+        self._tell(client, header, INVALID_MESSAGE, payload)
+
+    def _refuse_unread(self, client: bytes, message_id: str, refusal: Refusal) -> None:
+        self.counts["refused"] += 1
+        self._fact("warning", "malformed message refused", reason=refusal.message)
+        if not self._is_pending(client, message_id):
+            self._effects.append(ToClient(refuse_unread(client, message_id, self.rig, refusal)))
+
+    def _answer_error(self, request: Request, type_: str, message: str, outcome: str) -> None:
+        self._answer_unless_oneway(request, ERROR, refusal_payload(type_, message, outcome))
+
+    def _answer_unless_oneway(self, request: Request, kind: str, payload: bytes) -> None:
+        if request.oneway:
+            self._keys.pop(request.key, None)
+        else:
+            self._answer(request, kind, payload)
+
+    def _answer(self, request: Request, kind: str, payload: bytes) -> None:
+        self._keys.pop(request.key, None)
+        frames = response(
+            request.client, request.message_id, request.sender, self.rig, kind, payload
+        )
+        self._effects.append(ToClient(frames))
+
+    def _fact(self, level: str, text: str, **fields: Any) -> None:
+        self._effects.append(Fact(level, text, fields))
+
+
+_TIMEOUT_PAYLOADS = {name: msgspec.json.encode(name) for name in (INVOCATION, EXECUTION)}

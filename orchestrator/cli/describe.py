@@ -1,0 +1,155 @@
+"""`describe`: what workers offer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from orchestrator.cli.failures import print_out
+from orchestrator.cli.options import json_option, read_optional_text, rig_option
+from orchestrator.cli.rigs import check_worker, describe_worker, open_rig, status_of_rig
+from orchestrator.cli.show import Cell, is_terminal, print_table, safe, to_json
+from orchestrator.cli.workers import STYLES
+
+if TYPE_CHECKING:
+    from orchestrator.client import Rig
+
+DESCRIBED = ("READY", "STOPPING")
+"""States of a worker that has a description without waiting for it."""
+CHOICES = 4
+"""Values of an enumeration that are shown."""
+
+
+@click.command()
+@click.argument("worker", required=False, callback=read_optional_text)
+@json_option
+@rig_option
+def describe(worker: str | None, as_json: bool) -> None:
+    """List a worker's members, or all workers.
+
+    Members are properties, actions and events; --json gives the W3C Thing Description.
+    """
+    as_json = as_json or not is_terminal()
+    with open_rig() as rig:
+        if worker is None:
+            _all_workers(rig, as_json)
+            return
+        check_worker(rig, worker)
+        thing = describe_worker(rig, worker)
+    if as_json:
+        print_out(to_json(thing))
+    else:
+        _show_thing(worker, thing)
+
+
+def _all_workers(rig: Rig, as_json: bool) -> None:
+    workers = status_of_rig(rig)["workers"]
+    things = {
+        worker["name"]: describe_worker(rig, worker["name"])
+        if worker["state"] in DESCRIBED
+        else None
+        for worker in workers
+    }
+    if as_json:
+        print_out(to_json(things))
+        return
+    print_table(
+        ("WORKER", "STATE", "CLASS", "PROPERTIES", "ACTIONS", "EVENTS", "DESCRIPTION"),
+        [_brief(worker, things[worker["name"]]) for worker in workers],
+        right=(3, 4, 5),
+    )
+
+
+def _brief(worker: dict[str, Any], thing: dict[str, Any] | None) -> list[Cell]:
+    state = worker["state"]
+    head: list[Cell] = [(worker["name"], "bold"), (state, STYLES.get(state, ""))]
+    if thing is None:
+        return [*head, *[("-", "")] * 5]
+    counts = (str(len(thing.get(kind, {}))) for kind in ("properties", "actions", "events"))
+    return [
+        *head,
+        (safe(thing.get("title", "")), ""),
+        *((count, "") for count in counts),
+        (_first_line(thing), "dim"),
+    ]
+
+
+def _show_thing(worker: str, thing: dict[str, Any]) -> None:
+    print_out(f"{click.style(worker, bold=True)}  {safe(thing.get('title', ''))}")
+    for line in thing.get("description", "").splitlines():
+        print_out(click.style(f"  {safe(line)}".rstrip(), dim=True))
+    properties, actions, events = (
+        thing.get(kind, {}) for kind in ("properties", "actions", "events")
+    )
+    if properties:
+        print_out("")
+        print_table(
+            ("PROPERTY", "TYPE", "UNIT", "ACCESS", "DESCRIPTION"),
+            [_property(name, affordance) for name, affordance in properties.items()],
+        )
+    if actions:
+        print_out("")
+        print_out(click.style("ACTION", bold=True))
+        for name, affordance in actions.items():
+            _show_action(name, affordance)
+    if events:
+        print_out("")
+        print_table(
+            ("EVENT", "TYPE", "DESCRIPTION"),
+            [
+                [
+                    (safe(name), "cyan"),
+                    (type_text(affordance.get("data", {})), ""),
+                    (_first_line(affordance), "dim"),
+                ]
+                for name, affordance in events.items()
+            ],
+        )
+
+
+def _property(name: str, affordance: dict[str, Any]) -> list[Cell]:
+    access = "ro" if affordance.get("readOnly") else "rw"
+    if affordance.get("observable"):
+        access += ", observable"
+    return [
+        (safe(name), "cyan"),
+        (type_text(affordance), ""),
+        (safe(str(affordance.get("unit", ""))), ""),
+        (access, ""),
+        (_first_line(affordance), "dim"),
+    ]
+
+
+def _show_action(name: str, affordance: dict[str, Any]) -> None:
+    beside = "  concurrent" if affordance.get("orch:concurrent") else ""
+    signature = safe(affordance.get("orch:signature", "(...)"))
+    print_out(click.style(safe(name), fg="cyan") + signature + click.style(beside, fg="green"))
+    if text := _first_line(affordance):
+        print_out(click.style(f"    {text}", dim=True))
+
+
+def _first_line(affordance: dict[str, Any]) -> str:
+    lines = str(affordance.get("description", "")).strip().splitlines()
+    return safe(lines[0]) if lines else ""
+
+
+def type_text(schema: dict[str, Any]) -> str:
+    """The type that a JSON schema allows, in short: `number`, `list[number] | null`."""
+    if "oneOf" in schema:
+        return " | ".join(dict.fromkeys(type_text(choice) for choice in schema["oneOf"]))
+    if "enum" in schema:
+        values = [safe(str(value)) for value in schema["enum"]]
+        more = ["…"] if len(values) > CHOICES else []
+        return " | ".join([*values[:CHOICES], *more])
+    if "orch:type" in schema:
+        return safe(str(schema["orch:type"]))
+    kind = schema.get("type")
+    if kind == "array":
+        if "orch:contentType" in schema:
+            return "ndarray"
+        items = schema.get("items")
+        return f"list[{type_text(items)}]" if isinstance(items, dict) and items else "list"
+    if isinstance(kind, list):
+        return " | ".join(str(each) for each in kind)
+    return str(kind or "any")

@@ -1,0 +1,148 @@
+"""`run --detach`: a rig in the background, and waiting until it is up."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from orchestrator.cli.failures import CommandError, Exit, Terminated, print_out, say
+from orchestrator.cli.workers import show_workers
+
+if TYPE_CHECKING:
+    from orchestrator.config import RigConfig
+
+UP_WITHIN = 60.0
+"""Seconds to wait for all workers; the rig goes on if some of them take longer."""
+LOOK_AGAIN = 0.05
+"""Seconds between looks, each of them a wait for the rig's process to end."""
+TAIL = 20
+"""Lines of a dead rig's output that are shown."""
+SETTLED = ("READY", "FAILED", "STOPPED")
+
+
+def start_detached(config: RigConfig) -> int:
+    """Run a rig in a session of its own and wait until its workers are ready or have failed.
+
+    Returns:
+        The exit status: `DONE`, also when some workers failed.
+
+    Raises:
+        AlreadyRunning: A rig of this id runs.
+        CommandError: It didn't come up.
+    """
+    _refuse_second(config.rig)
+    log = _log_file(config.rig)
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, *_ourselves(), "run", str(config.file)],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+    try:
+        status = _await(config.rig, process, log)
+    except (KeyboardInterrupt, Terminated):
+        say(f"rig {config.rig} goes on in the background, pid {process.pid}")
+        raise
+    print_out(f"rig {config.rig} runs: pid {process.pid}, {', '.join(status['addresses'])}")
+    print_out(f"its output: {log}")
+    print_out("")
+    show_workers(status["workers"])
+    if late := [worker["name"] for worker in status["workers"] if worker["state"] not in SETTLED]:
+        say(f"not settled after {UP_WITHIN:.0f} s: {', '.join(late)}")
+    return Exit.DONE
+
+
+def _await(rig: str, process: subprocess.Popen[bytes], log: Path) -> dict[str, Any]:
+    """The rig's status once its workers have settled, or when they had their time."""
+    from orchestrator.client import connect
+    from orchestrator.errors import OrchError
+
+    deadline = time.monotonic() + UP_WITHIN
+    status: dict[str, Any] | None = None
+    while time.monotonic() < deadline:
+        if (code := _ended(process)) is not None:
+            raise _not_up(rig, code, log)
+        try:
+            with connect(rig) as connection:
+                while time.monotonic() < deadline and _ended(process) is None:
+                    status = connection.status()
+                    if all(worker["state"] in SETTLED for worker in status["workers"]):
+                        return status
+        except OrchError:
+            continue  # not listening yet, or gone: the process tells
+    if status is None:
+        raise CommandError(
+            f"rig {rig} doesn't answer after {UP_WITHIN:.0f} s; its pid is {process.pid}",
+            Exit.NOT_STARTED,
+            _tail(log),
+        )
+    return status
+
+
+def _ended(process: subprocess.Popen[bytes]) -> int | None:
+    """Wait for the process to end, for a moment; returns its exit status if it did."""
+    try:
+        return process.wait(LOOK_AGAIN)
+    except subprocess.TimeoutExpired:
+        return None
+
+
+def _not_up(rig: str, code: int, log: Path) -> CommandError:
+    """Why it ended: by its own status where that says more than that it didn't come up."""
+    how = f"exit status {code}" if code >= 0 else f"killed by signal {-code}"
+    status = code if code == Exit.USAGE else Exit.NOT_STARTED
+    return CommandError(f"rig {rig} did not come up ({how}); it said:", status, _tail(log))
+
+
+def _tail(log: Path) -> list[str]:
+    lines = log.read_text(errors="backslashreplace").splitlines()
+    return lines[-TAIL:]
+
+
+def _refuse_second(rig: str) -> None:
+    """Tell of a rig that runs before anything is written over its output."""
+    from orchestrator.errors import AlreadyRunning, RigNotReachable
+    from orchestrator.runtime import read_state, running_rigs
+
+    try:
+        pid = read_state(rig).pid if rig in running_rigs() else None
+    except RigNotReachable:
+        return  # it is just starting or ending, or its folder is unusable: ours will say it
+    if pid is not None:
+        raise AlreadyRunning(
+            f"rig {rig} already runs with pid {pid}; stop it with: orch down --rig {rig}",
+            rig=rig,
+            pid=pid,
+        )
+
+
+def _log_file(rig: str) -> Path:
+    from orchestrator.runtime import state_dir
+
+    file = state_dir() / rig / "run.log"
+    try:
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.close(os.open(file, os.O_WRONLY | os.O_CREAT, 0o600))
+    except OSError as error:
+        raise CommandError(
+            f"{file} can't be written: {error.strerror}; set ORCH_STATE_DIR to another folder",
+            Exit.NOT_STARTED,
+        ) from error
+    return file
+
+
+def _ourselves() -> list[str]:
+    """Arguments of the interpreter that run this program again.
+
+    An installed program is found without the working directory, whose modules could hide ours.
+    """
+    main = sys.modules.get("__main__")
+    by_module = getattr(main, "__spec__", None) is not None
+    safe = not by_module or sys.flags.safe_path
+    return ["-P", "-m", "orchestrator"] if safe else ["-m", "orchestrator"]

@@ -1,0 +1,184 @@
+"""Exit statuses, and what is said on stderr when a command can't do what it was asked."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from enum import IntEnum
+from typing import NoReturn
+
+import click
+
+INTERRUPTED = 130
+TERMINATED = 143
+NO_READER = 141
+"""Statuses of a command that a signal ends: 128 and the number of SIGINT, SIGTERM, SIGPIPE."""
+
+
+class Exit(IntEnum):
+    """The exit statuses of all commands."""
+
+    DONE = 0
+    RAISED = 1
+    USAGE = 2
+    NOT_REACHABLE = 3
+    NOT_STARTED = 4
+    UNKNOWN = 5
+    BUG = 70
+
+
+class CommandError(Exception):
+    """A command ends with an error message.
+
+    Attributes:
+        message: What is wrong, for people.
+        status: The exit status.
+        details: Lines of background, such as a remote traceback.
+    """
+
+    def __init__(self, message: str, status: int, details: Iterable[str] = ()) -> None:
+        super().__init__(message)
+        self.message = message
+        self.status = status
+        self.details: Sequence[str] = tuple(details)
+
+
+class Terminated(BaseException):
+    """SIGTERM came; like KeyboardInterrupt it passes what handles errors."""
+
+
+@contextmanager
+def asking(worker: str, member: str) -> Iterator[None]:
+    """Run a request: what it raises becomes a `CommandError`, with the status that tells why.
+
+    Args:
+        worker: The worker addressed.
+        member: Its member.
+    """
+    try:
+        yield
+    except Exception as error:
+        from orchestrator.errors import DriverError, OrchError
+
+        if isinstance(error, OrchError) and not isinstance(error, DriverError):
+            raise
+        kind = type(error).__name__
+        text = str(error) if isinstance(error, DriverError) else f"{kind}: {error}".rstrip(": ")
+        raise CommandError(
+            f"{worker}.{member} raised {text}", Exit.RAISED, _notes(error)
+        ) from error
+    except (KeyboardInterrupt, Terminated):
+        say(f"{worker}.{member} is not cancelled by this; it may still run")
+        raise
+
+
+def explain(error: BaseException) -> CommandError | None:
+    """The message and status for an exception of ours or of click; None for any other."""
+    if isinstance(error, CommandError):
+        return error
+    if isinstance(error, click.ClickException):
+        hint: tuple[str, ...] = ()
+        if isinstance(error, click.UsageError) and error.ctx is not None:
+            hint = (f"see: {error.ctx.command_path} --help",)
+        return CommandError(_sentence(error.format_message()), Exit.USAGE, hint)
+    from orchestrator import errors
+
+    if not isinstance(error, errors.OrchError):
+        return None
+    status = Exit.NOT_STARTED
+    if isinstance(error, errors.RigNotReachable):
+        status = Exit.NOT_REACHABLE
+    elif isinstance(error, errors.OutcomeUnknown):
+        status = Exit.UNKNOWN
+    elif isinstance(error, errors.DriverError):
+        status = Exit.RAISED
+    return CommandError(str(error), status, _notes(error))
+
+
+def show_error(error: CommandError) -> None:
+    """Print an error on stderr: the message, then its details, dimmed and indented."""
+    head, *rest = error.message.splitlines() or [""]
+    lines = [click.style("error:", fg="red", bold=True) + f" {_safe(head)}"]
+    # Further lines of a message stand under its first one.
+    lines += [f"       {_safe(line)}" for line in rest]
+    lines += [click.style(f"  {_safe(line)}", dim=True) for line in error.details]
+    print_error("\n".join(lines))
+
+
+def say(text: str) -> None:
+    """Print a remark on stderr."""
+    print_error(click.style(_safe(text), dim=True))
+
+
+def print_error(text: str) -> None:
+    """Print styled text on stderr; colours reach a terminal only."""
+    from orchestrator.logs.display import wants_colour
+
+    try:
+        click.echo(text, err=True, color=wants_colour(sys.stderr, os.environ))
+    except BrokenPipeError:
+        silence(sys.stderr.fileno())
+
+
+def print_out(text: str) -> None:
+    """Print text on stdout at once, whoever reads it.
+
+    Raises:
+        SystemExit: Nobody reads it any more.
+    """
+    from orchestrator.logs.display import wants_colour
+
+    try:
+        click.echo(text, color=wants_colour(sys.stdout, os.environ))
+        sys.stdout.flush()
+    except BrokenPipeError:
+        silence(sys.stdout.fileno())
+        raise SystemExit(NO_READER) from None
+
+
+def silence(fd: int) -> None:
+    """Let what is still written to a stream without a reader vanish."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, fd)
+    os.close(null)
+
+
+def unknown(what: str, name: str, known: Iterable[str], of: str) -> NoReturn:
+    """Refuse a name that isn't there, and show the nearest one that is.
+
+    Args:
+        what: Such as `worker`.
+        name: The name that was given.
+        known: The names there are.
+        of: Whose they are, such as `rig bench`.
+
+    Raises:
+        CommandError: Always.
+    """
+    from orchestrator.words import did_you_mean, quoted
+
+    names = sorted(known)
+    hint = did_you_mean(name, names)
+    if not hint:
+        hint = f"; it has {', '.join(names)}" if names else f"; it has no {what}"
+    raise CommandError(f"{of} has no {what} {quoted(name)}{hint}", Exit.USAGE)
+
+
+def _notes(error: BaseException) -> list[str]:
+    notes: list[str] = getattr(error, "__notes__", [])
+    return [line for note in notes for line in note.splitlines()]
+
+
+def _safe(text: str) -> str:
+    from orchestrator.logs.display import escape
+
+    return escape(text)
+
+
+def _sentence(text: str) -> str:
+    """Click's message in the manner of the others: no capital, no full stop."""
+    if text[:1].isupper() and text[1:2].islower():
+        text = text[0].lower() + text[1:]
+    return text.removesuffix(".")

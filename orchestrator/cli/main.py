@@ -1,0 +1,125 @@
+"""`orch`: the group of commands, and the way from an exception to an exit status."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import traceback
+from typing import Any, NoReturn
+
+import click
+
+from orchestrator.cli import describe, members, run, workers
+from orchestrator.cli.failures import (
+    INTERRUPTED,
+    TERMINATED,
+    Exit,
+    Terminated,
+    explain,
+    print_error,
+    print_out,
+    show_error,
+)
+from orchestrator.cli.options import rig_option
+
+COMMANDS = (
+    run.run,
+    run.check,
+    workers.status,
+    members.call,
+    members.get,
+    members.set_,
+    describe.describe,
+    members.watch,
+    workers.start,
+    workers.stop,
+    workers.restart,
+    workers.down,
+)
+
+
+def _show_version(ctx: click.Context, param: click.Parameter, wanted: bool) -> None:
+    if wanted:
+        from orchestrator import __version__
+
+        print_out(f"orch {__version__}")
+        ctx.exit()
+
+
+class InOrder(click.Group):
+    """A group whose help lists commands as they are used, not by the alphabet."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names, in the order in which they were added."""
+        return list(self.commands)
+
+
+@click.group(
+    cls=InOrder,
+    invoke_without_command=True,
+    subcommand_metavar="COMMAND [ARG]...",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+@click.option(
+    "--version",
+    is_flag=True,
+    expose_value=False,
+    is_eager=True,
+    callback=_show_version,
+    help="Show the version.",
+)
+@rig_option
+@click.pass_context
+def cli(ctx: click.Context) -> int:
+    """Run a rig of devices: a worker for each, one address for all.
+
+    \b
+    Exit statuses: 0 done, 1 the driver raised, 2 usage or config,
+    3 rig not reachable, 4 not started, 5 outcome unknown.
+    """
+    if ctx.invoked_subcommand is None:
+        print_error(ctx.get_help())
+        return Exit.USAGE
+    return Exit.DONE
+
+
+for command in COMMANDS:
+    cli.add_command(command)
+
+
+def main(args: list[str] | None = None) -> NoReturn:
+    """Run a command and exit with its status.
+
+    Args:
+        args: The arguments; those of the process if left out.
+    """
+    sys.exit(status_of(args))
+
+
+def status_of(args: list[str] | None) -> int:
+    """Run a command; returns its exit status."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            # An ancient locale must not turn a result into a traceback.
+            stream.reconfigure(errors="backslashreplace")
+    before = signal.signal(signal.SIGTERM, _on_term)
+    try:
+        result = cli.main(args, prog_name="orch", standalone_mode=False)
+        return result if isinstance(result, int) else Exit.DONE
+    except (click.Abort, KeyboardInterrupt):
+        return INTERRUPTED
+    except Terminated:
+        return TERMINATED
+    except Exception as error:  # noqa: BLE001  the last stop: all are shown
+        explained = explain(error)
+        if explained is None:
+            traceback.print_exc()
+            return Exit.BUG
+        show_error(explained)
+        return explained.status
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _on_term(number: int, frame: Any) -> None:
+    raise Terminated

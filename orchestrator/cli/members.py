@@ -1,0 +1,137 @@
+"""`call`, `get`, `set` and `watch`: one member of one worker."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from types import EllipsisType
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from orchestrator.cli.failures import CommandError, Exit, asking, print_out, say
+from orchestrator.cli.options import (
+    NumbersCommand,
+    json_option,
+    read_pairs,
+    read_text,
+    read_value,
+    read_values,
+    rig_option,
+    timeout_option,
+    worker_argument,
+)
+from orchestrator.cli.rigs import check_member, open_rig
+from orchestrator.cli.show import clock, is_terminal, print_value, to_json, to_line
+
+if TYPE_CHECKING:
+    from orchestrator.client.events import Event, Subscription
+
+Timeout = float | EllipsisType | None
+NEXT_LIFE = 10**8
+"""Each life of a worker numbers its events from a base of its own: a gap beyond any real loss."""
+
+
+@click.command(cls=NumbersCommand)
+@worker_argument
+@click.argument("action", callback=read_text)
+@click.argument("args", metavar="[ARG]...", nargs=-1, callback=read_values)
+@click.option(
+    "-k",
+    "keywords",
+    metavar="NAME=VALUE",
+    multiple=True,
+    callback=read_pairs,
+    help="A keyword argument; may be repeated.",
+)
+@timeout_option
+@json_option
+@rig_option
+def call(
+    worker: str,
+    action: str,
+    args: list[Any],
+    keywords: dict[str, Any],
+    timeout: Timeout,
+    as_json: bool,
+) -> None:
+    """Call an action and print its result.
+
+    Arguments are JSON, else text: 1.5, true, [1,2], red, '"7"'.
+    """
+    with open_rig() as rig:
+        check_member(rig, worker, "actions", action)
+        with asking(worker, action):
+            result = rig[worker].call(action, *args, execution_timeout=timeout, **keywords)
+    print_value(result, as_json=as_json)
+
+
+@click.command()
+@worker_argument
+@click.argument("name", metavar="PROPERTY", callback=read_text)
+@timeout_option
+@json_option
+@rig_option
+def get(worker: str, name: str, timeout: Timeout, as_json: bool) -> None:
+    """Read a property."""
+    with open_rig() as rig:
+        check_member(rig, worker, "properties", name)
+        with asking(worker, name):
+            value = rig[worker].read(name, execution_timeout=timeout)
+    print_value(value, as_json=as_json)
+
+
+@click.command("set", cls=NumbersCommand)
+@worker_argument
+@click.argument("name", metavar="PROPERTY", callback=read_text)
+@click.argument("value", callback=read_value)
+@timeout_option
+@rig_option
+def set_(worker: str, name: str, value: Any, timeout: Timeout) -> None:
+    """Write a property; the value is JSON, else text."""
+    with open_rig() as rig:
+        check_member(rig, worker, "properties", name)
+        with asking(worker, name):
+            rig[worker].write(name, value, execution_timeout=timeout)
+
+
+@click.command()
+@worker_argument
+@click.argument("event", callback=read_text)
+@click.option("-n", "count", metavar="N", type=click.IntRange(min=1), help="Stop after N events.")
+@json_option
+@rig_option
+def watch(worker: str, event: str, count: int | None, as_json: bool) -> None:
+    """Print events as they come, one line each: time and value.
+
+    EVENT may also be an observable property, whose changes are shown.
+    """
+    people = is_terminal() and not as_json
+    with open_rig() as rig:
+        check_member(rig, worker, "events", event)
+        with rig[worker].subscribe(event) as events:
+            say(f"watching {worker}.{event}")
+            missed = 0
+            for number, each in enumerate(_until_lost(events), 1):
+                if events.missed > missed:
+                    _say_missed(events.missed - missed)
+                    missed = events.missed
+                value = to_line(each.value) if people else to_json(each.value)
+                print_out(f"{clock(each.time, short=people)} {value}")
+                if number == count:
+                    return
+
+
+def _until_lost(events: Subscription) -> Iterator[Event]:
+    from orchestrator.errors import RigLost
+
+    try:
+        yield from events
+    except RigLost as error:
+        raise CommandError(str(error), Exit.NOT_REACHABLE) from error
+
+
+def _say_missed(count: int) -> None:
+    if count >= NEXT_LIFE:
+        say("the worker was restarted; events may be missing")
+    else:
+        say(f"{count} event{'s'[: count != 1]} missed")

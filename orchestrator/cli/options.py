@@ -1,0 +1,143 @@
+"""Arguments and options that commands share, and how their texts become values."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from types import EllipsisType
+from typing import Any, TypeVar
+
+import click
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_NEGATIVE = re.compile(r"-\.?[0-9]")
+_MARK = "\0"
+"""Put before a negative number while click sorts options from arguments; argv has no NUL."""
+_RIG = "orch.rig"
+
+
+class NumbersCommand(click.Command):
+    """A command whose arguments may be negative numbers, without a `--` before them."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """As click does, but what begins like a negative number isn't an option."""
+        return super().parse_args(
+            ctx, [_MARK + arg if _NEGATIVE.match(arg) else arg for arg in args]
+        )
+
+
+def read_text(ctx: click.Context, param: click.Parameter, text: str) -> str:
+    """A name as it was typed."""
+    return text.removeprefix(_MARK)
+
+
+def read_optional_text(ctx: click.Context, param: click.Parameter, text: str | None) -> str | None:
+    """A name as it was typed; None if it was left out."""
+    return None if text is None else text.removeprefix(_MARK)
+
+
+def read_value(ctx: click.Context, param: click.Parameter, text: str) -> Any:
+    """A value: JSON if it is, else the text itself."""
+    return to_value(text.removeprefix(_MARK))
+
+
+def read_values(ctx: click.Context, param: click.Parameter, texts: tuple[str, ...]) -> list[Any]:
+    """Values, each as `read_value` does."""
+    return [to_value(text.removeprefix(_MARK)) for text in texts]
+
+
+def read_pairs(
+    ctx: click.Context, param: click.Parameter, texts: tuple[str, ...]
+) -> dict[str, Any]:
+    """Keyword arguments from `NAME=VALUE`."""
+    pairs: dict[str, Any] = {}
+    for text in texts:
+        name, equals, value = text.removeprefix(_MARK).partition("=")
+        if not equals:
+            raise click.BadParameter(f"{text!r} is not NAME=VALUE")
+        if not name.isidentifier():
+            raise click.BadParameter(f"{name!r} in {text!r} is not a parameter's name")
+        if name in pairs:
+            raise click.BadParameter(f"{name!r} is given twice")
+        if name in ("execution_timeout", "invocation_timeout"):
+            raise click.BadParameter(
+                f"{name!r} can't be passed on; use --timeout for the call's own"
+            )
+        pairs[name] = to_value(value)
+    return pairs
+
+
+def read_timeout(
+    ctx: click.Context, param: click.Parameter, text: str | None
+) -> float | EllipsisType | None:
+    """Seconds; None is no limit, `...` is what the config says."""
+    if text is None:
+        return ...
+    text = text.removeprefix(_MARK)
+    if text in ("null", "none"):
+        return None
+    from orchestrator.durations import parse_duration
+
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
+
+
+def to_value(text: str) -> Any:
+    """JSON as RFC 8259 has it, else text: `1.5` is a number, `red` and `NaN` are texts."""
+    import msgspec
+
+    try:
+        return msgspec.json.decode(text)
+    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
+        return text
+
+
+def _keep_rig(ctx: click.Context, param: click.Parameter, text: str | None) -> None:
+    if text is None:
+        return
+    text = text.removeprefix(_MARK)
+    if not text:
+        raise click.BadParameter("is empty; leave it out for the only rig that runs")
+    ctx.meta[_RIG] = text
+
+
+def rig_option(function: F) -> F:
+    """`--rig`, before the command's name or after it."""
+    return click.option(
+        "--rig",
+        metavar="NAME|ADDRESS",
+        expose_value=False,
+        callback=_keep_rig,
+        help="The rig, by name or address; else $ORCH_RIG, else the only one that runs.",
+    )(function)
+
+
+def chosen_rig() -> str | None:
+    """What `--rig` said, on whichever side of the command."""
+    rig: str | None = click.get_current_context().meta.get(_RIG)
+    return rig
+
+
+def json_option(function: F) -> F:
+    """`--json`."""
+    return click.option("--json", "as_json", is_flag=True, help="JSON, also on a terminal.")(
+        function
+    )
+
+
+def timeout_option(function: F) -> F:
+    """`--timeout`, the execution timeout of the request."""
+    return click.option(
+        "--timeout",
+        metavar="TIME",
+        callback=read_timeout,
+        help="How long it may run, such as 500ms, 30s, 2min, or none; else as configured.",
+    )(function)
+
+
+def worker_argument(function: F) -> F:
+    """`WORKER`."""
+    return click.argument("worker", callback=read_text)(function)

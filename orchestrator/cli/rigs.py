@@ -1,0 +1,92 @@
+"""The rig that a command talks to, and whether it has what was named."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from orchestrator.cli.failures import CommandError, Exit, asking, unknown
+from orchestrator.cli.options import chosen_rig
+
+if TYPE_CHECKING:
+    from orchestrator.client import Rig
+
+KINDS = {"properties": "a property", "actions": "an action", "events": "an event"}
+COMMANDS = {"properties": "orch get", "actions": "orch call", "events": "orch watch"}
+
+
+@contextmanager
+def open_rig() -> Iterator[Rig]:
+    """Connect to the rig that `--rig` or the environment names, or the only one.
+
+    Raises:
+        RigNotReachable: There is none, or it doesn't answer.
+    """
+    from orchestrator.client import connect
+
+    with connect(chosen_rig()) as rig:
+        yield rig
+
+
+def status_of_rig(rig: Rig) -> dict[str, Any]:
+    """What the rig says of itself and its workers."""
+    with asking(rig.id, "status"):
+        status: dict[str, Any] = rig.status()
+    return status
+
+
+def describe_worker(rig: Rig, worker: str) -> dict[str, Any]:
+    """A worker's Thing Description."""
+    with asking(worker, "get_thing_description"):
+        thing: dict[str, Any] = rig[worker].describe()
+    return thing
+
+
+def check_workers(rig: Rig, names: list[str]) -> None:
+    """Refuse names that no worker has.
+
+    Raises:
+        CommandError: With the nearest name that there is.
+    """
+    known = [worker["name"] for worker in status_of_rig(rig)["workers"]]
+    for name in names:
+        if name not in known:
+            unknown("worker", name, known, f"rig {rig.id}")
+
+
+def check_worker(rig: Rig, name: str) -> None:
+    """Refuse a name that neither a worker nor the rig itself has.
+
+    Raises:
+        CommandError: With the nearest name that there is.
+    """
+    if name != rig.id:
+        check_workers(rig, [name])
+
+
+def check_member(rig: Rig, worker: str, kind: str, name: str) -> None:
+    """Refuse a name that isn't a worker's member of that kind.
+
+    Args:
+        rig: The rig.
+        worker: The worker, or the rig's own id.
+        kind: `properties`, `actions` or `events`.
+        name: The member.
+
+    Raises:
+        CommandError: With what it is instead, or the nearest name that there is.
+    """
+    check_worker(rig, worker)
+    thing = describe_worker(rig, worker)
+    if name in thing.get(kind, {}):
+        return
+    if kind == "events" and thing.get("properties", {}).get(name, {}).get("observable"):
+        return
+    for other, sort in KINDS.items():
+        if name in thing.get(other, {}):
+            raise CommandError(
+                f"{name} of {worker} is {sort}, not {KINDS[kind]}; use {COMMANDS[other]}",
+                Exit.USAGE,
+            )
+    unknown(KINDS[kind].partition(" ")[2], name, thing.get(kind, {}), worker)

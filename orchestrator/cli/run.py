@@ -1,0 +1,114 @@
+"""`run` and `check`: from a config to a rig, or to all that is wrong with it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from orchestrator.cli.failures import CommandError, Exit, Terminated, print_error, print_out
+from orchestrator.cli.options import chosen_rig
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from orchestrator.config import RigConfig
+    from orchestrator.problems import Problem
+
+_config = click.argument("config", metavar="CONFIG")
+
+
+@click.command()
+@_config
+@click.option("--detach", is_flag=True, help="Leave it running in the background once it is up.")
+def run(config: str, detach: bool) -> int:
+    """Run a rig until Ctrl-C or SIGTERM.
+
+    The first one stops its workers in reverse order, a second one kills them.
+    """
+    loaded = _load(config, "nothing was started")
+    if detach:
+        from orchestrator.cli.detach import start_detached
+
+        return start_detached(loaded)
+    return _run_here(loaded, config)
+
+
+@click.command()
+@_config
+def check(config: str) -> None:
+    """Find all that is wrong with a config.
+
+    Each driver is imported too, in a process that is thrown away.
+    """
+    loaded = _load(config)
+    from orchestrator.check import check as check_drivers
+
+    problems = check_drivers(loaded)
+    if problems:
+        raise _refusal(config, problems)
+    count = len(loaded.workers)
+    print_out(f"{config}: rig {loaded.rig}, {count} worker{'s'[: count != 1]}, nothing wrong")
+
+
+def _load(config: str, consequence: str = "") -> RigConfig:
+    if chosen_rig() is not None:
+        raise click.UsageError("--rig doesn't go with this command: the config has the rig's id")
+    from orchestrator.config import load
+    from orchestrator.problems import ConfigError
+
+    try:
+        return load(config)
+    except ConfigError as error:
+        raise _refusal(config, error.problems, consequence) from None
+
+
+def _refusal(config: str, problems: Iterable[Problem], consequence: str = "") -> CommandError:
+    """Print each problem on a line of its own, as editors and terminals expect it."""
+    lines = [str(problem) for problem in problems]
+    print_error("\n".join(lines))
+    count = len(lines)
+    what = f"{config} has {count} problem{'s'[: count != 1]}"
+    return CommandError("; ".join(filter(None, (what, consequence))), Exit.USAGE)
+
+
+def _run_here(config: RigConfig, given: str) -> int:
+    from orchestrator.app import Supervisor
+    from orchestrator.runtime import RigFolder
+    from transports.errors import AddressError
+
+    folder = RigFolder(config.rig)
+    folder.acquire()
+    try:
+        return Supervisor(config, folder).run()
+    except AddressError as error:
+        place = _listen_place(given, config, str(error))
+        raise CommandError(f"{place}{error}", Exit.USAGE) from error
+    except OSError as error:
+        raise CommandError(f"the rig can't run: {error}", Exit.NOT_STARTED) from error
+    except (KeyboardInterrupt, Terminated):
+        return Exit.DONE  # before the first worker started: it ends in good order
+    finally:
+        folder.release()
+
+
+def _listen_place(given: str, config: RigConfig, message: str) -> str:
+    """Where the config asks for the address that couldn't be had: `file:line:column: `."""
+    from orchestrator.config_yaml import parse, read
+
+    for index, item in enumerate(config.listen):
+        if any(address in message for address in _addresses(item)):
+            return f"{parse(read(given), given).place(('listen', index))}: "
+    return ""
+
+
+def _addresses(item: str) -> list[str]:
+    """How addresses begin that an item of `listen:` leads to."""
+    if item == "ipc":
+        return ["/front.ipc", "/events.ipc"]
+    if item == "hololinked":
+        return ["/.hololinked/"]
+    host, colon, port = item.rpartition(":")
+    if item.startswith("tcp:") and colon and port.isdigit():
+        return [f"{item} ", f"{host}:{int(port) + 1} "]
+    return [item]

@@ -1,0 +1,213 @@
+"""How results look: JSON for programs, something readable for people."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from orchestrator.cli.failures import print_out
+
+Cell = tuple[str, str]
+"""A text and its style, in the words of rich; an empty style is plain."""
+
+# Valid inside JSON's strings, yet obeyed by terminals or taken for line breaks by readers.
+_ODD = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+
+
+def is_terminal() -> bool:
+    """Whether people read stdout."""
+    return sys.stdout.isatty()
+
+
+def print_value(value: Any, *, as_json: bool) -> None:
+    """Print a result.
+
+    Args:
+        value: The result.
+        as_json: JSON, also on a terminal.
+    """
+    if as_json or not is_terminal():
+        print_out(to_json(value))
+    elif value is not None:
+        print_out(to_text(value))
+
+
+def to_json(value: Any, *, indent: int = 0) -> str:
+    """A value as JSON on one line; arrays are nested lists, bytes are base64.
+
+    What has no form in JSON, such as complex numbers in an array, appears as its text.
+    """
+    import msgspec
+
+    encoded = msgspec.json.encode(value, enc_hook=_plain)
+    if indent:
+        encoded = msgspec.json.format(encoded, indent=indent)
+    text = encoded.decode()
+    if text.isascii() and "\x7f" not in text:
+        return text
+    return _ODD.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+
+
+def to_text(value: Any) -> str:
+    """A value for people: texts bare, arrays in short, the rest as indented JSON."""
+    from transports.serializers import is_array
+
+    if isinstance(value, str):
+        return "\n".join(safe(line) for line in value.split("\n"))
+    if isinstance(value, bytes):
+        return repr(value)
+    if is_array(value):
+        return _array_text(value)
+    if isinstance(value, tuple):
+        return "\n".join(to_text(part) for part in value)
+    short = to_json(value)
+    return short if len(short) <= terminal_width() else to_json(value, indent=2)
+
+
+def to_line(value: Any) -> str:
+    """A value for people on one line, an array or bytes as a summary."""
+    from transports.serializers import is_array
+
+    if is_array(value):
+        return f"{value.dtype} array {_shape(value)}"
+    if isinstance(value, bytes):
+        return f"{len(value)} bytes"
+    if isinstance(value, tuple):
+        return " ".join(to_line(part) for part in value)
+    return to_json(value)
+
+
+def safe(text: str) -> str:
+    """A text in which a terminal finds nothing to obey."""
+    from orchestrator.logs.display import escape
+
+    return escape(text)
+
+
+def terminal_width() -> int:
+    """Columns of the terminal."""
+    import shutil
+
+    return shutil.get_terminal_size().columns
+
+
+def print_table(
+    headers: Sequence[str], rows: Sequence[Sequence[Cell]], *, right: Sequence[int] = ()
+) -> None:
+    """Print an aligned table, with colours on a terminal that has them.
+
+    Args:
+        headers: Titles of the columns.
+        rows: The cells.
+        right: Indexes of columns that are aligned to the right.
+    """
+    if is_terminal():
+        _print_rich(headers, rows, right)
+        return
+    widths = [
+        max(len(header), *(len(row[index][0]) for row in rows)) if rows else len(header)
+        for index, header in enumerate(headers)
+    ]
+    for texts in (headers, *([cell[0] for cell in row] for row in rows)):
+        cells = [
+            text.rjust(width) if index in right else text.ljust(width)
+            for index, (text, width) in enumerate(zip(texts, widths, strict=True))
+        ]
+        print_out("  ".join(cells).rstrip())
+
+
+def _print_rich(
+    headers: Sequence[str], rows: Sequence[Sequence[Cell]], right: Sequence[int]
+) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from orchestrator.logs.display import wants_colour
+
+    columns = list(zip(headers, *([cell[0] for cell in row] for row in rows), strict=True))
+    needed = sum(max(map(len, column)) + 2 for column in columns[:-1]) + len(headers[-1])
+    gap = 2 if needed <= terminal_width() else 1
+    table = Table(box=None, padding=(0, gap, 0, 0), pad_edge=False, header_style="bold")
+    for index, header in enumerate(headers):
+        # Names and texts may wrap; what is between them is compared from row to row.
+        wraps = index in (0, len(headers) - 1)
+        table.add_column(
+            header,
+            justify="right" if index in right else "left",
+            no_wrap=not wraps,
+            overflow="fold" if wraps else "ellipsis",
+        )
+    for row in rows:
+        table.add_row(*(Text(text, style) for text, style in row))
+    console = Console(
+        color_system="auto" if wants_colour(sys.stdout, os.environ) else None,
+        highlight=False,
+        markup=False,
+    )
+    console.print(table)
+
+
+def duration(seconds: float | None) -> str:
+    """Seconds for people: `4.2s`, `3m05s`, `2h14m`, `3d04h`."""
+    if seconds is None:
+        return "-"
+    if seconds < 60:
+        return f"{int(seconds * 10) / 10}s" if seconds < 10 else f"{int(seconds)}s"
+    minutes, second = divmod(int(seconds), 60)
+    hours, minute = divmod(minutes, 60)
+    days, hour = divmod(hours, 24)
+    if days:
+        return f"{days}d{hour:02}h"
+    return f"{hour}h{minute:02}m" if hour else f"{minute}m{second:02}s"
+
+
+def size(count: int | None) -> str:
+    """Bytes for people: `512 B`, `3.2 KiB`, `27 MiB`."""
+    if count is None:
+        return "-"
+    amount, units = float(count), ["B", "KiB", "MiB", "GiB", "TiB"]
+    while amount >= 1000 and len(units) > 1:
+        amount, units = amount / 1024, units[1:]
+    small = amount < 10 and units[0] != "B"
+    return f"{amount:.1f} {units[0]}" if small else f"{amount:.0f} {units[0]}"
+
+
+def clock(at: float, *, short: bool) -> str:
+    """Seconds since the epoch as local time.
+
+    Args:
+        at: The time.
+        short: Only the time of day, for people who watch.
+    """
+    local = time.localtime(at)
+    fraction = f"{at % 1:.3f}"[1:5] if at % 1 < 0.9995 else ".999"
+    if short:
+        return time.strftime("%H:%M:%S", local) + fraction
+    return time.strftime("%Y-%m-%dT%H:%M:%S", local) + fraction + time.strftime("%z", local)
+
+
+def _plain(value: Any) -> Any:
+    """What msgspec can't encode: numpy's own, and anything else as its text."""
+    numpy = sys.modules.get("numpy")
+    if numpy is not None and isinstance(value, (numpy.ndarray, numpy.generic)):
+        return value.tolist()
+    return str(value)
+
+
+def _array_text(array: Any) -> str:
+    import numpy as np
+
+    head = f"{array.dtype} array {_shape(array)}"
+    body = np.array2string(
+        array, threshold=200, edgeitems=3, max_line_width=min(terminal_width(), 120)
+    )
+    return "\n".join([head, *(safe(line) for line in body.splitlines())])
+
+
+def _shape(array: Any) -> str:
+    return " × ".join(str(length) for length in array.shape) or "scalar"  # noqa: RUF001  the sign

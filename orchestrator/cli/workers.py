@@ -1,0 +1,222 @@
+"""`status`, and starting and stopping workers and the rig."""
+
+from __future__ import annotations
+
+import os
+import select
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+import click
+
+from orchestrator.cli.failures import CommandError, Exit, asking, print_error, print_out, say
+from orchestrator.cli.options import chosen_rig, json_option, rig_option
+from orchestrator.cli.rigs import check_workers, open_rig, status_of_rig
+from orchestrator.cli.show import Cell, duration, print_table, safe, size, to_json
+
+STYLES = {
+    "READY": "green",
+    "WAITING": "cyan",
+    "STARTING": "cyan",
+    "STOPPING": "yellow",
+    "STOPPED": "dim",
+    "BACKOFF": "yellow",
+    "STALLED": "magenta",
+    "FAILED": "bold red",
+}
+DOWN_WITHIN = 120.0
+"""Seconds for a rig to be gone; its workers have deadlines of their own, far below this."""
+LOOK_AGAIN = 0.2
+"""Seconds between looks at a rig whose process can't be watched from here."""
+
+_names = click.argument("names", metavar="WORKER...", nargs=-1, required=True)
+
+
+@click.command()
+@json_option
+@rig_option
+def status(as_json: bool) -> None:
+    """Show the workers: states, processes, queues.
+
+    LIFE is the number of the incarnation, QUEUE counts operations that wait, BUSY those that run.
+    """
+    with open_rig() as rig:
+        found = status_of_rig(rig)
+    if as_json:
+        print_out(to_json(found))
+    else:
+        show_workers(found["workers"])
+
+
+def show_workers(workers: list[dict[str, Any]]) -> None:
+    """Print a table of workers; below it, why some failed."""
+    print_table(
+        ("WORKER", "STATE", "PID", "LIFE", "RESTARTS", "QUEUE", "BUSY", "UP", "CPU", "MEMORY"),
+        [_row(worker) for worker in workers],
+        right=range(2, 10),
+    )
+    for worker in workers:
+        if worker["reason"] and worker["state"] != "READY":
+            print_out("")
+            show_reason(worker)
+
+
+def show_reason(worker: dict[str, Any]) -> None:
+    """Print on stdout what happened to a worker, in full."""
+    head, *rest = str(worker["reason"]).splitlines() or [""]
+    print_out(f"{click.style(worker['name'], bold=True)}: {safe(head)}")
+    for line in rest:
+        print_out(f"  {safe(line)}")
+
+
+def _row(worker: dict[str, Any]) -> list[Cell]:
+    state = worker["state"]
+    cpu = worker["cpu"]
+    cells = [
+        worker["pid"],
+        worker["incarnation"],
+        worker["restarts"],
+        worker["queue"],
+        worker["in_flight"],
+        duration(worker["uptime"]),
+        "-" if cpu is None else f"{cpu:.0f}%",
+        size(worker["memory"]),
+    ]
+    return [
+        (worker["name"], "bold"),
+        (state, STYLES.get(state, "")),
+        *(("-" if cell is None else str(cell), "") for cell in cells),
+    ]
+
+
+@click.command()
+@_names
+@rig_option
+def start(names: tuple[str, ...]) -> int:
+    """Start workers, and wait until they are ready."""
+    return order("start", names)
+
+
+@click.command()
+@_names
+@rig_option
+def stop(names: tuple[str, ...]) -> int:
+    """Stop workers, and wait until they have ended."""
+    return order("stop", names)
+
+
+@click.command()
+@_names
+@rig_option
+def restart(names: tuple[str, ...]) -> int:
+    """Restart workers, and wait until they are ready."""
+    return order("restart", names)
+
+
+def order(verb: str, names: tuple[str, ...]) -> int:
+    """Have workers started, stopped or restarted, and print their states.
+
+    Args:
+        verb: The rig's action.
+        names: The workers.
+
+    Returns:
+        The exit status; `NOT_STARTED` when one of them failed.
+    """
+    wanted = list(dict.fromkeys(names))
+    with open_rig() as rig:
+        if rig.id in wanted:
+            hint = "; orch down stops the rig" if verb == "stop" else ""
+            raise CommandError(f"{rig.id} is the rig, not one of its workers{hint}", Exit.USAGE)
+        check_workers(rig, wanted)
+        with asking(rig.id, verb):
+            states = rig[rig.id].call(verb, wanted)
+        workers = {worker["name"]: worker for worker in status_of_rig(rig)["workers"]}
+    print_table(
+        ("WORKER", "STATE"),
+        [[(name, "bold"), (states[name], STYLES.get(states[name], ""))] for name in wanted],
+    )
+    failed = [name for name in wanted if states[name] == "FAILED"]
+    for name in failed:
+        print_error(f"{name}: {safe(str(workers[name]['reason']))}")
+    return Exit.NOT_STARTED if failed else Exit.DONE
+
+
+@click.command()
+@rig_option
+def down() -> int:
+    """Stop the rig and wait until it is gone."""
+    from orchestrator.errors import RigLost
+    from orchestrator.runtime import find_rig
+
+    address = find_rig(chosen_rig()).address
+    with open_rig() as rig:
+        name = rig.id
+        pid = status_of_rig(rig)["pid"]
+        # A number of a process on another machine says nothing here.
+        gone = _watch_address(address) if address.startswith("tcp:") else _watch_process(pid)
+        with suppress(RigLost), asking(name, "down"):
+            rig[name].call("down")
+    say(f"rig {name} is stopping")
+    if not gone():
+        raise CommandError(
+            f"rig {name} still runs after {DOWN_WITHIN:.0f} s; its pid is {pid}", Exit.UNKNOWN
+        )
+    print_out(f"rig {name} is down")
+    return Exit.DONE
+
+
+def _watch_address(address: str) -> Callable[[], bool]:
+    """Watch a rig by its address; as `_watch_process` does a process."""
+    from orchestrator.client import connect
+    from orchestrator.errors import RigNotReachable
+
+    def wait() -> bool:
+        deadline = time.monotonic() + DOWN_WITHIN
+        while time.monotonic() < deadline:
+            try:
+                connect(address, timeout=LOOK_AGAIN).close()
+            except RigNotReachable:
+                return True
+            time.sleep(LOOK_AGAIN)  # nothing tells when an address is free
+        return False
+
+    return wait
+
+
+def _watch_process(pid: int) -> Callable[[], bool]:
+    """Watch a process of this machine, from now on so that another can't take its number.
+
+    Returns:
+        A function that waits until it has ended; it returns False if it doesn't in time.
+    """
+    if not hasattr(os, "pidfd_open"):
+        return lambda: _outlived(pid)
+    try:
+        fd = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return lambda: True
+
+    def wait() -> bool:
+        poll = select.poll()
+        poll.register(fd, select.POLLIN)
+        try:
+            return bool(poll.poll(DOWN_WITHIN * 1000))
+        finally:
+            os.close(fd)
+
+    return wait
+
+
+def _outlived(pid: int) -> bool:
+    import psutil
+
+    try:
+        psutil.Process(pid).wait(DOWN_WITHIN)
+    except psutil.NoSuchProcess:
+        return True
+    except psutil.TimeoutExpired:
+        return False
+    return True

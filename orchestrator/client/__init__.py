@@ -1,0 +1,45 @@
+"""What `connect()` and `aconnect()` return, and how it talks to a rig."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from orchestrator.client.connection import Connection
+from orchestrator.client.events import Event, Subscription
+from orchestrator.client.exchange import RequestFuture
+from orchestrator.client.rig import Rig, connect
+from orchestrator.client.worker import Action, Worker
+
+if TYPE_CHECKING:
+    from orchestrator.client.aio import AsyncRig, AsyncWorker, aconnect
+    from orchestrator.client.aio_events import AsyncSubscription
+
+__all__ = [
+    "Action",
+    "AsyncRig",
+    "AsyncSubscription",
+    "AsyncWorker",
+    "Connection",
+    "Event",
+    "RequestFuture",
+    "Rig",
+    "Subscription",
+    "Worker",
+    "aconnect",
+    "connect",
+]
+
+_ASYNC = {
+    "AsyncRig": "orchestrator.client.aio",
+    "AsyncSubscription": "orchestrator.client.aio_events",
+    "AsyncWorker": "orchestrator.client.aio",
+    "aconnect": "orchestrator.client.aio",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import the asyncio face when it is asked for: asyncio takes longer than all the rest."""
+    if name in _ASYNC:
+        return getattr(importlib.import_module(_ASYNC[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,139 @@
+"""Events for asyncio, and the running of recipes in it."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from orchestrator.client.events import Event, Subscription
+from orchestrator.client.exchange import Exchange
+from orchestrator.client.session import Recipe, Session, T
+from orchestrator.errors import OrchError
+
+_READ_AHEAD = 100
+"""Events that are taken from the socket before the consumer asks for them."""
+
+
+async def request(session: Session, exchange: Exchange) -> Any:
+    """Send a request and await its answer. Raises as `Connection.request` does."""
+    return await asyncio.wrap_future(session.connection.submit(exchange))
+
+
+async def run(session: Session, recipe: Recipe[T]) -> T:
+    """Run a recipe with requests that are awaited."""
+    answer = None
+    while True:
+        try:
+            exchange = recipe.send(answer)
+        except StopIteration as end:
+            result: T = end.value
+            return result
+        answer = await request(session, exchange)
+
+
+class AsyncSubscription:
+    """An asynchronous iterator over events; a thread of its own waits for them.
+
+    Args:
+        keep: Told the subscription once it is live, to close it with the connection.
+        session: The rig.
+        worker: The worker.
+        event: The event.
+        timeout: Seconds without an event after which TimeoutError is raised; None waits.
+    """
+
+    def __init__(
+        self,
+        keep: Callable[[Subscription], None],
+        session: Session,
+        worker: str,
+        event: str,
+        timeout: float | None,
+    ) -> None:
+        self._keep = keep
+        self._session = session
+        self._worker = worker
+        self._event = event
+        self._timeout = timeout
+        self._subscription: Subscription | None = None
+        self._queue: asyncio.Queue[Event | Exception | None] = asyncio.Queue()
+        self._room = threading.Semaphore(_READ_AHEAD)
+
+    @property
+    def missed(self) -> int:
+        """How many events were lost on the way, as told by gaps in the sequence."""
+        return self._subscription.missed if self._subscription else 0
+
+    async def __aenter__(self) -> AsyncSubscription:
+        await self._open()
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        self.stop()
+
+    def __aiter__(self) -> AsyncSubscription:
+        return self
+
+    async def __anext__(self) -> Event:
+        """The next event. Raises as `Subscription.__next__` does, but StopAsyncIteration."""
+        if self._subscription is None:
+            await self._open()
+        try:
+            async with asyncio.timeout(self._timeout):
+                item = await self._queue.get()
+        except TimeoutError:
+            raise TimeoutError(
+                f"no event {self._worker}/{self._event} within {self._timeout:g} s"
+            ) from None
+        self._room.release()
+        if item is None:
+            self._queue.put_nowait(None)  # the end stays the end
+            raise StopAsyncIteration
+        if isinstance(item, Exception):
+            raise item
+        return item
+
+    def stop(self) -> None:
+        """End the subscription, and the iteration over it."""
+        if self._subscription is not None:
+            self._subscription.close()
+        self._room.release()  # a reader that waits for room looks again
+
+    async def _open(self) -> None:
+        topic, address = await run(
+            self._session, self._session.event_source(self._worker, self._event)
+        )
+        self._subscription = await asyncio.to_thread(Subscription, address, topic)
+        self._keep(self._subscription)
+        threading.Thread(
+            target=_read_ahead,
+            args=(self._subscription, asyncio.get_running_loop(), self._queue, self._room),
+            name=f"orch-events-{topic}",
+            daemon=True,
+        ).start()
+
+
+def _read_ahead(
+    subscription: Subscription,
+    loop: asyncio.AbstractEventLoop,
+    queue: asyncio.Queue[Event | Exception | None],
+    room: threading.Semaphore,
+) -> None:
+    """Move events from a subscription to a loop, until either has ended."""
+    try:
+        while True:
+            room.acquire()
+            item: Event | Exception | None
+            try:
+                item = subscription.next()
+            except OrchError as error:
+                item = error
+            loop.call_soon_threadsafe(queue.put_nowait, item)
+            if not isinstance(item, Event):
+                return
+    except RuntimeError:
+        return  # the loop was closed before the subscription was
+    finally:
+        subscription.close()

@@ -1,0 +1,307 @@
+"""A connection to a rig, shared by any number of threads, that costs a lone caller no thread.
+
+A zmq socket belongs to one thread at a time. Whoever makes a blocking call while nobody does the
+connection's I/O takes that role, sends and receives in its own thread, and settles on the way
+what others wait for. Meanwhile others queue their requests, wake the leader, and wait. A leader
+that has its answer hands the role to one of them, or, if only futures are outstanding, to the
+pump, a thread that is started with the first future.
+
+Futures are completed by the pump alone and never while it leads: their callbacks are foreign code
+that may take long, or call the rig again.
+"""
+
+from __future__ import annotations
+
+import threading
+from time import monotonic
+from typing import Any
+
+import zmq
+
+from orchestrator.client.exchange import (
+    Exchange,
+    Leader,
+    RequestFuture,
+    compose,
+    compose_handshake,
+)
+from orchestrator.client.line import WATCH, Line
+from orchestrator.client.pump import Pump
+from orchestrator.errors import OrchError, RigNotReachable
+from transports.messages import Operation
+
+CONNECT_TIMEOUT = 2.0
+_CONFIRM = 1.0  # seconds in which a rig must have taken oneway requests before the line is cut
+_CLOSED_HERE = "was disconnected: the connection was closed here"
+_PATIENCE = 5.0  # seconds for the leader to notice that the connection is closed
+
+
+class Connection:
+    """A line to a rig and the rules for sharing it. Requests leave in the order of submission.
+
+    Args:
+        address: Such as `ipc:///run/…/front.ipc` or `tcp://host:5570`.
+        timeout: Seconds to wait for a connection, at first and for each request later.
+        context: Where the socket is made; the process's own if left out.
+
+    Raises:
+        RigNotReachable: Nobody answers there within `timeout`.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        *,
+        timeout: float = CONNECT_TIMEOUT,
+        context: zmq.Context[Any] | None = None,
+    ) -> None:
+        self._timeout = timeout
+        self._lock = threading.Lock()  # guards who leads, who follows, and the outbox's order
+        self._leader: Leader | None = None
+        self._followers: dict[Exchange, None] = {}
+        self._closed = False
+        self._unplugged = threading.Event()
+        self._pump = Pump(self._take_role, self._lead_for_futures)
+        self._line = Line(address, context or zmq.Context.instance(), self._notify)
+        try:
+            self._line.plug()
+        except RigNotReachable:
+            self._line.wakeup.close()
+            raise
+        try:
+            self._line.rig = self._shake_hands(timeout)
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def address(self) -> str:
+        """Where it is connected."""
+        return self._line.address
+
+    @property
+    def rig(self) -> str:
+        """Id of the rig, as it gave it itself."""
+        return self._line.rig
+
+    @property
+    def closed(self) -> bool:
+        """Whether `close` was called."""
+        return self._closed
+
+    # -- requests -------------------------------------------------------------------------
+
+    def compose(self, worker: str, operation: Operation, member: str, **options: Any) -> Exchange:
+        """Encode a request; `options` and errors are those of `exchange.compose`."""
+        line = self._line
+        return compose(line.next_id(), line.sender, line.rig, worker, operation, member, **options)
+
+    def request(self, exchange: Exchange) -> Any:
+        """Send a request and wait for its answer; if it is oneway, only until it is sent.
+
+        Raises:
+            OrchError: Any of the tree.
+            Exception: The driver's own, if it is a builtin one.
+        """
+        try:
+            if self._enter(exchange):
+                self._lead(exchange)
+            else:
+                self._follow(exchange)
+        finally:
+            # First of all, and without a call in which an interrupt could strike: whoever finds
+            # a leader that doesn't lead takes the role over.
+            exchange.leading = False
+            if self._leader is exchange or exchange.gate is not None or not exchange.settled:
+                self._leave(exchange)
+        return exchange.result()
+
+    def submit(self, exchange: Exchange) -> RequestFuture:
+        """Send a request; its answer goes into the future.
+
+        Raises:
+            RigNotReachable: The connection is closed.
+        """
+        future = exchange.future = RequestFuture(exchange.id)
+        self._pump.start()
+        try:
+            if self._enter(exchange):
+                self._line.flush()
+        finally:
+            exchange.leading = False
+            if self._leader is exchange:
+                self._leave(exchange)
+        return future
+
+    def close(self) -> None:
+        """Close the connection. Requests that are outstanding fail."""
+        if self._line.unconfirmed and not self._closed:
+            self._confirm()
+        closer = Leader()
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+            busy = self._leader is not None and self._leader.leading
+            if not busy:
+                closer.leading = True
+                self._leader = closer
+        if busy:
+            self._line.wakeup.wake()  # the leader settles everything, and unplugs on leaving
+            self._unplugged.wait(_PATIENCE)
+        else:
+            self._line.abandon(_CLOSED_HERE)
+            self._unplug()
+        self._pump.stop()
+
+    def _shake_hands(self, timeout: float) -> str:
+        exchange = compose_handshake(self._line.next_id(), self._line.sender)
+        exchange.deadline = monotonic() + timeout
+        return str(self.request(exchange))
+
+    def _confirm(self) -> None:
+        """See that the rig has taken what was sent before: closing drops what is on its way."""
+        try:
+            self._shake_hands(_CONFIRM)
+        except OrchError:
+            return  # the rig is gone, and oneway requests promise nothing
+
+    # -- the role -------------------------------------------------------------------------
+
+    def _enter(self, exchange: Exchange) -> bool:
+        """Queue a request. Returns whether its caller leads from now on."""
+        now = monotonic()
+        exchange.give_up = now + self._timeout
+        line = self._line
+        with self._lock:
+            if self._closed:
+                exchange.settled = True
+                raise RigNotReachable("the connection is closed", **exchange.where)
+            if not exchange.oneway:
+                if not line.pending:
+                    line.presence.begin(now)
+                line.pending[exchange.id] = exchange
+            line.outbox.append(exchange)
+            if self._leader is None or not self._leader.leading:
+                exchange.leading = True
+                self._leader = exchange
+                return True
+            if exchange.future is None:
+                exchange.wait_outside()
+                self._followers[exchange] = None
+        line.wakeup.wake()
+        return False
+
+    def _follow(self, exchange: Exchange) -> None:
+        """Wait until another thread has settled a request, or made this one lead."""
+        gate = exchange.gate
+        assert gate is not None
+        while not exchange.settled:
+            if exchange.leading:
+                self._lead(exchange)
+            elif not gate.acquire(timeout=WATCH):
+                # An interrupt can strike a leader that is just about to hand over.
+                with self._lock:
+                    if self._leader is None or not self._leader.leading:
+                        exchange.leading = True
+                        self._leader = exchange
+
+    def _lead(self, exchange: Exchange) -> None:
+        """Do the line's I/O until a request is settled."""
+        line = self._line
+        while not exchange.settled:
+            if line.outbox:
+                self._flush()
+                if exchange.settled:
+                    return
+            self._turn(exchange)
+
+    def _lead_for_futures(self, pump: Leader) -> None:
+        """Do the line's I/O until a future can be completed, or nothing is outstanding."""
+        line = self._line
+        try:
+            while not self._pump.ready and (line.pending or line.outbox):
+                if line.outbox:
+                    self._flush()
+                if line.pending or line.outbox:
+                    self._turn(pump)
+        finally:
+            pump.leading = False
+            self._leave(pump)
+
+    def _flush(self) -> None:
+        if self._closed:
+            self._line.abandon(_CLOSED_HERE)
+            return
+        try:
+            self._line.flush()
+        except zmq.ZMQError as error:
+            self._break(error)
+
+    def _turn(self, leader: Leader) -> None:
+        try:
+            self._line.turn(leader)
+        except zmq.ZMQError as error:
+            self._break(error)
+        if self._closed:
+            self._line.abandon(_CLOSED_HERE)
+
+    def _break(self, error: zmq.ZMQError) -> None:
+        """The socket can't be used any more: its context was terminated."""
+        self._closed = True
+        self._line.abandon(f"was disconnected: {error.strerror}")
+
+    def _leave(self, leader: Leader) -> None:
+        """Hand the role over, and forget the request of a caller that was interrupted."""
+        with self._lock:
+            if isinstance(leader, Exchange):
+                self._followers.pop(leader, None)
+                if leader.future is None and not leader.settled:
+                    leader.settled = True
+                    self._line.pending.pop(leader.id, None)
+            if self._leader is not leader:
+                return
+            self._leader = None
+            if not self._closed:
+                self._choose()
+                return
+        self._line.abandon(_CLOSED_HERE)
+        self._unplug()
+
+    def _choose(self) -> None:
+        """Find the next leader; the lock is held."""
+        while self._followers:
+            follower = next(iter(self._followers))
+            del self._followers[follower]
+            if not follower.settled:
+                follower.leading = True
+                self._leader = follower
+                follower.rouse()
+                return
+        if self._line.pending or self._line.outbox:
+            self._pump.wake()
+
+    def _take_role(self, pump: Leader) -> bool:
+        """Make the pump lead if futures are outstanding and nobody else does the I/O."""
+        with self._lock:
+            free = self._leader is None or not self._leader.leading
+            if not free or self._closed or not (self._line.pending or self._line.outbox):
+                return False
+            pump.leading = True
+            self._leader = pump
+            return True
+
+    def _notify(self, exchange: Exchange) -> None:
+        """Tell whoever waits for a request that it is settled."""
+        if exchange.future is not None:
+            self._pump.complete(exchange)
+        else:
+            exchange.rouse()
+
+    def _unplug(self) -> None:
+        with self._lock:
+            if self._unplugged.is_set():
+                return
+            self._unplugged.set()
+        self._line.unplug()
+        self._line.wakeup.close()

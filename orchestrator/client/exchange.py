@@ -1,0 +1,335 @@
+"""One request and what comes of it, and the parts that are written to the wire for it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from concurrent.futures import Future
+from threading import Lock
+from types import EllipsisType
+from typing import Any
+
+import zmq
+
+from orchestrator.errors import OrchError, error_from_response
+from transports.errors import SerializationError
+from transports.frames import COPY_THRESHOLD
+from transports.messages import (
+    HANDSHAKE,
+    OPERATION,
+    REPLY,
+    Operation,
+    RequestHeader,
+    ResponseHeader,
+    encode_header,
+)
+from transports.serializers import (
+    JSON,
+    NPY,
+    OCTETS,
+    TEXT,
+    Buffer,
+    decode,
+    encode,
+    encode_array,
+    is_array,
+    join_result,
+)
+
+Timeout = float | EllipsisType | None
+"""Seconds; None is no limit; `...` is what the rig's config says for the member."""
+
+_MORE = int(zmq.SNDMORE) | int(zmq.DONTWAIT)
+_FLAGS = (_MORE, _MORE, _MORE, int(zmq.DONTWAIT))
+_COPY_ALL = (True,) * len(_FLAGS)
+MAX_MESSAGE = 512 * 1024 * 1024
+"""Bytes; a rig disconnects whoever sends more."""
+
+
+def release(gate: Lock) -> None:
+    """Release a lock that is used as a gate: opening an open one does nothing."""
+    try:
+        gate.release()
+    except RuntimeError:
+        return
+
+
+class RequestFuture(Future[Any]):
+    """The result of a request that was submitted.
+
+    `cancel()` works until the request is sent, which is at once while the rig is reachable; what
+    was sent can't be called back. Callbacks run one at a time in the connection's own thread;
+    they may make calls on the rig, but must not wait there for another future.
+
+    Attributes:
+        request_id: Message id of the request.
+    """
+
+    request_id: str
+
+    def __init__(self, request_id: str) -> None:
+        super().__init__()
+        self.request_id = request_id
+
+
+class Leader:
+    """Whoever can do a connection's I/O: the caller of a request, or the pump.
+
+    Attributes:
+        settled: It has what it waits for.
+        leading: It does the I/O now.
+        deadline: Monotonic seconds after which it waits no longer; None waits.
+    """
+
+    __slots__ = ("deadline", "leading", "settled")
+
+    def __init__(self) -> None:
+        self.settled = False
+        self.leading = False
+        self.deadline: float | None = None
+
+
+class Exchange(Leader):
+    """One request and what comes of it. It is settled when there is a reply or an error.
+
+    Attributes:
+        id: Message id.
+        worker: The worker addressed.
+        member: The property or action addressed.
+        frames: What is sent.
+        flags, copies: Arguments for sending each frame.
+        size: Bytes of large frames, which take their time to travel.
+        give_up: Monotonic seconds after which it is no longer tried to send it.
+        oneway: Settled as soon as it is sent.
+        future: Where the result goes when nobody waits in a call.
+        claimed: The future can't be cancelled any more.
+        sent: It was handed to the socket.
+        gate: Released when its waiting caller has something to do; None while it leads.
+        header, payload, raw: The reply.
+        error: What its caller raises instead.
+    """
+
+    __slots__ = (
+        "claimed",
+        "copies",
+        "error",
+        "flags",
+        "frames",
+        "future",
+        "gate",
+        "give_up",
+        "header",
+        "id",
+        "member",
+        "oneway",
+        "payload",
+        "raw",
+        "sent",
+        "size",
+        "worker",
+    )
+
+    header: ResponseHeader
+    payload: Buffer
+    raw: Buffer
+
+    def __init__(
+        self, id: str, frames: list[Buffer], worker: str, member: str, oneway: bool = False
+    ) -> None:
+        super().__init__()
+        self.id = id
+        self.worker = worker
+        self.member = member
+        self.frames = frames
+        self.flags = _FLAGS
+        self.copies = _COPY_ALL
+        self.size = 0
+        if len(frames[2]) > COPY_THRESHOLD or len(frames[3]) > COPY_THRESHOLD:
+            self.copies = tuple(len(frame) < COPY_THRESHOLD for frame in frames)
+            self.size = len(frames[2]) + len(frames[3])
+        self.oneway = oneway
+        self.give_up = math.inf
+        self.future: RequestFuture | None = None
+        self.claimed = False
+        self.sent = False
+        self.gate: Lock | None = None
+        self.error: Exception | None = None
+
+    def wait_outside(self) -> None:
+        """Give its caller a gate to wait at while another one leads."""
+        gate = Lock()
+        gate.acquire()
+        self.gate = gate
+
+    def rouse(self) -> None:
+        """Let its caller through the gate, once however often this is called."""
+        if self.gate is not None:
+            release(self.gate)
+
+    @property
+    def where(self) -> dict[str, Any]:
+        """Keyword arguments of an `OrchError` about this request."""
+        return {"request_id": self.id, "worker": self.worker, "member": self.member}
+
+    def result(self) -> Any:
+        """The value of the reply (None if oneway), or its error raised.
+
+        Raises:
+            OrchError: Any of the tree.
+            Exception: The driver's own, if it is a builtin one.
+        """
+        if self.error is not None:
+            raise self.error
+        if self.oneway:
+            return None
+        header = self.header
+        kind = header.messageType
+        try:
+            if kind == REPLY:
+                return join_result(
+                    self.payload,
+                    header.payloadContentType,
+                    self.raw,
+                    header.preencodedPayloadContentType,
+                )
+            if kind == HANDSHAKE:
+                return header.senderID
+            body = decode(self.payload, header.payloadContentType)
+        except SerializationError as error:
+            raise OrchError(
+                f"{self.worker}.{self.member} was answered ({kind}), but the answer can't be "
+                f"read: {error}",
+                **self.where,
+            ) from error
+        raise error_from_response(kind, body, **self.where)
+
+
+def compose(
+    id: str,
+    sender: str,
+    rig: str,
+    worker: str,
+    operation: Operation,
+    member: str,
+    *,
+    payload: Any = None,
+    raw: Any = None,
+    invocation_timeout: Timeout = ...,
+    execution_timeout: Timeout = ...,
+    oneway: bool = False,
+) -> Exchange:
+    """Encode a request.
+
+    Args:
+        id: Message id.
+        sender: Routing id of the client's socket.
+        rig: Id of the rig.
+        worker: The worker.
+        operation: What to do.
+        member: The property or action.
+        payload: A value that has a form in JSON.
+        raw: A numpy array or bytes, for the raw frame; None for nothing.
+        invocation_timeout: Seconds until it must have started.
+        execution_timeout: Seconds from then until it must have ended.
+        oneway: No reply is wanted.
+
+    Raises:
+        TypeError: A value can't be encoded, or a timeout isn't a number.
+        ValueError: The message is too large, or a timeout is NaN.
+    """
+    context = _context(invocation_timeout, execution_timeout, oneway)
+    try:
+        body = encode(payload, JSON) if payload is not None else b"null"
+        frame, label = _raw_frame(raw)
+    except SerializationError as error:
+        raise TypeError(f"{worker}.{member}: {error}") from error
+    size = len(body) + len(frame)
+    if size > MAX_MESSAGE:
+        raise ValueError(f"{worker}.{member}: {size} bytes are more than a rig takes in a message")
+    header = RequestHeader(
+        messageType=OPERATION,
+        messageID=id,
+        senderID=sender,
+        receiverID=rig,
+        serverExecutionContext=context,
+        thingExecutionContext=_NO_LOGS,
+        thingID=worker,
+        objekt=member,
+        operation=operation,
+        preencodedPayloadContentType=label,
+    )
+    return Exchange(id, [b"", encode_header(header), body, frame], worker, member, oneway)
+
+
+def compose_handshake(id: str, sender: str) -> Exchange:
+    """Encode the message that asks a rig for its id."""
+    header = RequestHeader(
+        messageType=HANDSHAKE,
+        messageID=id,
+        senderID=sender,
+        receiverID="",
+        serverExecutionContext=_DEFAULTS,
+        thingExecutionContext=_NO_LOGS,
+    )
+    return Exchange(id, [b"", encode_header(header), b"null", b""], "", "")
+
+
+def goes_raw(value: object) -> bool:
+    """Whether a value travels in the raw frame: numpy arrays and bytes, but not `b""`.
+
+    An empty raw frame says that there is none.
+    """
+    return len(value) > 0 if isinstance(value, Buffer) else is_array(value)
+
+
+_NO_LOGS = {"fetchExecutionLogs": False}
+_DEFAULTS: dict[str, Any] = {"defaults": True, "oneway": False}
+
+
+def _context(invocation: Timeout, execution: Timeout, oneway: bool) -> dict[str, Any]:
+    """A context whose missing keys take the worker's configured values."""
+    if invocation is ... and execution is ... and not oneway:
+        return _DEFAULTS
+    context: dict[str, Any] = {"defaults": True, "oneway": oneway}
+    if invocation is not ...:
+        seconds = _seconds("invocation_timeout", invocation)
+        context["invokation_timeout"] = context["invokationTimeout"] = seconds
+    if execution is not ...:
+        seconds = _seconds("execution_timeout", execution)
+        context["execution_timeout"] = context["executionTimeout"] = seconds
+    return context
+
+
+def _seconds(name: str, value: float | None) -> float | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise TypeError(f"{name} is a number of seconds, or None for no limit; not {value!r:.80}")
+    if math.isnan(value):
+        raise ValueError(f"{name} is not a number (NaN)")
+    return None if math.isinf(value) and value > 0 else value
+
+
+def _raw_frame(raw: Any) -> tuple[Buffer, str]:
+    if raw is None:
+        return b"", TEXT
+    if isinstance(raw, Buffer):
+        return bytes(raw), OCTETS
+    return encode_array(raw), NPY
+
+
+def call_arguments(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[Any, Any]:
+    """Spread an action's arguments over payload and raw frame.
+
+    The first positional argument goes raw if it is a numpy array or bytes; further positional
+    ones travel under `__args__`, beside the keywords.
+
+    Returns:
+        payload, raw
+    """
+    raw = None
+    if args and goes_raw(args[0]):
+        raw, args = args[0], args[1:]
+    if args:
+        return {"__args__": args, **kwargs}, raw
+    return (kwargs or None), raw

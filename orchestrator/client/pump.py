@@ -1,0 +1,90 @@
+"""The thread that completes futures, and does the I/O for them while nobody else does."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+
+from orchestrator.client.exchange import Exchange, Leader, release
+
+_STOP_PATIENCE = 5.0  # seconds for a callback of a future to return when the connection closes
+
+
+class Pump:
+    """A daemon thread, started with the first future.
+
+    Args:
+        take_role: Makes the pump lead if that is wanted; returns whether it does.
+        lead: Does the I/O until there is a future to complete, and gives the role back.
+
+    Attributes:
+        leader: The pump as a leader; never settled.
+        ready: Futures that can be completed.
+    """
+
+    def __init__(self, take_role: Callable[[Leader], bool], lead: Callable[[Leader], None]) -> None:
+        self._take_role = take_role
+        self._lead = lead
+        self.leader = Leader()
+        self.ready: deque[Exchange] = deque()
+        self._gate = threading.Lock()
+        self._gate.acquire()
+        self._starting = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._stopping = False
+
+    def start(self) -> None:
+        """Start the thread if it doesn't run."""
+        if self._thread is None:
+            with self._starting:
+                if self._thread is None:
+                    thread = threading.Thread(target=self._run, name="orch-client", daemon=True)
+                    self._thread = thread
+                    thread.start()
+
+    def wake(self) -> None:
+        """Have the pump look at what there is to do."""
+        release(self._gate)
+
+    def complete(self, exchange: Exchange) -> None:
+        """Have the pump complete a future."""
+        self.ready.append(exchange)
+        release(self._gate)
+
+    def stop(self) -> None:
+        """Complete what is ready and end the thread; from a callback, end it afterwards."""
+        self._stopping = True
+        self.wake()
+        thread = self._thread
+        if thread is not None and thread is not threading.current_thread():
+            thread.join(_STOP_PATIENCE)
+
+    def _run(self) -> None:
+        try:
+            while True:
+                while self.ready:
+                    _complete(self.ready.popleft())
+                if self._take_role(self.leader):
+                    self._lead(self.leader)
+                elif self._stopping:
+                    return
+                elif not self.ready:
+                    self._gate.acquire()
+        finally:
+            self._thread = None  # a callback may end the thread; the next future starts another
+
+
+def _complete(exchange: Exchange) -> None:
+    future = exchange.future
+    assert future is not None
+    if future.done():
+        return  # cancelled, or taken twice after an interrupt
+    if not exchange.claimed and not future.set_running_or_notify_cancel():
+        return
+    try:
+        value = exchange.result()
+    except Exception as error:  # noqa: BLE001  it is raised where the future's result is taken
+        future.set_exception(error)
+    else:
+        future.set_result(value)

@@ -1,0 +1,281 @@
+"""What a client knows of a rig, and how its requests come about; shared by both faces of it.
+
+Some requests need others first: a call needs the worker's description. Such a recipe is a
+generator that yields the requests it needs, is sent their results, and returns what it is for.
+The blocking face and the asyncio face differ in how they run it, and in nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from orchestrator.client.connection import Connection
+from orchestrator.client.exchange import Exchange, Timeout, call_arguments, goes_raw
+from orchestrator.runtime import Found
+from orchestrator.words import did_you_mean
+from transports.endpoints import Endpoint, parse_endpoint
+from transports.errors import AddressError
+from transports.messages import ZMQ_TRANSPORTS, Operation
+
+T = TypeVar("T")
+Recipe = Generator[Exchange, Any, T]
+
+PROPERTY = "property"
+ACTION = "action"
+EVENT = "event"
+_CHANGE = "_change_event"  # the wire's name for the event of an observable property
+
+
+@dataclass(frozen=True)
+class Members:
+    """What a worker offers, from its Thing Description.
+
+    Attributes:
+        description: The Thing Description.
+        kinds: `PROPERTY`, `ACTION` or `EVENT` by member.
+    """
+
+    description: dict[str, Any]
+    kinds: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, description: Any) -> Members:
+        """Read a Thing Description; parts that are missing or odd are empty."""
+        known: dict[str, Any] = description if isinstance(description, dict) else {}
+        kinds: dict[str, str] = {}
+        for key, kind in (("events", EVENT), ("actions", ACTION), ("properties", PROPERTY)):
+            members = known.get(key)
+            if isinstance(members, dict):
+                kinds.update(dict.fromkeys(members, kind))
+        return cls(known, kinds)
+
+    def affordance(self, name: str) -> dict[str, Any]:
+        """The description of one member; empty if there is none."""
+        for key in ("properties", "actions", "events"):
+            members = self.description.get(key)
+            if isinstance(members, dict) and isinstance(members.get(name), dict):
+                found: dict[str, Any] = members[name]
+                return found
+        return {}
+
+    def of_kind(self, kind: str) -> list[str]:
+        """Names of the members of one kind."""
+        return [name for name, each in self.kinds.items() if each == kind]
+
+
+class Session:
+    """A connection with what was learnt over it.
+
+    Attributes:
+        connection: The connection.
+        workers: Names of the workers as of the last status.
+    """
+
+    def __init__(self, connection: Connection, found: Found) -> None:
+        self.connection = connection
+        self._events = found.events
+        self._members: dict[str, Members] = {}
+        self.workers: tuple[str, ...] = ()
+
+    @property
+    def rig(self) -> str:
+        """Id of the rig."""
+        return self.connection.rig
+
+    def known_members(self, worker: str) -> Members | None:
+        """A worker's members, if they were asked for before."""
+        return self._members.get(worker)
+
+    def check_worker(self, name: str, error: type[Exception]) -> None:
+        """Raise `error` with the nearest name if no worker of that name was there last."""
+        if name not in self.workers and name != self.rig:
+            near = did_you_mean(name, (*self.workers, self.rig)) or _listed(self.workers)
+            raise error(f"rig {self.rig} has no worker {name!r}{near}")
+
+    def check_member(self, worker: str, name: str) -> str | None:
+        """The kind of a member as far as it is known; None if the worker wasn't described yet.
+
+        Raises:
+            AttributeError: It is private, or there is none of that name.
+        """
+        if name.startswith("_"):
+            raise AttributeError(f"{worker}.{name} is private; private members are not served")
+        members = self._members.get(worker)
+        if members is None:
+            return None
+        kind = members.kinds.get(name)
+        if kind is None:
+            near = did_you_mean(name, members.kinds) or _listed(members.kinds)
+            raise AttributeError(f"worker {worker} has no member {name!r}{near}")
+        return kind
+
+    # -- recipes --------------------------------------------------------------------------
+
+    def status(self) -> Recipe[dict[str, Any]]:
+        """The rig's status."""
+        status = yield self.connection.compose(self.rig, Operation.INVOKE, "status")
+        workers = status.get("workers", ()) if isinstance(status, dict) else ()
+        self.workers = tuple(str(worker["name"]) for worker in workers)
+        return dict(status)
+
+    def find_worker(self, name: str, error: type[Exception]) -> Recipe[str]:
+        """Check that there is a worker; if not, `error` is raised with the nearest name."""
+        if name == self.rig or name in self.workers:
+            return name
+        yield from self.status()
+        self.check_worker(name, error)
+        return name
+
+    def describe(self, worker: str) -> Recipe[Members]:
+        """Ask for a worker's description."""
+        scheme = self.connection.address.partition("://")[0].upper()
+        description = yield self.connection.compose(
+            worker,
+            Operation.INVOKE,
+            "get_thing_description",
+            payload={"ignore_errors": False, "protocol": scheme, "skip_names": []},
+        )
+        members = self._members[worker] = Members.read(description)
+        return members
+
+    def find_member(self, worker: str, name: str) -> Recipe[str]:
+        """The kind of a member.
+
+        Raises:
+            AttributeError: There is none of that name, with the nearest one in the text.
+        """
+        if not name.startswith("_"):
+            members = self._members.get(worker)
+            if members is None or name not in members.kinds:
+                yield from self.describe(worker)
+        kind = self.check_member(worker, name)
+        assert kind is not None
+        return kind
+
+    def call(
+        self,
+        worker: str,
+        action: str,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        invocation_timeout: Timeout = ...,
+        execution_timeout: Timeout = ...,
+        oneway: bool = False,
+    ) -> Recipe[Exchange]:
+        """The request that invokes an action."""
+        kind = yield from self.find_member(worker, action)
+        if kind != ACTION:
+            raise AttributeError(_misused(worker, action, kind))
+        payload, raw = call_arguments(args, kwargs)
+        return self.connection.compose(
+            worker,
+            Operation.INVOKE,
+            action,
+            payload=payload,
+            raw=raw,
+            invocation_timeout=invocation_timeout,
+            execution_timeout=execution_timeout,
+            oneway=oneway,
+        )
+
+    def read(
+        self,
+        worker: str,
+        name: str,
+        invocation_timeout: Timeout = ...,
+        execution_timeout: Timeout = ...,
+    ) -> Recipe[Exchange]:
+        """The request that reads a property."""
+        kind = yield from self.find_member(worker, name)
+        if kind != PROPERTY:
+            raise AttributeError(_misused(worker, name, kind))
+        return self.connection.compose(
+            worker,
+            Operation.READ,
+            name,
+            invocation_timeout=invocation_timeout,
+            execution_timeout=execution_timeout,
+        )
+
+    def write(
+        self,
+        worker: str,
+        name: str,
+        value: Any,
+        invocation_timeout: Timeout = ...,
+        execution_timeout: Timeout = ...,
+    ) -> Recipe[Exchange]:
+        """The request that writes a property."""
+        kind = yield from self.find_member(worker, name)
+        if kind != PROPERTY:
+            raise AttributeError(_misused(worker, name, kind))
+        raw = value if goes_raw(value) else None
+        return self.connection.compose(
+            worker,
+            Operation.WRITE,
+            name,
+            payload=None if raw is not None else value,
+            raw=raw,
+            invocation_timeout=invocation_timeout,
+            execution_timeout=execution_timeout,
+        )
+
+    def event_source(self, worker: str, name: str) -> Recipe[tuple[str, str]]:
+        """Topic and address of an event, or of the changes of an observable property."""
+        kind = yield from self.find_member(worker, name)
+        members = self._members[worker]
+        affordance = members.affordance(name)
+        if kind == PROPERTY and affordance.get("observable"):
+            topic = f"{worker}/{name}{_CHANGE}"
+        elif kind == EVENT:
+            topic = f"{worker}/{name}"
+        else:
+            raise AttributeError(_misused(worker, name, kind))
+        address = self._event_address(affordance)
+        if address is None:
+            raise AttributeError(f"{worker}.{name} has no address to subscribe at")
+        return topic, address
+
+    def _event_address(self, affordance: dict[str, Any]) -> str | None:
+        """Where an event is published for clients that came as this one did."""
+        here = parse_endpoint(self.connection.address)
+        for address in self._events:
+            if address.startswith(f"{here.transport.lower()}://"):
+                return address
+        forms = affordance.get("forms")
+        for form in forms if isinstance(forms, list) else ():
+            if form.get("op") in ("subscribeevent", "observeproperty"):
+                return _reachable(str(form.get("href")), here)
+        return None
+
+
+def _reachable(href: str, here: Endpoint) -> str:
+    """An address of a description, on the host by which this client reaches the rig.
+
+    The host that a rig gives for itself may be unknown here, or lie behind a tunnel.
+    """
+    try:
+        there = parse_endpoint(href)
+    except AddressError:
+        return href
+    if ZMQ_TRANSPORTS.TCP is there.transport is here.transport:
+        return f"tcp://{here.host}:{there.port}"
+    return href
+
+
+def _listed(names: Iterable[str]) -> str:
+    known = ", ".join(sorted(names))
+    return f"; it has {known}" if known else "; it has none"
+
+
+_MISUSED = {
+    PROPERTY: "is a property: read it as an attribute or with read(), assign it or use write()",
+    ACTION: "is an action: call it",
+    EVENT: "is an event: use subscribe()",
+}
+
+
+def _misused(worker: str, name: str, kind: str) -> str:
+    return f"{worker}.{name} {_MISUSED[kind]}"

@@ -1,0 +1,219 @@
+"""Single values of a config: names, drivers, addresses. Each check says what is accepted."""
+
+from __future__ import annotations
+
+import ipaddress
+import keyword
+import re
+from typing import Final
+
+from orchestrator.words import did_you_mean, quoted, say
+
+__all__ = [
+    "ID_PATTERN",
+    "MAX_IPC_PATH",
+    "check_address",
+    "check_driver",
+    "check_env_name",
+    "check_env_value",
+    "check_id",
+    "check_member",
+    "check_method",
+    "check_path",
+]
+
+ID_PATTERN: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
+"""Ids of rigs and workers; to be used with `fullmatch`."""
+
+MAX_IPC_PATH: Final = 107
+"""Bytes that the path of a unix socket may have."""
+
+_ADDRESS_HELP = 'accepted: ipc, "ipc:///path", hololinked, "tcp://host:port"'
+_SCHEME = re.compile(r"([^:/]*)://(.*)", re.DOTALL)
+_HOST_PORT = re.compile(r"(\[[^\[\]]*\]|[^:\[\]]*):([^:\[\]]*)")
+_HOST = re.compile(
+    r"(?=.{1,253}$)[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?"
+    r"(?:\.[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?)*"
+)
+
+
+def check_id(value: str) -> str:
+    """An id of a rig or worker, unchanged.
+
+    Raises:
+        ValueError: it doesn't match `ID_PATTERN`.
+    """
+    if not ID_PATTERN.fullmatch(value):
+        raise ValueError(
+            f"{quoted(value)} is not an id; ids begin with a letter and hold at most 64 letters,"
+            " digits, _ or - (no accents, no spaces)"
+        )
+    return value
+
+
+def check_driver(value: str) -> str:
+    """A driver's ``package.module:Class``, unchanged; the part after the colon may be dotted.
+
+    Raises:
+        ValueError: it has another form.
+    """
+    module, colon, attribute = value.partition(":")
+    if colon and _is_dotted(module) and _is_dotted(attribute):
+        return value
+    hint = ""
+    first, dot, last = value.rpartition(".")
+    if value.endswith(".py") or "/" in value or "\\" in value:
+        hint = "; a driver is named by its module, not by its file"
+    elif not colon and dot and _is_dotted(first) and _is_dotted(last):
+        hint = f"; did you mean {quoted(f'{first}:{last}')}?"
+    raise ValueError(
+        f"{quoted(value)} is not a driver; write package.module:Class (or :factory){hint}"
+    )
+
+
+def _is_dotted(text: str) -> bool:
+    return all(part.isidentifier() and not keyword.iskeyword(part) for part in text.split("."))
+
+
+def check_member(value: str) -> str:
+    """A name of a driver's public member, unchanged.
+
+    Raises:
+        ValueError: it is no identifier, or private.
+    """
+    if value.startswith("_"):
+        raise ValueError(f"{quoted(value)} is private; names with a leading _ can't be reached")
+    return check_method(value)
+
+
+def check_method(value: str) -> str:
+    """A name of a driver's method, unchanged; it may have underscores in front.
+
+    Raises:
+        ValueError: it is no identifier.
+    """
+    if not value.isidentifier() or keyword.iskeyword(value):
+        raise ValueError(f"{quoted(value)} is not the name of a member; write the bare name")
+    return value
+
+
+def check_env_name(value: str) -> str:
+    """A name of an environment variable, unchanged.
+
+    Raises:
+        ValueError: no environment can hold it.
+    """
+    if not value or "=" in value or "\0" in value:
+        raise ValueError(
+            f"{quoted(value)} can't name a variable; a name isn't empty and holds no = or NUL"
+        )
+    return value
+
+
+def check_env_value(value: object) -> str:
+    """The value of an environment variable, unchanged.
+
+    Raises:
+        ValueError: it is no text (numbers must be quoted, as their spelling would be lost), or
+            holds a NUL.
+    """
+    if isinstance(value, bool | int | float):
+        raise ValueError(f"must be text, not {say(value)}; put it in quotes")
+    if value is None:
+        raise ValueError('must be text, not nothing (null); write "" for an empty text')
+    if not isinstance(value, str):
+        raise ValueError(f"must be text, not {say(value)}")
+    if "\0" in value:
+        raise ValueError("can't hold a NUL character")
+    return value
+
+
+def check_path(value: str) -> str:
+    """A path of a file or folder, unchanged; whether it is there is another question.
+
+    Raises:
+        ValueError: it is empty or holds a NUL.
+    """
+    if not value or "\0" in value:
+        raise ValueError("must be a path; it isn't empty and holds no NUL")
+    return value
+
+
+def check_address(value: str) -> str:
+    """An address to listen at, unchanged: ``ipc``, ``ipc:///path``, ``hololinked`` or
+    ``tcp://host:port`` with a port from 0 to 65535 or ``*``.
+
+    Raises:
+        ValueError: it is none of these, or the ipc path has more than 107 bytes.
+    """
+    if value in ("ipc", "hololinked"):
+        return value
+    match = _SCHEME.fullmatch(value)
+    if match and match[1] == "ipc":
+        _check_ipc(value, match[2])
+    elif match and match[1] == "tcp":
+        _check_tcp(value, match[2])
+    elif match:
+        hint = did_you_mean(f"{match[1]}://", ["ipc://", "tcp://"])
+        raise ValueError(f"{quoted(value)} is not an address; {_ADDRESS_HELP}{hint}")
+    else:
+        hint = did_you_mean(value, ["ipc", "hololinked"])
+        parts = _HOST_PORT.fullmatch(value)
+        if parts and _is_host(parts[1]) and _is_port(parts[2]):
+            hint = f"; did you mean {quoted(f'tcp://{value}')}?"
+        elif value.casefold() == "tcp":
+            hint = "; tcp needs a host and a port"
+        raise ValueError(f"{quoted(value)} is not an address; {_ADDRESS_HELP}{hint}")
+    return value
+
+
+def _check_ipc(value: str, path: str) -> None:
+    if not path.startswith("/") or path.endswith("/") or "\0" in path:
+        raise ValueError(
+            f"{quoted(value)} holds no absolute path of a file; write three slashes: ipc:///path"
+        )
+    length = len(path.encode("utf-8", "surrogatepass"))
+    if length > MAX_IPC_PATH:
+        raise ValueError(
+            f"the path of {quoted(value)} has {length} bytes; a socket's path may have"
+            f" {MAX_IPC_PATH}"
+        )
+
+
+def _check_tcp(value: str, rest: str) -> None:
+    parts = _HOST_PORT.fullmatch(rest)
+    if parts is None:
+        hint = "; an IPv6 address stands in brackets" if rest.count(":") > 1 else ""
+        raise ValueError(f"{quoted(value)} is not tcp://host:port{hint}")
+    host, port = parts[1], parts[2]
+    if not _is_host(host):
+        raise ValueError(
+            f"{quoted(host)} in {quoted(value)} is not a host; write an IPv4 address, an IPv6"
+            " address in brackets, a name, or * for all interfaces"
+        )
+    if not _is_port(port):
+        raise ValueError(
+            f"{quoted(port)} in {quoted(value)} is not a port; write 0 to 65535, or * for any"
+            " free one"
+        )
+
+
+def _is_host(host: str) -> bool:
+    if host == "*":
+        return True
+    if host.startswith("["):
+        return _is_ip(host[1:-1], 6)
+    if re.fullmatch(r"[0-9.]+", host):
+        return _is_ip(host, 4)
+    return _HOST.fullmatch(host) is not None
+
+
+def _is_ip(text: str, version: int) -> bool:
+    try:
+        return ipaddress.ip_address(text).version == version
+    except ValueError:
+        return False
+
+
+def _is_port(port: str) -> bool:
+    return port == "*" or (re.fullmatch(r"[0-9]{1,5}", port) is not None and int(port) <= 65535)

@@ -1,0 +1,248 @@
+"""What a call on a rig can raise: one small tree, split by what happened to the operation.
+
+::
+
+    OrchError
+    ├── NotStarted                 nothing was done: safe to retry
+    │   ├── InvocationTimeout      also TimeoutError
+    │   ├── WorkerUnavailable      also ConnectionError
+    │   ├── RigNotReachable        also ConnectionError
+    │   └── Refused
+    ├── OutcomeUnknown             it may have been done: look before you retry
+    │   ├── ExecutionTimeout       also TimeoutError
+    │   ├── WorkerDied             also ConnectionError
+    │   └── RigLost                also ConnectionError
+    ├── DriverError                the driver raised something that isn't a builtin
+    ├── RuntimeFolderError         the folder for sockets and locks can't be trusted or used
+    └── AlreadyRunning             a second rig of one id
+
+A builtin exception of the driver is raised as itself.
+"""
+
+from __future__ import annotations
+
+import builtins
+from typing import Any
+
+from transports.exceptions import NOT_STARTED, UNKNOWN
+from transports.messages import EXECUTION, INVALID_MESSAGE, INVOCATION, TIMEOUT
+
+
+class OrchError(Exception):
+    """Root of what orch raises by itself.
+
+    Attributes:
+        request_id: Message id of the request, where there was one.
+        worker: The worker that was addressed, where one was.
+        member: The property, action or event, where one was named.
+    """
+
+    request_id: str | int | None
+    worker: str | None
+    member: str | None
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        request_id: str | int | None = None,
+        worker: str | None = None,
+        member: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.request_id = request_id
+        self.worker = worker
+        self.member = member
+
+
+class NotStarted(OrchError):
+    """The operation never began, so that trying again is safe."""
+
+
+class InvocationTimeout(NotStarted, TimeoutError):
+    """The operation waited for its turn until its invocation timeout."""
+
+
+class WorkerUnavailable(NotStarted, ConnectionError):
+    """The worker has failed or was stopped; it takes no requests."""
+
+
+class Refused(NotStarted):
+    """The rig doesn't accept the request: it is malformed, or names what isn't there."""
+
+
+class RigNotReachable(NotStarted, ConnectionError):
+    """No rig was found, or the one found can't be reached."""
+
+
+class OutcomeUnknown(OrchError):
+    """Nobody can tell whether the operation was done, partly done, or not begun."""
+
+
+class ExecutionTimeout(OutcomeUnknown, TimeoutError):
+    """The operation was still running at its execution timeout; it isn't cancelled by that."""
+
+
+class WorkerDied(OutcomeUnknown, ConnectionError):
+    """The worker died while the operation ran."""
+
+
+class RigLost(OutcomeUnknown, ConnectionError):
+    """The rig went away, or lost track of the request, before it answered."""
+
+
+class DriverError(OrchError):
+    """The driver raised an exception that can't be raised here as itself.
+
+    Attributes:
+        type: Name of the driver's exception class.
+        message: Its text.
+        remote_traceback: The lines of its traceback.
+    """
+
+    type: str
+    message: str
+    remote_traceback: list[str]
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        type: str = "Exception",
+        remote_traceback: list[str] | None = None,
+        request_id: str | int | None = None,
+        worker: str | None = None,
+        member: str | None = None,
+    ) -> None:
+        text = f"{type}: {message}" if message else type
+        super().__init__(text, request_id=request_id, worker=worker, member=member)
+        self.type = type
+        self.message = message
+        self.remote_traceback = remote_traceback or []
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # The text holds the type; building from it would put the type in front twice.
+        return (type(self), (self.message,), self.__dict__)
+
+
+class RuntimeFolderError(OrchError):
+    """The folder for sockets and locks can't be used, or others could tamper with it."""
+
+
+class AlreadyRunning(OrchError):
+    """A rig of this id runs already.
+
+    Attributes:
+        rig: The id.
+        pid: Process id of the first one, if it could be read.
+    """
+
+    rig: str
+    pid: int | None
+
+    def __init__(self, message: str, *, rig: str = "", pid: int | None = None) -> None:
+        super().__init__(message)
+        self.rig = rig
+        self.pid = pid
+
+
+def error_from_response(
+    message_type: str,
+    body: Any,
+    *,
+    request_id: str | int | None = None,
+    worker: str | None = None,
+    member: str | None = None,
+) -> Exception:
+    """The exception to raise for an answer that isn't a result.
+
+    Args:
+        message_type: `EXCEPTION`, `INVALID_MESSAGE` or `TIMEOUT`.
+        body: Its decoded payload; anything is accepted, also what isn't allowed there.
+        request_id: Message id of the request.
+        worker: The worker that was addressed.
+        member: The property or action that was addressed.
+
+    Returns:
+        An `OrchError`, or the driver's own exception if it is a builtin one, with the remote
+        traceback in its notes.
+    """
+    where: dict[str, Any] = {"request_id": request_id, "worker": worker, "member": member}
+    name = ".".join(part for part in (worker, member) if part) or "the request"
+    if message_type == TIMEOUT:
+        return _timeout(body, name, where)
+    report = body.get("exception") if isinstance(body, dict) else None
+    if not isinstance(report, dict):
+        return OutcomeUnknown(f"{name}: the answer isn't readable: {body!r:.200}", **where)
+    kind, message, lines = _fields(report)
+    outcome = report.get("outcome")
+    error: Exception | None = None
+    if message_type == INVALID_MESSAGE:
+        return _noted(Refused(message, **where), [], report)
+    if outcome == UNKNOWN:
+        died = kind == "ConnectionResetError"
+        error = (WorkerDied if died else OutcomeUnknown)(message, **where)
+    elif outcome == NOT_STARTED and kind == "ConnectionRefusedError":
+        error = WorkerUnavailable(message, **where)
+    if error is not None:
+        return _noted(error, [], report)  # made by the rig: its own traceback tells nothing
+    error = _builtin(kind, message)
+    if error is None:
+        error = DriverError(message, type=kind, remote_traceback=lines, **where)
+    return _noted(error, lines, report, f"raised in {name}, request {request_id}:")
+
+
+def _timeout(body: Any, name: str, where: dict[str, Any]) -> OrchError:
+    if body == INVOCATION:
+        return InvocationTimeout(
+            f"{name} did not start within its invocation timeout; nothing was done", **where
+        )
+    if body == EXECUTION:
+        return ExecutionTimeout(
+            f"{name} was still running at its execution timeout; its outcome is not known", **where
+        )
+    return OutcomeUnknown(f"{name} timed out in an unknown way: {body!r:.200}", **where)
+
+
+def _fields(report: dict[str, Any]) -> tuple[str, str, list[str]]:
+    lines = report.get("traceback")
+    return (
+        str(report.get("type") or "Exception"),
+        str(report.get("message") or ""),
+        [str(line) for line in lines] if isinstance(lines, list) else [],
+    )
+
+
+def _builtin(name: str, message: str) -> Exception | None:
+    """The builtin exception of that name, or None if it isn't one that may be raised here."""
+    kind = getattr(builtins, name, None)
+    if not isinstance(kind, type) or not issubclass(kind, Exception):
+        return None
+    if issubclass(kind, (StopIteration, StopAsyncIteration)):
+        return None  # would end a loop, or break a coroutine, that the call stands in
+    try:
+        return kind(_unquoted(message) if issubclass(kind, KeyError) else message)
+    except TypeError:  # takes more than a text, such as UnicodeDecodeError
+        return None
+
+
+def _unquoted(message: str) -> str:
+    """The key of a KeyError, whose text is the key's repr and would be quoted once more."""
+    if len(message) < 2 or message[0] != message[-1] or message[0] not in "'\"":
+        return message
+    import ast
+
+    try:
+        key = ast.literal_eval(message)
+    except (ValueError, SyntaxError):
+        return message
+    return key if isinstance(key, str) else message
+
+
+def _noted(error: Exception, lines: list[str], report: dict[str, Any], head: str = "") -> Exception:
+    notes = report.get("notes")
+    for note in notes if isinstance(notes, list) else []:
+        error.add_note(str(note))
+    if lines:
+        error.add_note("\n".join([head, *(f"  {line}" for line in lines)]))
+    return error

@@ -1,0 +1,109 @@
+"""How a record looks to people: one line, nothing in it obeyed by the terminal."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Mapping
+from typing import Any, TextIO
+
+import msgspec
+
+from orchestrator.logs.records import Record
+
+MAX_SHOWN = 2000
+"""Characters of one text that are shown; the record itself has it all."""
+
+# C0, DEL and C1 steer terminals; bidi marks reorder what is read; U+2028/9 break lines; lone
+# surrogates can't be encoded.
+_UNSAFE = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+_SHORT_ESCAPES = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
+_NEEDS_QUOTES = re.compile(r'[\s"=]|^$')
+
+_COLOURS = {"debug": "2", "warning": "33", "error": "31", "critical": "1;31"}
+_MAX_NAME = 16  # workers with longer names shift their line rather than everybody's
+
+
+def escape(text: str) -> str:
+    r"""Show control characters, bidi marks and line separators as escapes such as ``\x1b``."""
+    return _UNSAFE.sub(_escaped, text)
+
+
+def wants_colour(stream: TextIO | None, environ: Mapping[str, str]) -> bool:
+    """True when `stream` is a terminal that knows colours and NO_COLOR isn't set."""
+    if stream is None or environ.get("NO_COLOR") or environ.get("TERM") == "dumb":
+        return False
+    return stream.isatty()
+
+
+class Display:
+    """Renders records as lines for people, with local times.
+
+    Args:
+        colour: Colour the level by ANSI sequences.
+    """
+
+    def __init__(self, *, colour: bool = False) -> None:
+        self._colour = colour
+        self._width = 8
+        self._second = -1
+        self._clock = ""
+
+    def render(self, record: Record) -> str:
+        """The record's line, newline included; a traceback follows on lines of its own."""
+        self._width = max(self._width, min(len(record.worker), _MAX_NAME))
+        label = record.level if record.stream == "record" else record.stream
+        parts = [
+            self._time(record.time),
+            self._paint(f"{escape(label):<8}", record.level),
+            f"{escape(record.worker):<{self._width}}",
+            _shown(record.event),
+        ]
+        if record.logger is not None:
+            parts.append(f"logger={_value(record.logger)}")
+        parts += [f"{_shown(key)}={_value(item)}" for key, item in (record.fields or {}).items()]
+        if record.member is not None:
+            parts.append(f"member={_value(record.member)}")
+        if record.request is not None:
+            parts.append(f"request={_value(record.request)}")
+        line = " ".join(parts).rstrip() + "\n"
+        if record.exception is not None:
+            line += "".join(f"    {_shown(part)}\n" for part in record.exception.split("\n"))
+        return line
+
+    def _time(self, at: float) -> str:
+        second, fraction = divmod(at, 1)
+        if second != self._second:
+            self._second = int(second)
+            self._clock = time.strftime("%H:%M:%S", time.localtime(second))
+        return f"{self._clock}.{int(fraction * 1000):03d}"
+
+    def _paint(self, text: str, level: str) -> str:
+        code = _COLOURS.get(level) if self._colour else None
+        return text if code is None else f"\x1b[{code}m{text}\x1b[0m"
+
+
+def _escaped(match: re.Match[str]) -> str:
+    character = match[0]
+    short = _SHORT_ESCAPES.get(character)
+    if short is not None:
+        return short
+    code = ord(character)
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
+
+
+def _shown(text: str) -> str:
+    if len(text) > MAX_SHOWN:
+        text = f"{text[:MAX_SHOWN]}… ({len(text) - MAX_SHOWN} more characters)"
+    return escape(text)
+
+
+def _value(value: Any) -> str:
+    if not isinstance(value, str):
+        return _shown(msgspec.json.encode(value).decode())
+    if _NEEDS_QUOTES.search(value):
+        return _shown(json.dumps(value, ensure_ascii=False))
+    return _shown(value)

@@ -1,0 +1,116 @@
+"""Answers to clients that read slowly: bounded, then given up."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any
+
+import msgspec
+import zmq
+
+from transports.frames import send
+
+RETRY = 0.02
+"""Seconds between attempts; a ROUTER can't be polled for one peer's room."""
+
+
+class OutboxCaps(msgspec.Struct, frozen=True):
+    """How far a client may lag behind.
+
+    Attributes:
+        messages: Answers that wait for it.
+        size: Their bytes.
+        patience: Seconds without any progress before they are given up.
+    """
+
+    messages: int = 10_000
+    size: int = 256 * 1024 * 1024
+    patience: float = 60.0
+
+
+class _Backlog:
+    __slots__ = ("frames", "since", "size")
+
+    def __init__(self, now: float) -> None:
+        self.frames: deque[list[Any]] = deque()
+        self.size = 0
+        self.since = now
+
+
+class Outbox:
+    """Sends answers, and keeps those for which a client has no room yet.
+
+    Args:
+        socket: The front ROUTER, mandatory.
+        caps: The limits of one client.
+    """
+
+    def __init__(self, socket: zmq.Socket[Any], caps: OutboxCaps | None = None) -> None:
+        self._socket = socket
+        self._caps = caps or OutboxCaps()
+        self._backlogs: dict[bytes, _Backlog] = {}
+        self.dropped = 0
+
+    def __len__(self) -> int:
+        """How many clients lag behind."""
+        return len(self._backlogs)
+
+    def next_deadline(self, now: float) -> float | None:
+        """When `retry` is due; None while nobody lags behind."""
+        return now + RETRY if self._backlogs else None
+
+    def send(self, frames: list[Any], now: float) -> None:
+        """Send an answer; its first frame is the client's identity."""
+        if self._backlogs and frames[0] in self._backlogs:
+            self._keep(frames, now)
+            return
+        try:
+            send(self._socket, frames)
+        except zmq.Again:
+            self._keep(frames, now)
+        except zmq.ZMQError as error:
+            if error.errno != zmq.EHOSTUNREACH:
+                raise
+            self.dropped += 1
+
+    def retry(self, now: float) -> list[bytes]:
+        """Send what there is room for.
+
+        Returns:
+            Clients that were given up with all that waited for them.
+        """
+        lost = []
+        for client, backlog in list(self._backlogs.items()):
+            if not self._flush(backlog, now):
+                del self._backlogs[client]
+            elif now - backlog.since > self._caps.patience:
+                self.dropped += len(backlog.frames)
+                del self._backlogs[client]
+                lost.append(client)
+        return lost
+
+    def _flush(self, backlog: _Backlog, now: float) -> bool:
+        """Whether something is left."""
+        while backlog.frames:
+            try:
+                send(self._socket, backlog.frames[0])
+            except zmq.Again:
+                return True
+            except zmq.ZMQError as error:
+                if error.errno != zmq.EHOSTUNREACH:
+                    raise
+                self.dropped += len(backlog.frames)
+                return False
+            backlog.size -= sum(map(len, backlog.frames.popleft()))
+            backlog.since = now
+        return False
+
+    def _keep(self, frames: list[Any], now: float) -> None:
+        backlog = self._backlogs.setdefault(frames[0], _Backlog(now))
+        size = sum(map(len, frames))
+        if len(backlog.frames) >= self._caps.messages or backlog.size + size > self._caps.size:
+            # The client asks later which of its requests are still held, and learns of the loss.
+            self.dropped += 1
+            return
+        backlog.frames.append(frames)
+        backlog.size += size

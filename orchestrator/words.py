@@ -1,0 +1,82 @@
+"""Plain words for messages: what was given, and what was probably meant."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Iterable
+
+__all__ = ["did_you_mean", "nearest", "one_line", "quoted", "say"]
+
+_LONGEST_PATH = 4096  # characters; half a path is of no use
+
+
+def one_line(text: str, limit: int = 300) -> str:
+    """The text on one line that is safe to print: white space folded, controls escaped.
+
+    Args:
+        text: anything, also what a driver wrote.
+        limit: characters after which it is cut (an ellipsis marks the cut).
+    """
+    # Cut first: the text may be huge.
+    folded = " ".join(text[: limit * 4].split())
+    if len(folded) > limit:
+        folded = folded[: limit - 1] + "…"
+    return "".join(
+        character
+        if character.isprintable()  # no controls, no marks such as the bidirectional ones
+        else character.encode("unicode_escape").decode("ascii")
+        for character in folded
+    )
+
+
+def quoted(text: str | os.PathLike[str], limit: int = 80) -> str:
+    """The text or path in double quotes, on one line; a text is cut when it is long."""
+    if not isinstance(text, str):
+        text, limit = os.fspath(text), _LONGEST_PATH
+    return f'"{one_line(text, limit)}"'
+
+
+def say(value: object) -> str:
+    """What a value of the config is, in words: ``the number 3``, ``the text "x"``, ``a list``."""
+    match value:
+        case None:
+            return "nothing (null)"
+        case bool():
+            return "true" if value else "false"
+        case int() | float():
+            return f"the number {one_line(str(value), 40)}"
+        case str():
+            return f"the text {quoted(value)}"
+        case list() | tuple():
+            return "a list"
+        case dict():
+            return "a mapping"
+        case _:
+            return f"a {type(value).__name__}"
+
+
+def nearest(word: str, options: Iterable[str]) -> str | None:
+    """The option that `word` was probably meant to be; None when no option is near.
+
+    Case, and ``-`` against ``_``, don't count as a difference.
+    """
+    by_form: dict[str, str] = {}
+    for option in options:
+        by_form.setdefault(_form(option), option)
+    # Beyond this length it is no name, and difflib takes quadratic time.
+    form = _form(word[:200])
+    matches = difflib.get_close_matches(form, by_form, n=5, cutoff=0.6)
+    # Letters that changed places are the commonest slip, and difflib doesn't know it.
+    swapped = [match for match in matches if sorted(match) == sorted(form)]
+    return by_form[(swapped or matches)[0]] if matches else None
+
+
+def did_you_mean(word: str, options: Iterable[str]) -> str:
+    """The end of a sentence: ``; did you mean "driver"?``, or nothing when no option is near."""
+    option = nearest(word, options)
+    return f"; did you mean {quoted(option)}?" if option is not None else ""
+
+
+def _form(word: str) -> str:
+    return word.casefold().replace("-", "_")
