@@ -1,0 +1,374 @@
+"""Drivers of every kind, good and bad, looked at in real processes."""
+
+from __future__ import annotations
+
+import ast
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+import orchestrator.probe
+from orchestrator.check import check
+from orchestrator.config import load
+
+CAMERA = """\
+import sys
+
+print("noise" * 100_000)
+print("more", file=sys.stderr)
+sys.stdin.read()
+
+
+class Camera:
+    gain: float
+    name = "cam"
+
+    def __init__(self, port, /, *, baud=9600):
+        raise AssertionError("a check builds nothing")
+
+    class Inner:
+        def make(self, x):
+            pass
+
+    def expose(self):
+        pass
+
+    def close(self):
+        pass
+
+    @property
+    def temperature(self):
+        raise AssertionError("a check reads nothing")
+
+
+class Dynamic:
+    def __getattr__(self, name):
+        return print
+
+
+def make(**anything):
+    pass
+
+
+TABLE = {}
+"""
+
+
+def lab(folder: Path, workers: str, **modules: str) -> Path:
+    (folder / "camera.py").write_text(CAMERA)
+    for name, source in modules.items():
+        (folder / f"{name}.py").write_text(source)
+    file = folder / "lab.yaml"
+    file.write_text(f"rig: bench\nworkers:\n{workers}")
+    return file
+
+
+def expect(folder: Path, marked: str, *messages: str, deadline: float = 30, **modules: str) -> None:
+    """The problems stand at the places after each § in the workers, and begin with the texts."""
+    places = []
+    for number, line in enumerate(marked.split("\n"), start=3):
+        before = 0
+        for part in line.split("§")[:-1]:
+            before += len(part)
+            places.append((number, before + 1))
+    config = load(lab(folder, marked.replace("§", ""), **modules))
+    problems = check(config, deadline=deadline)
+    assert [(one.place.line, one.place.column) for one in problems] == places, problems
+    assert [one.message for one in problems] == list(messages)
+
+
+def test_drivers_that_fit_are_no_problem(tmp_path: Path) -> None:
+    expect(
+        tmp_path,
+        """\
+  full: {driver: "camera:Camera", args: [1], kwargs: {baud: 1}, concurrent: [gain, expose],
+         timeouts: {temperature: 1, name: 2}, stop_with: close}
+  nested: {driver: "camera:Camera.Inner"}
+  factory: {driver: "camera:make", kwargs: {whatever: 1}, concurrent: [unknown], stop_with: gone}
+  dynamic: {driver: "camera:Dynamic", stop_with: shutdown}
+  thread: {driver: "camera:Camera", args: [1], transport: inproc}
+  in_c: {driver: "builtins:dict", kwargs: {a: 1}}
+  installed: {driver: "workers.errors:nothing"}
+""".replace("workers.errors:nothing", "orchestrator.config:load").replace(
+            'config:load"', 'config:load", args: [x]'
+        ),
+    )
+
+
+def test_names_and_arguments_that_do_not_fit_are_told_at_their_places(tmp_path: Path) -> None:
+    signature = "its signature is (port, /, *, baud=9600)"
+    expect(
+        tmp_path,
+        """\
+  a: {driver: §"camera:Camra"}
+  b: {driver: §"camera:Camera.Iner"}
+  c: {driver: "camera:Camera", args: [1], kwargs: {§bauds: 2, baud: 1}}
+  d: {driver: "camera:Camera", args: §[1, 2]}
+  e: {driver: §"camera:Camera"}
+  f: {driver: §"camera:TABLE"}
+  g: {driver: "camera:Camera", args: [1], concurrent: [expose, §expos], timeouts: {§gian: 1}}
+  h: {driver: "camera:Camera", args: [1], stop_with: §clos}
+  i: {driver: "camera:Camera", args: [1], stop_with: §name}
+""",
+        '"camera" has no "Camra"; did you mean "Camera"?',
+        '"camera:Camera" has no "Iner"; did you mean "Inner"?',
+        f'"Camera" takes no argument "bauds"; {signature}; did you mean "baud"?',
+        f'"Camera" can\'t be called so: too many positional arguments; {signature}',
+        f"\"Camera\" can't be called so: missing a required argument: 'port'; {signature}",
+        '"TABLE" is of type dict, not a class or factory',
+        '"Camera" has no member "expos"; did you mean "expose"?',
+        '"Camera" has no member "gian"; did you mean "gain"?',
+        '"Camera" has no method "clos"; did you mean "close"?',
+        '"Camera" has no method "name"; it has Inner, close, expose',
+    )
+
+
+def test_what_the_defaults_say_is_not_held_against_a_worker(tmp_path: Path) -> None:
+    file = lab(tmp_path, "  a: {driver: 'camera:Camera', args: [1]}\n")
+    text = file.read_text()
+    file.write_text(text + "defaults: {concurrent: [x], timeouts: {y: 1}, stop_with: z}\n")
+    assert check(load(file)) == []
+
+
+def test_modules_that_are_not_there_are_told_the_nearest(tmp_path: Path) -> None:
+    package = tmp_path / "devices"
+    package.mkdir()
+    (package / "stage.py").touch()
+    expect(
+        tmp_path,
+        """\
+  a: {driver: §"camrea:Camera"}
+  b: {driver: §"devices.stag:Stage"}
+  c: {driver: §"camera.sub:Stage"}
+  d: {driver: §"needs:Stage"}
+""",
+        'there is no module "camrea"; did you mean "camera"?',
+        'there is no module "devices.stag"; did you mean "devices.stage"?',
+        'there is no module "camera.sub"',
+        "importing \"needs\" failed: ModuleNotFoundError: No module named 'nosuchlibrary'"
+        " (needs.py:2)",
+        needs="\nimport nosuchlibrary\n",
+    )
+
+
+def test_imports_that_fail_are_told_with_the_place_in_the_driver(tmp_path: Path) -> None:
+    expect(
+        tmp_path,
+        """\
+  a: {driver: §"syntax:X"}
+  b: {driver: §"zero:X"}
+  c: {driver: §"leaves:X"}
+  d: {driver: §"nasty:X"}
+  e: {driver: §"odd:X"}
+  f: {driver: §"json_like:X"}
+""",
+        'importing "syntax" failed: SyntaxError: invalid syntax (syntax.py:1:7)',
+        'importing "zero" failed: ZeroDivisionError: division by zero (zero.py:2)',
+        'importing "leaves" calls for an exit, with status 3 (leaves.py:2)',
+        'importing "nasty" failed: RuntimeError: two lines \\x1b[31m (nasty.py:1)',
+        'importing "odd" failed: Odd: (its text can\'t be made) (odd.py:4)',
+        'importing "json_like" failed: JSONDecodeError: Expecting value: line 1 column 1 (char 0)'
+        " (json_like.py:2)",
+        syntax="def f(:\n",
+        zero="def f():\n    1 / 0\nf()\n",
+        leaves="import sys\nsys.exit(3)\n",
+        nasty="raise RuntimeError('two\\nlines \\x1b[31m')\n",
+        odd="class Odd(Exception):\n    def __str__(self):\n        raise KeyError\nraise Odd\n",
+        json_like="import json\njson.loads('x')\n",
+    )
+
+
+def test_imports_that_end_or_hang_their_process_are_told(tmp_path: Path) -> None:
+    expect(
+        tmp_path,
+        """\
+  a: {driver: §"exits:X"}
+  b: {driver: §"crashes:X"}
+  c: {driver: §"hangs:X"}
+  d: {driver: §"forks:X"}
+""",
+        'importing "exits" ended its process: status 4 (last words)',
+        'importing "crashes" ended its process: killed by SIGSEGV',
+        'importing "hangs" did not end within 2 s',
+        'importing "forks" ended its process: status 0',
+        deadline=2,
+        exits="import os\nos.write(2, b'first\\nlast words\\n')\nos._exit(4)\n",
+        crashes="import os, signal\nos.kill(os.getpid(), signal.SIGSEGV)\n",
+        hangs="import threading\nthreading.Event().wait()\n",
+        # The child keeps our end of the socket open, but not the process.
+        forks="import os, time\nif os.fork():\n    os._exit(0)\ntime.sleep(60)\n",
+    )
+
+
+def test_a_worker_is_looked_at_in_its_own_environment_and_folder(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    expect(
+        tmp_path,
+        "  a: {driver: 'env:f', env: {ORCH_TEST_KEY: v}, cwd: data}\n",
+        env="import os\nassert os.environ['ORCH_TEST_KEY'] == 'v'\n"
+        "assert os.path.basename(os.getcwd()) == 'data'\ndef f(): ...\n",
+    )
+
+
+def test_the_configs_folder_comes_first_and_ours_not_at_all(tmp_path: Path) -> None:
+    file = lab(
+        tmp_path,
+        "  a: {driver: 'colorsys:Mine'}\n  b: {driver: 'probing:run'}\n",
+        colorsys="class Mine: ...\n",
+    )
+    (problem,) = check(load(file))
+    assert problem.message.startswith('there is no module "probing"')
+
+
+def test_another_interpreter_needs_nothing_of_ours(tmp_path: Path) -> None:
+    """A bare interpreter, without site-packages, finds the driver all the same."""
+    bare = tmp_path / "bare"
+    bare.write_text(f'#!/bin/sh\nexec "{sys.executable}" -S -E "$@"\n')
+    bare.chmod(0o755)
+    expect(
+        tmp_path,
+        f"""\
+  a: {{driver: "camera:Camera", args: [1], python: {bare}}}
+  b: {{driver: §"needs:X", python: bare}}
+  c: {{driver: §"camrea:X", python: bare}}
+""",
+        "importing \"needs\" failed: ModuleNotFoundError: No module named 'pydantic' (needs.py:1)",
+        f'there is no module "camrea" for "{bare}"; did you mean "camera"?',
+        needs="import pydantic\n",
+    )
+
+
+def test_an_interpreter_that_is_none_is_told(tmp_path: Path) -> None:
+    for name, text in {"garbage": "\0garbage", "quits": "#!/bin/sh\necho oops >&2; exit 5\n",
+                       "waits": "#!/bin/sh\nexec sleep 60\n"}.items():  # fmt: skip
+        (tmp_path / name).write_text(text)
+        (tmp_path / name).chmod(0o755)
+    expect(
+        tmp_path,
+        """\
+  a: {driver: "camera:X", python: §garbage}
+  b: {driver: "camera:X", python: §quits}
+  c: {driver: "camera:X", python: §waits}
+""",
+        f'the interpreter "{tmp_path}/garbage" can\'t be started: Exec format error',
+        f'the interpreter "{tmp_path}/quits" ended at once: status 5; is it a Python 3.8 or later?'
+        " (oops)",
+        f'the interpreter "{tmp_path}/waits" does nothing for 1 s; is it a Python 3.8 or later?',
+        deadline=1,
+    )
+
+
+def test_the_probe_is_readable_by_python_3_8() -> None:
+    source = Path(orchestrator.probe.__file__).read_text()
+    tree = ast.parse(source, feature_version=(3, 8))
+    imported = {
+        alias.name.partition(".")[0]
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Import)
+        for alias in node.names
+    } | {
+        str(node.module).partition(".")[0]
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom)
+    }
+    assert imported <= sys.stdlib_module_names | {"annotationlib"}
+
+
+def test_nothing_is_imported_into_our_own_process(tmp_path: Path) -> None:
+    before = set(sys.modules)
+    expect(tmp_path, "  a: {driver: 'orch_canary:f'}\n", orch_canary="def f(): ...\n")
+    assert not any("canary" in name for name in set(sys.modules) - before)
+
+
+SPAWNS = """\
+import os, subprocess, sys
+code = "import os, sys, time; print(os.getpid(), flush=True); time.sleep(300)"
+for new_session in (False, True):
+    child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE,
+                             start_new_session=new_session)
+    with open(os.environ["PIDS"], "ab") as file:
+        file.write(child.stdout.readline())
+def f(): ...
+"""
+
+
+def gone(pid: int, within: float = 10) -> bool:
+    """Whether the process ends in time, be its exit collected by whoever inherited it or not."""
+    try:
+        pidfd = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return True
+    try:
+        return bool(select.select([pidfd], [], [], within)[0])
+    finally:
+        os.close(pidfd)
+
+
+@pytest.mark.parametrize("ending", ["def f(): ...", "import threading; threading.Event().wait()"])
+def test_what_a_driver_started_ends_with_its_check(tmp_path: Path, ending: str) -> None:
+    pids = tmp_path / "pids"
+    file = lab(
+        tmp_path, f"  a: {{driver: 'spawns:f', env: {{PIDS: '{pids}'}}}}\n", spawns=SPAWNS + ending
+    )
+    check(load(file), deadline=3)
+    children = [int(line) for line in pids.read_text().split()]
+    assert len(children) == 2
+    assert all(gone(pid) for pid in children)
+    assert psutil.Process().children(recursive=True) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_an_interrupted_check_leaves_nothing(tmp_path: Path, number: signal.Signals) -> None:
+    pids = tmp_path / "pids"
+    hangs = (
+        "import os, threading\n"
+        f"with open({str(pids)!r}, 'w') as file:\n    file.write(str(os.getpid()))\n"
+        "threading.Event().wait()\n"
+    )
+    os.mkfifo(pids)
+    file = lab(tmp_path, "  a: {driver: 'hangs:f'}\n", hangs=hangs)
+    code = (
+        "import sys; from orchestrator.check import check; from orchestrator.config import load;"
+        "check(load(sys.argv[1]))"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(file)],
+        stderr=subprocess.DEVNULL,
+        cwd=Path(orchestrator.probe.__file__).parents[1],
+    ) as checking:
+        probe = int(pids.read_text())  # waits until the driver writes it
+        started = time.monotonic()
+        checking.send_signal(number)
+        checking.wait(10)
+    assert gone(probe)
+    assert time.monotonic() - started < 10
+
+
+def test_as_many_run_at_a_time_as_there_are_processors(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each of two drivers waits for the other, so both must be running; a third comes after."""
+    monkeypatch.setattr("orchestrator.check._processors", lambda: 2)
+    meets = (
+        "import os\nhere, there = os.environ['HERE'], os.environ['THERE']\n"
+        "os.mkfifo(here)\n"
+        "while not os.path.exists(there): pass\n"
+        "def f(): ...\n"
+    )
+    a, b = tmp_path / "a", tmp_path / "b"
+    expect(
+        tmp_path,
+        f"""\
+  a: {{driver: "meets:f", env: {{HERE: {a}, THERE: {b}}}}}
+  b: {{driver: "meets:f", env: {{HERE: {b}, THERE: {a}}}}}
+  c: {{driver: "camera:make"}}
+""",
+        meets=meets,
+    )

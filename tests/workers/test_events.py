@@ -1,0 +1,175 @@
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from typing import Any
+from uuid import uuid4
+
+import numpy as np
+import pytest
+import zmq
+
+from transports.messages import decode_event_header, read_event_id
+from transports.serializers import join_result
+from workers.events import ChangeWatcher, EventPublisher
+
+
+class Listener:
+    """A subscriber to all events, in the publisher's own context."""
+
+    def __init__(self, base: int = 0) -> None:
+        self.context: zmq.Context[Any] = zmq.Context()
+        address = f"inproc://{uuid4().hex}"
+        self.socket = self.context.socket(zmq.XSUB)
+        self.socket.setsockopt(zmq.RCVTIMEO, 10_000)
+        self.socket.bind(address)
+        self.socket.send(b"\x01")
+        self.publisher = EventPublisher(
+            self.context, address, rig="bench", worker="stage", base=base
+        )
+        # over inproc a subscription is there before the next message, or is not: probe
+        while not self.socket.poll(1):
+            self.publisher.publish("probe", None)
+
+    def next(self) -> tuple[str, Any, int]:
+        """Topic, value and sequence of the next event that isn't a probe."""
+        topic = b"stage/probe"
+        while topic == b"stage/probe":
+            topic, empty, header, payload, raw = self.socket.recv_multipart()
+        assert empty == b""
+        decoded = decode_event_header(header)
+        assert decoded.messageType == "EVENT"
+        assert decoded.eventID == topic.decode()
+        assert decoded.senderID == "bench/event-publisher"
+        value = join_result(
+            payload, decoded.payloadContentType, raw, decoded.preencodedPayloadContentType
+        )
+        return topic.decode(), value, read_event_id(decoded.messageID)[0]
+
+    def close(self) -> None:
+        self.publisher.close(0)
+        self.socket.close(0)
+        self.context.term()
+
+
+@pytest.fixture
+def listener() -> Iterator[Listener]:
+    listener = Listener()
+    yield listener
+    listener.close()
+
+
+def test_each_name_has_its_own_sequence(listener: Listener):
+    for name in ("moved", "moved", "ended", "moved"):
+        listener.publisher.publish(name, {"n": 1})
+    assert [listener.next() for _ in range(4)] == [
+        ("stage/moved", {"n": 1}, 1),
+        ("stage/moved", {"n": 1}, 2),
+        ("stage/ended", {"n": 1}, 1),
+        ("stage/moved", {"n": 1}, 3),
+    ]
+
+
+def test_the_sequence_goes_on_where_the_last_incarnation_ended():
+    listener = Listener(base=41)
+    try:
+        listener.publisher.publish("moved", None)
+        assert listener.next() == ("stage/moved", None, 42)
+    finally:
+        listener.close()
+
+
+def test_bytes_and_arrays_travel_raw(listener: Listener):
+    image = np.arange(12, dtype=np.uint8).reshape(3, 4)
+    listener.publisher.publish("frame", image)
+    image[:] = 0  # what was published stays as it was
+    listener.publisher.publish("blob", b"\x00\xff")
+    received = listener.next()[1]
+    assert isinstance(received, np.ndarray)
+    assert (received == np.arange(12).reshape(3, 4)).all()
+    assert listener.next()[1] == b"\x00\xff"
+
+
+def test_a_value_that_cannot_be_sent_is_the_emitters_error(listener: Listener):
+    with pytest.raises(TypeError):
+        listener.publisher.publish("moved", object())
+    listener.publisher.publish("moved", 1)
+    assert listener.next() == ("stage/moved", 1, 1)
+
+
+def test_threads_publish_whole_events_in_sequence(listener: Listener):
+    def emit() -> None:
+        for _ in range(100):
+            listener.publisher.publish("moved", "x" * 100)
+
+    threads = [threading.Thread(target=emit) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    assert [listener.next()[2] for _ in range(400)] == list(range(1, 401))
+    for thread in threads:
+        thread.join()
+
+
+def test_a_closed_publisher_drops(listener: Listener):
+    listener.publisher.close(0)
+    listener.publisher.publish("moved", 1)
+
+
+class Fake:
+    def __init__(self) -> None:
+        self.events: list[tuple[str, bytes]] = []
+
+    def publish_encoded(self, name: str, encoded: Any) -> None:
+        self.events.append((name, bytes(encoded[0]) + bytes(encoded[2])))
+
+
+def changes(*values: Any) -> int:
+    fake = Fake()
+    watcher = ChangeWatcher(fake)  # type: ignore[arg-type]
+    for value in values:
+        watcher.seen("level", value)
+    return len(fake.events)
+
+
+def test_a_change_is_published_once():
+    fake = Fake()
+    watcher = ChangeWatcher(fake)  # type: ignore[arg-type]
+    for value in (1, 1, 2, 2, 1):
+        watcher.seen("level", value)
+    watcher.seen("other", 1)
+    assert fake.events == [
+        ("level_change_event", b"1"),
+        ("level_change_event", b"2"),
+        ("level_change_event", b"1"),
+        ("other_change_event", b"1"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("values", "count"),
+    [
+        ((2, 2.0), 1),
+        ((float("nan"), float("nan")), 1),
+        ((np.zeros(3), np.zeros(3)), 1),
+        ((np.zeros(3), np.ones(3)), 2),
+        ((np.zeros(3), np.zeros(4)), 2),
+        ((np.zeros(3, np.int8), np.zeros(3, np.int16)), 2),
+        ((np.zeros(3), None, np.zeros(3)), 3),
+        (([1, 2], [1.0, 2.0]), 1),
+        (({"a": 1}, {"a": 1}), 1),
+        ((b"a", b"b"), 2),
+        (("1", 1), 2),
+    ],
+)
+def test_what_counts_as_a_change(values: tuple[Any, ...], count: int):
+    assert changes(*values) == count
+
+
+def test_an_object_that_changes_in_place_has_changed():
+    fake = Fake()
+    watcher = ChangeWatcher(fake)  # type: ignore[arg-type]
+    array = np.zeros(3)
+    watcher.seen("image", array)
+    array[0] = 1
+    watcher.seen("image", array)
+    assert len(fake.events) == 2
