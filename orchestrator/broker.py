@@ -87,13 +87,13 @@ class Broker:
         self._keys: dict[Key, Request] = {}
         self._deadlines = Deadlines(self._requests)
         self._number = 0
-        self._effects: list[Effect] = []
+        self.effects: list[Effect] = []
 
     # -- what the loop asks ---------------------------------------------------------------
 
     def take_effects(self) -> list[Effect]:
         """The effects since the last call, in order."""
-        effects, self._effects = self._effects, []
+        effects, self.effects = self.effects, []
         return effects
 
     @property
@@ -233,12 +233,12 @@ class Broker:
         self._deadlines.add(request)
         lane.running[request.number] = request
         frames = [lane.id, pack_number(request.number), *request.frames]
-        self._effects.append(ToWorker(frames, request.number))
+        self.effects.append(ToWorker(frames, request.number))
 
     def _describe(self, request: Request) -> None:
         request.state = State.DISPATCHED
         request.deadline = None
-        self._effects.append(
+        self.effects.append(
             Describe(request.number, request.worker, request.frames[1], request.content_type)
         )
 
@@ -284,7 +284,7 @@ class Broker:
         else:
             del self._keys[request.key]
             if not request.oneway:
-                self._effects.append(ToClient([request.client, b"", *frames[2:]]))
+                self.effects.append(ToClient([request.client, b"", *frames[2:]]))
         self.counts["answered"] += 1
         if lane.queue:
             self._pump(lane, now)
@@ -300,12 +300,12 @@ class Broker:
             except SerializationError as error:
                 raise ProtocolError(str(error)) from error
             peer.ready(frozenset(control.concurrent), control.capacity, description)
-            self._effects.append(WorkerReady(peer.name, peer.incarnation))
+            self.effects.append(WorkerReady(peer.name, peer.incarnation))
             if peer.described:
                 for request in peer.take_all(DESCRIPTION):
                     self._describe(request)
         elif isinstance(control, Failed):
-            self._effects.append(
+            self.effects.append(
                 WorkerUnbuilt(peer.name, peer.incarnation, control.stage, control.exception)
             )
         for each in peer.lanes:
@@ -357,7 +357,7 @@ class Broker:
         told = peer.queued.open
         if told:
             frames = [peer.queued.id, CONTROL, encode_control(Stop()), b"", b""]
-            self._effects.append(ToWorker(frames, 0))
+            self.effects.append(ToWorker(frames, 0))
         if hold:
             peer.hold()
         else:
@@ -456,7 +456,7 @@ class Broker:
         request.state = State.OVERRUN
         request.deadline = None
         self._answer(request, TIMEOUT, _TIMEOUT_PAYLOADS[EXECUTION])
-        self._effects.append(Overran(request.worker, peer.incarnation, request.member))
+        self.effects.append(Overran(request.worker, peer.incarnation, request.member))
 
     # -- answers --------------------------------------------------------------------------
 
@@ -464,7 +464,7 @@ class Broker:
         self, client: bytes, header: RequestHeader, kind: str, payload: bytes = b"null"
     ) -> None:
         frames = response(client, header.messageID, header.senderID, self.rig, kind, payload)
-        self._effects.append(ToClient(frames))
+        self.effects.append(ToClient(frames))
 
     def _tell_pending(self, client: bytes, header: RequestHeader, payload: Any) -> None:
         try:
@@ -484,7 +484,7 @@ class Broker:
         self.counts["refused"] += 1
         self._fact("warning", "malformed message refused", reason=refusal.message)
         if not self._is_pending(client, message_id):
-            self._effects.append(ToClient(refuse_unread(client, message_id, self.rig, refusal)))
+            self.effects.append(ToClient(refuse_unread(client, message_id, self.rig, refusal)))
 
     def _answer_error(self, request: Request, type_: str, message: str, outcome: str) -> None:
         self._answer_unless_oneway(request, ERROR, refusal_payload(type_, message, outcome))
@@ -500,10 +500,10 @@ class Broker:
         frames = response(
             request.client, request.message_id, request.sender, self.rig, kind, payload
         )
-        self._effects.append(ToClient(frames))
+        self.effects.append(ToClient(frames))
 
     def _fact(self, level: str, text: str, **fields: Any) -> None:
-        self._effects.append(Fact(level, text, fields))
+        self.effects.append(Fact(level, text, fields))
 
 
 _TIMEOUT_PAYLOADS = {name: msgspec.json.encode(name) for name in (INVOCATION, EXECUTION)}

@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 import psutil
+
 from workers.markers import action
 
 ANSWER_WITHIN = 10.0

@@ -39,7 +39,7 @@ class Caps(msgspec.Struct, frozen=True):
     header: int = 64 * 1024
     message: int = 512 * 1024 * 1024
     queue: int = 10_000
-    queue_per_client: int = 2_000
+    queue_per_client: int = 5_000
     queue_bytes: int = 1024 * 1024 * 1024
 
 

@@ -38,7 +38,7 @@ from orchestrator.outbox import Outbox
 from orchestrator.ports import Ports
 from orchestrator.processes import Processes
 from orchestrator.supervision import Supervision
-from transports.frames import TooManyFrames, receive, send
+from transports.frames import TooManyFrames, has_more, receive, send
 from transports.messages import FRAMES
 
 T = TypeVar("T")
@@ -46,7 +46,6 @@ BATCH = 64
 """Messages taken from one socket before the others get their turn."""
 PROBE = b"?"
 """First byte of a topic that is echoed: its subscriber knows then that its others are live."""
-EVENT_FRAMES = FRAMES
 
 
 class Loop:
@@ -90,6 +89,9 @@ class Loop:
         self._waker.setblocking(False)
         self._signals: deque[int] = deque()
         self._watched: dict[int, Callable[[], None]] = {}
+        self._watch_changes = 0
+        self._items: list[tuple[Any, int]] = []
+        self._items_of = (-1, -1)  # the changes that `_items` knows of
         self._perform_by: dict[type[Any], Callable[[Any, float], None]] = {
             ToClient: self._to_client,
             ToWorker: self._to_worker,
@@ -125,10 +127,12 @@ class Loop:
     def watch(self, fd: int, callback: Callable[[], None]) -> None:
         """Call back whenever a file descriptor is readable."""
         self._watched[fd] = callback
+        self._watch_changes += 1
 
     def unwatch(self, fd: int) -> None:
         """Stop watching a file descriptor."""
         self._watched.pop(fd, None)
+        self._watch_changes += 1
 
     @contextmanager
     def signals(self, on_signal: Callable[[int], None]) -> Iterator[None]:
@@ -195,14 +199,17 @@ class Loop:
         """Tell the supervision of workers that have ended."""
         for worker, incarnation, exit_ in self._processes.reap():
             # What the worker sent before it died has arrived: it is read first.
-            self._from_workers(now, most=10_000)
-            self._perform(now)
+            while has_more(self._ports.back):
+                self._from_workers(now)
             self._supervision.exited(worker, incarnation, exit_, now)
 
     def _poll_items(self) -> list[tuple[Any, int]]:
+        if self._items_of == (self._processes.changes, self._watch_changes):
+            return self._items
+        self._items_of = (self._processes.changes, self._watch_changes)
         ports = self._ports
         pollin = int(zmq.POLLIN)
-        return [
+        self._items = [
             (ports.front, pollin),
             (ports.back, pollin),
             (ports.collector, pollin),
@@ -211,16 +218,18 @@ class Loop:
             *((fd, pollin) for fd in self._watched),
             *((fd, pollin) for fd in self._processes.sentinels()),
         ]
+        return self._items
 
     def _timeout(self, now: float, deadline: float) -> int:
         """Milliseconds until something is due, rounded up; -1 while nothing is."""
-        deadlines = (
-            deadline,
+        earliest = deadline
+        for due in (
             self._broker.next_deadline,
             self._supervision.next_deadline,
             self._outbox.next_deadline(now),
-        )
-        earliest = min(each for each in deadlines if each is not None)
+        ):
+            if due is not None and due < earliest:
+                earliest = due
         if earliest == math.inf:
             return -1
         return max(0, math.ceil((earliest - time.monotonic()) * 1000))
@@ -243,51 +252,48 @@ class Loop:
     def _from_clients(self, now: float) -> None:
         front, broker = self._ports.front, self._broker
         for _ in range(BATCH):
-            try:
-                frames = receive(front, FRAMES)
-            except zmq.Again:
-                return
+            frames = receive(front, FRAMES)
             if isinstance(frames, TooManyFrames):
                 broker.receive_client(frames.first, now, frames.count)
             else:
                 broker.receive_client(frames, now)
             self._perform(now)
-
-    def _from_workers(self, now: float, most: int = BATCH) -> None:
-        back, broker = self._ports.back, self._broker
-        for _ in range(most):
-            try:
-                frames = receive(back, FRAMES)
-            except zmq.Again:
+            if not has_more(front):
                 return
+
+    def _from_workers(self, now: float) -> None:
+        back, broker = self._ports.back, self._broker
+        for _ in range(BATCH):
+            frames = receive(back, FRAMES)
             broker.receive_link(frames.first if isinstance(frames, TooManyFrames) else frames, now)
             self._perform(now)
+            if not has_more(back):
+                return
 
     def _forward_events(self) -> None:
+        collector = self._ports.collector
         for _ in range(BATCH):
-            try:
-                frames = receive(self._ports.collector, EVENT_FRAMES)
-            except zmq.Again:
-                return
-            if isinstance(frames, TooManyFrames) or len(frames) != EVENT_FRAMES:
+            frames = receive(collector, FRAMES)
+            if isinstance(frames, TooManyFrames) or len(frames) != FRAMES:
                 self._record("error", "malformed event of a worker dropped", {})
-                continue
-            send(self._ports.publisher, frames)
+            else:
+                send(self._ports.publisher, frames)
+            if not has_more(collector):
+                return
 
     def _forward_subscriptions(self) -> None:
+        publisher = self._ports.publisher
         for _ in range(BATCH):
-            try:
-                frames = receive(self._ports.publisher, 1)
-            except zmq.Again:
+            frames = receive(publisher, 1)
+            if not isinstance(frames, TooManyFrames):
+                message = frames[0].bytes
+                topic = message[1:]
+                if not topic.startswith(PROBE):
+                    send(self._ports.collector, [message])
+                elif message[0] == 1:
+                    send(publisher, [topic, b"", b"", b"", b""])
+            if not has_more(publisher):
                 return
-            if isinstance(frames, TooManyFrames):
-                continue
-            message = frames[0].bytes
-            topic = message[1:]
-            if not topic.startswith(PROBE):
-                send(self._ports.collector, [message])
-            elif message[0] == 1:
-                send(self._ports.publisher, [topic, b"", b"", b"", b""])
 
     def _answer_questions(self) -> None:
         try:
@@ -308,11 +314,11 @@ class Loop:
     # -- out ------------------------------------------------------------------------------
 
     def _perform(self, now: float) -> None:
-        while True:
-            effects: list[Effect] = self._broker.take_effects()
-            effects += self._supervision.take_effects()
-            if not effects:
-                return
+        broker, supervision = self._broker, self._supervision
+        while broker.effects or supervision.effects:
+            effects: list[Effect] = broker.take_effects()
+            if supervision.effects:
+                effects += supervision.take_effects()
             for effect in effects:
                 self._perform_by[type(effect)](effect, now)
 

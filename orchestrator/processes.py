@@ -244,7 +244,10 @@ class Processes:
         context: For INPROC workers: the one of the rig's sockets.
         logs: Collects what they write.
         guardian: Ends what they leave behind.
-        on_thread: Told the thread and name of each INPROC worker.
+
+    Attributes:
+        handles: The incarnation and handle of each worker that lives.
+        changes: Goes up whenever `handles` changes.
     """
 
     def __init__(self, context: zmq.Context[Any], logs: LogCollector, guardian: Guardian) -> None:
@@ -255,6 +258,7 @@ class Processes:
         self._forks = "forkserver" in methods
         self._multiprocess: Any = multiprocess.get_context("forkserver" if self._forks else "spawn")
         self.handles: dict[str, tuple[int, Handle]] = {}
+        self.changes = 0
 
     def warm_up(self) -> None:
         """Start the fork server, so that it imports while the rig is being set up."""
@@ -284,6 +288,7 @@ class Processes:
                     handle = self._launch_forked(spec, env, streams)
             self._guardian.add(handle.pid)
         self.handles[config.name] = (spec.incarnation, handle)
+        self.changes += 1
         return handle
 
     def _launch_forked(self, spec: WorkerSpec, env: dict[str, str], streams: Streams) -> Handle:
@@ -343,6 +348,7 @@ class Processes:
             if exit_ is None:
                 continue
             del self.handles[worker]
+            self.changes += 1
             if handle.pid != os.getpid():
                 self._guardian.gone(handle.pid, self._guardian.token(worker, incarnation))
                 self._logs.forget(worker, incarnation)

@@ -120,18 +120,23 @@ class Supervision:
     def __init__(self, plans: Sequence[Plan]) -> None:
         self.lives = {plan.name: Life(plan) for plan in plans}
         self.closing = False
-        self._effects: list[Effect] = []
+        self._changed = False  # whether `_next` is out of date
+        self._next: float | None = None
+        self.effects: list[Effect] = []
 
     def take_effects(self) -> list[Effect]:
         """The effects since the last call, in order."""
-        effects, self._effects = self._effects, []
+        effects, self.effects = self.effects, []
         return effects
 
     @property
     def next_deadline(self) -> float | None:
         """When `tick` is due; None while nothing has a deadline."""
-        deadlines = [life.deadline for life in self.lives.values() if life.deadline is not None]
-        return min(deadlines, default=None)
+        if self._changed:
+            deadlines = [each.deadline for each in self.lives.values() if each.deadline is not None]
+            self._next = min(deadlines, default=None)
+            self._changed = False
+        return self._next
 
     @property
     def all_down(self) -> bool:
@@ -152,7 +157,7 @@ class Supervision:
                 self._await_turn(life, now)
             elif life.status is Status.STOPPING:
                 life.stopping_hold = True
-                self._effects.append(Hold(name))
+                self.effects.append(Hold(name))
             elif not life.stopping_hold:
                 life.asked_to_stop = False  # a stop that hasn't begun is taken back
         self._advance(now)
@@ -165,7 +170,7 @@ class Supervision:
             life.stopping_hold = False
             if life.status in (Status.WAITING, Status.BACKOFF):
                 self._become(life, Status.STOPPED, now)
-                self._effects.append(Lost(name, f"worker {name!r} is stopped", holds=False))
+                self.effects.append(Lost(name, f"worker {name!r} is stopped", holds=False))
             elif life.status in (Status.STARTING, Status.READY):
                 life.asked_to_stop = True
         self._advance(now)
@@ -182,7 +187,7 @@ class Supervision:
                 life.stopping_hold = True
             elif life.status is Status.STOPPING:
                 life.stopping_hold = True
-                self._effects.append(Hold(name))
+                self.effects.append(Hold(name))
             else:
                 life.history.clear()
                 self._await_turn(life, now)
@@ -201,7 +206,7 @@ class Supervision:
                 life.ladder = []
                 life.asked_to_stop = False
                 self._become(life, Status.STOPPING, now)
-                self._effects.append(Terminate(life.plan.name, "kill"))
+                self.effects.append(Terminate(life.plan.name, "kill"))
 
     # -- what happened --------------------------------------------------------------------
 
@@ -228,9 +233,7 @@ class Supervision:
         text = f"{exception.get('type', 'Exception')}: {exception.get('message', '')}"
         life.unbuilt = f"its driver {what.get(stage, 'is unusable')}: {text}"
         life.ladder = [("kill", 0.0)]
-        life.deadline = now + UNBUILT_GRACE
-        trace = "\n".join(str(line) for line in exception.get("traceback") or ())
-        self._fact("error", life.unbuilt, name, place=life.plan.place, exception=trace)
+        self._due(life, now + UNBUILT_GRACE)
 
     def exited(self, name: str, incarnation: int, exit_: Exit, now: float) -> None:
         """An incarnation is over, and so is all that it ran."""
@@ -283,7 +286,7 @@ class Supervision:
             elif life.ladder:
                 self._step(life, now)
             else:
-                life.deadline = None
+                self._due(life, None)
         self._advance(now)
 
     # -- how --------------------------------------------------------------------------------
@@ -308,40 +311,40 @@ class Supervision:
 
     def _await_turn(self, life: Life, now: float) -> None:
         self._become(life, Status.WAITING, now)
-        self._effects.append(Hold(life.plan.name))
+        self.effects.append(Hold(life.plan.name))
 
     def _launch(self, life: Life, now: float) -> None:
         life.incarnation += 1
         life.unbuilt = ""
         life.launched = now
         self._become(life, Status.STARTING, now)
-        self._effects.append(Launch(life.plan.name, life.incarnation))
+        self.effects.append(Launch(life.plan.name, life.incarnation))
 
     def _begin_stop(self, life: Life, now: float) -> None:
         life.asked_to_stop = False
         self._become(life, Status.STOPPING, now)
         life.ladder = list(STOP_LADDER)
-        life.deadline = now + life.ladder[0][1]
-        self._effects.append(AskToStop(life.plan.name, life.stopping_hold))
+        self._due(life, now + life.ladder[0][1])
+        self.effects.append(AskToStop(life.plan.name, life.stopping_hold))
 
     def _step(self, life: Life, now: float) -> None:
         how, _ = life.ladder.pop(0)
-        life.deadline = now + life.ladder[0][1] if life.ladder else None
+        self._due(life, now + life.ladder[0][1] if life.ladder else None)
         self._fact("warning", f"doesn't stop, sent {_SIGNALS[how]}", life.plan.name)
-        self._effects.append(Terminate(life.plan.name, how))
+        self.effects.append(Terminate(life.plan.name, how))
 
     def untold(self, name: str, now: float) -> None:
         """A worker that should stop couldn't be told over its link: signal it now."""
         life = self.lives[name]
         if life.status is Status.STOPPING and len(life.ladder) == len(STOP_LADDER):
             how, _ = life.ladder.pop(0)
-            life.deadline = now + life.ladder[0][1]
-            self._effects.append(Terminate(name, how))
+            self._due(life, now + life.ladder[0][1])
+            self.effects.append(Terminate(name, how))
 
     def _ended_on_request(self, life: Life, exit_: Exit, now: float) -> None:
         name = life.plan.name
         again = life.wanted and not self.closing
-        self._effects.append(Lost(name, f"worker {name!r} was stopped ({exit_.text})", again))
+        self.effects.append(Lost(name, f"worker {name!r} was stopped ({exit_.text})", again))
         self._fact("info", "stopped", name, exit=exit_.text)
         life.stopping_hold = False
         life.reason = ""
@@ -361,7 +364,7 @@ class Supervision:
                 self._fact("info", f"ended ({reason}), not restarted: {plan.restart}", name)
                 life.wanted = False
                 self._become(life, Status.STOPPED, now)
-                self._effects.append(Lost(name, f"worker {name!r} ended ({reason})", False))
+                self.effects.append(Lost(name, f"worker {name!r} ended ({reason})", False))
             else:
                 self._give_up(life, f"{reason}; not restarted: {plan.restart}", now)
             return
@@ -380,8 +383,8 @@ class Supervision:
         delay = min(BACKOFF_FIRST * 2**doublings, BACKOFF_MOST)
         self._fact("error", f"{reason}; restart in {delay:g} s", name)
         self._become(life, Status.BACKOFF, now)
-        life.deadline = now + delay
-        self._effects.append(Lost(name, f"worker {name!r} died ({reason})", True))
+        self._due(life, now + delay)
+        self.effects.append(Lost(name, f"worker {name!r} died ({reason})", True))
 
     def _give_up(self, life: Life, reason: str, now: float) -> None:
         name = life.plan.name
@@ -389,15 +392,19 @@ class Supervision:
         life.wanted = False
         self._become(life, Status.FAILED, now)
         self._fact("error", f"failed: {reason}", name, place=life.plan.place)
-        self._effects.append(Lost(name, f"worker {name!r} is FAILED: {reason}", False))
+        self.effects.append(Lost(name, f"worker {name!r} is FAILED: {reason}", False))
 
     def _become(self, life: Life, status: Status, now: float) -> None:
         life.status = status
         life.since = now
-        life.deadline = None
+        self._due(life, None)
+
+    def _due(self, life: Life, deadline: float | None) -> None:
+        life.deadline = deadline
+        self._changed = True
 
     def _fact(self, level: str, text: str, worker: str, **fields: Any) -> None:
-        self._effects.append(Fact(level, text, {"worker": worker, **fields}))
+        self.effects.append(Fact(level, text, {"worker": worker, **fields}))
 
 
 _SIGNALS = {"term": "SIGTERM", "wake": "SIGCONT and SIGTERM", "kill": "SIGKILL"}

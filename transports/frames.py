@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 _recv = BackendSocket.recv
 _send = BackendSocket.send
+_get = BackendSocket.get
+_EVENTS = int(zmq.EVENTS)
+_POLLIN = int(zmq.POLLIN)
 _DONTWAIT = int(zmq.DONTWAIT)
 _SNDMORE = int(zmq.SNDMORE)
 _MORE_DONTWAIT = _SNDMORE | _DONTWAIT
@@ -57,6 +60,12 @@ def receive(socket: zmq.Socket[Any], most: int) -> list[zmq.Frame] | TooManyFram
         if len(frames) > most:
             return _drain(socket, frames[:most], frame, len(frames))
     return frames
+
+
+def has_more(socket: zmq.Socket[Any]) -> bool:
+    """Whether a message can be received now; a third of the cost of a `zmq.Again`."""
+    events: Any = _get(socket, _EVENTS)
+    return bool(events & _POLLIN)
 
 
 def _drain(

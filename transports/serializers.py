@@ -33,8 +33,16 @@ ARRAY_EXTENSION = 1  # MessagePack extension type of a numpy array, in .npy form
 
 def is_array(value: object) -> bool:
     """Whether `value` is a numpy array, without importing numpy to find out."""
-    numpy = sys.modules.get("numpy")
-    return numpy is not None and isinstance(value, numpy.ndarray)
+    return isinstance(value, _numpy_type("ndarray"))
+
+
+def _is_scalar(value: object) -> bool:
+    return isinstance(value, _numpy_type("generic"))
+
+
+def _numpy_type(name: str) -> type | tuple[()]:
+    # Another thread may be importing numpy just now; then it has no types yet, nor have values.
+    return getattr(sys.modules.get("numpy"), name, ())
 
 
 def encode_array(array: np.ndarray[Any, Any]) -> bytearray:
@@ -42,10 +50,13 @@ def encode_array(array: np.ndarray[Any, Any]) -> bytearray:
 
     Raises:
         SerializationError: The array holds Python objects, which only pickle could carry.
+        TypeError: Not an array.
     """
     import numpy as np
     from numpy.lib import format as npy
 
+    if not isinstance(array, np.ndarray):
+        raise TypeError(f"a value of type {type(array).__qualname__} is no array for {NPY}")
     if array.dtype.hasobject:
         raise SerializationError(
             f"an array of dtype {array.dtype} holds Python objects and can't travel as .npy; "
@@ -73,6 +84,7 @@ def decode_array(data: Buffer) -> np.ndarray[Any, Any]:
         SerializationError: The bytes are not a .npy of a plain dtype.
     """
     import math
+    import tokenize
 
     import numpy as np
     from numpy.lib import format as npy
@@ -85,23 +97,34 @@ def decode_array(data: Buffer) -> np.ndarray[Any, Any]:
         shape, fortran, dtype = reader(head)
         if dtype.hasobject:
             raise ValueError("its dtype holds Python objects")
+        if any(side < 0 for side in shape):
+            raise ValueError(f"its shape is {shape}")
         count = math.prod(shape)
-        flat = np.frombuffer(view, dtype=dtype, count=count, offset=head.tell()) if count else None
-    except (ValueError, SyntaxError, TypeError) as error:
+        if count * dtype.itemsize > view.nbytes - head.tell():
+            raise ValueError(f"it has fewer bytes than {count} of {dtype} need")
+        if not count:
+            return np.empty(shape, dtype=dtype)
+        flat = np.frombuffer(view, dtype=dtype, count=count, offset=head.tell())
+        return flat.reshape(shape, order="F" if fortran else "C")
+    except (
+        ValueError,
+        TypeError,
+        OverflowError,
+        # numpy reads the description as Python's source of a dictionary
+        SyntaxError,
+        RecursionError,
+        MemoryError,
+        tokenize.TokenError,
+    ) as error:
         raise SerializationError(f"not a readable .npy array: {error}") from error
-    if flat is None:
-        return np.empty(shape, dtype=dtype)
-    return flat.reshape(shape, order="F" if fortran else "C")
 
 
 def _plain(value: Any) -> Any:
     """What msgspec doesn't encode by itself, in terms of what it does."""
-    numpy = sys.modules.get("numpy")
-    if numpy is not None:
-        if isinstance(value, numpy.ndarray):
-            return value.tolist()
-        if isinstance(value, numpy.generic):
-            return value.item()
+    if is_array(value):
+        return value.tolist()
+    if _is_scalar(value):
+        return value.item()
     for name in ("model_dump", "json"):
         method = getattr(value, name, None)
         if callable(method) and not isinstance(value, type):
@@ -123,8 +146,7 @@ def _plain(value: Any) -> Any:
 def _extension(value: Any) -> Any:
     if is_array(value):
         return msgspec.msgpack.Ext(ARRAY_EXTENSION, bytes(encode_array(value)))
-    numpy = sys.modules.get("numpy")
-    if numpy is not None and isinstance(value, numpy.generic):
+    if _is_scalar(value):
         return value.item()
     raise TypeError(f"a value of type {type(value).__qualname__} can't be encoded as MessagePack")
 

@@ -83,11 +83,16 @@ def close(method: Callable[[], Any], name: str, wait: Callable[[Any], Any]) -> N
         method: The method, bound.
         name: Its name.
         wait: Runs an awaitable to its end.
+
+    Raises:
+        Terminated: SIGTERM came.
     """
     try:
         result = method()
         if hasattr(type(result), "__await__"):
             wait(result)
+    except Terminated:
+        raise
     except BaseException as error:  # the driver may raise anything, SystemExit included
         strip(error)
         log.error("%s raised while the driver was closed", name, exc_info=error)

@@ -73,10 +73,9 @@ def _add(level: str, message: str, at: datetime) -> None:
 class _Collector(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         last = logging.lastResort
-        if last is not None and logging.getLogger().handlers == [self]:
-            # without this handler, Python would have printed the record itself
-            if record.levelno >= last.level:
-                last.handle(record)
+        alone = logging.getLogger().handlers == [self]
+        if alone and last is not None and record.levelno >= last.level:
+            last.handle(record)  # as Python does where there is no handler
         if _entries.get() is None:
             return
         try:

@@ -122,6 +122,8 @@ def _run(settings: WorkerSpec, term: _TermHandler) -> int:
     except BaseException:
         log.exception("the worker's runtime failed at its end")
         status = status or EXIT_CRASHED
+    if status == EXIT_STOPPED and server.terminating:
+        status = EXIT_TERMINATED
     # waits for the last messages, and for ever should a thread of the driver keep a socket open
     _bounded(context.term, LINGER / 1000 + PATIENCE)
     return status

@@ -130,7 +130,7 @@ class Dispatcher:
             value = handler(request, payload, raw)
             if hasattr(type(value), "__await__"):
                 value = self._wait(value)
-            return self._encoded(member, value)
+            return _encoded(request, value)
         except Terminated:
             raise
         except Refused as refusal:
@@ -141,16 +141,6 @@ class Dispatcher:
             return ERROR, content, JSON, b"", TEXT
         finally:
             records.unbind_request()
-
-    def _encoded(self, member: str, value: Any) -> Outcome:
-        if value is None:
-            return REPLY, NULL, JSON, b"", TEXT
-        try:
-            return REPLY, *split_result(value)
-        except Terminated:
-            raise
-        except BaseException as error:  # noqa: BLE001  methods of the value may take part
-            return ERROR, unsendable_payload(member, value, error), JSON, b"", TEXT
 
     # --- the table
 
@@ -238,6 +228,19 @@ _SORTS = {PROPERTY: "a property", ACTION: "an action", EVENT: "an event"}
 
 def _ping() -> None:
     """The worker's queue moves."""
+
+
+def _encoded(request: RequestHeader, value: Any) -> Outcome:
+    if value is None:
+        return REPLY, NULL, JSON, b"", TEXT
+    try:
+        return REPLY, *split_result(value)
+    except Terminated:
+        raise
+    except BaseException as error:  # noqa: BLE001  methods of the value may take part
+        reads = request.operation != INVOKE
+        done = f"{request.objekt} was {'read, but its value' if reads else 'done, but its result'}"
+        return ERROR, unsendable_payload(done, value, error), JSON, b"", TEXT
 
 
 def _reader(read: Reader) -> Handler:

@@ -20,6 +20,9 @@ Enter = Callable[[], AbstractContextManager[None]]
 CAPACITY = 16
 """Concurrent members that may run at once."""
 
+PATIENCE = 1.0
+"""Seconds that a cancelled task may take to clean up."""
+
 
 class EventLoop:
     """One asyncio loop in a thread of its own, started by the first awaitable.
@@ -51,18 +54,20 @@ class EventLoop:
         """
         import asyncio
 
-        future = asyncio.run_coroutine_threadsafe(_settle(awaitable), self._started())
+        ended = threading.Event()
+        future = asyncio.run_coroutine_threadsafe(_settle(awaitable, ended), self._started())
         try:
             error, value = future.result()
         except BaseException:
-            # this thread is to leave: a signal's exception, not the awaitable's
+            # a signal's exception, not the awaitable's: let that clean up before this goes on
             future.cancel()
+            ended.wait(PATIENCE)
             raise
         if error is not None:
             raise error
         return value
 
-    def stop(self, patience: float = 1.0) -> None:
+    def stop(self, patience: float = PATIENCE) -> None:
         """Cancel what runs and end the thread; leave it behind if it takes too long.
 
         Args:
@@ -107,11 +112,13 @@ class EventLoop:
             loop.close()
 
 
-async def _settle(awaitable: Any) -> tuple[BaseException | None, Any]:
+async def _settle(awaitable: Any, ended: threading.Event) -> tuple[BaseException | None, Any]:
     try:
         return None, await awaitable
     except BaseException as error:  # noqa: BLE001  raised again where it is waited for
         return error, None
+    finally:
+        ended.set()
 
 
 class ThreadPool:

@@ -76,8 +76,14 @@ def failure_payload(error: BaseException) -> bytes:
         return _refusal("RuntimeError", _unprintable(error, second), FAILED)
 
 
-def unsendable_payload(member: str, value: object, error: BaseException) -> bytes:
-    """The payload of the EXCEPTION for a result that can't be encoded."""
+def unsendable_payload(done: str, value: object, error: BaseException) -> bytes:
+    """The payload of the EXCEPTION for a result that can't be encoded.
+
+    Args:
+        done: What happened all the same, such as `move was done, but its result`.
+        value: The result.
+        error: Why it can't be encoded.
+    """
     kind = type(value)
     name = kind.__qualname__
     if kind.__module__ != "builtins":
@@ -87,7 +93,7 @@ def unsendable_payload(member: str, value: object, error: BaseException) -> byte
     except BaseException as second:  # noqa: BLE001  raised by the value's own methods
         reason = type(second).__name__
     reason = reason.encode("utf-8", "backslashreplace").decode()
-    message = f"{member} was done, but its result of type {name} can't be sent: {reason}"
+    message = f"{done} of type {name} can't be sent: {reason}"
     return _refusal("TypeError", message, FAILED)
 
 

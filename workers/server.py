@@ -142,9 +142,7 @@ class Server:
 
     def close(self) -> None:
         """Close the driver, then let the last messages leave and end all threads."""
-        hosted, self._hosted = self._hosted, None
-        if hosted is not None and hosted.close is not None:
-            boot.close(hosted.close, hosted.close_name, self._loop.wait)
+        self._close_driver()
         for event in self._attached:
             event.attach(None)
         self._loop.stop()
@@ -152,6 +150,19 @@ class Server:
             self._lane.stop()
         self._events.close(LINGER)
         self._link.close(linger=LINGER)
+
+    def _close_driver(self) -> None:
+        hosted, self._hosted = self._hosted, None
+        if hosted is None or hosted.close is None:
+            return
+        try:
+            # a driver that hangs while it closes may be interrupted, but only by a first signal
+            self.busy = not self.terminating
+            boot.close(hosted.close, hosted.close_name, self._loop.wait)
+        except Terminated:
+            log.warning("SIGTERM came before %s of the driver had ended", hosted.close_name)
+        finally:
+            self.busy = False
 
     def _attach_events(self, hosted: boot.Hosted) -> None:
         for name in hosted.description["events"]:

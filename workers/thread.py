@@ -62,8 +62,8 @@ class WorkerThread:
         self._thread.start()
 
     def is_alive(self) -> bool:
-        """Whether the thread runs."""
-        return self._thread.is_alive()
+        """Whether the worker runs; no more once the sentinel is readable."""
+        return self.exitcode is None and self._thread.is_alive()
 
     def join(self, timeout: float | None = None) -> bool:
         """Wait for the end of the thread.

@@ -17,8 +17,10 @@ if TYPE_CHECKING:
 
 DESCRIBED = ("READY", "STOPPING")
 """States of a worker that has a description without waiting for it."""
-CHOICES = 4
-"""Values of an enumeration that are shown."""
+LONGEST = 140
+"""Characters of a member's description that are shown."""
+LONGEST_CHOICE = 24
+"""Characters of an enumeration's values that are shown."""
 
 
 @click.command()
@@ -55,30 +57,30 @@ def _all_workers(rig: Rig, as_json: bool) -> None:
         print_out(to_json(things))
         return
     print_table(
-        ("WORKER", "STATE", "CLASS", "PROPERTIES", "ACTIONS", "EVENTS", "DESCRIPTION"),
+        ("WORKER", "CLASS", "PROPERTIES", "ACTIONS", "EVENTS", "DESCRIPTION"),
         [_brief(worker, things[worker["name"]]) for worker in workers],
-        right=(3, 4, 5),
+        right=(2, 3, 4),
     )
 
 
 def _brief(worker: dict[str, Any], thing: dict[str, Any] | None) -> list[Cell]:
-    state = worker["state"]
-    head: list[Cell] = [(worker["name"], "bold"), (state, STYLES.get(state, ""))]
+    name: Cell = (worker["name"], "bold")
     if thing is None:
-        return [*head, *[("-", "")] * 5]
+        state = worker["state"]
+        return [name, *[("-", "")] * 4, (state, STYLES.get(state, ""))]
     counts = (str(len(thing.get(kind, {}))) for kind in ("properties", "actions", "events"))
     return [
-        *head,
+        name,
         (safe(thing.get("title", "")), ""),
         *((count, "") for count in counts),
-        (_first_line(thing), "dim"),
+        (_first_words(thing), "dim"),
     ]
 
 
 def _show_thing(worker: str, thing: dict[str, Any]) -> None:
     print_out(f"{click.style(worker, bold=True)}  {safe(thing.get('title', ''))}")
     for line in thing.get("description", "").splitlines():
-        print_out(click.style(f"  {safe(line)}".rstrip(), dim=True))
+        print_out(click.style(f"  {safe(line)}", dim=True) if line else "")
     properties, actions, events = (
         thing.get(kind, {}) for kind in ("properties", "actions", "events")
     )
@@ -101,7 +103,7 @@ def _show_thing(worker: str, thing: dict[str, Any]) -> None:
                 [
                     (safe(name), "cyan"),
                     (type_text(affordance.get("data", {})), ""),
-                    (_first_line(affordance), "dim"),
+                    (_first_words(affordance), "dim"),
                 ]
                 for name, affordance in events.items()
             ],
@@ -117,21 +119,24 @@ def _property(name: str, affordance: dict[str, Any]) -> list[Cell]:
         (type_text(affordance), ""),
         (safe(str(affordance.get("unit", ""))), ""),
         (access, ""),
-        (_first_line(affordance), "dim"),
+        (_first_words(affordance), "dim"),
     ]
 
 
 def _show_action(name: str, affordance: dict[str, Any]) -> None:
-    beside = "  concurrent" if affordance.get("orch:concurrent") else ""
+    beside = click.style("  concurrent", fg="green") if affordance.get("orch:concurrent") else ""
     signature = safe(affordance.get("orch:signature", "(...)"))
-    print_out(click.style(safe(name), fg="cyan") + signature + click.style(beside, fg="green"))
-    if text := _first_line(affordance):
+    print_out(click.style(safe(name), fg="cyan") + signature + beside)
+    if text := _first_words(affordance):
         print_out(click.style(f"    {text}", dim=True))
 
 
-def _first_line(affordance: dict[str, Any]) -> str:
-    lines = str(affordance.get("description", "")).strip().splitlines()
-    return safe(lines[0]) if lines else ""
+def _first_words(affordance: dict[str, Any]) -> str:
+    """The first paragraph of a description, cut when it is long."""
+    from orchestrator.words import one_line
+
+    paragraphs = str(affordance.get("description", "")).strip().split("\n\n")
+    return one_line(paragraphs[0], LONGEST)
 
 
 def type_text(schema: dict[str, Any]) -> str:
@@ -139,9 +144,8 @@ def type_text(schema: dict[str, Any]) -> str:
     if "oneOf" in schema:
         return " | ".join(dict.fromkeys(type_text(choice) for choice in schema["oneOf"]))
     if "enum" in schema:
-        values = [safe(str(value)) for value in schema["enum"]]
-        more = ["…"] if len(values) > CHOICES else []
-        return " | ".join([*values[:CHOICES], *more])
+        text = " | ".join(safe(str(value)) for value in schema["enum"])
+        return text if len(text) <= LONGEST_CHOICE else f"one of {len(schema['enum'])}"
     if "orch:type" in schema:
         return safe(str(schema["orch:type"]))
     kind = schema.get("type")

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.cli.failures import CommandError, Exit, Terminated, print_out, say
+from orchestrator.cli.failures import CommandError, Exit, print_out, say, saying_on_stop
 from orchestrator.cli.workers import show_workers
 
 if TYPE_CHECKING:
@@ -44,11 +44,8 @@ def start_detached(config: RigConfig) -> int:
             stderr=output,
             start_new_session=True,
         )
-    try:
+    with saying_on_stop(f"rig {config.rig} goes on in the background, pid {process.pid}"):
         status = _await(config.rig, process, log)
-    except (KeyboardInterrupt, Terminated):
-        say(f"rig {config.rig} goes on in the background, pid {process.pid}")
-        raise
     print_out(f"rig {config.rig} runs: pid {process.pid}, {', '.join(status['addresses'])}")
     print_out(f"its output: {log}")
     print_out("")

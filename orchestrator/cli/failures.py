@@ -15,6 +15,8 @@ INTERRUPTED = 130
 TERMINATED = 143
 NO_READER = 141
 """Statuses of a command that a signal ends: 128 and the number of SIGINT, SIGTERM, SIGPIPE."""
+MOST_NAMES = 12
+"""Names that are listed when none of them is near to what was typed."""
 
 
 class Exit(IntEnum):
@@ -45,8 +47,26 @@ class CommandError(Exception):
         self.details: Sequence[str] = tuple(details)
 
 
-class Terminated(BaseException):
-    """SIGTERM came; like KeyboardInterrupt it passes what handles errors."""
+class Stopped(BaseException):
+    """A signal ends the command; like KeyboardInterrupt it passes what handles errors.
+
+    Attributes:
+        status: The exit status.
+    """
+
+    def __init__(self, status: int) -> None:
+        super().__init__(status)
+        self.status = status
+
+
+@contextmanager
+def saying_on_stop(text: str) -> Iterator[None]:
+    """When a signal ends the command meanwhile, leave a remark on stderr."""
+    try:
+        yield
+    except (KeyboardInterrupt, Stopped) as stop:
+        say(f"\n{text}" if sys.stderr.isatty() else text)  # the terminal shows ^C on this line
+        raise Stopped(stop.status if isinstance(stop, Stopped) else INTERRUPTED) from None
 
 
 @contextmanager
@@ -58,7 +78,8 @@ def asking(worker: str, member: str) -> Iterator[None]:
         member: Its member.
     """
     try:
-        yield
+        with saying_on_stop(f"{worker}.{member} is not cancelled by this; it may still run"):
+            yield
     except Exception as error:
         from orchestrator.errors import DriverError, OrchError
 
@@ -69,9 +90,6 @@ def asking(worker: str, member: str) -> Iterator[None]:
         raise CommandError(
             f"{worker}.{member} raised {text}", Exit.RAISED, _notes(error)
         ) from error
-    except (KeyboardInterrupt, Terminated):
-        say(f"{worker}.{member} is not cancelled by this; it may still run")
-        raise
 
 
 def explain(error: BaseException) -> CommandError | None:
@@ -109,7 +127,8 @@ def show_error(error: CommandError) -> None:
 
 def say(text: str) -> None:
     """Print a remark on stderr."""
-    print_error(click.style(_safe(text), dim=True))
+    lines = (click.style(_safe(line), dim=True) for line in text.split("\n"))
+    print_error("\n".join(lines))
 
 
 def print_error(text: str) -> None:
@@ -162,7 +181,9 @@ def unknown(what: str, name: str, known: Iterable[str], of: str) -> NoReturn:
     names = sorted(known)
     hint = did_you_mean(name, names)
     if not hint:
-        hint = f"; it has {', '.join(names)}" if names else f"; it has no {what}"
+        more = f", … ({len(names)} in all)" if len(names) > MOST_NAMES else ""
+        listed = f"it has {', '.join(names[:MOST_NAMES])}{more}"
+        hint = f"; {listed}" if names else "; it has none"
     raise CommandError(f"{of} has no {what} {quoted(name)}{hint}", Exit.USAGE)
 
 

@@ -14,7 +14,7 @@ from orchestrator.cli.failures import (
     INTERRUPTED,
     TERMINATED,
     Exit,
-    Terminated,
+    Stopped,
     explain,
     print_error,
     print_out,
@@ -108,8 +108,8 @@ def status_of(args: list[str] | None) -> int:
         return result if isinstance(result, int) else Exit.DONE
     except (click.Abort, KeyboardInterrupt):
         return INTERRUPTED
-    except Terminated:
-        return TERMINATED
+    except Stopped as stop:
+        return stop.status
     except Exception as error:  # noqa: BLE001  the last stop: all are shown
         explained = explain(error)
         if explained is None:
@@ -122,4 +122,4 @@ def status_of(args: list[str] | None) -> int:
 
 
 def _on_term(number: int, frame: Any) -> None:
-    raise Terminated
+    raise Stopped(TERMINATED)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from types import EllipsisType
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from orchestrator.cli.failures import CommandError, Exit, asking, print_out, say
+from orchestrator.cli.failures import asking, print_out, say
 from orchestrator.cli.options import (
     NumbersCommand,
     json_option,
@@ -20,11 +19,11 @@ from orchestrator.cli.options import (
     timeout_option,
     worker_argument,
 )
-from orchestrator.cli.rigs import check_member, open_rig
+from orchestrator.cli.rigs import check_member, open_rig, reading
 from orchestrator.cli.show import clock, is_terminal, print_value, to_json, to_line
 
 if TYPE_CHECKING:
-    from orchestrator.client.events import Event, Subscription
+    pass
 
 Timeout = float | EllipsisType | None
 NEXT_LIFE = 10**8
@@ -108,10 +107,10 @@ def watch(worker: str, event: str, count: int | None, as_json: bool) -> None:
     people = is_terminal() and not as_json
     with open_rig() as rig:
         check_member(rig, worker, "events", event)
-        with rig[worker].subscribe(event) as events:
+        with reading(), rig[worker].subscribe(event) as events:
             say(f"watching {worker}.{event}")
             missed = 0
-            for number, each in enumerate(_until_lost(events), 1):
+            for number, each in enumerate(events, 1):
                 if events.missed > missed:
                     _say_missed(events.missed - missed)
                     missed = events.missed
@@ -119,15 +118,6 @@ def watch(worker: str, event: str, count: int | None, as_json: bool) -> None:
                 print_out(f"{clock(each.time, short=people)} {value}")
                 if number == count:
                     return
-
-
-def _until_lost(events: Subscription) -> Iterator[Event]:
-    from orchestrator.errors import RigLost
-
-    try:
-        yield from events
-    except RigLost as error:
-        raise CommandError(str(error), Exit.NOT_REACHABLE) from error
 
 
 def _say_missed(count: int) -> None:

@@ -52,8 +52,9 @@ def read_pairs(
 ) -> dict[str, Any]:
     """Keyword arguments from `NAME=VALUE`."""
     pairs: dict[str, Any] = {}
-    for text in texts:
-        name, equals, value = text.removeprefix(_MARK).partition("=")
+    for marked in texts:
+        text = marked.removeprefix(_MARK)
+        name, equals, value = text.partition("=")
         if not equals:
             raise click.BadParameter(f"{text!r} is not NAME=VALUE")
         if not name.isidentifier():
@@ -91,7 +92,9 @@ def to_value(text: str) -> Any:
 
     try:
         return msgspec.json.decode(text)
-    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
+    except UnicodeEncodeError:
+        raise click.BadParameter(f"{text!a:.80} is not valid UTF-8") from None
+    except (msgspec.DecodeError, RecursionError):
         return text
 
 

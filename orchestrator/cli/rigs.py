@@ -29,16 +29,27 @@ def open_rig() -> Iterator[Rig]:
         yield rig
 
 
+@contextmanager
+def reading() -> Iterator[None]:
+    """Ask what changes nothing: a rig that is lost meanwhile just wasn't reachable."""
+    from orchestrator.errors import RigLost
+
+    try:
+        yield
+    except RigLost as error:
+        raise CommandError(str(error), Exit.NOT_REACHABLE) from error
+
+
 def status_of_rig(rig: Rig) -> dict[str, Any]:
     """What the rig says of itself and its workers."""
-    with asking(rig.id, "status"):
+    with reading(), asking(rig.id, "status"):
         status: dict[str, Any] = rig.status()
     return status
 
 
 def describe_worker(rig: Rig, worker: str) -> dict[str, Any]:
     """A worker's Thing Description."""
-    with asking(worker, "get_thing_description"):
+    with reading(), asking(worker, "get_thing_description"):
         thing: dict[str, Any] = rig[worker].describe()
     return thing
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from orchestrator.cli.failures import CommandError, Exit, Terminated, print_error, print_out
+from orchestrator.cli.failures import CommandError, Exit, Stopped, print_error, print_out
 from orchestrator.cli.options import chosen_rig
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def _run_here(config: RigConfig, given: str) -> int:
         raise CommandError(f"{place}{error}", Exit.USAGE) from error
     except OSError as error:
         raise CommandError(f"the rig can't run: {error}", Exit.NOT_STARTED) from error
-    except (KeyboardInterrupt, Terminated):
+    except (KeyboardInterrupt, Stopped):
         return Exit.DONE  # before the first worker started: it ends in good order
     finally:
         folder.release()

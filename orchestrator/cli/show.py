@@ -14,6 +14,9 @@ from orchestrator.cli.failures import print_out
 Cell = tuple[str, str]
 """A text and its style, in the words of rich; an empty style is plain."""
 
+LONGEST_NAME = 32
+"""Characters of a name that doesn't wrap in a table."""
+
 # Valid inside JSON's strings, yet obeyed by terminals or taken for line breaks by readers.
 _ODD = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
@@ -134,8 +137,9 @@ def _print_rich(
     gap = 2 if needed <= terminal_width() else 1
     table = Table(box=None, padding=(0, gap, 0, 0), pad_edge=False, header_style="bold")
     for index, header in enumerate(headers):
-        # Names and texts may wrap; what is between them is compared from row to row.
-        wraps = index in (0, len(headers) - 1)
+        # What is compared from row to row doesn't wrap: all but the last column and endless names.
+        longest = max(map(len, columns[index]))
+        wraps = index == len(headers) - 1 or (index == 0 and longest > LONGEST_NAME)
         table.add_column(
             header,
             justify="right" if index in right else "left",

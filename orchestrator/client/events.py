@@ -153,7 +153,7 @@ class Subscription:
         socket = self._socket
         socket.set(zmq.LINGER, 0)
         socket.set(zmq.RECONNECT_IVL, 50)
-        socket.set(zmq.RECONNECT_IVL_MAX, 2000)
+        socket.set(zmq.RECONNECT_IVL_MAX, 500)
         if address.startswith("tcp://"):
             socket.set(zmq.IPV6, 1)
         self._inbox = Inbox(socket, FRAMES)

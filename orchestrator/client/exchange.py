@@ -70,6 +70,30 @@ class RequestFuture(Future[Any]):
     def __init__(self, request_id: str) -> None:
         super().__init__()
         self.request_id = request_id
+        # The first to write here wins; asking again gives the same answer. The standard way of
+        # claiming a future takes a lock, which an interrupt can leave locked.
+        self._claim: dict[str, str] = {}
+        self._told = False
+
+    def claim(self) -> bool:
+        """Take it for sending, so that it can't be cancelled. False if it has been."""
+        return self._claim.setdefault("by", "sender") == "sender"
+
+    def cancel(self) -> bool:
+        """Cancel the request if it wasn't sent yet. Returns whether that worked."""
+        if self._claim.setdefault("by", "caller") != "caller":
+            return False
+        return super().cancel()
+
+    def running(self) -> bool:
+        """Whether the request was sent and not answered yet."""
+        return self._claim.get("by") == "sender" and not self.done()
+
+    def tell_cancelled(self) -> None:
+        """Tell those who wait for several futures that this one was cancelled."""
+        if self.cancelled() and not self._told:
+            self._told = True
+            self.set_running_or_notify_cancel()
 
 
 class Leader:
@@ -102,7 +126,6 @@ class Exchange(Leader):
         give_up: Monotonic seconds after which it is no longer tried to send it.
         oneway: Settled as soon as it is sent.
         future: Where the result goes when nobody waits in a call.
-        claimed: The future can't be cancelled any more.
         sent: It was handed to the socket.
         gate: Released when its waiting caller has something to do; None while it leads.
         header, payload, raw: The reply.
@@ -110,7 +133,6 @@ class Exchange(Leader):
     """
 
     __slots__ = (
-        "claimed",
         "copies",
         "error",
         "flags",
@@ -150,7 +172,6 @@ class Exchange(Leader):
         self.oneway = oneway
         self.give_up = math.inf
         self.future: RequestFuture | None = None
-        self.claimed = False
         self.sent = False
         self.gate: Lock | None = None
         self.error: Exception | None = None

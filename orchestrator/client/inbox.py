@@ -1,15 +1,15 @@
-"""Messages in and out of a socket so that an interrupt can't tear one apart.
+"""Messages in and out of a socket so that an interrupt can't tear the stream apart.
 
-Python runs signal handlers between its own instructions, never inside a C function. All frames
-of a message are therefore moved within one call into C: a KeyboardInterrupt strikes before or
-after it, and what was received stays in the inbox for whoever comes next.
+A KeyboardInterrupt can strike between the frames of a message. All frames are moved within one
+call into C, where that can only happen at pyzmq's own look for signals, after each frame; what is
+left of the message is moved before the interrupt goes on, so that the next one begins where a
+message begins. At most the message that was struck is lost.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
-from operator import length_hint
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import zmq
@@ -43,6 +43,7 @@ class Inbox:
     """
 
     def __init__(self, socket: zmq.Socket[Any], count: int) -> None:
+        self._socket = socket
         self._receive = BackendSocket.recv.__get__(socket)
         self._flags = (_DONTWAIT,) * count
         self._copies = (False,) * count
@@ -74,16 +75,11 @@ class Inbox:
         return all(frame.more for frame in frames[:-1])
 
     def _resynchronise(self, frames: list[zmq.Frame]) -> None:
-        """Drop the first message of another length; keep what was read of the next one."""
-        end = next((index for index, frame in enumerate(frames) if not frame.more), None)
-        if end is None:
-            while frames[-1].more:
-                frames[:] = [self._receive(_DONTWAIT, False)]
-            frames.clear()
-        else:
-            del frames[: end + 1]
-            while frames and len(frames) < self._count and frames[-1].more:
-                frames.append(self._receive(_DONTWAIT, False))
+        """Drop the first message, which is of another length or lacks what an interrupt took."""
+        while self._socket.get(zmq.RCVMORE):
+            frames.append(self._receive(_DONTWAIT, False))
+        end = next((index for index, frame in enumerate(frames) if not frame.more), len(frames))
+        del frames[: end + 1]
         self.malformed += 1
 
 
@@ -95,20 +91,33 @@ def sender_of(socket: zmq.Socket[Any]) -> Callable[[Exchange], bool]:
     send = BackendSocket.send.__get__(socket)
 
     def send_request(exchange: Exchange) -> bool:
-        frames = iter(exchange.frames)
-        parts = map(send, frames, exchange.flags, exchange.copies)
+        done: list[None] = []
+        parts = map(send, exchange.frames, exchange.flags, exchange.copies)
         exchange.sent = True  # before the call that sends: an interrupt can't come in between
         try:
-            deque(parts, 0)
+            done.extend(parts)
         except zmq.Again:
-            left = length_hint(frames)
-            if left == len(exchange.frames) - 1:
+            if not done:
                 exchange.sent = False
                 return False
             # The connection went between two frames. libzmq drops the message, but only if the
             # rest of it is handed over as well; otherwise it would swallow the next one.
-            for index in range(len(exchange.frames) - left, len(exchange.frames)):
-                send(exchange.frames[index], exchange.flags[index])
+            _finish(send, exchange, len(done) + 1)
+        except BaseException:
+            # The frame at which it struck was probably sent. If not, the message is too short
+            # and the rig refuses it; the last one is sent again, because a message that lacks
+            # it would go on with the next one. Either way the caller has given up on it.
+            last = len(exchange.frames) - 1
+            if len(done) <= last:
+                _finish(send, exchange, min(len(done) + 1, last))
+            raise
         return True
 
     return send_request
+
+
+def _finish(send: Callable[..., None], exchange: Exchange, index: int) -> None:
+    """Send the rest of a message that was begun."""
+    for frame, flag in zip(exchange.frames[index:], exchange.flags[index:], strict=True):
+        with suppress(zmq.Again):  # the connection went; what follows is dropped
+            send(frame, flag)

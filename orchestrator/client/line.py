@@ -108,9 +108,10 @@ class Line:
         while outbox:
             exchange = outbox[0]
             if not exchange.sent and not exchange.settled:
-                if exchange.future is not None and not self._socket.get(zmq.EVENTS) & _OUT:
+                future = exchange.future
+                if future is not None and not self._has_room():
                     return  # it can be cancelled until it can be sent
-                if exchange.future is not None and not _claim(exchange):
+                if future is not None and not future.claim():
                     self.settle(exchange)
                 elif not self._send(exchange):
                     return
@@ -121,6 +122,9 @@ class Line:
             if exchange.oneway and exchange.sent:
                 self.unconfirmed = True
                 self.settle(exchange)
+
+    def _has_room(self) -> bool:
+        return bool(int(self._socket.get(zmq.EVENTS)) & _OUT)
 
     def turn(self, leader: Leader) -> None:
         """Wait for something, and take what came: all of it, or up to the leader's own answer."""
@@ -246,7 +250,7 @@ def _prepare(socket: zmq.Socket[Any], identity: str, address: str) -> None:
     socket.set(zmq.IMMEDIATE, 1)
     socket.set(zmq.LINGER, 0)
     socket.set(zmq.RECONNECT_IVL, 50)
-    socket.set(zmq.RECONNECT_IVL_MAX, 2000)
+    socket.set(zmq.RECONNECT_IVL_MAX, 500)
     # All that comes was asked for, so it is bounded by the requests outstanding.
     socket.set(zmq.RCVHWM, 0)
     if address.startswith("tcp://"):
@@ -254,15 +258,6 @@ def _prepare(socket: zmq.Socket[Any], identity: str, address: str) -> None:
         socket.set(zmq.HEARTBEAT_IVL, 5000)
         socket.set(zmq.HEARTBEAT_TIMEOUT, 30000)
         socket.set(zmq.HEARTBEAT_TTL, 30000)
-
-
-def _claim(exchange: Exchange) -> bool:
-    """Whether a future is still wanted; it can't be cancelled any more."""
-    assert exchange.future is not None
-    if not exchange.claimed:
-        exchange.claimed = exchange.future.set_running_or_notify_cancel()
-        return exchange.claimed
-    return True
 
 
 def _held(payload: Buffer) -> list[Any] | None:

@@ -30,18 +30,14 @@ class Pump:
         self.ready: deque[Exchange] = deque()
         self._gate = threading.Lock()
         self._gate.acquire()
-        self._starting = threading.Lock()
+        self._running = threading.Lock()
         self._thread: threading.Thread | None = None
         self._stopping = False
 
     def start(self) -> None:
         """Start the thread if it doesn't run."""
         if self._thread is None:
-            with self._starting:
-                if self._thread is None:
-                    thread = threading.Thread(target=self._run, name="orch-client", daemon=True)
-                    self._thread = thread
-                    thread.start()
+            threading.Thread(target=self._run, name="orch-client", daemon=True).start()
 
     def wake(self) -> None:
         """Have the pump look at what there is to do."""
@@ -61,27 +57,30 @@ class Pump:
             thread.join(_STOP_PATIENCE)
 
     def _run(self) -> None:
+        if not self._running.acquire(blocking=False):
+            return  # two callers started it
+        self._thread = threading.current_thread()
         try:
-            while True:
+            while not self._stopping or self.ready:
                 while self.ready:
                     _complete(self.ready.popleft())
                 if self._take_role(self.leader):
                     self._lead(self.leader)
-                elif self._stopping:
-                    return
-                elif not self.ready:
+                elif not self.ready and not self._stopping:
                     self._gate.acquire()
         finally:
             self._thread = None  # a callback may end the thread; the next future starts another
+            self._running.release()
 
 
 def _complete(exchange: Exchange) -> None:
     future = exchange.future
     assert future is not None
-    if future.done():
-        return  # cancelled, or taken twice after an interrupt
-    if not exchange.claimed and not future.set_running_or_notify_cancel():
+    if not future.claim():
+        future.tell_cancelled()
         return
+    if future.done():
+        return  # taken twice after an interrupt
     try:
         value = exchange.result()
     except Exception as error:  # noqa: BLE001  it is raised where the future's result is taken

@@ -16,6 +16,7 @@ from transports.exceptions import exception_payload, refusal_payload
 from transports.messages import (
     ERROR,
     EVENT,
+    FRAMES,
     HANDSHAKE,
     INVALID_MESSAGE,
     REPLY,
@@ -68,6 +69,7 @@ class FakeRig:
         self.held: list[Request] = []
         self.questions = 0
         self.handshakes = 0
+        self.malformed = 0
         self.mute = False
         self.came = threading.Condition()
         self.values: dict[str, Any] = {"position": 0.0, "speed": 1, "image": None}
@@ -170,7 +172,9 @@ class FakeRig:
                     self._echo(self._publisher.recv())
                 if self._front in ready:
                     frames = self._front.recv_multipart()
-                    if not self.mute:
+                    if len(frames) != FRAMES:
+                        self.malformed += 1
+                    elif not self.mute:
                         self._take(frames)
                     with self.came:
                         self.came.notify_all()

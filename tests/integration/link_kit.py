@@ -15,6 +15,7 @@ from uuid import uuid4
 
 import multiprocess
 import zmq
+from multiprocess import reduction
 
 from transports.link import CONTROL, Failed, LaneOpen, Ready, Stop, decode_control, encode_control
 from transports.messages import (
@@ -58,6 +59,23 @@ class Answer:
         assert self.type == "EXCEPTION", self.value
         body: dict[str, Any] = decode(self.payload)["exception"]
         return body
+
+
+class Pipe:
+    """The write end of a pipe, in a form that crosses to a new process."""
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+
+    def __reduce__(self) -> Any:
+        return _rebuild, (reduction.DupFd(self._fd),)
+
+    def fileno(self) -> int:
+        return self._fd
+
+
+def _rebuild(duplicate: Any) -> Pipe:
+    return Pipe(duplicate.detach())
 
 
 class Bench:

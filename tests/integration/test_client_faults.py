@@ -133,7 +133,7 @@ def test_a_rig_that_hangs(rig: Rig, fake: FakeRig) -> None:
 
 def test_a_rig_that_is_down(fake: FakeRig) -> None:
     """A call fails as not started after the connect timeout; a later one finds it again."""
-    with connect(fake.address, timeout=0.3) as rig:
+    with connect(fake.address, timeout=1.0) as rig:
         _ = rig.stage.position
         fake.stop()
         while True:  # the kernel tells of the loss in its own time; until then it can be sent
@@ -147,7 +147,7 @@ def test_a_rig_that_is_down(fake: FakeRig) -> None:
             rig.stage.move(x=1)
         with pytest.raises(errors.RigNotReachable):
             rig.stage.oneway("move", x=1)
-        assert monotonic() - start < 0.6 + EPSILON
+        assert monotonic() - start < 2.0 + EPSILON
         cancelled = rig.stage.submit("move", x=2)
         assert cancelled.cancel()  # nothing was sent yet
         fake.requests.clear()
@@ -277,18 +277,28 @@ class _Strike(BaseException):
     """What a signal raises in the next test; nothing else catches it."""
 
 
-def test_interrupts_at_any_moment_leave_others_unharmed(rig: Rig, fake: FakeRig) -> None:
-    """Wherever a signal strikes the leader, calls of other threads get their answers."""
+# pyzmq looks for signals when it frees a frame too, where an exception can only be printed.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.usefixtures("impatient")
+def test_interrupts_at_any_moment(rig: Rig, fake: FakeRig) -> None:
+    """Wherever a signal strikes the leader, calls of other threads end, with their own answers.
+
+    An answer that is struck while it is being received is lost, and that is said.
+    """
     stop = threading.Event()
-    rounds = 0
+    strikes = 0
+    lost = []
 
     def work(thread: int) -> int:
         count = 0
         while not stop.is_set():
-            assert rig.stage.move(t=thread, n=count) == {"t": thread, "n": count}
-            future = rig.stage.submit("move", f=count)
-            assert future.result(20) == {"f": count}
             count += 1
+            try:
+                assert rig.stage.move(t=thread, n=count) == {"t": thread, "n": count}
+                future = rig.stage.submit("move", f=count)
+                assert future.result(20) == {"f": count}
+            except errors.RigLost as error:
+                lost.append(error)
         return count
 
     def strike(signum: int, frame: object) -> None:
@@ -303,18 +313,20 @@ def test_interrupts_at_any_moment_leave_others_unharmed(rig: Rig, fake: FakeRig)
             while monotonic() < end:
                 try:
                     signal.setitimer(signal.ITIMER_REAL, rng.uniform(1e-5, 1e-3))
-                    while True:
+                    for _ in range(50):  # longer than the timer
                         rig.stage.move(x=1)
                 except _Strike:
-                    rounds += 1
+                    strikes += 1
             stop.set()
             counts = [other.result(20) for other in others]
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
-    assert rounds > 100
+    assert strikes > 100
+    assert len(lost) < strikes / 10
     assert min(counts) > 50
     assert rig.stage.move(x=2) == {"x": 2}
+    print(strikes, len(lost), counts, fake.malformed)
 
 
 def test_a_context_that_is_terminated_under_a_connection(fake: FakeRig) -> None:

@@ -7,6 +7,8 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,10 +17,11 @@ import numpy as np
 import psutil
 import pytest
 
-from tests.integration.link_kit import DRIVERS, Bench, is_gone, status_of
-from transports.link import Ready
+from tests.integration.link_kit import DRIVERS, Bench, Pipe, is_gone, status_of
+from transports.link import CONTROL, LaneOpen, Ready, encode_control
 from transports.messages import read_event_id
 from transports.serializers import NPY, encode_array
+from workers import bootstrap
 from workers.errors import EXIT_BOOT_FAILED, EXIT_TERMINATED
 
 
@@ -111,8 +114,6 @@ def test_requests_are_answered_in_order(shared: Bench):
 
 
 def test_a_control_message_of_no_use_is_ignored(shared: Bench):
-    from transports.link import CONTROL, LaneOpen, encode_control
-
     shared.router.send_multipart([shared.lane(), CONTROL, encode_control(LaneOpen()), b"", b""])
     assert shared.call("add", 1).value == 2
 
@@ -274,27 +275,28 @@ def test_the_answer_before_a_stop_leaves(bench: Bench):
 
 def wait_for_line(path: Path, line: str) -> None:
     """Wait until a worker wrote a line to its journal."""
-    for _ in range(10_000):
-        if path.exists() and line in path.read_text().split():
-            return
-        os.sched_yield()
-        select_timeout()
-    raise AssertionError(f"no {line!r} in {path}")
+    deadline = time.monotonic() + 20
+    while not path.exists() or line not in path.read_text().split():
+        assert time.monotonic() < deadline, f"no {line!r} in {path}"
+        threading.Event().wait(0.002)
 
 
-def select_timeout() -> None:
-    import select
-
-    select.select([], [], [], 0.002)
-
-
-@pytest.mark.parametrize("driver", ["Sample", "IgnoresStop"])
-def test_sigterm_interrupts_the_driver_and_closes_it(bench: Bench, tmp_path: Path, driver: str):
+@pytest.mark.parametrize(
+    ("driver", "member"),
+    [
+        ("Sample", "wait_for_gate"),
+        ("IgnoresStop", "wait_for_gate"),
+        ("Sample", "wait_in_loop"),
+    ],
+)
+def test_sigterm_interrupts_the_driver_and_closes_it(
+    bench: Bench, tmp_path: Path, driver: str, member: str
+):
     journal = tmp_path / "journal"
     spec = bench.make_spec(f"sample_drivers:{driver}", kwargs={"journal": str(journal)})
     process = bench.start(spec)
     bench.ready()
-    bench.send("invokeaction", "wait_for_gate")
+    bench.send("invokeaction", member)
     wait_for_line(journal, "waiting")
     os.kill(process.pid, signal.SIGTERM)
     assert status_of(process) == EXIT_TERMINATED
@@ -311,6 +313,18 @@ def test_sigterm_ends_an_idle_worker_and_sigint_does_not(bench: Bench, tmp_path:
     os.kill(process.pid, signal.SIGTERM)
     assert status_of(process) == EXIT_TERMINATED
     assert journal.read_text() == "closed\n"
+
+
+def test_sigterm_interrupts_a_driver_that_hangs_while_it_closes(bench: Bench, tmp_path: Path):
+    journal = tmp_path / "journal"
+    spec = bench.make_spec("sample_drivers:HangsAtClose", kwargs={"journal": str(journal)})
+    process = bench.start(spec)
+    bench.ready()
+    bench.stop()
+    wait_for_line(journal, "closing")
+    os.kill(process.pid, signal.SIGTERM)
+    assert status_of(process) == EXIT_TERMINATED
+    assert journal.read_text().split() == ["closing", "let_go"]
 
 
 def test_the_end_of_the_supervisor_ends_worker_and_children(bench: Bench):
@@ -378,25 +392,6 @@ def test_records_go_to_the_given_pipe(bench: Bench):
     assert "out of range" in record["exception"]
 
 
-class Pipe:
-    """The write end of a pipe, in a form that crosses to a new process."""
-
-    def __init__(self, fd: int) -> None:
-        self._fd = fd
-
-    def __reduce__(self) -> Any:
-        from multiprocess import reduction
-
-        return _rebuild, (reduction.DupFd(self._fd),)
-
-    def fileno(self) -> int:
-        return self._fd
-
-
-def _rebuild(duplicate: Any) -> Pipe:
-    return Pipe(duplicate.detach())
-
-
 # --- other ways to start
 
 
@@ -443,8 +438,6 @@ def test_an_interpreter_that_lacks_a_package_says_so(bench: Bench):
 
 
 def _script() -> list[str]:
-    from workers import bootstrap
-
     return bootstrap.command(sys.executable)[1:]
 
 
@@ -457,6 +450,4 @@ def test_a_supervisor_that_goes_before_it_says_anything():
 
 
 def test_the_bootstrap_knows_the_exit_status():
-    from workers import bootstrap
-
     assert bootstrap.EXIT_BOOT_FAILED == EXIT_BOOT_FAILED

@@ -309,6 +309,9 @@ class World:
         assert not life.told, "given to a worker that was told to stop"
         assert not self.closed[job.worker]
         assert lane == self.lane_of(job)
+        if life.cut:
+            self.fail_to_send(effect.number, job, lane)
+            return
         assert lane in life.open
         assert life.outstanding(lane) < life.capacity[lane], "more than the lane's credit"
         assert job.wait is None or self.now < job.arrived + job.wait, "I8: started too late"
@@ -316,20 +319,21 @@ class World:
         earlier = [o for o in waiting if o.client == job.client and o.order < job.order]
         assert not earlier, "I5: started before an earlier one of its client"
         self.judge_turn(job, lane, waiting)
-        if life.cut:
-            self.seen["unreachable"] += 1
-            job.returned = True
-            life.open.discard(lane)
-            self.served.pop((job.worker, lane, job.client), None)
-            self.broker.unreachable(effect.number, self.now)
-            return
         job.given, job.given_at = life, self.now
         life.inbox[lane].append((effect.number, job))
 
+    def fail_to_send(self, number: int, job: Job, lane: str) -> None:
+        """A worker can't be reached: the request comes back, its turn doesn't count."""
+        self.seen["unreachable"] += 1
+        job.returned = True
+        life = self.lives[job.worker]
+        assert life is not None
+        life.open.discard(lane)
+        self.served.pop((job.worker, lane, job.client), None)
+        self.broker.unreachable(number, self.now)
+
     def judge_turn(self, job: Job, lane: str, waiting: list[Job]) -> None:
         """I6: while a client waits, each other client has one turn at most before it."""
-        if self.lives[job.worker].cut:  # type: ignore[union-attr]
-            return  # not a turn: it comes back
         self.served.pop((job.worker, lane, job.client), None)
         for client in {other.client for other in waiting} - {job.client}:
             turns = self.served.setdefault((job.worker, lane, client), Counter())

@@ -7,12 +7,9 @@ project's own codec can't hide itself.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
-
-from hypothesis import Phase, settings
 
 from orchestrator.broker import Broker
 from orchestrator.effects import Describe, Effect, Fact, ToClient, ToWorker
@@ -30,18 +27,6 @@ RESPONSE_FIELDS = {
     "payloadContentType",
     "preencodedPayloadContentType",
 }
-
-
-def machine_settings(**more: Any) -> settings:
-    """Settings of a state machine; `ORCH_TEST_SHRINK=0` stops at the first failure found."""
-    # Without the explaining phase: it traces each line and takes minutes here.
-    phases = [Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink]
-    if os.environ.get("ORCH_TEST_SHRINK") == "0":
-        phases = [Phase.generate]
-        more |= {"derandomize": True, "database": None}
-    return settings(
-        deadline=None, phases=phases, print_blob=True, report_multiple_bugs=False, **more
-    )
 
 
 def request(

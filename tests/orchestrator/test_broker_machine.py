@@ -5,22 +5,14 @@ from __future__ import annotations
 import json
 import sys
 from collections import Counter
-from random import Random
 from typing import Any, ClassVar
 
 import pytest
-from hypothesis import strategies as st
-from hypothesis.stateful import (
-    RuleBasedStateMachine,
-    initialize,
-    invariant,
-    precondition,
-    rule,
-    run_state_machine_as_test,
-)
+from hypothesis.stateful import invariant
 
 from tests.orchestrator.broker_world import DESCRIPTION, Life, World, reply
-from tests.orchestrator.kit import CONTROL, RIG, machine_settings, request
+from tests.orchestrator.kit import CONTROL, RIG, request
+from tests.orchestrator.moves import Machine, Moves, mover, run_long, run_short
 
 MALFORMED: list[dict[str, Any]] = [
     {"surplus": 1},
@@ -60,7 +52,7 @@ DISTURBANCES = ["late", "garbage", "stranger"]
 
 CLIENTS, WORKERS = ["ann", "bob", "cyd"], ["a", "b"]
 PICKS, PAUSES, EITHER = list(range(6)), [0, 0, 0, 0.5, 1], [False, True]
-MOVES: dict[str, dict[str, list[Any]]] = {
+MOVES: Moves = {
     "begin_with": {"up": ["ab", "ab", "a", ""], "concurrent": EITHER},
     "ask": {
         "client": CLIENTS,
@@ -96,25 +88,38 @@ MOVES: dict[str, dict[str, list[Any]]] = {
     },
     "wait": {"seconds": [0.5, 0.5, 1, 3, 10, None, None]},
 }
-"""All moves, with the choices for each of their arguments."""
+WEIGHTS = {"ask": 10, "ask_often": 3, "rise": 8, "work": 5, "finish": 8, "die": 2, "wait": 2}
+SITUATIONS = [
+    *("ask", "ask often", "repeat waiting", "repeat running", *NOISE, *DISTURBANCES, "cut off"),
+    *("launch", "open lane", "ready", "begin", "re-laned while waiting", "unreachable"),
+    *("ready after it was told to stop", "finish q", "finish c", "finish overdue"),
+    *("die idle", "die queued", "die given", "die in flight", "die replying"),
+    *("late, with successor", "refuse", "hold", "restart", "wait", "wait for the deadline"),
+    *("stop idle, hold", "stop idle, refuse", "stop busy, hold", "stop busy, refuse"),
+    *("answer REPLY done", "answer EXCEPTION failed", "answer REPLY description"),
+    *(
+        "answer TIMEOUT invokation",
+        "answer TIMEOUT execution",
+        "answer INVALID_MESSAGE BufferError",
+    ),
+    *("answer EXCEPTION unknown", "answer EXCEPTION not started"),
+]
+move = mover(MOVES)
 
 
-def choices(move: str) -> dict[str, st.SearchStrategy[Any]]:
-    """The arguments of a move, as strategies."""
-    return {name: st.sampled_from(options) for name, options in MOVES[move].items()}
-
-
-class BrokerMachine(RuleBasedStateMachine):
+class BrokerMachine(Machine):
     """Moves of clients, workers, supervisor and clock, in any order."""
 
+    moves: ClassVar[Moves] = MOVES
+    weights: ClassVar[dict[str, int]] = WEIGHTS
+    situations: ClassVar[list[str]] = SITUATIONS
     seen: ClassVar[Counter[str]] = Counter()
-    """How often each move was made, and in which situation, over all runs."""
 
     def __init__(self) -> None:
         super().__init__()
         self.world = World()
 
-    @initialize(**choices("begin_with"))
+    @move
     def begin_with(self, up: str, concurrent: bool) -> None:
         """Most worlds begin with workers up."""
         for worker in up:
@@ -147,7 +152,7 @@ class BrokerMachine(RuleBasedStateMachine):
 
     # -- clients --------------------------------------------------------------------------
 
-    @rule(**choices("ask"))
+    @move
     def ask(
         self,
         client: str,
@@ -163,7 +168,7 @@ class BrokerMachine(RuleBasedStateMachine):
         if prompt:
             self.begin_all()
 
-    @rule(**choices("ask_often"))
+    @move
     def ask_often(
         self, client: str, worker: str, members: list[str], size: int, prompt: bool
     ) -> None:
@@ -173,8 +178,7 @@ class BrokerMachine(RuleBasedStateMachine):
         if prompt:
             self.begin_all()
 
-    @precondition(lambda self: self.can("repeat"))
-    @rule(**choices("repeat"))
+    @move
     def repeat(self, index: int, changes: dict[str, Any]) -> None:
         """A message with the id of a pending request: exactly it, or something else."""
         pending = list(self.world.open.values())
@@ -183,7 +187,7 @@ class BrokerMachine(RuleBasedStateMachine):
         changed = request(job.id, client=job.client, **{"worker": job.worker, **changes})
         self.world.unanswered_call(changed if changes else job.frames)
 
-    @rule(**choices("noise"))
+    @move
     def noise(self, client: str, kind: str, changes: dict[str, Any]) -> None:
         """What the broker answers itself, at once, whatever goes on."""
         self.seen[kind] += 1
@@ -207,8 +211,7 @@ class BrokerMachine(RuleBasedStateMachine):
 
     # -- workers --------------------------------------------------------------------------
 
-    @precondition(lambda self: self.can("rise"))
-    @rule(**choices("rise"))
+    @move
     def rise(self, index: int, concurrent: bool, steps: str, pause: float) -> None:
         """A worker is launched, or does its next step towards being ready, or connects anew."""
         self.pass_time(pause)
@@ -246,8 +249,7 @@ class BrokerMachine(RuleBasedStateMachine):
             self.seen["ready after it was told to stop"] += 1
         self.world.say_ready(life, {"peek"} if concurrent else (), 2 if concurrent else 0)
 
-    @precondition(lambda self: self.can("work"))
-    @rule(**choices("work"))
+    @move
     def work(self, count: int, index: int) -> None:
         """Workers start what they were given, and end some of it, one after the other."""
         self.begin_all()
@@ -256,8 +258,7 @@ class BrokerMachine(RuleBasedStateMachine):
                 self.finish_one(each, "REPLY")
                 self.begin_all()
 
-    @precondition(lambda self: self.can("finish"))
-    @rule(**choices("finish"))
+    @move
     def finish(self, index: int, kind: str, pause: float) -> None:
         """A worker ends something that it had started; its next task waits to be begun."""
         self.pass_time(pause)
@@ -280,8 +281,7 @@ class BrokerMachine(RuleBasedStateMachine):
 
     # -- faults ---------------------------------------------------------------------------
 
-    @precondition(lambda self: self.can("die"))
-    @rule(**choices("die"))
+    @move
     def die(self, index: int, how: str, late: bool) -> None:
         """A worker dies, its replies perhaps still on the wire, or nothing reaches it any more."""
         life = self.lives()[index % len(self.lives())]
@@ -301,8 +301,7 @@ class BrokerMachine(RuleBasedStateMachine):
         if late:
             self.come_late(life)
 
-    @precondition(lambda self: self.can("disturb"))
-    @rule(**choices("disturb"))
+    @move
     def disturb(self, index: int, kind: str, garbage: list[bytes]) -> None:
         """Frames that make no sense, come from nobody known, or long after their sender died."""
         world, life = self.world, self.lives()[index % len(self.lives())]
@@ -332,7 +331,7 @@ class BrokerMachine(RuleBasedStateMachine):
 
     # -- supervisor -----------------------------------------------------------------------
 
-    @rule(**choices("supervise"))
+    @move
     def supervise(self, worker: str, wish: str, hold: bool) -> None:
         """A stop, all of a restart, a refusal, or the news that a worker will start again."""
         world, life = self.world, self.world.lives[worker]
@@ -354,7 +353,7 @@ class BrokerMachine(RuleBasedStateMachine):
 
     # -- clock ----------------------------------------------------------------------------
 
-    @rule(**choices("wait"))
+    @move
     def wait(self, seconds: float | None) -> None:
         """Time passes: so much, or until the next deadline, when something must happen."""
         deadline = self.world.broker.next_deadline
@@ -398,60 +397,12 @@ class BrokerMachine(RuleBasedStateMachine):
         self.seen.update(world.seen)
 
 
-SITUATIONS = [
-    *("ask", "ask often", "repeat waiting", "repeat running", *NOISE, *DISTURBANCES, "cut off"),
-    *("launch", "open lane", "ready", "begin", "re-laned while waiting", "unreachable"),
-    *("ready after it was told to stop", "finish q", "finish c", "finish overdue"),
-    *("die idle", "die queued", "die given", "die in flight", "die replying"),
-    *("late, with successor", "refuse", "hold", "restart", "wait", "wait for the deadline"),
-    *("stop idle, hold", "stop idle, refuse", "stop busy, hold", "stop busy, refuse"),
-    *("answer REPLY done", "answer EXCEPTION failed", "answer REPLY description"),
-    *(
-        "answer TIMEOUT invokation",
-        "answer TIMEOUT execution",
-        "answer INVALID_MESSAGE BufferError",
-    ),
-    *("answer EXCEPTION unknown", "answer EXCEPTION not started"),
-]
-
-
-WEIGHTS = {"ask": 10, "ask_often": 3, "rise": 8, "work": 5, "finish": 8, "die": 2, "wait": 2}
-"""How often a move is made in the long worlds; the others once."""
-
-
 @pytest.mark.timeout(300)  # only to find the smallest failure
 def test_random_worlds() -> None:
     """I1 to I9 hold whatever clients, workers, supervisor and clock do."""
-    run_state_machine_as_test(
-        BrokerMachine, settings=machine_settings(max_examples=250, stateful_step_count=50)
-    )
+    run_short(BrokerMachine, runs=250, steps=50)
 
 
 def test_long_worlds() -> None:
-    """They hold in long and busy worlds as well, and these aren't idle.
-
-    Each move is made, each fault hits each state, each answer is given, many times; the counts
-    are printed (pytest -s). The worlds are the same each time.
-    """
-    BrokerMachine.seen.clear()
-    moves = [move for move in MOVES if move != "begin_with"]
-    weights = [WEIGHTS.get(move, 1) for move in moves]
-    for seed in range(25):
-        random = Random(seed)
-        machine = BrokerMachine()
-        made = []
-        try:
-            for move in ["begin_with", *random.choices(moves, weights, k=400)]:
-                if machine.can(move):
-                    chosen = {name: random.choice(each) for name, each in MOVES[move].items()}
-                    made.append((move, chosen))
-                    getattr(machine, move)(**chosen)
-                    machine.holds()
-            machine.teardown()
-        except Exception as error:
-            error.add_note(f"seed {seed}, the last of {len(made)} moves: {made[-5:]}")
-            raise
-    for situation in SITUATIONS:
-        print(f"{BrokerMachine.seen[situation]:6} {situation}")  # noqa: T201
-    rare = {each: n for each in SITUATIONS if (n := BrokerMachine.seen[each]) < 20}
-    assert not rare
+    """They hold in long and busy worlds, too; each fault hits each state, each answer is given."""
+    run_long(BrokerMachine, seeds=range(150), steps=400)

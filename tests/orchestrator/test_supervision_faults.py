@@ -139,14 +139,15 @@ class TestUnbuilt:
         [("import", "imported"), ("build", "built"), ("describe", "unusable"), ("x", "unusable")],
     )
     def test_the_stage_is_told(self, stage: str, words: str) -> None:
-        """The record says what failed, with the traceback."""
+        """The reason and the record say what failed, and how."""
         rig = in_state(S.STARTING)
         rig.unbuilt("a", stage)
+        rig.exit()
+        assert words in rig.core.lives["a"].reason
         rig.collect()
         fact = rig.facts[-1]
         assert (fact.level, fact.fields["worker"]) == ("error", "a")
-        assert words in fact.text
-        assert fact.fields["exception"] == "line 1\nline 2"
+        assert f"{words}: ImportError: no module" in fact.text
 
     def test_with_a_normal_exit(self) -> None:
         """How the process ends after its report doesn't matter."""
@@ -196,6 +197,17 @@ class TestUnbuilt:
         rig.start("a")
         assert rig.status() is S.STARTING
         rig.exit()
+        assert rig.status() is S.BACKOFF
+
+    def test_an_exit_that_says_so(self) -> None:
+        """A process may end saying that trying again is of no use; that counts at first only."""
+        unusable = Exit("its interpreter has no orch", normal=False, unusable=True)
+        rig = in_state(S.STARTING)
+        rig.exit("a", unusable)
+        assert rig.status() is S.FAILED
+        assert rig.core.lives["a"].reason == "its interpreter has no orch"
+        rig = in_state(S.READY)
+        rig.exit("a", unusable)
         assert rig.status() is S.BACKOFF
 
     def test_while_it_should_stop(self) -> None:

@@ -81,6 +81,13 @@ class Sample:
             self._write("left")
         return "opened"
 
+    async def wait_in_loop(self) -> None:
+        self._write("waiting")
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self._write("left")
+
     @action(concurrent=True)
     def open_gate(self) -> None:
         self._gate.set()
@@ -171,3 +178,14 @@ class Tiny:
     """Next to nothing."""
 
     value: int = 1
+
+
+class HangsAtClose(Sample):
+    """Never lets go by itself."""
+
+    def close(self) -> None:
+        self._write("closing")
+        try:
+            self._gate.wait()
+        finally:
+            self._write("let_go")

@@ -1,0 +1,180 @@
+"""Real rigs for tests: `orch run` as a subprocess, in folders of its own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from orchestrator import connect
+from orchestrator.client.rig import Rig
+from orchestrator.errors import OrchError
+
+SETTLED = {"READY", "FAILED", "STOPPED"}
+
+
+def wait_until(condition: Callable[[], Any], seconds: float = 20.0) -> Any:
+    """Wait for a condition that another process brings about; return what it gave."""
+    deadline = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {seconds} s: {condition}")
+        time.sleep(0.01)
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process exists and isn't a zombie."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return stat.rpartition(")")[2].split()[0] != "Z"
+
+
+class RunningRig:
+    """A rig under test.
+
+    Attributes:
+        folder: Where its config and drivers are.
+        environ: The environment in which commands find it.
+        process: `orch run`.
+    """
+
+    def __init__(self, folder: Path, config: str, drivers: dict[str, str]) -> None:
+        self.folder = folder
+        self.environ = {
+            **os.environ,
+            "ORCH_RUNTIME_DIR": str(folder / "run"),
+            "ORCH_STATE_DIR": str(folder / "state"),
+            "HOME": str(folder),
+            "PYTHONPATH": os.pathsep.join(
+                filter(None, (os.getcwd(), os.environ.get("PYTHONPATH")))
+            ),
+        }
+        self.environ.pop("ORCH_RIG", None)
+        for name, text in drivers.items():
+            (folder / f"{name}.py").write_text(text)
+        self.config = folder / "rig.yaml"
+        self.config.write_text(config)
+        self.log = folder / "stderr"
+        self.process: subprocess.Popen[bytes]
+
+    def start(self) -> None:
+        """Run it in a session of its own, so that a test's Ctrl-C doesn't reach it."""
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                self.command("run", str(self.config)),
+                env=self.environ,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    def command(self, *arguments: str) -> list[str]:
+        """The argument list of an orch command."""
+        return [sys.executable, "-m", "orchestrator", *arguments]
+
+    def orch(self, *arguments: str, timeout: float = 30) -> subprocess.CompletedProcess[str]:
+        """Run a command against it."""
+        return subprocess.run(
+            self.command(*arguments),
+            env=self.environ,
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+        )
+
+    @contextmanager
+    def connected(self, address: str | None = None) -> Iterator[Rig]:
+        """A client of it."""
+        with _environment(self.environ), connect(address) as rig:
+            yield rig
+
+    def wait_settled(self, seconds: float = 30.0) -> dict[str, dict[str, Any]]:
+        """Wait until all workers are up or given up; their status by name."""
+
+        def settled() -> dict[str, dict[str, Any]] | None:
+            assert self.process.poll() is None, self.text
+            try:
+                with self.connected() as rig:
+                    workers = {each["name"]: each for each in rig.status()["workers"]}
+            except OrchError:
+                return None
+            return workers if all(w["state"] in SETTLED for w in workers.values()) else None
+
+        return wait_until(settled, seconds)  # type: ignore[no-any-return]
+
+    def wait_state(self, worker: str, state: str, seconds: float = 20.0) -> dict[str, Any]:
+        """Wait for a worker's state; its status."""
+        with self.connected() as rig:
+
+            def reached() -> dict[str, Any] | None:
+                for each in rig.status()["workers"]:
+                    if each["name"] == worker and each["state"] == state:
+                        return dict(each)
+                return None
+
+            return wait_until(reached, seconds)  # type: ignore[no-any-return]
+
+    @property
+    def text(self) -> str:
+        """What it wrote to stderr."""
+        return self.log.read_text(errors="replace")
+
+    def stop(self, signum: int = signal.SIGTERM, timeout: float = 20) -> int:
+        """Signal it and wait for its exit status."""
+        if self.process.poll() is None:
+            self.process.send_signal(signum)
+        return self.process.wait(timeout)
+
+
+@contextmanager
+def _environment(environ: dict[str, str]) -> Iterator[None]:
+    names = ("ORCH_RUNTIME_DIR", "ORCH_STATE_DIR", "ORCH_RIG")
+    before = {name: os.environ.get(name) for name in names}
+    for name in names:
+        os.environ.pop(name, None)
+        if name in environ:
+            os.environ[name] = environ[name]
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name, None)
+            if value is not None:
+                os.environ[name] = value
+
+
+@contextmanager
+def running(
+    config: str, drivers: dict[str, str] | None = None, *, settle: bool = True
+) -> Iterator[RunningRig]:
+    """A rig that is up, and gone with all its files afterwards."""
+    folder = Path(tempfile.mkdtemp(prefix="orch-t-"))
+    rig = RunningRig(folder, config, drivers or {})
+    try:
+        rig.start()
+        if settle:
+            rig.wait_settled()
+        yield rig
+    finally:
+        try:
+            rig.stop()
+        except subprocess.TimeoutExpired:
+            rig.process.kill()
+            rig.process.wait()
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
