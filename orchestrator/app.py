@@ -58,7 +58,12 @@ class Supervisor:
         self._started = time.time()
         self._guardian = Guardian()
         self._logs = LogCollector.start(
-            state_dir() / config.rig / "rig.jsonl", level=config.logs.level, rig=config.rig
+            state_dir() / config.rig / "logs",
+            rig=config.rig,
+            level=config.logs.level,
+            keep=config.logs.keep,
+            keep_for=config.logs.keep_for,
+            config=str(config.file),
         )
         records.configure(
             self._logs.records, worker=config.rig, incarnation=0, level=config.logs.level

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from enum import IntEnum
-from typing import NoReturn
+from typing import NoReturn, TextIO
 
 import click
 
@@ -149,12 +149,25 @@ def print_out(text: str) -> None:
     """
     from orchestrator.logs.display import wants_colour
 
+    stream = sys.stdout
     try:
-        click.echo(text, color=wants_colour(sys.stdout, os.environ))
-        sys.stdout.flush()
+        if stream.isatty() or not hasattr(stream, "buffer"):
+            click.echo(text, color=wants_colour(stream, os.environ))
+            stream.flush()
+        else:
+            _write_all(stream, f"{click.unstyle(text)}\n")
     except BrokenPipeError:
-        silence(sys.stdout.fileno())
+        silence(stream.fileno())
         raise SystemExit(NO_READER) from None
+
+
+def _write_all(stream: TextIO, text: str) -> None:
+    """Write to a file or pipe: without a buffer (python -u), Python may write a part only."""
+    stream.flush()
+    left = memoryview(text.encode(stream.encoding, "backslashreplace"))
+    while left:
+        left = left[stream.buffer.write(left) :]
+    stream.buffer.flush()
 
 
 def silence(fd: int) -> None:

@@ -214,4 +214,4 @@ def _array_text(array: Any) -> str:
 
 
 def _shape(array: Any) -> str:
-    return " × ".join(str(length) for length in array.shape) or "scalar"  # noqa: RUF001  the sign
+    return "x".join(str(length) for length in array.shape) or "scalar"

@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from orchestrator.cli.failures import CommandError, Exit, asking, print_error, print_out, say
+from orchestrator.cli.failures import CommandError, Exit, asking, print_out, say
 from orchestrator.cli.options import chosen_rig, json_option, rig_option
 from orchestrator.cli.rigs import check_workers, open_rig, status_of_rig
 from orchestrator.cli.show import Cell, duration, print_table, safe, size, to_json
@@ -94,36 +94,36 @@ def _row(worker: dict[str, Any]) -> list[Cell]:
 @click.command()
 @_names
 @rig_option
-def start(names: tuple[str, ...]) -> int:
+def start(names: tuple[str, ...]) -> None:
     """Start workers, and wait until they are ready."""
-    return order("start", names)
+    order("start", names)
 
 
 @click.command()
 @_names
 @rig_option
-def stop(names: tuple[str, ...]) -> int:
+def stop(names: tuple[str, ...]) -> None:
     """Stop workers, and wait until they have ended."""
-    return order("stop", names)
+    order("stop", names)
 
 
 @click.command()
 @_names
 @rig_option
-def restart(names: tuple[str, ...]) -> int:
+def restart(names: tuple[str, ...]) -> None:
     """Restart workers, and wait until they are ready."""
-    return order("restart", names)
+    order("restart", names)
 
 
-def order(verb: str, names: tuple[str, ...]) -> int:
+def order(verb: str, names: tuple[str, ...]) -> None:
     """Have workers started, stopped or restarted, and print their states.
 
     Args:
         verb: The rig's action.
         names: The workers.
 
-    Returns:
-        The exit status; `NOT_STARTED` when one of them failed.
+    Raises:
+        CommandError: Some of them failed.
     """
     wanted = list(dict.fromkeys(names))
     with open_rig() as rig:
@@ -139,9 +139,9 @@ def order(verb: str, names: tuple[str, ...]) -> int:
         [[(name, "bold"), (states[name], STYLES.get(states[name], ""))] for name in wanted],
     )
     failed = [name for name in wanted if states[name] == "FAILED"]
-    for name in failed:
-        print_error(f"{name}: {safe(str(workers[name]['reason']))}")
-    return Exit.NOT_STARTED if failed else Exit.DONE
+    if failed:
+        reasons = [f"{name}: {workers[name]['reason']}" for name in failed]
+        raise CommandError("\n".join(reasons), Exit.NOT_STARTED)
 
 
 @click.command()

@@ -25,8 +25,8 @@ from orchestrator.client.exchange import (
     compose,
     compose_handshake,
 )
-from orchestrator.client.line import WATCH, Line
-from orchestrator.client.pump import Pump
+from orchestrator.client.line import Line
+from orchestrator.client.pump import WATCH, Pump
 from orchestrator.errors import OrchError, RigNotReachable
 from transports.messages import Operation
 
@@ -61,8 +61,10 @@ class Connection:
         self._followers: dict[Exchange, None] = {}
         self._closed = False
         self._unplugged = threading.Event()
-        self._pump = Pump(self._take_role, self._lead_for_futures)
-        self._line = Line(address, context or zmq.Context.instance(), self._notify)
+        self._line = line = Line(address, context or zmq.Context.instance(), self._notify)
+        self._pump = Pump(
+            self._take_role, self._lead_for_futures, lambda: bool(line.pending or line.outbox)
+        )
         try:
             self._line.plug()
         except RigNotReachable:

@@ -22,6 +22,7 @@ from zmq.backend import zmq_poll
 from orchestrator.client.exchange import Exchange, Leader, compose
 from orchestrator.client.inbox import Inbox, own_memory, sender_of
 from orchestrator.client.presence import BATCH, Presence
+from orchestrator.client.pump import WATCH
 from orchestrator.client.wakeup import Wakeup
 from orchestrator.errors import RigLost, RigNotReachable
 from transports.errors import SerializationError
@@ -32,8 +33,6 @@ _REPLY_FRAMES = 4
 _IN = int(zmq.POLLIN)
 _OUT = int(zmq.POLLOUT)
 _IN_OUT = _IN | _OUT
-WATCH = 1.0
-"""Seconds at most between two looks at everything, should a wake-up be lost to an interrupt."""
 
 
 class Line:

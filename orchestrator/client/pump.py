@@ -8,6 +8,8 @@ from collections.abc import Callable
 
 from orchestrator.client.exchange import Exchange, Leader, release
 
+WATCH = 1.0
+"""Seconds at most between two looks at everything, should a wake-up be lost to an interrupt."""
 _STOP_PATIENCE = 5.0  # seconds for a callback of a future to return when the connection closes
 
 
@@ -17,15 +19,22 @@ class Pump:
     Args:
         take_role: Makes the pump lead if that is wanted; returns whether it does.
         lead: Does the I/O until there is a future to complete, and gives the role back.
+        outstanding: Whether any request is.
 
     Attributes:
         leader: The pump as a leader; never settled.
         ready: Futures that can be completed.
     """
 
-    def __init__(self, take_role: Callable[[Leader], bool], lead: Callable[[Leader], None]) -> None:
+    def __init__(
+        self,
+        take_role: Callable[[Leader], bool],
+        lead: Callable[[Leader], None],
+        outstanding: Callable[[], bool],
+    ) -> None:
         self._take_role = take_role
         self._lead = lead
+        self._outstanding = outstanding
         self.leader = Leader()
         self.ready: deque[Exchange] = deque()
         self._gate = threading.Lock()
@@ -67,7 +76,8 @@ class Pump:
                 if self._take_role(self.leader):
                     self._lead(self.leader)
                 elif not self.ready and not self._stopping:
-                    self._gate.acquire()
+                    # An interrupt can strike a leader that is just about to wake the pump.
+                    self._gate.acquire(timeout=WATCH if self._outstanding() else -1)
         finally:
             self._thread = None  # a callback may end the thread; the next future starts another
             self._running.release()

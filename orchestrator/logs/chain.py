@@ -72,6 +72,7 @@ class Chain:
         self._tell = tell
         self._lock = FileLock(folder / "lock")
         self._alone = False
+        self._is_full = False
         self._segment: Segment | None = None
         self._look_at = 0.0
 
@@ -125,7 +126,7 @@ class Chain:
         if not segments:
             return self._begin(1)
         number, path = segments[-1]
-        if not self._alone:
+        if self._is_full or not self._alone:
             return self._begin(number + 1)
         try:
             self._segment = Segment(path, number, self._run)
@@ -139,6 +140,7 @@ class Chain:
     def _begin(self, number: int) -> Segment:
         path = self._folder / f"{number:06d}.db"
         self._segment = Segment(path, number, self._run)
+        self._is_full = False
         return self._segment
 
     def _find_number(self, newest_first: list[Path]) -> None:
@@ -160,17 +162,17 @@ class Chain:
         self._tell("error", f"log segment {path} is left as it is, a new one begins: {error}")
 
     def _look_after(self) -> None:
+        """Leave a segment that is full or deleted, and remove old ones now and then."""
         segment, now = self._segment, time.monotonic()
-        if segment is None:
-            return
-        size = segment.size
-        if 0 <= size < self._keep.segment_size and now < self._look_at:
-            return
-        self._look_at = now + _LOOK
-        if not 0 <= size < self._keep.segment_size:
-            self.release()
-            self._begin(segment.number + 1)
+        assert segment is not None
         try:
+            fits = 0 <= segment.size < self._keep.segment_size
+            if fits and now < self._look_at:
+                return
+            self._look_at = now + _LOOK
+            if not fits:
+                self.release()
+                self._is_full = True
             remove_old(self._folder, size=self._keep.size, age=self._keep.age)
         except OSError as error:
             self._tell("warning", f"old log segments can't be removed: {error}")

@@ -1,4 +1,4 @@
-"""The collector: a process that reads what all workers print and record, and writes it down.
+"""The collector: a process that reads what all workers print and record, and stores it.
 
 It reads pipes whose bytes the kernel keeps when their writer dies, and lives in a session of its
 own, so that Ctrl-C, which ends the others, leaves it to see their end. It ends when its
@@ -16,13 +16,16 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
+from orchestrator import __version__
 from orchestrator.logs import control
+from orchestrator.logs.chain import Keep
 from orchestrator.logs.display import Display, wants_colour
-from orchestrator.logs.lines import Line, LineSplitter
-from orchestrator.logs.records import LEVELS, Record, Source, encode, parse_line
-from orchestrator.logs.sinks import LogFile, Screen
+from orchestrator.logs.reader import StreamReader
+from orchestrator.logs.records import LEVELS, Record, Source
+from orchestrator.logs.screen import Screen
+from orchestrator.logs.segments import Run
+from orchestrator.logs.store import Store
 
 CHUNK = 64 * 1024
 """Bytes read from a stream in one turn: no stream can keep the others waiting."""
@@ -30,28 +33,23 @@ CHUNK = 64 * 1024
 ORPHAN_GRACE = 5.0
 """Seconds to go on reading after the supervisor died without a word."""
 
+PAUSE = 0.01
+"""Seconds of rest after a turn that brought little. A reader that isn't waiting needn't be woken,
+and that is most of what a write costs its writer."""
+
+_LITTLE = CHUNK // 2
 _FINAL_READS = 64  # chunks still taken from a stream that has not ended by the deadline
-_SCREEN_GRACE = 0.5
-
-
-class _Reader:
-    """A stream and what was read of its last line."""
-
-    def __init__(self, fd: int, source: Source) -> None:
-        self.fd = fd
-        self.source = source
-        self.lines = LineSplitter()
+_LAST_WORDS = 0.5  # seconds for store and screen to end, when no time is left
 
 
 class Collector:
-    """Reads streams in fair turns; each turn's records go to the file and the screen.
+    """Reads streams in fair turns; each turn's records go to the store and the screen.
 
     Args:
         supervisor: Socket that brings streams; owned from here on.
-        file: Where records go.
+        store: Where records go.
         screen: Where people look.
-        display: How records look there.
-        level: The lowest level of a record that is shown; output lines always are, and the file
+        level: The lowest level of a record that is shown; output lines always are, and the store
             gets everything.
         rig: Name on the collector's own records.
     """
@@ -60,49 +58,58 @@ class Collector:
         self,
         supervisor: socket.socket,
         *,
-        file: LogFile,
+        store: Store,
         screen: Screen,
-        display: Display,
         level: str,
         rig: str,
     ) -> None:
         self._supervisor = supervisor
-        self._file = file
+        self._store = store
         self._screen = screen
-        self._display = display
         self._weight = LEVELS[level]
         self._rig = rig
         self._selector = selectors.DefaultSelector()
-        self._readers: set[_Reader] = set()
+        self._readers: set[StreamReader] = set()
         self._messages = b""
         self._fds: list[int] = []
         self._deadline: float | None = None
-        self._shown: list[bytes] = []
+        self._ending = "stopped"
+        self._records: list[Record] = []
         supervisor.setblocking(False)
         self._selector.register(supervisor, selectors.EVENT_READ)
 
     def run(self) -> None:
         """Collect until the supervisor is gone or said so, and the streams have ended."""
         while not self._done():
+            if self._store.is_behind:
+                self._store.wait_for_room(PAUSE)
+            size = 0
             for key, _ in self._selector.select(self._timeout()):
-                if isinstance(key.data, _Reader):
-                    self._read(key.data)
+                if isinstance(key.data, StreamReader):
+                    size += self._read(key.data)
                 else:
                     self._read_messages()
-            self._write_down()
+            self._hand_over(size)
+            if 0 < size < _LITTLE:
+                time.sleep(PAUSE)
         for reader in sorted(self._readers, key=lambda reader: reader.source):
             self._give_up(reader)
-        self._write_down(force=True)
-        self._file.close()
-        if self._file.dropped:
-            lost = f"{self._file.dropped} records are lost: {self._file.path} can't be written"
-            self._screen.show([self._display.render(self._own("error", lost)).encode()])
-        self._screen.close(_SCREEN_GRACE)
+        self._hand_over(0)
+        self._end()
         self._selector.close()
 
-    def note(self, level: str, event: str, **fields: Any) -> None:
+    def _end(self) -> None:
+        assert self._deadline is not None
+        store = self._store
+        left = max(self._deadline - time.monotonic(), _LAST_WORDS)
+        if not store.close(left, self._ending) or store.dropped:
+            lost = f"{store.dropped} records are lost: {store.folder} can't be written"
+            self._screen.show([own_record(self._rig, "error", lost)])
+        self._screen.close(_LAST_WORDS)
+
+    def note(self, level: str, event: str) -> None:
         """Add a record of the collector itself."""
-        self._add(self._own(level, event, **fields))
+        self._records.append(own_record(self._rig, level, event))
 
     def _done(self) -> bool:
         return self._deadline is not None and (
@@ -110,60 +117,35 @@ class Collector:
         )
 
     def _timeout(self) -> float | None:
-        now = time.monotonic()
-        waits = [self._file.wait(now)]
-        if self._deadline is not None:
-            waits.append(max(self._deadline - now, 0.0))
-        return min((wait for wait in waits if wait is not None), default=None)
+        return None if self._deadline is None else max(self._deadline - time.monotonic(), 0.0)
 
     # --- streams
 
-    def _read(self, reader: _Reader) -> bool:
-        """Take one chunk. False when there is nothing more for now."""
+    def _read(self, reader: StreamReader) -> int:
+        """Take one chunk; gives its size, 0 when there is nothing more for now."""
         try:
             data = os.read(reader.fd, CHUNK)
         except BlockingIOError:
-            return False
+            return 0
         if not data:
-            self._end(reader)
-            return False
-        self._take(reader, reader.lines.feed(data))
-        return True
+            self._end_stream(reader)
+        else:
+            self._records += reader.feed(data, time.time())
+        return len(data)
 
-    def _end(self, reader: _Reader) -> None:
-        self._take(reader, reader.lines.end())
+    def _end_stream(self, reader: StreamReader) -> None:
+        self._records += reader.end(time.time())
         self._readers.discard(reader)
         self._selector.unregister(reader.fd)
         os.close(reader.fd)
 
-    def _give_up(self, reader: _Reader) -> None:
+    def _give_up(self, reader: StreamReader) -> None:
         """Leave a stream that somebody still holds open, with what it brought so far."""
         for _ in range(_FINAL_READS):
             if not self._read(reader):
                 break
         if reader in self._readers:
-            self._end(reader)
-
-    def _take(self, reader: _Reader, lines: list[Line]) -> None:
-        now = time.time()
-        source = reader.source
-        for line in lines:
-            if line.dropped:
-                event = f"dropped {line.dropped} bytes: the line above was too long"
-                self._add(
-                    Record(
-                        now,
-                        "warning",
-                        source.worker,
-                        source.incarnation,
-                        source.stream,
-                        event,
-                        fields={"dropped_bytes": line.dropped},
-                    )
-                )
-            elif line.data or source.stream != "record":
-                marks = {name: True for name in ("cut", "torn") if getattr(line, name)}
-                self._add(parse_line(line.data, source, now, marks))
+            self._end_stream(reader)
 
     # --- messages of the supervisor
 
@@ -178,6 +160,8 @@ class Collector:
         if not data:
             self._selector.unregister(self._supervisor)
             self._supervisor.close()
+            if self._deadline is None:
+                self._ending = "its supervisor died"
             self._close_by(ORPHAN_GRACE)
             return
         *lines, self._messages = (self._messages + data).split(b"\n")
@@ -195,7 +179,7 @@ class Collector:
 
     def _collect(self, fd: int, source: Source) -> None:
         os.set_blocking(fd, False)
-        reader = _Reader(fd, source)
+        reader = StreamReader(fd, source)
         self._readers.add(reader)
         self._selector.register(fd, selectors.EVENT_READ, reader)
 
@@ -204,35 +188,19 @@ class Collector:
         if self._deadline is None or deadline < self._deadline:
             self._deadline = deadline
 
-    # --- records
+    def _hand_over(self, size: int) -> None:
+        """Give the turn's records to store and screen."""
+        records, self._records = self._records, []
+        if not records:
+            return
+        weight = self._weight
+        self._screen.show([r for r in records if r.stream != "record" or r.weight >= weight])
+        self._store.add(records, size)
 
-    def _own(self, level: str, event: str, **fields: Any) -> Record:
-        return Record(
-            time.time(), level, self._rig, 0, "record", event, logger="logs", fields=fields or None
-        )
 
-    def _add(self, record: Record) -> None:
-        self._file.append(encode(record))
-        if record.stream != "record" or record.weight >= self._weight:
-            self._show(record)
-
-    def _show(self, record: Record) -> None:
-        self._shown.append(self._display.render(record).encode())
-
-    def _write_down(self, *, force: bool = False) -> None:
-        """Flush the file, tell once when that fails and once when it works again."""
-        file = self._file
-        before, dropped = file.failure, file.dropped
-        file.flush(time.monotonic(), force=force)
-        if file.failure is not None and before is None:
-            self._show(self._own("error", f"{file.path} can't be written: {file.failure}"))
-        elif file.failure is None and before is not None:
-            file.dropped = 0
-            event = f"{file.path} can be written again: dropped {dropped} records"
-            self.note("warning", event, dropped=dropped)
-            file.flush(time.monotonic())
-        shown, self._shown = self._shown, []
-        self._screen.show(shown)
+def own_record(rig: str, level: str, event: str) -> Record:
+    """A record of the collector itself."""
+    return Record(time.time(), level, rig, 0, "record", event, logger="logs")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -248,20 +216,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_IGN)
     _raise_file_limit()
+    rig = options.rig
     display = Display(colour=wants_colour(sys.stderr, os.environ))
-
-    def notice(dropped: int) -> bytes:
-        event = f"dropped {dropped} lines here, where nobody read them: see {options.file}"
-        record = Record(time.time(), "warning", options.rig, 0, "record", event, logger="logs")
-        return Display().render(record).encode()
-
+    screen = Screen(
+        2,
+        display.render,
+        lambda dropped: own_record(
+            rig, "warning", f"dropped {dropped} lines here, where nobody read them: see orch logs"
+        ),
+    )
+    store = Store(
+        options.folder,
+        Run(0, options.run, options.started, None, None, options.pid, options.config, __version__),
+        rig=rig,
+        keep=Keep(options.keep, options.keep_for),
+        tell=lambda level, text: screen.show([own_record(rig, level, text)]),
+    )
     collector = Collector(
         socket.socket(fileno=options.control),
-        file=LogFile(options.file),
-        screen=Screen(2, notice),
-        display=display,
+        store=store,
+        screen=screen,
         level=options.level,
-        rig=options.rig,
+        rig=rig,
     )
     if options.after:
         collector.note("warning", f"log collector started again: the last one {options.after}")
@@ -272,9 +248,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="orchestrator.logs.collector")
     parser.add_argument("--control", type=int, required=True, help="fd of the supervisor's socket")
-    parser.add_argument("--file", type=Path, required=True, help="where records are appended")
+    parser.add_argument("--folder", type=Path, required=True, help="where the store is")
     parser.add_argument("--rig", required=True, help="name on the collector's own records")
     parser.add_argument("--level", choices=LEVELS, default="info", help="lowest level shown")
+    parser.add_argument("--run", required=True, help="unique id of this life of the rig")
+    parser.add_argument("--started", type=float, required=True, help="seconds since the epoch")
+    parser.add_argument("--pid", type=int, help="the supervisor")
+    parser.add_argument("--config", help="the rig's config")
+    parser.add_argument("--keep", type=int, default=Keep.size, help="bytes of all segments")
+    parser.add_argument("--keep-for", type=float, help="seconds")
     parser.add_argument("--after", help="how the collector before this one ended")
     return parser.parse_args(arguments)
 

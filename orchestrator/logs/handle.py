@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import secrets
 import select
 import signal
 import site
@@ -73,37 +75,54 @@ class LogCollector:
 
     records: int
 
-    def __init__(self, file: Path, *, level: str, stderr: int, rig: str) -> None:
-        self._file = file
-        self._level = level
+    def __init__(self, folder: Path, *, stderr: int, rig: str, options: list[str]) -> None:
         self._stderr = stderr
         self._rig = rig
+        self._options = [f"--folder={folder}", f"--rig={rig}", *options]
         self._read_ends: list[_ReadEnd] = []
         self._closed = False
 
     @classmethod
-    def start(cls, file: Path, *, level: str = "info", stderr: int = 2, rig: str) -> Self:
-        """Start a collector process.
+    def start(
+        cls,
+        folder: Path,
+        *,
+        rig: str,
+        level: str = "info",
+        stderr: int = 2,
+        keep: int | None = None,
+        keep_for: float | None = None,
+        config: str | None = None,
+    ) -> Self:
+        """Start a collector process; it counts as the start of a run.
 
         Args:
-            file: The rig's log, created with mode 0600 in a folder of mode 0700, or appended to.
-            level: The lowest level of the records that are shown on `stderr`; the file gets all.
-            stderr: File descriptor for people to look at.
+            folder: The rig's log store, created with mode 0700.
             rig: Name of the rig.
+            level: The lowest level of the records that are shown on `stderr`; the store gets all.
+            stderr: File descriptor for people to look at.
+            keep: Bytes of logs that are kept; None is the collector's own default.
+            keep_for: Seconds for which they are; None is for ever.
+            config: Path of the rig's config.
 
         Raises:
             ValueError: There is no such level.
-            OSError: The file can't be written, or the process not started.
+            OSError: The folder can't be used, or the process not started.
             NotImplementedError: This system can't hand file descriptors to another process.
         """
         if not hasattr(socket, "send_fds"):
             raise NotImplementedError("log collection needs a system that can pass descriptors")
         if level not in LEVELS:
             raise ValueError(f"no level {level!r}: use one of {', '.join(LEVELS)}")
-        file = file.absolute()
-        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        os.close(os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600))
-        collector = cls(file, level=level, stderr=stderr, rig=rig)
+        folder = folder.absolute()
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
+        options = [f"--level={level}", f"--run={secrets.token_hex(8)}"]
+        options += [f"--started={time.time()!r}", f"--pid={os.getpid()}"]
+        given = {"keep": keep, "keep-for": keep_for, "config": config}
+        options += [f"--{name}={value}" for name, value in given.items() if value is not None]
+        collector = cls(folder, stderr=stderr, rig=rig, options=options)
         collector._spawn(None)
         try:
             collector.records = collector._open_stream(
@@ -216,8 +235,8 @@ class LogCollector:
         ours, theirs = socket.socketpair()
         arguments = [
             *(sys.executable, "-P", "-m", "orchestrator.logs.collector"),
-            *(f"--control={theirs.fileno()}", f"--file={self._file}"),
-            *(f"--rig={self._rig}", f"--level={self._level}"),
+            f"--control={theirs.fileno()}",
+            *self._options,
         ]
         if after is not None:
             arguments.append(f"--after={after}")

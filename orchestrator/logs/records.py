@@ -80,7 +80,15 @@ def encode(record: Record) -> bytes:
     return _encoder.encode(record) + b"\n"
 
 
-def parse_line(data: bytes, source: Source, now: float, marks: dict[str, Any]) -> Record:
+def parse_line(
+    data: bytes,
+    source: Source,
+    now: float,
+    marks: dict[str, Any],
+    *,
+    request: str | None = None,
+    member: str | None = None,
+) -> Record:
     """Turn a line of a stream into a record. Never fails.
 
     Args:
@@ -88,13 +96,15 @@ def parse_line(data: bytes, source: Source, now: float, marks: dict[str, Any]) -
         source: The stream that it came by.
         now: Seconds since the epoch, for a line that doesn't tell its time.
         marks: Added to the record's fields.
+        request: Id of the request that ran when a line was printed.
+        member: Its member.
 
     Returns:
         A record; a line of the record stream that isn't one has its text as event and the field
         `unparsed`.
     """
     if source.stream != "record":
-        return _printed(data, source, now, marks)
+        return _printed(data, source, now, marks, request, member)
     try:
         record = _decode_record(data)
     except (ValueError, RecursionError):
@@ -102,7 +112,7 @@ def parse_line(data: bytes, source: Source, now: float, marks: dict[str, Any]) -
         record = _lenient(data, source, now)
     changes: dict[str, Any] = {}
     if not source.shared:
-        changes = {"worker": source.worker, "incarnation": source.incarnation, "stream": "record"}
+        changes = {"worker": source.worker, "incarnation": source.incarnation}
     if record.level not in LEVELS:
         changes["level"] = _level(record.level, source)
     if not 0 <= record.time < _MAX_TIME:
@@ -118,7 +128,14 @@ def _text(data: bytes) -> str:
     return data.removesuffix(b"\r").decode("utf-8", "backslashreplace")
 
 
-def _printed(data: bytes, source: Source, now: float, marks: dict[str, Any]) -> Record:
+def _printed(
+    data: bytes,
+    source: Source,
+    now: float,
+    marks: dict[str, Any],
+    request: str | None = None,
+    member: str | None = None,
+) -> Record:
     return Record(
         time=now,
         level=OUTPUT_LEVELS[source.stream],
@@ -126,6 +143,8 @@ def _printed(data: bytes, source: Source, now: float, marks: dict[str, Any]) -> 
         incarnation=source.incarnation,
         stream=source.stream,
         event=_text(data),
+        request=request,
+        member=member,
         fields=marks or None,
     )
 

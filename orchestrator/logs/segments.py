@@ -328,4 +328,4 @@ class Segment:
 @cache
 def _insert_statement(count: int) -> str:
     row = f"({', '.join('?' * _WIDTH)})"
-    return f"INSERT INTO records({_COLUMNS}) VALUES {', '.join([row] * count)}"  # noqa: S608  marks only
+    return f"INSERT INTO records({_COLUMNS}) VALUES {', '.join([row] * count)}"

@@ -78,6 +78,7 @@ class FakeRig:
 
     def start(self) -> None:
         """Bind and serve. Raises what binding raises."""
+        self.topics: set[str] = set()
         self._context: zmq.Context[Any] = zmq.Context()
         self._front = self._context.socket(zmq.ROUTER)
         self._front.set(zmq.IDENTITY, RIG.encode())
@@ -183,7 +184,14 @@ class FakeRig:
                 each.close()
             self._context.term()
 
+    def wait_for_subscriber(self, topic: str) -> None:
+        """Wait until somebody has subscribed to a topic since `start`."""
+        self.wait_for(lambda: topic in self.topics)
+
     def _echo(self, subscription: bytes) -> None:
+        self.topics.add(subscription[1:].decode())
+        with self.came:
+            self.came.notify_all()
         if subscription.startswith(b"\1?") and not self.mute:
             self._publisher.send_multipart([subscription[1:], b"", b"", b"", b""])
 

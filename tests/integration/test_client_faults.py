@@ -133,7 +133,7 @@ def test_a_rig_that_hangs(rig: Rig, fake: FakeRig) -> None:
 
 def test_a_rig_that_is_down(fake: FakeRig) -> None:
     """A call fails as not started after the connect timeout; a later one finds it again."""
-    with connect(fake.address, timeout=1.0) as rig:
+    with connect(fake.address, timeout=0.7) as rig:
         _ = rig.stage.position
         fake.stop()
         while True:  # the kernel tells of the loss in its own time; until then it can be sent
@@ -147,7 +147,7 @@ def test_a_rig_that_is_down(fake: FakeRig) -> None:
             rig.stage.move(x=1)
         with pytest.raises(errors.RigNotReachable):
             rig.stage.oneway("move", x=1)
-        assert monotonic() - start < 2.0 + EPSILON
+        assert monotonic() - start < 2 * 0.7 + EPSILON
         cancelled = rig.stage.submit("move", x=2)
         assert cancelled.cancel()  # nothing was sent yet
         fake.requests.clear()
@@ -309,7 +309,7 @@ def test_interrupts_at_any_moment(rig: Rig, fake: FakeRig) -> None:
     try:
         with ThreadPoolExecutor(2) as pool:
             others = [pool.submit(work, thread) for thread in range(2)]
-            end = monotonic() + 2
+            end = monotonic() + 1
             while monotonic() < end:
                 try:
                     signal.setitimer(signal.ITIMER_REAL, rng.uniform(1e-5, 1e-3))
@@ -326,7 +326,6 @@ def test_interrupts_at_any_moment(rig: Rig, fake: FakeRig) -> None:
     assert len(lost) < strikes / 10
     assert min(counts) > 50
     assert rig.stage.move(x=2) == {"x": 2}
-    print(strikes, len(lost), counts, fake.malformed)
 
 
 def test_a_context_that_is_terminated_under_a_connection(fake: FakeRig) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import resource
 import select
@@ -20,11 +19,13 @@ import pytest
 import structlog
 
 from orchestrator.logs import collector, control
-from orchestrator.logs.display import Display
+from orchestrator.logs.chain import Keep
 from orchestrator.logs.handle import LogCollector, Streams
 from orchestrator.logs.lines import MAX_LINE
-from orchestrator.logs.sinks import LogFile
-from orchestrator.logs.sinks import Screen as StderrThread
+from orchestrator.logs.query import Entry, Logs, Query
+from orchestrator.logs.screen import Screen as StderrThread
+from orchestrator.logs.segments import Run
+from orchestrator.logs.store import Store
 from workers import record_pipe, records
 
 PATIENCE = 30.0
@@ -76,19 +77,24 @@ class Screen:
 
 
 class Rig:
-    def __init__(self, file: Path, screen: Screen) -> None:
-        self.file = file
+    def __init__(self, folder: Path, screen: Screen) -> None:
+        self.folder = folder
         self.screen = screen
-        self.collector = LogCollector.start(file, stderr=screen.fd, rig="bench")
+        self.collector = LogCollector.start(folder, stderr=screen.fd, rig="bench")
 
-    def records(self) -> list[dict[str, Any]]:
-        with self.file.open("rb") as lines:
-            return [json.loads(line) for line in lines]
+    def records(self) -> list[Entry]:
+        return list(Logs(self.folder).read(Query()))
 
     def events(self, worker: str = "stage") -> list[str]:
-        return [record["event"] for record in self.records() if record["worker"] == worker]
+        return [record.event for record in self.records() if record.worker == worker]
 
-    def close(self) -> list[dict[str, Any]]:
+    def count(self) -> int:
+        return len(self.records())
+
+    def size(self) -> int:
+        return sum(file.stat().st_size for file in self.folder.glob("*.db*"))
+
+    def close(self) -> list[Entry]:
         self.collector.close(PATIENCE)
         assert self.collector.returncode == 0
         return self.records()
@@ -103,7 +109,7 @@ def screen() -> Iterator[Screen]:
 
 @pytest.fixture
 def rig(tmp_path: Path, screen: Screen) -> Iterator[Rig]:
-    rig = Rig(tmp_path / "logs" / "bench.jsonl", screen)
+    rig = Rig(tmp_path / "bench" / "logs", screen)
     yield rig
     rig.collector.close(PATIENCE)
 
@@ -144,7 +150,7 @@ def write_all(streams: Streams, data: bytes) -> None:
 # --- nothing is lost at a crash
 
 
-def test_what_a_killed_process_wrote_last_is_in_the_file(rig: Rig):
+def test_what_a_killed_process_wrote_last_is_stored(rig: Rig):
     status = run(
         rig,
         "os.write(1, b'one\\ntorn')\n"
@@ -155,15 +161,15 @@ def test_what_a_killed_process_wrote_last_is_in_the_file(rig: Rig):
         "os.kill(os.getpid(), signal.SIGKILL)",
     )
     assert status == -signal.SIGKILL
-    found = {record["event"]: record for record in rig.close()}
-    assert found["one"]["stream"] == "stdout"
-    assert found["torn"]["fields"] == {"torn": True}
-    assert found["trouble"]["stream"] == "stderr"
+    found = {record.event: record for record in rig.close()}
+    assert found["one"].stream == "stdout"
+    assert found["torn"].fields == {"torn": True}
+    assert found["trouble"].stream == "stderr"
     last = found["last words"]
-    assert (last["stream"], last["level"], last["logger"]) == ("record", "error", "drv")
-    assert last["fields"] == {"axis": 1}
-    assert {record["worker"] for record in found.values()} == {"stage"}
-    assert {record["incarnation"] for record in found.values()} == {1}
+    assert (last.stream, last.level, last.logger) == ("record", "error", "drv")
+    assert last.fields == {"axis": 1}
+    assert {record.worker for record in found.values()} == {"stage"}
+    assert {record.incarnation for record in found.values()} == {1}
 
 
 def test_lines_are_shown_to_people(rig: Rig, screen: Screen):
@@ -174,7 +180,7 @@ def test_lines_are_shown_to_people(rig: Rig, screen: Screen):
 
 def test_the_level_is_for_the_screen_and_for_records_alone(rig: Rig, screen: Screen):
     run(rig, 'os.write(fd, b\'{"event": "quiet", "level": "debug"}\\n\'); print("loud")')
-    events = [record["event"] for record in rig.close()]
+    events = [record.event for record in rig.close()]
     assert sorted(events) == ["loud", "quiet"]
     assert "loud" in screen.read_all()
     assert "quiet" not in screen.text
@@ -182,7 +188,7 @@ def test_the_level_is_for_the_screen_and_for_records_alone(rig: Rig, screen: Scr
 
 def test_output_of_c_libraries_is_collected(rig: Rig):
     run(rig, "import ctypes; c = ctypes.CDLL(None); c.puts(b'from C'); c.fflush(None)")
-    assert [record["event"] for record in rig.close()] == ["from C"]
+    assert [record.event for record in rig.close()] == ["from C"]
 
 
 # --- hard input
@@ -192,10 +198,10 @@ def test_a_line_of_ten_megabytes_is_cut_and_counted(rig: Rig):
     size = 10_000_000
     run(rig, f"os.write(1, b'before\\n'); print('x' * {size}); print('after')")
     before, cut, dropped, after = rig.close()
-    assert (before["event"], after["event"]) == ("before", "after")
-    assert cut["event"] == "x" * MAX_LINE
-    assert cut["fields"] == {"cut": True}
-    assert dropped["fields"] == {"dropped_bytes": size - MAX_LINE}
+    assert (before.event, after.event) == ("before", "after")
+    assert cut.event == "x" * MAX_LINE
+    assert cut.fields == {"cut": True}
+    assert dropped.fields == {"dropped_bytes": size - MAX_LINE}
 
 
 def test_binary_garbage_is_kept_readable(rig: Rig):
@@ -207,32 +213,33 @@ def test_binary_garbage_is_kept_readable(rig: Rig):
     found = rig.close()
     text = garbage.decode("utf-8", "backslashreplace")
     expected = text.split("\n")
-    stdout = [record["event"] for record in found if record["stream"] == "stdout"]
-    stderr = [record["event"] for record in found if record["stream"] == "stderr"]
+    stdout = [record.event for record in found if record.stream == "stdout"]
+    stderr = [record.event for record in found if record.stream == "stderr"]
     assert stdout == expected
     assert stderr == expected
-    own = [record for record in found if record["stream"] == "record"]
-    assert [record["event"] for record in own] == [*expected, "fine", '{"event": ']
-    assert own[0]["fields"] == {"unparsed": True}
-    assert own[-1]["fields"] == {"unparsed": True, "torn": True}
+    own = [record for record in found if record.stream == "record"]
+    assert [record.event for record in own] == [*expected, "fine", '{"event": ']
+    assert own[0].fields == {"unparsed": True}
+    assert own[-1].fields == {"unparsed": True, "torn": True}
 
 
 def test_a_burst_of_a_megabyte_is_complete_and_in_order(rig: Rig):
     count = 20_000
     run(rig, f"for n in range({count}): print(f'line {{n:045}}')")
-    assert [record["event"] for record in rig.close()] == [f"line {n:045}" for n in range(count)]
+    assert [record.event for record in rig.close()] == [f"line {n:045}" for n in range(count)]
 
 
 def test_a_stream_that_never_stops_keeps_no_other_waiting(rig: Rig):
     flood = "data = (b'x' * 1000 + b'\\n') * 60\nwhile True: os.write(1, data)"
     with worker(rig, flood) as process:
-        until(lambda: rig.file.stat().st_size > 1_000_000, "the flood")
+        until(lambda: rig.size() > 1_000_000, "the flood")
         with rig.collector.open_streams("quiet", 1) as streams:
             os.write(streams.stdout, b"I am here\n")
-        size = rig.file.stat().st_size
-        until(lambda: b"I am here" in rig.file.read_bytes(), "the quiet worker's line")
+        size = rig.size()
+        quiet = Query(workers=("quiet",))
+        until(lambda: list(Logs(rig.folder).read(quiet)), "the quiet worker's line")
         # It came while the flood went on, and not after some hundred turns of it.
-        assert rig.file.stat().st_size - size < 50_000_000
+        assert rig.size() - size < 100_000_000
         process.kill()
 
 
@@ -245,7 +252,7 @@ def test_the_workers_records_fit_the_collectors_lines(rig: Rig):
         "structlog.get_logger().info('x' * 1_000_000)",
     )
     (record,) = rig.close()
-    assert record["fields"] == {"cut": "the record was too long"}
+    assert record.fields == {"cut": "the record was too long"}
 
 
 # --- the supervisor's own records
@@ -261,8 +268,8 @@ def test_records_of_the_supervisor_name_their_worker(rig: Rig):
         records.unregister_thread()
         records.reset()
     up, tick = rig.close()
-    assert (up["worker"], up["incarnation"], up["event"]) == ("bench", 0, "rig up")
-    assert (tick["worker"], tick["incarnation"], tick["stream"]) == ("timer", 4, "stdout")
+    assert (up.worker, up.incarnation, up.event) == ("bench", 0, "rig up")
+    assert (tick.worker, tick.incarnation, tick.stream) == ("timer", 4, "stdout")
 
 
 def test_the_supervisors_record_stream_never_blocks(rig: Rig):
@@ -331,17 +338,6 @@ def test_close_reads_what_a_dead_collector_left(rig: Rig):
     assert rig.events() == ["only words"]
 
 
-def test_half_a_line_of_a_dead_collector_stays_on_a_line_of_its_own(tmp_path: Path, screen: Screen):
-    file = tmp_path / "bench.jsonl"
-    file.write_bytes(b'{"event": "half')
-    rig = Rig(file, screen)
-    run(rig, "print('whole')")
-    rig.collector.close(PATIENCE)
-    half, whole = file.read_bytes().splitlines()
-    assert half == b'{"event": "half'
-    assert json.loads(whole)["event"] == "whole"
-
-
 def test_signals_for_all_processes_do_not_end_the_collector(rig: Rig):
     with worker(rig, TALKER) as process:
         until(lambda: "ready" in rig.events(), "the first line")
@@ -356,12 +352,11 @@ def test_signals_for_all_processes_do_not_end_the_collector(rig: Rig):
 
 
 def test_a_collector_outlives_a_killed_supervisor_no_longer_than_its_streams(tmp_path: Path):
-    file = tmp_path / "bench.jsonl"
     code = f"""
 import os, signal
 from pathlib import Path
 from orchestrator.logs.handle import LogCollector
-collector = LogCollector.start(Path({str(file)!r}), rig="bench")
+collector = LogCollector.start(Path({str(tmp_path)!r}), rig="bench")
 streams = collector.open_streams("stage", 1)
 os.write(streams.stdout, b"to the end")
 os.kill(os.getpid(), signal.SIGKILL)
@@ -374,14 +369,16 @@ os.kill(os.getpid(), signal.SIGKILL)
         check=False,
     )  # returns at the end of stderr, and that is when the collector has ended, which shares it
     assert done.returncode == -signal.SIGKILL
-    assert json.loads(file.read_bytes())["event"] == "to the end"
+    logs = Logs(tmp_path)
+    (entry,) = logs.read(Query())
+    assert entry.event == "to the end"
+    assert [run.ending for run in logs.runs()] == ["its supervisor died"]
 
 
 def test_without_a_supervisor_a_stream_that_is_held_open_is_left_in_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(collector, "ORPHAN_GRACE", 0.1)
-    file = tmp_path / "bench.jsonl"
     supervisor, ours = socket.socketpair()
     read_fd, held_fd = os.pipe()
     null = os.open(os.devnull, os.O_WRONLY)
@@ -389,18 +386,10 @@ def test_without_a_supervisor_a_stream_that_is_held_open_is_left_in_time(
     message = control.encode(control.Collect("stage", 1, "stdout"))
     socket.send_fds(supervisor, [message], [read_fd])
     supervisor.close()
-    collector.Collector(
-        ours,
-        file=LogFile(file),
-        screen=StderrThread(null, lambda dropped: b""),
-        display=Display(),
-        level="info",
-        rig="bench",
-    ).run()
-    assert [json.loads(line)["event"] for line in file.read_bytes().splitlines()] == [
-        "whole",
-        "half",
-    ]
+    store = Store(tmp_path, Run(0, "1f", 1.0), rig="bench", keep=Keep(), tell=lambda *_: None)
+    screen = StderrThread(null, lambda record: "", lambda dropped: pytest.fail("lost"))
+    collector.Collector(ours, store=store, screen=screen, level="info", rig="bench").run()
+    assert [entry.event for entry in Logs(tmp_path).read(Query())] == ["whole", "half"]
     for fd in (read_fd, held_fd, null):
         os.close(fd)
 
@@ -408,16 +397,16 @@ def test_without_a_supervisor_a_stream_that_is_held_open_is_left_in_time(
 # --- a stuck screen, a full disk
 
 
-def test_a_stuck_screen_stops_neither_file_nor_end(rig: Rig, screen: Screen):
+def test_a_stuck_screen_stops_neither_store_nor_end(rig: Rig, screen: Screen):
     count = 40_000
     run(rig, f"for n in range({count}): print(f'line {{n:060}}')")
-    until(lambda: rig.file.read_bytes().count(b"\n") == count, "all lines in the file")
+    until(lambda: rig.count() == count, "all lines in the store")
     text = screen.read_until("lines here, where nobody read them")
     shown = [line for line in text.splitlines() if " stdout " in line]
     notice = next(line for line in text.splitlines() if "nobody read" in line)
     dropped = int(notice.split(" dropped ")[1].split()[0])
     assert len(shown) + dropped == count
-    assert str(rig.file) in notice
+    assert "see orch logs" in notice
     assert shown[0].endswith(f"line {0:060}")
     with rig.collector.open_streams("other", 1) as streams:
         os.write(streams.stdout, b"flows again\n")
@@ -443,25 +432,32 @@ def test_a_screen_that_is_closed_stops_nothing(rig: Rig, screen: Screen):
     assert rig.events() == ["one", "two"]
 
 
+def limit_files(rig: Rig, size: int) -> int:
+    """Let the collector write no file beyond a size; gives the former limit."""
+    former, hard = resource.prlimit(rig.collector.pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(rig.collector.pid, resource.RLIMIT_FSIZE, (size, hard))
+    return former
+
+
 def test_a_full_disk_is_told_once_and_nothing_is_lost_when_space_returns(rig: Rig, screen: Screen):
-    _, hard = resource.prlimit(rig.collector.pid, resource.RLIMIT_FSIZE)
-    resource.prlimit(rig.collector.pid, resource.RLIMIT_FSIZE, (10_000, hard))
+    run(rig, "print('before')")
+    until(lambda: rig.events() == ["before"], "the first line")
+    former = limit_files(rig, 60_000)
     count = 1000
     run(rig, f"for n in range({count}): print(f'line {{n}}')")
-    screen.read_until("can't be written: File too large")
+    screen.read_until("logs can't be written to")
     screen.read_until(f"line {count - 1}")
-    assert rig.file.stat().st_size == 10_000
-    resource.prlimit(rig.collector.pid, resource.RLIMIT_FSIZE, (hard, hard))
+    assert rig.events()[0] == "before"
+    limit_files(rig, former)
     screen.read_until("can be written again: dropped 0 records")
     rig.close()
-    assert rig.events() == [f"line {n}" for n in range(count)]
-    assert rig.events("bench") == [f"{rig.file} can be written again: dropped 0 records"]
-    assert screen.read_all().count("File too large") == 1
+    assert rig.events() == ["before", *(f"line {n}" for n in range(count))]
+    assert rig.events("bench") == ["logs can be written again: dropped 0 records"]
+    assert screen.read_all().count("can't be written") == 1
 
 
 def test_a_disk_that_stays_full_costs_counted_records(rig: Rig, screen: Screen):
-    _, hard = resource.prlimit(rig.collector.pid, resource.RLIMIT_FSIZE)
-    resource.prlimit(rig.collector.pid, resource.RLIMIT_FSIZE, (0, hard))
+    limit_files(rig, 0)
     run(rig, "for n in range(300): print(f'line {n}')")
     assert rig.close() == []
     assert "300 records are lost" in screen.read_all()
@@ -471,25 +467,32 @@ def test_a_disk_that_stays_full_costs_counted_records(rig: Rig, screen: Screen):
 
 
 def test_file_and_folder_are_private(rig: Rig):
-    assert rig.file.stat().st_mode & 0o777 == 0o600
-    assert rig.file.parent.stat().st_mode & 0o777 == 0o700
-
-
-def test_a_second_run_appends(rig: Rig, screen: Screen):
     run(rig, "print('one')")
     rig.close()
-    again = Rig(rig.file, screen)
+    assert rig.folder.stat().st_mode & 0o777 == 0o700
+    assert {file.stat().st_mode & 0o777 for file in rig.folder.iterdir()} == {0o600}
+
+
+def test_a_second_run_follows_the_first(rig: Rig, screen: Screen):
+    run(rig, "print('one')")
+    rig.close()
+    again = Rig(rig.folder, screen)
     run(again, "print('two')")
     again.close()
-    assert again.events() == ["one", "two"]
+    assert [(record.run, record.event) for record in again.records()] == [(1, "one"), (2, "two")]
+    first, second = Logs(rig.folder).runs()
+    assert (first.number, second.number) == (1, 2)
+    assert first.ending == second.ending == "stopped"
+    assert first.ended is not None
+    assert first.started < first.ended < second.started
 
 
-def test_a_file_that_can_not_be_written_is_an_error_at_start(tmp_path: Path):
+def test_a_folder_that_can_not_be_used_is_an_error_at_start(tmp_path: Path):
     (tmp_path / "logs").write_text("not a folder")
     with pytest.raises(OSError, match="logs"):
-        LogCollector.start(tmp_path / "logs" / "bench.jsonl", rig="bench")
+        LogCollector.start(tmp_path / "logs" / "bench", rig="bench")
     with pytest.raises(ValueError, match="no level 'loud'"):
-        LogCollector.start(tmp_path / "bench.jsonl", rig="bench", level="loud")
+        LogCollector.start(tmp_path / "bench", rig="bench", level="loud")
 
 
 def test_streams_are_not_inherited_and_end_when_closed(rig: Rig):
@@ -553,7 +556,7 @@ def test_close_leaves_a_stream_that_is_held_open_in_time(rig: Rig):
     os.write(streams.stdout, b"whole\nhalf")
     rig.collector.close(1.0)
     assert rig.collector.returncode == 0
-    assert [record["event"] for record in rig.records()] == ["whole", "half"]
+    assert [record.event for record in rig.records()] == ["whole", "half"]
     streams.close()
     rig.collector.close(1.0)
     assert open_fds() < before

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -131,10 +131,8 @@ def test_a_header_that_cannot_be_read_touches_nobody_else(
 ) -> None:
     stranger.ask("before", b"1")
     stranger.send(b"", header, b"null", b"")
-    assert_answers = [stranger.receive()]
     stranger.ask("next", b"2")
-    assert_answers.append(stranger.receive())
-    assert [payload for _, payload in assert_answers] == [1, 2]
+    assert [stranger.receive()[1] for _ in range(2)] == [1, 2]
     assert_serves(stranger)
 
 
@@ -158,18 +156,13 @@ def test_an_answer_goes_to_the_peer_and_not_to_whom_it_names(
 
 
 def test_a_client_that_is_gone_is_counted(place: Place, echo: Echo, stranger: Stranger) -> None:
-    with Stranger(place, "brief") as brief:
-        brief.ask("1", objekt="hold")
-        while "hold" not in echo.seen:
-            assert_serves(stranger)
     while echo.server.undelivered == 0:
-        stranger.ask("r", objekt="release")
+        with Stranger(place, "brief") as brief:
+            brief.ask("1", objekt="hold")
+            brief.ask("2")
+            assert brief.receive()[0]["messageID"] == "2"
+        stranger.ask("3", objekt="release")
         stranger.receive()
-        if echo.server.undelivered == 0:
-            with Stranger(place, "again") as again:
-                again.ask("1", objekt="hold")
-                again.ask("2")
-                again.receive()
     assert_serves(stranger)
 
 
@@ -360,14 +353,14 @@ def test_a_reply_may_have_any_type(here: Place) -> None:
         async with serving(here) as server:
             client = AsyncZMQClient("me", SERVER, False, "INPROC", here.aio)
             async with client:
-                id = await client.async_send_request("stage", "x", "readproperty")
+                message_id = await client.async_send_request("stage", "x", "readproperty")
                 request = await server.async_recv_request()
                 await server.async_send_response_with_message_type(
                     request, "EXCEPTION", SerializableData({}), PreserializedData(b"\0", "x/y")
                 )
                 with pytest.raises(TypeError):
                     await server.async_send_response(request, SerializableData(object()))
-                return await client.async_recv_response(id, 5)
+                return await client.async_recv_response(message_id, 5)
 
     answer = asyncio.run(main())
     assert answer.type == "EXCEPTION"
@@ -439,6 +432,3 @@ def test_a_pool_passes_on_one_servers_exit_message(here: Place) -> None:
 def test_a_pool_that_cannot_bind_leaves_nothing(here: Place) -> None:
     with pytest.raises(zmq.ZMQError):
         ZMQServerPool(ids=["a", "b"], context=here.aio, transport="inproc://same")
-
-
-Hook = Callable[[RequestMessage], Awaitable[None]]

@@ -437,6 +437,17 @@ def test_an_interpreter_that_lacks_a_package_says_so(bench: Bench):
     assert line.endswith(f"mend with: {sys.executable} -m pip install orch\n")
 
 
+def test_an_interpreter_that_is_too_old_says_so():
+    code = "import bootstrap; bootstrap.OLDEST = (9, 8); bootstrap._check()"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=Path(bootstrap.__file__).parent,
+        capture_output=True,
+    )
+    assert done.returncode == EXIT_BOOT_FAILED
+    assert b"can't host a worker: it must be Python 9.8 or newer\n" in done.stderr
+
+
 def _script() -> list[str]:
     return bootstrap.command(sys.executable)[1:]
 

@@ -10,7 +10,8 @@ from typing import Any, ClassVar
 import pytest
 from hypothesis.stateful import invariant
 
-from tests.orchestrator.broker_world import DESCRIPTION, Life, World, reply
+from tests.orchestrator.broker_rules import DESCRIPTION, Life
+from tests.orchestrator.broker_world import World, reply
 from tests.orchestrator.kit import CONTROL, RIG, request
 from tests.orchestrator.moves import Machine, Moves, mover, run_long, run_short
 
@@ -198,7 +199,8 @@ class BrokerMachine(Machine):
             assert world.call(frames, "INVALID_MESSAGE").error["outcome"] == "not started"
         elif kind == "miscounted":
             count = (3, 4, 6, 900)[MALFORMED.index(changes) % 4]
-            world.call(request(id_, client=client)[:count], "INVALID_MESSAGE", count)
+            frames = request(id_, "a", client=client)[:count]
+            assert world.call(frames, "INVALID_MESSAGE", count).error["type"] == "ValueError"
         elif kind == "handshake":
             frames = request(id_, client=client, messageType="HANDSHAKE")
             assert world.call(frames, "HANDSHAKE").value is None

@@ -1,0 +1,426 @@
+"""Reading a rig's log store, whether the rig runs, was stopped, or crashed.
+
+All reads are short, so that a reader who takes his time doesn't make the store grow.
+"""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+import time
+from array import array
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Self
+
+import msgspec
+
+from orchestrator.logs.records import LEVELS, Record
+from orchestrator.logs.segments import (
+    STREAMS,
+    TROUBLE,
+    Run,
+    check_version,
+    list_segments,
+    open_segment,
+    read_runs,
+    to_microseconds,
+)
+
+POLL = 0.1
+"""Seconds between looks for new records while following."""
+
+_PAGE = 2000  # records of one read
+_NAMES = {number: name for name, number in LEVELS.items()}
+_FIELDS = (
+    "seq, time, level, worker, incarnation, stream, event, logger, request, member, exception,"
+    " fields, run"
+)
+_decode = msgspec.json.Decoder().decode
+
+
+class Entry(Record, frozen=True, omit_defaults=True, kw_only=True):
+    """A stored record.
+
+    Attributes:
+        run: Number of the run that it belongs to.
+        cursor: Its place in the store.
+    """
+
+    run: int
+    cursor: str
+
+
+@dataclass(frozen=True, order=True)
+class Cursor:
+    """A place in a store, between two records.
+
+    Attributes:
+        segment: Number of a segment.
+        seq: The last record before this place.
+    """
+
+    segment: int
+    seq: int
+
+    def __str__(self) -> str:
+        return f"{self.segment}.{self.seq}"
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read what `str` gave.
+
+        Raises:
+            ValueError: It is something else.
+        """
+        match = re.fullmatch(r"([0-9]{1,9})\.([0-9]{1,18})", text, re.ASCII)
+        if match is None:
+            raise ValueError(f"{text!r:.60} is no cursor; --show-cursor prints one, such as 3.1417")
+        return cls(int(match[1]), int(match[2]))
+
+
+@dataclass(frozen=True)
+class Query:
+    """Which records are asked for; what is None or empty asks for nothing special.
+
+    Attributes:
+        workers: Names of workers, any of which will do.
+        levels: Lowest and highest weight.
+        since: Seconds since the epoch, included.
+        until: Likewise.
+        grep: Expression that a record's text or traceback has to match somewhere.
+        request: Id of a request, or how it begins.
+        member: Member of a worker.
+        run: Number of a run.
+        after: A place that they come after.
+    """
+
+    workers: tuple[str, ...] = ()
+    levels: tuple[int, int] | None = None
+    since: float | None = None
+    until: float | None = None
+    grep: re.Pattern[str] | None = None
+    request: str | None = None
+    member: str | None = None
+    run: int | None = None
+    after: Cursor | None = None
+
+
+Damage = Callable[[Path, str], None]
+"""Takes the path of a segment that can't be read, and why."""
+
+
+class Logs:
+    """The logs of one rig.
+
+    Args:
+        folder: The store.
+        on_damage: Told once of each segment that can't be read; the others still are.
+    """
+
+    def __init__(self, folder: Path, on_damage: Damage = lambda path, reason: None) -> None:
+        self.folder = folder
+        self._on_damage = on_damage
+        self._told: set[Path] = set()
+
+    def segments(self) -> list[tuple[int, Path]]:
+        """The segments, the oldest first; none if there is no store."""
+        try:
+            return list_segments(self.folder)
+        except FileNotFoundError:
+            return []
+
+    def runs(self) -> list[Run]:
+        """All runs of which there are records, the first one first."""
+        found: dict[int, Run] = {}
+        for number, path in self.segments():
+            with _Reader(self, number, path) as reader:
+                for run in reader.ask(read_runs, []):
+                    first = found.get(run.number)
+                    started = first.started if first and first.id == run.id else run.started
+                    found[run.number] = msgspec.structs.replace(run, started=started)
+        return [found[number] for number in sorted(found)]
+
+    def last_time(self, run: Run) -> float | None:
+        """When a run's last record was made: what is known of the end of a killed one."""
+        for entry in self.read(Query(run=run.number), limit=1, newest_first=True):
+            return entry.time
+        return None
+
+    def read(
+        self, query: Query, *, limit: int | None = None, newest_first: bool = False
+    ) -> Iterator[Entry]:
+        """The records that a query asks for, in the order in which they were stored.
+
+        Args:
+            query: What is asked for.
+            limit: The most to give: the first ones, or the last ones if `newest_first`.
+            newest_first: Go backwards.
+        """
+        segments = self.segments()
+        for number, path in reversed(segments) if newest_first else segments:
+            if query.after is not None and number < query.after.segment:
+                continue
+            with _Reader(self, number, path) as reader:
+                for entry in reader.read(query, limit, newest_first):
+                    yield entry
+                    if limit is not None:
+                        limit -= 1
+            if limit is not None and limit <= 0:
+                return
+
+    def tail(self, query: Query, limit: int) -> list[Entry]:
+        """The last records that a query asks for, in order."""
+        return list(self.read(query, limit=limit, newest_first=True))[::-1]
+
+    def end(self) -> Cursor:
+        """The place after all that is stored now."""
+        for number, path in reversed(self.segments()):
+            with _Reader(self, number, path) as reader:
+                return Cursor(number, reader.ask(_last_seq, 0))
+        return Cursor(0, 0)
+
+    def follow(
+        self, query: Query, after: Cursor, *, pause: Callable[[float], None] = time.sleep
+    ) -> Iterator[Entry]:
+        """The records that a query asks for as they are stored, for ever.
+
+        Goes on from segment to segment and over restarts of the rig.
+
+        Args:
+            query: What is asked for.
+            after: Where to begin.
+            pause: Waits that many seconds, between looks.
+        """
+        reader: _Reader | None = None
+        try:
+            while True:
+                segments = self.segments()
+                # A segment is left when there is a later one, looked for before its last read.
+                later = [number for number, _ in segments if number > after.segment]
+                if reader is None or reader.number != after.segment or reader.has_failed:
+                    if reader is not None:
+                        reader.close()
+                    path = dict(segments).get(after.segment)
+                    reader = None if path is None else _Reader(self, after.segment, path)
+                if reader is not None and reader.has_changed():
+                    last = reader.ask(_last_seq, after.seq)
+                    if last > after.seq:
+                        yield from reader.read(replace(query, after=after), None, False, last)
+                        after = Cursor(after.segment, last)
+                        continue
+                if later:
+                    after = Cursor(min(later), 0)
+                else:
+                    pause(POLL)
+        finally:
+            if reader is not None:
+                reader.close()
+
+    def tell_damage(self, path: Path, reason: str) -> None:
+        """Tell, once, that a segment can't be read."""
+        if path not in self._told:
+            self._told.add(path)
+            self._on_damage(path, reason)
+
+
+class _Reader:
+    """One segment; what fails here is told to `Logs`, and reads as nothing."""
+
+    def __init__(self, logs: Logs, number: int, path: Path) -> None:
+        self.number = number
+        self._logs = logs
+        self._path = path
+        self._version = -1
+        self._connection: sqlite3.Connection | None = None
+        try:
+            self._connection = open_segment(path)
+            check_version(self._connection)
+        except sqlite3.Error as error:
+            self._fail(error)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    @property
+    def has_failed(self) -> bool:
+        return self._connection is None
+
+    def ask(self, question: Callable[[sqlite3.Connection], Any], default: Any) -> Any:
+        if self._connection is None:
+            return default
+        try:
+            return question(self._connection)
+        except sqlite3.Error as error:
+            self._fail(error)
+            return default
+
+    def has_changed(self) -> bool:
+        """Whether anything was written since the last call."""
+        before, self._version = self._version, self.ask(_data_version, self._version)
+        return self._version != before
+
+    def read(
+        self, query: Query, limit: int | None, newest_first: bool, last: int | None = None
+    ) -> Iterator[Entry]:
+        if self._connection is None:
+            return
+        try:
+            yield from _read(self._connection, self.number, query, limit, newest_first, last)
+        except sqlite3.Error as error:
+            self._fail(error)
+
+    def _fail(self, error: sqlite3.Error) -> None:
+        self.close()
+        if self._path.exists():  # else it was removed for its age, while we read others
+            self._logs.tell_damage(self._path, str(error))
+
+
+def _read(
+    connection: sqlite3.Connection,
+    segment: int,
+    query: Query,
+    limit: int | None,
+    newest_first: bool,
+    last: int | None,
+) -> Iterator[Entry]:
+    workers = dict(connection.execute("SELECT id, name FROM workers").fetchall())
+    plan = _plan(query, segment, workers)
+    if plan is None:
+        return
+    index, conditions, values = plan
+    order = "DESC" if newest_first else "ASC"
+    if query.grep is not None:
+        search = query.grep.search
+        connection.create_function(
+            "matches", 2, lambda a, b: bool(search(a) or (b and search(b))), deterministic=True
+        )
+    if last is not None:
+        conditions.append("seq <= ?")
+        values.append(last)
+    where = " AND ".join(conditions) or "1"
+    if index is None:
+        # In the order of the file, page by page.
+        step = "seq < ?" if newest_first else "seq > ?"
+        at = 1 << 62 if newest_first else -1
+        while limit is None or limit > 0:
+            count = _PAGE if limit is None else min(limit, _PAGE)
+            rows = connection.execute(
+                f"SELECT {_FIELDS} FROM records WHERE {where} AND {step}"
+                f" ORDER BY seq {order} LIMIT {count}",
+                [*values, at],
+            ).fetchall()
+            for row in rows:
+                yield _entry(row, segment, workers)
+            if len(rows) < count:
+                return
+            at = rows[-1][0]
+            limit = None if limit is None else limit - count
+        return
+    found = array(
+        "q",
+        (
+            row[0]
+            for row in connection.execute(
+                f"SELECT seq FROM records INDEXED BY {index} WHERE {where}"
+                f" ORDER BY seq {order} LIMIT ?",
+                [*values, -1 if limit is None else limit],
+            )
+        ),
+    )
+    for begin in range(0, len(found), _PAGE):
+        page = found[begin : begin + _PAGE].tolist()
+        marks = ",".join("?" * len(page))
+        rows = connection.execute(
+            f"SELECT {_FIELDS} FROM records WHERE seq IN ({marks}) ORDER BY seq {order}", page
+        ).fetchall()
+        for row in rows:
+            yield _entry(row, segment, workers)
+
+
+def _plan(
+    query: Query, segment: int, workers: dict[int, str]
+) -> tuple[str | None, list[str], list[Any]] | None:
+    """Index, conditions and their values; None when nothing can be found.
+
+    The planner of SQLite knows neither how few the troubles are nor how records lie in the file,
+    so the index is named.
+    """
+    conditions: list[str] = []
+    values: list[Any] = []
+
+    def add(condition: str, *given: Any) -> None:
+        conditions.append(condition)
+        values.extend(given)
+
+    wanted = [number for number, name in workers.items() if name in query.workers]
+    if query.workers and not wanted:
+        return None
+    lowest, highest = query.levels or (0, max(_NAMES))
+    index = None
+    if query.request is not None:
+        index = "by_request"
+        add("request >= ? AND request < ?", query.request, query.request + "\U0010ffff")
+    elif lowest >= TROUBLE or wanted or query.since is not None or query.until is not None:
+        index = "by_trouble" if lowest >= TROUBLE else "by_worker"
+        wanted = wanted or list(workers)
+        if lowest >= TROUBLE:
+            add(f"level >= {TROUBLE}")
+    if wanted:
+        add(f"worker IN ({','.join('?' * len(wanted))})", *wanted)
+    if query.since is not None:
+        add("time >= ?", to_microseconds(query.since))
+    if query.until is not None:
+        add("time <= ?", to_microseconds(query.until))
+    if lowest > min(_NAMES):
+        add("level >= ?", lowest)
+    if highest < max(_NAMES):
+        add("level <= ?", highest)
+    if query.member is not None:
+        add("member = ?", query.member)
+    if query.run is not None:
+        add("run = ?", query.run)
+    if query.after is not None and query.after.segment == segment:
+        add("seq > ?", query.after.seq)
+    if query.grep is not None:
+        add("matches(event, exception)")
+    return index, conditions, values
+
+
+def _entry(row: Sequence[Any], segment: int, workers: dict[int, str]) -> Entry:
+    seq, at, level, worker, incarnation, stream, event, logger, request, member, *rest = row
+    exception, fields, run = rest
+    return Entry(
+        time=at / 1e6,
+        level=_NAMES.get(level, "info"),
+        worker=workers.get(worker, "?"),
+        incarnation=incarnation,
+        stream=STREAMS[stream],
+        event=event,
+        logger=logger,
+        request=request,
+        member=member,
+        exception=exception,
+        fields=None if fields is None else _decode(fields),
+        run=run,
+        cursor=f"{segment}.{seq}",
+    )
+
+
+def _last_seq(connection: sqlite3.Connection) -> int:
+    (last,) = connection.execute("SELECT max(seq) FROM records").fetchone()
+    return last or 0
+
+
+def _data_version(connection: sqlite3.Connection) -> int:
+    (version,) = connection.execute("PRAGMA data_version").fetchone()
+    return int(version)

@@ -1,0 +1,90 @@
+"""`watch`: events as lines, and how it ends."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import subprocess
+from datetime import datetime
+
+from tests.acceptance.cli_kit import CONFIG, DRIVERS, Terminal, begin, on_rig
+from tests.rigs import RunningRig, running
+
+
+def watch(rig: RunningRig, *arguments: str) -> subprocess.Popen[str]:
+    """Start `watch`; its subscription is live when this returns."""
+    process = begin(rig.environ, "watch", *arguments)
+    assert process.stderr is not None
+    assert process.stderr.readline() == f"watching {arguments[0]}.{arguments[1]}\n"
+    return process
+
+
+def test_events_are_lines_of_time_and_json(rig: RunningRig) -> None:
+    """Each is there at once; -n ends it with status 0."""
+    with watch(rig, "dev", "moved", "-n", "2") as watching:
+        assert watching.stdout is not None
+        on_rig(rig, "call", "dev", "move", "4")
+        time, _, value = watching.stdout.readline().partition(" ")
+        assert datetime.fromisoformat(time).tzinfo is not None
+        assert json.loads(value) == {"x": 4}
+        on_rig(rig, "call", "dev", "move", "5")
+        assert watching.stdout.readline().endswith(' {"x":5}\n')
+        assert watching.wait(20) == 0
+
+
+def test_changes_of_an_observable_property_are_events(rig: RunningRig) -> None:
+    """As they come to light by a write."""
+    with watch(rig, "busy", "position", "-n", "1") as watching:
+        on_rig(rig, "set", "busy", "position", "77")
+        out, err = watching.communicate(timeout=20)
+        assert (watching.returncode, err) == (0, "")
+        assert out.endswith(" 77\n")
+
+
+def test_ctrl_c_ends_it_with_130_and_no_traceback(rig: RunningRig) -> None:
+    """SIGTERM with 143."""
+    for number, status in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
+        with watch(rig, "busy", "moved") as watching:
+            watching.send_signal(number)
+            out, err = watching.communicate(timeout=20)
+            assert watching.returncode == status
+            assert out == ""
+            assert err.strip() == ""
+
+
+def test_restart_of_the_worker_is_told(rig: RunningRig) -> None:
+    """Events go on; that some may be missing is said on stderr."""
+    with watch(rig, "busy", "moved", "-n", "2") as watching:
+        on_rig(rig, "call", "busy", "move", "1")
+        assert on_rig(rig, "restart", "busy").status == 0
+        on_rig(rig, "call", "busy", "move", "2")
+        out, err = watching.communicate(timeout=20)
+        assert watching.returncode == 0
+        assert [line.partition(" ")[2] for line in out.splitlines()] == ['{"x":1}', '{"x":2}']
+        assert err == "the worker was restarted; events may be missing\n"
+
+
+def test_terminal_shows_the_time_of_day_and_arrays_in_short(rig: RunningRig) -> None:
+    """One line an event; Ctrl-C there is 130 too."""
+    with Terminal(rig.environ, "watch", "dev", "moved") as terminal:
+        terminal.read_until("watching dev.moved")
+        on_rig(rig, "call", "dev", "move", "6")
+        terminal.read_until('{"x":6}\n')
+        on_rig(rig, "call", "dev", "show")
+        terminal.read_until("uint8 array 3x3\n")
+        terminal.press("\x03")
+        done = terminal.finish()
+    assert done.status == 130
+    assert re.search(r'^\d\d:\d\d:\d\d\.\d{3} {"x":6}$', done.out, re.MULTILINE)
+    assert "Traceback" not in done.out
+
+
+def test_rig_that_goes_away_is_status_3() -> None:
+    """Nothing will come any more."""
+    with running(CONFIG, {"lab_drivers": DRIVERS}) as own, watch(own, "dev", "moved") as watching:
+        own.process.kill()
+        _, err = watching.communicate(timeout=30)
+        assert watching.returncode == 3
+        assert err.startswith("error: ")
+        assert "Traceback" not in err

@@ -1,0 +1,206 @@
+"""Subscriptions against a rig in a thread."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from orchestrator import aconnect, connect, errors
+from orchestrator.client import Rig, Subscription, events
+from tests.integration.fake_rig import FakeRig
+
+TOPIC = "stage/moved"
+
+
+@pytest.fixture
+def fake() -> Iterator[FakeRig]:
+    with tempfile.TemporaryDirectory(prefix="orch-") as path:
+        rig = FakeRig(Path(path))
+        yield rig
+        rig.stop()
+
+
+@pytest.fixture
+def rig(fake: FakeRig) -> Iterator[Rig]:
+    with connect(fake.address) as rig:
+        yield rig
+
+
+def test_a_subscription_is_live_when_it_is_there(rig: Rig, fake: FakeRig) -> None:
+    """The first event after it arrives, with value, time and number."""
+    before = time.time()
+    with rig.stage.subscribe("moved", timeout=5) as subscription:
+        fake.emit(TOPIC, {"x": 1.5})
+        fake.emit(TOPIC, [1, 2])
+        first, second = next(subscription), next(subscription)
+    assert (first.value, second.value) == ({"x": 1.5}, [1, 2])
+    assert second.sequence == first.sequence + 1
+    assert before - 0.001 <= first.time <= time.time()
+    assert subscription.missed == 0
+    assert list(subscription) == []  # it is closed
+
+
+def test_a_topic_that_begins_alike_is_another(rig: Rig, fake: FakeRig) -> None:
+    """ZeroMQ matches prefixes; a subscriber gets the event that it named."""
+    with rig.stage.subscribe("moved", timeout=5) as subscription:
+        fake.emit("stage/moved_far", 1)
+        fake.emit(TOPIC, 2)
+        assert next(subscription).value == 2
+
+
+def test_events_that_were_missed_are_counted(rig: Rig, fake: FakeRig) -> None:
+    """By the gaps in their numbers."""
+    with rig.stage.subscribe("moved", timeout=5) as subscription:
+        fake.emit(TOPIC, 0)
+        fake.emit(TOPIC, 1, skip=3)
+        fake.emit(TOPIC, 2)
+        assert [next(subscription).value for _ in range(3)] == [0, 1, 2]
+        assert subscription.missed == 3
+
+
+def test_arrays_in_events(rig: Rig, fake: FakeRig) -> None:
+    """Arrive writable, small or large."""
+    with rig.stage.subscribe("moved", timeout=5) as subscription:
+        for shape in ((2, 2), (400, 300)):
+            image = np.arange(np.prod(shape), dtype=np.float32).reshape(shape)
+            fake.emit(TOPIC, image)
+            got = next(subscription).value
+            assert np.array_equal(got, image)
+            got[0, 0] = 7
+
+
+def test_no_event_in_time(rig: Rig, fake: FakeRig) -> None:
+    """Is a TimeoutError; the subscription lives on."""
+    with rig.stage.subscribe("moved", timeout=0.05) as subscription:
+        with pytest.raises(TimeoutError, match=r"no event stage/moved within 0\.05 s"):
+            next(subscription)
+        fake.emit(TOPIC, 1)
+        event = subscription.next(5)
+        assert event is not None
+        assert event.value == 1
+
+
+def test_malformed_events_are_passed_over(rig: Rig, fake: FakeRig) -> None:
+    """Whatever is published, the next good event arrives."""
+    with rig.stage.subscribe("moved", timeout=5) as subscription:
+        topic = TOPIC.encode()
+        for frames in ([topic], [topic, b"", b"{", b"1", b""], [topic] * 7):
+            fake.perform(lambda frames=frames: fake._publisher.send_multipart(frames))
+        fake.emit(TOPIC, "good")
+        assert next(subscription).value == "good"
+
+
+def test_closing_from_another_thread_ends_the_iteration(rig: Rig, fake: FakeRig) -> None:
+    """At once, and so does closing the rig."""
+    for close_rig in (False, True):
+        subscription = rig.stage.subscribe("moved")
+        fake.emit(TOPIC, 1)
+        seen = []
+        first = threading.Event()
+
+        def watch(
+            subscription: Subscription = subscription,
+            seen: list[object] = seen,
+            first: threading.Event = first,
+        ) -> None:
+            for event in subscription:
+                seen.append(event.value)
+                first.set()
+
+        thread = threading.Thread(target=watch)
+        thread.start()
+        assert first.wait(10)
+        if close_rig:
+            rig.close()
+        else:
+            subscription.close()
+        thread.join(5)
+        assert not thread.is_alive()
+        assert seen == [1]
+
+
+def test_a_loop_that_is_left_leaves_nothing_open(rig: Rig, fake: FakeRig) -> None:
+    """A dropped subscription closes its sockets without a warning."""
+    subscription = rig.stage.subscribe("moved", timeout=5)
+    fake.emit(TOPIC, 1)
+    for event in subscription:
+        assert event.value == 1
+        break
+    socket = subscription._socket
+    del subscription
+    gc.collect()
+    assert socket.closed
+
+
+def test_a_rig_that_went_away(rig: Rig, fake: FakeRig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ends the wait that has no timeout."""
+    monkeypatch.setattr(events, "INTERVAL", 0.1)
+    with rig.stage.subscribe("moved") as subscription:
+        fake.emit(TOPIC, 1)
+        assert next(subscription).value == 1
+        fake.stop()
+        with pytest.raises(errors.RigLost, match="publishes stage/moved went away"):
+            next(subscription)
+
+
+def test_an_idle_rig_is_not_gone(rig: Rig, fake: FakeRig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It confirms the subscription as often as it is asked, and across its own restart."""
+    monkeypatch.setattr(events, "INTERVAL", 0.02)
+    with rig.stage.subscribe("moved") as subscription:
+        with pytest.raises(TimeoutError):
+            subscription.next(0.3)
+        monkeypatch.setattr(events, "UNANSWERED", 500)
+        fake.stop()
+        fake.start()
+        with ThreadPoolExecutor(1) as pool:  # ZeroMQ renews a subscription only while it is used
+            waiting = pool.submit(subscription.next, 20)
+            fake.wait_for_subscriber(TOPIC)
+            fake.emit(TOPIC, 2)
+            event = waiting.result(20)
+        assert event is not None
+        assert event.value == 2
+
+
+def test_nobody_confirms(fake: FakeRig) -> None:
+    """A subscription that can't be known to be live isn't made."""
+    fake.mute = True
+    with pytest.raises(errors.RigNotReachable, match="no rig confirms"):
+        Subscription(fake.events, TOPIC, connect_timeout=0.1)
+
+
+def test_asyncio(fake: FakeRig) -> None:
+    """`async for` gives the same events; leaving it and closing the rig end its thread."""
+
+    async def use() -> None:
+        async with aconnect(fake.address) as rig:
+            async with rig.stage.subscribe("moved", timeout=5) as subscription:
+                for number in range(250):  # more than are read ahead
+                    await asyncio.to_thread(fake.emit, TOPIC, number, number % 2)
+                got = []
+                async for event in subscription:
+                    got.append(event.value)
+                    if len(got) == 250:
+                        break
+                assert got == list(range(250))
+                assert subscription.missed == 125
+            assert [event async for event in subscription] == []
+            with pytest.raises(TimeoutError, match="no event stage/moved"):
+                async for _ in rig.stage.subscribe("moved", timeout=0.05):
+                    pass
+            with pytest.raises(AttributeError, match="is an action"):
+                await rig.stage.subscribe("move").__aenter__()
+
+    asyncio.run(use())
+    for thread in threading.enumerate():
+        if thread.name.startswith("orch-events"):
+            thread.join(5)
+            assert not thread.is_alive()

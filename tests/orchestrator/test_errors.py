@@ -1,0 +1,189 @@
+"""What an answer becomes when it is raised."""
+
+from __future__ import annotations
+
+import pickle
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchestrator import errors
+from orchestrator.errors import error_from_response
+from transports.exceptions import FAILED, NOT_STARTED, UNKNOWN, describe_exception
+
+WHERE = {"request_id": "7", "worker": "stage", "member": "move"}
+
+
+class OwnDriverError(Exception):
+    pass
+
+
+def answered(error: BaseException, outcome: str = FAILED) -> Exception:
+    """What a client raises for a driver's exception."""
+    try:
+        raise error
+    except BaseException as raised:
+        body = {"exception": describe_exception(raised, outcome)}
+    return error_from_response("EXCEPTION", body, **WHERE)
+
+
+@pytest.mark.parametrize(
+    ("kind", "roots"),
+    [
+        (errors.InvocationTimeout, (errors.NotStarted, TimeoutError)),
+        (errors.WorkerUnavailable, (errors.NotStarted, ConnectionError)),
+        (errors.RigNotReachable, (errors.NotStarted, ConnectionError)),
+        (errors.Refused, (errors.NotStarted,)),
+        (errors.ExecutionTimeout, (errors.OutcomeUnknown, TimeoutError)),
+        (errors.WorkerDied, (errors.OutcomeUnknown, ConnectionError)),
+        (errors.RigLost, (errors.OutcomeUnknown, ConnectionError)),
+        (errors.DriverError, (errors.OrchError,)),
+    ],
+)
+def test_the_tree(kind: type[errors.OrchError], roots: tuple[type, ...]) -> None:
+    """Each leaf says what happened and is also the builtin that people catch; it pickles."""
+    error = kind("text", **WHERE)
+    for root in (*roots, errors.OrchError):
+        assert isinstance(error, root)
+    assert not isinstance(error, errors.NotStarted) or not isinstance(error, errors.OutcomeUnknown)
+    copy = pickle.loads(pickle.dumps(error))
+    for each in (error, copy):
+        assert str(each).endswith("text")
+        assert (each.request_id, each.worker, each.member) == ("7", "stage", "move")
+    assert str(copy) == str(error)
+
+
+@pytest.mark.parametrize("error", [ValueError("bad"), ZeroDivisionError("x / 0"), OSError("no")])
+def test_a_builtin_of_the_driver_is_raised_as_itself(error: Exception) -> None:
+    """With the remote traceback and its own notes in the notes."""
+    error.add_note("check the cable")
+    got = answered(error)
+    assert type(got) is type(error)
+    assert str(got) == str(error)
+    notes = got.__notes__
+    assert notes[0] == "check the cable"
+    assert notes[1].startswith("raised in stage.move, request 7:")
+    assert "raise error" in notes[1]
+
+
+@pytest.mark.parametrize("key", ["axis", "it's", 'a"b', "back\\slash", ""])
+def test_a_key_is_not_quoted_twice(key: str) -> None:
+    """A KeyError shows its key's repr, and it would show that of the repr."""
+    got = answered(KeyError(key))
+    assert type(got) is KeyError
+    assert got.args == (key,)
+
+
+def test_a_text_that_only_looks_quoted_stays() -> None:
+    """What isn't a string literal is the text itself."""
+    body = {"exception": {"type": "KeyError", "message": "'a' isn't 'b'", "traceback": ["x"]}}
+    assert error_from_response("EXCEPTION", body).args == ("'a' isn't 'b'",)
+
+
+def test_any_other_exception_of_the_driver() -> None:
+    """Is a DriverError with its type, text and traceback."""
+    got = answered(OwnDriverError("jammed"))
+    assert isinstance(got, errors.DriverError)
+    assert (got.type, got.message, str(got)) == (
+        "OwnDriverError",
+        "jammed",
+        "OwnDriverError: jammed",
+    )
+    assert got.remote_traceback[-1].endswith("OwnDriverError: jammed")
+    assert got.worker == "stage"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "SystemExit",
+        "KeyboardInterrupt",
+        "GeneratorExit",
+        "BaseException",
+        "StopIteration",
+        "StopAsyncIteration",
+        "UnicodeDecodeError",
+        "ExceptionGroup",
+        "print",
+        "int",
+        "__import__",
+        "no such",
+        "",
+    ],
+)
+def test_names_that_are_not_raised_as_themselves(name: str) -> None:
+    """Only exceptions that a text rebuilds and that end nothing in the client."""
+    body = {"exception": {"type": name, "message": "m", "traceback": ["x"], "outcome": FAILED}}
+    assert isinstance(error_from_response("EXCEPTION", body), errors.DriverError)
+
+
+@pytest.mark.parametrize(
+    ("message_type", "body", "expected"),
+    [
+        ("TIMEOUT", "invokation", errors.InvocationTimeout),
+        ("TIMEOUT", "execution", errors.ExecutionTimeout),
+        ("TIMEOUT", None, errors.OutcomeUnknown),
+        ("EXCEPTION", None, errors.OutcomeUnknown),
+        ("EXCEPTION", {"exception": 3}, errors.OutcomeUnknown),
+        ("INVALID_MESSAGE", [], errors.OutcomeUnknown),
+    ],
+)
+def test_timeouts_and_unreadable_bodies(message_type: str, body: Any, expected: type) -> None:
+    """Each wording of the wire has its type; what can't be read tells nothing."""
+    error = error_from_response(message_type, body, **WHERE)
+    assert type(error) is expected
+    assert str(error).startswith("stage.move")
+
+
+@pytest.mark.parametrize(
+    ("error", "outcome", "expected"),
+    [
+        (ConnectionResetError("worker died"), UNKNOWN, errors.WorkerDied),
+        (RuntimeError("?"), UNKNOWN, errors.OutcomeUnknown),
+        (ConnectionRefusedError("FAILED"), NOT_STARTED, errors.WorkerUnavailable),
+        (TypeError("move() got an unexpected keyword"), NOT_STARTED, TypeError),
+        (ConnectionResetError("the device hung up"), FAILED, ConnectionResetError),
+    ],
+)
+def test_the_outcome_decides(error: Exception, outcome: str, expected: type) -> None:
+    """A driver's own ConnectionResetError is no dead worker."""
+    got = answered(error, outcome)
+    assert type(got) is expected
+    assert str(got) == str(error)
+
+
+def test_what_cannot_be_dispatched_is_refused() -> None:
+    """Whatever its type, it never started."""
+    body = {"exception": describe_exception(KeyError("camera"), NOT_STARTED)}
+    error = error_from_response("INVALID_MESSAGE", body, **WHERE)
+    assert type(error) is errors.Refused
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=8,
+)
+
+
+@given(
+    message_type=st.sampled_from(["EXCEPTION", "INVALID_MESSAGE", "TIMEOUT", "ODD"]),
+    body=json_values
+    | st.fixed_dictionaries(
+        {
+            "exception": st.fixed_dictionaries(
+                {},
+                optional={
+                    key: json_values for key in ("type", "message", "traceback", "notes", "outcome")
+                },
+            )
+        }
+    ),
+)
+def test_any_body_becomes_an_exception(message_type: str, body: Any) -> None:
+    """Nothing that a rig sends breaks its reading."""
+    error = error_from_response(message_type, body, **WHERE)
+    assert isinstance(error, Exception)
+    str(error)
