@@ -266,6 +266,7 @@ class Supervisor:
                 protocol=asked.get("protocol"),
                 request_addresses=self._ports.addresses,
                 event_addresses=self._ports.event_addresses,
+                skip_names=asked.get("skip_names") or (),
             )
         except (SerializationError, TypeError, ValueError) as error:
             return ERROR, exception_payload(error)

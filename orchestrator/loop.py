@@ -162,11 +162,13 @@ class Loop:
         while not until() and now < deadline:
             ready = zmq.zmq_poll(self._poll_items(), self._timeout(now, deadline))
             now = time.monotonic()
+            # To ask a socket for more costs more than a poll that finds it, unless it is busy.
+            most = 1 if len(ready) == 1 else BATCH
             for source, _ in ready:
                 if source is self._ports.front:
-                    self._from_clients(now)
+                    self._from_clients(now, most)
                 elif source is self._ports.back:
-                    self._from_workers(now)
+                    self._from_workers(now, most)
                 elif source is self._ports.collector:
                     self._forward_events()
                 elif source is self._ports.publisher:
@@ -249,25 +251,25 @@ class Loop:
 
     # -- in -------------------------------------------------------------------------------
 
-    def _from_clients(self, now: float) -> None:
+    def _from_clients(self, now: float, most: int) -> None:
         front, broker = self._ports.front, self._broker
-        for _ in range(BATCH):
+        for left in reversed(range(most)):
             frames = receive(front, FRAMES)
             if isinstance(frames, TooManyFrames):
                 broker.receive_client(frames.first, now, frames.count)
             else:
                 broker.receive_client(frames, now)
             self._perform(now)
-            if not has_more(front):
+            if not left or not has_more(front):
                 return
 
-    def _from_workers(self, now: float) -> None:
+    def _from_workers(self, now: float, most: int = BATCH) -> None:
         back, broker = self._ports.back, self._broker
-        for _ in range(BATCH):
+        for left in reversed(range(most)):
             frames = receive(back, FRAMES)
             broker.receive_link(frames.first if isinstance(frames, TooManyFrames) else frames, now)
             self._perform(now)
-            if not has_more(back):
+            if not left or not has_more(back):
                 return
 
     def _forward_events(self) -> None:
@@ -329,7 +331,7 @@ class Loop:
         try:
             send(self._ports.back, effect.frames)
         except zmq.ZMQError as error:
-            if error.errno not in (zmq.EHOSTUNREACH, zmq.EAGAIN):
+            if error.errno != zmq.EHOSTUNREACH:
                 raise
             self._broker.unreachable(effect.number, now)
 

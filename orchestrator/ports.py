@@ -62,6 +62,8 @@ class Ports:
         # An unroutable answer is an error that can be counted, not a silent drop.
         self.front.set(zmq.ROUTER_MANDATORY, 1)
         self.back.set(zmq.ROUTER_MANDATORY, 1)
+        # Bounded by the lanes' credit, so a request for a living worker always finds room.
+        self.back.set(zmq.SNDHWM, 0)
         self.publisher.set(zmq.SNDHWM, EVENT_QUEUE)
 
     @property

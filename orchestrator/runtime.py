@@ -96,9 +96,12 @@ def make_private(folder: Path) -> Path:
 
     Raises:
         RuntimeFolderError: It can't be made, or others own it, may enter it, or could swap it.
+        FileNotFoundError: It was removed at the same time.
     """
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True)
+    except FileExistsError:
+        pass  # whatever it is, it is checked next
     except OSError as error:
         raise RuntimeFolderError(
             f"{folder} can't be made: {error.strerror}; set ORCH_RUNTIME_DIR to another folder"
@@ -170,9 +173,9 @@ class RigFolder:
         """
         make_private(self.base)
         for _ in range(_ATTEMPTS):
-            make_private(self.path)
             lock = FileLock(self.path / "lock")
             try:
+                make_private(self.path)
                 taken = lock.acquire()
             except FileNotFoundError:
                 continue  # a rig that just ended removed the folder

@@ -91,22 +91,24 @@ class Connection:
         return receive_buffers(self._socket)
 
     def renew(self) -> None:
-        """Connect anew."""
+        """Connect anew; where a connection stands, take it down, so that the next call does.
+
+        A ROUTER ignores a second connection to a peer that it still knows, and for good.
+        """
         self.renewed_at = time.monotonic()
-        if not self._inproc:
-            with suppress(zmq.ZMQError):  # ENOENT: it was never established, or is gone
-                self._socket.disconnect(self._address)
+        _, present = self.state()
+        if self._inproc:
+            # A standing connection goes when its server's socket does. A pending one can't be
+            # taken back, libzmq aborts the process: it waits until the name is bound.
+            if not present and not self._pending:
+                self._pending = True
+                self._socket.connect(self._address)
+                self.state()
+            return
+        with suppress(zmq.ZMQError):  # ENOENT: it was never established
+            self._socket.disconnect(self._address)
+        if not present:
             self._socket.connect(self._address)
-        elif self.state()[1]:
-            # Once it is gone, the next call connects: two at a time would lock each other out.
-            with suppress(zmq.ZMQError):
-                self._socket.disconnect(self._address)
-        elif not self._pending:
-            # libzmq aborts the process if a pending connection is taken back: it stays until
-            # the name is bound or the socket closed.
-            self._pending = True
-            self._socket.connect(self._address)
-            self.state()
 
 
 def socket_events(socket: zmq.Socket[Any]) -> int:

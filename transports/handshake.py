@@ -14,11 +14,11 @@ CONNECT_TCP_AFTER = CONNECT_AFTER[3:]
 """... where an attempt may take several times the way to another continent."""
 ASK_AFTER = (0.05, 0.1, 0.25, 0.5)
 """Seconds from one request for a handshake to the next; the last repeats."""
-RENEW_AFTER = 1.0
-"""Seconds without an answer after which the connection is renewed.
+RENEW_AFTER = (1.0, 2.0, 4.0)
+"""Seconds without an answer after which the connection is renewed; the last repeats.
 
 A server that knows another peer by our id ignores us on this connection for good, even once the
-other one has left.
+other one has left. Over inproc that can't be mended: there a connection lasts.
 """
 REFUSED_AFTER = 0.005
 
@@ -62,6 +62,7 @@ class Handshake:
         self._connect_after = connect_after
         self._connect_at = max(now, connected_at + connect_after[0])
         self._connects = 0
+        self._renewals = 0
         self._stranger = False
         self._asks = 0
         self._ask_at = now
@@ -82,15 +83,18 @@ class Handshake:
         if not present:
             self._start_asking(now)
             return self._connect(now)
-        if self._asked_since is not None and now - self._asked_since >= RENEW_AFTER:
+        mute_since = now if self._asked_since is None else self._asked_since
+        renew_at = mute_since + RENEW_AFTER[min(self._renewals, len(RENEW_AFTER) - 1)]
+        if now >= renew_at:
             self._start_asking(now)
-            self._connect_at = now
-            return self._connect(now)
+            self._renewals += 1
+            self._connects = 0
+            self._connect_at = now + self._connect_after[0]
+            return Move.CONNECT
         if now >= self._ask_at:
             self._ask_at = now + ASK_AFTER[min(self._asks, len(ASK_AFTER) - 1)]
             self._asks += 1
             return Move.ASK
-        renew_at = (now if self._asked_since is None else self._asked_since) + RENEW_AFTER
         return self._wait(min(self._ask_at, renew_at))
 
     def asked(self, now: float) -> None:

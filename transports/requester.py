@@ -284,10 +284,12 @@ class Requester(BaseZMQClient):
         self._waiting.pump()  # sending may have taken the sign that something came
         return message_id
 
-    def _receive(self, message_id: MessageId, timeout: float | None) -> Steps[ResponseMessage]:
-        stops = self._stops
+    def _receive(
+        self, message_id: MessageId, timeout: float | None, stops: int | None = None
+    ) -> Steps[ResponseMessage]:
+        stops = self._stops if stops is None else stops
         deadline = None if timeout is None else time.monotonic() + timeout
-        self._check_open()
+        self._check_open(stops)
         self._answers.expect(message_id)
         self._waiting.pump()
         while True:
@@ -305,9 +307,10 @@ class Requester(BaseZMQClient):
     ) -> Steps[ResponseMessage]:
         if oneway:
             raise ValueError("a oneway request has no answer; send_request sends it")
+        stops = self._stops
         message_id = yield from self._send(request, oneway)
         try:
-            return (yield from self._receive(message_id, timeout))
+            return (yield from self._receive(message_id, timeout, stops))
         except BaseException:
             self._answers.forget(message_id)  # nobody else knows the id
             raise

@@ -80,12 +80,14 @@ def _run_here(config: RigConfig, given: str) -> int:
     folder = RigFolder(config.rig)
     folder.acquire()
     try:
-        return Supervisor(config, folder).run()
+        try:
+            supervisor = Supervisor(config, folder)
+        except OSError as error:
+            raise CommandError(f"the rig can't be run: {error}", Exit.NOT_STARTED) from error
+        return supervisor.run()
     except AddressError as error:
         place = _listen_place(given, config, str(error))
         raise CommandError(f"{place}{error}", Exit.USAGE) from error
-    except OSError as error:
-        raise CommandError(f"the rig can't run: {error}", Exit.NOT_STARTED) from error
     except (KeyboardInterrupt, Stopped):
         return Exit.DONE  # before the first worker started: it ends in good order
     finally:

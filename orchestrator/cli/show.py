@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import re
 import sys
-import time
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from orchestrator.cli.failures import print_out
@@ -188,11 +188,8 @@ def clock(at: float, *, short: bool) -> str:
         at: The time.
         short: Only the time of day, for people who watch.
     """
-    local = time.localtime(at)
-    fraction = f"{at % 1:.3f}"[1:5] if at % 1 < 0.9995 else ".999"
-    if short:
-        return time.strftime("%H:%M:%S", local) + fraction
-    return time.strftime("%Y-%m-%dT%H:%M:%S", local) + fraction + time.strftime("%z", local)
+    text = datetime.fromtimestamp(at).astimezone().isoformat(timespec="milliseconds")
+    return text[11:23] if short else text
 
 
 def _plain(value: Any) -> Any:

@@ -281,6 +281,8 @@ class AsyncWorker:
         return (await run(self._session, self._session.describe(self.name))).description
 
     def __getattr__(self, name: str) -> AsyncMember:
+        if name.startswith("_"):  # also while a copy has no attributes yet
+            raise AttributeError(f"{name} is private; private members are not served")
         kind = self._session.check_member(self.name, name)
         if kind == EVENT:
             raise AttributeError(f"{self.name}.{name} is an event: use subscribe({name!r})")

@@ -199,6 +199,8 @@ class Worker:
         return self._run(self._session.describe(self.name)).description
 
     def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):  # also while a copy has no attributes yet
+            raise AttributeError(f"{name} is private; private members are not served")
         kind = self._run(self._session.find_member(self.name, name))
         if kind == ACTION:
             members = self._session.known_members(self.name)

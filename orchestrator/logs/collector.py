@@ -17,7 +17,6 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from orchestrator import __version__
 from orchestrator.logs import control
 from orchestrator.logs.chain import Keep
 from orchestrator.logs.display import Display, wants_colour
@@ -162,13 +161,13 @@ class Collector:
             self._supervisor.close()
             if self._deadline is None:
                 self._ending = "its supervisor died"
-            self._close_by(ORPHAN_GRACE)
+            self._close_by(time.monotonic() + ORPHAN_GRACE)
             return
         *lines, self._messages = (self._messages + data).split(b"\n")
         for line in lines:
             message = control.decode(line)
             if isinstance(message, control.Close):
-                self._close_by(message.timeout)
+                self._close_by(message.deadline)
             elif self._fds:
                 self._collect(self._fds.pop(0), message.source)
             else:
@@ -183,8 +182,7 @@ class Collector:
         self._readers.add(reader)
         self._selector.register(fd, selectors.EVENT_READ, reader)
 
-    def _close_by(self, timeout: float) -> None:
-        deadline = time.monotonic() + timeout
+    def _close_by(self, deadline: float) -> None:
         if self._deadline is None or deadline < self._deadline:
             self._deadline = deadline
 
@@ -227,7 +225,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     store = Store(
         options.folder,
-        Run(0, options.run, options.started, None, None, options.pid, options.config, __version__),
+        Run(
+            number=0,
+            id=options.run,
+            started=options.started,
+            pid=options.pid,
+            config=options.config,
+            version=options.release,
+        ),
         rig=rig,
         keep=Keep(options.keep, options.keep_for),
         tell=lambda level, text: screen.show([own_record(rig, level, text)]),
@@ -255,6 +260,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--started", type=float, required=True, help="seconds since the epoch")
     parser.add_argument("--pid", type=int, help="the supervisor")
     parser.add_argument("--config", help="the rig's config")
+    parser.add_argument("--release", help="of orch")
     parser.add_argument("--keep", type=int, default=Keep.size, help="bytes of all segments")
     parser.add_argument("--keep-for", type=float, help="seconds")
     parser.add_argument("--after", help="how the collector before this one ended")

@@ -24,9 +24,12 @@ class Collect(msgspec.Struct, frozen=True, tag="collect"):
 
 
 class Close(msgspec.Struct, frozen=True, tag="close"):
-    """No more streams will come: exit when all have ended, or after `timeout` seconds."""
+    """No more streams will come: exit when all have ended, or at `deadline`.
 
-    timeout: float
+    That is the system's monotonic time in seconds, which is the same in both processes.
+    """
+
+    deadline: float
 
 
 Message = Collect | Close

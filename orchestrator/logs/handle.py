@@ -110,6 +110,8 @@ class LogCollector:
             OSError: The folder can't be used, or the process not started.
             NotImplementedError: This system can't hand file descriptors to another process.
         """
+        from orchestrator import __version__
+
         if not hasattr(socket, "send_fds"):
             raise NotImplementedError("log collection needs a system that can pass descriptors")
         if level not in LEVELS:
@@ -120,7 +122,7 @@ class LogCollector:
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
         options = [f"--level={level}", f"--run={secrets.token_hex(8)}"]
         options += [f"--started={time.time()!r}", f"--pid={os.getpid()}"]
-        given = {"keep": keep, "keep-for": keep_for, "config": config}
+        given = {"keep": keep, "keep-for": keep_for, "config": config, "release": __version__}
         options += [f"--{name}={value}" for name, value in given.items() if value is not None]
         collector = cls(folder, stderr=stderr, rig=rig, options=options)
         collector._spawn(None)
@@ -217,7 +219,7 @@ class LogCollector:
             except OSError:
                 self._let_go()
                 return
-        self._send(control.Close(timeout * 0.8), [])
+        self._send(control.Close(time.monotonic() + timeout * 0.8), [])
         _wait_readable(self._socket, timeout)
         try:
             self._process.wait(max(deadline - time.monotonic(), 0))

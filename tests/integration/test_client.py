@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import os
 import tempfile
 from collections.abc import Iterator
@@ -135,6 +136,7 @@ def test_private_names_cost_no_request(rig: Rig, fake: FakeRig) -> None:
     ):
         with pytest.raises(AttributeError, match="private"):
             attempt()
+    assert copy.copy(worker).name == "stage"
     assert [request.name for request in fake.requests[before:]] == [f"{RIG}.status"]
 
 

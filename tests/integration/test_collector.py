@@ -135,8 +135,8 @@ def worker(rig: Rig, code: str, incarnation: int = 1) -> Iterator[subprocess.Pop
         process.communicate()
 
 
-def run(rig: Rig, code: str) -> int:
-    with worker(rig, code) as process:
+def run(rig: Rig, code: str, incarnation: int = 1) -> int:
+    with worker(rig, code, incarnation) as process:
         process.wait(PATIENCE)
     return process.returncode
 
@@ -444,7 +444,7 @@ def test_a_full_disk_is_told_once_and_nothing_is_lost_when_space_returns(rig: Ri
     until(lambda: rig.events() == ["before"], "the first line")
     former = limit_files(rig, 60_000)
     count = 1000
-    run(rig, f"for n in range({count}): print(f'line {{n}}')")
+    run(rig, f"for n in range({count}): print(f'line {{n}}')", incarnation=2)
     screen.read_until("logs can't be written to")
     screen.read_until(f"line {count - 1}")
     assert rig.events()[0] == "before"
@@ -554,7 +554,7 @@ def test_close_leaves_a_stream_that_is_held_open_in_time(rig: Rig):
     before = open_fds()
     streams = rig.collector.open_streams("stage", 1)
     os.write(streams.stdout, b"whole\nhalf")
-    rig.collector.close(1.0)
+    rig.collector.close(2.0)
     assert rig.collector.returncode == 0
     assert [record.event for record in rig.records()] == ["whole", "half"]
     streams.close()

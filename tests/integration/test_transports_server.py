@@ -156,8 +156,10 @@ def test_an_answer_goes_to_the_peer_and_not_to_whom_it_names(
 
 
 def test_a_client_that_is_gone_is_counted(place: Place, echo: Echo, stranger: Stranger) -> None:
+    number = 0
     while echo.server.undelivered == 0:
-        with Stranger(place, "brief") as brief:
+        number += 1
+        with Stranger(place, f"brief-{number}") as brief:
             brief.ask("1", objekt="hold")
             brief.ask("2")
             assert brief.receive()[0]["messageID"] == "2"

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
+import socket as network
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import TracebackType
@@ -29,6 +31,14 @@ def short_folder() -> Iterator[Path]:
         yield Path(name)
 
 
+def free_port() -> int:
+    """A port that nothing listens on, outside of the range that the system gives away."""
+    while True:
+        port = random.SystemRandom().randrange(20_000, 32_000)
+        with suppress(OSError), network.create_server(("127.0.0.1", port)):
+            return port
+
+
 class Place:
     """Where a test's server listens, with the contexts that reach it.
 
@@ -47,8 +57,7 @@ class Place:
         elif transport == "INPROC":
             self.address = f"inproc://{SERVER}"
         else:
-            with self.context.socket(zmq.PAIR) as probe:
-                self.address = f"tcp://127.0.0.1:{probe.bind_to_random_port('tcp://127.0.0.1')}"
+            self.address = f"tcp://127.0.0.1:{free_port()}"
 
     def close(self) -> None:
         self.context.term()
@@ -69,7 +78,7 @@ class Echo:
         self._thread: threading.Thread | None = None
 
     def start(self) -> Self:
-        ready: asyncio.Future[None] | threading.Event = threading.Event()
+        ready = threading.Event()
         failed: list[BaseException] = []
 
         def serve() -> None:
@@ -85,7 +94,6 @@ class Echo:
 
         self._thread = threading.Thread(target=serve, name="echo")
         self._thread.start()
-        assert isinstance(ready, threading.Event)
         ready.wait()
         if failed:
             self._thread.join()

@@ -13,6 +13,7 @@ from orchestrator import errors
 from orchestrator.errors import error_from_response
 from transports.exceptions import FAILED, NOT_STARTED, UNKNOWN, describe_exception
 
+REPORT = ("type", "message", "traceback", "notes", "outcome")
 WHERE = {"request_id": "7", "worker": "stage", "member": "move"}
 
 
@@ -110,7 +111,6 @@ def test_any_other_exception_of_the_driver() -> None:
         "int",
         "__import__",
         "no such",
-        "",
     ],
 )
 def test_names_that_are_not_raised_as_themselves(name: str) -> None:
@@ -175,9 +175,9 @@ json_values = st.recursive(
         {
             "exception": st.fixed_dictionaries(
                 {},
-                optional={
-                    key: json_values for key in ("type", "message", "traceback", "notes", "outcome")
-                },
+                optional=dict.fromkeys(
+                    ("type", "message", "traceback", "notes", "outcome"), json_values
+                ),
             )
         }
     ),

@@ -47,7 +47,7 @@ def test_an_encoded_record_is_one_line_whatever_is_in_it():
 
 def test_a_worker_can_not_write_in_the_name_of_another():
     line = encode(Record(1.0, "info", "laser", 9, "stdout", "x"))[:-1]
-    assert parse(line) == Record(1.0, "info", "stage", 3, "record", "x")
+    assert parse(line) == Record(1.0, "info", "stage", 3, "stdout", "x")
 
 
 def test_records_of_a_shared_stream_name_their_own_worker():

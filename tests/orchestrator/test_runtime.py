@@ -331,7 +331,7 @@ def test_an_address_is_taken_as_it_is(address: str) -> None:
 @pytest.mark.parametrize("address", ["tcp://host", "http://x", "ipc://" + "x" * 200])
 def test_an_address_that_is_none(address: str) -> None:
     """Is said so."""
-    with pytest.raises(RigNotReachable, match="isn't spoken|needs a host|path of"):
+    with pytest.raises(RigNotReachable, match=r"isn't spoken|needs a host|path of"):
         find_rig(address)
 
 

@@ -67,16 +67,26 @@ def test_a_server_that_comes_later_is_asked_when_it_comes() -> None:
 
 
 def test_a_server_that_does_not_answer_is_asked_again_sooner_at_first() -> None:
-    moves = run(Handshake(0.0, None), RENEW_AFTER - 0.01)
+    moves = run(Handshake(0.0, None), RENEW_AFTER[0] - 0.01)
     times = [time for time, move in moves if move is Move.ASK]
     assert times == [0.0, 0.05, 0.15, 0.4, 0.9]
 
 
 def test_a_mute_connection_is_renewed() -> None:
     """A server that knows another peer by our id never hears us on this one."""
-    moves = run(Handshake(0.0, None), 3.05)
-    assert [time for time, move in moves if move is Move.CONNECT] == [1.0, 2.0, 3.0]
+    moves = run(Handshake(0.0, None), 11.05)
+    assert [time for time, move in moves if move is Move.CONNECT] == [1.0, 3.0, 7.0, 11.0]
     assert moves[-1][1] is Move.ASK
+
+
+def test_a_renewed_connection_is_made_as_soon_as_the_old_one_is_gone() -> None:
+    plan = Handshake(0.0, None)
+    assert plan.next_move(0.0, present=True, greeted=False) is Move.ASK
+    plan.asked(0.0)
+    assert plan.next_move(1.0, present=True, greeted=False) is Move.CONNECT
+    assert plan.next_move(1.001, present=False, greeted=False) is Move.WAIT
+    assert plan.wake_at == pytest.approx(1.0 + CONNECT_AFTER[0])
+    assert plan.next_move(plan.wake_at, present=False, greeted=False) is Move.CONNECT
 
 
 def test_without_a_timeout_it_goes_on() -> None:

@@ -1,0 +1,184 @@
+"""How results look."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import numpy as np
+import pytest
+
+from orchestrator.cli.describe import type_text
+from orchestrator.cli.failures import CommandError, Exit, asking, explain, unknown
+from orchestrator.cli.show import clock, duration, print_table, size, to_json, to_line, to_text
+from orchestrator.errors import (
+    DriverError,
+    ExecutionTimeout,
+    InvocationTimeout,
+    Refused,
+    RigLost,
+    RigNotReachable,
+    WorkerDied,
+    WorkerUnavailable,
+)
+
+
+def test_arrays_are_nested_lists_in_json() -> None:
+    """NaN has no form in JSON and is null; complex numbers appear as their text."""
+    assert to_json(np.array([[1, 2], [3, 4]])) == "[[1,2],[3,4]]"
+    assert to_json(np.array([1.5, np.nan])) == "[1.5,null]"
+    assert to_json({"z": np.array([1 + 2j])}) == '{"z":["(1+2j)"]}'
+    assert to_json((None, b"\x00\xff")) == '[null,"AP8="]'
+
+
+def test_json_has_nothing_that_a_terminal_obeys_or_a_reader_takes_for_a_line_end() -> None:
+    """And is the same value nevertheless."""
+    value = "a\x1b\x7f\x85\u2028\u202eb\né"
+    text = to_json(value)
+    assert len(text.splitlines()) == 1
+    assert not re.search("[\x00-\x1f\x7f-\x9f\u2028\u202e]", text)
+    assert "é" in text
+    assert json.loads(text) == value
+
+
+def test_text_for_people_is_bare_and_harmless() -> None:
+    """Lines stay lines, everything else that steers is shown as what it is."""
+    assert to_text("one\ntwo\x1b[2J") == "one\ntwo\\x1b[2J"
+    assert to_text(b"\x00a") == "b'\\x00a'"
+    assert to_text((3, b"x")) == "3\nb'x'"
+    assert to_text({"a": 1}) == '{"a":1}'
+    assert to_text({"a": "x" * 200}) == '{\n  "a": "' + "x" * 200 + '"\n}'
+
+
+def test_array_for_people_is_its_type_its_shape_and_some_of_it() -> None:
+    """Never more than a few lines; on one line no values at all."""
+    image = np.zeros((1080, 1920), dtype=np.uint8)
+    head, *body = to_text(image).splitlines()
+    assert head == "uint8 array 1080x1920"
+    assert len(body) == 7
+    assert to_line(image) == "uint8 array 1080x1920"
+    assert to_line(np.float64(2.0) * np.ones(())) == "2.0"
+    assert to_line(np.ones(())) == "float64 array scalar"
+    assert to_line(b"abc") == "3 bytes"
+    assert to_text(np.array(["a\x1b"])).splitlines()[1] == r"['a\x1b']"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (None, "-"),
+        (0, "0.0s"),
+        (9.99, "9.9s"),
+        (59.9, "59s"),
+        (60, "1m00s"),
+        (3599, "59m59s"),
+        (8040, "2h14m"),
+        (273_600, "3d04h"),
+    ],
+)
+def test_duration(seconds: float | None, text: str) -> None:
+    """Two units at most, never rounded up into the next one."""
+    assert duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [
+        (None, "-"),
+        (0, "0 B"),
+        (999, "999 B"),
+        (3300, "3.2 KiB"),
+        (36_626_432, "35 MiB"),
+        (1_234_567_890, "1.1 GiB"),
+    ],
+)
+def test_size(count: int | None, text: str) -> None:
+    """Two or three digits."""
+    assert size(count) == text
+
+
+def test_clock() -> None:
+    """Local time: of the day for people, in full with its offset for programs."""
+    assert re.fullmatch(r"\d\d:\d\d:\d\d\.250", clock(1e9 + 0.25, short=True))
+    assert re.fullmatch(
+        r"2001-09-\d\dT\d\d:\d\d:\d\d\.250[+-]\d{4}", clock(1e9 + 0.25, short=False)
+    )
+    assert clock(1e9 + 0.99999, short=True).endswith(".999")
+
+
+def test_table_on_a_pipe_is_aligned(capsys: pytest.CaptureFixture[str]) -> None:
+    """Numbers to the right, no trailing blanks, no styles."""
+    print_table(
+        ("NAME", "N"), [[("a", "bold"), ("10", "")], [("longer", ""), ("9", "")]], right=[1]
+    )
+    assert capsys.readouterr().out == "NAME     N\na       10\nlonger   9\n"
+    print_table(("NAME", "N"), [])
+    assert capsys.readouterr().out == "NAME  N\n"
+
+
+@pytest.mark.parametrize(
+    ("schema", "text"),
+    [
+        ({}, "any"),
+        ({"type": "number", "description": "x"}, "number"),
+        ({"type": "array", "items": {"type": "integer"}}, "list[integer]"),
+        ({"type": "array"}, "list"),
+        ({"type": "array", "orch:contentType": "application/x-npy"}, "ndarray"),
+        ({"oneOf": [{"type": "string"}, {"type": "null"}]}, "string | null"),
+        ({"enum": ["on", "off"]}, "on | off"),
+        ({"enum": list(range(100))}, "one of 100"),
+        ({"orch:type": "Session\x1b"}, "Session\\x1b"),
+        ({"type": ["string", "null"]}, "string | null"),
+    ],
+)
+def test_type_of_a_schema_in_short(schema: dict[str, object], text: str) -> None:
+    """As much as fits a column."""
+    assert type_text(schema) == text
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (DriverError("limit", type="OutOfRange"), Exit.RAISED),
+        (RigNotReachable("x"), Exit.NOT_REACHABLE),
+        (InvocationTimeout("x"), Exit.NOT_STARTED),
+        (WorkerUnavailable("x"), Exit.NOT_STARTED),
+        (Refused("x"), Exit.NOT_STARTED),
+        (ExecutionTimeout("x"), Exit.UNKNOWN),
+        (WorkerDied("x"), Exit.UNKNOWN),
+        (RigLost("x"), Exit.UNKNOWN),
+    ],
+)
+def test_errors_have_their_status(error: Exception, status: int) -> None:
+    """Each kind of outcome its own."""
+    explained = explain(error)
+    assert explained is not None
+    assert explained.status == status
+
+
+def test_driver_error_of_any_type_is_the_drivers(capsys: pytest.CaptureFixture[str]) -> None:
+    """Also one that our own errors derive from."""
+    for error in (TimeoutError("late"), ConnectionError(""), AttributeError("x"), KeyError("k")):
+        error.add_note("raised in dev.move, request 1:\n  a line")
+        with pytest.raises(CommandError) as caught, asking("dev", "move"):
+            raise error
+        assert caught.value.status == Exit.RAISED
+        assert caught.value.message == f"dev.move raised {type(error).__name__}: {error}".rstrip(
+            ": "
+        )
+        assert caught.value.details == ("raised in dev.move, request 1:", "  a line")
+
+
+def test_unknown_name_shows_the_nearest_or_what_there_is() -> None:
+    """Not an endless list, though."""
+    names = [f"n{number:02}" for number in range(30)]
+    for name, known, hint in (
+        ("mvoe", ["move"], 'has no action "mvoe"; did you mean "move"?'),
+        ("zzz", ["b", "a"], 'has no action "zzz"; it has a, b'),
+        ("zzz", names, "n11, … (30 in all)"),
+        ("zzz", [], 'has no action "zzz"; it has none'),
+    ):
+        with pytest.raises(CommandError) as caught:
+            unknown("action", name, known, "dev")
+        assert caught.value.message.endswith(hint)
+        assert caught.value.status == Exit.USAGE
