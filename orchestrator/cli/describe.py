@@ -15,8 +15,8 @@ from orchestrator.cli.workers import STYLES
 if TYPE_CHECKING:
     from orchestrator.client import Rig
 
-DESCRIBED = ("READY", "STOPPING")
-"""States of a worker that has a description without waiting for it."""
+STARTING = ("WAITING", "STARTING", "BACKOFF")
+"""States of a worker that may keep us waiting for a description that it has yet to give."""
 LONGEST = 140
 """Characters of a member's description that are shown."""
 LONGEST_CHOICE = 24
@@ -47,12 +47,7 @@ def describe(worker: str | None, as_json: bool) -> None:
 
 def _all_workers(rig: Rig, as_json: bool) -> None:
     workers = status_of_rig(rig)["workers"]
-    things = {
-        worker["name"]: describe_worker(rig, worker["name"])
-        if worker["state"] in DESCRIBED
-        else None
-        for worker in workers
-    }
+    things = {worker["name"]: _known(rig, worker) for worker in workers}
     if as_json:
         print_out(to_json(things))
         return
@@ -61,6 +56,18 @@ def _all_workers(rig: Rig, as_json: bool) -> None:
         [_brief(worker, things[worker["name"]]) for worker in workers],
         right=(2, 3, 4),
     )
+
+
+def _known(rig: Rig, worker: dict[str, Any]) -> dict[str, Any] | None:
+    """A worker's Thing Description; None if the rig has none, as its driver never was built."""
+    from orchestrator.errors import WorkerUnavailable
+
+    if worker["state"] in STARTING:
+        return None
+    try:
+        return describe_worker(rig, worker["name"])
+    except WorkerUnavailable:
+        return None
 
 
 def _brief(worker: dict[str, Any], thing: dict[str, Any] | None) -> list[Cell]:

@@ -78,8 +78,7 @@ def asking(worker: str, member: str) -> Iterator[None]:
         member: Its member.
     """
     try:
-        with saying_on_stop(f"{worker}.{member} is not cancelled by this; it may still run"):
-            yield
+        yield
     except Exception as error:
         from orchestrator.errors import DriverError, OrchError
 
@@ -90,6 +89,14 @@ def asking(worker: str, member: str) -> Iterator[None]:
         raise CommandError(
             f"{worker}.{member} raised {text}", Exit.RAISED, _notes(error)
         ) from error
+
+
+@contextmanager
+def operating(worker: str, member: str) -> Iterator[None]:
+    """As `asking`, for what goes on when the command is interrupted: that is said then."""
+    remark = f"{worker}.{member} is not cancelled by this; it may still run"
+    with saying_on_stop(remark), asking(worker, member):
+        yield
 
 
 def explain(error: BaseException) -> CommandError | None:

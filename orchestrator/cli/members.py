@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from orchestrator.cli.failures import asking, print_out, say
+from orchestrator.cli.failures import operating, print_out, say
 from orchestrator.cli.options import (
     NumbersCommand,
     json_option,
@@ -59,7 +59,7 @@ def call(
     """
     with open_rig() as rig:
         check_member(rig, worker, "actions", action)
-        with asking(worker, action):
+        with operating(worker, action):
             result = rig[worker].call(action, *args, execution_timeout=timeout, **keywords)
     print_value(result, as_json=as_json)
 
@@ -74,7 +74,7 @@ def get(worker: str, name: str, timeout: Timeout, as_json: bool) -> None:
     """Read a property."""
     with open_rig() as rig:
         check_member(rig, worker, "properties", name)
-        with asking(worker, name):
+        with operating(worker, name):
             value = rig[worker].read(name, execution_timeout=timeout)
     print_value(value, as_json=as_json)
 
@@ -89,7 +89,7 @@ def set_(worker: str, name: str, value: Any, timeout: Timeout) -> None:
     """Write a property; the value is JSON, else text."""
     with open_rig() as rig:
         check_member(rig, worker, "properties", name)
-        with asking(worker, name):
+        with operating(worker, name):
             rig[worker].write(name, value, execution_timeout=timeout)
 
 

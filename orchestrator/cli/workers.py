@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from orchestrator.cli.failures import CommandError, Exit, asking, print_out, say
+from orchestrator.cli.failures import CommandError, Exit, asking, operating, print_out, say
 from orchestrator.cli.options import chosen_rig, json_option, rig_option
 from orchestrator.cli.rigs import check_workers, open_rig, status_of_rig
 from orchestrator.cli.show import Cell, duration, print_table, safe, size, to_json
@@ -131,7 +131,7 @@ def order(verb: str, names: tuple[str, ...]) -> None:
             hint = "; orch down stops the rig" if verb == "stop" else ""
             raise CommandError(f"{rig.id} is the rig, not one of its workers{hint}", Exit.USAGE)
         check_workers(rig, wanted)
-        with asking(rig.id, verb):
+        with operating(rig.id, verb):
             states = rig[rig.id].call(verb, wanted)
         workers = {worker["name"]: worker for worker in status_of_rig(rig)["workers"]}
     print_table(

@@ -23,7 +23,8 @@ _UNSAFE = re.compile(
 _SHORT_ESCAPES = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 _NEEDS_QUOTES = re.compile(r'[\s"=]|^$')
 
-_COLOURS = {"debug": "2", "warning": "33", "error": "31", "critical": "1;31"}
+COLOURS = {"debug": "2", "warning": "33", "error": "31", "critical": "1;31"}
+"""ANSI codes by level; info has none."""
 _MAX_NAME = 16  # workers with longer names shift their line rather than everybody's
 
 
@@ -60,18 +61,18 @@ class Display:
             self._time(record.time),
             self._paint(f"{escape(label):<8}", record.level),
             f"{escape(record.worker):<{self._width}}",
-            _shown(record.event),
+            shown(record.event),
         ]
         if record.logger is not None:
-            parts.append(f"logger={_value(record.logger)}")
-        parts += [f"{_shown(key)}={_value(item)}" for key, item in (record.fields or {}).items()]
+            parts.append(f"logger={value_text(record.logger)}")
+        parts += [f"{shown(key)}={value_text(item)}" for key, item in (record.fields or {}).items()]
         if record.member is not None:
-            parts.append(f"member={_value(record.member)}")
+            parts.append(f"member={value_text(record.member)}")
         if record.request is not None:
-            parts.append(f"request={_value(record.request)}")
+            parts.append(f"request={value_text(record.request)}")
         line = " ".join(parts).rstrip() + "\n"
         if record.exception is not None:
-            line += "".join(f"    {_shown(part)}\n" for part in record.exception.split("\n"))
+            line += "".join(f"    {shown(part)}\n" for part in record.exception.split("\n"))
         return line
 
     def _time(self, at: float) -> str:
@@ -82,7 +83,7 @@ class Display:
         return f"{self._clock}.{int(fraction * 1000):03d}"
 
     def _paint(self, text: str, level: str) -> str:
-        code = _COLOURS.get(level) if self._colour else None
+        code = COLOURS.get(level) if self._colour else None
         return text if code is None else f"\x1b[{code}m{text}\x1b[0m"
 
 
@@ -95,15 +96,17 @@ def _escaped(match: re.Match[str]) -> str:
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
 
 
-def _shown(text: str) -> str:
+def shown(text: str) -> str:
+    """A text without what a terminal obeys, and of bounded length."""
     if len(text) > MAX_SHOWN:
         text = f"{text[:MAX_SHOWN]}… ({len(text) - MAX_SHOWN} more characters)"
     return escape(text)
 
 
-def _value(value: Any) -> str:
+def value_text(value: Any) -> str:
+    """A field's value, in quotes where its end couldn't be seen otherwise."""
     if not isinstance(value, str):
-        return _shown(msgspec.json.encode(value).decode())
+        return shown(msgspec.json.encode(value).decode())
     if _NEEDS_QUOTES.search(value):
-        return _shown(json.dumps(value, ensure_ascii=False))
-    return _shown(value)
+        return shown(json.dumps(value, ensure_ascii=False))
+    return shown(value)

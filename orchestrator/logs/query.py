@@ -94,6 +94,7 @@ class Query:
         member: Member of a worker.
         run: Number of a run.
         after: A place that they come after.
+        upto: A place that they come before.
     """
 
     workers: tuple[str, ...] = ()
@@ -105,6 +106,7 @@ class Query:
     member: str | None = None
     run: int | None = None
     after: Cursor | None = None
+    upto: Cursor | None = None
 
 
 Damage = Callable[[Path, str], None]
@@ -142,6 +144,14 @@ class Logs:
                     found[run.number] = msgspec.structs.replace(run, started=started)
         return [found[number] for number in sorted(found)]
 
+    def workers(self) -> set[str]:
+        """Names of all workers of which there are records, and of the rig."""
+        names: set[str] = set()
+        for number, path in self.segments():
+            with _Reader(self, number, path) as reader:
+                names |= reader.ask(_workers, set())
+        return names
+
     def last_time(self, run: Run) -> float | None:
         """When a run's last record was made: what is known of the end of a killed one."""
         for entry in self.read(Query(run=run.number), limit=1, newest_first=True):
@@ -161,6 +171,8 @@ class Logs:
         segments = self.segments()
         for number, path in reversed(segments) if newest_first else segments:
             if query.after is not None and number < query.after.segment:
+                continue
+            if query.upto is not None and number > query.upto.segment:
                 continue
             with _Reader(self, number, path) as reader:
                 for entry in reader.read(query, limit, newest_first):
@@ -207,8 +219,9 @@ class Logs:
                 if reader is not None and reader.has_changed():
                     last = reader.ask(_last_seq, after.seq)
                     if last > after.seq:
-                        yield from reader.read(replace(query, after=after), None, False, last)
-                        after = Cursor(after.segment, last)
+                        upto = Cursor(after.segment, last)
+                        yield from reader.read(replace(query, after=after, upto=upto), None, False)
+                        after = upto
                         continue
                 if later:
                     after = Cursor(min(later), 0)
@@ -269,13 +282,11 @@ class _Reader:
         before, self._version = self._version, self.ask(_data_version, self._version)
         return self._version != before
 
-    def read(
-        self, query: Query, limit: int | None, newest_first: bool, last: int | None = None
-    ) -> Iterator[Entry]:
+    def read(self, query: Query, limit: int | None, newest_first: bool) -> Iterator[Entry]:
         if self._connection is None:
             return
         try:
-            yield from _read(self._connection, self.number, query, limit, newest_first, last)
+            yield from _read(self._connection, self.number, query, limit, newest_first)
         except sqlite3.Error as error:
             self._fail(error)
 
@@ -291,7 +302,6 @@ def _read(
     query: Query,
     limit: int | None,
     newest_first: bool,
-    last: int | None,
 ) -> Iterator[Entry]:
     workers = dict(connection.execute("SELECT id, name FROM workers").fetchall())
     plan = _plan(query, segment, workers)
@@ -304,9 +314,6 @@ def _read(
         connection.create_function(
             "matches", 2, lambda a, b: bool(search(a) or (b and search(b))), deterministic=True
         )
-    if last is not None:
-        conditions.append("seq <= ?")
-        values.append(last)
     where = " AND ".join(conditions) or "1"
     if index is None:
         # In the order of the file, page by page.
@@ -391,6 +398,8 @@ def _plan(
         add("run = ?", query.run)
     if query.after is not None and query.after.segment == segment:
         add("seq > ?", query.after.seq)
+    if query.upto is not None and query.upto.segment == segment:
+        add("seq <= ?", query.upto.seq)
     if query.grep is not None:
         add("matches(event, exception)")
     return index, conditions, values
@@ -414,6 +423,10 @@ def _entry(row: Sequence[Any], segment: int, workers: dict[int, str]) -> Entry:
         run=run,
         cursor=f"{segment}.{seq}",
     )
+
+
+def _workers(connection: sqlite3.Connection) -> set[str]:
+    return {name for (name,) in connection.execute("SELECT name FROM workers")}
 
 
 def _last_seq(connection: sqlite3.Connection) -> int:

@@ -100,9 +100,8 @@ def test_size(count: int | None, text: str) -> None:
 def test_clock() -> None:
     """Local time: of the day for people, in full with its offset for programs."""
     assert re.fullmatch(r"\d\d:\d\d:\d\d\.250", clock(1e9 + 0.25, short=True))
-    assert re.fullmatch(
-        r"2001-09-\d\dT\d\d:\d\d:\d\d\.250[+-]\d{4}", clock(1e9 + 0.25, short=False)
-    )
+    full = clock(1e9 + 0.25, short=False)
+    assert re.fullmatch(r"2001-09-\d\dT\d\d:\d\d:\d\d\.250[+-]\d\d:\d\d", full)
     assert clock(1e9 + 0.99999, short=True).endswith(".999")
 
 

@@ -1,0 +1,417 @@
+"""`logs`: what workers printed and recorded, and what happened to them."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from orchestrator.cli.failures import NO_READER, CommandError, Exit, print_out, say, silence
+from orchestrator.cli.options import NumbersCommand, chosen_rig, read_optional_text, rig_option
+
+if TYPE_CHECKING:
+    from orchestrator.logs.query import Entry, Logs, Query
+
+STYLES = ("short", "full", "json", "cat")
+FOLLOWED = 10
+"""Records of the past that are shown before those that come."""
+
+
+def _parsed(parse: Callable[[str], Any]) -> Callable[[click.Context, click.Parameter, Any], Any]:
+    """An option's callback that turns its text into a value, or says what is wrong with it."""
+
+    def callback(ctx: click.Context, param: click.Parameter, text: str | None) -> Any:
+        text = read_optional_text(ctx, param, text)
+        if text is None:
+            return None
+        try:
+            return parse(text)
+        except ValueError as error:
+            raise click.BadParameter(str(error)) from error
+
+    return callback
+
+
+def _levels(text: str) -> tuple[int, int]:
+    from orchestrator.logs.times import parse_levels
+
+    return parse_levels(text)
+
+
+def _grep(text: str) -> Any:
+    from orchestrator.logs.times import parse_grep
+
+    return parse_grep(text)
+
+
+def _cursor(text: str) -> Any:
+    from orchestrator.logs.query import Cursor
+
+    return Cursor.parse(text)
+
+
+def _size(text: str) -> int:
+    from orchestrator.durations import parse_size
+
+    return parse_size(text)
+
+
+def _duration(text: str) -> float:
+    from orchestrator.durations import parse_seconds
+
+    return parse_seconds(text)
+
+
+def _whole(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise ValueError(
+            f"{text!r:.40} is not a run: 0 is the last one, -1 the one before, and 1 the first"
+        ) from None
+
+
+def _count(text: str) -> int | None:
+    if text == "all":
+        return None
+    if not text.isdecimal():
+        raise ValueError(f"{text!r:.40} is not a number of records, nor all")
+    return int(text)
+
+
+@click.command(cls=NumbersCommand)
+@click.option(
+    "-w",
+    "--worker",
+    "workers",
+    metavar="WORKER",
+    multiple=True,
+    help="Of this worker, or of the rig itself by its name; may be repeated.",
+)
+@click.option(
+    "-p",
+    "--priority",
+    "levels",
+    metavar="LEVEL",
+    callback=_parsed(_levels),
+    help="Of this level and above, or of a range: warning, info..warning.",
+)
+@click.option(
+    "-S",
+    "--since",
+    metavar="TIME",
+    callback=read_optional_text,
+    help='From then on: "2024-05-01 18:00", 18:00, today, yesterday, "10 min ago", -1h.',
+)
+@click.option("-U", "--until", metavar="TIME", callback=read_optional_text, help="Up to then.")
+@click.option(
+    "-g",
+    "--grep",
+    metavar="EXPRESSION",
+    callback=_parsed(_grep),
+    help="Whose text matches; without capitals it matches them as well.",
+)
+@click.option(
+    "-r",
+    "--request",
+    metavar="ID",
+    callback=read_optional_text,
+    help="Of a request; its begin will do.",
+)
+@click.option("-m", "--member", callback=read_optional_text, help="Of requests for this member.")
+@click.option(
+    "-b",
+    "--run",
+    metavar="[N]",
+    is_flag=False,
+    flag_value="0",
+    callback=_parsed(_whole),
+    help="Of one run of the rig: 0 or nothing is the last, -1 the one before, 1 the first.",
+)
+@click.option("--list-runs", is_flag=True, help="List the runs.")
+@click.option(
+    "-n",
+    "--lines",
+    metavar="[N]",
+    is_flag=False,
+    flag_value="10",
+    callback=_parsed(_count),
+    help="Only the last N records, 10 if not said; with -f those before the first new one, or all.",
+)
+@click.option("-f", "--follow", is_flag=True, help="Go on as records come, also over restarts.")
+@click.option("--reverse", is_flag=True, help="The newest first.")
+@click.option(
+    "-o", "--output", "style", type=click.Choice(STYLES), default="short", help="How they look."
+)
+@click.option("--utc", is_flag=True, help="Times in UTC.")
+@click.option(
+    "--after-cursor",
+    "after",
+    metavar="CURSOR",
+    callback=_parsed(_cursor),
+    help="What was stored after this place.",
+)
+@click.option(
+    "--show-cursor", is_flag=True, help="Tell the place after the last record, at the end."
+)
+@click.option("--disk-usage", is_flag=True, help="Tell the size of the logs.")
+@click.option(
+    "--vacuum-size",
+    metavar="SIZE",
+    callback=_parsed(_size),
+    help="Remove the oldest logs until the rest has this size.",
+)
+@click.option(
+    "--vacuum-time",
+    metavar="TIME",
+    callback=_parsed(_duration),
+    help="Remove logs that are older than this, such as 2w.",
+)
+@click.option("--no-pager", is_flag=True, help="Never show the output in a pager.")
+@rig_option
+@click.pass_context
+def logs(ctx: click.Context, /, **options: Any) -> int:
+    """Show what workers printed and recorded, whether the rig runs or not.
+
+    \b
+    What went wrong last night:      orch logs -p warning -S yesterday
+    The last words of a worker:      orch logs -w camera -n 20
+    All that one call did:           orch logs -r ID
+    Watch:                           orch logs -f
+    """
+    chosen = Chosen(**options)
+    folder = store_of(chosen_rig())
+    if chosen.disk_usage or chosen.vacuum_size is not None or chosen.vacuum_time is not None:
+        return _tidy(folder, chosen)
+    from orchestrator.logs.query import Logs
+
+    found = Logs(folder, _say_damage)
+    if chosen.list_runs:
+        return _list_runs(found, chosen)
+    return _show(found, chosen)
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The options."""
+
+    workers: tuple[str, ...]
+    levels: tuple[int, int] | None
+    since: str | None
+    until: str | None
+    grep: Any
+    request: str | None
+    member: str | None
+    run: int | None
+    list_runs: bool
+    lines: int | None
+    follow: bool
+    reverse: bool
+    style: str
+    utc: bool
+    after: Any
+    show_cursor: bool
+    disk_usage: bool
+    vacuum_size: int | None
+    vacuum_time: float | None
+    no_pager: bool
+
+
+def store_of(rig: str | None) -> Path:
+    """The folder with a rig's logs: of the rig that is named, that runs, or that has any.
+
+    Raises:
+        CommandError: There are none, or several to choose from.
+    """
+    from orchestrator.errors import RigNotReachable
+    from orchestrator.runtime import RIG_ID, running_rigs, state_dir
+
+    name = rig or os.environ.get("ORCH_RIG") or None
+    base = state_dir()
+    if name is not None:
+        if "://" in name:
+            raise CommandError(
+                "logs are where their rig runs; name it instead of its address", Exit.USAGE
+            )
+        if not RIG_ID.fullmatch(name):
+            raise CommandError(f"{name!r:.100} is not a rig's name", Exit.USAGE)
+        if not (base / name / "logs").is_dir():
+            raise CommandError(_none_of(name, _stored(base)), Exit.NOT_REACHABLE)
+        return base / name / "logs"
+    stored = _stored(base)
+    if not stored:
+        raise CommandError(f"there are no logs in {base}: no rig has run yet", Exit.NOT_REACHABLE)
+    if len(stored) > 1:
+        try:
+            live = [each for each in running_rigs() if each in stored]
+        except RigNotReachable:
+            live = []
+        if len(live) != 1:
+            raise CommandError(
+                f"several rigs have logs: {', '.join(stored)}; choose with --rig or $ORCH_RIG",
+                Exit.NOT_REACHABLE,
+            )
+        stored = live
+    return base / stored[0] / "logs"
+
+
+def _stored(base: Path) -> list[str]:
+    try:
+        return sorted(entry.name for entry in base.iterdir() if (entry / "logs").is_dir())
+    except OSError:
+        return []
+
+
+def _none_of(rig: str, stored: list[str]) -> str:
+    from orchestrator.words import did_you_mean
+
+    if not stored:
+        return f"rig {rig} has no logs: it has never run"
+    near = did_you_mean(rig, stored)
+    return f"rig {rig} has no logs: it has never run; there are logs of {', '.join(stored)}{near}"
+
+
+def _say_damage(path: Path, reason: str) -> None:
+    say(f"log segment {path} can't be read: {reason}")
+
+
+def _tidy(folder: Path, chosen: Chosen) -> int:
+    from orchestrator.cli.show import size
+    from orchestrator.logs.chain import remove_old
+    from orchestrator.logs.segments import list_segments, segment_size
+
+    try:
+        if chosen.vacuum_size is not None or chosen.vacuum_time is not None:
+            before = sum(segment_size(path) for _, path in list_segments(folder))
+            removed = remove_old(folder, size=chosen.vacuum_size, age=chosen.vacuum_time)
+            after = sum(segment_size(path) for _, path in list_segments(folder))
+            count = len(removed)
+            freed = size(before - after) if removed else "nothing"
+            print_out(f"removed {count} segment{'s'[: count != 1]}, freed {freed}")
+        if chosen.disk_usage:
+            segments = list_segments(folder)
+            total = size(sum(segment_size(path) for _, path in segments))
+            count = len(segments)
+            print_out(f"logs take {total} in {count} segment{'s'[: count != 1]} of {folder}")
+    except OSError as error:
+        raise CommandError(f"{error.filename}: {error.strerror}", Exit.USAGE) from error
+    return Exit.DONE
+
+
+def _list_runs(found: Logs, chosen: Chosen) -> int:
+    from orchestrator.cli.show import print_table
+    from orchestrator.logs.show import run_lines
+
+    runs = [(run, None if run.ended else found.last_time(run)) for run in found.runs()]
+    if not runs:
+        raise CommandError(f"there are no runs in {found.folder}", Exit.NOT_REACHABLE)
+    headers = ["LAST", "RUN", "STARTED", "ENDED", "HOW", "CONFIG"]
+    rows = run_lines(runs, utc=chosen.utc)
+    print_table(headers, [[(text, "") for text in row] for row in rows], right=[0, 1])
+    return Exit.DONE
+
+
+def _query(found: Logs, chosen: Chosen) -> Query:
+    from orchestrator.logs.query import Query
+    from orchestrator.logs.times import parse_time
+
+    times: dict[str, float | None] = {"since": None, "until": None}
+    now = time.time()
+    for name in times:
+        text = getattr(chosen, name)
+        if text is not None:
+            try:
+                times[name] = parse_time(text, now=now, utc=chosen.utc)
+            except ValueError as error:
+                raise CommandError(str(error), Exit.USAGE) from error
+    since, until = times["since"], times["until"]
+    if since is not None and until is not None and since > until:
+        raise CommandError("--since is later than --until", Exit.USAGE)
+    return Query(
+        workers=chosen.workers,
+        levels=chosen.levels,
+        since=since,
+        until=until,
+        grep=chosen.grep,
+        request=chosen.request,
+        member=chosen.member,
+        run=None if chosen.run is None else _run_number(found, chosen.run),
+        after=chosen.after,
+    )
+
+
+def _run_number(found: Logs, wanted: int) -> int:
+    numbers = [run.number for run in found.runs()]
+    if wanted > 0 and wanted in numbers:
+        return wanted
+    if wanted <= 0 and -wanted < len(numbers):
+        return numbers[wanted - 1]
+    raise CommandError(f"there is no run {wanted}; see: orch logs --list-runs", Exit.USAGE)
+
+
+def _show(found: Logs, chosen: Chosen) -> int:
+    from orchestrator.cli.pager import output
+    from orchestrator.logs.display import wants_colour
+    from orchestrator.logs.show import Printer
+
+    if chosen.follow and chosen.reverse:
+        raise CommandError("--follow and --reverse exclude each other", Exit.USAGE)
+    end = found.end()
+    query = replace(_query(found, chosen), upto=end)
+    printer = Printer(chosen.style, utc=chosen.utc, colour=wants_colour(sys.stdout, os.environ))
+    if chosen.follow:
+        return _follow(found, query, end, chosen, printer.text)
+    empty = True
+    with output(paged=not chosen.no_pager) as write:
+        for entry in _past(found, query, chosen):
+            write(printer.text(entry))
+            empty = False
+        if chosen.show_cursor:
+            write(f"-- cursor: {end}\n")
+    if empty:
+        _say_empty(found, chosen)
+    return Exit.DONE
+
+
+def _say_empty(found: Logs, chosen: Chosen) -> None:
+    from orchestrator.words import did_you_mean, quoted
+
+    known = found.workers()
+    for name in chosen.workers:
+        if name not in known:
+            say(f"there are no logs of {quoted(name)}{did_you_mean(name, sorted(known))}")
+            return
+    say("no records")
+
+
+def _past(found: Logs, query: Query, chosen: Chosen) -> Iterable[Entry]:
+    if chosen.lines is not None and not chosen.reverse:
+        return found.tail(query, chosen.lines)
+    return found.read(query, limit=chosen.lines, newest_first=chosen.reverse)
+
+
+def _follow(
+    found: Logs, query: Query, end: Any, chosen: Chosen, text: Callable[[Entry], str]
+) -> int:
+    ctx = click.get_current_context()
+    lines = chosen.lines
+    if ctx.get_parameter_source("lines") is click.core.ParameterSource.DEFAULT:
+        lines = FOLLOWED
+    try:
+        past = found.read(query) if lines is None or chosen.after else found.tail(query, lines)
+        for entry in past:
+            sys.stdout.write(text(entry))
+        sys.stdout.flush()
+        for entry in found.follow(replace(query, upto=None), end):
+            sys.stdout.write(text(entry))
+            sys.stdout.flush()
+    except BrokenPipeError:
+        silence(sys.stdout.fileno())
+        return NO_READER
+    return Exit.DONE

@@ -1,0 +1,144 @@
+"""How stored records look: for people on a line each, in full, or as JSON for programs."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import msgspec
+
+from orchestrator.logs.display import COLOURS, escape, shown, value_text
+from orchestrator.logs.query import Entry
+from orchestrator.logs.segments import Run
+
+SHORT_ID = 8
+"""Characters of a request's id that tell it from its neighbours."""
+
+_MAX_NAME = 16  # workers with longer names shift their line rather than everybody's
+_DIM = "2"
+# Valid inside JSON's strings, yet obeyed by terminals or taken for line breaks by readers.
+_ODD = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+
+
+class Printer:
+    """Makes lines of records.
+
+    Args:
+        style: `short`, `full`, `json` or `cat`.
+        utc: Times in UTC instead of local ones.
+        colour: Colours by level, as ANSI sequences.
+    """
+
+    def __init__(self, style: str = "short", *, utc: bool = False, colour: bool = False) -> None:
+        self._utc = utc
+        self._colour = colour
+        self._width = 8
+        self._second = -1
+        self._clock = ""
+        self._zone = ""
+        self._text: Callable[[Entry], str] = getattr(self, f"_{style}")
+
+    def text(self, entry: Entry) -> str:
+        """The record's line, or lines if `full`, newline included."""
+        return self._text(entry)
+
+    def _short(self, entry: Entry) -> str:
+        self._width = max(self._width, min(len(entry.worker), _MAX_NAME))
+        label = entry.level if entry.stream == "record" else entry.stream
+        parts = [
+            self._time(entry.time),
+            self._paint(f"{escape(label):<8}", COLOURS.get(entry.level)),
+            f"{escape(entry.worker):<{self._width}}",
+        ]
+        about = [
+            text for text in (entry.member, entry.request and entry.request[:SHORT_ID]) if text
+        ]
+        if about:
+            parts.append(self._paint(f"[{escape(' '.join(about))}]", _DIM))
+        parts.append(shown(entry.event))
+        parts += [f"{shown(key)}={value_text(item)}" for key, item in (entry.fields or {}).items()]
+        if entry.exception is not None:
+            parts.append(self._paint(f"({shown(_last_line(entry.exception))})", _DIM))
+        return " ".join(parts).rstrip() + "\n"
+
+    def _full(self, entry: Entry) -> str:
+        facts: dict[str, Any] = {
+            "incarnation": entry.incarnation,
+            "run": entry.run,
+            "logger": entry.logger,
+            "member": entry.member,
+            "request": entry.request,
+            **(entry.fields or {}),
+        }
+        label = entry.level if entry.stream == "record" else f"{entry.stream} ({entry.level})"
+        head = f"{self._time(entry.time)}{self._zone} {escape(entry.worker)} {escape(label)}"
+        lines = [self._paint(head, COLOURS.get(entry.level, "1"))]
+        lines += [f"    {escape(part)}" for part in entry.event.split("\n")]
+        lines += [
+            self._paint(f"    {shown(key)}={value_text(value)}", _DIM)
+            for key, value in facts.items()
+            if value is not None
+        ]
+        if entry.exception is not None:
+            lines += [f"    | {escape(part)}" for part in entry.exception.split("\n")]
+        return "\n".join(lines) + "\n"
+
+    def _json(self, entry: Entry) -> str:
+        text = msgspec.json.encode(entry).decode()
+        if not text.isascii() or "\x7f" in text:
+            text = _ODD.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+        return text + "\n"
+
+    def _cat(self, entry: Entry) -> str:
+        return escape(entry.event) + "\n"
+
+    def _time(self, at: float) -> str:
+        micros = round(at * 1_000_000)
+        second, rest = divmod(micros, 1_000_000)
+        if second != self._second:
+            self._second = second
+            clock = time.gmtime(second) if self._utc else time.localtime(second)
+            self._clock = time.strftime("%Y-%m-%d %H:%M:%S", clock)
+            self._zone = "Z" if self._utc else time.strftime("%z", clock)
+        return f"{self._clock}.{rest // 1000:03d}"
+
+    def _paint(self, text: str, code: str | None) -> str:
+        return f"\x1b[{code}m{text}\x1b[0m" if self._colour and code else text
+
+
+def run_lines(runs: Iterable[tuple[Run, float | None]], *, utc: bool) -> list[list[str]]:
+    """Rows of a table of runs: number from the last, number, start, end, how it ended, config.
+
+    Args:
+        runs: Each with the time of its last record, the first run first.
+        utc: Times in UTC.
+    """
+    known = list(runs)
+    rows = []
+    for place, (run, last) in enumerate(known):
+        offset = place - len(known) + 1
+        ended = run.ended if run.ended is not None else last
+        ending = run.ending or ("" if offset == 0 else "not known: nobody was left to tell")
+        rows.append(
+            [
+                str(offset),
+                str(run.number),
+                clock(run.started, utc=utc),
+                "-" if ended is None else clock(ended, utc=utc),
+                escape(ending),
+                escape(run.config or "-"),
+            ]
+        )
+    return rows
+
+
+def clock(at: float, *, utc: bool) -> str:
+    """A time to the second."""
+    at_clock = time.gmtime(at) if utc else time.localtime(at)
+    return time.strftime("%Y-%m-%d %H:%M:%S", at_clock)
+
+
+def _last_line(text: str) -> str:
+    return text.rstrip("\n").rpartition("\n")[2]
