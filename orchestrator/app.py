@@ -26,15 +26,13 @@ from orchestrator.runtime import RigFolder, RigState, state_dir
 from orchestrator.supervision import Plan, Status, Supervision
 from transports.errors import SerializationError
 from transports.exceptions import exception_payload
-from transports.messages import ERROR, REPLY, Limits
+from transports.messages import ERROR, EVENTS_PER_LIFE, REPLY, Limits
 from transports.serializers import decode, encode
 from workers import records
 from workers.output import install_thread_output
 from workers.spec import WorkerSpec
 from workers.thing_description import thing_description
 
-EVENTS_PER_LIFE = 10**9
-"""Each incarnation's events are numbered from a base of its own, so that the gap shows."""
 ORDER_TIMEOUT = 300.0
 """Seconds that starting, stopping or restarting workers may take for a client that waits."""
 ONE_SIGNAL = 0.3
@@ -167,11 +165,12 @@ class Supervisor:
 
     def _close(self) -> None:
         self._record("info", f"rig {self._config.rig} is down", {})
-        self._ports.close()
         self._loop.close()
         records.reset()
         self._logs.close(3.0)
         self._guardian.close(5.0)
+        # Last: a client that is disconnected drops the answers that it hasn't read yet.
+        self._ports.close()
         self._folder.release()
 
     def _on_signal(self, number: int) -> None:

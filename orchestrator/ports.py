@@ -147,7 +147,8 @@ class Ports:
         try:
             socket.bind(endpoint.address)
         except zmq.ZMQError as error:
-            raise AddressError(f"{address} can't be bound: {error.strerror}") from error
+            reason = zmq.strerror(error.errno or 0)
+            raise AddressError(f"{address} can't be bound: {reason}") from error
         if endpoint.transport is ZMQ_TRANSPORTS.IPC:
             self._files.append(endpoint.path)
             os.chmod(endpoint.path, 0o600)

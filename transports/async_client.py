@@ -108,7 +108,7 @@ class AsyncZMQClient(Requester, BaseAsyncZMQ):
         self._handshaking.add_done_callback(self._handshake_done)
 
     def _handshake_done(self, task: asyncio.Task[None]) -> None:
-        if not task.cancelled() and task.exception() is not None:
+        if _failed(task):
             self.logger.debug("handshake failed", error=str(task.exception()))
 
     def _run_blocking(self, steps: Steps[T]) -> T:
@@ -130,12 +130,9 @@ class AsyncZMQClient(Requester, BaseAsyncZMQ):
             TimeoutError: It isn't complete in time; it goes on.
             ConnectionError: It failed.
         """
-        seconds = None if timeout is None else timeout / 1000
         task = self._handshaking
-        if task is not None and task.done() and not task.cancelled() and task.exception():
-            self._handshaking = None  # a failure is told once
-            task.result()
-        if task is None or task.done():
+        seconds = None if timeout is None else timeout / 1000
+        if task is None or (task.done() and not _failed(task)):
             if self._up:
                 return
             self.handshake(timeout)
@@ -144,6 +141,8 @@ class AsyncZMQClient(Requester, BaseAsyncZMQ):
         done, _ = await asyncio.wait([task], timeout=seconds)
         if not done:
             raise TimeoutError(f"no handshake with server {self.server_id!r} in {timeout} ms")
+        if task is self._handshaking and _failed(task):
+            self._handshaking = None  # a failure is told once
         if task.cancelled():
             raise ConnectionAbortedError(f"the handshake with {self.server_id!r} was called off")
         task.result()
@@ -264,3 +263,7 @@ class AsyncZMQClient(Requester, BaseAsyncZMQ):
                 self.exit()
                 raise
         return self
+
+
+def _failed(task: asyncio.Task[None]) -> bool:
+    return task.done() and not task.cancelled() and task.exception() is not None

@@ -10,7 +10,7 @@ from enum import Enum, auto
 
 CONNECT_AFTER = (0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 """Seconds from one attempt to connect to the next; the last repeats."""
-CONNECT_TCP_AFTER = CONNECT_AFTER[3:]
+CONNECT_TCP_AFTER = CONNECT_AFTER[1:]
 """... where an attempt may take several times the way to another continent."""
 ASK_AFTER = (0.05, 0.1, 0.25, 0.5)
 """Seconds from one request for a handshake to the next; the last repeats."""

@@ -199,6 +199,10 @@ _UUID4 = (4 << 76) | (0b10 << 62)  # version nibble and variant bits of RFC 9562
 _SEQUENCE_BITS = 46
 
 
+EVENTS_PER_LIFE = 10**9
+"""Each life of a worker numbers its events from a multiple of this, so that a restart shows."""
+
+
 def event_id(sequence: int, time_ns: int | None = None) -> str:
     """A message id for an event that carries its sequence number and time.
 

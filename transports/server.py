@@ -50,7 +50,7 @@ class AsyncZMQServer(BaseZMQServer, BaseAsyncZMQ):
         >>> async def main():
         ...     context = zmq.asyncio.Context()
         ...     with AsyncZMQServer(id="bench", context=context, transport="INPROC") as server:
-        ...         client = AsyncZMQClient("me", "bench", transport="INPROC", context=context)
+        ...         client = AsyncZMQClient("me", "bench", False, "INPROC", context)
         ...         message_id = await client.async_send_request("stage", "x", "readproperty")
         ...         for request in await server.poll_requests():
         ...             await server.async_send_response(request, SerializableData(1.5))

@@ -1,7 +1,8 @@
-"""What a worker prints: whole lines, each with its worker.
+"""What a worker prints: whole lines, each with its worker and the request that printed it.
 
-A worker process has pipes for stdout and stderr. A worker that is a thread of a larger process
-shares them with its host; there `ThreadOutput` sorts what is printed by the printing thread.
+What Python code prints becomes records, by `sys.stdout` and `sys.stderr` of our own: in a worker
+process `ProcessOutput`, in a larger process that hosts workers as threads `ThreadOutput`. What C
+code prints goes to the process's file descriptors, where `workers.marks` tells whose it is.
 """
 
 from __future__ import annotations
@@ -10,20 +11,24 @@ import io
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Literal, TextIO, cast
 
 from workers import records
+from workers.marks import Marks
 
 MAX_LINE = 16 * 1024
 """Characters of a line that are kept; the rest of it is dropped and counted."""
 
+StreamName = Literal["stdout", "stderr"]
+
 
 def flush_by_line() -> None:
-    """Make this process's `sys.stdout` and `sys.stderr` hand over each line when it is complete.
+    """Make this process's output, of Python and of C code, reach the logs line by line.
 
-    On a pipe Python would keep stdout in a buffer, and the lines before a crash would die with it.
-    Characters that can't be encoded are written as escapes.
+    On a pipe both would keep stdout in a buffer, and the lines before a crash would die with it.
+    Characters that can't be encoded are written as escapes. Called by the thread that serves the
+    queued lane.
     """
     for name, stream in (("stdout", sys.stdout), ("stderr", sys.stderr)):
         if isinstance(stream, io.TextIOWrapper):
@@ -35,7 +40,22 @@ def flush_by_line() -> None:
                 errors="backslashreplace",
                 line_buffering=True,
             )
-            setattr(sys, name, fresh)
+            output = ProcessOutput(fresh, cast(StreamName, name))
+            records.at_unbind(output.finish)
+            setattr(sys, name, output)
+    _buffer_c_by_line()
+    records.mark_output(Marks())
+
+
+def _buffer_c_by_line() -> None:
+    """The same for what C code prints by stdio."""
+    import ctypes
+
+    with suppress(OSError, AttributeError, ValueError):  # a C library of another kind
+        libc = ctypes.CDLL(None)
+        stdout = ctypes.c_void_p.in_dll(libc, "stdout")
+        line_buffered = 1  # _IOLBF of glibc and musl
+        libc.setvbuf(stdout, None, line_buffered, ctypes.c_size_t(0))
 
 
 class _Lines:
@@ -58,34 +78,44 @@ class _Lines:
         return text, fields
 
 
-class ThreadOutput(io.TextIOBase):
-    """A text stream that turns what registered threads print into records of their worker.
+_Place = tuple[int, object]
+"""A thread, and the request that it works for: who began a line goes on with it."""
 
-    Threads are registered with `workers.records.register_thread`. What other threads print, and
-    what goes to `buffer` or to the file descriptor itself, reaches the original stream.
+
+class _Recorded(io.TextIOBase):
+    """A text stream that turns what is printed into records.
+
+    What goes to `buffer` or to the file descriptor itself reaches the original stream.
 
     Args:
         original: The stream that this one stands for.
         stream: Which of the two it is.
     """
 
-    def __init__(self, original: TextIO, stream: Literal["stdout", "stderr"]) -> None:
+    def __init__(self, original: TextIO, stream: StreamName) -> None:
         self.original = original
-        self.stream: Literal["stdout", "stderr"] = stream
-        self._lines = threading.local()
+        self.stream: StreamName = stream
+        self._begun: dict[_Place, _Lines] = {}
+
+    def claims(self) -> bool:
+        """Whether what is printed now becomes records."""
+        raise NotImplementedError
 
     def write(self, text: str) -> int:
         """Print text: complete lines become records, the rest waits for its end of line."""
-        if records.thread_worker() is None:
+        if not self.claims():
             return self.original.write(text)
         if not isinstance(text, str):
             raise TypeError(f"write() argument must be str, not {type(text).__name__}")
-        lines = self._pending()
+        place = _place()
+        lines = self._begun.pop(place, None) or _Lines()
         *whole, rest = text.split("\n")
         for part in whole:
             lines.add(part)
             self._hand_over(lines)
         lines.add(rest)
+        if lines.text:
+            self._begun[place] = lines
         return len(text)
 
     def writelines(self, lines: Iterable[str]) -> None:  # type: ignore[override]
@@ -94,21 +124,15 @@ class ThreadOutput(io.TextIOBase):
             self.write(line)
 
     def flush(self) -> None:
-        """Flush the original stream. A line of a worker stays until it is complete."""
-        if records.thread_worker() is None:
+        """Flush the original stream. A line that becomes a record stays until it is complete."""
+        if not self.claims():
             self.original.flush()
 
     def finish(self) -> None:
-        """Hand over what this thread printed without an end of line."""
-        lines = self._pending()
-        if lines.text:
+        """Hand over what was printed here without an end of line."""
+        lines = self._begun.pop(_place(), None)
+        if lines is not None:
             self._hand_over(lines)
-
-    def _pending(self) -> _Lines:
-        lines = getattr(self._lines, "pending", None)
-        if lines is None:
-            lines = self._lines.pending = _Lines()
-        return cast(_Lines, lines)
 
     def _hand_over(self, lines: _Lines) -> None:
         text, fields = lines.take()
@@ -134,8 +158,8 @@ class ThreadOutput(io.TextIOBase):
         return self.original.fileno()
 
     def isatty(self) -> bool:
-        """True when a registered thread isn't asking and the original stream is a terminal."""
-        return records.thread_worker() is None and self.original.isatty()
+        """Whether what is printed now goes to a terminal."""
+        return not self.claims() and self.original.isatty()
 
     def readable(self) -> bool:
         """False."""
@@ -146,18 +170,75 @@ class ThreadOutput(io.TextIOBase):
         return True
 
 
+class ThreadOutput(_Recorded):
+    """Records of what the threads print that `workers.records.register_thread` knows."""
+
+    def claims(self) -> bool:
+        """Whether this thread is a worker's."""
+        return records.thread_worker() is not None
+
+
+class ProcessOutput(_Recorded):
+    """Records of all that this process prints, once `workers.records` is configured.
+
+    The begin of a line that is flushed, such as a prompt, goes to the original stream, and the
+    rest of that line after it: it would be lost if the process were killed now.
+    """
+
+    def __init__(self, original: TextIO, stream: StreamName) -> None:
+        super().__init__(original, stream)
+        self._passed_on: set[_Place] = set()
+
+    def claims(self) -> bool:
+        """Whether records go anywhere."""
+        return records.is_configured()
+
+    def write(self, text: str) -> int:
+        """Print text: complete lines become records, the rest waits for its end of line."""
+        if not self._passed_on or _place() not in self._passed_on:
+            return super().write(text)
+        rest, newline, after = text.partition("\n")
+        self.original.write(rest + newline)
+        if newline:
+            self._passed_on.discard(_place())
+            super().write(after)
+        return len(text)
+
+    def flush(self) -> None:
+        """Flush all, the begin of a line as well."""
+        place = _place()
+        lines = self._begun.pop(place, None)
+        if lines is not None:
+            self._passed_on.add(place)
+            self.original.write(lines.take()[0])
+        self.original.flush()
+
+    def finish(self) -> None:
+        """Hand over what was printed here without an end of line."""
+        if _place() in self._passed_on:
+            self.write("\n")
+        super().finish()
+
+
+def _place() -> _Place:
+    return threading.get_ident(), records.bound_request()
+
+
 def install_thread_output() -> Callable[[], None]:
     """Put a `ThreadOutput` in the place of `sys.stdout` and of `sys.stderr`.
 
     Returns:
         A function that puts the former streams back.
     """
-    stdout, stderr = sys.stdout, sys.stderr
-    sys.stdout = cast(TextIO, ThreadOutput(stdout, "stdout"))
-    sys.stderr = cast(TextIO, ThreadOutput(stderr, "stderr"))
+    former = sys.stdout, sys.stderr
+    stdout, stderr = ThreadOutput(former[0], "stdout"), ThreadOutput(former[1], "stderr")
+    sys.stdout, sys.stderr = cast(TextIO, stdout), cast(TextIO, stderr)
+    forget = [records.at_unbind(stdout.finish), records.at_unbind(stderr.finish)]
 
     def restore() -> None:
-        sys.stdout, sys.stderr = stdout, stderr
+        sys.stdout, sys.stderr = former
+        for call in forget:
+            call()
 
     return restore
 

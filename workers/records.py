@@ -23,6 +23,7 @@ from typing import Any
 import structlog
 from structlog.contextvars import get_contextvars
 
+from workers.marks import Marks
 from workers.record_pipe import RecordLine, RecordPipe, Stream, encode, safe_repr
 
 LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
@@ -53,6 +54,8 @@ class _Settings:
 
 
 _settings: _Settings | None = None
+_marks: Marks | None = None
+_at_unbind: list[Callable[[], None]] = []
 _threads: dict[int, tuple[str, int]] = {}
 
 
@@ -125,6 +128,22 @@ def set_level(level: str) -> None:
                 handler.setLevel(weight)
 
 
+def mark_output(marks: Marks | None) -> None:
+    """Have marks written into this process's standard streams for each request; None ends it."""
+    global _marks
+    _marks = marks
+
+
+def at_unbind(call: Callable[[], None]) -> Callable[[], None]:
+    """Have a function called where a request ends, while it is still bound.
+
+    Returns:
+        A function that ends this.
+    """
+    _at_unbind.append(call)
+    return lambda: _at_unbind.remove(call)
+
+
 def bind_request(request_id: str | int, member: str) -> None:
     """Put a request's id and member on the records made from here on in this context.
 
@@ -132,11 +151,27 @@ def bind_request(request_id: str | int, member: str) -> None:
     their own.
     """
     _request.set((request_id, member))
+    if _marks is not None and _settings is not None:
+        _marks.begin(str(request_id), member)
 
 
 def unbind_request() -> None:
     """End what `bind_request` began."""
+    for call in _at_unbind:
+        call()
     _request.set(None)
+    if _marks is not None and _settings is not None:
+        _marks.end()
+
+
+def bound_request() -> tuple[str | int, str] | None:
+    """Id and member of the request that this context works for."""
+    return _request.get()
+
+
+def is_configured() -> bool:
+    """Whether records of this process go anywhere."""
+    return _settings is not None
 
 
 def register_thread(worker: str, incarnation: int) -> None:

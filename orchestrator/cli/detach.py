@@ -46,6 +46,7 @@ def start_detached(config: RigConfig) -> int:
         )
     with saying_on_stop(f"rig {config.rig} goes on in the background, pid {process.pid}"):
         status = _await(config.rig, process, log)
+    process.returncode = 0  # left to itself on purpose, of which Popen would warn
     print_out(f"rig {config.rig} runs: pid {process.pid}, {', '.join(status['addresses'])}")
     print_out(f"its output: {log}")
     print_out("")

@@ -229,8 +229,7 @@ def store_of(rig: str | None) -> Path:
     Raises:
         CommandError: There are none, or several to choose from.
     """
-    from orchestrator.errors import RigNotReachable
-    from orchestrator.runtime import RIG_ID, running_rigs, state_dir
+    from orchestrator.runtime import RIG_ID, state_dir
 
     name = rig or os.environ.get("ORCH_RIG") or None
     base = state_dir()
@@ -248,10 +247,7 @@ def store_of(rig: str | None) -> Path:
     if not stored:
         raise CommandError(f"there are no logs in {base}: no rig has run yet", Exit.NOT_REACHABLE)
     if len(stored) > 1:
-        try:
-            live = [each for each in running_rigs() if each in stored]
-        except RigNotReachable:
-            live = []
+        live = [each for each in _running() if each in stored]
         if len(live) != 1:
             raise CommandError(
                 f"several rigs have logs: {', '.join(stored)}; choose with --rig or $ORCH_RIG",
@@ -259,6 +255,16 @@ def store_of(rig: str | None) -> Path:
             )
         stored = live
     return base / stored[0] / "logs"
+
+
+def _running() -> list[str]:
+    from orchestrator.errors import RigNotReachable
+    from orchestrator.runtime import running_rigs
+
+    try:
+        return running_rigs()
+    except RigNotReachable:
+        return []  # the logs can be read all the same
 
 
 def _stored(base: Path) -> list[str]:
@@ -306,13 +312,14 @@ def _tidy(folder: Path, chosen: Chosen) -> int:
 
 def _list_runs(found: Logs, chosen: Chosen) -> int:
     from orchestrator.cli.show import print_table
-    from orchestrator.logs.show import run_lines
+    from orchestrator.logs.show import run_rows
 
     runs = [(run, None if run.ended else found.last_time(run)) for run in found.runs()]
+    is_running = found.folder.parent.name in _running()
     if not runs:
         raise CommandError(f"there are no runs in {found.folder}", Exit.NOT_REACHABLE)
     headers = ["LAST", "RUN", "STARTED", "ENDED", "HOW", "CONFIG"]
-    rows = run_lines(runs, utc=chosen.utc)
+    rows = run_rows(runs, is_running=is_running, utc=chosen.utc)
     print_table(headers, [[(text, "") for text in row] for row in rows], right=[0, 1])
     return Exit.DONE
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import EllipsisType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -22,12 +22,7 @@ from orchestrator.cli.options import (
 from orchestrator.cli.rigs import check_member, open_rig, reading
 from orchestrator.cli.show import clock, is_terminal, print_value, to_json, to_line
 
-if TYPE_CHECKING:
-    pass
-
 Timeout = float | EllipsisType | None
-NEXT_LIFE = 10**8
-"""Each life of a worker numbers its events from a base of its own: a gap beyond any real loss."""
 
 
 @click.command(cls=NumbersCommand)
@@ -109,11 +104,14 @@ def watch(worker: str, event: str, count: int | None, as_json: bool) -> None:
         check_member(rig, worker, "events", event)
         with reading(), rig[worker].subscribe(event) as events:
             say(f"watching {worker}.{event}")
-            missed = 0
+            missed = restarts = 0
             for number, each in enumerate(events, 1):
                 if events.missed > missed:
                     _say_missed(events.missed - missed)
                     missed = events.missed
+                if events.restarts > restarts:
+                    say("the worker was restarted; events may be missing")
+                    restarts = events.restarts
                 value = to_line(each.value) if people else to_json(each.value)
                 print_out(f"{clock(each.time, short=people)} {value}")
                 if number == count:
@@ -121,7 +119,4 @@ def watch(worker: str, event: str, count: int | None, as_json: bool) -> None:
 
 
 def _say_missed(count: int) -> None:
-    if count >= NEXT_LIFE:
-        say("the worker was restarted; events may be missing")
-    else:
-        say(f"{count} event{'s'[: count != 1]} missed")
+    say(f"{count} event{'s'[: count != 1]} missed")

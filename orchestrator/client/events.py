@@ -18,7 +18,7 @@ from orchestrator.client.presence import INTERVAL, UNANSWERED
 from orchestrator.client.wakeup import Wakeup
 from orchestrator.errors import RigLost, RigNotReachable
 from transports.errors import SerializationError
-from transports.messages import FRAMES, decode_event_header, read_event_id
+from transports.messages import EVENTS_PER_LIFE, FRAMES, decode_event_header, read_event_id
 from transports.serializers import join_result
 
 _IN = int(zmq.POLLIN)
@@ -54,8 +54,9 @@ class Subscription:
         context: Where the socket is made; the process's own if left out.
 
     Attributes:
-        missed: How many events were lost on the way, as told by gaps in the sequence; each life
-            of a worker numbers its events from far above the last one's.
+        missed: How many events were lost on the way, as told by gaps in the sequence.
+        restarts: How often the worker was restarted in between; the last events of the life
+            before may be missing then, which `missed` can't count.
         topic: The topic.
 
     Raises:
@@ -74,6 +75,7 @@ class Subscription:
         self.topic = topic
         self.timeout = timeout
         self.missed = 0
+        self.restarts = 0
         self._address = address
         self._topic = topic.encode()
         self._last: int | None = None
@@ -227,6 +229,17 @@ class Subscription:
                     return event
         return None
 
+    def _count(self, sequence: int) -> None:
+        """Notice a gap; how far the life before this one had come isn't known."""
+        last, self._last = self._last, sequence
+        if last is None:
+            return
+        restarts = sequence // EVENTS_PER_LIFE - last // EVENTS_PER_LIFE
+        if restarts > 0:
+            self.restarts += restarts
+            last = sequence // EVENTS_PER_LIFE * EVENTS_PER_LIFE
+        self.missed += max(sequence - last - 1, 0)
+
     def _read(self, frames: list[zmq.Frame]) -> Event | None:
         try:
             header = decode_event_header(frames[2].buffer)
@@ -239,9 +252,7 @@ class Subscription:
             )
         except (msgspec.DecodeError, SerializationError, ValueError):
             return None
-        if self._last is not None and sequence > self._last + 1:
-            self.missed += sequence - self._last - 1
-        self._last = sequence
+        self._count(sequence)
         return Event(value, time, sequence)
 
 

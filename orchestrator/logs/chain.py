@@ -174,7 +174,7 @@ class Chain:
                 self.release()
                 self._is_full = True
             remove_old(self._folder, size=self._keep.size, age=self._keep.age)
-        except OSError as error:
+        except (OSError, sqlite3.Error) as error:
             self._tell("warning", f"old log segments can't be removed: {error}")
 
 

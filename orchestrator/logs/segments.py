@@ -31,6 +31,7 @@ _NAME = re.compile(r"([0-9]{6,})\.db", re.ASCII)
 # Rows of one statement: sqlite3 gives up the interpreter's lock for each statement that runs, and
 # a thread that wants it back from a busy one waits for milliseconds.
 _ROWS = (512, 64, 8, 1)
+_PAGE_SIZE = 4096
 _BUSY = 5.0  # seconds; a reader that recovers the file after a crash holds it for a moment
 
 # No index on the time alone: workers are few, and (worker, time) serves for all of them as well.
@@ -223,6 +224,7 @@ class Segment:
 
     def _prepare(self) -> None:
         execute = self._connection.execute
+        execute(f"PRAGMA page_size = {_PAGE_SIZE}")
         execute("PRAGMA journal_mode = WAL")
         # A commit survives the death of any process; a power failure may take the last ones.
         execute("PRAGMA synchronous = NORMAL")
@@ -275,8 +277,15 @@ class Segment:
 
     @property
     def size(self) -> int:
-        """Bytes of its files; -1 when somebody has deleted it."""
-        return segment_size(self.path) if self.path.exists() else -1
+        """Bytes that it will have when it is closed; -1 when somebody has deleted it.
+
+        Raises:
+            sqlite3.Error: It can't be read.
+        """
+        if not self.path.exists():
+            return -1
+        (pages,) = self._connection.execute("PRAGMA page_count").fetchone()
+        return int(pages) * _PAGE_SIZE
 
     def close(self) -> None:
         """Close it, whatever state it is in."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -57,6 +57,8 @@ class Printer:
         ]
         if about:
             parts.append(self._paint(f"[{escape(' '.join(about))}]", _DIM))
+        if entry.logger is not None:
+            parts.append(self._paint(f"{escape(entry.logger)}:", _DIM))
         parts.append(shown(entry.event))
         parts += [f"{shown(key)}={value_text(item)}" for key, item in (entry.fields or {}).items()]
         if entry.exception is not None:
@@ -108,26 +110,30 @@ class Printer:
         return f"\x1b[{code}m{text}\x1b[0m" if self._colour and code else text
 
 
-def run_lines(runs: Iterable[tuple[Run, float | None]], *, utc: bool) -> list[list[str]]:
+def run_rows(
+    runs: Sequence[tuple[Run, float | None]], *, is_running: bool, utc: bool
+) -> list[list[str]]:
     """Rows of a table of runs: number from the last, number, start, end, how it ended, config.
 
     Args:
         runs: Each with the time of its last record, the first run first.
+        is_running: The last one isn't over.
         utc: Times in UTC.
     """
-    known = list(runs)
     rows = []
-    for place, (run, last) in enumerate(known):
-        offset = place - len(known) + 1
-        ended = run.ended if run.ended is not None else last
-        ending = run.ending or ("" if offset == 0 else "not known: nobody was left to tell")
+    for place, (run, last) in enumerate(runs, 1 - len(runs)):
+        ended, ending = run.ended, run.ending
+        if ended is None and place == 0 and is_running:
+            ending = "running"
+        elif ended is None:
+            ended, ending = last, "crashed"
         rows.append(
             [
-                str(offset),
+                str(place),
                 str(run.number),
                 clock(run.started, utc=utc),
                 "-" if ended is None else clock(ended, utc=utc),
-                escape(ending),
+                escape(ending or "-"),
                 escape(run.config or "-"),
             ]
         )

@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import numpy as np
 import pytest
@@ -265,10 +266,11 @@ class Stranger:
     """A raw DEALER at the rig's front."""
 
     def __init__(self, rig: RunningRig) -> None:
+        self.id = f"stranger-{uuid4()}"
         self.context = zmq.Context()
         self.socket = self.context.socket(zmq.DEALER)
         self.socket.linger = 0
-        self.socket.setsockopt_string(zmq.IDENTITY, "stranger")
+        self.socket.setsockopt_string(zmq.IDENTITY, self.id)
         state = json.loads((rig.folder / "run" / "nasty" / "state.json").read_text())
         self.socket.connect(state["addresses"][0])
 
@@ -276,12 +278,12 @@ class Stranger:
         """Send frames and return the answer."""
         self.socket.send_multipart(frames)
         assert self.socket.poll(10_000), "no answer"
-        return ResponseMessage([b"stranger", *self.socket.recv_multipart()])
+        return ResponseMessage([self.id.encode(), *self.socket.recv_multipart()])
 
     def request(self, **fields: object) -> list[bytes]:
         """The frames of a good request, with header fields replaced or added."""
         message = RequestMessage.craft_from_arguments(
-            "nasty", "stranger", "two", "add", "invokeaction"
+            "nasty", self.id, "two", "add", "invokeaction"
         )
         header = json.loads(bytes(message.byte_array[2])) | fields
         return [b"", json.dumps(header).encode(), b'{"a": 1}', b""]

@@ -298,10 +298,8 @@ def test_a_pool_tells_its_callers_and_comes_back_by_itself(place: Place) -> None
     asyncio.run(main())
 
 
+@pytest.mark.parametrize("place", ["INPROC"], indirect=True)
 def test_one_server_of_a_pool_that_went_leaves_the_others(place: Place) -> None:
-    if place.transport != "INPROC":
-        pytest.skip("one address for one server")
-
     async def main() -> None:
         with Echo(place) as echo:
             async with pool_of(place, "stage") as pool:
@@ -357,10 +355,8 @@ def test_a_pool_refuses_what_does_not_fit(place: Place, echo: Echo) -> None:
     asyncio.run(main())
 
 
+@pytest.mark.parametrize("place", ["IPC", "TCP"], indirect=True)
 def test_a_pool_with_a_context_of_its_own_ends_it(place: Place, echo: Echo) -> None:
-    if place.transport == "INPROC":
-        pytest.skip("inproc is private to one context")
-
     async def main() -> zmq.asyncio.Context:
         pool = MessageMappedZMQClientPool("pool", ["me"], [SERVER], transport=place.address)
         with pool:

@@ -397,9 +397,8 @@ def test_a_context_of_asyncio_is_refused(place: Place) -> None:
         AsyncZMQClient("me", SERVER, context=place.context, socket_address=place.address)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("place", ["IPC", "TCP"], indirect=True)
 def test_a_client_with_a_context_of_its_own_ends_it(place: Place, echo: Echo) -> None:
-    if place.transport == "INPROC":
-        pytest.skip("inproc is private to one context")
     with SyncZMQClient("me", SERVER, True, "IPC", socket_address=place.address) as client:
         assert echoed(client, 1) == 1
         context = client.context

@@ -235,9 +235,8 @@ def test_the_address_has_three_names(
         settle(publisher, consumer)
 
 
+@pytest.mark.parametrize("place", ["INPROC", "IPC"], indirect=True)
 def test_a_publisher_is_found_by_its_id(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    if place.transport == "TCP":
-        pytest.skip("a tcp address doesn't follow from an id")
     publisher_id = "bench/event-publisher"
     with short_folder() as home:
         monkeypatch.setenv("HOME", str(home))
@@ -314,10 +313,8 @@ def test_topics_are_claimed(place: Place, publisher: EventPublisher) -> None:
         publisher.publish(object(), 1)
 
 
+@pytest.mark.parametrize("place", ["IPC", "TCP"], indirect=True)
 def test_a_consumer_outlives_its_publisher(place: Place) -> None:
-    if place.transport == "INPROC":
-        pytest.skip("an inproc connection ends with its publisher")
-
     def publish() -> EventPublisher:
         return EventPublisher("p", context=place.context, socket_address=place.address)
 

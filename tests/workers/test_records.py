@@ -7,6 +7,7 @@ import asyncio
 import json
 import logging
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,6 +24,7 @@ import pytest
 import structlog
 
 from workers import output, records
+from workers.marks import Marks
 from workers.record_pipe import MAX_RECORD, RecordLine, RecordPipe, encode
 
 
@@ -444,9 +447,124 @@ def test_a_forked_child_can_log():
     assert [record["event"] for record in found] == ["child"]
 
 
-def test_output_is_flushed_by_line():
-    _, done = run("output.flush_by_line(); print('out \\udcff'); import os; os._exit(0)")
-    assert done.stdout == "out \\udcff\n"
+# --- what a worker process prints
+
+
+def printed(code: str) -> tuple[list[tuple[str, str | None, str]], str]:
+    """What `code` printed in a worker process: (stream, request, text) of records; and the rest.
+
+    The rest is what reached stdout itself, the marks' key replaced.
+    """
+    found, done = run(f"output.flush_by_line()\n{code}\nimport os; os._exit(0)")
+    assert done.returncode == 0, done.stderr
+    key = re.search(r"\x1eorch-marks ([0-9a-f]{16})\n", done.stdout)
+    rest = done.stdout if key is None else done.stdout.replace(key[1], "KEY")
+    return [(each["stream"], each.get("request"), each["event"]) for each in found], rest
+
+
+def test_what_python_code_prints_is_a_record():
+    found, rest = printed(r"print('out \udcff'); print('a\nb\n', file=sys.stderr)")
+    assert found == [
+        ("stdout", None, "out \\udcff"),
+        ("stderr", None, "a"),
+        ("stderr", None, "b"),
+        ("stderr", None, ""),
+    ]
+    assert rest == ""
+
+
+def test_what_is_printed_while_a_request_runs_carries_it():
+    found, _ = printed(
+        "records.bind_request('1f', 'move'); print('in'); print('torn', end='')\n"
+        "records.unbind_request(); print('out')"
+    )
+    assert found == [("stdout", "1f", "in"), ("stdout", "1f", "torn"), ("stdout", None, "out")]
+
+
+def test_lines_of_interleaved_tasks_are_kept_apart():
+    found, _ = printed(
+        "import asyncio\n"
+        "async def task(name):\n"
+        "    records.bind_request(name, 'move')\n"
+        "    for part in ('a', 'b', 'c\\n', 'd'):\n"
+        "        sys.stdout.write(part); await asyncio.sleep(0)\n"
+        "    records.unbind_request()\n"
+        "async def main(): await asyncio.gather(*(task(n) for n in ('1', '2', '3')))\n"
+        "asyncio.run(main())"
+    )
+    assert sorted(found) == [("stdout", name, text) for name in "123" for text in ("abc", "d")]
+
+
+def test_the_begin_of_a_line_is_not_lost_once_it_is_flushed():
+    found, rest = printed("print('50 %', end='', flush=True); print(' done'); print('next')")
+    assert found == [("stdout", None, "next")]
+    assert rest == "50 % done\n"
+
+
+def test_a_flushed_begin_ends_with_its_request():
+    found, rest = printed(
+        "records.bind_request('1f', 'move'); print('half', end='', flush=True)\n"
+        "records.unbind_request(); print('next')"
+    )
+    assert found == [("stdout", None, "next")]
+    assert re.sub(r"\[\d+\.\d+", "[TIME", rest) == (
+        '\n\x1eorch-marks KEY\n\n\x1eKEY[TIME,"1f","move"]\nhalf\n\n\x1eKEY[TIME]\n'
+    )
+
+
+def test_bytes_go_where_they_went():
+    found, rest = printed("sys.stdout.buffer.write(b'raw\\n'); sys.stdout.flush()")
+    assert (found, rest) == ([], "raw\n")
+    found, rest = printed("import os; os.write(sys.stdout.fileno(), b'raw\\n')")
+    assert (found, rest) == ([], "raw\n")
+
+
+def test_what_c_code_prints_survives_a_kill():
+    _, done = run(
+        "output.flush_by_line()\nimport ctypes, os, signal\n"
+        "ctypes.CDLL(None).puts(b'from C'); os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    assert done.stdout == "from C\n"
+
+
+def test_marks_are_of_the_thread_that_serves_the_queue():
+    _, rest = printed(
+        "def other(): records.bind_request('2e', 'abort'); records.unbind_request()\n"
+        "thread = threading.Thread(target=other); thread.start(); thread.join()"
+    )
+    assert rest == ""
+
+
+def test_a_full_pipe_keeps_no_request():
+    read_fd, write_fd = os.pipe()
+    marks = Marks((write_fd,))
+    for _ in range(5000):  # some hundred kilobytes
+        marks.begin("1f", "move")
+        marks.end()
+    marks.close()
+    os.close(read_fd)
+    os.close(write_fd)
+
+
+def test_only_pipes_get_marks(tmp_path: Path):
+    with (tmp_path / "file").open("wb") as file:
+        marks = Marks((file.fileno(),))
+        marks.begin("1f", "move")
+        marks.close()
+    assert (tmp_path / "file").read_bytes() == b""
+
+
+def test_a_mark_is_written_whole_or_not_at_all():
+    read_fd, write_fd = os.pipe()
+    marks = Marks((write_fd,))
+    marks.begin("x" * 10_000, "move")
+    marks.begin("1f", "a\nb")
+    marks.close()
+    os.close(write_fd)
+    with os.fdopen(read_fd, "rb") as stream:
+        lines = stream.read().split(b"\n")
+    assert [line[-5:] for line in lines if line.startswith(b"\x1e")][2:] == [rb'\nb"]']
+    assert max(map(len, lines)) < 100
 
 
 # --- what threads of one process print
