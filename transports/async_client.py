@@ -12,7 +12,7 @@ from transports.messages import ResponseMessage
 from transports.requester import HANDSHAKE_TIMEOUT, POLL_TIMEOUT, GivenContext, Requester
 from transports.serializers import PreserializedData, SerializableData
 from transports.sockets import BaseAsyncZMQ
-from transports.tasks import Tasks
+from transports.tasks import Tasks, in_event_loop
 from transports.waiting import Steps, Threads
 
 if TYPE_CHECKING:
@@ -97,9 +97,7 @@ class AsyncZMQClient(Requester, BaseAsyncZMQ):
                 `handshake_complete` raises it.
         """
         steps = self._shake_hands(None if timeout is None else timeout / 1000)
-        try:
-            asyncio.get_running_loop()
-        except RuntimeError:
+        if not in_event_loop():
             self._run_blocking(steps)
             return
         if self._handshaking is not None and not self._handshaking.done():

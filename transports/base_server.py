@@ -119,15 +119,15 @@ class BaseZMQServer(BaseZMQ):
             return
         import asyncio
 
+        from transports.tasks import in_event_loop
+
         async def finish() -> None:
             await work
 
-        try:
-            loop = asyncio.get_running_loop()
-        except RuntimeError:
+        if not in_event_loop():
             asyncio.run(finish())
             return
-        task = loop.create_task(finish())
+        task = asyncio.create_task(finish())
         self._background.add(task)  # the loop itself keeps no reference
         task.add_done_callback(self._performed)
 

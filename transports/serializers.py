@@ -258,7 +258,7 @@ def split_result(value: Any) -> tuple[Buffer, str, Buffer, str]:
     """Spread a result over payload and raw frame.
 
     Bytes travel raw, a numpy array raw as .npy; a pair whose second element is either has its
-    first element in the payload; anything else is JSON.
+    first element in the payload; a SerializableData as it says; anything else is JSON.
 
     Returns:
         payload, its content type, raw frame, its content type
@@ -281,6 +281,8 @@ def split_result(value: Any) -> tuple[Buffer, str, Buffer, str]:
             raw, raw_type = bytes(body), OCTETS
         else:
             raw, raw_type = encode_array(body), NPY
+    if isinstance(payload, SerializableData):
+        return payload.serialize(), payload.content_type or JSON, raw, raw_type
     return encode(payload, JSON), JSON, raw, raw_type
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 import sys
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
+from workers.adapters import Publish, adapt, complete
 from workers.describe import Description, describe, nearest
 from workers.errors import BootError, SpecError, Terminated
 from workers.failures import strip
@@ -31,12 +33,15 @@ class Hosted:
         description: Its members.
         close: Closes it; None when it has nothing of the kind.
         close_name: Name of the method that `close` calls.
+        attach: For a driver that publishes by itself, changes of its properties included:
+            gives it a publisher, or takes that away.
     """
 
     driver: object
     description: Description
     close: Callable[[], Any] | None
     close_name: str
+    attach: Callable[[Publish | None], None] | None = None
 
 
 def host(
@@ -100,6 +105,13 @@ def close(method: Callable[[], Any], name: str, wait: Callable[[Any], Any]) -> N
 
 def _hosted(driver: object, spec: WorkerSpec) -> Hosted:
     kind = type(driver)
+    adapted = adapt(driver, spec)
+    if adapted is not None:
+        name = _stop_method(kind, spec, adapted.inert)
+        stop: Callable[..., Any] | None = getattr(driver, name) if name else None
+        if stop is not None and name == "__exit__":
+            stop = functools.partial(stop, None, None, None)
+        return Hosted(adapted.driver, adapted.description, stop, name, adapted.attach)
     name = _stop_method(kind, spec)
     if name != "__exit__":
         description = describe(kind, concurrent=spec.concurrent, place=spec.place)
@@ -114,10 +126,11 @@ def _hosted(driver: object, spec: WorkerSpec) -> Hosted:
     return Hosted(driver, description, lambda: leave(None, None, None), name)
 
 
-def _stop_method(kind: type, spec: WorkerSpec) -> str:
+def _stop_method(kind: type, spec: WorkerSpec, inert: tuple[str, ...] = ()) -> str:
     wanted = spec.stop_with
     if wanted is None:
-        return next((name for name in STOP_METHODS if callable(getattr(kind, name, None))), "")
+        usual = (name for name in STOP_METHODS if name not in inert)
+        return next((name for name in usual if callable(getattr(kind, name, None))), "")
     if not callable(getattr(kind, wanted, None)):
         at = f"{spec.place}: " if spec.place else ""
         names = [name for name in dir(kind) if callable(getattr(kind, name, None))]
@@ -165,7 +178,7 @@ def build(target: Callable[..., Any], spec: WorkerSpec, wait: Callable[[Any], An
         SpecError: It gave nothing to host.
         Exception: Whatever the driver raises.
     """
-    built = target(*spec.args, **spec.kwargs)
+    built = target(*spec.args, **complete(target, spec))
     if hasattr(type(built), "__await__"):
         built = wait(built)
     if built is None:

@@ -60,7 +60,7 @@ def describe(cls: type, *, concurrent: Iterable[str] = (), place: str = "") -> D
         kind, affordance = members.affordance(name)
         if kind is not None:
             description[kind][name] = affordance
-    _mark_concurrent(description, set(concurrent), place)
+    mark_concurrent(description, set(concurrent), place)
     return description
 
 
@@ -80,7 +80,17 @@ def nearest(name: str, names: Iterable[str]) -> str:
     return f"; did you mean {close[0]!r}?" if close else ""
 
 
-def _mark_concurrent(description: Description, names: set[str], place: str) -> None:
+def mark_concurrent(description: Description, names: set[str], place: str) -> None:
+    """Let members run beside the queued ones.
+
+    Args:
+        description: What they are members of; it is changed.
+        names: Their names.
+        place: Where these stand in the configuration, for the error.
+
+    Raises:
+        SpecError: One is no property or action.
+    """
     for name in sorted(names):
         for kind in (PROPERTY, ACTION):
             if name in description[kind]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import socket
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -61,6 +63,7 @@ class Server:
         self._hosted: boot.Hosted | None = None
         self._lane: ConcurrentLane | None = None
         self._attached: list[BoundEvent] = []
+        self._detach: Callable[[], None] = _do_nothing
         self._loop = EventLoop(f"{spec.worker}-asyncio", enter)
         self._link = open_lane(context, spec.link, spec.token, QUEUED)
         self._events = EventPublisher(
@@ -95,7 +98,7 @@ class Server:
             rig=spec.rig,
             worker=spec.worker,
             wait=self._loop.wait,
-            seen=ChangeWatcher(self._events).seen,
+            seen=_leave_alone if hosted.attach else ChangeWatcher(self._events).seen,
             request_addresses=spec.request_addresses,
             event_addresses=spec.event_addresses,
         )
@@ -145,6 +148,7 @@ class Server:
         self._close_driver()
         for event in self._attached:
             event.attach(None)
+        self._detach()
         self._loop.stop()
         if self._lane is not None:
             self._lane.stop()
@@ -165,6 +169,10 @@ class Server:
             self.busy = False
 
     def _attach_events(self, hosted: boot.Hosted) -> None:
+        if hosted.attach is not None:
+            hosted.attach(self._events.publish)
+            self._detach = functools.partial(hosted.attach, None)
+            return
         for name in hosted.description["events"]:
             event = getattr(hosted.driver, name)
             if isinstance(event, BoundEvent):
@@ -186,3 +194,11 @@ class Server:
         with contextlib.suppress(BlockingIOError):
             if self._wake is not None:
                 self._wake.recv(4096)
+
+
+def _do_nothing() -> None:
+    pass
+
+
+def _leave_alone(name: str, value: Any) -> None:
+    """A driver that publishes by itself sees to the changes of its properties too."""

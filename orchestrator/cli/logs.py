@@ -191,7 +191,7 @@ def logs(ctx: click.Context, /, **options: Any) -> int:
         return _tidy(folder, chosen)
     from orchestrator.logs.query import Logs
 
-    found = Logs(folder, _say_damage)
+    found = Logs(folder, say_damage)
     if chosen.list_runs:
         return _list_runs(found, chosen)
     return _show(found, chosen)
@@ -283,7 +283,8 @@ def _none_of(rig: str, stored: list[str]) -> str:
     return f"rig {rig} has no logs: it has never run; there are logs of {', '.join(stored)}{near}"
 
 
-def _say_damage(path: Path, reason: str) -> None:
+def say_damage(path: Path, reason: str) -> None:
+    """Tell of a segment that can't be read."""
     say(f"log segment {path} can't be read: {reason}")
 
 
@@ -354,12 +355,10 @@ def _query(found: Logs, chosen: Chosen) -> Query:
 
 
 def _run_number(found: Logs, wanted: int) -> int:
-    numbers = [run.number for run in found.runs()]
-    if wanted > 0 and wanted in numbers:
-        return wanted
-    if wanted <= 0 and -wanted < len(numbers):
-        return numbers[wanted - 1]
-    raise CommandError(f"there is no run {wanted}; see: orch logs --list-runs", Exit.USAGE)
+    try:
+        return found.run_number(wanted)
+    except ValueError as error:
+        raise CommandError(str(error), Exit.USAGE) from error
 
 
 def _show(found: Logs, chosen: Chosen) -> int:

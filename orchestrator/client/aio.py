@@ -267,7 +267,8 @@ class AsyncWorker:
     def subscribe(self, event: str, /, timeout: float | None = None) -> AsyncSubscription:
         """Subscribe to an event: `async for event in worker.subscribe("moved")`.
 
-        It is live once the loop has begun, or `async with` has been entered.
+        It is being made from here on: requests that are made after this call wait until it is
+        live. Must be called while the event loop runs.
 
         Args:
             event: Its name, or that of an observable property.

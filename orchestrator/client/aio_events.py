@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from orchestrator.client.events import Event, Subscription
@@ -17,11 +17,25 @@ _READ_AHEAD = 100
 
 
 async def request(session: Session, exchange: Exchange) -> Any:
-    """Send a request and await its answer. Raises as `Connection.request` does."""
+    """Send a request and await its answer. Raises as `Connection.request` does.
+
+    Subscriptions that were asked for before it are live before it is sent, so that they see what
+    it causes.
+    """
+    if session.opening:
+        await asyncio.wait(session.opening)
+    return await _send(session, exchange)
+
+
+async def _send(session: Session, exchange: Exchange) -> Any:
     return await asyncio.wrap_future(session.connection.submit(exchange))
 
 
-async def run(session: Session, recipe: Recipe[T]) -> T:
+async def run(
+    session: Session,
+    recipe: Recipe[T],
+    send: Callable[[Session, Exchange], Awaitable[Any]] = request,
+) -> T:
     """Run a recipe with requests that are awaited."""
     answer = None
     while True:
@@ -30,7 +44,7 @@ async def run(session: Session, recipe: Recipe[T]) -> T:
         except StopIteration as end:
             result: T = end.value
             return result
-        answer = await request(session, exchange)
+        answer = await send(session, exchange)
 
 
 class AsyncSubscription:
@@ -60,6 +74,10 @@ class AsyncSubscription:
         self._subscription: Subscription | None = None
         self._queue: asyncio.Queue[Event | Exception | None] = asyncio.Queue()
         self._room = threading.Semaphore(_READ_AHEAD)
+        self._opening = asyncio.ensure_future(self._open())
+        self._opening.add_done_callback(_notice)
+        session.opening.add(self._opening)
+        self._opening.add_done_callback(session.opening.discard)
 
     @property
     def missed(self) -> int:
@@ -67,7 +85,7 @@ class AsyncSubscription:
         return self._subscription.missed if self._subscription else 0
 
     async def __aenter__(self) -> AsyncSubscription:
-        await self._open()
+        await asyncio.shield(self._opening)
         return self
 
     async def __aexit__(self, *exc: object) -> None:
@@ -78,8 +96,7 @@ class AsyncSubscription:
 
     async def __anext__(self) -> Event:
         """The next event. Raises as `Subscription.__next__` does, but StopAsyncIteration."""
-        if self._subscription is None:
-            await self._open()
+        await asyncio.shield(self._opening)
         try:
             async with asyncio.timeout(self._timeout):
                 item = await self._queue.get()
@@ -97,13 +114,14 @@ class AsyncSubscription:
 
     def stop(self) -> None:
         """End the subscription, and the iteration over it."""
+        self._opening.cancel()
         if self._subscription is not None:
             self._subscription.close()
         self._room.release()  # a reader that waits for room looks again
 
     async def _open(self) -> None:
         topic, address = await run(
-            self._session, self._session.event_source(self._worker, self._event)
+            self._session, self._session.event_source(self._worker, self._event), _send
         )
         self._subscription = await asyncio.to_thread(Subscription, address, topic)
         self._keep(self._subscription)
@@ -113,6 +131,12 @@ class AsyncSubscription:
             name=f"orch-events-{topic}",
             daemon=True,
         ).start()
+
+
+def _notice(opening: asyncio.Future[None]) -> None:
+    """Keep a failure for whoever iterates; asyncio needn't complain that nobody has yet."""
+    if not opening.cancelled():
+        opening.exception()
 
 
 def _read_ahead(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterable
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from orchestrator.client.connection import Connection
 from orchestrator.client.exchange import Exchange, Timeout, call_arguments, goes_raw
@@ -18,6 +18,9 @@ from orchestrator.words import did_you_mean
 from transports.endpoints import Endpoint, parse_endpoint
 from transports.errors import AddressError
 from transports.messages import ZMQ_TRANSPORTS, Operation
+
+if TYPE_CHECKING:
+    import asyncio
 
 T = TypeVar("T")
 Recipe = Generator[Exchange, Any, T]
@@ -71,6 +74,7 @@ class Session:
     Attributes:
         connection: The connection.
         workers: Names of the workers as of the last status.
+        opening: Subscriptions of asyncio clients that aren't live yet.
     """
 
     def __init__(self, connection: Connection, found: Found) -> None:
@@ -78,6 +82,7 @@ class Session:
         self._events = found.events
         self._members: dict[str, Members] = {}
         self.workers: tuple[str, ...] = ()
+        self.opening: set[asyncio.Future[None]] = set()
 
     @property
     def rig(self) -> str:

@@ -32,7 +32,7 @@ CHUNK = 64 * 1024
 ORPHAN_GRACE = 5.0
 """Seconds to go on reading after the supervisor died without a word."""
 
-PAUSE = 0.01
+PAUSE = 0.004
 """Seconds of rest after a turn that brought little. A reader that isn't waiting needn't be woken,
 and that is most of what a write costs its writer."""
 

@@ -31,6 +31,9 @@ from orchestrator.logs.segments import (
 POLL = 0.1
 """Seconds between looks for new records while following."""
 
+ELLIPSIS = "…"
+"""Stands for the middle of a request's id in its short form."""
+
 _PAGE = 2000  # records of one read
 _NAMES = {number: name for name, number in LEVELS.items()}
 _FIELDS = (
@@ -90,7 +93,7 @@ class Query:
         since: Seconds since the epoch, included.
         until: Likewise.
         grep: Expression that a record's text or traceback has to match somewhere.
-        request: Id of a request, or how it begins.
+        request: Id of a request, or how it begins, or its short form.
         member: Member of a worker.
         run: Number of a run.
         after: A place that they come after.
@@ -107,6 +110,14 @@ class Query:
     run: int | None = None
     after: Cursor | None = None
     upto: Cursor | None = None
+
+
+def short_id(request: str) -> str:
+    """A request's id as people see it: clients count in the last digits, and differ in the first.
+
+    `Query.request` understands it.
+    """
+    return request if len(request) <= 16 else f"{request[:8]}{ELLIPSIS}{request[-6:]}"
 
 
 Damage = Callable[[Path, str], None]
@@ -143,6 +154,19 @@ class Logs:
                     started = first.started if first and first.id == run.id else run.started
                     found[run.number] = msgspec.structs.replace(run, started=started)
         return [found[number] for number in sorted(found)]
+
+    def run_number(self, wanted: int) -> int:
+        """The number of a run, counted from the first (1, 2, …) or from the last (0, -1, …).
+
+        Raises:
+            ValueError: There is no such run.
+        """
+        numbers = [run.number for run in self.runs()]
+        if wanted > 0 and wanted in numbers:
+            return wanted
+        if wanted <= 0 and -wanted < len(numbers):
+            return numbers[wanted - 1]
+        raise ValueError(f"there is no run {wanted}; see: orch logs --list-runs")
 
     def workers(self) -> set[str]:
         """Names of all workers of which there are records, and of the rig."""
@@ -376,7 +400,10 @@ def _plan(
     index = None
     if query.request is not None:
         index = "by_request"
-        add("request >= ? AND request < ?", query.request, query.request + "\U0010ffff")
+        begin, _, end = query.request.partition(ELLIPSIS)
+        add("request >= ? AND request < ?", begin, begin + "\U0010ffff")
+        if end:
+            add("substr(request, -length(?)) = ?", end, end)
     elif lowest >= TROUBLE or wanted or query.since is not None or query.until is not None:
         index = "by_trouble" if lowest >= TROUBLE else "by_worker"
         wanted = wanted or list(workers)

@@ -10,11 +10,8 @@ from typing import Any
 import msgspec
 
 from orchestrator.logs.display import COLOURS, escape, shown, value_text
-from orchestrator.logs.query import Entry
+from orchestrator.logs.query import Entry, short_id
 from orchestrator.logs.segments import Run
-
-SHORT_ID = 8
-"""Characters of a request's id that tell it from its neighbours."""
 
 _MAX_NAME = 16  # workers with longer names shift their line rather than everybody's
 _DIM = "2"
@@ -52,9 +49,8 @@ class Printer:
             self._paint(f"{escape(label):<8}", COLOURS.get(entry.level)),
             f"{escape(entry.worker):<{self._width}}",
         ]
-        about = [
-            text for text in (entry.member, entry.request and entry.request[:SHORT_ID]) if text
-        ]
+        about = [entry.member] if entry.member else []
+        about += [short_id(entry.request)] if entry.request else []
         if about:
             parts.append(self._paint(f"[{escape(' '.join(about))}]", _DIM))
         if entry.logger is not None:

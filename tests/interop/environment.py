@@ -40,10 +40,8 @@ def interpreter() -> Path:
         if not (python.exists() and stamp.exists() and stamp.read_text() == wanted):
             shutil.rmtree(venv, ignore_errors=True)
             _run([sys.executable, "-m", "venv", str(venv)])
-            _run(
-                [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-                + ["--constraint", str(CONSTRAINTS), *PACKAGES]
-            )
+            pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+            _run([*pip, "--constraint", str(CONSTRAINTS), *PACKAGES])
             stamp.write_text(wanted)
     return python
 

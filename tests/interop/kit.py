@@ -121,5 +121,3 @@ workers:
 def bench_drivers() -> dict[str, str]:
     """The driver module of the rig under test."""
     return {"bench": BENCH_FILE.read_text()}
-
-

@@ -45,7 +45,7 @@ def test_short_is_one_line_with_what_tells_records_apart():
             fields={"axis": 1, "why": "too far"},
             exception="Traceback…\nValueError: far",
         )
-        == "2023-11-14 22:13:20.123 warning  stage    [move 1f3a9c2d] motion: moved axis=1 "
+        == "2023-11-14 22:13:20.123 warning  stage    [move 1f3a9c2d…000000] motion: moved axis=1 "
         'why="too far" (ValueError: far)\n'
     )
     assert shown("short", stream="stdout").startswith("2023-11-14 22:13:20.123 stdout   stage ")

@@ -24,11 +24,11 @@ def check(function):
 def raised(kind, function):
     """The error that a call raised, which must be of exactly that type."""
     try:
-        value = function()
+        outcome = function()
     except BaseException as error:
-        assert type(error) is kind, repr(error)
-        return error
-    raise AssertionError(f"no {kind.__name__}, but {value!r}")
+        outcome = error
+    assert type(outcome) is kind, f"no {kind.__name__}, but {outcome!r}"
+    return outcome
 
 
 def until(condition, seconds=10.0):

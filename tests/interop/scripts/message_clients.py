@@ -190,7 +190,7 @@ async def make_pool(name, things):
         name, ids, ["bench"] * len(ids), handshake=False, access_point=access_point
     )
     kept.append(pool)
-    for client, thing in zip(ids, things):
+    for client, thing in zip(ids, things, strict=True):
         pool.register(pool[client], thing)
     pool.handshake()
     await pool.handshake_complete()

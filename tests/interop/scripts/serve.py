@@ -5,7 +5,7 @@ import socket
 import sys
 import time
 
-from hololinked.core import Event, Property, Thing, action
+from hololinked.core import Event, Thing, action
 from hololinked.core.properties import Number, String
 from hololinked.server.zmq import ZMQServer
 
@@ -15,7 +15,6 @@ class Box(Thing):
 
     level = Number(default=1.0, bounds=(0, 10), observable=True, doc="The level.")
     label = String(default="box", readonly=True, doc="What it is called.")
-    anything = Property(default=None, allow_None=True)
     ticked = Event(doc="said on demand")
     ticked_twice = Event(doc="begins like the other one")
     blob = Event(doc="raw bytes")

@@ -1,0 +1,180 @@
+"""A file with what one would attach to a bug report: logs, config, versions, state, crashes."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import sys
+import time
+import zipfile
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from io import TextIOWrapper
+from pathlib import Path
+
+from orchestrator.logs.query import Entry, Logs, Query
+from orchestrator.logs.records import LEVELS
+from orchestrator.logs.segments import TROUBLE, Run
+from orchestrator.logs.show import Printer, clock
+
+MASK = "****"
+LAST_LINES = 20
+"""What a worker printed before its death, in lines."""
+
+_DUMP_TIME = 1.0  # seconds; lines get their time when they are read
+
+# A key that speaks of a secret, and its value: quoted, a list, a reference, or plain to the end of
+# the line, or of the entry where braces are around it.
+_SECRET = re.compile(
+    r"""(?P<key>["']?[\w.-]*(?:pass|secret|token|credential|api_?key|auth|private)[\w.-]*["']?
+        \s*:)(?P<space>\s*)
+        (?P<value>"(?:[^"\\]|\\.)*" | '[^']*' | \[[^\]]*\] | \$\{[^}]*\} | [^,}]+ | $)
+        (?P<rest>.*)""",
+    re.IGNORECASE | re.VERBOSE,
+)
+_HARMLESS = re.compile(r"""null|~|""|''|["']?\$\{[^}]*\}["']?""")
+_BLOCK = re.compile(r"(?:[|>][+-]?[0-9]?)?\s*(?:#.*)?")
+
+
+def mask_secrets(text: str) -> str:
+    """A config with the values of passwords, tokens and the like replaced, as far as names tell.
+
+    References such as ``${env:NAME}`` stay: they are no secrets.
+    """
+    lines: list[str] = []
+    hidden: int | None = None  # indentation of a key whose block is left out
+    for line in text.split("\n"):
+        bare = line.lstrip()
+        indent = len(line) - len(bare)
+        if hidden is not None and (
+            not bare or indent > hidden or (indent == hidden and bare.startswith("- "))
+        ):
+            continue
+        hidden = None
+        masked, begins_block = _mask_line(line)
+        lines.append(masked)
+        if begins_block:
+            hidden = indent
+    return "\n".join(lines)
+
+
+def _mask_line(line: str, *, in_braces: bool = False) -> tuple[str, bool]:
+    match = _SECRET.search(line)
+    if match is None:
+        return line, False
+    value, rest = match["value"].strip(), match["rest"]
+    in_braces = in_braces or "{" in line[: match.start()]
+    if _BLOCK.fullmatch(value + rest):
+        return f"{line[: match.start()]}{match['key']} {MASK}", True
+    if not in_braces and rest.strip() and not value.startswith(("'", '"', "[", "${")):
+        rest = ""  # of a plain value that has commas in it
+    shown_value = match["value"] if _HARMLESS.fullmatch(value) else MASK
+    after, _ = _mask_line(rest, in_braces=True) if in_braces else (rest, False)
+    return f"{line[: match.start()]}{match['key']}{match['space']}{shown_value}{after}", False
+
+
+def write_postmortem(target: Path, folder: Path, rig: str, worker: str | None = None) -> list[str]:
+    """Write the file, readable by its owner alone.
+
+    Args:
+        target: The file; it must not exist yet.
+        folder: The rig's log store.
+        rig: Name of the rig.
+        worker: Only logs of this worker, and of the rig itself.
+
+    Returns:
+        Names of what is in it.
+
+    Raises:
+        FileExistsError: It exists.
+        OSError: It can't be written.
+    """
+    damaged: list[str] = []
+    logs = Logs(folder, lambda path, reason: damaged.append(f"{path}: {reason}\n"))
+    runs = logs.runs()
+    last = runs[-1] if runs else None
+    query = Query(
+        run=None if last is None else last.number,
+        workers=() if worker is None else (worker, rig),
+    )
+    descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with (
+        os.fdopen(descriptor, "wb") as file,
+        zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive,
+    ):
+        for name, style in (("logs.txt", "short"), ("logs.jsonl", "json")):
+            printer = Printer(style)
+            _add(archive, name, (printer.text(entry) for entry in logs.read(query)))
+        _add(archive, "crashes.txt", crash_lines(logs, query))
+        _add(archive, "runs.txt", (_run_line(run) for run in runs))
+        _add(archive, "versions.txt", _version_lines())
+        if last is not None and last.config is not None:
+            _add(archive, "config.yaml", _config(Path(last.config)))
+        state = _state(rig)
+        if state is not None:
+            _add(archive, "state.json", [state])
+        if damaged:
+            _add(archive, "damaged.txt", damaged)
+        return archive.namelist()
+
+
+def crash_lines(logs: Logs, query: Query) -> Iterator[str]:
+    """Each trouble that the rig itself noted, after the last lines of the worker concerned."""
+    printer = Printer("full")
+    troubles = replace(query, levels=(TROUBLE, max(LEVELS.values())))
+    for trouble in logs.read(troubles):
+        if trouble.incarnation != 0:
+            continue  # what a worker says of itself
+        yield f"=== {trouble.worker}: {clock(trouble.time, utc=False)}\n"
+        for line in _last_lines(logs, query, trouble):
+            yield printer.text(line)
+        yield printer.text(trouble) + "\n"
+
+
+def _last_lines(logs: Logs, query: Query, trouble: Entry) -> list[Entry]:
+    """What the worker said up to a trouble; of a dump, also what was read after that."""
+    near = replace(query, workers=(trouble.worker,), until=trouble.time + _DUMP_TIME)
+    lines = [each for each in logs.tail(near, 10 * LAST_LINES) if each.incarnation != 0]
+    lives = [each.incarnation for each in lines if each.time <= trouble.time]
+    return [each for each in lines if lives and each.incarnation == lives[-1]][-LAST_LINES:]
+
+
+def _add(archive: zipfile.ZipFile, name: str, lines: Iterable[str]) -> None:
+    info = zipfile.ZipInfo(name, time.localtime()[:6])
+    info.compress_type = zipfile.ZIP_DEFLATED
+    info.external_attr = 0o600 << 16
+    with archive.open(info, "w") as raw, TextIOWrapper(raw, "utf-8", "backslashreplace") as file:
+        file.writelines(lines)
+
+
+def _run_line(run: Run) -> str:
+    ended = "-" if run.ended is None else clock(run.ended, utc=False)
+    ending = run.ending or "not known"
+    return f"{run.number} {clock(run.started, utc=False)} {ended} {ending} orch {run.version}\n"
+
+
+def _version_lines() -> Iterator[str]:
+    from importlib.metadata import distributions
+
+    yield f"python {sys.version}\n"
+    yield f"platform {platform.platform()}\n"
+    found = {each.metadata["Name"]: each.version for each in distributions()}
+    yield from (f"{name} {found[name]}\n" for name in sorted(found, key=str.lower))
+
+
+def _config(path: Path) -> list[str]:
+    try:
+        return [mask_secrets(path.read_text("utf-8", "backslashreplace"))]
+    except OSError as error:
+        return [f"# {path} can't be read: {error.strerror}\n"]
+
+
+def _state(rig: str) -> str | None:
+    """What a running rig tells of itself; None when it doesn't run."""
+    from orchestrator.runtime import runtime_dir
+
+    try:
+        return (runtime_dir() / rig / "state.json").read_text("utf-8")
+    except OSError:
+        return None

@@ -1,0 +1,79 @@
+"""What a bug report must not tell, and what it must; and the time line of a request."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from orchestrator.logs.postmortem import LAST_LINES, crash_lines, mask_secrets
+from orchestrator.logs.query import Logs, Query
+from orchestrator.logs.trace import AmbiguousRequest, find_trace, trace_lines
+from tests.orchestrator.log_kit import NOW, fill, record
+
+
+@pytest.mark.parametrize(
+    ("line", "masked"),
+    [
+        ("password: hunter2", "password: ****"),
+        ("    kwargs: {host: a, password: hunter2, port: 5}",
+         "    kwargs: {host: a, password: ****, port: 5}"),
+        ('"api_key": "a, b}"', '"api_key": ****'),
+        ("DB_PASSWORD: 'x y'  # comment", "DB_PASSWORD: ****  # comment"),
+        ("auth_token: abc # comment", "auth_token: ****"),
+        ("password: a,b}c", "password: ****"),
+        ("x: {secret: [a, b], pass: c, port: 5}", "x: {secret: ****, pass: ****, port: 5}"),
+        ("passwords:\n- a\n- b\nnext: 1", "passwords: ****\nnext: 1"),
+        ("credentials:\n  user: a\n\n  key: b\nnext: 1", "credentials: ****\nnext: 1"),
+        ("x: {token: ${env:T}, port: 5}", "x: {token: ${env:T}, port: 5}"),
+        ("passphrase: |\n  one\n  two\nnext: 1", "passphrase: ****\nnext: 1"),
+        ("token: ${env:TOKEN}", "token: ${env:TOKEN}"),
+        ('token: "${file:/run/token}"', 'token: "${file:/run/token}"'),
+        ("password: null", "password: null"),
+        ("driver: package.module:Class", "driver: package.module:Class"),
+        ("rig: bench", "rig: bench"),
+    ],
+)  # fmt: skip
+def test_secrets_are_masked(line: str, masked: str):
+    assert mask_secrets(line) == masked
+
+
+def test_a_crash_comes_with_what_was_said_before_it(tmp_path: Path):
+    lines = [record(f"line {n}", NOW + n / 1000) for n in range(30)]
+    death = record("killed by SIGSEGV", NOW + 1, level="error", incarnation=0)
+    dump = record("Fatal Python error", NOW + 1.01, stream="stderr", level="warning")
+    after = record("second life", NOW + 1.1, incarnation=2)
+    other = record("elsewhere", NOW + 0.9, worker="laser")
+    fill(tmp_path, [*lines, other, death, dump, after])
+    text = "".join(crash_lines(Logs(tmp_path), Query()))
+    assert text.count("===") == 1
+    assert text.index("line 29") < text.index("Fatal Python error") < text.index("killed by")
+    assert text.count("line ") == LAST_LINES - 1
+    assert "second life" not in text
+    assert "elsewhere" not in text
+
+
+def test_a_trace_is_in_the_order_of_the_processes_times(tmp_path: Path):
+    fill(
+        tmp_path,
+        [
+            record("moving", NOW + 0.002, request="2e5c-01", member="move"),
+            record("dispatched", NOW + 0.001, request="2e5c-01", incarnation=0, level="debug"),
+            record("boom", NOW + 0.5, request="2e5c-01", exception="Traceback…\nOSError: far"),
+            record("not mine", NOW, request="2e5c-02"),
+        ],
+    )
+    trace = find_trace(Logs(tmp_path), "2e5c-01")
+    assert trace is not None
+    assert trace.has_life
+    assert list(trace_lines(trace, utc=True)) == [
+        "stage.move at 2023-11-14 22:13:20, request 2e5c-01\n",
+        "    0.000 ms    +0.000 ms  broker   debug    dispatched\n",
+        "    1.000 ms    +1.000 ms  stage[1] info     moving\n",
+        "  499.000 ms  +498.000 ms  stage[1] info     boom\n",
+        "                            | Traceback…\n",
+        "                            | OSError: far\n",
+    ]
+    assert find_trace(Logs(tmp_path), "2e5d") is None
+    with pytest.raises(AmbiguousRequest, match="2 requests have such an id: 2e5c-01, 2e5c-02"):
+        find_trace(Logs(tmp_path), "2e5c")
