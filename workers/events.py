@@ -69,6 +69,9 @@ class EventPublisher:
                 payloadContentType=content_type,
                 preencodedPayloadContentType=raw_type,
             )
+            # A send looks for new subscriptions only now and then (libzmq: max_command_delay); this
+            # looks at once, so that who subscribed before a request sees what the request causes.
+            self._socket.getsockopt(zmq.EVENTS)
             # a PUB socket drops where others would block
             frames.send(self._socket, [topic.encode(), b"", encode_header(header), payload, raw])
 
