@@ -29,7 +29,7 @@ from orchestrator.logs.records import Record
 from orchestrator.logs.segments import Run
 
 ROOT = Path(__file__).resolve().parent.parent
-COUNT = 60_000
+COUNT = 200_000
 STORED = 1_000_000
 RATE = 20_000
 
@@ -142,7 +142,8 @@ def bench_records(folder: Path, rounds: int) -> None:
     show("records a second, from start of the process to the last one written",
          {name: statistics.median(values) for name, values in rates.items()}, "1/s")  # fmt: skip
     show("CPU time of the worker, a record",
-         {name: 1e6 * statistics.median(values) for name, values in costs.items()}, "us")  # fmt: skip
+         {name: 1e6 * statistics.median(values) for name, values in costs.items()},
+         "us")  # fmt: skip
 
 
 def _work(setup: str, target: str, *fds: int) -> float:

@@ -191,8 +191,9 @@ class Collector:
         records, self._records = self._records, []
         if not records:
             return
-        weight = self._weight
-        self._screen.show([r for r in records if r.stream != "record" or r.weight >= weight])
+        if not self._screen.is_gone:
+            weight = self._weight
+            self._screen.show([r for r in records if r.stream != "record" or r.weight >= weight])
         self._store.add(records, size)
 
 

@@ -24,6 +24,8 @@ class _Mark(msgspec.Struct, array_like=True, frozen=True):
 
 _decode_mark = msgspec.json.Decoder(_Mark).decode
 _NOTHING = _Mark(0.0)
+_UNMARKED: dict[str, bool] = {}
+_WHOLE = Line(b"")[1:]
 
 
 class StreamReader:
@@ -61,7 +63,13 @@ class StreamReader:
 
     def _records(self, lines: list[Line], now: float) -> list[Record]:
         if self.source.stream == "record":
-            return [self._record(line, now) for line in lines if line.data or line.dropped]
+            return [
+                parse_line(line.data, self.source, now, _UNMARKED)
+                if line[1:] == _WHOLE
+                else self._record(line, now)
+                for line in lines
+                if line.data or line.dropped
+            ]
         # They were printed before the next mark was written, and that one has a time.
         records: list[Record] = []
         printed: list[Line] = []

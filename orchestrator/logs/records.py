@@ -110,6 +110,14 @@ def parse_line(
     except (ValueError, RecursionError):
         # Written by something else than our worker: take what is usable of it.
         record = _lenient(data, source, now)
+    if (
+        record.level in LEVELS
+        and 0 <= record.time < _MAX_TIME
+        and not marks
+        and (source.shared or record.worker == source.worker)
+        and (source.shared or record.incarnation == source.incarnation)
+    ):
+        return record
     changes: dict[str, Any] = {}
     if not source.shared:
         changes = {"worker": source.worker, "incarnation": source.incarnation}
@@ -119,9 +127,7 @@ def parse_line(
         changes["time"] = now
     if marks:
         changes["fields"] = {**(record.fields or {}), **marks}
-    if any(getattr(record, name) != value for name, value in changes.items()):
-        return msgspec.structs.replace(record, **changes)
-    return record
+    return msgspec.structs.replace(record, **changes)
 
 
 def _text(data: bytes) -> str:

@@ -40,14 +40,15 @@ class Screen:
         self._size = 0
         self._dropped = 0
         self._closing = False
-        self._gone = _is_null(fd)
+        self.is_gone = _is_null(fd)
+        """Nobody will ever look any more."""
         # A daemon: it may be blocked in a write for ever, and must not keep the process.
         self._thread = threading.Thread(target=self._run, name="screen", daemon=True)
         self._thread.start()
 
     def show(self, records: Sequence[Record]) -> None:
         """Show records as soon as the screen takes them. Returns at once."""
-        if not records or self._gone:
+        if not records or self.is_gone:
             return
         with self._changed:
             for record in records:
@@ -82,7 +83,7 @@ class Screen:
             try:
                 self._write(b"".join(lines))
             except OSError:
-                self._gone = True  # a closed pipe or terminal: nobody looks any more
+                self.is_gone = True  # a closed pipe or terminal: nobody looks any more
                 return
 
     def _write(self, data: bytes) -> None:

@@ -17,13 +17,13 @@ from pathlib import Path
 import msgspec
 
 from orchestrator.logs.chain import Chain, Keep
-from orchestrator.logs.records import LEVELS, Record
+from orchestrator.logs.records import Record
 from orchestrator.logs.segments import Run
 
 INTERVAL = 0.1
 """Seconds that records may wait for others to be written with them."""
-AT_ONCE = LEVELS["error"]
-"""Records of this weight wait for nothing."""
+AT_ONCE = frozenset(("error", "critical"))
+"""Records of these levels wait for nothing."""
 RING_SIZE = 32 << 20
 """Bytes of lines that may wait for a disk that is slow or full."""
 
@@ -89,7 +89,7 @@ class Store:
             records: They belong to the store from here on.
             size: About how many bytes they are.
         """
-        urgent = any(record.weight >= AT_ONCE for record in records)
+        urgent = not AT_ONCE.isdisjoint([record.level for record in records])
         with self._changed:
             if not self._waiting:
                 self._moved = time.monotonic()
