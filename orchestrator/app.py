@@ -70,6 +70,7 @@ class Supervisor:
         self._ports = Ports(self._context, config.rig)
         self._processes = Processes(self._context, self._logs, self._guardian)
         self._broker = Broker(config.rig, Caps())
+        self._broker.traces = config.logs.level == "debug"
         self._supervision = Supervision([_plan(each) for each in config.workers.values()])
         self._loop = Loop(
             ports=self._ports,

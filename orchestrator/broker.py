@@ -33,7 +33,7 @@ from orchestrator.intake import (
     response,
     unknown_worker,
 )
-from orchestrator.lanes import Lane, Peer, Phase
+from orchestrator.lanes import Lane, Peer, Phase, check_room
 from orchestrator.pending import Deadlines, Key, Request, State
 from transports.errors import ProtocolError, SerializationError
 from transports.exceptions import NOT_STARTED, UNKNOWN, refusal_payload
@@ -75,6 +75,12 @@ class Broker:
     Args:
         rig: Id of the rig: what clients see as the server's id.
         caps: What one client can make the broker keep.
+
+    Attributes:
+        counts: How often what happened that isn't a plain answer.
+        peers: The workers, by name.
+        traces: Whether each request's life is told as facts of level debug.
+        effects: What the loop is to do; `take_effects` hands them over.
     """
 
     def __init__(self, rig: str, caps: Caps | None = None) -> None:
@@ -82,6 +88,7 @@ class Broker:
         self.caps = caps or Caps()
         self.counts: Counter[str] = Counter()
         self.peers: dict[str, Peer] = {}
+        self.traces = False
         self._lanes: dict[bytes, Lane] = {}
         self._requests: dict[int, Request] = {}
         self._keys: dict[Key, Request] = {}
@@ -189,6 +196,8 @@ class Broker:
             execution_timeout=limits.execution_timeout,
             oneway=limits.oneway,
         )
+        if self.traces:
+            self._note("debug", "request arrived", request, bytes=size, operation=request.operation)
         run = limits.execution_timeout
         if (wait is not None and wait <= 0) or (run is not None and run <= 0):
             self._answer(request, TIMEOUT, _TIMEOUT_PAYLOADS[INVOCATION])
@@ -206,24 +215,10 @@ class Broker:
             self._requests[number] = self._keys[key] = request
             self._dispatch(lane, request, now)
             return
-        self._check_room(peer, request)
+        check_room(peer, request, self.caps)
         self._requests[number] = self._keys[key] = request
         peer.enqueue(lane, request)
         self._deadlines.add(request)
-
-    def _check_room(self, peer: Peer, request: Request) -> None:
-        caps = self.caps
-        if peer.waiting >= caps.queue:
-            full = f"{caps.queue} requests wait"
-        elif peer.count_of(request.client) >= caps.queue_per_client:
-            full = f"{caps.queue_per_client} requests of this client wait"
-        elif peer.waiting_bytes + request.size > caps.queue_bytes:
-            full = f"requests of {peer.waiting_bytes} bytes wait"
-        else:
-            return
-        raise Refusal(
-            "BufferError", f"worker {peer.name!r} is busy: {full} for it; try again later"
-        )
 
     def _dispatch(self, lane: Lane, request: Request, now: float) -> None:
         timeout = request.execution_timeout
@@ -232,6 +227,9 @@ class Broker:
         request.deadline = None if timeout is None else now + timeout
         self._deadlines.add(request)
         lane.running[request.number] = request
+        if self.traces:
+            waited = round(now - request.arrived, 6)
+            self._note("debug", "request dispatched", request, waited=waited)
         frames = [lane.id, pack_number(request.number), *request.frames]
         self.effects.append(ToWorker(frames, request.number))
 
@@ -273,18 +271,18 @@ class Broker:
         del self._requests[number]
         if request.state is State.OVERRUN:
             self.counts["late replies"] += 1
-            self._fact(
-                "info",
-                "overdue operation ended, its reply dropped",
-                worker=request.worker,
-                member=request.member,
-                request=request.message_id,
-                seconds=round(now - request.started, 3),
+            seconds = round(now - request.started, 3)
+            self._note(
+                "info", "overdue operation ended, its reply dropped", request, seconds=seconds
             )
         else:
             del self._keys[request.key]
             if not request.oneway:
                 self.effects.append(ToClient([request.client, b"", *frames[2:]]))
+            if self.traces:
+                how = "raised" if _EXCEPTION in bytes(frames[2])[:64] else "done"
+                ran = round(now - request.started, 6)
+                self._note("debug", "request answered", request, how=how, ran=ran)
         self.counts["answered"] += 1
         if lane.queue:
             self._pump(lane, now)
@@ -379,13 +377,7 @@ class Broker:
                 continue
             self.counts["unknown outcomes"] += 1
             text = f"{reason} while it ran {request.worker}.{request.member}: outcome unknown"
-            self._fact(
-                "warning",
-                "request lost with its worker",
-                worker=worker,
-                member=request.member,
-                request=request.message_id,
-            )
+            self._note("warning", "request lost with its worker", request)
             self._answer_error(request, "ConnectionResetError", text, UNKNOWN)
         peer.ended()
         if not holds:
@@ -433,26 +425,14 @@ class Broker:
     def _expire_waiting(self, request: Request) -> None:
         del self._requests[request.number]
         self.counts["invocation timeouts"] += 1
-        self._fact(
-            "warning",
-            "invocation timed out, not started",
-            worker=request.worker,
-            member=request.member,
-            request=request.message_id,
-        )
+        self._note("warning", "invocation timed out, not started", request)
         self._answer(request, TIMEOUT, _TIMEOUT_PAYLOADS[INVOCATION])
 
     def _expire_running(self, request: Request, now: float) -> None:
         peer = self.peers[request.worker]
         self.counts["execution timeouts"] += 1
-        self._fact(
-            "warning",
-            "execution timed out, it runs on",
-            worker=request.worker,
-            member=request.member,
-            request=request.message_id,
-            seconds=round(now - request.started, 3),
-        )
+        seconds = round(now - request.started, 3)
+        self._note("warning", "execution timed out, it runs on", request, seconds=seconds)
         request.state = State.OVERRUN
         request.deadline = None
         self._answer(request, TIMEOUT, _TIMEOUT_PAYLOADS[EXECUTION])
@@ -502,8 +482,13 @@ class Broker:
         )
         self.effects.append(ToClient(frames))
 
+    def _note(self, level: str, text: str, request: Request, **fields: Any) -> None:
+        about = {"worker": request.worker, "member": request.member, "request": request.message_id}
+        self.effects.append(Fact(level, text, about | fields))
+
     def _fact(self, level: str, text: str, **fields: Any) -> None:
         self.effects.append(Fact(level, text, fields))
 
 
+_EXCEPTION = b'"EXCEPTION"'
 _TIMEOUT_PAYLOADS = {name: msgspec.json.encode(name) for name in (INVOCATION, EXECUTION)}

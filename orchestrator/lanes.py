@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from enum import Enum
 from typing import Any
 
+from orchestrator.intake import Caps, Refusal
 from orchestrator.pending import FairQueue, Request
 from transports.link import CONCURRENT, QUEUED, routing_id
 from transports.messages import Limits
@@ -160,3 +161,16 @@ class Peer:
     def _waiting(self) -> Iterator[Request]:
         for lane in self.lanes:
             yield from lane.queue
+
+
+def check_room(peer: Peer, request: Request, caps: Caps) -> None:
+    """Raise Refusal if a request may not wait for a worker any more."""
+    if peer.waiting >= caps.queue:
+        full = f"{caps.queue} requests wait"
+    elif peer.count_of(request.client) >= caps.queue_per_client:
+        full = f"{caps.queue_per_client} requests of this client wait"
+    elif peer.waiting_bytes + request.size > caps.queue_bytes:
+        full = f"requests of {peer.waiting_bytes} bytes wait"
+    else:
+        return
+    raise Refusal("BufferError", f"worker {peer.name!r} is busy: {full} for it; try again later")

@@ -24,7 +24,8 @@ from pathlib import Path
 from orchestrator import connect
 from orchestrator.logs.chain import Chain, Keep
 from orchestrator.logs.handle import LogCollector
-from orchestrator.logs.query import Logs, Query
+from orchestrator.logs.lookup import Query
+from orchestrator.logs.query import Logs
 from orchestrator.logs.records import Record
 from orchestrator.logs.segments import Run
 

@@ -16,7 +16,8 @@ from orchestrator.cli.failures import NO_READER, CommandError, Exit, print_out, 
 from orchestrator.cli.options import NumbersCommand, chosen_rig, read_optional_text, rig_option
 
 if TYPE_CHECKING:
-    from orchestrator.logs.query import Entry, Logs, Query
+    from orchestrator.logs.lookup import Entry, Query
+    from orchestrator.logs.query import Logs
 
 STYLES = ("short", "full", "json", "cat")
 FOLLOWED = 10
@@ -51,7 +52,7 @@ def _grep(text: str) -> Any:
 
 
 def _cursor(text: str) -> Any:
-    from orchestrator.logs.query import Cursor
+    from orchestrator.logs.lookup import Cursor
 
     return Cursor.parse(text)
 
@@ -326,7 +327,7 @@ def _list_runs(found: Logs, chosen: Chosen) -> int:
 
 
 def _query(found: Logs, chosen: Chosen) -> Query:
-    from orchestrator.logs.query import Query
+    from orchestrator.logs.lookup import Query
     from orchestrator.logs.times import parse_time
 
     times: dict[str, float | None] = {"since": None, "until": None}

@@ -40,12 +40,13 @@ def output(*, paged: bool) -> Iterator[Callable[[str], object]]:
             raise SystemExit(NO_READER) from None
         return
     environ = {"LESS": LESS, "LESSCHARSET": "utf-8", **os.environ}
+    # Ctrl-C is the pager's: it stops a search there, and must not take the pager's text away.
+    # A handler, because it would inherit that a signal is ignored.
+    before = signal.signal(signal.SIGINT, lambda number, frame: None)
     pager = subprocess.Popen(
         command, stdin=subprocess.PIPE, env=environ, text=True, errors="backslashreplace"
     )
     assert pager.stdin is not None
-    # Ctrl-C is the pager's: it stops a search there, and must not take the pager's text away.
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         with suppress(BrokenPipeError):  # whoever reads has seen enough
             yield pager.stdin.write

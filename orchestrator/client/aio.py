@@ -264,7 +264,9 @@ class AsyncWorker:
         )
         await request(session, exchange)
 
-    def subscribe(self, event: str, /, timeout: float | None = None) -> AsyncSubscription:
+    def subscribe(
+        self, event: str, /, timeout: float | None = None, *, conflate: bool = False
+    ) -> AsyncSubscription:
         """Subscribe to an event: `async for event in worker.subscribe("moved")`.
 
         It is being made from here on: requests that are made after this call wait until it is
@@ -274,8 +276,9 @@ class AsyncWorker:
             event: Its name, or that of an observable property.
             timeout: Seconds without an event after which TimeoutError is raised; None waits for
                 as long as the rig is there.
+            conflate: Give the newest event only, for consumers slower than the events.
         """
-        return AsyncSubscription(self._rig.keep, self._session, self.name, event, timeout)
+        return AsyncSubscription(self._rig.keep, self._session, self.name, event, timeout, conflate)
 
     async def describe(self) -> dict[str, Any]:
         """The worker's Thing Description, asked for anew. Raises OrchError."""

@@ -56,6 +56,7 @@ class AsyncSubscription:
         worker: The worker.
         event: The event.
         timeout: Seconds without an event after which TimeoutError is raised; None waits.
+        conflate: Give the newest event only; those that it replaced are gone.
     """
 
     def __init__(
@@ -65,6 +66,7 @@ class AsyncSubscription:
         worker: str,
         event: str,
         timeout: float | None,
+        conflate: bool = False,
     ) -> None:
         self._keep = keep
         self._session = session
@@ -72,7 +74,8 @@ class AsyncSubscription:
         self._event = event
         self._timeout = timeout
         self._subscription: Subscription | None = None
-        self._queue: asyncio.Queue[Event | Exception | None] = asyncio.Queue()
+        self._queue: asyncio.Queue[Item] = asyncio.Queue()
+        self._newest = _Newest() if conflate else None
         self._room = threading.Semaphore(_READ_AHEAD)
         self._opening = asyncio.ensure_future(self._open())
         self._opening.add_done_callback(_notice)
@@ -105,6 +108,8 @@ class AsyncSubscription:
                 f"no event {self._worker}/{self._event} within {self._timeout:g} s"
             ) from None
         self._room.release()
+        if isinstance(item, _Newest):
+            item = item.take()
         if item is None:
             self._queue.put_nowait(None)  # the end stays the end
             raise StopAsyncIteration
@@ -127,10 +132,41 @@ class AsyncSubscription:
         self._keep(self._subscription)
         threading.Thread(
             target=_read_ahead,
-            args=(self._subscription, asyncio.get_running_loop(), self._queue, self._room),
+            args=(
+                self._subscription,
+                asyncio.get_running_loop(),
+                self._queue,
+                self._room,
+                self._newest,
+            ),
             name=f"orch-events-{topic}",
             daemon=True,
         ).start()
+
+
+class _Newest:
+    """Stands in the queue for the newest event, which is settled when it is taken."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._event: Event | None = None
+
+    def put(self, event: Event) -> bool:
+        """Replace the event; whether there was none, so that this must be queued."""
+        with self._lock:
+            was_empty = self._event is None
+            self._event = event
+            return was_empty
+
+    def take(self) -> Event | None:
+        """The event; what comes from now on is queued anew."""
+        with self._lock:
+            event, self._event = self._event, None
+            return event
+
+
+Item = Event | Exception | _Newest | None
+"""What waits for an asynchronous consumer; None is the end."""
 
 
 def _notice(opening: asyncio.Future[None]) -> None:
@@ -142,18 +178,24 @@ def _notice(opening: asyncio.Future[None]) -> None:
 def _read_ahead(
     subscription: Subscription,
     loop: asyncio.AbstractEventLoop,
-    queue: asyncio.Queue[Event | Exception | None],
+    queue: asyncio.Queue[Item],
     room: threading.Semaphore,
+    newest: _Newest | None,
 ) -> None:
     """Move events from a subscription to a loop, until either has ended."""
     try:
         while True:
-            room.acquire()
-            item: Event | Exception | None
+            if newest is None:
+                room.acquire()
+            item: Item
             try:
                 item = subscription.next()
             except OrchError as error:
                 item = error
+            if newest is not None and isinstance(item, Event):
+                if newest.put(item):
+                    loop.call_soon_threadsafe(queue.put_nowait, newest)
+                continue
             loop.call_soon_threadsafe(queue.put_nowait, item)
             if not isinstance(item, Event):
                 return

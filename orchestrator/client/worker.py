@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from orchestrator.client.events import Subscription
 from orchestrator.client.exchange import RequestFuture, Timeout
+from orchestrator.client.latest import LatestSubscription
 from orchestrator.client.session import ACTION, EVENT, Recipe, Session, T
 from orchestrator.errors import OrchError
 
@@ -174,13 +175,24 @@ class Worker:
         )
         session.connection.request(exchange)
 
-    def subscribe(self, event: str, /, timeout: float | None = None) -> Subscription:
+    @overload
+    def subscribe(
+        self, event: str, /, timeout: float | None = None, *, conflate: Literal[False] = False
+    ) -> Subscription: ...
+    @overload
+    def subscribe(
+        self, event: str, /, timeout: float | None = None, *, conflate: Literal[True]
+    ) -> LatestSubscription: ...
+    def subscribe(
+        self, event: str, /, timeout: float | None = None, *, conflate: bool = False
+    ) -> Subscription | LatestSubscription:
         """Subscribe to an event, or to the changes of an observable property.
 
         Args:
             event: Its name.
             timeout: Seconds without an event after which iterating raises TimeoutError; None
                 waits for as long as the rig is there.
+            conflate: Give the newest event only, for consumers slower than the events.
 
         Returns:
             An iterator and context manager; it is live when this returns.
@@ -192,7 +204,7 @@ class Worker:
         topic, address = self._run(self._session.event_source(self.name, event))
         subscription = Subscription(address, topic, timeout=timeout)
         self._rig.keep(subscription)
-        return subscription
+        return LatestSubscription(subscription) if conflate else subscription
 
     def describe(self) -> dict[str, Any]:
         """The worker's Thing Description, asked for anew. Raises OrchError."""

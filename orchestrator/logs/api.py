@@ -10,7 +10,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from orchestrator.logs.query import Cursor, Entry, Logs, Query
+from orchestrator.logs.lookup import Cursor, Entry, Query
+from orchestrator.logs.query import Logs
 from orchestrator.logs.times import parse_grep, parse_levels, parse_time
 
 When = str | float | datetime | timedelta

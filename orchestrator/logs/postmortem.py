@@ -13,7 +13,8 @@ from dataclasses import replace
 from io import TextIOWrapper
 from pathlib import Path
 
-from orchestrator.logs.query import Entry, Logs, Query
+from orchestrator.logs.lookup import Entry, Query
+from orchestrator.logs.query import Logs
 from orchestrator.logs.records import LEVELS
 from orchestrator.logs.segments import TROUBLE, Run
 from orchestrator.logs.show import Printer, clock

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from orchestrator.logs.display import COLOURS, escape, shown, value_text
-from orchestrator.logs.query import Entry, short_id
+from orchestrator.logs.lookup import Entry, short_id
 from orchestrator.logs.segments import Run
 
 _MAX_NAME = 16  # workers with longer names shift their line rather than everybody's

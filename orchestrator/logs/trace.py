@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from orchestrator.logs.display import COLOURS, escape, shown, value_text
-from orchestrator.logs.query import Entry, Logs, Query
+from orchestrator.logs.lookup import Entry, Query
+from orchestrator.logs.query import Logs
 from orchestrator.logs.show import clock
 
 BROKER = "broker"

@@ -22,7 +22,8 @@ from orchestrator.logs import collector, control
 from orchestrator.logs.chain import Keep
 from orchestrator.logs.handle import LogCollector, Streams
 from orchestrator.logs.lines import MAX_LINE
-from orchestrator.logs.query import Entry, Logs, Query
+from orchestrator.logs.lookup import Entry, Query
+from orchestrator.logs.query import Logs
 from orchestrator.logs.screen import Screen as StderrThread
 from orchestrator.logs.segments import Run
 from orchestrator.logs.store import Store

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from orchestrator.logs.api import select
-from orchestrator.logs.query import Entry
+from orchestrator.logs.lookup import Entry
 from tests.rigs import RunningRig, running, wait_until
 
 CALLS = 1000

@@ -13,7 +13,15 @@ from typing import Any
 import pytest
 import zmq
 
-from tests.integration.transports_kit import SERVER, Echo, Place, Stranger, short_folder, value
+from tests.integration.transports_kit import (
+    SERVER,
+    Echo,
+    Place,
+    Stranger,
+    short_folder,
+    spin,
+    value,
+)
 from transports import AsyncZMQClient, AsyncZMQServer, BaseZMQClient, SyncZMQClient
 from transports.errors import BreakLoop, ProtocolError
 from transports.messages import ResponseMessage, execution_context
@@ -256,6 +264,45 @@ def test_a_server_that_came_back_while_nobody_looked_does_not_hide_the_loss(
         with pytest.raises(ConnectionAbortedError, match="is unknown"):
             client.recv_response(lost, timeout=10)
         assert echoed(client, 1) == 1
+
+
+@pytest.mark.parametrize("place", ["IPC", "TCP"], indirect=True)
+def test_a_client_does_not_reconnect_unasked(place: Place) -> None:
+    """What was lost would then look as if it were still on its way."""
+    with Echo(place) as echo, connect(place, poll_timeout=10_000) as client:
+        lost = client.send_request("stage", "silence", "readproperty")
+        until(lambda: "silence" in echo.seen)
+        echo.stop()
+        echo.start()
+        echo.server.socket.monitor("inproc://accepted", zmq.EVENT_ACCEPTED)
+        with place.context.socket(zmq.PAIR) as accepted:
+            accepted.connect("inproc://accepted")
+            assert not accepted.poll(300)
+            with pytest.raises(ConnectionAbortedError):
+                client.recv_response(lost, timeout=10)
+            assert accepted.poll(10_000)
+            echo.server.socket.disable_monitor()
+
+
+def test_sending_does_not_swallow_the_sign_of_an_answer(
+    client: SyncZMQClient, echo: Echo, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waiting, result = in_thread(lambda: echoed(client, "held", "hold"))
+    until(lambda: "hold" in echo.seen)
+    send = client._connection.send
+
+    def send_once_the_answer_is_there(frames: Any) -> Any:
+        with Stranger(place) as stranger:
+            stranger.ask("1", objekt="release")
+            stranger.ask("2")
+            assert [stranger.receive()[0]["messageID"] for _ in range(2)] == ["1", "2"]
+        spin()
+        return send(frames)
+
+    monkeypatch.setattr(client._connection, "send", send_once_the_answer_is_there)
+    client.send_request("stage", "silence", "readproperty")
+    waiting.join(10)
+    assert result == ["held"]
 
 
 def test_an_answer_that_came_before_the_server_went_is_had(place: Place) -> None:

@@ -12,7 +12,14 @@ from typing import Any
 import pytest
 import zmq
 
-from tests.integration.transports_kit import SERVER, Echo, Place, Stranger, short_folder
+from tests.integration.transports_kit import (
+    SERVER,
+    Echo,
+    Place,
+    Stranger,
+    short_folder,
+    spin,
+)
 from transports import AsyncZMQClient, AsyncZMQServer, BaseZMQServer, RequestMessage, ZMQServerPool
 from transports.errors import BreakLoop
 from transports.messages import ResponseMessage
@@ -219,16 +226,33 @@ def test_one_request_at_a_time_or_all_that_are_there(here: Place) -> None:
     asyncio.run(main())
 
 
-def test_a_flood_of_handshakes_does_not_hide_a_request(here: Place) -> None:
+@pytest.mark.parametrize("kind", ["HANDSHAKE", None])
+def test_a_flood_of_what_is_no_request_does_not_hide_one(here: Place, kind: str | None) -> None:
     async def main() -> Any:
         async with serving(here) as server:
             with Stranger(here) as stranger:
                 for number in range(900):
-                    stranger.ask(str(number), messageType="HANDSHAKE")
+                    stranger.ask(str(number), messageType=kind)
                 stranger.ask("at last")
-                return (await server.async_recv_request()).id
+                return (await asyncio.wait_for(server.async_recv_request(), 10)).id
 
     assert asyncio.run(main()) == "at last"
+
+
+def test_sending_does_not_swallow_the_sign_of_a_request(here: Place) -> None:
+    async def main() -> Any:
+        async with serving(here) as server:
+            with Stranger(here) as stranger:
+                stranger.ask("1")
+                first = await server.async_recv_request()
+                polling = asyncio.create_task(server.poll_requests())
+                await asyncio.sleep(0)
+                stranger.ask("2")
+                spin()
+                await server.async_send_response(first)
+                return [request.id for request in await asyncio.wait_for(polling, 10)]
+
+    assert asyncio.run(main()) == ["2"]
 
 
 def test_two_tasks_may_wait_and_a_cancelled_one_loses_nothing(here: Place) -> None:

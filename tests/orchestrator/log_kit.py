@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.logs.chain import Chain, Keep
-from orchestrator.logs.query import Entry, Logs, Query
+from orchestrator.logs.lookup import Entry, Query
+from orchestrator.logs.query import Logs
 from orchestrator.logs.records import Record
 from orchestrator.logs.segments import Run
 

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.logs.lookup import Query
 from orchestrator.logs.postmortem import LAST_LINES, crash_lines, mask_secrets
-from orchestrator.logs.query import Logs, Query
+from orchestrator.logs.query import Logs
 from orchestrator.logs.trace import AmbiguousRequest, find_trace, trace_lines
 from tests.orchestrator.log_kit import NOW, fill, record
 

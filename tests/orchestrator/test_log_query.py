@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from orchestrator.logs import query as query_module
+from orchestrator.logs import lookup
 from orchestrator.logs.chain import Keep
-from orchestrator.logs.query import Cursor, Entry, Logs, Query
+from orchestrator.logs.lookup import Cursor, Entry, Query
+from orchestrator.logs.query import Logs
 from orchestrator.logs.segments import list_segments, remove_segment
 from tests.orchestrator.log_kit import NOW, chain, events, fill, read, record, run
 
@@ -108,7 +109,7 @@ def test_many_records_come_page_by_page(
     folder: Path, wanted: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ):
     whole = read(folder, **wanted)
-    monkeypatch.setattr(query_module, "_PAGE", 3)
+    monkeypatch.setattr(lookup, "_PAGE", 3)
     assert read(folder, **wanted) == whole
     assert Logs(folder).tail(Query(**wanted), 7) == whole[-7:]
 

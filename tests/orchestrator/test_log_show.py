@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.logs.query import Entry
+from orchestrator.logs.lookup import Entry
 from orchestrator.logs.segments import Run
 from orchestrator.logs.show import Printer, run_rows
 from tests.orchestrator.log_kit import NOW

@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 
 from orchestrator.logs import store as store_module
 from orchestrator.logs.chain import Chain, Keep, remove_old
-from orchestrator.logs.query import Logs, Query
+from orchestrator.logs.lookup import Query
+from orchestrator.logs.query import Logs
 from orchestrator.logs.records import LEVELS, Record
 from orchestrator.logs.segments import Run, last_time, list_segments, segment_size
 from orchestrator.logs.store import Store

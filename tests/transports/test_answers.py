@@ -76,6 +76,15 @@ def test_a_forgotten_answer_is_dropped_when_it_comes() -> None:
             call("1")
 
 
+def test_a_forgotten_answer_takes_nobodys_place() -> None:
+    books = Answers(most_strays=1)
+    books.forget("1")
+    books.arrived(answer("2"))
+    books.arrived(answer("1"))
+    books.expect("2")
+    assert books.take("2") is not None
+
+
 def test_the_oldest_make_room() -> None:
     books = Answers(most=3)
     for number in range(5):
