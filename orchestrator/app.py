@@ -83,6 +83,7 @@ class Supervisor:
             after_turn=self._after_turn,
         )
         self._orders: list[tuple[Callable[[], bool], list[str], Future[dict[str, str]]]] = []
+        self._levels: dict[str, str] = {}
         self._announced = False
         self._status = 0
         self._stopping_since = 0.0
@@ -133,6 +134,7 @@ class Supervisor:
                 snapshot=self._snapshot,
                 order=self._order,
                 shut_down=self._shut_down,
+                set_level=self._set_level,
             )
         )
         restore_output = install_thread_output()
@@ -229,7 +231,7 @@ class Supervisor:
             folder=str(self._config.folder),
             cwd=str(config.cwd),
             env=dict(config.env),
-            log_level=self._config.logs.level,
+            log_level=self._levels.get(config.name, self._config.logs.level),
             supervisor_pid=os.getpid(),
             event_base=(incarnation - 1) * EVENTS_PER_LIFE,
             place=str(config.place),
@@ -307,9 +309,7 @@ class Supervisor:
 
     def _order(self, verb: str, names: list[str]) -> Future[dict[str, str]]:
         lives = self._supervision.lives
-        for name in names:
-            if name not in lives:
-                raise KeyError(str(unknown_worker(self._config.rig, name, lives)))
+        self._check_names(names)
         if self._supervision.closing:
             raise ConnectionRefusedError(f"rig {self._config.rig!r} is stopping")
         now = time.monotonic()
@@ -332,6 +332,27 @@ class Supervisor:
         future: Future[dict[str, str]] = Future()
         self._orders.append((is_done, names, future))
         return future
+
+    def _set_level(self, name: str, level: str) -> None:
+        records.level_number(level)
+        if name == self._config.rig:
+            records.set_level(level)
+            self._broker.traces = level == "debug"
+            return
+        self._check_names([name])
+        if self._config.workers[name].transport == "inproc":
+            raise ValueError(
+                f"worker {name!r} is a thread and has the rig's level: set that of "
+                f"{self._config.rig!r}"
+            )
+        self._levels[name] = level
+        self._broker.set_level(name, level)
+
+    def _check_names(self, names: list[str]) -> None:
+        for name in names:
+            if name not in self._supervision.lives:
+                known = self._supervision.lives
+                raise KeyError(str(unknown_worker(self._config.rig, name, known)))
 
     def _after_turn(self, now: float) -> None:
         if self._orders:

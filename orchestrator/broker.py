@@ -43,6 +43,7 @@ from transports.link import (
     Failed,
     LaneOpen,
     Ready,
+    SetLevel,
     Stop,
     decode_control,
     encode_control,
@@ -197,7 +198,9 @@ class Broker:
             oneway=limits.oneway,
         )
         if self.traces:
-            self._note("debug", "request arrived", request, bytes=size, operation=request.operation)
+            self._note(
+                "debug", "arrived", request, operation=request.operation, client=repr(client)
+            )
         run = limits.execution_timeout
         if (wait is not None and wait <= 0) or (run is not None and run <= 0):
             self._answer(request, TIMEOUT, _TIMEOUT_PAYLOADS[INVOCATION])
@@ -229,7 +232,7 @@ class Broker:
         lane.running[request.number] = request
         if self.traces:
             waited = round(now - request.arrived, 6)
-            self._note("debug", "request dispatched", request, waited=waited)
+            self._note("debug", "dispatched", request, waited=waited, life=lane.peer.incarnation)
         frames = [lane.id, pack_number(request.number), *request.frames]
         self.effects.append(ToWorker(frames, request.number))
 
@@ -281,8 +284,15 @@ class Broker:
                 self.effects.append(ToClient([request.client, b"", *frames[2:]]))
             if self.traces:
                 how = "raised" if _EXCEPTION in bytes(frames[2])[:64] else "done"
-                ran = round(now - request.started, 6)
-                self._note("debug", "request answered", request, how=how, ran=ran)
+                seconds, total = now - request.started, now - request.arrived
+                self._note(
+                    "debug",
+                    "answered",
+                    request,
+                    how=how,
+                    seconds=round(seconds, 6),
+                    total=round(total, 6),
+                )
         self.counts["answered"] += 1
         if lane.queue:
             self._pump(lane, now)
@@ -361,6 +371,18 @@ class Broker:
         else:
             self._close(peer, reason)
         return told
+
+    def set_level(self, worker: str, level: str) -> bool:
+        """Tell a worker from which level on it sends records.
+
+        Returns:
+            Whether it could be told; it can't before its queued lane is open.
+        """
+        lane = self.peers[worker].queued
+        if lane.open:
+            frames = [lane.id, CONTROL, encode_control(SetLevel(level)), b"", b""]
+            self.effects.append(ToWorker(frames, 0))
+        return lane.open
 
     def lost(self, worker: str, now: float, *, reason: str, holds: bool) -> None:
         """Settle what an ended incarnation held.

@@ -27,12 +27,14 @@ class Supervised(msgspec.Struct, frozen=True):
         snapshot: The rig's state.
         order: Starts, stops or restarts workers; the future has their states once settled.
         shut_down: Stops the rig.
+        set_level: Sets the level of a worker's records, or of the rig's own.
     """
 
     ask: Callable[[Callable[[], Any]], Future[Any]]
     snapshot: Callable[[], dict[str, Any]]
     order: Callable[[str, list[str]], Future[dict[str, str]]]
     shut_down: Callable[[], None]
+    set_level: Callable[[str, str], None]
 
 
 class RigControl:
@@ -70,6 +72,17 @@ class RigControl:
     def restart(self, names: list[str]) -> dict[str, str]:
         """Restart workers; returns their states once each is READY or FAILED again."""
         return self._order("restart", names)
+
+    @action(concurrent=True)
+    def log_level(self, name: str, level: str) -> None:
+        """Set the lowest level of a worker's records, now and for its next lives.
+
+        Args:
+            name: A worker; the rig's id for the supervisor and the workers inside it.
+            level: debug, info, warning, error or critical. At debug the rig tells each
+                request's life.
+        """
+        self._ask(lambda: self._supervised.set_level(name, level))
 
     @action(concurrent=True)
     def down(self) -> None:

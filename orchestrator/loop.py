@@ -349,6 +349,7 @@ class Loop:
 
     def _overran(self, effect: Overran, now: float) -> None:
         if effect.worker in self._supervision.lives:
+            self._processes.signal(effect.worker, "stacks")
             self._supervision.overran(effect.worker, effect.incarnation, effect.member, now)
 
     def _start(self, effect: Launch, now: float) -> None:

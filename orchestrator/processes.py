@@ -28,6 +28,7 @@ from orchestrator.logs.handle import LogCollector, Streams
 from orchestrator.supervision import Exit
 from workers import bootstrap, child
 from workers.errors import EXIT_BOOT_FAILED, EXIT_SUPERVISOR_LOST, EXIT_TERMINATED
+from workers.guard import STACKS
 from workers.spec import WorkerSpec
 from workers.thread import WorkerThread
 
@@ -50,7 +51,7 @@ class Handle(Protocol):
         """How it ended; None if it lives."""
 
     def signal(self, how: str) -> None:
-        """Make it end: `term`, `wake` (continue, then terminate) or `kill`."""
+        """Make it end, by `term`, `wake` (continue, then terminate) or `kill`, or tell `stacks`."""
 
     def close(self) -> None:
         """Release what is held for it."""
@@ -80,6 +81,10 @@ def exit_of(code: int | None) -> Exit:
 
 def _signal_process(pid: int, how: str) -> None:
     with suppress(ProcessLookupError):
+        if how == "stacks":
+            if STACKS is not None:
+                os.kill(pid, STACKS)
+            return
         if how == "kill":
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(pid, signal.SIGKILL)
@@ -351,13 +356,14 @@ class Processes:
             self.changes += 1
             if handle.pid != os.getpid():
                 self._guardian.gone(handle.pid, self._guardian.token(worker, incarnation))
-                self._logs.forget(worker, incarnation)
+                how = None if exit_.normal else exit_.text
+                self._logs.forget(worker, incarnation, how)
             handle.close()
             over.append((worker, incarnation, exit_))
         return over
 
     def signal(self, worker: str, how: str) -> None:
-        """Make a worker end: `term`, `wake` or `kill`."""
+        """Make a worker end, by `term`, `wake` or `kill`, or write its `stacks` to its stderr."""
         if worker in self.handles:
             self.handles[worker][1].signal(how)
 

@@ -55,7 +55,13 @@ class Stop(msgspec.Struct, frozen=True, tag_field="type", tag="stop"):
     """To a worker: close the driver and exit."""
 
 
-Control = LaneOpen | Ready | Failed | Stop
+class SetLevel(msgspec.Struct, frozen=True, tag_field="type", tag="set_level"):
+    """To a worker: send records from this level on."""
+
+    level: str
+
+
+Control = LaneOpen | Ready | Failed | Stop | SetLevel
 
 encode_control = msgspec.json.Encoder().encode
 _decoder = msgspec.json.Decoder(Control)

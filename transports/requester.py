@@ -170,9 +170,8 @@ class Requester(BaseZMQClient):
             if sent is Sent.UNREACHABLE:
                 self._lose()
             again = sent is not Sent.FULL or self._connection.state()[0]
-        elif self._congested:
+        else:
             self._congested = False
-            self._waiting.notify(None)
         if present != self._present:
             self._present = present
             self._waiting.notify(None)
@@ -269,15 +268,14 @@ class Requester(BaseZMQClient):
                 continue
             self._congested = True
             self._waiting.pump()
-            if not self._congested:
-                continue
             left = deadline - time.monotonic()
             if left <= 0:
                 raise TimeoutError(
                     f"server {self.server_id!r} doesn't read its messages: the request wasn't sent"
                 )
-            yield Pause(None, left)
-            self._check_open(stops)
+            if self._congested:
+                yield Pause(None, left)
+                self._check_open(stops)
         message_id: str = request.id
         if not oneway:
             self._answers.expect(message_id)

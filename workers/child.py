@@ -162,6 +162,11 @@ def _redirect(stdout: File, stderr: File) -> None:
     # whole lines at once: those before a crash aren't lost in a buffer
     output.flush_by_line()
     faulthandler.enable(file=2, all_threads=True)
+    if guard.STACKS is not None:
+        faulthandler.register(guard.STACKS, file=2, all_threads=True)
+        # Only the watching thread takes it: elsewhere it would cut short what a driver waits for
+        # in C, and threads started from here on inherit this.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {guard.STACKS})
 
 
 def _configure_records(fd: int, settings: WorkerSpec) -> None:

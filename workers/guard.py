@@ -15,6 +15,9 @@ from typing import Any
 
 from workers.errors import EXIT_SUPERVISOR_LOST
 
+STACKS: int | None = signal.SIGRTMIN + 6 if hasattr(signal, "SIGRTMIN") else None
+"""Signal at which a worker's process writes all its stacks to stderr, without its cooperation:
+also while a driver holds the interpreter lock. A real-time one, which hardly anybody uses."""
 PR_SET_PDEATHSIG = 1  # prctl(2)
 
 
@@ -43,6 +46,8 @@ def watch(alive: int, supervisor_pid: int) -> None:
 
 
 def _wait(alive: int, leads: bool) -> None:
+    if STACKS is not None:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {STACKS})
     while True:
         try:
             if not os.read(alive, 4096):

@@ -13,8 +13,17 @@ import msgspec
 import zmq
 
 from transports import frames
-from transports.link import CONTROL, QUEUED, Failed, LaneOpen, Ready, Stop, decode_control
-from workers import boot, capture
+from transports.link import (
+    CONTROL,
+    QUEUED,
+    Failed,
+    LaneOpen,
+    Ready,
+    SetLevel,
+    Stop,
+    decode_control,
+)
+from workers import boot, capture, records
 from workers.describe import concurrent_members
 from workers.dispatch import Dispatcher
 from workers.errors import BootError, Terminated
@@ -130,8 +139,11 @@ class Server:
                     continue
                 number, header, payload, raw = receive(link)
                 if number == CONTROL:
-                    if isinstance(decode_control(header), Stop):
+                    control = decode_control(header)
+                    if isinstance(control, Stop):
                         return
+                    if isinstance(control, SetLevel):
+                        records.set_level(control.level)
                     continue
                 self.busy = True
                 try:

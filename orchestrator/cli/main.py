@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 import click
 
-from orchestrator.cli import describe, members, run, workers
+from orchestrator.cli import describe, logs, members, postmortem, run, trace, workers
 from orchestrator.cli.failures import (
     INTERRUPTED,
     TERMINATED,
@@ -35,6 +35,10 @@ COMMANDS = (
     workers.stop,
     workers.restart,
     workers.down,
+    workers.log_level,
+    logs.logs,
+    trace.trace,
+    postmortem.postmortem,
 )
 
 

@@ -16,6 +16,8 @@ from orchestrator.cli.options import chosen_rig, json_option, rig_option
 from orchestrator.cli.rigs import check_workers, open_rig, status_of_rig
 from orchestrator.cli.show import Cell, duration, print_table, safe, size, to_json
 
+LEVELS = ("debug", "info", "warning", "error", "critical")
+
 STYLES = {
     "READY": "green",
     "WAITING": "cyan",
@@ -142,6 +144,22 @@ def order(verb: str, names: tuple[str, ...]) -> None:
     if failed:
         reasons = [f"{name}: {workers[name]['reason']}" for name in failed]
         raise CommandError("\n".join(reasons), Exit.NOT_STARTED)
+
+
+@click.command("log-level")
+@click.argument("name", metavar="WORKER")
+@click.argument("level", type=click.Choice(LEVELS, case_sensitive=False))
+@rig_option
+def log_level(name: str, level: str) -> None:
+    """Set the lowest level that a worker's records have, while it runs.
+
+    The rig's own name sets that of the supervisor: at debug it tells each request's life.
+    """
+    with open_rig() as rig:
+        if name != rig.id:
+            check_workers(rig, [name])
+        with operating(rig.id, "log_level"):
+            rig[rig.id].call("log_level", name, level)
 
 
 @click.command()

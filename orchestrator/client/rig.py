@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Iterator
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from orchestrator.client.connection import CONNECT_TIMEOUT, Connection
 from orchestrator.client.session import Recipe, Session, T
 from orchestrator.client.worker import Worker, run
 from orchestrator.errors import OrchError, RigNotReachable
 from orchestrator.runtime import find_rig
+
+if TYPE_CHECKING:
+    from orchestrator.logs.api import LogView
 
 
 class _Closable(Protocol):
@@ -89,6 +92,21 @@ class Rig:
             OrchError: Any of the tree.
         """
         return self._run(self._session.status())
+
+    def logs(self, **asked: Any) -> LogView:
+        """The rig's log as record objects, when it runs on this machine.
+
+        Args:
+            asked: As for `orchestrator.logs.api.select`: `worker`, `level`, `since`, `until`,
+                `grep`, `request`, `member`, `run`, `last`, `follow`.
+
+        Raises:
+            FileNotFoundError: The rig keeps its log elsewhere.
+            ValueError: A time, level or expression is none.
+        """
+        from orchestrator.logs import api
+
+        return api.select(api.rig_folder(self.id), **asked)
 
     def close(self) -> None:
         """Disconnect; subscriptions end, outstanding calls fail. The rig itself runs on."""

@@ -14,6 +14,7 @@ import signal
 import socket
 import sys
 import time
+from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -32,6 +33,8 @@ CHUNK = 64 * 1024
 ORPHAN_GRACE = 5.0
 """Seconds to go on reading after the supervisor died without a word."""
 
+LAST_LINES = 20
+"""Lines of a worker that are kept for its death."""
 PAUSE = 0.004
 """Seconds of rest after a turn that brought little. A reader that isn't waiting needn't be woken,
 and that is most of what a write costs its writer."""
@@ -74,6 +77,7 @@ class Collector:
         self._deadline: float | None = None
         self._ending = "stopped"
         self._records: list[Record] = []
+        self._tails: dict[tuple[str, int], deque[str]] = {}
         supervisor.setblocking(False)
         self._selector.register(supervisor, selectors.EVENT_READ)
 
@@ -168,6 +172,8 @@ class Collector:
             message = control.decode(line)
             if isinstance(message, control.Close):
                 self._close_by(message.deadline)
+            elif isinstance(message, control.Ended):
+                self._keep_last_lines(message)
             elif self._fds:
                 self._collect(self._fds.pop(0), message.source)
             else:
@@ -182,6 +188,31 @@ class Collector:
         self._readers.add(reader)
         self._selector.register(fd, selectors.EVENT_READ, reader)
 
+    def _keep_last_lines(self, message: control.Ended) -> None:
+        """Put what an incarnation wrote last beside how it died."""
+        key = message.worker, message.incarnation
+        if message.how is None:
+            self._tails.pop(key, None)
+            return
+        for reader in [each for each in self._readers if each.source[:2] == key]:
+            # It is dead: what it wrote is in the pipes, and will be read without waiting.
+            for _ in range(_FINAL_READS):
+                if not self._read(reader):
+                    break
+        self._hand_over(0)
+        lines = self._tails.pop(key, ())
+        record = Record(
+            time.time(),
+            "error",
+            *key,
+            "record",
+            f"{message.how}; its last lines are",
+            logger="logs",
+            exception="\n".join(lines) or None,
+        )
+        # Not shown: a screen has just seen these lines.
+        self._store.add([record], 0)
+
     def _close_by(self, deadline: float) -> None:
         if self._deadline is None or deadline < self._deadline:
             self._deadline = deadline
@@ -191,6 +222,13 @@ class Collector:
         records, self._records = self._records, []
         if not records:
             return
+        for record in records:
+            if record.incarnation:
+                key = record.worker, record.incarnation
+                tail = self._tails.get(key)
+                if tail is None:
+                    tail = self._tails[key] = deque(maxlen=LAST_LINES)
+                tail.append(record.event)
         if not self._screen.is_gone:
             weight = self._weight
             self._screen.show([r for r in records if r.stream != "record" or r.weight >= weight])

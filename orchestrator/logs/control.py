@@ -23,6 +23,14 @@ class Collect(msgspec.Struct, frozen=True, tag="collect"):
         return Source(self.worker, self.incarnation, self.stream, self.shared)
 
 
+class Ended(msgspec.Struct, frozen=True, tag="ended"):
+    """An incarnation is over; `how` says in what words, None if as it should."""
+
+    worker: str
+    incarnation: int
+    how: str | None = None
+
+
 class Close(msgspec.Struct, frozen=True, tag="close"):
     """No more streams will come: exit when all have ended, or at `deadline`.
 
@@ -32,7 +40,7 @@ class Close(msgspec.Struct, frozen=True, tag="close"):
     deadline: float
 
 
-Message = Collect | Close
+Message = Collect | Ended | Close
 
 _decoder = msgspec.json.Decoder(Message)
 

@@ -176,12 +176,18 @@ class LogCollector:
             raise
         return Streams(*made)
 
-    def forget(self, worker: str, incarnation: int) -> None:
+    def forget(self, worker: str, incarnation: int, how: str | None = None) -> None:
         """The incarnation has ended: let go of its streams, as soon as all of them was read.
 
         What is still in them would be lost if the collector died now; they are kept for the next
         one until then.
+
+        Args:
+            worker: Its name.
+            incarnation: Number of its life.
+            how: How it died, in words; its last lines are stored beside them.
         """
+        self._send(control.Ended(worker, incarnation, how), [])
         for end in self._read_ends:
             if self._of(end, worker, incarnation):
                 end.ended = True

@@ -8,12 +8,22 @@ from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import pytest
+import zmq
 import zmq.asyncio
 
-from tests.integration.transports_kit import SERVER, Echo, Place, short_folder, value
+from tests.integration.transports_kit import (
+    SERVER,
+    Echo,
+    Place,
+    Stranger,
+    short_folder,
+    spin,
+    value,
+)
 from transports import AsyncZMQClient, AsyncZMQServer, MessageMappedZMQClientPool, SyncZMQClient
 from transports.errors import BreakLoop
 from transports.messages import execution_context
+from transports.serializers import PreserializedData
 
 
 @pytest.fixture(params=["INPROC", "IPC", "TCP"])
@@ -152,6 +162,85 @@ def test_who_waits_is_told_at_once_that_the_server_went(place: Place) -> None:
                             await call
                     echo.start()
                     assert await echoed(client, 1) == 1
+
+    asyncio.run(main())
+
+
+def test_sending_does_not_swallow_the_sign_of_an_answer(
+    place: Place, echo: Echo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def main() -> None:
+        async with connect(place) as client:
+            held = asyncio.create_task(echoed(client, "held", "hold"))
+            await until(lambda: "hold" in echo.seen)
+            send = client._connection.send
+
+            def send_once_the_answer_is_there(frames: Any) -> Any:
+                with Stranger(place) as stranger:
+                    stranger.ask("1", objekt="release")
+                    stranger.ask("2")
+                    assert [stranger.receive()[0]["messageID"] for _ in range(2)] == ["1", "2"]
+                spin()
+                return send(frames)
+
+            monkeypatch.setattr(client._connection, "send", send_once_the_answer_is_there)
+            await client.async_send_request("stage", "silence", "readproperty")
+            assert await asyncio.wait_for(held, 5) == "held"
+
+    asyncio.run(main())
+
+
+def test_who_waits_for_room_is_told_when_there_is_some(place: Place) -> None:
+    async def main() -> None:
+        async with (
+            AsyncZMQServer(id=SERVER, context=place.aio, socket_address=place.address) as server,
+            connect(
+                place, handshake=False, poll_timeout=60_000, socket_options={zmq.SNDHWM: 2}
+            ) as client,
+        ):
+            raw = PreserializedData(bytes(1 << 20))
+            sent = 0
+
+            async def send() -> None:
+                nonlocal sent
+                await client.async_send_request("stage", "x", "writeproperty", None, raw)
+                sent += 1
+
+            async def fill() -> None:
+                while True:
+                    await asyncio.wait_for(send(), 0.3)
+
+            with pytest.raises(TimeoutError):
+                await fill()
+            waiting = asyncio.create_task(send())
+            await asyncio.sleep(0)
+            seen = 0
+            while seen < sent:
+                seen += len(await asyncio.wait_for(server.async_recv_requests(), 10))
+            await asyncio.wait_for(waiting, 10)
+
+    asyncio.run(main())
+
+
+def test_those_that_look_for_a_server_do_it_once_for_all(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def main() -> None:
+        with connect(place, handshake=False, poll_timeout=300) as client:
+            renewals = 0
+            renew = client._connection.renew
+
+            def counted() -> None:
+                nonlocal renewals
+                renewals += 1
+                renew()
+
+            monkeypatch.setattr(client._connection, "renew", counted)
+            calls = await asyncio.gather(
+                *(echoed(client, n) for n in range(20)), return_exceptions=True
+            )
+            assert {type(call) for call in calls} == {ConnectionError}
+            assert 0 < renewals < 10
 
     asyncio.run(main())
 

@@ -19,7 +19,6 @@ from tests.integration.transports_kit import (
     Place,
     Stranger,
     short_folder,
-    spin,
     value,
 )
 from transports import AsyncZMQClient, AsyncZMQServer, BaseZMQClient, SyncZMQClient
@@ -282,27 +281,6 @@ def test_a_client_does_not_reconnect_unasked(place: Place) -> None:
                 client.recv_response(lost, timeout=10)
             assert accepted.poll(10_000)
             echo.server.socket.disable_monitor()
-
-
-def test_sending_does_not_swallow_the_sign_of_an_answer(
-    client: SyncZMQClient, echo: Echo, place: Place, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    waiting, result = in_thread(lambda: echoed(client, "held", "hold"))
-    until(lambda: "hold" in echo.seen)
-    send = client._connection.send
-
-    def send_once_the_answer_is_there(frames: Any) -> Any:
-        with Stranger(place) as stranger:
-            stranger.ask("1", objekt="release")
-            stranger.ask("2")
-            assert [stranger.receive()[0]["messageID"] for _ in range(2)] == ["1", "2"]
-        spin()
-        return send(frames)
-
-    monkeypatch.setattr(client._connection, "send", send_once_the_answer_is_there)
-    client.send_request("stage", "silence", "readproperty")
-    waiting.join(10)
-    assert result == ["held"]
 
 
 def test_an_answer_that_came_before_the_server_went_is_had(place: Place) -> None:

@@ -145,6 +145,19 @@ def test_a_tcp_server_without_an_address_stays_on_this_machine(context: zmq.Cont
         assert one != two
 
 
+@pytest.mark.parametrize(("host", "ipv6"), [("127.0.0.1", 0), ("[::1]", 1)])
+def test_the_version_of_ip_follows_from_the_address(
+    context: zmq.Context[Any], host: str, ipv6: int
+) -> None:
+    client, address = BaseZMQ.get_socket(
+        id="me", node_type="client", context=context, socket_address=f"tcp://{host}:5570"
+    )
+    with client:
+        assert client.get(zmq.IPV6) == ipv6
+        assert client.get(zmq.HEARTBEAT_IVL) > 0
+        assert address == f"tcp://{host}:5570"
+
+
 def test_a_live_servers_file_is_not_taken(context: zmq.Context[Any], home: Path) -> None:
     server, address = BaseZMQ.get_socket(id="rig", node_type="server", context=context)
     with server, pytest.raises(zmq.ZMQError, match="live server") as caught:

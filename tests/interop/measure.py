@@ -49,17 +49,18 @@ def rig_figures() -> dict[str, str]:
     names = [f"d{number}" for number in range(DEVICES)]
     lines = "".join(f'  {name}: {{driver: "device:Device"}}\n' for name in names)
     began = time.monotonic()
-    with running(f"rig: lab\nworkers:\n{lines}", {"device": DRIVER}) as rig:
+    config = f"rig: lab\nworkers:\n{lines}"
+    with running(config, {"device": DRIVER}) as rig, rig.connected() as client:
+        assert all(client[name].read("level") == 1.0 for name in names)
         figures["start"] = f"{time.monotonic() - began:.1f} s"
-        with rig.connected() as client:
-            hog = client["d0"]
-            seconds, came = timed(lambda: hog.call("hold_gil", 3.0, execution_timeout=0.5))
-            figures["gil"] = f"{came} after {seconds:.2f} s"
-            seconds, came = timed(lambda: client["d2"].call("kill"))
-            figures["kill"] = f"{came} after {seconds * 1000:.0f} ms"
-            assert issubclass(getattr(errors, came), ConnectionError)
-            seconds, came = timed(lambda: client["d2"].read("level"))
-            figures["after"] = f"answered after {seconds * 1000:.0f} ms"
+        hog = client["d0"]
+        seconds, came = timed(lambda: hog.call("hold_gil", 3.0, execution_timeout=0.5))
+        figures["gil"] = f"{came} after {seconds:.2f} s"
+        seconds, came = timed(lambda: client["d2"].call("kill"))
+        figures["kill"] = f"{came} after {seconds * 1000:.0f} ms"
+        assert issubclass(getattr(errors, came), ConnectionError)
+        seconds, came = timed(lambda: client["d2"].read("level"))
+        figures["after"] = f"answered after {seconds * 1000:.0f} ms"
     return figures
 
 
@@ -79,7 +80,7 @@ def hololinked_figures() -> dict[str, str]:
 
 
 ROWS = {
-    "start": f"{DEVICES} devices, a process each, until all answer",
+    "start": f"{DEVICES} devices, a process each, until each has given a value",
     "gil": "asked for 0.5 s while the driver holds the GIL for 3 s",
     "kill": "the process is killed in a request",
     "after": "the same proxy afterwards",

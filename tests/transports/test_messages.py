@@ -132,6 +132,12 @@ def test_a_header_that_cannot_be_read_is_a_protocol_error(header: bytes) -> None
         RequestMessage([b"c", b"", header, b"null", b""]).parse_header()
 
 
+def test_a_header_that_is_too_long_is_not_read() -> None:
+    padded = RECORDED_REQUEST[2] + b" " * MAX_HEADER
+    with pytest.raises(ProtocolError, match=f"at most {MAX_HEADER} are read"):
+        RequestMessage([b"c", b"", padded, b"null", b""]).parse_header()
+
+
 @given(st.lists(st.binary(max_size=40), max_size=7))
 def test_no_frames_raise_anything_but_a_protocol_error(frames: list[bytes]) -> None:
     for kind in (RequestMessage, ResponseMessage, EventMessage):

@@ -1,9 +1,11 @@
 """All that `ClientFactory.zmq`'s proxy does. Arguments: access point of the server."""
 
 import asyncio
+import io
 import sys
 import time
 
+import numpy
 from checks import check, raised, repeat_until, report, until
 from hololinked.client import ClientFactory
 
@@ -16,6 +18,7 @@ def connects_to_each_worker():
     two = ClientFactory.zmq(server_id="bench", thing_id="two", access_point=access_point)
     two.limit = 77
     assert (two.limit, one.limit) == (77, 10)
+    two.limit = 10
     assert (one.thing_id, two.thing_id) == ("one", "two")
 
 
@@ -132,6 +135,11 @@ def raw_bytes():
 @check
 def pairs():
     assert list(one.pair()) == [{"size": 3}, b"\x01\x02\x03"]
+
+
+@check
+def arrays_are_bytes_of_npy():
+    assert numpy.load(io.BytesIO(one.array())).tolist() == [[0.0, 1.0, 2.0], [3.0, 4.0, 5.0]]
 
 
 @check

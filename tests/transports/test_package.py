@@ -1,0 +1,31 @@
+"""What importing the package costs."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+@pytest.mark.parametrize(
+    ("module", "heavy"),
+    [
+        ("transports", ("zmq", "msgspec", "asyncio")),
+        ("transports.headers", ("zmq", "asyncio", "numpy", "structlog")),
+        ("transports.replies", ("zmq", "asyncio", "numpy", "structlog")),
+        ("transports.client", ("asyncio", "numpy", "structlog")),
+        ("transports.pubsub", ("asyncio", "numpy", "structlog")),
+        ("transports.server", ("zmq.asyncio", "numpy", "structlog")),
+    ],
+)
+def test_nothing_is_loaded_before_it_is_needed(module: str, heavy: tuple[str, ...]) -> None:
+    code = (
+        f"import sys, {module}; loaded = [n for n in {heavy!r} if n in sys.modules]; "
+        "sys.exit(f'loads {loaded}' if loaded else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
