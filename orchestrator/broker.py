@@ -198,9 +198,8 @@ class Broker:
             oneway=limits.oneway,
         )
         if self.traces:
-            self._note(
-                "debug", "arrived", request, operation=request.operation, client=repr(client)
-            )
+            sender = client.decode("utf-8", "replace")
+            self._note("debug", "arrived", request, operation=request.operation, client=sender)
         run = limits.execution_timeout
         if (wait is not None and wait <= 0) or (run is not None and run <= 0):
             self._answer(request, TIMEOUT, _TIMEOUT_PAYLOADS[INVOCATION])
