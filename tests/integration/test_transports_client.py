@@ -443,3 +443,26 @@ def test_many_clients_at_once(place: Place, echo: Echo) -> None:
 
     with ThreadPoolExecutor(16) as pool:
         assert list(pool.map(work, range(100))) == list(range(100))
+
+
+@pytest.mark.parametrize("place", ["IPC"], indirect=True)
+def test_clients_leave_no_descriptor_and_no_thread(place: Place, echo: Echo) -> None:
+    def traces() -> int:
+        return len(os.listdir("/proc/self/fd")) + len(os.listdir("/proc/self/task"))
+
+    async def awaited() -> None:
+        async with AsyncZMQClient("awaited", SERVER, socket_address=place.address) as client:
+            await client.async_execute("stage", "x", "readproperty")
+
+    def one_of_each() -> None:
+        asyncio.run(awaited())
+        with SyncZMQClient("me", SERVER, socket_address=place.address) as client:
+            assert echoed(client, 1) == 1
+        with pytest.raises(ConnectionError):
+            SyncZMQClient("me", "nobody", socket_address=place.address, handshake_timeout=1)
+
+    one_of_each()
+    before = traces()
+    for _ in range(5):
+        one_of_each()
+    until(lambda: traces() <= before)  # the server closes its ends in its own time

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from typing import Any
 
 import pytest
@@ -27,7 +28,7 @@ class Wire:
     def disconnect(self, address: str) -> None:
         self.calls.append("disconnect")
         if not self.present:
-            raise zmq.ZMQError(zmq.ENOENT)
+            raise zmq.ZMQError(errno.ENOENT)
 
 
 def made(address: str) -> tuple[Wire, Connection]:
