@@ -178,7 +178,7 @@ def _count(text: str) -> int | None:
 @rig_option
 @click.pass_context
 def logs(ctx: click.Context, /, **options: Any) -> int:
-    """Show what workers printed and recorded, whether the rig runs or not.
+    """Show what workers wrote, with the rig up or down.
 
     \b
     What went wrong last night:      orch logs -p warning -S yesterday

@@ -151,7 +151,7 @@ def order(verb: str, names: tuple[str, ...]) -> None:
 @click.argument("level", type=click.Choice(LEVELS, case_sensitive=False))
 @rig_option
 def log_level(name: str, level: str) -> None:
-    """Set the lowest level that a worker's records have, while it runs.
+    """Set the level of a running worker's records.
 
     The rig's own name sets that of the supervisor: at debug it tells each request's life.
     """

@@ -45,6 +45,7 @@ class Chatty:
 
     def abort(self):
         libc.printf(b"unfinished")
+        libc.fflush(None)  # abort() flushes with some C libraries only
         libc.abort()
 """
 CONFIG = """
