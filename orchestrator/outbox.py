@@ -10,7 +10,7 @@ import zmq
 
 from transports.frames import send
 
-RETRY = 0.02
+RETRY = 0.005
 """Seconds between attempts; a ROUTER can't be polled for one peer's room."""
 
 

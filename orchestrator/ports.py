@@ -22,6 +22,8 @@ from transports.errors import AddressError
 from transports.messages import ZMQ_TRANSPORTS
 
 BACKLOG = 1024
+ANSWER_QUEUE = 200
+"""Answers that ZeroMQ keeps for a slow client before the outbox does."""
 EVENT_QUEUE = 1000
 """Messages that a slow subscriber may lag behind before it misses some."""
 LINGER = 200
@@ -61,6 +63,9 @@ class Ports:
         self.front.set(zmq.IDENTITY, rig.encode())
         # An unroutable answer is an error that can be counted, not a silent drop.
         self.front.set(zmq.ROUTER_MANDATORY, 1)
+        # Counted in messages of any size: what a client lags behind is bounded in bytes only
+        # where the outbox keeps it.
+        self.front.set(zmq.SNDHWM, ANSWER_QUEUE)
         self.back.set(zmq.ROUTER_MANDATORY, 1)
         # Bounded by the lanes' credit, so a request for a living worker always finds room.
         self.back.set(zmq.SNDHWM, 0)

@@ -183,6 +183,8 @@ class _ThreadHandle:
     def signal(self, how: str) -> None:
         if how == "kill":
             self._abandoned = True
+        elif how == "stacks":
+            self._thread.record_stack()
 
     def close(self) -> None:
         self._thread.join(0 if self._abandoned else 1.0)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 import threading
+import traceback
 from typing import Any
 
 import zmq
 
+from workers import records
 from workers.errors import EXIT_BOOT_FAILED, EXIT_CRASHED, EXIT_STOPPED, BootError
 from workers.output import thread_output
 from workers.server import Server
@@ -81,6 +84,14 @@ class WorkerThread:
             os.close(self.sentinel)
             self.sentinel = -1
         return True
+
+    def record_stack(self) -> None:
+        """Write a record of what the thread does now; may be called from another thread."""
+        frame = sys._current_frames().get(self._thread.ident or 0)
+        if frame is not None:
+            stack = "".join(traceback.format_stack(frame)).rstrip()
+            fields = {"incarnation": self._spec.incarnation, "exception": stack}
+            records.write_about(self.name, "warning", "its stack at that moment", fields)
 
     def _run(self) -> None:
         status = EXIT_CRASHED

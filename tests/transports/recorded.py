@@ -1,8 +1,14 @@
-"""Frames of hololinked 0.4.2 as seen on the wire, and the fields that its headers have."""
+"""Frames of unmodified hololinked 0.4.2 as received from the wire, and the fields of its headers.
+
+A client `cli` sent the requests to a bare ROUTER `srv`; a server `box` with a Thing of that id
+sent the rest. Only the ids of requests and replies were made to match.
+"""
 
 from __future__ import annotations
 
-REQUEST_FIELDS = {
+ID = "6b980e30-1424-4cac-afc0-bf407c49f2a8"
+
+REQUEST_FIELDS = (
     "messageType",
     "messageID",
     "senderID",
@@ -14,28 +20,39 @@ REQUEST_FIELDS = {
     "operation",
     "payloadContentType",
     "preencodedPayloadContentType",
-}
-RESPONSE_FIELDS = {
+)
+RESPONSE_FIELDS = (
     "messageType",
     "messageID",
     "receiverID",
     "senderID",
     "payloadContentType",
     "preencodedPayloadContentType",
-}
-EVENT_FIELDS = {
+)
+EVENT_FIELDS = (
     "messageType",
     "messageID",
     "senderID",
     "eventID",
     "payloadContentType",
     "preencodedPayloadContentType",
-}
+)
 
-RECORDED_REQUEST = [
+HANDSHAKE = [
     b"cli",
     b"",
-    b'{"messageType":"OPERATION","messageID":"0b5f3ed4-0c2e-4f0c-8f43-4be4fca1a2f3",'
+    b'{"messageType":"HANDSHAKE","messageID":"546b7be4-554c-4957-b8ff-90c5a340b52a",'
+    b'"senderID":"cli","receiverID":"srv","serverExecutionContext":{"invokationTimeout":5,'
+    b'"executionTimeout":5,"oneway":false},"thingExecutionContext":{"fetchExecutionLogs":false},'
+    b'"thingID":"","objekt":"","operation":"","payloadContentType":"application/json",'
+    b'"preencodedPayloadContentType":"text/plain"}',
+    b"null",
+    b"",
+]
+REQUEST = [
+    b"cli",
+    b"",
+    b'{"messageType":"OPERATION","messageID":"6b980e30-1424-4cac-afc0-bf407c49f2a8",'
     b'"senderID":"cli","receiverID":"srv","serverExecutionContext":{"invokationTimeout":5,'
     b'"executionTimeout":5,"oneway":false},"thingExecutionContext":{"fetchExecutionLogs":false},'
     b'"thingID":"t","objekt":"level","operation":"readproperty",'
@@ -43,21 +60,33 @@ RECORDED_REQUEST = [
     b"null",
     b"",
 ]
-RECORDED_REPLY = [
-    b"srv",
+
+
+def _response(kind: bytes, raw_type: bytes = b"text/plain") -> bytes:
+    return (
+        b'{"messageType":"%s","messageID":"6b980e30-1424-4cac-afc0-bf407c49f2a8",'
+        b'"receiverID":"cli","senderID":"box","payloadContentType":"application/json",'
+        b'"preencodedPayloadContentType":"%s"}' % (kind, raw_type)
+    )
+
+
+REPLY = [b"box", b"", _response(b"REPLY"), b"1.5", b""]
+RAW_REPLY = [b"box", b"", _response(b"REPLY", b"application/json"), b"null", b"\x00\x01\x02"]
+TIMEOUT = [b"box", b"", _response(b"TIMEOUT"), b'"execution"', b""]
+EXCEPTION = [
+    b"box",
     b"",
-    b'{"messageType":"REPLY","messageID":"0b5f3ed4-0c2e-4f0c-8f43-4be4fca1a2f3",'
-    b'"receiverID":"cli","senderID":"srv","payloadContentType":"application/json",'
-    b'"preencodedPayloadContentType":"text/plain"}',
-    b"1.5",
+    _response(b"EXCEPTION"),
+    b'{"exception":{"message":"\'nothing\'","type":"KeyError","traceback":'
+    b'["Traceback (most recent call last):","KeyError: \'nothing\'"],"notes":null}}',
     b"",
 ]
-RECORDED_EVENT = [
-    b"t/tick",
+EVENT = [
+    b"box/tick",
     b"",
-    b'{"messageType":"EVENT","messageID":"3f9b7c3e-8f0a-4c39-9d9d-4a3c5e1f0b11",'
-    b'"senderID":"srv/event-publisher","eventID":"t/tick",'
+    b'{"messageType":"EVENT","messageID":"101f36f3-2ced-4d3a-b962-4f7cfd37c62c",'
+    b'"senderID":"box/event-publisher","eventID":"box/tick",'
     b'"payloadContentType":"application/json","preencodedPayloadContentType":"text/plain"}',
-    b'{"n":1}',
+    b'{"n":0}',
     b"",
 ]

@@ -9,14 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.transports.recorded import (
-    EVENT_FIELDS,
-    RECORDED_EVENT,
-    RECORDED_REPLY,
-    RECORDED_REQUEST,
-    REQUEST_FIELDS,
-    RESPONSE_FIELDS,
-)
+from tests.transports import recorded
 from transports.errors import ProtocolError
 from transports.headers import MAX_HEADER
 from transports.messages import EventMessage, RequestMessage, ResponseMessage
@@ -24,11 +17,11 @@ from transports.serializers import MSGPACK, PreserializedData, SerializableData
 
 
 def test_a_recorded_request_is_read() -> None:
-    message = RequestMessage(RECORDED_REQUEST)
+    message = RequestMessage(recorded.REQUEST)
     assert message.peer == b"cli"
     assert (message.type, message.sender_id, message.receiver_id) == ("OPERATION", "cli", "srv")
     assert (message.thing_id, message.qualified_name) == ("t", "t.level.readproperty")
-    assert message.id == "0b5f3ed4-0c2e-4f0c-8f43-4be4fca1a2f3"
+    assert message.id == recorded.ID
     assert message.server_execution_context == {
         "invokationTimeout": 5,
         "executionTimeout": 5,
@@ -39,9 +32,21 @@ def test_a_recorded_request_is_read() -> None:
 
 
 def test_a_recorded_reply_and_event_are_read() -> None:
-    reply, event = ResponseMessage(RECORDED_REPLY), EventMessage(RECORDED_EVENT)
+    reply, event = ResponseMessage(recorded.REPLY), EventMessage(recorded.EVENT)
     assert (reply.type, reply.receiver_id, reply.payload.deserialize()) == ("REPLY", "cli", 1.5)
-    assert (event.event_id, event.payload.deserialize()) == ("t/tick", {"n": 1})
+    assert (event.event_id, event.payload.deserialize()) == ("box/tick", {"n": 0})
+
+
+def test_the_other_recorded_responses_are_read() -> None:
+    raw, timeout, error = map(
+        ResponseMessage, (recorded.RAW_REPLY, recorded.TIMEOUT, recorded.EXCEPTION)
+    )
+    assert (raw.payload.deserialize(), raw.preserialized_payload.value) == (None, b"\0\1\2")
+    assert (timeout.type, timeout.payload.deserialize()) == ("TIMEOUT", "execution")
+    assert (error.type, error.payload.deserialize()["exception"]["type"]) == (
+        "EXCEPTION",
+        "KeyError",
+    )
 
 
 def test_a_request_has_five_frames_and_only_known_fields() -> None:
@@ -51,7 +56,7 @@ def test_a_request_has_five_frames_and_only_known_fields() -> None:
     peer, empty, header, payload, raw = message.byte_array
     assert (peer, empty, payload, raw) == (b"srv", b"", b"1.5", b"")
     fields = json.loads(header)
-    assert set(fields) == REQUEST_FIELDS
+    assert tuple(fields) == recorded.REQUEST_FIELDS
     assert uuid.UUID(fields["messageID"]).version == 4
     assert fields["serverExecutionContext"]["invokation_timeout"] == 5.0
     assert message.peer is None
@@ -60,19 +65,34 @@ def test_a_request_has_five_frames_and_only_known_fields() -> None:
 def test_a_handshake_is_a_request_header_with_its_type() -> None:
     message = RequestMessage.craft_with_message_type("cli", "srv", "HANDSHAKE")
     fields = json.loads(bytes(message.byte_array[2]))
-    assert set(fields) == REQUEST_FIELDS
+    assert tuple(fields) == recorded.REQUEST_FIELDS
     assert (fields["messageType"], fields["thingID"], fields["objekt"]) == ("HANDSHAKE", "", "")
     assert message.byte_array[3:] == [b"null", b""]
+    known = json.loads(recorded.HANDSHAKE[2])
+    different = {key for key in fields if fields[key] != known[key]}
+    assert different == {"messageID", "serverExecutionContext"}
+
+
+def test_a_reply_is_the_same_bytes_as_recorded() -> None:
+    request = RequestMessage(recorded.REQUEST)
+    for frames, payload, raw in (
+        (recorded.REPLY, SerializableData(1.5), None),
+        (recorded.RAW_REPLY, None, PreserializedData(b"\0\1\2", "application/json")),
+    ):
+        reply = ResponseMessage.craft_from_arguments(
+            "cli", "box", "REPLY", request.id, payload, raw
+        )
+        assert reply.byte_array == [b"cli", *frames[1:]]
 
 
 def test_a_reply_repeats_whom_it_answers() -> None:
-    request = RequestMessage(RECORDED_REQUEST)
+    request = RequestMessage(recorded.REQUEST)
     message = ResponseMessage.craft_reply_from_request(
         request, preserialized_payload=PreserializedData(b"\0\1")
     )
     peer, _, header, payload, raw = message.byte_array
     fields = json.loads(header)
-    assert set(fields) == RESPONSE_FIELDS
+    assert tuple(fields) == recorded.RESPONSE_FIELDS
     assert (peer, payload, raw) == (b"cli", b"null", b"\0\1")
     assert (fields["messageID"], fields["receiverID"], fields["senderID"]) == (
         request.id,
@@ -87,7 +107,7 @@ def test_an_event_is_addressed_by_its_topic() -> None:
     )
     assert message.byte_array[0] == b"t/tick"
     fields = json.loads(bytes(message.byte_array[2]))
-    assert set(fields) == EVENT_FIELDS
+    assert tuple(fields) == recorded.EVENT_FIELDS
     assert fields["payloadContentType"] == MSGPACK
     assert message.payload.deserialize() == {"n": 1}
 
@@ -104,11 +124,11 @@ def test_no_json_payload_is_ever_empty() -> None:
 @pytest.mark.parametrize("count", [0, 1, 2])
 def test_a_message_without_a_header_frame_is_told_by_its_frames(count: int) -> None:
     with pytest.raises(ProtocolError, match=f"this one {count}"):
-        RequestMessage(RECORDED_REQUEST[:count]).parse_header()
+        RequestMessage(recorded.REQUEST[:count]).parse_header()
 
 
 def test_a_message_of_four_frames_has_a_header_but_no_body() -> None:
-    message = RequestMessage(RECORDED_REQUEST[:4])
+    message = RequestMessage(recorded.REQUEST[:4])
     assert message.type == "OPERATION"
     with pytest.raises(ProtocolError, match="this one 4"):
         message.parse_body()
@@ -133,7 +153,7 @@ def test_a_header_that_cannot_be_read_is_a_protocol_error(header: bytes) -> None
 
 
 def test_a_header_that_is_too_long_is_not_read() -> None:
-    padded = RECORDED_REQUEST[2] + b" " * MAX_HEADER
+    padded = recorded.REQUEST[2] + b" " * MAX_HEADER
     with pytest.raises(ProtocolError, match=f"at most {MAX_HEADER} are read"):
         RequestMessage([b"c", b"", padded, b"null", b""]).parse_header()
 

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from tests.transports.recorded import RECORDED_REQUEST, RESPONSE_FIELDS
+from tests.transports import recorded
 from transports import replies
 from transports.errors import SerializationError
 from transports.messages import RequestMessage
 from transports.serializers import PreserializedData, SerializableData
 
-REQUEST = RequestMessage(RECORDED_REQUEST)
+REQUEST = RequestMessage(recorded.REQUEST)
 ROUTE = (b"peer", REQUEST.header, "srv")
 
 
@@ -22,7 +22,7 @@ def read(frames: replies.Frames) -> tuple[dict[str, Any], Any, bytes]:
     peer, empty, header, payload, raw = map(bytes, frames)
     fields = json.loads(header)
     assert (peer, empty) == (b"peer", b"")
-    assert set(fields) == RESPONSE_FIELDS
+    assert tuple(fields) == recorded.RESPONSE_FIELDS
     assert fields["messageID"] == REQUEST.id
     assert (fields["receiverID"], fields["senderID"]) == ("cli", "srv")
     return fields, json.loads(payload), raw
@@ -41,6 +41,11 @@ def test_a_handshake_is_answered_with_null() -> None:
 def test_a_timeout_is_one_bare_word(kind: str, spelled: str) -> None:
     fields, payload, _ = read(replies.timeout(*ROUTE, kind))
     assert (fields["messageType"], payload) == ("TIMEOUT", spelled)
+
+
+def test_a_timeout_is_the_same_bytes_as_recorded() -> None:
+    frames = replies.timeout(b"cli", REQUEST.header, "box", "execution")
+    assert frames == [b"cli", *recorded.TIMEOUT[1:]]
 
 
 def test_another_timeout_is_refused() -> None:
@@ -81,7 +86,7 @@ def test_a_result_without_a_form_is_the_callers_error() -> None:
 
 def test_an_answer_goes_where_the_request_came_from() -> None:
     """Frame 0 is what ZeroMQ vouches for; the sender of the header is what the client says."""
-    forged = RequestMessage([b"mallory", *RECORDED_REQUEST[1:]])
+    forged = RequestMessage([b"mallory", *recorded.REQUEST[1:]])
     assert forged.sender_id == "cli"
     assert replies.peer_of(forged) == b"mallory"
     composed = RequestMessage.craft_with_message_type("cli", "srv")

@@ -1,0 +1,107 @@
+"""What the log holds of a timeout, a death and a request's life, in a real rig."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from orchestrator import errors
+from tests.rigs import RunningRig, running, wait_until
+
+DRIVER = """
+import ctypes, os, signal, structlog
+
+class Device:
+    def hold_gil(self, seconds: float):
+        ctypes.PyDLL(None).usleep(int(seconds * 1e6))
+        return "whole"
+
+    def wait(self):
+        import threading
+        threading.Event().wait()
+
+    def talk_and_die(self):
+        for number in range(30):
+            print("line", number)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    def whisper(self):
+        structlog.get_logger().debug("a whisper")
+"""
+CONFIG = """
+rig: evidence
+workers:
+  device: {driver: "device:Device"}
+  thread: {driver: "device:Device", transport: inproc}
+"""
+
+
+@pytest.fixture(scope="module")
+def rig() -> Iterator[RunningRig]:
+    with running(CONFIG, {"device": DRIVER}) as rig:
+        yield rig
+
+
+def records(rig: RunningRig, *question: str) -> list[dict[str, Any]]:
+    """What `orch logs` answers, as JSON."""
+    done = rig.orch("logs", "--rig", "evidence", "-o", "json", *question)
+    assert done.returncode == 0, done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def test_a_timeout_s_evidence_is_the_stacks_of_that_moment(rig: RunningRig) -> None:
+    """Also while the driver holds the GIL; and what it waits for in C isn't cut short."""
+    with rig.connected() as client:
+        future = client["device"].submit("hold_gil", 1.0, execution_timeout=0.2)
+        assert isinstance(future.exception(20), errors.ExecutionTimeout)
+        request = future.request_id
+        client["device"].call("whisper", invocation_timeout=20)
+    found = wait_until(lambda: [r for r in records(rig, "-r", request) if "hold_gil" in r["event"]])
+    assert found[0]["stream"] == "stderr"
+    (end,) = wait_until(
+        lambda: [r for r in records(rig, "-r", request) if r["event"].startswith("overdue")]
+    )
+    assert end["fields"]["seconds"] >= 1.0
+
+
+def test_a_thread_s_stack_is_recorded_too(rig: RunningRig) -> None:
+    with rig.connected() as client, pytest.raises(errors.ExecutionTimeout):
+        client["thread"].call("wait", execution_timeout=0.1)
+    wait_until(lambda: [r for r in records(rig, "-w", "thread") if "stack" in r["event"]])
+
+
+def test_a_death_s_evidence_is_its_last_lines(rig: RunningRig) -> None:
+    """Twenty of them, beside the signal that killed it."""
+    with rig.connected() as client, pytest.raises(errors.WorkerDied):
+        client["device"].call("talk_and_die", invocation_timeout=20)
+    (last,) = wait_until(
+        lambda: [r for r in records(rig, "-w", "device") if "last lines" in r["event"]]
+    )
+    assert "SIGKILL" in last["event"]
+    assert last["exception"].splitlines() == [f"line {number}" for number in range(10, 30)]
+
+
+def test_levels_change_while_it_runs(rig: RunningRig) -> None:
+    """A worker's, for its next lives too; and the rig's own, which tells requests' lives."""
+    for name in ("device", "evidence"):
+        assert rig.orch("log-level", name, "debug").returncode == 0
+    with rig.connected() as client:
+        client["device"].call("whisper", invocation_timeout=20)
+        future = client["device"].submit("whisper")
+        future.result(20)
+        wait_until(lambda: list(client["evidence"].call("status")["workers"]))
+    request = future.request_id
+    wait_until(
+        lambda: (
+            {"arrived", "dispatched", "a whisper", "answered"}
+            <= {r["event"] for r in records(rig, "-r", request)}
+        )
+    )
+    done = rig.orch("trace", request)
+    assert done.returncode == 0
+    assert done.stdout.index("arrived") < done.stdout.index("a whisper")
+    assert rig.orch("log-level", "devise", "debug").returncode == 2
+    assert rig.orch("log-level", "device", "loud").returncode == 2
