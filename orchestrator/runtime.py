@@ -91,8 +91,18 @@ def state_dir() -> Path:
     return Path.home() / ".local" / "state" / "orch"
 
 
-def make_private(folder: Path) -> Path:
+OTHERS = 0o077
+"""Mode bits that a rig's folder must not have: others may not enter it."""
+OTHERS_WRITE = 0o022
+"""Mode bits that the folder of all rigs must not have: others may look, but swap nothing."""
+
+
+def make_private(folder: Path, forbidden: int = OTHERS) -> Path:
     """Make a folder that only this user can use, or check that it is one.
+
+    Args:
+        folder: The folder; made with mode 0700.
+        forbidden: Mode bits that it must not have if it is there already.
 
     Raises:
         RuntimeFolderError: It can't be made, or others own it, may enter it, or could swap it.
@@ -106,12 +116,12 @@ def make_private(folder: Path) -> Path:
         raise RuntimeFolderError(
             f"{folder} can't be made: {error.strerror}; set ORCH_RUNTIME_DIR to another folder"
         ) from error
-    check_private(folder)
+    check_private(folder, forbidden)
     return folder
 
 
-def check_private(folder: Path) -> None:
-    """Check that a folder is this user's alone.
+def check_private(folder: Path, forbidden: int = OTHERS) -> None:
+    """Check that a folder is this user's, and that others have none of the `forbidden` bits.
 
     Raises:
         RuntimeFolderError: It isn't, with the mend in the text.
@@ -129,7 +139,7 @@ def check_private(folder: Path) -> None:
             f"{folder} belongs to user {status.st_uid}, not to you; "
             "set ORCH_RUNTIME_DIR to a folder of your own"
         )
-    if status.st_mode & 0o077:
+    if status.st_mode & forbidden:
         raise RuntimeFolderError(
             f"{folder} is open to other users (mode {stat.S_IMODE(status.st_mode):04o}); "
             f"close it with: chmod 700 {folder}"
@@ -171,7 +181,7 @@ class RigFolder:
             AlreadyRunning: A rig of this id runs; its pid is in the error.
             RuntimeFolderError: The folder can't be used.
         """
-        make_private(self.base)
+        make_private(self.base, OTHERS_WRITE)
         for _ in range(_ATTEMPTS):
             lock = FileLock(self.path / "lock")
             try:
@@ -270,7 +280,7 @@ class _Runtime:
     def read(cls) -> _Runtime:
         runtime = cls(runtime_dir())
         try:
-            check_private(runtime.base)
+            check_private(runtime.base, OTHERS_WRITE)
             names = sorted(entry.name for entry in runtime.base.iterdir() if entry.is_dir())
         except FileNotFoundError:
             return runtime

@@ -373,3 +373,15 @@ def test_the_user_is_told_apart_without_uids(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.delattr(os, "getuid")
     monkeypatch.setenv("LOGNAME", "ann lee")
     assert runtime._user() == "ann_lee"
+
+
+def test_a_runtime_folder_that_others_may_look_into_will_do(tmp_path: Path) -> None:
+    """What a plain mkdir makes: the rig's own folder in it is closed; one they can write isn't."""
+    base = tmp_path / "run"
+    base.mkdir()
+    base.chmod(0o755)
+    with RigFolder("bench", base) as folder:
+        assert folder.path.stat().st_mode & 0o777 == 0o700
+    base.chmod(0o777)
+    with pytest.raises(RuntimeFolderError, match="0777"):
+        RigFolder("bench", base).acquire()

@@ -1,7 +1,7 @@
 """Frames of unmodified hololinked 0.4.2 as received from the wire, and the fields of its headers.
 
 A client `cli` sent the requests to a bare ROUTER `srv`; a server `box` with a Thing of that id
-sent the rest. Only the ids of requests and replies were made to match.
+sent the rest. The ids of requests and replies were made to match, the traceback was shortened.
 """
 
 from __future__ import annotations
