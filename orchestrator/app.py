@@ -24,6 +24,7 @@ from orchestrator.ports import Ports
 from orchestrator.processes import Guardian, Processes
 from orchestrator.runtime import RigFolder, RigState, state_dir
 from orchestrator.supervision import Plan, Status, Supervision
+from transports.endpoints import parse_endpoint
 from transports.errors import SerializationError
 from transports.exceptions import exception_payload
 from transports.messages import ERROR, EVENTS_PER_LIFE, REPLY, Limits
@@ -123,6 +124,10 @@ class Supervisor:
     def _serve(self) -> None:
         rig = self._config.rig
         self._record("info", f"rig {rig} starts", {"config": str(self._config.file)})
+        for address in self._ports.addresses:
+            if not parse_endpoint(address).is_local:
+                text = f"{address} can be reached from the network, without authentication"
+                self._record("warning", text, {})
         for worker in self._config.workers.values():
             limits = Limits(worker.invocation_timeout, worker.execution_timeout)
             self._broker.add_worker(worker.name, limits, dict(worker.timeouts))

@@ -44,6 +44,14 @@ class Endpoint:
         port = self.address.rpartition(":")[2]
         return 0 if port == "*" else int(port)
 
+    @property
+    def is_local(self) -> bool:
+        """Whether only processes of this machine can get there."""
+        if self.transport is not ZMQ_TRANSPORTS.TCP:
+            return True
+        host = self.host.strip("[]")
+        return host in ("localhost", "::1") or host.startswith("127.")
+
     def __str__(self) -> str:
         return self.address
 

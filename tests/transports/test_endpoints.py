@@ -161,3 +161,21 @@ def test_a_listener_with_a_full_backlog_is_alive(folder: Path) -> None:
         listener.listen(0)
         caller.connect(str(path))
         assert is_ipc_listener_alive(path)
+
+
+@pytest.mark.parametrize(
+    ("address", "local"),
+    [
+        ("ipc:///tmp/x", True),
+        ("inproc://x", True),
+        ("tcp://127.0.0.1:5570", True),
+        ("tcp://[::1]:5570", True),
+        ("tcp://localhost:5570", True),
+        ("tcp://0.0.0.0:5570", False),
+        ("tcp://*:5570", False),
+        ("tcp://10.0.0.5:5570", False),
+    ],
+)
+def test_who_can_reach_an_address(address: str, local: bool) -> None:
+    """Only this machine, or the network: the rig warns of the latter."""
+    assert parse_endpoint(address).is_local is local
