@@ -177,22 +177,23 @@ def test_a_queue_that_is_full_refuses_at_once(rig: RunningRig) -> None:
 
 
 def test_answers_that_nobody_reads_cost_nobody_else(rig: RunningRig) -> None:
-    """Neither their turn, nor memory once the client has left."""
+    """Neither their turn, nor memory that adds up from one such client to the next."""
     with rig.connected() as client:
         client["two"].call("add", 1)
         before = memory(rig)
-        with stranger(rig) as mute:
-            mute.socket.rcvhwm = 1
-            for _ in range(300):
-                mute.send("two", "large", size=MIB)
-            slowest = 0.0
-            deadline = time.monotonic() + 30
-            while client.status()["workers"][1]["queue"]:
-                began = time.monotonic()
-                assert client["one"].call("add", 1) == 2
-                slowest = max(slowest, time.monotonic() - began)
-                assert time.monotonic() < deadline
-            assert slowest < 1.0
-            assert memory(rig) - before < 400 * MIB
+        for _ in range(2):
+            with stranger(rig) as mute:
+                mute.socket.rcvhwm = 1
+                for _ in range(300):
+                    mute.send("two", "large", size=MIB)
+                slowest = 0.0
+                deadline = time.monotonic() + 30
+                while client.status()["workers"][1]["queue"]:
+                    began = time.monotonic()
+                    assert client["one"].call("add", 1) == 2
+                    slowest = max(slowest, time.monotonic() - began)
+                    assert time.monotonic() < deadline
+                assert slowest < 1.0
+                # What is freed may stay with the allocator, so it is the second round that tells.
+                assert memory(rig) - before < 400 * MIB
         assert client["two"].call("add", 1) == 2
-        wait_until(lambda: memory(rig) - before < 150 * MIB)
