@@ -50,7 +50,7 @@ def main() -> None:
     try:
         answer = look(spec)
     # Metaclasses, signatures and descriptors are code of the driver's too.
-    except BaseException as error:  # noqa: BLE001
+    except BaseException as error:  # noqa: BLE001 - a driver may raise anything, and it is reported
         answer = {"failed": failure(error, spec["path_first"])}
     send(link, answer)
     # Not by returning: a driver's threads and exit handlers would run, for as long as they like.
@@ -124,7 +124,7 @@ def text_of(value: object) -> str:
     """The value as text, cut; a driver's own __str__ may fail."""
     try:
         return str(value)[:LONGEST_TEXT]
-    except BaseException:  # noqa: BLE001
+    except BaseException:  # noqa: BLE001 - a driver may raise anything, and it is reported
         return "(its text can't be made)"
 
 
@@ -149,7 +149,7 @@ def quietly(target: Any, name: str) -> Any:
     """The attribute, or None when getting it fails, for whatever reason of the driver's."""
     try:
         return getattr(target, name)
-    except BaseException:  # noqa: BLE001
+    except BaseException:  # noqa: BLE001 - a driver may raise anything, and it is reported
         return None
 
 

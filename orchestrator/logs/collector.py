@@ -94,7 +94,7 @@ class Collector:
                     self._read_messages()
             self._hand_over(size)
             if 0 < size < _LITTLE:
-                time.sleep(PAUSE)
+                time.sleep(PAUSE)  # a reader that sleeps at each line makes each write dear
         for reader in sorted(self._readers, key=lambda reader: reader.source):
             self._give_up(reader)
         self._hand_over(0)
