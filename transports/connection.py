@@ -17,7 +17,7 @@ from typing import Any
 import zmq
 
 from transports.endpoints import parse_endpoint
-from transports.frames import COPY_THRESHOLD, TooManyFrames, receive, send
+from transports.frames import TooManyFrames, receive_interruptibly, send
 from transports.headers import FRAMES, ZMQ_TRANSPORTS
 from transports.serializers import Buffer
 
@@ -88,7 +88,7 @@ class Connection:
 
     def receive(self) -> list[Buffer] | TooManyFrames | None:
         """One message if there is one."""
-        return receive_buffers(self._socket)
+        return receive_interruptibly(self._socket, FRAMES)
 
     def renew(self) -> None:
         """Connect anew; where a connection stands, take it down, so that the next call does.
@@ -116,14 +116,3 @@ def socket_events(socket: zmq.Socket[Any]) -> int:
     events = socket.get(zmq.EVENTS)
     assert isinstance(events, int)
     return events
-
-
-def receive_buffers(socket: zmq.Socket[Any]) -> list[Buffer] | TooManyFrames | None:
-    """One message if there is one; frames are bytes, large ones views without a copy."""
-    try:
-        frames = receive(socket, FRAMES)
-    except zmq.Again:
-        return None
-    if isinstance(frames, TooManyFrames):
-        return frames
-    return [frame.bytes if len(frame) < COPY_THRESHOLD else frame.buffer for frame in frames]

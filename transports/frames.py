@@ -7,10 +7,14 @@ loops use the backend's methods on each frame.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import zmq
 from zmq.backend import Socket as BackendSocket
+
+from transports.serializers import TEXT
 
 if TYPE_CHECKING:
     from transports.serializers import Buffer
@@ -19,6 +23,7 @@ _recv = BackendSocket.recv
 _send = BackendSocket.send
 _get = BackendSocket.get
 _EVENTS = int(zmq.EVENTS)
+_RCVMORE = int(zmq.RCVMORE)
 _POLLIN = int(zmq.POLLIN)
 _DONTWAIT = int(zmq.DONTWAIT)
 _SNDMORE = int(zmq.SNDMORE)
@@ -31,13 +36,13 @@ class TooManyFrames:
     """In place of the frames of a message that had more of them than allowed.
 
     Attributes:
-        first: The frames that were kept.
+        first: The frames that were kept, as the function gives them that received them.
         count: How many there were.
     """
 
     __slots__ = ("count", "first")
 
-    def __init__(self, first: list[zmq.Frame], count: int) -> None:
+    def __init__(self, first: list[Any], count: int) -> None:
         self.first = first
         self.count = count
 
@@ -60,6 +65,61 @@ def receive(socket: zmq.Socket[Any], most: int) -> list[zmq.Frame] | TooManyFram
         if len(frames) > most:
             return _drain(socket, frames[:most], frame, len(frames))
     return frames
+
+
+class _Raw(msgspec.Struct):
+    preencodedPayloadContentType: str | None = None
+
+
+_UNUSED = (None, "", TEXT)
+_decode_raw = msgspec.json.Decoder(_Raw).decode
+
+
+def receive_interruptibly(
+    socket: zmq.Socket[Any], count: int
+) -> list[Buffer] | TooManyFrames | None:
+    """Receive one message if there is one, in a thread that an interrupt may reach.
+
+    pyzmq looks for signals whenever a `zmq.Frame` is freed, where a KeyboardInterrupt is printed
+    and lost. So frames are copied, which takes no Frame; only the last one, if the header two
+    before it tells that it is used, stays where it lies. An interrupt costs the message that it
+    strikes; what is left of that comes as a message with fewer frames.
+
+    Args:
+        socket: Where from.
+        count: How many frames are kept; further ones are read and dropped. The last of them is
+            the raw one.
+    """
+    try:  # to ask first is worse: a look at the events may drop a message that libzmq prefetched
+        frames: list[Any] = [_recv(socket, _DONTWAIT)]
+    except zmq.Again:
+        return None
+    last = count - 1
+    while _get(socket, _RCVMORE):
+        if len(frames) == last and _is_used(frames[-2]):
+            raw = _recv(socket, _DONTWAIT, False)
+            frames.append(raw.buffer if len(raw) >= COPY_THRESHOLD else raw.bytes)
+        elif len(frames) == count:
+            return _drop_rest(socket, frames)
+        else:
+            frames.append(_recv(socket, _DONTWAIT))
+    return frames
+
+
+def _is_used(header: bytes) -> bool:
+    """Whether something is in the raw frame that this header announces; an empty one is text."""
+    try:
+        return _decode_raw(header).preencodedPayloadContentType not in _UNUSED
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False
+
+
+def _drop_rest(socket: zmq.Socket[Any], first: list[Any]) -> TooManyFrames:
+    count = len(first)
+    while _get(socket, _RCVMORE):
+        _recv(socket, _DONTWAIT)
+        count += 1
+    return TooManyFrames(first, count)
 
 
 def has_more(socket: zmq.Socket[Any]) -> bool:
@@ -85,9 +145,20 @@ def send(socket: zmq.Socket[Any], frames: Sequence[Buffer | zmq.Frame]) -> None:
         zmq.ZMQError: EHOSTUNREACH if a mandatory ROUTER doesn't know the peer.
     """
     last = len(frames) - 1
-    for index, frame in enumerate(frames):
-        flags = _MORE_DONTWAIT if index < last else _DONTWAIT
-        if isinstance(frame, zmq.Frame) or len(frame) < COPY_THRESHOLD:
-            _send(socket, frame, flags)
-        else:
-            _send(socket, frame, flags, False)
+    index = 0
+    try:
+        for index, frame in enumerate(frames):
+            flags = _MORE_DONTWAIT if index < last else _DONTWAIT
+            if isinstance(frame, zmq.Frame) or len(frame) < COPY_THRESHOLD:
+                _send(socket, frame, flags)
+            else:
+                _send(socket, frame, flags, False)
+    except zmq.ZMQError:
+        raise
+    except BaseException:
+        # An interrupt, most likely after this frame was sent. The rest is sent as well, or the
+        # next message would be taken for it. The last frame may go twice, which spoils nothing.
+        for rest in range(min(index + 1, last), last + 1):
+            with suppress(zmq.ZMQError):
+                _send(socket, frames[rest], _MORE_DONTWAIT if rest < last else _DONTWAIT)
+        raise

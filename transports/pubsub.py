@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import zmq
 
 from transports.base_server import BaseZMQServer
-from transports.connection import receive_buffers, socket_events
+from transports.connection import socket_events
 from transports.errors import BreakLoop, ProtocolError
-from transports.frames import TooManyFrames, send
+from transports.frames import TooManyFrames, receive_interruptibly, send
 from transports.headers import FRAMES, ZMQ_TRANSPORTS, event_id
 from transports.messages import EventMessage
 from transports.requester import POLL_TIMEOUT, BaseZMQClient
@@ -237,7 +237,7 @@ class BaseEventConsumer(BaseZMQClient):
                 if raise_interrupt_as_exception:
                     raise BreakLoop(f"consumer {self.id!r} was interrupted")
                 return None
-            received = receive_buffers(self.socket)
+            received = receive_interruptibly(self.socket, FRAMES)
             if received is not None:
                 message = self._read(received)
                 if message is not None:

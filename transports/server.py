@@ -8,10 +8,10 @@ import zmq
 
 from transports import replies
 from transports.base_server import BaseZMQServer
-from transports.connection import receive_buffers, socket_events
+from transports.connection import socket_events
 from transports.errors import BreakLoop, ProtocolError
-from transports.frames import TooManyFrames, send
-from transports.headers import REPLY, ZMQ_TRANSPORTS
+from transports.frames import TooManyFrames, receive_interruptibly, send
+from transports.headers import FRAMES, REPLY, ZMQ_TRANSPORTS
 from transports.messages import RequestMessage
 from transports.serializers import PreserializedData, SerializableData
 from transports.sockets import BaseAsyncZMQ
@@ -223,7 +223,7 @@ class AsyncZMQServer(BaseZMQServer, BaseAsyncZMQ):
                 raise told
             if len(requests) >= most or self._exit_message is not None:
                 break
-            received = receive_buffers(self.socket)
+            received = receive_interruptibly(self.socket, FRAMES)
             if received is None:
                 break
             request = self._screen(received)
@@ -233,7 +233,7 @@ class AsyncZMQServer(BaseZMQServer, BaseAsyncZMQ):
 
     def _screen(self, received: list[Any] | TooManyFrames) -> RequestMessage | None:
         if isinstance(received, TooManyFrames):
-            request = RequestMessage([frame.bytes for frame in received.first])
+            request = RequestMessage(received.first)
             try:
                 request.parse_header()
             except ProtocolError:

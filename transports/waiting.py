@@ -7,9 +7,11 @@ wait. `Threads` runs steps for code that blocks, `transports.tasks.Tasks` for as
 from __future__ import annotations
 
 import math
+import queue
 import select
 import socket as network
 import threading
+import time
 from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
@@ -19,6 +21,9 @@ import zmq
 
 T = TypeVar("T")
 Key = str | int | None
+WATCH = 1.0
+"""Seconds that nobody waits for longer than at a time."""
+_PATIENCE = 1.0  # seconds for who leads to notice that the socket is closed
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +52,34 @@ class Waiting(Protocol):
         """There is news for who waits for `key`; None means everybody."""
 
 
+class _Turn:
+    """One run of steps. It leads, waiting on the socket for all, or waits at its gate for news."""
+
+    __slots__ = ("gate", "leading")
+
+    def __init__(self) -> None:
+        self.leading = False
+        self.gate: queue.SimpleQueue[None] = queue.SimpleQueue()  # a signal handler may use it
+
+    def rouse(self) -> None:
+        if self.gate.empty():
+            self.gate.put(None)
+
+    def wait(self, seconds: float) -> None:
+        with suppress(queue.Empty):
+            self.gate.get(timeout=seconds)
+
+
 class Threads:
     """Runs steps in any number of threads over one socket.
 
     Steps run under one lock, so that only one thread at a time touches the socket. Of those that
-    wait, one waits on the socket for all.
+    wait, one leads: it waits on the socket for all.
+
+    A KeyboardInterrupt may strike at any place. So the lock is held by `with` only, which none
+    can split, and whether somebody leads is told by a flag of its own, which its end clears
+    first. Nobody waits for longer than `WATCH` without another look: at an interrupt that came
+    just before the wait, or a leader that was struck before it could tell.
 
     Args:
         socket: What is waited on.
@@ -59,68 +87,86 @@ class Threads:
     """
 
     def __init__(self, socket: zmq.Socket[Any], pump: Callable[[], bool]) -> None:
-        self._condition = threading.Condition()
+        self._lock = threading.Lock()
         self._readiness = _Readiness(_fd(socket))
         self._take = pump
         self._more = False
-        self._leading = False
+        self._leader: _Turn | None = None
+        self._turns: set[_Turn] = set()
 
     def run(self, steps: Steps[T]) -> T:
         """Run steps to their end, in the caller's thread."""
-        with self._condition:
-            try:
-                pause = next(steps)
-                while True:
-                    self._wait(pause.seconds)
-                    pause = next(steps)
-            except StopIteration as end:
-                result: T = end.value
-                return result
-            finally:
+        turn = _Turn()
+        try:
+            self._turns.add(turn)
+            while True:
+                with self._lock:
+                    try:
+                        pause = next(steps)
+                    except StopIteration as end:
+                        result: T = end.value
+                        return result
+                    if self._more:
+                        self.pump()
+                        continue
+                    if not self._is_led():
+                        turn.leading = True
+                        self._leader = turn
+                self._wait(turn, WATCH if pause.seconds is None else min(pause.seconds, WATCH))
+        except BaseException:
+            self._more = True  # the sign that something came may be gone, and it not taken
+            raise
+        finally:
+            turn.leading = False
+            with self._lock:
+                self._turns.discard(turn)
+                self.notify(None)  # another one has to wait on the socket now
                 steps.close()
-                self._condition.notify_all()  # another one has to wait on the socket now
+
+    def _wait(self, turn: _Turn, seconds: float) -> None:
+        if turn.leading:
+            self._readiness.wait(seconds)
+            with self._lock:
+                turn.leading = False
+                self.pump()
+        else:
+            turn.wait(max(0.0, seconds))
+
+    def _is_led(self) -> bool:
+        return self._leader is not None and self._leader.leading
 
     def locked(self) -> AbstractContextManager[object]:
         """The lock under which the socket is used."""
-        return self._condition
-
-    def _wait(self, seconds: float | None) -> None:
-        if self._more:
-            self.pump()
-        elif self._leading:
-            self._condition.wait(seconds)
-        else:
-            self._leading = True
-            self._condition.release()
-            try:
-                self._readiness.wait(seconds)
-            finally:
-                self._condition.acquire()
-                self._leading = False
-            self.pump()
+        return self._lock
 
     def pump(self) -> None:
         """Take what has come from the socket. The lock is held."""
         self._more = self._take()
-        if self._more and self._leading:
+        if self._more and self._is_led():
             self._readiness.wake()
 
     def notify(self, key: Key) -> None:
         """Let everybody look again. The lock is held."""
-        self._condition.notify_all()
-        if self._leading:
+        for turn in tuple(self._turns):
+            turn.rouse()
+        if self._is_led():
             self._readiness.wake()
 
     def wake(self) -> None:
-        """Let everybody look again; from any thread."""
-        with self._condition:
-            self.notify(None)
+        """Let everybody look again; from any thread or signal handler, with or without the lock."""
+        for turn in tuple(self._turns):
+            turn.rouse()
+        self._readiness.wake()
 
     def close(self) -> None:
         """Give the file descriptors back, once nobody waits on them."""
-        with self._condition:
-            self.notify(None)
-            self._condition.wait_for(lambda: not self._leading, 1.0)
+        turn = _Turn()
+        self._turns.add(turn)  # a leader that ends rouses it
+        deadline = time.monotonic() + _PATIENCE
+        while self._is_led() and time.monotonic() < deadline:
+            self._readiness.wake()
+            turn.wait(_PATIENCE)
+        with self._lock:
             self._readiness.close()
 
 

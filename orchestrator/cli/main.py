@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import traceback
@@ -107,6 +108,7 @@ def status_of(args: list[str] | None) -> int:
             # An ancient locale must not turn a result into a traceback.
             stream.reconfigure(errors="backslashreplace")
     before = signal.signal(signal.SIGTERM, _on_term)
+    sys.unraisablehook = _on_unraisable
     try:
         result = cli.main(args, prog_name="orch", standalone_mode=False)
         return result if isinstance(result, int) else Exit.DONE
@@ -122,8 +124,20 @@ def status_of(args: list[str] | None) -> int:
         show_error(explained)
         return explained.status
     finally:
+        sys.unraisablehook = sys.__unraisablehook__
         signal.signal(signal.SIGTERM, before)
 
 
 def _on_term(number: int, frame: Any) -> None:
     raise Stopped(TERMINATED)
+
+
+def _on_unraisable(unraisable: sys.UnraisableHookArgs) -> None:
+    """End the command for a signal that struck in a destructor, which would only print it.
+
+    pyzmq looks for signals whenever it frees a frame.
+    """
+    error = unraisable.exc_value
+    if isinstance(error, (KeyboardInterrupt, Stopped)):
+        os._exit(error.status if isinstance(error, Stopped) else INTERRUPTED)
+    sys.__unraisablehook__(unraisable)

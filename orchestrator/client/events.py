@@ -19,7 +19,7 @@ from orchestrator.client.wakeup import Wakeup
 from orchestrator.errors import RigLost, RigNotReachable
 from transports.errors import SerializationError
 from transports.messages import EVENTS_PER_LIFE, FRAMES, decode_event_header, read_event_id
-from transports.serializers import join_result
+from transports.serializers import Buffer, join_result
 
 _IN = int(zmq.POLLIN)
 
@@ -220,7 +220,7 @@ class Subscription:
         while (frames := self._inbox.next()) is not None:
             self._inbox.done()
             self._unanswered = 0
-            topic = frames[0].bytes
+            topic = frames[0]
             if topic == self._probe:
                 self._forget_probe()
             elif topic == self._topic:  # ZeroMQ matches prefixes, so others come as well
@@ -240,12 +240,12 @@ class Subscription:
             last = sequence // EVENTS_PER_LIFE * EVENTS_PER_LIFE
         self.missed += max(sequence - last - 1, 0)
 
-    def _read(self, frames: list[zmq.Frame]) -> Event | None:
+    def _read(self, frames: list[Buffer]) -> Event | None:
         try:
-            header = decode_event_header(frames[2].buffer)
+            header = decode_event_header(frames[2])
             sequence, time = read_event_id(header.messageID)
             value = join_result(
-                frames[3].buffer,
+                frames[3],
                 header.payloadContentType,
                 own_memory(frames[4]),
                 header.preencodedPayloadContentType,

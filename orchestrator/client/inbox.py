@@ -1,9 +1,9 @@
 """Messages in and out of a socket so that an interrupt can't tear the stream apart.
 
-A KeyboardInterrupt can strike between the frames of a message. All frames are moved within one
-call into C, where that can only happen at pyzmq's own look for signals, after each frame; what is
-left of the message is moved before the interrupt goes on, so that the next one begins where a
-message begins. At most the message that was struck is lost.
+A KeyboardInterrupt can strike between the frames of a message. One that is received is given up
+then: what is left of it has fewer frames and is dropped. One that is sent is completed before the
+interrupt goes on, so that the next one begins where a message begins. At most the message that
+was struck is lost.
 """
 
 from __future__ import annotations
@@ -15,23 +15,16 @@ from typing import TYPE_CHECKING, Any
 import zmq
 from zmq.backend import Socket as BackendSocket
 
-from transports.frames import COPY_THRESHOLD
+from transports.frames import TooManyFrames, receive_interruptibly
 
 if TYPE_CHECKING:
     from orchestrator.client.exchange import Exchange
     from transports.serializers import Buffer
 
-_DONTWAIT = int(zmq.DONTWAIT)
 
-
-def own_memory(frame: zmq.Frame) -> Buffer:
-    """The writable memory of a received frame.
-
-    A large one is used where it lies. A small one is copied: it would keep a whole batch of
-    messages alive, and may lie at an odd address.
-    """
-    memory = frame.buffer
-    return memory if len(memory) >= COPY_THRESHOLD else bytearray(memory)
+def own_memory(raw: Buffer) -> Buffer:
+    """The writable memory of a raw frame: where it lies if it is large, else a copy."""
+    return raw if isinstance(raw, memoryview) else bytearray(raw)
 
 
 class Inbox:
@@ -39,48 +32,30 @@ class Inbox:
 
     Args:
         socket: Where from.
-        count: How many frames a message has.
+        count: How many frames a message has; the last one is the raw one.
     """
 
     def __init__(self, socket: zmq.Socket[Any], count: int) -> None:
         self._socket = socket
-        self._receive = BackendSocket.recv.__get__(socket)
-        self._flags = (_DONTWAIT,) * count
-        self._copies = (False,) * count
         self._count = count
-        self._frames: list[zmq.Frame] = []
+        self._frames: list[Buffer] | None = None
         self.malformed = 0
 
-    def next(self) -> list[zmq.Frame] | None:
+    def next(self) -> list[Buffer] | None:
         """The next message without waiting, or None. `done()` says that it was taken."""
-        frames = self._frames
-        while True:
-            if not frames:
-                try:
-                    frames.extend(map(self._receive, self._flags, self._copies))
-                except zmq.Again:
-                    if not frames:
-                        return None
-            if len(frames) == self._count and self._is_whole(frames):
-                return frames
-            self._resynchronise(frames)
+        while self._frames is None:
+            frames = receive_interruptibly(self._socket, self._count)
+            if frames is None:
+                return None
+            if isinstance(frames, TooManyFrames) or len(frames) != self._count:
+                self.malformed += 1
+            else:
+                self._frames = frames
+        return self._frames
 
     def done(self) -> None:
         """Forget the message that `next()` gave; without this it is given again."""
-        self._frames = []
-
-    def _is_whole(self, frames: list[zmq.Frame]) -> bool:
-        if frames[-1].more:
-            return False
-        return all(frame.more for frame in frames[:-1])
-
-    def _resynchronise(self, frames: list[zmq.Frame]) -> None:
-        """Drop the first message, which is of another length or lacks what an interrupt took."""
-        while self._socket.get(zmq.RCVMORE):
-            frames.append(self._receive(_DONTWAIT, False))
-        end = next((index for index, frame in enumerate(frames) if not frame.more), len(frames))
-        del frames[: end + 1]
-        self.malformed += 1
+        self._frames = None
 
 
 def sender_of(socket: zmq.Socket[Any]) -> Callable[[Exchange], bool]:

@@ -152,18 +152,18 @@ class Line:
                 return
             self.presence.heard()
             try:
-                header = decode_response_header(frames[1].buffer)
+                header = decode_response_header(frames[1])
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
                 inbox.done()
                 continue
             exchange = self.pending.get(header.messageID)
             if exchange is not None:
                 exchange.header = header
-                exchange.payload = frames[2].buffer
+                exchange.payload = frames[2]
                 exchange.raw = own_memory(frames[3])
                 self.settle(exchange)
             elif self.presence.is_question(header.messageID):
-                held = _held(frames[2].buffer) if header.messageType == REPLY else None
+                held = _held(frames[2]) if header.messageType == REPLY else None
                 for lost in self.presence.answered(header.messageID, held):
                     self._lose(lost)
             inbox.done()
