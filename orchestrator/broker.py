@@ -8,7 +8,6 @@ each unit of its capacity, so a timeout of the invocation proves that nothing wa
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import Any
 
 import msgspec
@@ -16,9 +15,7 @@ import msgspec
 from orchestrator.effects import (
     Describe,
     Effect,
-    Fact,
     Overran,
-    ToClient,
     ToWorker,
     WorkerReady,
     WorkerUnbuilt,
@@ -29,14 +26,13 @@ from orchestrator.intake import (
     find_message_id,
     read_header,
     refuse_protocol,
-    refuse_unread,
-    response,
     unknown_worker,
 )
 from orchestrator.lanes import Lane, Peer, Phase, check_room
-from orchestrator.pending import Deadlines, Key, Request, State
+from orchestrator.ledger import Ledger
+from orchestrator.pending import Request, State
 from transports.errors import ProtocolError, SerializationError
-from transports.exceptions import NOT_STARTED, UNKNOWN, refusal_payload
+from transports.exceptions import NOT_STARTED, UNKNOWN
 from transports.link import (
     CONTROL,
     LINK_FRAMES,
@@ -51,11 +47,9 @@ from transports.link import (
     unpack_number,
 )
 from transports.messages import (
-    ERROR,
     EXECUTION,
     EXIT,
     HANDSHAKE,
-    INVALID_MESSAGE,
     INVOCATION,
     OPERATION,
     REPLY,
@@ -80,6 +74,7 @@ class Broker:
     Attributes:
         counts: How often what happened that isn't a plain answer.
         peers: The workers, by name.
+        ledger: The requests, and what they are owed.
         traces: Whether each request's life is told as facts of level debug.
         effects: What the loop is to do; `take_effects` hands them over.
     """
@@ -87,36 +82,26 @@ class Broker:
     def __init__(self, rig: str, caps: Caps | None = None) -> None:
         self.rig = rig
         self.caps = caps or Caps()
-        self.counts: Counter[str] = Counter()
+        self.ledger = Ledger(rig)
+        self.counts = self.ledger.counts
+        self.effects = self.ledger.effects
         self.peers: dict[str, Peer] = {}
         self.traces = False
         self._lanes: dict[bytes, Lane] = {}
-        self._requests: dict[int, Request] = {}
-        self._keys: dict[Key, Request] = {}
-        self._deadlines = Deadlines(self._requests)
         self._number = 0
-        self.effects: list[Effect] = []
 
     # -- what the loop asks ---------------------------------------------------------------
 
     def take_effects(self) -> list[Effect]:
         """The effects since the last call, in order."""
-        effects, self.effects = self.effects, []
+        effects = self.effects[:]
+        self.effects.clear()
         return effects
 
     @property
     def next_deadline(self) -> float | None:
         """When `tick` is due; None while nothing has a deadline."""
-        return self._deadlines.next()
-
-    def __len__(self) -> int:
-        """How many requests are in the table."""
-        return len(self._requests)
-
-    @property
-    def unanswered(self) -> int:
-        """How many requests have no answer yet."""
-        return len(self._keys)
+        return self.ledger.deadlines.next()
 
     def queued(self, worker: str) -> int:
         """How many requests wait for a worker."""
@@ -140,13 +125,13 @@ class Broker:
         try:
             header, size = read_header(frames, count or len(frames), self.caps)
         except Refusal as refusal:
-            self._refuse_unread(client, find_message_id(frames), refusal)
+            self.ledger.refuse_unread(client, find_message_id(frames), refusal)
             return
-        if self._is_pending(client, header.messageID):
+        if self.ledger.is_pending(client, header.messageID):
             return
         kind = header.messageType
         if kind == HANDSHAKE:
-            self._tell(client, header, HANDSHAKE)
+            self.ledger.tell(client, header, HANDSHAKE)
             return
         try:
             if kind == EXIT:
@@ -158,22 +143,21 @@ class Broker:
                 return
             self._accept(client, header, frames, size, now)
         except ProtocolError as error:
-            self._refuse(client, header, refuse_protocol(error))
+            self.ledger.refuse(client, header, refuse_protocol(error))
         except Refusal as refusal:
-            self._refuse(client, header, refusal)
+            self.ledger.refuse(client, header, refusal)
 
-    def _is_pending(self, client: bytes, message_id: str | int) -> bool:
-        """Whether a message reuses a pending id: any answer to it would settle that request."""
-        if (client, message_id) not in self._keys:
-            return False
-        self.counts["duplicates"] += 1
-        self._fact("warning", "message with a pending request's id dropped", request=message_id)
-        return True
+    def _tell_pending(self, client: bytes, header: RequestHeader, payload: Any) -> None:
+        try:
+            ids = msgspec.json.decode(bytes(payload), type=list[str | int])
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise Refusal("ValueError", f"pending takes a list of message ids: {error}") from error
+        held = [each for each in ids if (client, each) in self.ledger.unanswered]
+        self.ledger.tell(client, header, REPLY, msgspec.json.encode(held))
 
     def _accept(
         self, client: bytes, header: RequestHeader, frames: list[Any], size: int, now: float
     ) -> None:
-        key = (client, header.messageID)
         peer = self.peers.get(header.thingID or "")
         if peer is None:
             raise unknown_worker(self.rig, header.thingID, self.peers)
@@ -199,39 +183,43 @@ class Broker:
         )
         if self.traces:
             sender = client.decode("utf-8", "replace")
-            self._note("debug", "arrived", request, operation=request.operation, client=sender)
+            self.ledger.note(
+                "debug", "arrived", request, operation=request.operation, client=sender
+            )
         run = limits.execution_timeout
         if (wait is not None and wait <= 0) or (run is not None and run <= 0):
-            self._answer(request, TIMEOUT, _TIMEOUT_PAYLOADS[INVOCATION])
+            self.ledger.answer(request, TIMEOUT, _TIMEOUT_PAYLOADS[INVOCATION])
             self.counts["invocation timeouts"] += 1
             return
         if member == DESCRIPTION and peer.described:
-            self._requests[number] = self._keys[key] = request
+            self.ledger.enter(request)
             self._describe(request)
             return
         if peer.phase is Phase.CLOSED:
-            self._answer_error(request, "ConnectionRefusedError", peer.reason, NOT_STARTED)
+            self.ledger.answer_error(request, "ConnectionRefusedError", peer.reason, NOT_STARTED)
             return
         lane = peer.lane_for(member)
         if lane.free and not lane.queue:
-            self._requests[number] = self._keys[key] = request
+            self.ledger.enter(request)
             self._dispatch(lane, request, now)
             return
         check_room(peer, request, self.caps)
-        self._requests[number] = self._keys[key] = request
+        self.ledger.enter(request)
         peer.enqueue(lane, request)
-        self._deadlines.add(request)
+        self.ledger.deadlines.add(request)
 
     def _dispatch(self, lane: Lane, request: Request, now: float) -> None:
         timeout = request.execution_timeout
         request.state = State.DISPATCHED
         request.started = now
         request.deadline = None if timeout is None else now + timeout
-        self._deadlines.add(request)
+        self.ledger.deadlines.add(request)
         lane.running[request.number] = request
         if self.traces:
             waited = round(now - request.arrived, 6)
-            self._note("debug", "dispatched", request, waited=waited, life=lane.peer.incarnation)
+            self.ledger.note(
+                "debug", "dispatched", request, waited=waited, life=lane.peer.incarnation
+            )
         frames = [lane.id, pack_number(request.number), *request.frames]
         self.effects.append(ToWorker(frames, request.number))
 
@@ -244,7 +232,7 @@ class Broker:
 
     def described(self, number: int, kind: str, payload: bytes) -> None:
         """Give the answer that a `Describe` effect asked for."""
-        self._answer_unless_oneway(self._requests.pop(number), kind, payload)
+        self.ledger.answer_unless_oneway(self.ledger.requests.pop(number), kind, payload)
 
     # -- workers --------------------------------------------------------------------------
 
@@ -253,7 +241,7 @@ class Broker:
         lane = self._lanes.get(bytes(frames[0]))
         if lane is None:
             self.counts["strangers"] += 1
-            self._fact("warning", "frame of an unknown or ended incarnation dropped")
+            self.ledger.fact("warning", "frame of an unknown or ended incarnation dropped")
             return
         try:
             if len(frames) != LINK_FRAMES + 1:
@@ -263,28 +251,28 @@ class Broker:
                 self._control(lane, frames, now)
                 return
         except ProtocolError as error:
-            self._fact("error", "link message dropped", worker=lane.peer.name, reason=str(error))
+            self.ledger.fact(
+                "error", "link message dropped", worker=lane.peer.name, reason=str(error)
+            )
             return
         request = lane.running.pop(number, None)
         if request is None:
             self.counts["late replies"] += 1
-            self._fact("debug", "late reply dropped", worker=lane.peer.name)
+            self.ledger.fact("debug", "late reply dropped", worker=lane.peer.name)
             return
-        del self._requests[number]
+        del self.ledger.requests[number]
         if request.state is State.OVERRUN:
             self.counts["late replies"] += 1
             seconds = round(now - request.started, 3)
-            self._note(
+            self.ledger.note(
                 "info", "overdue operation ended, its reply dropped", request, seconds=seconds
             )
         else:
-            del self._keys[request.key]
-            if not request.oneway:
-                self.effects.append(ToClient([request.client, b"", *frames[2:]]))
+            self.ledger.pass_on(request, frames[2:])
             if self.traces:
                 how = "raised" if _EXCEPTION in bytes(frames[2])[:64] else "done"
                 seconds, total = now - request.started, now - request.arrived
-                self._note(
+                self.ledger.note(
                     "debug",
                     "answered",
                     request,
@@ -393,28 +381,28 @@ class Broker:
         for lane in peer.lanes:
             self._lanes.pop(lane.id, None)
         for request in peer.running():
-            del self._requests[request.number]
+            del self.ledger.requests[request.number]
             if request.state is State.OVERRUN:
                 continue
             self.counts["unknown outcomes"] += 1
             text = f"{reason} while it ran {request.worker}.{request.member}: outcome unknown"
-            self._note("warning", "request lost with its worker", request)
-            self._answer_error(request, "ConnectionResetError", text, UNKNOWN)
+            self.ledger.note("warning", "request lost with its worker", request)
+            self.ledger.answer_error(request, "ConnectionResetError", text, UNKNOWN)
         peer.ended()
         if not holds:
             self._close(peer, reason)
 
     def _close(self, peer: Peer, reason: str) -> None:
         for request in peer.close(reason):
-            del self._requests[request.number]
-            self._answer_error(request, "ConnectionRefusedError", reason, NOT_STARTED)
+            del self.ledger.requests[request.number]
+            self.ledger.answer_error(request, "ConnectionRefusedError", reason, NOT_STARTED)
 
     def unreachable(self, number: int, now: float) -> None:
         """A `ToWorker` couldn't be sent: the request was not started and waits again.
 
         The lane gets nothing more until it says that it is open.
         """
-        request = self._requests.get(number)
+        request = self.ledger.requests.get(number)
         if request is None or request.state is State.QUEUED:
             return
         peer = self.peers[request.worker]
@@ -422,21 +410,21 @@ class Broker:
             if lane.running.pop(number, None) is not None:
                 lane.open = False
         if request.state is State.OVERRUN:
-            del self._requests[number]
+            del self.ledger.requests[number]
         elif peer.phase is Phase.CLOSED:
-            del self._requests[number]
-            self._answer_error(request, "ConnectionRefusedError", peer.reason, NOT_STARTED)
+            del self.ledger.requests[number]
+            self.ledger.answer_error(request, "ConnectionRefusedError", peer.reason, NOT_STARTED)
         else:
             request.state = State.QUEUED
             request.deadline = request.waits_until
             peer.enqueue(peer.lane_for(request.member), request, front=True)
-            self._deadlines.add(request)
+            self.ledger.deadlines.add(request)
 
     # -- time -----------------------------------------------------------------------------
 
     def tick(self, now: float) -> None:
         """Answer the requests whose deadline has come."""
-        for request in self._deadlines.expired(now):
+        for request in self.ledger.deadlines.expired(now):
             if request.state is State.QUEUED:
                 self.peers[request.worker].forget(request)
                 self._expire_waiting(request)
@@ -444,71 +432,20 @@ class Broker:
                 self._expire_running(request, now)
 
     def _expire_waiting(self, request: Request) -> None:
-        del self._requests[request.number]
+        del self.ledger.requests[request.number]
         self.counts["invocation timeouts"] += 1
-        self._note("warning", "invocation timed out, not started", request)
-        self._answer(request, TIMEOUT, _TIMEOUT_PAYLOADS[INVOCATION])
+        self.ledger.note("warning", "invocation timed out, not started", request)
+        self.ledger.answer(request, TIMEOUT, _TIMEOUT_PAYLOADS[INVOCATION])
 
     def _expire_running(self, request: Request, now: float) -> None:
         peer = self.peers[request.worker]
         self.counts["execution timeouts"] += 1
         seconds = round(now - request.started, 3)
-        self._note("warning", "execution timed out, it runs on", request, seconds=seconds)
+        self.ledger.note("warning", "execution timed out, it runs on", request, seconds=seconds)
         request.state = State.OVERRUN
         request.deadline = None
-        self._answer(request, TIMEOUT, _TIMEOUT_PAYLOADS[EXECUTION])
+        self.ledger.answer(request, TIMEOUT, _TIMEOUT_PAYLOADS[EXECUTION])
         self.effects.append(Overran(request.worker, peer.incarnation, request.member))
-
-    # -- answers --------------------------------------------------------------------------
-
-    def _tell(
-        self, client: bytes, header: RequestHeader, kind: str, payload: bytes = b"null"
-    ) -> None:
-        frames = response(client, header.messageID, header.senderID, self.rig, kind, payload)
-        self.effects.append(ToClient(frames))
-
-    def _tell_pending(self, client: bytes, header: RequestHeader, payload: Any) -> None:
-        try:
-            ids = msgspec.json.decode(bytes(payload), type=list[str | int])
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise Refusal("ValueError", f"pending takes a list of message ids: {error}") from error
-        held = [each for each in ids if (client, each) in self._keys]
-        self._tell(client, header, REPLY, msgspec.json.encode(held))
-
-    def _refuse(self, client: bytes, header: RequestHeader, refusal: Refusal) -> None:
-        self.counts["refused"] += 1
-        self._fact("warning", "request refused", request=header.messageID, reason=refusal.message)
-        payload = refusal_payload(refusal.type, refusal.message, NOT_STARTED)
-        self._tell(client, header, INVALID_MESSAGE, payload)
-
-    def _refuse_unread(self, client: bytes, message_id: str, refusal: Refusal) -> None:
-        self.counts["refused"] += 1
-        self._fact("warning", "malformed message refused", reason=refusal.message)
-        if not self._is_pending(client, message_id):
-            self.effects.append(ToClient(refuse_unread(client, message_id, self.rig, refusal)))
-
-    def _answer_error(self, request: Request, type_: str, message: str, outcome: str) -> None:
-        self._answer_unless_oneway(request, ERROR, refusal_payload(type_, message, outcome))
-
-    def _answer_unless_oneway(self, request: Request, kind: str, payload: bytes) -> None:
-        if request.oneway:
-            self._keys.pop(request.key, None)
-        else:
-            self._answer(request, kind, payload)
-
-    def _answer(self, request: Request, kind: str, payload: bytes) -> None:
-        self._keys.pop(request.key, None)
-        frames = response(
-            request.client, request.message_id, request.sender, self.rig, kind, payload
-        )
-        self.effects.append(ToClient(frames))
-
-    def _note(self, level: str, text: str, request: Request, **fields: Any) -> None:
-        about = {"worker": request.worker, "member": request.member, "request": request.message_id}
-        self.effects.append(Fact(level, text, about | fields))
-
-    def _fact(self, level: str, text: str, **fields: Any) -> None:
-        self.effects.append(Fact(level, text, fields))
 
 
 _EXCEPTION = b'"EXCEPTION"'

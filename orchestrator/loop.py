@@ -136,24 +136,26 @@ class Loop:
 
     @contextmanager
     def signals(self, on_signal: Callable[[int], None]) -> Iterator[None]:
-        """Have SIGINT, SIGTERM and SIGHUP delivered as calls between two turns."""
+        """Have SIGINT, SIGTERM and SIGHUP delivered as calls between two turns.
+
+        Afterwards they are ignored: the rig has ended, the process is about to, and its exit
+        status is no longer theirs to change.
+        """
         self._on_signal = on_signal
         numbers = [
             getattr(signal, name)
             for name in ("SIGINT", "SIGTERM", "SIGHUP")
             if hasattr(signal, name)
         ]
-        before = {
-            number: signal.signal(number, lambda number, _: self._signals.append(number))
-            for number in numbers
-        }
+        for number in numbers:
+            signal.signal(number, lambda number, _: self._signals.append(number))
         fd = signal.set_wakeup_fd(self._waker.fileno(), warn_on_full_buffer=False)
         try:
             yield
         finally:
             signal.set_wakeup_fd(fd)
-            for number, handler in before.items():
-                signal.signal(number, handler)
+            for number in numbers:
+                signal.signal(number, signal.SIG_IGN)
 
     def run(self, until: Callable[[], bool], deadline: float = math.inf) -> None:
         """Turn until `until` says so after a turn, or the deadline (monotonic seconds) comes."""

@@ -98,6 +98,8 @@ def main(args: list[str] | None = None) -> NoReturn:
     Args:
         args: The arguments; those of the process if left out.
     """
+    signal.signal(signal.SIGTERM, _on_term)
+    sys.unraisablehook = _on_unraisable
     sys.exit(status_of(args))
 
 
@@ -107,8 +109,6 @@ def status_of(args: list[str] | None) -> int:
         if hasattr(stream, "reconfigure"):
             # An ancient locale must not turn a result into a traceback.
             stream.reconfigure(errors="backslashreplace")
-    before = signal.signal(signal.SIGTERM, _on_term)
-    sys.unraisablehook = _on_unraisable
     try:
         result = cli.main(args, prog_name="orch", standalone_mode=False)
         return result if isinstance(result, int) else Exit.DONE
@@ -123,9 +123,6 @@ def status_of(args: list[str] | None) -> int:
             return Exit.BUG
         show_error(explained)
         return explained.status
-    finally:
-        sys.unraisablehook = sys.__unraisablehook__
-        signal.signal(signal.SIGTERM, before)
 
 
 def _on_term(number: int, frame: Any) -> None:

@@ -232,7 +232,7 @@ class Rules:
         deadlines = [job.deadline for job in open_jobs if job.deadline is not None]
         assert all(deadline > self.now for deadline in deadlines), "I8: not answered in time"
         assert self.broker.next_deadline == min(deadlines, default=None)
-        assert self.broker.unanswered == len(open_jobs)
+        assert len(self.broker.ledger.unanswered) == len(open_jobs)
         running = 0
         for name, life in self.lives.items():
             waiting = self.waiting(name)
@@ -252,7 +252,9 @@ class Rules:
                     idle = life.outstanding(lane) < life.capacity[lane]
                     work = [job for job in waiting if self.lane_of(job) == lane]
                     assert not (idle and work), "idle while work waits"
-        assert len(self.broker) == running + sum(job.given is None for job in open_jobs)
+        assert len(self.broker.ledger.requests) == running + sum(
+            job.given is None for job in open_jobs
+        )
 
     def join(self) -> None:
         """All is over: compare the workers' record with the clients', and find all tables empty."""
@@ -265,10 +267,9 @@ class Rules:
             assert job.oneway or answers[key] == 1, "I1: never answered"
             if job.answer is not None and _says_not_started(job.answer):
                 assert starts[key] == 0, "I2"
-        assert len(self.broker) == self.broker.unanswered == 0
+        ledger = self.broker.ledger
+        assert len(ledger.requests) == len(ledger.unanswered) == len(ledger.deadlines) == 0
         assert self.broker.next_deadline is None
-        assert len(self.broker._deadlines) == 0
-        assert not self.broker._keys
         for peer in self.broker.peers.values():
             assert (peer.waiting, peer.waiting_bytes, peer.running()) == (0, 0, [])
             assert not any(lane.queue._clients for lane in peer.lanes)

@@ -63,10 +63,14 @@ class World(Rules):
     def unanswered_call(self, frames: list[bytes], count: int | None = None) -> None:
         """Send what must have no effect at all."""
         before, given = len(self.journal), len(self.started)
-        size = len(self.broker)
+        size = len(self.broker.ledger.requests)
         self.broker.receive_client(frames, self.now, count)
         self.settle()
-        assert (len(self.journal), len(self.started), len(self.broker)) == (before, given, size)
+        assert (len(self.journal), len(self.started), len(self.broker.ledger.requests)) == (
+            before,
+            given,
+            size,
+        )
 
     # -- what workers do ------------------------------------------------------------------
 

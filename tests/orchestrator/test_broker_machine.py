@@ -313,9 +313,9 @@ class BrokerMachine(Machine):
             self.come_late(dead)
         else:
             self.seen[kind] += 1
-            before = len(world.journal), len(world.started), len(world.broker)
+            before = len(world.journal), len(world.started), len(world.broker.ledger.requests)
             world.link(f"{life.token}.q" if kind == "garbage" else "a-999.q", garbage)
-            assert before == (len(world.journal), len(world.started), len(world.broker))
+            assert before == (len(world.journal), len(world.started), len(world.broker.ledger.requests))
 
     def come_late(self, life: Life) -> None:
         """All that a dead incarnation may have sent arrives, and nobody hears of it."""
