@@ -18,12 +18,14 @@ from orchestrator.config import RigConfig, WorkerConfig
 from orchestrator.control import RigControl, Supervised
 from orchestrator.effects import Describe
 from orchestrator.intake import Caps, unknown_worker
+from orchestrator.lives import SERVING, Plan, Status
 from orchestrator.logs.handle import LogCollector
 from orchestrator.loop import Loop
 from orchestrator.ports import Ports
 from orchestrator.processes import Guardian, Processes
 from orchestrator.runtime import RigFolder, RigState, state_dir
-from orchestrator.supervision import Plan, Status, Supervision
+from orchestrator.snapshot import snapshot
+from orchestrator.supervision import Supervision
 from transports.endpoints import parse_endpoint
 from transports.errors import SerializationError
 from transports.exceptions import exception_payload
@@ -40,7 +42,7 @@ ONE_SIGNAL = 0.3
 """Seconds within which a signal counts once: terminals and wrappers may both deliver it."""
 REVIVE_AFTER = 5.0
 """Seconds until a log collector that couldn't be restarted is tried again."""
-SETTLED = (Status.READY, Status.FAILED, Status.STOPPED)
+SETTLED = SERVING | {Status.FAILED, Status.STOPPED}
 
 
 class Supervisor:
@@ -282,35 +284,14 @@ class Supervisor:
     # -- what the rig's worker asks -------------------------------------------------------
 
     def _snapshot(self) -> dict[str, Any]:
-        now = time.monotonic()
-        workers = []
-        for name, life in self._supervision.lives.items():
-            handle = self._processes.handles.get(name)
-            inproc = self._config.workers[name].transport == "inproc"
-            workers.append(
-                {
-                    "name": name,
-                    "state": str(life.status),
-                    "pid": handle[1].pid if handle else None,
-                    "own": handle is not None and not inproc,
-                    "incarnation": life.incarnation,
-                    "restarts": life.restarts,
-                    "queue": self._broker.queued(name),
-                    "in_flight": len(self._broker.running(name)),
-                    "uptime": round(now - life.launched, 3) if handle else None,
-                    "reason": life.reason or None,
-                    "driver": self._config.workers[name].driver,
-                }
-            )
-        return {
-            "rig": self._config.rig,
-            "pid": os.getpid(),
-            "config": str(self._config.file),
-            "started": self._started,
-            "addresses": self._ports.addresses,
-            "events": self._ports.event_addresses,
-            "workers": workers,
-        }
+        return snapshot(
+            self._config,
+            self._started,
+            self._ports,
+            self._broker,
+            self._supervision,
+            self._processes,
+        )
 
     def _order(self, verb: str, names: list[str]) -> Future[dict[str, str]]:
         lives = self._supervision.lives
@@ -329,7 +310,7 @@ class Supervisor:
                     verb != "restart"
                     or name not in up
                     or lives[name].incarnation > old[name]
-                    or lives[name].status is not Status.READY
+                    or lives[name].status not in SERVING
                 )
                 for name in names
             )
@@ -380,7 +361,7 @@ class Supervisor:
         if self._supervision.closing or not all(life.settled for life in lives):
             return
         self._announced = True
-        ready = sum(life.status is Status.READY for life in lives)
+        ready = sum(life.status in SERVING for life in lives)
         failed = [life.plan.name for life in lives if life.status is Status.FAILED]
         text = f"rig {self._config.rig} is up: {ready} of {len(lives)} workers ready"
         fields: dict[str, Any] = {

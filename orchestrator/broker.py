@@ -16,6 +16,7 @@ from orchestrator.effects import (
     Describe,
     Effect,
     Overran,
+    Recovered,
     ToWorker,
     WorkerReady,
     WorkerUnbuilt,
@@ -267,6 +268,8 @@ class Broker:
             self.ledger.note(
                 "info", "overdue operation ended, its reply dropped", request, seconds=seconds
             )
+            if lane is lane.peer.queued:
+                self.effects.append(Recovered(request.worker, lane.peer.incarnation))
         else:
             self.ledger.pass_on(request, frames[2:])
             if self.traces:
@@ -280,7 +283,6 @@ class Broker:
                     seconds=round(seconds, 6),
                     total=round(total, 6),
                 )
-        self.counts["answered"] += 1
         if lane.queue:
             self._pump(lane, now)
 
@@ -445,7 +447,8 @@ class Broker:
         request.state = State.OVERRUN
         request.deadline = None
         self.ledger.answer(request, TIMEOUT, _TIMEOUT_PAYLOADS[EXECUTION])
-        self.effects.append(Overran(request.worker, peer.incarnation, request.member))
+        stalls = request.number in peer.queued.running
+        self.effects.append(Overran(request.worker, peer.incarnation, request.member, stalls))
 
 
 _EXCEPTION = b'"EXCEPTION"'

@@ -51,7 +51,8 @@ class RigControl:
         Returns:
             `{"rig": id, "workers": [{name, state, pid, incarnation, restarts, queue, in_flight,
             uptime (seconds), cpu (percent of one core), memory (bytes), reason}]}` and more of
-            the rig.
+            the rig; `counts` tells how many requests were answered, refused or timed out, and
+            what was dropped.
         """
         snapshot: dict[str, Any] = self._ask(self._supervised.snapshot)
         for worker in snapshot["workers"]:

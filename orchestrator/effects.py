@@ -66,11 +66,23 @@ class WorkerUnbuilt(msgspec.Struct, frozen=True):
 
 
 class Overran(msgspec.Struct, frozen=True):
-    """An operation ran past its execution timeout and goes on running."""
+    """An operation ran past its execution timeout and goes on running.
+
+    Attributes:
+        stalls: Whether other operations have to wait for its end.
+    """
 
     worker: str
     incarnation: int
     member: str
+    stalls: bool
+
+
+class Recovered(msgspec.Struct, frozen=True):
+    """The operation for whose end others had to wait has ended after all."""
+
+    worker: str
+    incarnation: int
 
 
 class Launch(msgspec.Struct, frozen=True):
@@ -142,6 +154,7 @@ Effect = (
     | WorkerReady
     | WorkerUnbuilt
     | Overran
+    | Recovered
     | Launch
     | AskToStop
     | Terminate

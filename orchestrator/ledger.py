@@ -46,6 +46,7 @@ class Ledger:
     def pass_on(self, request: Request, frames: list[Any]) -> None:
         """Answer with what the worker replied: header, payload and raw, unread."""
         del self.unanswered[request.key]
+        self.counts["answered"] += 1
         if not request.oneway:
             self.effects.append(ToClient([request.client, b"", *frames]))
 

@@ -28,6 +28,7 @@ from orchestrator.effects import (
     Launch,
     Lost,
     Overran,
+    Recovered,
     Terminate,
     ToClient,
     ToWorker,
@@ -99,6 +100,7 @@ class Loop:
             WorkerReady: self._worker_ready,
             WorkerUnbuilt: self._worker_unbuilt,
             Overran: self._overran,
+            Recovered: self._recovered,
             Launch: self._start,
             AskToStop: self._ask_to_stop,
             Terminate: self._terminate,
@@ -352,7 +354,13 @@ class Loop:
     def _overran(self, effect: Overran, now: float) -> None:
         if effect.worker in self._supervision.lives:
             self._processes.signal(effect.worker, "stacks")
-            self._supervision.overran(effect.worker, effect.incarnation, effect.member, now)
+            self._supervision.overran(
+                effect.worker, effect.incarnation, effect.member, now, stalls=effect.stalls
+            )
+
+    def _recovered(self, effect: Recovered, now: float) -> None:
+        if effect.worker in self._supervision.lives:
+            self._supervision.recovered(effect.worker, effect.incarnation, now)
 
     def _start(self, effect: Launch, now: float) -> None:
         try:

@@ -24,8 +24,8 @@ from multiprocess.connection import Connection
 
 from orchestrator.config import WorkerConfig
 from orchestrator.guardian import TOKEN
+from orchestrator.lives import Exit
 from orchestrator.logs.handle import LogCollector, Streams
-from orchestrator.supervision import Exit
 from workers import bootstrap, child
 from workers.errors import EXIT_BOOT_FAILED, EXIT_SUPERVISOR_LOST, EXIT_TERMINATED
 from workers.guard import STACKS

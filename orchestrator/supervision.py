@@ -8,106 +8,20 @@ allows, and it is given up.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable, Sequence
-from enum import StrEnum
 from typing import Any
 
-import msgspec
-
 from orchestrator.effects import AskToStop, Effect, Fact, Hold, Launch, Lost, Terminate
+from orchestrator.lives import RUNNING, SERVING, UP, Exit, Life, Plan, Status
 
 BACKOFF_FIRST = 0.1
 BACKOFF_MOST = 5.0
 STOP_LADDER = (("term", 3.0), ("wake", 1.0), ("kill", 1.0))
 """How a worker that should stop is made to: the signal, and seconds to wait before it."""
+END_LADDER = (("term", 0.0), *STOP_LADDER[1:])
+"""The same for one that can't be asked, since an operation doesn't end."""
 UNBUILT_GRACE = 2.0
 """Seconds for a worker that reported a failed build to exit by itself."""
-
-
-class Status(StrEnum):
-    """The states of a worker, as `orch status` shows them."""
-
-    WAITING = "WAITING"
-    STARTING = "STARTING"
-    READY = "READY"
-    STOPPING = "STOPPING"
-    STOPPED = "STOPPED"
-    BACKOFF = "BACKOFF"
-    FAILED = "FAILED"
-
-
-UP = frozenset({Status.STARTING, Status.READY, Status.STOPPING})
-"""States in which an incarnation lives."""
-
-
-class Plan(msgspec.Struct, frozen=True):
-    """What a worker's config says of its life.
-
-    Attributes:
-        name: The worker.
-        after: Workers that start before it and stop after it.
-        restart: `permanent`, `transient` or `temporary`.
-        intensity: How many restarts are allowed within `period`.
-        period: Seconds.
-        restart_on_overrun: Whether an execution timeout restarts the worker.
-        place: Where the config declares it, for messages.
-    """
-
-    name: str
-    after: tuple[str, ...] = ()
-    restart: str = "permanent"
-    intensity: int = 5
-    period: float = 60.0
-    restart_on_overrun: bool = False
-    place: str = ""
-
-
-class Exit(msgspec.Struct, frozen=True):
-    """How an incarnation ended.
-
-    Attributes:
-        text: In words, such as `killed by SIGKILL`.
-        normal: Whether it ended as programs do that are done.
-        unusable: Whether it says that trying again is of no use.
-    """
-
-    text: str
-    normal: bool
-    unusable: bool = False
-
-
-class Life:
-    """One worker's present state."""
-
-    def __init__(self, plan: Plan) -> None:
-        self.plan = plan
-        self.status = Status.STOPPED
-        self.wanted = False
-        self.incarnation = 0
-        self.restarts = 0
-        self.reason = ""
-        self.since = 0.0
-        self.launched = 0.0
-        self.deadline: float | None = None
-        self.was_ready = False
-        self.unbuilt = ""
-        self.stopping_hold = False
-        self.asked_to_stop = False
-        self.ladder: list[tuple[str, float]] = []
-        self.history: deque[float] = deque()
-
-    @property
-    def settled(self) -> bool:
-        """Whether workers that start after this one need not wait any longer.
-
-        One that is ready but about to stop isn't: a restart of both starts them in order.
-        """
-        return (
-            (self.status is Status.READY and not self.asked_to_stop)
-            or self.status is Status.FAILED
-            or (self.status is Status.STOPPED and not self.wanted)
-        )
 
 
 class Supervision:
@@ -171,7 +85,7 @@ class Supervision:
             if life.status in (Status.WAITING, Status.BACKOFF):
                 self._become(life, Status.STOPPED, now)
                 self.effects.append(Lost(name, f"worker {name!r} is stopped", holds=False))
-            elif life.status in (Status.STARTING, Status.READY):
+            elif life.status in RUNNING:
                 life.asked_to_stop = True
         self._advance(now)
 
@@ -182,7 +96,7 @@ class Supervision:
             if self.closing:
                 return
             life.wanted = True
-            if life.status in (Status.STARTING, Status.READY):
+            if life.status in RUNNING:
                 life.asked_to_stop = True
                 life.stopping_hold = True
             elif life.status is Status.STOPPING:
@@ -264,17 +178,38 @@ class Supervision:
         self._give_up(life, reason, now)
         self._advance(now)
 
-    def overran(self, name: str, incarnation: int, member: str, now: float) -> None:
-        """An operation ran past its execution timeout."""
+    def overran(
+        self, name: str, incarnation: int, member: str, now: float, *, stalls: bool
+    ) -> None:
+        """An operation ran past its execution timeout.
+
+        Args:
+            name: The worker.
+            incarnation: The life that runs it.
+            member: What runs.
+            now: Monotonic seconds.
+            stalls: Whether other operations have to wait for its end.
+        """
         life = self.lives[name]
-        if (
-            life.plan.restart_on_overrun
-            and incarnation == life.incarnation
-            and life.status is Status.READY
-            and not life.asked_to_stop
-        ):
-            self._fact("warning", f"restarted: {member} overran its execution timeout", name)
-            self.restart([name], now)
+        if incarnation != life.incarnation or life.status not in SERVING or life.overrun:
+            return
+        reason = f"{member} overran its execution timeout"
+        if stalls and life.status is Status.READY:
+            self._become(life, Status.STALLED, now)
+            life.reason = f"{reason} and still runs"
+        if life.plan.restart_on_overrun and not life.asked_to_stop:
+            life.overrun = reason
+            life.ladder = list(END_LADDER)
+            self._fact("warning", f"{reason}: it is ended, to be restarted", name)
+            self._climb(life, now)
+
+    def recovered(self, name: str, incarnation: int, now: float) -> None:
+        """The operation that kept others waiting has ended after all."""
+        life = self.lives[name]
+        if incarnation == life.incarnation and life.status is Status.STALLED and not life.overrun:
+            life.reason = ""
+            self._become(life, Status.READY, now)
+            self._fact("info", "takes operations again", name)
 
     def tick(self, now: float) -> None:
         """Do what is due."""
@@ -315,7 +250,7 @@ class Supervision:
 
     def _launch(self, life: Life, now: float) -> None:
         life.incarnation += 1
-        life.unbuilt = ""
+        life.unbuilt = life.overrun = ""
         life.launched = now
         self._become(life, Status.STARTING, now)
         self.effects.append(Launch(life.plan.name, life.incarnation))
@@ -328,18 +263,19 @@ class Supervision:
         self.effects.append(AskToStop(life.plan.name, life.stopping_hold))
 
     def _step(self, life: Life, now: float) -> None:
+        self._fact("warning", f"doesn't stop, sent {_SIGNALS[life.ladder[0][0]]}", life.plan.name)
+        self._climb(life, now)
+
+    def _climb(self, life: Life, now: float) -> None:
         how, _ = life.ladder.pop(0)
         self._due(life, now + life.ladder[0][1] if life.ladder else None)
-        self._fact("warning", f"doesn't stop, sent {_SIGNALS[how]}", life.plan.name)
         self.effects.append(Terminate(life.plan.name, how))
 
     def untold(self, name: str, now: float) -> None:
         """A worker that should stop couldn't be told over its link: signal it now."""
         life = self.lives[name]
         if life.status is Status.STOPPING and len(life.ladder) == len(STOP_LADDER):
-            how, _ = life.ladder.pop(0)
-            self._due(life, now + life.ladder[0][1])
-            self.effects.append(Terminate(name, how))
+            self._climb(life, now)
 
     def _ended_on_request(self, life: Life, exit_: Exit, now: float) -> None:
         name = life.plan.name
@@ -356,10 +292,12 @@ class Supervision:
 
     def _crashed(self, life: Life, exit_: Exit, now: float) -> None:
         name, plan = life.plan.name, life.plan
-        reason = life.unbuilt or exit_.text
+        reason = life.overrun or life.unbuilt or exit_.text
         life.reason = reason
         normal = exit_.normal and not life.unbuilt
-        if plan.restart == "temporary" or (plan.restart == "transient" and normal):
+        if not life.overrun and (
+            plan.restart == "temporary" or (plan.restart == "transient" and normal)
+        ):
             if normal:
                 self._fact("info", f"ended ({reason}), not restarted: {plan.restart}", name)
                 life.wanted = False

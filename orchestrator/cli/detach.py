@@ -21,7 +21,7 @@ LOOK_AGAIN = 0.05
 """Seconds between looks, each of them a wait for the rig's process to end."""
 TAIL = 20
 """Lines of a dead rig's output that are shown."""
-SETTLED = ("READY", "FAILED", "STOPPED")
+SETTLED = ("READY", "STALLED", "FAILED", "STOPPED")
 
 
 def start_detached(config: RigConfig) -> int:

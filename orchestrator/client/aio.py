@@ -106,12 +106,12 @@ class AsyncRig:
             OrchError: The rig doesn't answer.
         """
         status = await self.status()
-        ready = [
+        serving = [
             str(worker["name"])
             for worker in status.get("workers", ())
-            if worker.get("state") == "READY"
+            if worker.get("state") in ("READY", "STALLED")
         ]
-        await asyncio.gather(*(self._describe(name) for name in ready))
+        await asyncio.gather(*(self._describe(name) for name in serving))
 
     async def _describe(self, name: str) -> None:
         try:

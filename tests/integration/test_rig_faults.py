@@ -512,11 +512,32 @@ def test_a_worker_that_keeps_dying_is_given_up() -> None:
 
 
 def test_an_overrun_can_restart_its_worker() -> None:
+    """One that overruns again and again is given up, as one that crashes is."""
     config = (
-        'rig: strict\nworkers:\n  one: {driver: "nasty:Nasty", on_execution_timeout: restart}\n'
+        'rig: strict\nworkers:\n  one: {driver: "nasty:Nasty", on_execution_timeout: restart, '
+        "max_restarts: 2 in 1min}\n"
     )
     with running(config, {"nasty": NASTY}) as rig, rig.connected() as client:
-        before = client["one"].call("pid")
+        for _ in range(2):
+            before = client["one"].call("pid")
+            with pytest.raises(errors.ExecutionTimeout):
+                client["one"].call("forever", execution_timeout=0.2)
+            assert client["one"].call("pid", invocation_timeout=20) != before
         with pytest.raises(errors.ExecutionTimeout):
             client["one"].call("forever", execution_timeout=0.2)
-        assert client["one"].call("pid", invocation_timeout=20) != before
+        assert "overran" in rig.wait_state("one", "FAILED")["reason"]
+
+
+def test_a_stall_is_shown_until_it_ends() -> None:
+    with running(SMALL, {"nasty": NASTY}) as rig, rig.connected() as client:
+        pid = client["one"].call("pid")
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            with pytest.raises(errors.ExecutionTimeout):
+                client["one"].call("pid", execution_timeout=0.2)
+            assert "pid overran" in rig.wait_state("one", "STALLED")["reason"]
+            assert "STALLED" in rig.orch("status").stdout
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        rig.wait_state("one", "READY")
+        assert client["one"].call("pid") == pid

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from orchestrator.effects import Effect, Fact, ToClient, ToWorker
-from orchestrator.supervision import Exit, Plan, Supervision
-from orchestrator.supervision import Status as S
+from orchestrator.lives import Exit, Plan
+from orchestrator.lives import Status as S
+from orchestrator.supervision import Supervision
 
 DONE = Exit("ended with status 0", normal=True)
 CRASH = Exit("killed by SIGSEGV", normal=False)
@@ -76,8 +77,12 @@ class Rig:
     def unlaunched(self, name: str = "a") -> None:
         self.core.unlaunched(name, self.core.lives[name].incarnation, "no such file", self.now)
 
-    def overran(self, name: str = "a") -> None:
-        self.core.overran(name, self.core.lives[name].incarnation, "move", self.now)
+    def overran(self, name: str = "a", *, stalls: bool = True) -> None:
+        incarnation = self.core.lives[name].incarnation
+        self.core.overran(name, incarnation, "move", self.now, stalls=stalls)
+
+    def recovered(self, name: str = "a") -> None:
+        self.core.recovered(name, self.core.lives[name].incarnation, self.now)
 
     def at(self, now: float) -> None:
         """Move the clock and let what is due happen."""
@@ -100,13 +105,15 @@ class Rig:
 
 def in_state(state: S, plan: Plan | None = None) -> Rig:
     """A rig whose worker `a`, after `first`, is in the state."""
-    rig = Rig(Plan("first"), plan or Plan("a", after=("first",), restart_on_overrun=True))
+    rig = Rig(Plan("first"), plan or Plan("a", after=("first",)))
     if state is S.WAITING:
         rig.start("first", "a")
     elif state is not S.STOPPED:
         rig.start("a")
-    if state in (S.READY, S.STOPPING):
+    if state in (S.READY, S.STALLED, S.STOPPING):
         rig.ready("a")
+    if state is S.STALLED:
+        rig.overran()
     if state is S.STOPPING:
         rig.stop("a")
     elif state is S.BACKOFF:

@@ -11,7 +11,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from orchestrator.effects import AskToStop, Launch, Lost, Terminate
-from orchestrator.supervision import Exit, Plan, Status, Supervision
+from orchestrator.lives import Exit, Plan, Status
+from orchestrator.supervision import Supervision
 
 PLANS = (  # not in the order of their starts, on purpose
     Plan("c", after=("a", "b"), intensity=2, period=10.0),
@@ -37,6 +38,8 @@ class Process:
         leaving: `stop` or `restart`, if it was asked for; its turn may not have come.
         told: It was asked to stop, or killed.
         due: The signal that is due, and when.
+        stalled: An operation keeps others waiting.
+        overrun: It is being ended, since an operation overran.
     """
 
     incarnation: int
@@ -45,6 +48,8 @@ class Process:
     leaving: str = ""
     told: bool = False
     due: tuple[str, float] | None = None
+    stalled: bool = False
+    overrun: bool = False
 
 
 @dataclass
@@ -175,7 +180,9 @@ class SupervisedWorld:
         if (process.unbuilt or how.unusable) and not worker.ever_ready:
             return self.give_up(worker, "at its first build")
         normal = how.normal and not process.unbuilt
-        if plan.restart == "temporary" or (plan.restart == "transient" and normal):
+        if process.overrun:
+            self.seen["died of an overrun"] += 1
+        elif plan.restart == "temporary" or (plan.restart == "transient" and normal):
             if not normal:
                 return self.give_up(worker, "temporary")
             worker.wished = False
@@ -205,16 +212,27 @@ class SupervisedWorld:
         self.perform()
         assert not worker.lost_due
 
-    def overran(self, name: str) -> None:
+    def overran(self, name: str, *, stalls: bool) -> None:
         """An operation ran past its execution timeout."""
         worker = self.workers[name]
         process = worker.process
         assert process is not None
-        may = process.ready and not process.told and not process.leaving
-        if may and worker.plan.restart_on_overrun and not self.closing:
-            self.seen["restarted after an overrun"] += 1
-            process.leaving = "restart"
-        self.core.overran(name, process.incarnation, "move", self.now)
+        if process.ready and not process.told and not process.overrun:
+            process.stalled |= stalls
+            if worker.plan.restart_on_overrun and not process.leaving:
+                process.overrun = True
+                process.due = ("term", self.now)
+        self.core.overran(name, process.incarnation, "move", self.now, stalls=stalls)
+        self.perform()
+
+    def recovered(self, name: str) -> None:
+        """The operation that kept others waiting has ended."""
+        process = self.workers[name].process
+        assert process is not None
+        if process.stalled and not process.told and not process.overrun:
+            self.seen["recovered"] += 1
+            process.stalled = False
+        self.core.recovered(name, process.incarnation, self.now)
         self.perform()
 
     def untold(self, name: str) -> None:
@@ -233,7 +251,8 @@ class SupervisedWorld:
         self.core.ready(name, incarnation, self.now)
         self.core.unbuilt(name, incarnation, "build", {}, self.now)
         self.core.unlaunched(name, incarnation, "late", self.now)
-        self.core.overran(name, incarnation, "move", self.now)
+        self.core.overran(name, incarnation, "move", self.now, stalls=True)
+        self.core.recovered(name, incarnation, self.now)
         assert self.core.take_effects() == []
         assert before == (
             [life.status for life in self.core.lives.values()],
@@ -334,6 +353,8 @@ class SupervisedWorld:
         if process is not None:
             if process.told:
                 return Status.STOPPING
+            if process.stalled:
+                return Status.STALLED
             return Status.READY if process.ready else Status.STARTING
         if worker.wished:
             return Status.BACKOFF if worker.pause_until is not None else Status.WAITING
@@ -365,11 +386,14 @@ class SupervisedWorld:
             acted = False
             for name, worker in self.workers.items():
                 process = worker.process
-                if process and (process.told or process.unbuilt):
+                if process and (process.told or process.unbuilt or process.overrun):
                     self.exit(name, DONE)
                     acted = True
                 elif process and not process.ready:
                     self.ready(name)
+                    acted = True
+                elif process and process.stalled:
+                    self.recovered(name)
                     acted = True
             deadline = self.core.next_deadline
             if deadline is not None:

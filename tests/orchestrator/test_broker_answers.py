@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.effects import Describe, Overran
+from orchestrator.effects import Describe, Overran, Recovered
 from orchestrator.intake import Caps
 from tests.orchestrator.kit import ABSENT, Bench
 from transports.messages import Limits
@@ -50,8 +50,9 @@ class TestTimeouts:
         assert up.broker.next_deadline == 103
         up.at(103)
         assert up.summaries == [("1", "TIMEOUT", "execution")]
-        assert up.others == [Overran("stage", 1, "move")]
+        assert up.others == [Overran("stage", 1, "move", stalls=True)]
         up.reply(up.sent[0], "late")
+        assert up.others[1:] == [Recovered("stage", 1)]
         assert len(up.answers) == 1
         assert up.broker.counts["late replies"] == 1
         up.assert_empty()

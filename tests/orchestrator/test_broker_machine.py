@@ -313,9 +313,10 @@ class BrokerMachine(Machine):
             self.come_late(dead)
         else:
             self.seen[kind] += 1
-            before = len(world.journal), len(world.started), len(world.broker.ledger.requests)
+            table = world.broker.ledger.requests
+            before = len(world.journal), len(world.started), len(table)
             world.link(f"{life.token}.q" if kind == "garbage" else "a-999.q", garbage)
-            assert before == (len(world.journal), len(world.started), len(world.broker.ledger.requests))
+            assert before == (len(world.journal), len(world.started), len(table))
 
     def come_late(self, life: Life) -> None:
         """All that a dead incarnation may have sent arrives, and nobody hears of it."""

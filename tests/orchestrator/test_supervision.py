@@ -7,8 +7,9 @@ from collections.abc import Callable
 import pytest
 
 from orchestrator.effects import AskToStop, Hold, Launch, Lost, Terminate
-from orchestrator.supervision import STOP_LADDER, Plan
-from orchestrator.supervision import Status as S
+from orchestrator.lives import Plan
+from orchestrator.lives import Status as S
+from orchestrator.supervision import STOP_LADDER
 from tests.orchestrator.supervision_kit import CRASH, DONE, Rig, in_state, worker_of
 
 EVENTS: dict[str, Callable[[Rig], None]] = {
@@ -21,23 +22,25 @@ EVENTS: dict[str, Callable[[Rig], None]] = {
     "crash": Rig.exit,
     "unlaunched": Rig.unlaunched,
     "overran": Rig.overran,
+    "recovered": Rig.recovered,
     "shut_down": lambda rig: rig.core.shut_down(rig.now),
     "kill": lambda rig: rig.core.kill(rig.now),
 }
 # A worker of restart: permanent. "-": the state stays.
 TRANSITIONS = """
-            WAITING  STARTING READY    STOPPING STOPPED  BACKOFF  FAILED
-start       -        -        -        -        STARTING STARTING STARTING
-stop        STOPPED  STOPPING STOPPING -        -        STOPPED  -
-restart     -        STOPPING STOPPING -        STARTING STARTING STARTING
-ready       -        READY    -        -        -        -        -
-unbuilt     -        -        -        -        -        -        -
-done        -        BACKOFF  BACKOFF  STOPPED  -        -        -
-crash       -        BACKOFF  BACKOFF  STOPPED  -        -        -
-unlaunched  -        FAILED   FAILED   FAILED   -        -        -
-overran     -        -        STOPPING -        -        -        -
-shut_down   STOPPED  STOPPING STOPPING -        -        STOPPED  -
-kill        STOPPED  STOPPING STOPPING -        -        STOPPED  -
+            WAITING  STARTING READY    STALLED  STOPPING STOPPED  BACKOFF  FAILED
+start       -        -        -        -        -        STARTING STARTING STARTING
+stop        STOPPED  STOPPING STOPPING STOPPING -        -        STOPPED  -
+restart     -        STOPPING STOPPING STOPPING -        STARTING STARTING STARTING
+ready       -        READY    -        -        -        -        -        -
+unbuilt     -        -        -        -        -        -        -        -
+done        -        BACKOFF  BACKOFF  BACKOFF  STOPPED  -        -        -
+crash       -        BACKOFF  BACKOFF  BACKOFF  STOPPED  -        -        -
+unlaunched  -        FAILED   FAILED   FAILED   FAILED   -        -        -
+overran     -        -        STALLED  -        -        -        -        -
+recovered   -        -        -        READY    -        -        -        -
+shut_down   STOPPED  STOPPING STOPPING STOPPING -        -        STOPPED  -
+kill        STOPPED  STOPPING STOPPING STOPPING -        -        STOPPED  -
 """
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from orchestrator.effects import AskToStop, Hold, Launch, Lost, Terminate
-from orchestrator.supervision import BACKOFF_MOST, UNBUILT_GRACE, Exit, Plan
-from orchestrator.supervision import Status as S
+from orchestrator.effects import Hold, Launch, Lost, Terminate
+from orchestrator.lives import Exit, Plan
+from orchestrator.lives import Status as S
+from orchestrator.supervision import BACKOFF_MOST, UNBUILT_GRACE
 from tests.orchestrator.supervision_kit import CRASH, DONE, IMPORT_ERROR, Rig, in_state
 
 
@@ -115,7 +116,7 @@ class TestCrash:
         rig.core.ready("a", 1, rig.now)
         rig.core.unbuilt("a", 1, "build", IMPORT_ERROR, rig.now)
         rig.core.unlaunched("a", 1, "late", rig.now)
-        rig.core.overran("a", 1, "move", rig.now)
+        rig.core.overran("a", 1, "move", rig.now, stalls=True)
         assert rig.take() == []
         assert rig.status() is S.STARTING
         assert rig.core.next_deadline is None
@@ -223,21 +224,77 @@ class TestUnbuilt:
 
 
 class TestOverrun:
-    def test_restart(self) -> None:
-        """Where the config says so, an overrun restarts the worker; its queue is kept."""
-        rig = in_state(S.READY)
-        rig.overran()
-        assert rig.take() == [AskToStop("a", hold=True)]
-        rig.overran()
-        assert rig.take() == []
-        rig.exit()
-        assert rig.of(Launch) == ["a"]
+    ENDED = Plan("a", restart_on_overrun=True, intensity=2)
 
     def test_report(self) -> None:
-        """Otherwise it is left alone."""
-        rig = in_state(S.READY, Plan("a"))
+        """A worker that can't take anything is shown as such until the operation ends."""
+        rig = in_state(S.READY)
         rig.overran()
         assert rig.take() == []
+        assert rig.status() is S.STALLED
+        assert "move overran" in rig.core.lives["a"].reason
+        rig.recovered()
+        assert (rig.status(), rig.core.lives["a"].reason) == (S.READY, "")
+
+    def test_beside_others(self) -> None:
+        """An operation for which nobody waits stalls nothing."""
+        rig = in_state(S.READY)
+        rig.overran(stalls=False)
+        assert rig.status() is S.READY
+
+    def test_those_that_start_after_it(self) -> None:
+        """A worker that stalls is as good as ready to them."""
+        rig = Rig(Plan("a"), Plan("b", after=("a",)))
+        rig.up("a")
+        rig.overran()
+        rig.start("b")
+        assert rig.status("b") is S.STARTING
+
+    @pytest.mark.parametrize("stalls", [True, False])
+    @pytest.mark.parametrize("restart", ["permanent", "transient", "temporary"])
+    def test_restart(self, restart: str, stalls: bool) -> None:
+        """Where the config says so, it is ended at once; its queue is kept."""
+        rig = in_state(S.READY, Plan("a", restart=restart, restart_on_overrun=True))
+        rig.overran(stalls=stalls)
+        assert rig.take() == [Terminate("a", "term")]
+        rig.overran()
+        rig.recovered()
+        assert rig.take() == []
+        for how in ("wake", "kill"):
+            rig.to_deadline()
+            assert rig.take() == [Terminate("a", how)]
+        assert rig.now == 2.0
+        rig.exit()
+        assert rig.take() == [
+            Lost("a", "worker 'a' died (move overran its execution timeout)", holds=True)
+        ]
+        rig.to_deadline()
+        assert rig.of(Launch) == ["a"]
+
+    def test_one_that_overruns_always(self) -> None:
+        """It is given up as one that always crashes."""
+        rig = Rig(self.ENDED)
+        rig.up("a")
+        for _ in range(2):
+            rig.overran()
+            rig.exit()
+            rig.to_deadline()
+            rig.ready("a")
+        rig.overran()
+        rig.exit()
+        assert rig.status() is S.FAILED
+        assert rig.core.lives["a"].reason == (
+            "move overran its execution timeout; given up after 2 restarts in 60 s"
+        )
+
+    def test_a_stop_meanwhile(self) -> None:
+        """A wish counts for more."""
+        rig = Rig(self.ENDED)
+        rig.up("a")
+        rig.overran()
+        rig.stop("a")
+        rig.exit()
+        assert rig.status() is S.STOPPED
 
     def test_while_its_stop_waits(self) -> None:
         """An overrun doesn't turn a stop into a restart."""
@@ -245,6 +302,7 @@ class TestOverrun:
         rig.up("a", "b")
         rig.stop("a", "b")
         rig.overran()
+        assert rig.of(Terminate) == []
         for name in ("b", "a"):
             rig.exit(name, DONE)
         assert rig.statuses == "STOPPED STOPPED"

@@ -9,7 +9,7 @@ from typing import ClassVar
 import pytest
 from hypothesis.stateful import invariant
 
-from orchestrator.supervision import Exit, Status
+from orchestrator.lives import Exit, Status
 from tests.orchestrator.moves import Machine, Moves, mover, run_long, run_short
 from tests.orchestrator.supervision_world import CRASH, DONE, NAMES, USELESS, SupervisedWorld
 
@@ -26,7 +26,8 @@ MOVES: Moves = {
     "crash": {"index": PICKS, "how": [CRASH, CRASH, DONE, USELESS]},
     "obey": {"index": PICKS, "how": [DONE, DONE, CRASH]},
     "fail_to_launch": {"index": PICKS},
-    "overrun": {"index": PICKS},
+    "overrun": {"index": PICKS, "stalls": [True, True, False]},
+    "recover": {"index": PICKS},
     "be_untold": {"index": PICKS},
     "be_late": {"index": PICKS},
     "wait": {"seconds": [0.05, 0.5, 2.0, None, None, None]},
@@ -41,6 +42,7 @@ WEIGHTS = {
     "crash": 8,
     "obey": 20,
     "overrun": 5,
+    "recover": 2,
     "wait": 16,
     "say_unbuilt": 3,
     "fail_to_launch": 2,
@@ -55,7 +57,7 @@ SITUATIONS = [
     *("say unbuilt", "crash READY", "crash STARTING", "crash before its turn to stop"),
     *("exit as asked", "exit as asked, again", "exit by a crash", "exit in peace"),
     *("exit given up at its first build", "exit given up temporary", "exit given up too often"),
-    *("fail to launch", "restarted after an overrun", "untold", "late", "wait"),
+    *("fail to launch", "died of an overrun", "recovered", "untold", "late", "wait"),
     *("close by shut_down", "close by kill", "wish after the close"),
 ]
 move = mover(MOVES)
@@ -81,7 +83,7 @@ class SupervisionMachine(Machine):
                 return bool(self.those(told=False))
             case "obey" | "be_untold":
                 return bool(self.those(told=True))
-            case "overrun":
+            case "overrun" | "recover":
                 return bool(self.those())
             case "close":
                 return not self.world.closing
@@ -172,8 +174,12 @@ class SupervisionMachine(Machine):
         self.world.unlaunched(self.pick(index, ready=False, unbuilt=False))
 
     @move
-    def overrun(self, index: int) -> None:
-        self.world.overran(self.pick(index))
+    def overrun(self, index: int, stalls: bool) -> None:
+        self.world.overran(self.pick(index), stalls=stalls)
+
+    @move
+    def recover(self, index: int) -> None:
+        self.world.recovered(self.pick(index))
 
     @move
     def be_untold(self, index: int) -> None:
