@@ -374,7 +374,10 @@ class Supervisor:
 
     def _record(self, level: str, text: str, fields: dict[str, Any]) -> None:
         rest = dict(fields)
-        records.write_about(rest.pop("worker", self._config.rig), level, text, rest)
+        worker = rest.pop("worker", self._config.rig)
+        if (life := self._supervision.lives.get(worker)) is not None:
+            rest.setdefault("incarnation", life.incarnation)
+        records.write_about(worker, level, text, rest)
 
 
 def _plan(config: WorkerConfig) -> Plan:

@@ -388,7 +388,7 @@ class Broker:
                 continue
             self.counts["unknown outcomes"] += 1
             text = f"{reason} while it ran {request.worker}.{request.member}: outcome unknown"
-            self.ledger.note("warning", "request lost with its worker", request)
+            self.ledger.note("warning", "request lost with its worker", request, reason=reason)
             self.ledger.answer_error(request, "ConnectionResetError", text, UNKNOWN)
         peer.ended()
         if not holds:

@@ -74,14 +74,24 @@ def test_a_thread_s_stack_is_recorded_too(rig: RunningRig) -> None:
 
 
 def test_a_death_s_evidence_is_its_last_lines(rig: RunningRig) -> None:
-    """Twenty of them, beside the signal that killed it."""
-    with rig.connected() as client, pytest.raises(errors.WorkerDied):
-        client["device"].call("talk_and_die", invocation_timeout=20)
+    """Twenty of them, beside the signal that killed it, which its request's records tell too."""
+    with rig.connected() as client:
+        future = client["device"].submit("talk_and_die", invocation_timeout=20)
+        assert isinstance(future.exception(20), errors.WorkerDied)
     (last,) = wait_until(
         lambda: [r for r in records(rig, "-w", "device") if "last lines" in r["event"]]
     )
     assert "SIGKILL" in last["event"]
     assert last["exception"].splitlines() == [f"line {number}" for number in range(10, 30)]
+    (lost,) = wait_until(
+        lambda: [r for r in records(rig, "-r", future.request_id) if "lost" in r["event"]]
+    )
+    assert "SIGKILL" in lost["fields"]["reason"]
+    (ended,) = wait_until(
+        lambda: [r for r in records(rig, "-w", "device") if "restart in" in r["event"]]
+    )
+    (first, *_) = records(rig, "-r", future.request_id)
+    assert {each["incarnation"] for each in (lost, ended)} == {first["incarnation"]} == {1}
 
 
 def test_levels_change_while_it_runs(rig: RunningRig) -> None:
