@@ -90,7 +90,6 @@ class Supervisor:
         self._announced = False
         self._status = 0
         self._stopping_since = 0.0
-        self._revive_at: float | None = None
 
     # -- life -----------------------------------------------------------------------------
 
@@ -207,9 +206,8 @@ class Supervisor:
             self._logs.restart()
         except OSError:
             # Out of processes or files: requests come first; tried again after a while.
-            self._revive_at = time.monotonic() + REVIVE_AFTER
+            self._loop.call_later(REVIVE_AFTER, self._revive_logs)
             return
-        self._revive_at = None
         self._loop.watch(self._logs.sentinel, self._revive_logs)
 
     # -- workers --------------------------------------------------------------------------
@@ -343,8 +341,6 @@ class Supervisor:
     def _after_turn(self, now: float) -> None:
         if self._orders:
             self._settle_orders()
-        if self._revive_at is not None and now >= self._revive_at:
-            self._revive_logs()
         if not self._announced:
             self._announce(now)
 

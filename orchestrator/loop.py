@@ -45,6 +45,10 @@ from transports.messages import FRAMES
 T = TypeVar("T")
 BATCH = 64
 """Messages taken from one socket before the others get their turn."""
+LONGEST_POLL = 86_400.0
+"""Seconds of one poll at most."""
+INSIST_AFTER = 0.25
+"""Seconds in which a worker that can run Python code writes its stacks."""
 PROBE = b"?"
 """First byte of a topic that is echoed: its subscriber knows then that its others are live."""
 
@@ -89,6 +93,8 @@ class Loop:
         self._woken.setblocking(False)
         self._waker.setblocking(False)
         self._signals: deque[int] = deque()
+        self._later: list[tuple[float, Callable[[], None]]] = []
+        self._asked: set[str] = set()  # for their stacks, a moment ago
         self._watched: dict[int, Callable[[], None]] = {}
         self._watch_changes = 0
         self._items: list[tuple[Any, int]] = []
@@ -188,6 +194,10 @@ class Loop:
             self._after_turn(now)
             self._perform(now)
 
+    def call_later(self, seconds: float, call: Callable[[], None]) -> None:
+        """Have something called between two turns, once, after so many seconds."""
+        self._later.append((time.monotonic() + seconds, call))
+
     def flush(self, timeout: float) -> None:
         """Give lagging clients a last chance to take their answers."""
         deadline = time.monotonic() + timeout
@@ -233,14 +243,21 @@ class Loop:
             self._broker.next_deadline,
             self._supervision.next_deadline,
             self._outbox.next_deadline(now),
+            min((due for due, _ in self._later), default=None),
         ):
             if due is not None and due < earliest:
                 earliest = due
         if earliest == math.inf:
             return -1
-        return max(0, math.ceil((earliest - time.monotonic()) * 1000))
+        # zmq_poll takes a C int; a deadline of years is none to wait for in one go
+        return max(0, math.ceil(min(earliest - time.monotonic(), LONGEST_POLL) * 1000))
 
     def _tick(self, now: float) -> None:
+        if self._later:
+            due = [call for at, call in self._later if at <= now]
+            self._later = [entry for entry in self._later if entry[0] > now]
+            for call in due:
+                call()
         deadline = self._broker.next_deadline
         if deadline is not None and deadline <= now:
             self._broker.tick(now)
@@ -353,10 +370,22 @@ class Loop:
 
     def _overran(self, effect: Overran, now: float) -> None:
         if effect.worker in self._supervision.lives:
-            self._processes.signal(effect.worker, "stacks")
+            self._ask_for_stacks(effect.worker)
             self._supervision.overran(
                 effect.worker, effect.incarnation, effect.member, now, stalls=effect.stalls
             )
+
+    def _ask_for_stacks(self, worker: str) -> None:
+        if worker in self._asked:
+            return
+        self._asked.add(worker)
+        self._processes.signal(worker, "stacks")
+
+        def insist() -> None:
+            self._asked.discard(worker)
+            self._processes.signal(worker, "forced stacks")
+
+        self.call_later(INSIST_AFTER, insist)
 
     def _recovered(self, effect: Recovered, now: float) -> None:
         if effect.worker in self._supervision.lives:

@@ -70,6 +70,8 @@ class Ports:
         # Bounded by the lanes' credit, so a request for a living worker always finds room.
         self.back.set(zmq.SNDHWM, 0)
         self.publisher.set(zmq.SNDHWM, EVENT_QUEUE)
+        # What it sends is subscriptions, and one that is dropped is never asked for again.
+        self.collector.set(zmq.SNDHWM, 0)
 
     @property
     def _all(self) -> tuple[zmq.Socket[Any], ...]:

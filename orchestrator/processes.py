@@ -28,11 +28,11 @@ from orchestrator.lives import Exit
 from orchestrator.logs.handle import LogCollector, Streams
 from workers import bootstrap, child
 from workers.errors import EXIT_BOOT_FAILED, EXIT_SUPERVISOR_LOST, EXIT_TERMINATED
-from workers.guard import STACKS
+from workers.guard import ask_for_stacks, descendants, force_stacks, kill_each
 from workers.spec import WorkerSpec
 from workers.thread import WorkerThread
 
-PRELOAD = ("workers.child", "workers.server", "workers.records", "numpy")
+PRELOAD = ("workers.fork_server", "workers.child", "workers.server", "workers.records", "numpy")
 """Modules that the fork server imports once for all workers."""
 
 
@@ -51,7 +51,10 @@ class Handle(Protocol):
         """How it ended; None if it lives."""
 
     def signal(self, how: str) -> None:
-        """Make it end, by `term`, `wake` (continue, then terminate) or `kill`, or tell `stacks`."""
+        """Make it end, by `term`, `wake` (continue, then terminate) or `kill`, or tell its stacks.
+
+        `stacks` asks for them; `forced stacks`, a while later, insists.
+        """
 
     def close(self) -> None:
         """Release what is held for it."""
@@ -82,13 +85,17 @@ def exit_of(code: int | None) -> Exit:
 def _signal_process(pid: int, how: str) -> None:
     with suppress(ProcessLookupError):
         if how == "stacks":
-            if STACKS is not None:
-                os.kill(pid, STACKS)
+            ask_for_stacks(pid)
+            return
+        if how == "forced stacks":
+            force_stacks(pid)
             return
         if how == "kill":
+            below = descendants(pid)
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(pid, signal.SIGKILL)
             os.kill(pid, signal.SIGKILL)
+            kill_each(below)
             return
         if how == "wake":
             os.kill(pid, signal.SIGCONT)
@@ -365,7 +372,7 @@ class Processes:
         return over
 
     def signal(self, worker: str, how: str) -> None:
-        """Make a worker end, by `term`, `wake` or `kill`, or write its `stacks` to its stderr."""
+        """As `Handle.signal`, for a worker that lives."""
         if worker in self.handles:
             self.handles[worker][1].signal(how)
 

@@ -63,6 +63,8 @@ def main(spec: dict[str, Any], alive: File, stdout: File, stderr: File, records:
     # Not ignored: that would be inherited by the programs that a driver starts. The supervisor
     # alone decides what Ctrl-C means.
     signal.signal(signal.SIGINT, _do_nothing)
+    if hasattr(signal, "SIGHUP"):
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the fork server ignores it
     guard.lead_group()
     _redirect(stdout, stderr)
     if alive is not None:
@@ -138,6 +140,7 @@ def _leave(status: int) -> NoReturn:
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError, AttributeError):
             stream.flush()
+    guard.kill_each(guard.descendants(os.getpid()))
     os._exit(status)
 
 
@@ -162,11 +165,7 @@ def _redirect(stdout: File, stderr: File) -> None:
     # whole lines at once: those before a crash aren't lost in a buffer
     output.flush_by_line()
     faulthandler.enable(file=2, all_threads=True)
-    if guard.STACKS is not None:
-        faulthandler.register(guard.STACKS, file=2, all_threads=True)
-        # Only the watching thread takes it: elsewhere it would cut short what a driver waits for
-        # in C, and threads started from here on inherit this.
-        signal.pthread_sigmask(signal.SIG_BLOCK, {guard.STACKS})
+    guard.write_stacks()
 
 
 def _configure_records(fd: int, settings: WorkerSpec) -> None:

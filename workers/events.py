@@ -30,6 +30,9 @@ class EventPublisher:
         rig: Id of the rig.
         worker: Name of the worker.
         base: Sequence number before the first event's, for every name.
+
+    Attributes:
+        fd: Readable when subscriptions may have come.
     """
 
     def __init__(
@@ -42,7 +45,9 @@ class EventPublisher:
         # a socket belongs to one thread at a time: this lock hands it over
         self._lock = threading.Lock()
         self._socket: zmq.Socket[Any] | None = context.socket(zmq.PUB)
+        self._socket.set(zmq.RCVHWM, 0)  # what it receives is subscriptions
         self._socket.connect(address)
+        self.fd = int(self._socket.get(zmq.FD))
 
     def publish(self, name: str, value: Any) -> None:
         """Publish a value as an event.
@@ -74,6 +79,15 @@ class EventPublisher:
             self._socket.getsockopt(zmq.EVENTS)
             # a PUB socket drops where others would block
             frames.send(self._socket, [topic.encode(), b"", encode_header(header), payload, raw])
+
+    def take_subscriptions(self) -> None:
+        """Take what subscribers asked for; to be called when `fd` is readable.
+
+        A PUB socket does so only when it is used, and a driver may emit nothing for months.
+        """
+        with self._lock:
+            if self._socket is not None:
+                self._socket.get(zmq.EVENTS)
 
     def close(self, linger: int) -> None:
         """Close the socket; later events are dropped.

@@ -7,6 +7,7 @@ however it ended, the pipe has an end of file.
 from __future__ import annotations
 
 import contextlib
+import faulthandler
 import os
 import signal
 import sys
@@ -16,8 +17,11 @@ from typing import Any
 from workers.errors import EXIT_SUPERVISOR_LOST
 
 STACKS: int | None = signal.SIGRTMIN + 6 if hasattr(signal, "SIGRTMIN") else None
-"""Signal at which a worker's process writes all its stacks to stderr, without its cooperation:
-also while a driver holds the interpreter lock. A real-time one, which hardly anybody uses."""
+"""Signal at which a worker's process writes all its stacks to stderr. A real-time one, which hardly
+anybody uses, and which queues: it is to be sent twice, see `write_stacks`."""
+FORCED_STACKS: int | None = None if STACKS is None else STACKS + 1
+"""The same without the interpreter lock, for a driver that holds it in C. While Python code runs
+the stacks change under the eyes of who reads them, which may crash the process."""
 PR_SET_PDEATHSIG = 1  # prctl(2)
 
 
@@ -28,6 +32,86 @@ def lead_group() -> bool:
     with contextlib.suppress(PermissionError):  # a leader already
         os.setsid()
     return os.getpgrp() == os.getpid()
+
+
+def descendants(pid: int) -> list[int]:
+    """The processes below a process, in whatever group or session; none where /proc is missing."""
+    children: dict[int, list[int]] = {}
+    for name in os.listdir("/proc") if os.path.isdir("/proc") else ():
+        if name.isdigit():
+            with contextlib.suppress(OSError, ValueError, IndexError):
+                with open(f"/proc/{name}/stat", "rb") as file:
+                    # its own name comes before, in parentheses, and may hold anything
+                    parent = int(file.read().rpartition(b")")[2].split()[1])
+                children.setdefault(parent, []).append(int(name))
+    found: list[int] = []
+    below = [pid]
+    while below:
+        below = [child for each in below for child in children.get(each, ())]
+        found += below
+    return found
+
+
+def kill_each(pids: list[int]) -> None:
+    """Kill processes; those that are gone already are fine."""
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(pid, signal.SIGKILL)
+
+
+def write_stacks() -> None:
+    """Serve `STACKS` and `FORCED_STACKS`, in threads of our own, from now on.
+
+    No other thread takes these signals: they would cut short what a driver waits for in C.
+    """
+    if STACKS is None or FORCED_STACKS is None or not hasattr(signal, "sigtimedwait"):
+        return
+    faulthandler.register(FORCED_STACKS, file=2, all_threads=True)
+    # threads started from here on inherit this
+    signal.pthread_sigmask(signal.SIG_BLOCK, {STACKS, FORCED_STACKS})
+    threading.Thread(target=_write_stacks, args=(STACKS,), name="stacks", daemon=True).start()
+
+
+def _write_stacks(number: int) -> None:
+    """Write the stacks once Python code can run, so that they stand still.
+
+    Each request is the signal twice. The first ends the wait; that the second is gone shows the
+    supervisor that this thread has the interpreter lock. A third means that it came too late, and
+    the stacks of the moment have been written without the lock.
+    """
+    while True:
+        signal.sigwait({number})
+        further = 0
+        while signal.sigtimedwait({number}, 0) is not None:
+            further += 1
+        if further < 2:
+            faulthandler.dump_traceback(file=2, all_threads=True)
+
+
+def ask_for_stacks(pid: int) -> None:
+    """Ask a worker's process for its stacks."""
+    if STACKS is not None:
+        os.kill(pid, STACKS)
+        os.kill(pid, STACKS)
+
+
+def force_stacks(pid: int) -> None:
+    """Have a process that was asked a while ago, and can't run Python code, write its stacks."""
+    if STACKS is None or FORCED_STACKS is None or not _holds_out(pid, STACKS):
+        return
+    os.kill(pid, STACKS)
+    os.kill(pid, FORCED_STACKS)
+
+
+def _holds_out(pid: int, number: int) -> bool:
+    """Whether a signal is pending in a process that runs; False where the system can't tell."""
+    try:
+        with open(f"/proc/{pid}/status", "rb") as file:
+            status = dict(line.split(b":", 1) for line in file.read().splitlines())
+    except OSError:
+        return False
+    stopped = status.get(b"State", b"").split()[:1] == [b"T"]
+    return not stopped and bool(int(status.get(b"ShdPnd", b"0"), 16) >> (number - 1) & 1)
 
 
 def watch(alive: int, supervisor_pid: int) -> None:
@@ -46,8 +130,8 @@ def watch(alive: int, supervisor_pid: int) -> None:
 
 
 def _wait(alive: int, leads: bool) -> None:
-    if STACKS is not None:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {STACKS})
+    if FORCED_STACKS is not None:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {FORCED_STACKS})
     while True:
         try:
             if not os.read(alive, 4096):

@@ -129,13 +129,17 @@ class Server:
             Terminated: SIGTERM came.
         """
         link, respond = self._link, self._dispatcher.respond
-        watched: list[Any] = [(link, zmq.POLLIN)]
+        subscriptions = self._events.fd
+        watched: list[Any] = [(link, zmq.POLLIN), (subscriptions, zmq.POLLIN)]
         if self._wake is not None:
             watched.append((self._wake.fileno(), zmq.POLLIN))
         while True:
             for ready, _ in zmq.zmq_poll(watched, -1):
                 if ready is not link:
-                    self._drain_wake()
+                    if ready == subscriptions:
+                        self._events.take_subscriptions()
+                    else:
+                        self._drain_wake()
                     continue
                 number, header, payload, raw = receive(link)
                 if number == CONTROL:
