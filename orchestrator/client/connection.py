@@ -12,6 +12,7 @@ that may take long, or call the rig again.
 
 from __future__ import annotations
 
+import os
 import threading
 from time import monotonic
 from typing import Any
@@ -31,6 +32,9 @@ from orchestrator.errors import OrchError, RigNotReachable
 from transports.messages import Operation
 
 CONNECT_TIMEOUT = 2.0
+FORKED = (
+    "this connection belongs to process {} and can't be used in a fork of it; connect anew here"
+)
 _CONFIRM = 1.0  # seconds in which a rig must have taken oneway requests before the line is cut
 _CLOSED_HERE = "was disconnected: the connection was closed here"
 _PATIENCE = 5.0  # seconds for the leader to notice that the connection is closed
@@ -60,6 +64,7 @@ class Connection:
         self._leader: Leader | None = None
         self._followers: dict[Exchange, None] = {}
         self._closed = False
+        self._process = os.getpid()
         self._unplugged = threading.Event()
         self._line = line = Line(address, context or zmq.Context.instance(), self._notify)
         self._pump = Pump(
@@ -137,6 +142,8 @@ class Connection:
 
     def close(self) -> None:
         """Close the connection. Requests that are outstanding fail."""
+        if self._process != os.getpid():
+            return  # it is the parent's
         if self._line.unconfirmed and not self._closed:
             self._confirm()
         closer = Leader()
@@ -175,6 +182,9 @@ class Connection:
         now = monotonic()
         exchange.give_up = now + self._timeout
         line = self._line
+        if self._process != os.getpid():  # before the lock, which may have been forked while held
+            exchange.settled = True
+            raise RigNotReachable(FORKED.format(self._process), **exchange.where)
         with self._lock:
             if self._closed:
                 exchange.settled = True

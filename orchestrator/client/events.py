@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import weakref
 from dataclasses import dataclass
@@ -13,6 +14,8 @@ import msgspec
 import zmq
 from zmq.backend import zmq_poll
 
+from orchestrator.client.connection import FORKED
+from orchestrator.client.exchange import check_seconds
 from orchestrator.client.inbox import Inbox, own_memory
 from orchestrator.client.presence import INTERVAL, UNANSWERED
 from orchestrator.client.wakeup import Wakeup
@@ -73,7 +76,7 @@ class Subscription:
         context: zmq.Context[Any] | None = None,
     ) -> None:
         self.topic = topic
-        self.timeout = timeout
+        self.timeout = check_seconds("timeout", timeout)
         self.missed = 0
         self.restarts = 0
         self._address = address
@@ -83,6 +86,7 @@ class Subscription:
         self._unanswered = 0
         self._using = threading.RLock()  # an interrupt may leave it taken by its own thread
         self._closing = False
+        self._process = os.getpid()
         self._early: list[Event] = []
         self._wakeup = Wakeup()
         self._socket: zmq.Socket[Any] = (context or zmq.Context.instance()).socket(zmq.SUB)
@@ -128,6 +132,9 @@ class Subscription:
             RigLost: The rig went away.
             RuntimeError: Another thread is waiting already.
         """
+        timeout = check_seconds("timeout", timeout)
+        if self._process != os.getpid():
+            raise RigLost(FORKED.format(self._process))
         if not self._using.acquire(blocking=False):
             raise RuntimeError(f"another thread is waiting for events of {self.topic}")
         try:
@@ -235,6 +242,8 @@ class Subscription:
         if last is None:
             return
         restarts = sequence // EVENTS_PER_LIFE - last // EVENTS_PER_LIFE
+        if sequence <= last:  # they never go back but with a new rig, which counts from the start
+            restarts = max(1, sequence // EVENTS_PER_LIFE)
         if restarts > 0:
             self.restarts += restarts
             last = sequence // EVENTS_PER_LIFE * EVENTS_PER_LIFE

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Mapping
 from concurrent.futures import Future
 from threading import Lock
@@ -313,22 +314,27 @@ def _context(invocation: Timeout, execution: Timeout, oneway: bool) -> dict[str,
         return _DEFAULTS
     context: dict[str, Any] = {"defaults": True, "oneway": oneway}
     if invocation is not ...:
-        seconds = _seconds("invocation_timeout", invocation)
+        seconds = check_seconds("invocation_timeout", invocation)
         context["invokation_timeout"] = context["invokationTimeout"] = seconds
     if execution is not ...:
-        seconds = _seconds("execution_timeout", execution)
+        seconds = check_seconds("execution_timeout", execution)
         context["execution_timeout"] = context["executionTimeout"] = seconds
     return context
 
 
-def _seconds(name: str, value: float | None) -> float | None:
+def check_seconds(name: str, value: float | None) -> float | None:
+    """A timeout as it is meant: None for one without end.
+
+    Raises:
+        TypeError, ValueError: It is no number; `name` tells which argument that is.
+    """
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise TypeError(f"{name} is a number of seconds, or None for no limit; not {value!r:.80}")
-    if math.isnan(value):
+    if value != value:
         raise ValueError(f"{name} is not a number (NaN)")
-    return None if math.isinf(value) and value > 0 else value
+    return None if value > sys.float_info.max else value
 
 
 def _raw_frame(raw: Any) -> tuple[Buffer, str]:

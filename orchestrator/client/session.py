@@ -105,6 +105,8 @@ class Session:
         Raises:
             AttributeError: It is private, or there is none of that name.
         """
+        if not isinstance(name, str):
+            raise TypeError(f"a member's name is text, not {name!r:.80}")
         if name.startswith("_"):
             raise AttributeError(f"{worker}.{name} is private; private members are not served")
         members = self._members.get(worker)
