@@ -229,6 +229,7 @@ class Supervisor:
             args=list(config.args),
             kwargs=dict(config.kwargs),
             concurrent=list(config.concurrent),
+            timeouts=[name for name in config.timeouts if f"timeouts.{name}" in config.places],
             stop_with=config.stop_with,
             link=ports.inproc_link if inproc else ports.link,
             events=ports.inproc_events if inproc else ports.events,

@@ -387,7 +387,8 @@ class Broker:
             if request.state is State.OVERRUN:
                 continue
             self.counts["unknown outcomes"] += 1
-            text = f"{reason} while it ran {request.worker}.{request.member}: outcome unknown"
+            what = f"{request.worker}.{request.member}"
+            text = f"{reason}; it ran {what}, whose outcome is unknown"
             self.ledger.note("warning", "request lost with its worker", request, reason=reason)
             self.ledger.answer_error(request, "ConnectionResetError", text, UNKNOWN)
         peer.ended()

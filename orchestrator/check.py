@@ -16,6 +16,7 @@ from typing import Any, Final
 from orchestrator.config import Place, Problem, RigConfig, WorkerConfig
 from orchestrator.probing import Job, Outcome, run
 from orchestrator.words import did_you_mean, one_line, quoted
+from workers.bootstrap import MEND, NEEDED, OLDEST
 
 __all__ = ["check"]
 
@@ -64,6 +65,8 @@ def _job(worker: WorkerConfig, config: RigConfig, deadline: float) -> Job:
         # A worker of this interpreter sees what this process sees, and last of all its folder.
         "path_last": [] if worker.python else [os.path.abspath(entry) for entry in sys.path],
         "deadline": deadline,
+        "needs": list(NEEDED),
+        "oldest": list(OLDEST),
     }
     return Job(
         name=worker.name,
@@ -81,6 +84,7 @@ def _judge(
     module, _, _ = worker.driver.partition(":")
     importing = f"importing {quoted(module)}"
     if outcome.answer is not None:
+        yield from _judge_interpreter(worker, outcome.answer)
         yield from _judge_answer(worker, outcome.answer, config)
     elif outcome.failure is not None or not outcome.ran:
         place = worker.places.get("python", worker.place)
@@ -88,9 +92,9 @@ def _judge(
         if outcome.failure is not None:
             reason = f"can't be started: {one_line(outcome.failure)}"
         elif outcome.overdue:
-            reason = f"does nothing for {deadline:g} s; is it a Python 3.8 or later?"
+            reason = f"does nothing for {deadline:g} s; is it a Python?"
         else:
-            reason = f"ended at once: {_end(outcome)}; is it a Python 3.8 or later?{_last(outcome)}"
+            reason = f"ended at once: {_end(outcome)}; is it a Python?{_last(outcome)}"
         yield Problem(place, f"the interpreter {interpreter} {reason}")
     elif outcome.overdue:
         yield Problem(worker.place, f"{importing} did not end within {deadline:g} s")
@@ -98,6 +102,19 @@ def _judge(
         yield Problem(
             worker.place, f"{importing} ended its process: {_end(outcome)}{_last(outcome)}"
         )
+
+
+def _judge_interpreter(worker: WorkerConfig, answer: dict[str, Any]) -> Iterator[Problem]:
+    """Whether a worker's own interpreter can host it."""
+    place = worker.places.get("python", worker.place)
+    interpreter = f"the interpreter {quoted(worker.python or Path(sys.executable))}"
+    if "too_old" in answer:
+        version = one_line(answer["too_old"])
+        oldest = ".".join(map(str, OLDEST))
+        yield Problem(place, f"{interpreter} is Python {version}; a worker needs {oldest} or newer")
+    elif "lacks" in answer:
+        missing = one_line(", ".join(answer["lacks"]))
+        yield Problem(place, f"{interpreter} can't host a worker: it lacks {missing}; {MEND}")
 
 
 def _judge_answer(

@@ -21,6 +21,7 @@ from orchestrator.durations import (
     parse_duration,
     parse_intensity,
     parse_size,
+    parse_timeout,
 )
 from orchestrator.words import did_you_mean, nearest, quoted, say
 
@@ -35,6 +36,7 @@ _Path = Annotated[str, AfterValidator(values.check_path)]
 _EnvName = Annotated[str, AfterValidator(values.check_env_name)]
 _EnvValue = Annotated[str, PlainValidator(values.check_env_value)]
 _Duration = Annotated[float | None, PlainValidator(parse_duration)]
+_Timeout = Annotated[float | None, PlainValidator(parse_timeout)]
 _Intensity = Annotated[Intensity, PlainValidator(parse_intensity)]
 _Size = Annotated[int, PlainValidator(parse_size)]
 
@@ -56,9 +58,9 @@ class DefaultsSection(_Section):
     # What other workers are called is not known here.
     after: list[str] = Field(default_factory=list)
     concurrent: list[_Member] = Field(default_factory=list)
-    invocation_timeout: _Duration = 5.0
-    execution_timeout: _Duration = 5.0
-    timeouts: dict[_Member, _Duration] = Field(default_factory=dict)
+    invocation_timeout: _Timeout = 5.0
+    execution_timeout: _Timeout = 5.0
+    timeouts: dict[_Member, _Timeout] = Field(default_factory=dict)
     restart: Literal["permanent", "transient", "temporary"] = "permanent"
     max_restarts: _Intensity = Intensity(count=5, period=60.0)
     on_execution_timeout: Literal["report", "restart"] = "report"

@@ -17,6 +17,7 @@ __all__ = [
     "parse_intensity",
     "parse_seconds",
     "parse_size",
+    "parse_timeout",
 ]
 
 LONGEST = 36_500 * 86_400.0
@@ -64,6 +65,18 @@ def parse_duration(value: object) -> float | None:
             says what is accepted.
     """
     return None if value is None else parse_seconds(value)
+
+
+def parse_timeout(value: object) -> float | None:
+    """As `parse_duration`, but 0 is refused: nothing could ever be done in it.
+
+    Raises:
+        ValueError: as `parse_duration`, and for 0.
+    """
+    seconds = parse_duration(value)
+    if seconds == 0:
+        raise ValueError("nothing can be done in no time at all; use null for no limit")
+    return seconds
 
 
 def parse_seconds(value: object) -> float:

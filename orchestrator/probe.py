@@ -16,6 +16,7 @@ if sys.path and sys.path[0] == os.path.dirname(os.path.abspath(__file__)):
     del sys.path[0]
 
 import importlib
+import importlib.util
 import inspect
 import json
 import pkgutil
@@ -43,6 +44,7 @@ def main() -> None:
     if hasattr(signal, "alarm"):
         signal.alarm(int(spec["deadline"]) + 5)
     send(link, {"python": list(sys.version_info[:3])})
+    lacking = [name for name in spec["needs"] if importlib.util.find_spec(name) is None]
     threading.Thread(target=end_with, args=(lines,), daemon=True).start()
     for entry in reversed(spec["path_first"]):
         sys.path.insert(0, entry)
@@ -52,6 +54,10 @@ def main() -> None:
     # Metaclasses, signatures and descriptors are code of the driver's too.
     except BaseException as error:  # noqa: BLE001 - a driver may raise anything, and it is reported
         answer = {"failed": failure(error, spec["path_first"])}
+    if lacking:
+        answer["lacks"] = lacking
+    if list(sys.version_info[:2]) < spec["oldest"]:
+        answer["too_old"] = ".".join(str(part) for part in sys.version_info[:3])
     send(link, answer)
     # Not by returning: a driver's threads and exit handlers would run, for as long as they like.
     threading.Event().wait()

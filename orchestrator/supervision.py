@@ -144,7 +144,11 @@ class Supervision:
         if incarnation != life.incarnation or life.status not in UP:
             return
         what = {"import": "couldn't be imported", "build": "couldn't be built"}
-        text = f"{exception.get('type', 'Exception')}: {exception.get('message', '')}"
+        kind, message = exception.get("type", "Exception"), str(exception.get("message", ""))
+        if kind == "RuntimeError" and message.startswith(_NO_ERRORS):
+            text = message  # as a client would get what is no Exception, with the type before it
+        else:
+            text = f"{kind}: {message}"
         life.unbuilt = f"its driver {what.get(stage, 'is unusable')}: {text}"
         life.ladder = [("kill", 0.0)]
         self._due(life, now + UNBUILT_GRACE)
@@ -309,11 +313,8 @@ class Supervision:
         while life.history and life.history[0] <= now - plan.period:
             life.history.popleft()
         if len(life.history) >= plan.intensity:
-            self._give_up(
-                life,
-                f"{reason}; given up after {plan.intensity} restarts in {plan.period:g} s",
-                now,
-            )
+            count = f"{plan.intensity} restart{'s'[: plan.intensity != 1]}"
+            self._give_up(life, f"{reason}; given up after {count} in {plan.period:g} s", now)
             return
         life.history.append(now)
         life.restarts += 1
@@ -345,4 +346,5 @@ class Supervision:
         self.effects.append(Fact(level, text, {"worker": worker, **fields}))
 
 
+_NO_ERRORS = ("SystemExit", "KeyboardInterrupt", "GeneratorExit")
 _SIGNALS = {"term": "SIGTERM", "wake": "SIGCONT and SIGTERM", "kill": "SIGKILL"}

@@ -73,12 +73,28 @@ def host(
             driver = build(target, spec, wait)
     with _stage("describe", spec):
         try:
-            return _hosted(driver, spec)
+            hosted = _hosted(driver, spec)
         except BaseException:
             name = next((name for name in STOP_METHODS[1:] if _has_method(driver, name)), "")
             if name:
                 close(getattr(driver, name), name, wait)
             raise
+    _warn_of_timeouts(hosted.description, spec)
+    return hosted
+
+
+def _warn_of_timeouts(description: Description, spec: WorkerSpec) -> None:
+    """A timeout for what isn't there is no reason not to serve the rest."""
+    known = [*description["properties"], *description["actions"]]
+    for name in spec.timeouts:
+        if name not in known:
+            log.warning(
+                "%s: timeouts: %r is no property or action of %s%s",
+                spec.place,
+                name,
+                description["title"],
+                nearest(name, known),
+            )
 
 
 def close(method: Callable[[], Any], name: str, wait: Callable[[Any], Any]) -> None:

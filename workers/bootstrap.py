@@ -17,6 +17,7 @@ import sys
 OLDEST = (3, 11)
 NEEDED = ("zmq", "msgspec", "structlog")
 PACKAGES = ("transports", "workers")
+MEND = "install orch into it, as into the one that runs the rig"
 EXIT_BOOT_FAILED = 70  # as in workers.errors, which can't be imported yet
 
 
@@ -55,11 +56,7 @@ def _check() -> None:
         except ImportError:
             missing.append(name)
     if missing:
-        _refuse(
-            "it lacks {}; mend with: {} -m pip install orch".format(
-                ", ".join(missing), sys.executable
-            )
-        )
+        _refuse("it lacks {}; {}".format(", ".join(missing), MEND))
 
 
 def _provide(name: str, folder: str) -> None:

@@ -18,6 +18,7 @@ class WorkerSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         args: Positional arguments of the driver.
         kwargs: Keyword arguments of the driver.
         concurrent: Members that may run beside the queued ones.
+        timeouts: Members for which the configuration has an execution timeout.
         stop_with: Method that closes the driver; None looks for the usual ones.
         link: Address of the broker's back socket.
         events: Address of the socket that takes events.
@@ -40,6 +41,7 @@ class WorkerSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     args: list[Any] = msgspec.field(default_factory=list)
     kwargs: dict[str, Any] = msgspec.field(default_factory=dict)
     concurrent: list[str] = msgspec.field(default_factory=list)
+    timeouts: list[str] = msgspec.field(default_factory=list)
     stop_with: str | None = None
     link: str
     events: str

@@ -541,3 +541,17 @@ def test_a_stall_is_shown_until_it_ends() -> None:
             os.kill(pid, signal.SIGCONT)
         rig.wait_state("one", "READY")
         assert client["one"].call("pid") == pid
+
+
+def test_a_timeout_for_nothing_is_warned_of() -> None:
+    """With the place and the nearest name; one among the defaults may be meant for others."""
+    config = (
+        "rig: typo\ndefaults: {timeouts: {expose: 120s}}\n"
+        'workers:\n  one: {driver: "nasty:Nasty", timeouts: {froever: 9s}}\n'
+    )
+    with running(config, {"nasty": NASTY}) as rig:
+        warning = wait_until(lambda: [line for line in rig.text.splitlines() if "froever" in line])
+        assert "timeouts: 'froever' is no property or action of Nasty" in warning[0]
+        assert "forever" in warning[0]
+        assert "rig.yaml:4" in warning[0]
+        assert "expose" not in rig.text

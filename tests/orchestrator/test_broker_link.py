@@ -128,7 +128,7 @@ class TestEnd:
             ("1", "EXCEPTION", "ConnectionResetError", "unknown"),
             ("2", "EXCEPTION", "ConnectionResetError", "unknown"),
         ]
-        assert "killed by SIGKILL while it ran stage.move" in up.answers[0].error["message"]
+        assert "killed by SIGKILL; it ran stage.move" in up.answers[0].error["message"]
         up.assert_empty()
 
     def test_what_waits_is_kept(self, up: Bench) -> None:
