@@ -68,7 +68,13 @@ class Printer:
             "logger": entry.logger,
             "member": entry.member,
             "request": entry.request,
-            **(entry.fields or {}),
+        }
+        facts = {key: value for key, value in facts.items() if value is not None}
+        # A driver may name its fields as it likes; they stand apart from what the record says.
+        facts |= {
+            f"fields.{key}" if key in Entry.__struct_fields__ else key: value
+            for key, value in (entry.fields or {}).items()
+            if value is not None
         }
         label = entry.level if entry.stream == "record" else f"{entry.stream} ({entry.level})"
         head = f"{self._time(entry.time)}{self._zone} {escape(entry.worker)} {escape(label)}"
@@ -77,7 +83,6 @@ class Printer:
         lines += [
             self._paint(f"    {shown(key)}={value_text(value)}", _DIM)
             for key, value in facts.items()
-            if value is not None
         ]
         if entry.exception is not None:
             lines += [f"    | {escape(part)}" for part in entry.exception.split("\n")]

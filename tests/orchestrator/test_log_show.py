@@ -68,6 +68,18 @@ def test_full_has_everything():
     )
 
 
+def test_a_drivers_fields_hide_nothing_of_the_record():
+    text = shown(
+        "full",
+        request="1f",
+        member="move",
+        fields={"request": "R", "member": "M", "worker": "W", "level": "L", "run": 9, "axis": 1},
+    )
+    lines = [line.strip() for line in text.splitlines()]
+    assert {"request=1f", "member=move", "run=3", "axis=1"} <= set(lines)
+    assert {"fields.request=R", "fields.member=M", "fields.worker=W", "fields.run=9"} <= set(lines)
+
+
 def test_json_is_the_record():
     found = json.loads(shown("json", fields={"axis": 1}))
     assert found == {
