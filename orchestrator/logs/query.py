@@ -179,7 +179,10 @@ class _Reader:
         self._connection: sqlite3.Connection | None = None
         try:
             self._connection = open_segment(path)
-            check_version(self._connection)
+            if _is_unmade(self._connection):
+                self.close()  # a follower looks again, as after a failure
+            else:
+                check_version(self._connection)
         except sqlite3.Error as error:
             self._fail(error)
 
@@ -224,6 +227,12 @@ class _Reader:
         self.close()
         if self._path.exists():  # else it was removed for its age, while we read others
             self._logs.tell_damage(self._path, str(error))
+
+
+def _is_unmade(connection: sqlite3.Connection) -> bool:
+    """Whether a segment is only just being made: there is nothing in it to read or to lose."""
+    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    return not application and not connection.execute("SELECT 1 FROM sqlite_schema").fetchone()
 
 
 def _workers(connection: sqlite3.Connection) -> set[str]:

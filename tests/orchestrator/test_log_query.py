@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from contextlib import suppress
+import sqlite3
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -227,3 +228,28 @@ def test_following_goes_on_when_its_segment_is_removed(tmp_path: Path):
     follower.deeds = [replace]
     assert follower.texts() == ["new"]
     assert events(tmp_path) == ["new"]
+
+
+@pytest.mark.parametrize("made", ["nothing", "a page", "no file"])
+def test_a_segment_that_is_just_being_made_is_no_damaged_one(tmp_path: Path, made: str):
+    damaged: list[Path] = []
+    logs = Logs(tmp_path, lambda path, reason: damaged.append(path))
+    fill(tmp_path, [record("before")], "1f")
+    path = tmp_path / "000002.db"
+    if made != "no file":
+        path.touch()
+    if made == "a page":
+        with closing(sqlite3.connect(path)) as connection:
+            connection.execute("PRAGMA journal_mode = WAL")
+    seen: list[str] = []
+
+    def make_it(seconds: float) -> None:
+        assert len(seen) == 1  # it looked at the new segment, and waits
+        fill(tmp_path, [record("after")], "2e")
+
+    for entry in logs.follow(Query(), Cursor(1, 0), pause=make_it):
+        seen.append(entry.event)
+        if len(seen) == 2:
+            break
+    assert seen == ["before", "after"]
+    assert damaged == []
