@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from orchestrator.cli.failures import NO_READER, CommandError, Exit, print_out, say, silence
+from orchestrator.cli.failures import CommandError, Exit, flush_out, print_out, say, write_out
 from orchestrator.cli.options import NumbersCommand, chosen_rig, read_optional_text, rig_option
 
 if TYPE_CHECKING:
@@ -248,7 +248,7 @@ def store_of(rig: str | None) -> Path:
     if not stored:
         raise CommandError(f"there are no logs in {base}: no rig has run yet", Exit.NOT_REACHABLE)
     if len(stored) > 1:
-        live = [each for each in _running() if each in stored]
+        live = [each for each in running() if each in stored]
         if len(live) != 1:
             raise CommandError(
                 f"several rigs have logs: {', '.join(stored)}; choose with --rig or $ORCH_RIG",
@@ -258,7 +258,8 @@ def store_of(rig: str | None) -> Path:
     return base / stored[0] / "logs"
 
 
-def _running() -> list[str]:
+def running() -> list[str]:
+    """Ids of the rigs that run here, as far as can be told."""
     from orchestrator.errors import RigNotReachable
     from orchestrator.runtime import running_rigs
 
@@ -317,7 +318,7 @@ def _list_runs(found: Logs, chosen: Chosen) -> int:
     from orchestrator.logs.show import run_rows
 
     runs = [(run, None if run.ended else found.last_time(run)) for run in found.runs()]
-    is_running = found.folder.parent.name in _running()
+    is_running = found.folder.parent.name in running()
     if not runs:
         raise CommandError(f"there are no runs in {found.folder}", Exit.NOT_REACHABLE)
     headers = ["LAST", "RUN", "STARTED", "ENDED", "HOW", "CONFIG"]
@@ -410,15 +411,11 @@ def _follow(
     lines = chosen.lines
     if ctx.get_parameter_source("lines") is click.core.ParameterSource.DEFAULT:
         lines = FOLLOWED
-    try:
-        past = found.read(query) if lines is None or chosen.after else found.tail(query, lines)
-        for entry in past:
-            sys.stdout.write(text(entry))
-        sys.stdout.flush()
-        for entry in found.follow(replace(query, upto=None), end):
-            sys.stdout.write(text(entry))
-            sys.stdout.flush()
-    except BrokenPipeError:
-        silence(sys.stdout.fileno())
-        return NO_READER
+    past = found.read(query) if lines is None or chosen.after else found.tail(query, lines)
+    for entry in past:
+        write_out(text(entry))
+    flush_out()
+    for entry in found.follow(replace(query, upto=None), end):
+        write_out(text(entry))
+        flush_out()
     return Exit.DONE

@@ -4,78 +4,39 @@ from __future__ import annotations
 
 import os
 import platform
-import re
 import sys
 import time
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from io import TextIOWrapper
 from pathlib import Path
+from typing import Any
+
+import msgspec
 
 from orchestrator.logs.lookup import Entry, Query
+from orchestrator.logs.masking import mask_config
 from orchestrator.logs.query import Logs
 from orchestrator.logs.records import LEVELS
 from orchestrator.logs.segments import TROUBLE, Run
 from orchestrator.logs.show import Printer, clock
 
-MASK = "****"
 LAST_LINES = 20
 """What a worker printed before its death, in lines."""
 
+_MOST_OUTPUT = 4 << 20  # bytes of a rig's output
 _DUMP_TIME = 1.0  # seconds; lines get their time when they are read
 
-# A key that speaks of a secret, and its value: quoted, a list, a reference, or plain to the end of
-# the line, or of the entry where braces are around it.
-_SECRET = re.compile(
-    r"""(?P<key>["']?[\w.-]*(?:pass|secret|token|credential|api_?key|auth|private)[\w.-]*["']?
-        \s*:)(?P<space>\s*)
-        (?P<value>"(?:[^"\\]|\\.)*" | '[^']*' | \[[^\]]*\] | \$\{[^}]*\} | [^,}]+ | $)
-        (?P<rest>.*)""",
-    re.IGNORECASE | re.VERBOSE,
-)
-_HARMLESS = re.compile(r"""null|~|""|''|["']?\$\{[^}]*\}["']?""")
-_BLOCK = re.compile(r"(?:[|>][+-]?[0-9]?)?\s*(?:#.*)?")
 
-
-def mask_secrets(text: str) -> str:
-    """A config with the values of passwords, tokens and the like replaced, as far as names tell.
-
-    References such as ``${env:NAME}`` stay: they are no secrets.
-    """
-    lines: list[str] = []
-    hidden: int | None = None  # indentation of a key whose block is left out
-    for line in text.split("\n"):
-        bare = line.lstrip()
-        indent = len(line) - len(bare)
-        if hidden is not None and (
-            not bare or indent > hidden or (indent == hidden and bare.startswith("- "))
-        ):
-            continue
-        hidden = None
-        masked, begins_block = _mask_line(line)
-        lines.append(masked)
-        if begins_block:
-            hidden = indent
-    return "\n".join(lines)
-
-
-def _mask_line(line: str, *, in_braces: bool = False) -> tuple[str, bool]:
-    match = _SECRET.search(line)
-    if match is None:
-        return line, False
-    value, rest = match["value"].strip(), match["rest"]
-    in_braces = in_braces or "{" in line[: match.start()]
-    if _BLOCK.fullmatch(value + rest):
-        return f"{line[: match.start()]}{match['key']} {MASK}", True
-    if not in_braces and rest.strip() and not value.startswith(("'", '"', "[", "${")):
-        rest = ""  # of a plain value that has commas in it
-    shown_value = match["value"] if _HARMLESS.fullmatch(value) else MASK
-    after, _ = _mask_line(rest, in_braces=True) if in_braces else (rest, False)
-    return f"{line[: match.start()]}{match['key']}{match['space']}{shown_value}{after}", False
-
-
-def write_postmortem(target: Path, folder: Path, rig: str, worker: str | None = None) -> list[str]:
+def write_postmortem(
+    target: Path,
+    folder: Path,
+    rig: str,
+    worker: str | None = None,
+    *,
+    status: Mapping[str, Any] | None = None,
+) -> list[str]:
     """Write the file, readable by its owner alone.
 
     Args:
@@ -83,6 +44,7 @@ def write_postmortem(target: Path, folder: Path, rig: str, worker: str | None = 
         folder: The rig's log store.
         rig: Name of the rig.
         worker: Only logs of this worker, and of the rig itself.
+        status: What the rig says of itself and its workers; None if it doesn't run.
 
     Returns:
         Names of what is in it.
@@ -108,13 +70,18 @@ def write_postmortem(target: Path, folder: Path, rig: str, worker: str | None = 
             printer = Printer(style)
             _add(archive, name, (printer.text(entry) for entry in logs.read(query)))
         _add(archive, "crashes.txt", crash_lines(logs, query))
-        _add(archive, "runs.txt", (_run_line(run) for run in runs))
+        _add(archive, "runs.txt", _run_lines(runs, is_running=status is not None))
         _add(archive, "versions.txt", _version_lines())
         if last is not None and last.config is not None:
             _add(archive, "config.yaml", _config(Path(last.config)))
         state = _state(rig)
         if state is not None:
             _add(archive, "state.json", [state])
+        if status is not None:
+            text = msgspec.json.format(msgspec.json.encode(status), indent=1)
+            _add(archive, "status.json", [text.decode()])
+        if worker is None:  # it has the lines of all workers
+            _add_output(archive, folder.parent / "run.log")
         if damaged:
             _add(archive, "damaged.txt", damaged)
         return archive.namelist()
@@ -149,10 +116,22 @@ def _add(archive: zipfile.ZipFile, name: str, lines: Iterable[str]) -> None:
         file.writelines(lines)
 
 
-def _run_line(run: Run) -> str:
-    ended = "-" if run.ended is None else clock(run.ended, utc=False)
-    ending = run.ending or "not known"
-    return f"{run.number} {clock(run.started, utc=False)} {ended} {ending} orch {run.version}\n"
+def _add_output(archive: zipfile.ZipFile, path: Path) -> None:
+    """The output of a rig in the background, its end if it is long."""
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, os.fstat(file.fileno()).st_size - _MOST_OUTPUT))
+            text = file.read(_MOST_OUTPUT).decode("utf-8", "backslashreplace")
+    except OSError:
+        return  # it never ran there
+    _add(archive, path.name, [text])
+
+
+def _run_lines(runs: Sequence[Run], *, is_running: bool) -> Iterator[str]:
+    for run in runs:
+        ended = "-" if run.ended is None else clock(run.ended, utc=False)
+        ending = run.ending or ("running" if is_running and run is runs[-1] else "not known")
+        yield f"{run.number} {clock(run.started, utc=False)} {ended} {ending} orch {run.version}\n"
 
 
 def _version_lines() -> Iterator[str]:
@@ -166,7 +145,7 @@ def _version_lines() -> Iterator[str]:
 
 def _config(path: Path) -> list[str]:
     try:
-        return [mask_secrets(path.read_text("utf-8", "backslashreplace"))]
+        return [mask_config(path.read_text("utf-8", "backslashreplace"))]
     except OSError as error:
         return [f"# {path} can't be read: {error.strerror}\n"]
 
