@@ -148,7 +148,7 @@ def order(verb: str, names: tuple[str, ...]) -> None:
 
 @click.command("log-level")
 @click.argument("name", metavar="WORKER")
-@click.argument("level", type=click.Choice(LEVELS, case_sensitive=False))
+@click.argument("level", metavar="LEVEL", type=click.Choice(LEVELS, case_sensitive=False))
 @rig_option
 def log_level(name: str, level: str) -> None:
     """Set the level of a running worker's records.
@@ -158,8 +158,14 @@ def log_level(name: str, level: str) -> None:
     with open_rig() as rig:
         if name != rig.id:
             check_workers(rig, [name])
+        refusal = None
         with operating(rig.id, "log_level"):
-            rig[rig.id].call("log_level", name, level)
+            try:
+                rig[rig.id].call("log_level", name, level)
+            except ValueError as error:  # of a worker that has no level of its own
+                refusal = str(error)
+    if refusal is not None:
+        raise CommandError(refusal, Exit.USAGE)
 
 
 @click.command()

@@ -115,3 +115,7 @@ def test_levels_change_while_it_runs(rig: RunningRig) -> None:
     assert done.stdout.index("arrived") < done.stdout.index("a whisper")
     assert rig.orch("log-level", "devise", "debug").returncode == 2
     assert rig.orch("log-level", "device", "loud").returncode == 2
+    refused = rig.orch("log-level", "thread", "debug")
+    assert refused.returncode == 2
+    assert refused.stderr.count("\n") == 1
+    assert "'thread' is a thread and has the rig's level" in refused.stderr

@@ -107,6 +107,11 @@ def test_timeout_is_a_duration_or_none_or_left_to_the_config() -> None:
         (["watch", "a", "b", "-n", "0"], "0 is not in the range", "orch watch"),
         (["stop"], "missing argument 'WORKER...'", "orch stop"),
         (["run"], "missing argument 'CONFIG'", "orch run"),
+        (
+            ["log-level", "a"],
+            "missing argument 'LEVEL'; choose from: debug, info, warning, error, critical",
+            "orch log-level",
+        ),
         (["--rig", "", "status"], "'--rig': is empty", "orch"),
         (["--rig", "x", "check", "y"], "the config has the rig's id", "orch check"),
     ],
