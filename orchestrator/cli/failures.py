@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -15,6 +17,8 @@ INTERRUPTED = 130
 TERMINATED = 143
 NO_READER = 141
 """Statuses of a command that a signal ends: 128 and the number of SIGINT, SIGTERM, SIGPIPE."""
+_NOT_WRITTEN = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+"""What writing to stdout can fail of, for output that click itself writes, such as help."""
 MOST_NAMES = 12
 """Names that are listed when none of them is near to what was typed."""
 
@@ -29,6 +33,7 @@ class Exit(IntEnum):
     NOT_STARTED = 4
     UNKNOWN = 5
     BUG = 70
+    OUTPUT = 74
 
 
 class CommandError(Exception):
@@ -108,6 +113,8 @@ def explain(error: BaseException) -> CommandError | None:
         if isinstance(error, click.UsageError) and error.ctx is not None:
             hint = (f"see: {error.ctx.command_path} --help",)
         return CommandError(_sentence(error.format_message()), Exit.USAGE, hint)
+    if isinstance(error, OSError) and error.filename is None and error.errno in _NOT_WRITTEN:
+        return not_written(error)
     from orchestrator import errors
 
     if not isinstance(error, errors.OrchError):
@@ -139,13 +146,16 @@ def say(text: str) -> None:
 
 
 def print_error(text: str) -> None:
-    """Print styled text on stderr; colours reach a terminal only."""
+    """Print styled text on stderr; colours reach a terminal only.
+
+    Where stderr can't be written, nobody can be told, and the exit status has to do.
+    """
     from orchestrator.logs.display import wants_colour
 
     try:
         click.echo(text, err=True, color=wants_colour(sys.stderr, os.environ))
-    except BrokenPipeError:
-        silence(sys.stderr.fileno())
+    except OSError:
+        silence(sys.stderr)
 
 
 def print_out(text: str) -> None:
@@ -153,19 +163,72 @@ def print_out(text: str) -> None:
 
     Raises:
         SystemExit: Nobody reads it any more.
+        CommandError: It can't be written.
     """
     from orchestrator.logs.display import wants_colour
 
     stream = sys.stdout
-    try:
+    with writing():
         if stream.isatty() or not hasattr(stream, "buffer"):
             click.echo(text, color=wants_colour(stream, os.environ))
             stream.flush()
         else:
             _write_all(stream, f"{click.unstyle(text)}\n")
+
+
+def write_out(text: str) -> None:
+    """Write text to stdout as it is, in portions; `flush_out` writes the last one.
+
+    Raises:
+        SystemExit: Nobody reads it any more.
+        CommandError: It can't be written.
+    """
+    with writing():
+        sys.stdout.write(text)
+
+
+def flush_out() -> None:
+    """Write what `write_out` has yet to write. Raises as it does."""
+    with writing():
+        sys.stdout.flush()
+
+
+@contextmanager
+def writing() -> Iterator[None]:
+    """Write to stdout, and do nothing else: an OSError is taken for one of stdout.
+
+    Raises:
+        SystemExit: Nobody reads it any more.
+        CommandError: It can't be written.
+    """
+    try:
+        yield
     except BrokenPipeError:
-        silence(stream.fileno())
+        silence(sys.stdout)
         raise SystemExit(NO_READER) from None
+    except OSError as error:
+        raise not_written(error) from error
+
+
+def not_written(error: OSError) -> CommandError:
+    """The error of a command whose output is lost, such as on a full disk."""
+    silence(sys.stdout)
+    return CommandError(f"the output can't be written: {error.strerror or error}", Exit.OUTPUT)
+
+
+def open_missing() -> None:
+    """Give a process that was started with closed streams some that lead nowhere.
+
+    Python has None for them; and a file or socket that we open would get such a number, and what
+    a child prints with it.
+    """
+    for fd, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is not None:
+            continue
+        null = os.open(os.devnull, os.O_RDWR)
+        if null == fd:
+            os.set_inheritable(fd, True)
+        setattr(sys, name, os.fdopen(null, "w" if fd else "r"))
 
 
 def _write_all(stream: TextIO, text: str) -> None:
@@ -177,8 +240,12 @@ def _write_all(stream: TextIO, text: str) -> None:
     stream.buffer.flush()
 
 
-def silence(fd: int) -> None:
-    """Let what is still written to a stream without a reader vanish."""
+def silence(stream: TextIO) -> None:
+    """Let what is still written to a stream vanish, also what Python writes at its end."""
+    try:
+        fd = stream.fileno()
+    except (OSError, ValueError):
+        return  # of a test, or closed
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, fd)
     os.close(null)
@@ -219,7 +286,8 @@ def _safe(text: str) -> str:
 
 
 def _sentence(text: str) -> str:
-    """Click's message in the manner of the others: no capital, no full stop."""
+    """Click's message in the manner of the others: one line, no capital, no full stop."""
+    text = re.sub(r"\s*\n\s*", " ", text.strip()).replace(". Choose from:", "; choose from:")
     if text[:1].isupper() and text[1:2].islower():
         text = text[0].lower() + text[1:]
     return text.removesuffix(".")

@@ -17,6 +17,8 @@ from orchestrator.cli.failures import (
     Exit,
     Stopped,
     explain,
+    flush_out,
+    open_missing,
     print_error,
     print_out,
     show_error,
@@ -80,7 +82,7 @@ def cli(ctx: click.Context) -> int:
 
     \b
     Exit statuses: 0 done, 1 the driver raised, 2 usage or config,
-    3 rig not reachable, 4 not started, 5 outcome unknown.
+    3 rig not reachable, 4 not started, 5 outcome unknown, 74 the output can't be written.
     """
     if ctx.invoked_subcommand is None:
         print_error(ctx.get_help())
@@ -105,12 +107,14 @@ def main(args: list[str] | None = None) -> NoReturn:
 
 def status_of(args: list[str] | None) -> int:
     """Run a command; returns its exit status."""
+    open_missing()
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             # An ancient locale must not turn a result into a traceback.
             stream.reconfigure(errors="backslashreplace")
     try:
         result = cli.main(args, prog_name="orch", standalone_mode=False)
+        flush_out()  # here, where a failure can be told
         return result if isinstance(result, int) else Exit.DONE
     except (click.Abort, KeyboardInterrupt):
         return INTERRUPTED

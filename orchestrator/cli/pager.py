@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import IO
 
-from orchestrator.cli.failures import NO_READER, silence
+from orchestrator.cli.failures import flush_out, write_out
 
 LESS = "FRX"
 """What less is told when nothing else is: quit if all fits, obey colours, leave the screen."""
@@ -29,15 +29,12 @@ def output(*, paged: bool) -> Iterator[Callable[[str], object]]:
 
     Raises:
         SystemExit: The reader of a pipe has gone.
+        CommandError: The output can't be written.
     """
     command = _command() if paged and sys.stdout.isatty() else None
     if command is None:
-        try:
-            yield sys.stdout.write
-            sys.stdout.flush()
-        except BrokenPipeError:
-            silence(sys.stdout.fileno())
-            raise SystemExit(NO_READER) from None
+        yield write_out
+        flush_out()
         return
     environ = {"LESS": LESS, "LESSCHARSET": "utf-8", **os.environ}
     # Ctrl-C is the pager's: it stops a search there, and must not take the pager's text away.

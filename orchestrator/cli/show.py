@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from orchestrator.cli.failures import print_out
+from orchestrator.cli.failures import print_out, writing
 
 Cell = tuple[str, str]
 """A text and its style, in the words of rich; an empty style is plain."""
@@ -153,7 +153,8 @@ def _print_rich(
         highlight=False,
         markup=False,
     )
-    console.print(table)
+    with writing():
+        console.print(table)
 
 
 def duration(seconds: float | None) -> str:
