@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 from collections.abc import Sequence
 from datetime import datetime
@@ -16,9 +15,6 @@ Cell = tuple[str, str]
 
 LONGEST_NAME = 32
 """Characters of a name that doesn't wrap in a table."""
-
-# Valid inside JSON's strings, yet obeyed by terminals or taken for line breaks by readers.
-_ODD = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
 
 def is_terminal() -> bool:
@@ -46,13 +42,12 @@ def to_json(value: Any, *, indent: int = 0) -> str:
     """
     import msgspec
 
+    from orchestrator.logs.display import escape_json
+
     encoded = msgspec.json.encode(value, enc_hook=_plain)
     if indent:
         encoded = msgspec.json.format(encoded, indent=indent)
-    text = encoded.decode()
-    if text.isascii() and "\x7f" not in text:
-        return text
-    return _ODD.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+    return escape_json(encoded.decode())
 
 
 def to_text(value: Any) -> str:

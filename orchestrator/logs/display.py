@@ -15,11 +15,16 @@ from orchestrator.logs.records import Record
 MAX_SHOWN = 2000
 """Characters of one text that are shown; the record itself has it all."""
 
-# C0, DEL and C1 steer terminals; bidi marks reorder what is read; U+2028/9 break lines; lone
-# surrogates can't be encoded.
-_UNSAFE = re.compile(
-    "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+# C0, DEL and C1 steer terminals; U+2028/9 break lines; bidi marks reorder what is read; other
+# format characters hide in it: the soft hyphen, spaces and joiners without width, the byte order
+# mark, annotations, shorthand and music controls, tags. The joiners of emoji and of Persian stay.
+_ODD = (
+    "\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
+    "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0001-\U000e007f"
 )
+# Lone surrogates can't be encoded.
+_UNSAFE = re.compile(f"[\x00-\x1f{_ODD}\ud800-\udfff]")
+_UNSAFE_JSON = re.compile(f"[{_ODD}]")
 _SHORT_ESCAPES = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 _NEEDS_QUOTES = re.compile(r'[\s"=]|^$')
 
@@ -31,6 +36,13 @@ _MAX_NAME = 16  # workers with longer names shift their line rather than everybo
 def escape(text: str) -> str:
     r"""Show control characters, bidi marks and line separators as escapes such as ``\x1b``."""
     return _UNSAFE.sub(_escaped, text)
+
+
+def escape_json(text: str) -> str:
+    r"""The same for a text that is JSON, with JSON's escapes; there, strings alone have such."""
+    if text.isascii() and "\x7f" not in text:
+        return text
+    return _UNSAFE_JSON.sub(lambda match: json.dumps(match[0])[1:-1], text)
 
 
 def wants_colour(stream: TextIO | None, environ: Mapping[str, str]) -> bool:
@@ -65,12 +77,14 @@ class Display:
         ]
         if record.logger is not None:
             parts.append(f"logger={value_text(record.logger)}")
-        parts += [f"{shown(key)}={value_text(item)}" for key, item in (record.fields or {}).items()]
+        fields, stack = fields_and_stack(record)
+        parts += [f"{shown(key)}={value_text(item)}" for key, item in fields.items()]
         if record.member is not None:
             parts.append(f"member={value_text(record.member)}")
         if record.request is not None:
             parts.append(f"request={value_text(record.request)}")
         line = " ".join(parts).rstrip() + "\n"
+        line += "".join(f"    {shown(part)}\n" for part in stack)
         if record.exception is not None:
             line += "".join(f"    {shown(part)}\n" for part in record.exception.split("\n"))
         return line
@@ -93,7 +107,19 @@ def _escaped(match: re.Match[str]) -> str:
     if short is not None:
         return short
     code = ord(character)
-    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
+    if code < 0x100:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def fields_and_stack(record: Record) -> tuple[dict[str, Any], list[str]]:
+    """A record's fields, and the lines of the stack that `stack_info=True` has put among them."""
+    fields = dict(record.fields or {})
+    stack = fields.get("stack")
+    if not isinstance(stack, str) or "\n" not in stack:
+        return fields, []
+    del fields["stack"]
+    return fields, stack.rstrip("\n").split("\n")
 
 
 def shown(text: str) -> str:

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
 
-from orchestrator.logs.display import COLOURS, escape, shown, value_text
+from orchestrator.logs.display import (
+    COLOURS,
+    escape,
+    escape_json,
+    fields_and_stack,
+    shown,
+    value_text,
+)
 from orchestrator.logs.lookup import Entry, short_id
 from orchestrator.logs.segments import Run
 
 _MAX_NAME = 16  # workers with longer names shift their line rather than everybody's
 _DIM = "2"
-# Valid inside JSON's strings, yet obeyed by terminals or taken for line breaks by readers.
-_ODD = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
 
 class Printer:
@@ -56,7 +60,11 @@ class Printer:
         if entry.logger is not None:
             parts.append(self._paint(f"{escape(entry.logger)}:", _DIM))
         parts.append(shown(entry.event))
-        parts += [f"{shown(key)}={value_text(item)}" for key, item in (entry.fields or {}).items()]
+        fields, stack = fields_and_stack(entry)
+        parts += [f"{shown(key)}={value_text(item)}" for key, item in fields.items()]
+        if stack:
+            called = next((line for line in reversed(stack) if line.startswith("  File ")), "")
+            parts.append(self._paint(f"(stack: {shown(called.strip())})", _DIM))
         if entry.exception is not None:
             parts.append(self._paint(f"({shown(_last_line(entry.exception))})", _DIM))
         return " ".join(parts).rstrip() + "\n"
@@ -70,10 +78,11 @@ class Printer:
             "request": entry.request,
         }
         facts = {key: value for key, value in facts.items() if value is not None}
+        fields, stack = fields_and_stack(entry)
         # A driver may name its fields as it likes; they stand apart from what the record says.
         facts |= {
             f"fields.{key}" if key in Entry.__struct_fields__ else key: value
-            for key, value in (entry.fields or {}).items()
+            for key, value in fields.items()
             if value is not None
         }
         label = entry.level if entry.stream == "record" else f"{entry.stream} ({entry.level})"
@@ -84,15 +93,13 @@ class Printer:
             self._paint(f"    {shown(key)}={value_text(value)}", _DIM)
             for key, value in facts.items()
         ]
+        lines += [f"    | {escape(part)}" for part in stack]
         if entry.exception is not None:
             lines += [f"    | {escape(part)}" for part in entry.exception.split("\n")]
         return "\n".join(lines) + "\n"
 
     def _json(self, entry: Entry) -> str:
-        text = msgspec.json.encode(entry).decode()
-        if not text.isascii() or "\x7f" in text:
-            text = _ODD.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
-        return text + "\n"
+        return escape_json(msgspec.json.encode(entry).decode()) + "\n"
 
     def _cat(self, entry: Entry) -> str:
         return escape(entry.event) + "\n"
@@ -111,34 +118,48 @@ class Printer:
         return f"\x1b[{code}m{text}\x1b[0m" if self._colour and code else text
 
 
-def run_rows(
-    runs: Sequence[tuple[Run, float | None]], *, is_running: bool, utc: bool
-) -> list[list[str]]:
-    """Rows of a table of runs: number from the last, number, start, end, how it ended, config.
+def run_facts(
+    runs: Sequence[tuple[Run, float | None]], *, is_running: bool
+) -> list[dict[str, Any]]:
+    """What is known of runs: of one whose end nobody noted, when its last record was made.
 
     Args:
         runs: Each with the time of its last record, the first run first.
         is_running: The last one isn't over.
-        utc: Times in UTC.
     """
-    rows = []
+    found = []
     for place, (run, last) in enumerate(runs, 1 - len(runs)):
         ended, ending = run.ended, run.ending
         if ended is None and place == 0 and is_running:
             ending = "running"
         elif ended is None:
             ended, ending = last, "crashed"
-        rows.append(
-            [
-                str(place),
-                str(run.number),
-                clock(run.started, utc=utc),
-                "-" if ended is None else clock(ended, utc=utc),
-                escape(ending or "-"),
-                escape(run.config or "-"),
-            ]
-        )
-    return rows
+        facts = {**msgspec.structs.asdict(run), "ended": ended, "ending": ending}
+        found.append({"last": place, **facts})
+    return found
+
+
+def run_rows(
+    runs: Sequence[tuple[Run, float | None]], *, is_running: bool, utc: bool
+) -> list[list[str]]:
+    """Rows of a table of runs: number from the last, number, start, end, how it ended, config.
+
+    Args:
+        runs: As for `run_facts`.
+        is_running: As for `run_facts`.
+        utc: Times in UTC.
+    """
+    return [
+        [
+            str(each["last"]),
+            str(each["number"]),
+            clock(each["started"], utc=utc),
+            "-" if each["ended"] is None else clock(each["ended"], utc=utc),
+            escape(each["ending"] or "-"),
+            escape(each["config"] or "-"),
+        ]
+        for each in run_facts(runs, is_running=is_running)
+    ]
 
 
 def clock(at: float, *, utc: bool) -> str:

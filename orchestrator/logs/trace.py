@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from orchestrator.logs.display import COLOURS, escape, shown, value_text
+from orchestrator.logs.display import COLOURS, escape, fields_and_stack, shown, value_text
 from orchestrator.logs.lookup import Entry, Query
 from orchestrator.logs.query import Logs
 from orchestrator.logs.show import clock
@@ -89,9 +89,8 @@ def trace_lines(trace: Trace, *, utc: bool = False, colour: bool = False) -> Ite
     for entry in trace.entries:
         label = entry.level if entry.stream == "record" else entry.stream
         passed, before = entry.time - before, entry.time
-        fields = "".join(
-            f" {shown(key)}={value_text(value)}" for key, value in (entry.fields or {}).items()
-        )
+        given, stack = fields_and_stack(entry)
+        fields = "".join(f" {shown(key)}={value_text(value)}" for key, value in given.items())
         parts = [
             f"{milliseconds(entry.time - first.time):>12}",
             paint(f"{'+' + milliseconds(passed):>12}", _DIM),
@@ -100,6 +99,7 @@ def trace_lines(trace: Trace, *, utc: bool = False, colour: bool = False) -> Ite
             shown(entry.event) + fields,
         ]
         yield " ".join(parts).rstrip() + "\n"
+        yield from (f"{'':>28}| {shown(line)}\n" for line in stack)
         if entry.exception is not None:
             yield from (f"{'':>28}| {shown(line)}\n" for line in entry.exception.split("\n"))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import time
 import unicodedata
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestrator.logs.display import MAX_SHOWN, Display, escape, wants_colour
+from orchestrator.logs.display import MAX_SHOWN, Display, escape, escape_json, wants_colour
 from orchestrator.logs.records import Record, Stream
 
 
@@ -74,6 +75,9 @@ def test_a_traceback_follows_indented_on_lines_of_its_own():
         ("\u202egnp", "\\u202egnp"),
         ("\u2066\u200f\u061c", "\\u2066\\u200f\\u061c"),
         ("\u2028\u2029", "\\u2028\\u2029"),
+        ("\ufeffa\u200bb\xad", "\\ufeffa\\u200bb\\xad"),
+        ("\U000e0041", "\\U000e0041"),
+        ("👩\u200d🔬 a\u200cb", "👩\u200d🔬 a\u200cb"),
         ("\udcff", "\\udcff"),
         ("µm → 3 °C", "µm → 3 °C"),
         ("C:\\new", "C:\\new"),
@@ -81,6 +85,31 @@ def test_a_traceback_follows_indented_on_lines_of_its_own():
 )
 def test_escapes(text: str, shown: str):
     assert escape(text) == shown
+
+
+def test_all_that_hides_or_reorders_is_escaped():
+    joiners, marks = "\u200c\u200d", "\u06dd\u070f\u08e2\U000110bd\U000110cd"  # marks are seen
+    marks += "".join(map(chr, (*range(0x600, 0x606), 0x890, 0x891, *range(0x13430, 0x13460))))
+    for code in range(0x110000):
+        character = chr(code)
+        if unicodedata.category(character) in ("Cc", "Cf", "Cs", "Zl", "Zp"):
+            assert (escape(character) == character) is (character in joiners + marks), hex(code)
+
+
+def test_json_stays_what_it_was():
+    text = "\ufeff\u202e\U000e0041\x7f µm 👩\u200d🔬"
+    shown = escape_json(json.dumps(text, ensure_ascii=False))
+    assert shown == '"\\ufeff\\u202e\\udb40\\udc41\\u007f µm 👩\u200d🔬"'
+    assert json.loads(shown) == text
+
+
+def test_a_stack_follows_as_a_traceback_does():
+    stack = 'Stack (most recent call last):\n  File "a.py", line 3, in go\n    log()'
+    assert render(fields={"stack": stack, "axis": 1}).endswith(
+        " moved axis=1\n    Stack (most recent call last):\n"
+        '      File "a.py", line 3, in go\n        log()\n'
+    )
+    assert render(fields={"stack": "one"}).endswith(" moved stack=one\n")
 
 
 @settings(deadline=None)

@@ -80,6 +80,18 @@ def test_a_drivers_fields_hide_nothing_of_the_record():
     assert {"fields.request=R", "fields.member=M", "fields.worker=W", "fields.run=9"} <= set(lines)
 
 
+def test_a_stack_is_shown_as_a_traceback_is():
+    stack = 'Stack (most recent call last):\n  File "a.py", line 3, in go\n    log()'
+    text = shown("full", fields={"stack": stack, "axis": 1})
+    assert text.endswith(
+        '    axis=1\n    | Stack (most recent call last):\n    |   File "a.py", line 3, in go\n'
+        "    |     log()\n"
+    )
+    assert shown("short", fields={"stack": stack}).endswith(
+        ' moved (stack: File "a.py", line 3, in go)\n'
+    )
+
+
 def test_json_is_the_record():
     found = json.loads(shown("json", fields={"axis": 1}))
     assert found == {
