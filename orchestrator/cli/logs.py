@@ -7,13 +7,13 @@ import sys
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from orchestrator.cli.failures import CommandError, Exit, flush_out, print_out, say, write_out
+from orchestrator.cli.failures import CommandError, Exit, flush_out, say, unknown, write_out
 from orchestrator.cli.options import NumbersCommand, chosen_rig, read_optional_text, rig_option
+from orchestrator.cli.stores import list_runs, say_damage, store_of, tidy
 
 if TYPE_CHECKING:
     from orchestrator.logs.lookup import Entry, Query
@@ -135,7 +135,7 @@ def _count(text: str) -> int | None:
     callback=_parsed(_whole),
     help="Of one run of the rig: 0 or nothing is the last, -1 the one before, 1 the first.",
 )
-@click.option("--list-runs", is_flag=True, help="List the runs.")
+@click.option("--list-runs", is_flag=True, help="List the runs; -o json for programs.")
 @click.option(
     "-n",
     "--lines",
@@ -189,12 +189,19 @@ def logs(ctx: click.Context, /, **options: Any) -> int:
     chosen = Chosen(**options)
     folder = store_of(chosen_rig())
     if chosen.disk_usage or chosen.vacuum_size is not None or chosen.vacuum_time is not None:
-        return _tidy(folder, chosen)
+        return tidy(
+            folder,
+            vacuum_size=chosen.vacuum_size,
+            vacuum_time=chosen.vacuum_time,
+            disk_usage=chosen.disk_usage,
+        )
     from orchestrator.logs.query import Logs
 
     found = Logs(folder, say_damage)
     if chosen.list_runs:
-        return _list_runs(found, chosen)
+        if chosen.follow:
+            raise CommandError("--list-runs and --follow exclude each other", Exit.USAGE)
+        return list_runs(found, utc=chosen.utc, as_json=chosen.style == "json")
     return _show(found, chosen)
 
 
@@ -224,109 +231,6 @@ class Chosen:
     no_pager: bool
 
 
-def store_of(rig: str | None) -> Path:
-    """The folder with a rig's logs: of the rig that is named, that runs, or that has any.
-
-    Raises:
-        CommandError: There are none, or several to choose from.
-    """
-    from orchestrator.runtime import RIG_ID, state_dir
-
-    name = rig or os.environ.get("ORCH_RIG") or None
-    base = state_dir()
-    if name is not None:
-        if "://" in name:
-            raise CommandError(
-                "logs are where their rig runs; name it instead of its address", Exit.USAGE
-            )
-        if not RIG_ID.fullmatch(name):
-            raise CommandError(f"{name!r:.100} is not a rig's name", Exit.USAGE)
-        if not (base / name / "logs").is_dir():
-            raise CommandError(_none_of(name, _stored(base)), Exit.NOT_REACHABLE)
-        return base / name / "logs"
-    stored = _stored(base)
-    if not stored:
-        raise CommandError(f"there are no logs in {base}: no rig has run yet", Exit.NOT_REACHABLE)
-    if len(stored) > 1:
-        live = [each for each in running() if each in stored]
-        if len(live) != 1:
-            raise CommandError(
-                f"several rigs have logs: {', '.join(stored)}; choose with --rig or $ORCH_RIG",
-                Exit.NOT_REACHABLE,
-            )
-        stored = live
-    return base / stored[0] / "logs"
-
-
-def running() -> list[str]:
-    """Ids of the rigs that run here, as far as can be told."""
-    from orchestrator.errors import RigNotReachable
-    from orchestrator.runtime import running_rigs
-
-    try:
-        return running_rigs()
-    except RigNotReachable:
-        return []  # the logs can be read all the same
-
-
-def _stored(base: Path) -> list[str]:
-    try:
-        return sorted(entry.name for entry in base.iterdir() if (entry / "logs").is_dir())
-    except OSError:
-        return []
-
-
-def _none_of(rig: str, stored: list[str]) -> str:
-    from orchestrator.words import did_you_mean
-
-    if not stored:
-        return f"rig {rig} has no logs: it has never run"
-    near = did_you_mean(rig, stored)
-    return f"rig {rig} has no logs: it has never run; there are logs of {', '.join(stored)}{near}"
-
-
-def say_damage(path: Path, reason: str) -> None:
-    """Tell of a segment that can't be read."""
-    say(f"log segment {path} can't be read: {reason}")
-
-
-def _tidy(folder: Path, chosen: Chosen) -> int:
-    from orchestrator.cli.show import size
-    from orchestrator.logs.chain import remove_old
-    from orchestrator.logs.segments import list_segments, segment_size
-
-    try:
-        if chosen.vacuum_size is not None or chosen.vacuum_time is not None:
-            before = sum(segment_size(path) for _, path in list_segments(folder))
-            removed = remove_old(folder, size=chosen.vacuum_size, age=chosen.vacuum_time)
-            after = sum(segment_size(path) for _, path in list_segments(folder))
-            count = len(removed)
-            freed = size(before - after) if removed else "nothing"
-            print_out(f"removed {count} segment{'s'[: count != 1]}, freed {freed}")
-        if chosen.disk_usage:
-            segments = list_segments(folder)
-            total = size(sum(segment_size(path) for _, path in segments))
-            count = len(segments)
-            print_out(f"logs take {total} in {count} segment{'s'[: count != 1]} of {folder}")
-    except OSError as error:
-        raise CommandError(f"{error.filename}: {error.strerror}", Exit.USAGE) from error
-    return Exit.DONE
-
-
-def _list_runs(found: Logs, chosen: Chosen) -> int:
-    from orchestrator.cli.show import print_table
-    from orchestrator.logs.show import run_rows
-
-    runs = [(run, None if run.ended else found.last_time(run)) for run in found.runs()]
-    is_running = found.folder.parent.name in running()
-    if not runs:
-        raise CommandError(f"there are no runs in {found.folder}", Exit.NOT_REACHABLE)
-    headers = ["LAST", "RUN", "STARTED", "ENDED", "HOW", "CONFIG"]
-    rows = run_rows(runs, is_running=is_running, utc=chosen.utc)
-    print_table(headers, [[(text, "") for text in row] for row in rows], right=[0, 1])
-    return Exit.DONE
-
-
 def _query(found: Logs, chosen: Chosen) -> Query:
     from orchestrator.logs.lookup import Query
     from orchestrator.logs.times import parse_time
@@ -337,12 +241,14 @@ def _query(found: Logs, chosen: Chosen) -> Query:
         text = getattr(chosen, name)
         if text is not None:
             try:
-                times[name] = parse_time(text, now=now, utc=chosen.utc)
+                times[name] = parse_time(text, now=now, utc=chosen.utc, latest=name == "until")
             except ValueError as error:
                 raise CommandError(str(error), Exit.USAGE) from error
     since, until = times["since"], times["until"]
     if since is not None and until is not None and since > until:
         raise CommandError("--since is later than --until", Exit.USAGE)
+    if chosen.follow and until is not None and until <= now:
+        raise CommandError("nothing can follow: --until is in the past", Exit.USAGE)
     return Query(
         workers=chosen.workers,
         levels=chosen.levels,
@@ -370,6 +276,7 @@ def _show(found: Logs, chosen: Chosen) -> int:
 
     if chosen.follow and chosen.reverse:
         raise CommandError("--follow and --reverse exclude each other", Exit.USAGE)
+    _check_workers(found, chosen.workers)
     end = found.end()
     query = replace(_query(found, chosen), upto=end)
     printer = Printer(chosen.style, utc=chosen.utc, colour=wants_colour(sys.stdout, os.environ))
@@ -383,19 +290,35 @@ def _show(found: Logs, chosen: Chosen) -> int:
         if chosen.show_cursor:
             write(f"-- cursor: {end}\n")
     if empty:
-        _say_empty(found, chosen)
+        say("no records")
     return Exit.DONE
 
 
-def _say_empty(found: Logs, chosen: Chosen) -> None:
-    from orchestrator.words import did_you_mean, quoted
+def _check_workers(found: Logs, names: tuple[str, ...]) -> None:
+    """Refuse a name of which there are no records, unless it is a worker that has said nothing.
 
-    known = found.workers()
-    for name in chosen.workers:
+    Raises:
+        CommandError: With the nearest name that there is.
+    """
+    rig = found.folder.parent.name
+    known = found.workers() | {rig} if names else set()
+    missing = [name for name in names if name not in known]
+    if not missing:
+        return
+    from orchestrator.config import load
+    from orchestrator.problems import ConfigError
+    from orchestrator.words import quoted
+
+    runs = found.runs()
+    try:
+        known |= set(load(runs[-1].config).workers) if runs and runs[-1].config else set()
+    except ConfigError:
+        # The file is gone or was changed: it can't be told which workers are yet to come.
+        say(f"there are no logs of {', '.join(map(quoted, missing))}")
+        return
+    for name in missing:
         if name not in known:
-            say(f"there are no logs of {quoted(name)}{did_you_mean(name, sorted(known))}")
-            return
-    say("no records")
+            unknown("worker", name, known, f"rig {rig}")
 
 
 def _past(found: Logs, query: Query, chosen: Chosen) -> Iterable[Entry]:

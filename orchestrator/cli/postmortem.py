@@ -12,8 +12,8 @@ from typing import Any
 import click
 
 from orchestrator.cli.failures import CommandError, Exit, print_out, say
-from orchestrator.cli.logs import running, store_of
 from orchestrator.cli.options import chosen_rig, read_optional_text, rig_option
+from orchestrator.cli.stores import running, store_of
 
 ANSWER_WITHIN = 3.0
 """Seconds for a connection; the rig's own timeouts, a few seconds, hold for its answer."""

@@ -8,8 +8,8 @@ import sys
 import click
 
 from orchestrator.cli.failures import CommandError, Exit, say
-from orchestrator.cli.logs import say_damage, store_of
 from orchestrator.cli.options import chosen_rig, rig_option
+from orchestrator.cli.stores import say_damage, store_of
 
 
 @click.command()

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import weakref
 from collections.abc import Generator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from orchestrator.client.aio_events import AsyncSubscription, request, run
 from orchestrator.client.connection import CONNECT_TIMEOUT
@@ -17,6 +17,9 @@ from orchestrator.client.exchange import Timeout
 from orchestrator.client.rig import open_session
 from orchestrator.client.session import EVENT, Session
 from orchestrator.errors import OrchError
+
+if TYPE_CHECKING:
+    from orchestrator.logs.api import LogView
 
 
 class aconnect:
@@ -98,6 +101,15 @@ class AsyncRig:
     async def status(self) -> dict[str, Any]:
         """The rig's state, as `Rig.status`. Raises OrchError."""
         return await run(self._session, self._session.status())
+
+    def logs(self, **asked: Any) -> LogView:
+        """The rig's log: `async for record in rig.logs(since="-1h")`.
+
+        Arguments and errors are those of `Rig.logs`.
+        """
+        from orchestrator.logs import api
+
+        return api.select(api.rig_folder(self.id), **asked)
 
     async def refresh(self) -> None:
         """Ask for the workers, and for the descriptions of those that are ready.

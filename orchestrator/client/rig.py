@@ -103,6 +103,7 @@ class Rig:
         Raises:
             FileNotFoundError: The rig keeps its log elsewhere.
             ValueError: A time, level or expression is none.
+            TypeError: One of them is of a type that can't be one.
         """
         from orchestrator.logs import api
 

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import re
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from orchestrator.logs.lookup import Cursor, Entry, Query
-from orchestrator.logs.query import Logs
+from orchestrator.logs.query import POLL, Logs
+from orchestrator.logs.records import LEVELS
 from orchestrator.logs.times import parse_grep, parse_levels, parse_time
 
 When = str | float | datetime | timedelta
 """A time: as people write it, in seconds since the epoch, a date, or how long ago."""
+
+_AT_ONCE = 500  # records that a thread reads for asyncio before they are given
 
 
 class LogView:
@@ -54,6 +60,26 @@ class LogView:
             yield from self._logs.tail(self.query, self._last)
         yield from self._logs.follow(self.query, after)
 
+    async def __aiter__(self) -> AsyncIterator[Entry]:
+        """The same for asyncio: what is read is read in threads, for the event loop goes on."""
+        logs, query = self._logs, self.query
+        after = query.after
+        if self._follow and after is None:
+            after = await asyncio.to_thread(logs.end)
+        if not self._follow or self._last is not None:
+            past = self._past()
+            while some := await asyncio.to_thread(lambda: list(islice(past, _AT_ONCE))):
+                for entry in some:
+                    yield entry
+        while after is not None and self._follow:
+            end = await asyncio.to_thread(logs.end)
+            if end > after:
+                asked = replace(query, after=after, upto=end)
+                for entry in await asyncio.to_thread(_read, logs, asked):
+                    yield entry
+                after = end
+            await asyncio.sleep(POLL)
+
     def to_pandas(self) -> Any:
         """A frame with a row for each record, indexed by time in UTC.
 
@@ -77,7 +103,7 @@ def select(
     folder: Path,
     *,
     worker: str | Iterable[str] | None = None,
-    level: str | None = None,
+    level: str | int | None = None,
     since: When | None = None,
     until: When | None = None,
     grep: str | re.Pattern[str] | None = None,
@@ -92,7 +118,8 @@ def select(
     Args:
         folder: The store.
         worker: Name of a worker, or several.
-        level: The lowest level, or a range such as ``info..warning``.
+        level: The lowest level, by name or as `logging` numbers them, or a range such as
+            ``info..warning``.
         since: The first time.
         until: The last time.
         grep: Expression that texts have to match.
@@ -105,15 +132,16 @@ def select(
     Raises:
         FileNotFoundError: There is no store.
         ValueError: A time, level, expression or run is none.
+        TypeError: One of them is of a type that can't be one.
     """
     if not folder.is_dir():
         raise FileNotFoundError(f"there are no logs in {folder}")
     logs = Logs(folder)
     query = Query(
-        workers=() if worker is None else (worker,) if isinstance(worker, str) else tuple(worker),
-        levels=None if level is None else parse_levels(level),
+        workers=_names(worker),
+        levels=_levels(level),
         since=_seconds(since),
-        until=_seconds(until),
+        until=_seconds(until, latest=True),
         grep=parse_grep(grep) if isinstance(grep, str) else grep,
         request=request,
         member=member,
@@ -122,14 +150,41 @@ def select(
     return LogView(logs, query, last=last, follow=follow)
 
 
-def _seconds(when: When | None) -> float | None:
+def _read(logs: Logs, query: Query) -> list[Entry]:
+    return list(logs.read(query))
+
+
+def _names(worker: str | Iterable[str] | None) -> tuple[str, ...]:
+    if worker is None:
+        return ()
+    names = (worker,) if isinstance(worker, str) else worker
+    names = tuple(names) if isinstance(names, Iterable) else (names,)
+    for name in names:
+        if not isinstance(name, str):
+            raise TypeError(f"worker is a name, or several, not {name!r:.60}")
+    return names
+
+
+def _levels(level: str | int | None) -> tuple[int, int] | None:
+    if level is None:
+        return None
+    if isinstance(level, str):
+        return parse_levels(level)
+    if not isinstance(level, int) or isinstance(level, bool):
+        raise TypeError(f'level is a name such as "warning", or a number, not {level!r:.60}')
+    return level, max(LEVELS.values())
+
+
+def _seconds(when: When | None, *, latest: bool = False) -> float | None:
     if when is None or isinstance(when, int | float):
         return when
     if isinstance(when, str):
-        return parse_time(when, now=time.time())
+        return parse_time(when, now=time.time(), latest=latest)
     if isinstance(when, timedelta):
         return time.time() - when.total_seconds()
-    return when.timestamp()
+    if isinstance(when, datetime):
+        return when.timestamp()
+    raise TypeError(f"a time is a text, a number, a datetime or a timedelta, not {when!r:.60}")
 
 
 def rig_folder(rig: str) -> Path:

@@ -17,13 +17,14 @@ _LEVEL_HELP = f"use one of {', '.join(LEVELS)}, or a range such as info..warning
 _MAX_TEXT = 100
 
 
-def parse_time(text: str, *, now: float, utc: bool = False) -> float:
+def parse_time(text: str, *, now: float, utc: bool = False, latest: bool = False) -> float:
     """Seconds since the epoch.
 
     Args:
         text: A date, a time of today, or a time told from now.
         now: The present, in seconds since the epoch.
         utc: Take what names no zone as UTC instead of local time.
+        latest: Of two moments that a clock shows alike, when it is set back in autumn, the later.
 
     Raises:
         ValueError: It is none of these; the message says what is.
@@ -33,7 +34,7 @@ def parse_time(text: str, *, now: float, utc: bool = False) -> float:
         if len(words) <= _MAX_TEXT:
             at = _relative(words.lower(), now)
             if at is None:
-                at = _absolute(words, now, utc)
+                at = _absolute(words, now, utc, latest)
             if at is not None and 0 <= at < 253_402_300_800:
                 return at
     except (ValueError, OverflowError, OSError):
@@ -91,7 +92,7 @@ def _relative(text: str, now: float) -> float | None:
     return now + sign * parse_seconds(amount)
 
 
-def _absolute(text: str, now: float, utc: bool) -> float | None:
+def _absolute(text: str, now: float, utc: bool, latest: bool) -> float | None:
     zone = UTC if utc else None
     present = datetime.fromtimestamp(now, zone)
     first, _, rest = text.partition(" ")
@@ -105,6 +106,7 @@ def _absolute(text: str, now: float, utc: bool) -> float | None:
     if not re.match(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
         return None  # years and weeks in their short forms: likelier meant otherwise
     at = datetime.fromisoformat(text)
-    if at.tzinfo is None:
-        at = at.replace(tzinfo=zone)
-    return at.timestamp()
+    if at.tzinfo is not None:
+        return at.timestamp()
+    moments = [at.replace(tzinfo=zone, fold=fold).timestamp() for fold in (0, 1)]
+    return max(moments) if latest else min(moments)

@@ -15,7 +15,7 @@ import pytest
 from orchestrator.logs.chain import Keep
 from orchestrator.logs.records import Record
 from tests.acceptance.cli_kit import Done, Terminal, begin, environment, on_terminal, orch
-from tests.orchestrator.log_kit import NOW, chain, fill, record
+from tests.orchestrator.log_kit import NOW, chain, fill, record, run
 from tests.rigs import RunningRig, running
 
 TALKER = '''
@@ -131,6 +131,14 @@ def test_runs(left: dict[str, str]) -> None:
         ["0", "2", "2023-11-14", "22:13:20"],
     ]
     assert all("stopped" in line for line in lines[1:])
+    found = [
+        json.loads(line)
+        for line in orch(left, "logs", "--list-runs", "-o", "json").out.splitlines()
+    ]
+    assert [(each["last"], each["number"], each["ending"]) for each in found] == [
+        (-1, 1, "stopped"),
+        (0, 2, "stopped"),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -149,6 +157,8 @@ def test_runs(left: dict[str, str]) -> None:
         (["--vacuum-size", "x"], "is not a size"),
         (["--vacuum-time", "x"], "is not a duration"),
         (["-f", "--reverse"], "exclude each other"),
+        (["-f", "--list-runs"], "exclude each other"),
+        (["-f", "-U", "now"], "nothing can follow: --until is in the past"),
         (["--rig", "tcp://host:1"], "name it instead of its address"),
         (["--rig", "../x"], "is not a rig's name"),
     ],
@@ -173,11 +183,25 @@ def test_a_rig_that_never_ran_has_status_3(left: dict[str, str], tmp_path: Path)
     assert "rig bensh has no logs: it has never run; there are logs of bench; did you" in done.err
 
 
-def test_a_worker_without_logs_is_told(left: dict[str, str]) -> None:
-    """With the one that was meant."""
-    done = orch(left, "logs", "-w", "stge")
-    assert (done.status, done.out) == (0, "")
-    assert 'there are no logs of "stge"; did you mean "stage"?' in done.err
+def test_a_worker_that_is_none_is_refused(left: dict[str, str], tmp_path: Path) -> None:
+    """With the one that was meant; one that has said nothing so far is no mistake."""
+    for more in ([], ["-f"]):
+        done = orch(left, "logs", "-w", "stge", *more)
+        assert (done.status, done.out) == (2, "")
+        assert 'rig bench has no worker "stge"; did you mean "stage"?' in done.err
+    assert orch(left, "logs", "-w", "bench").err == "no records\n"
+    store = tmp_path / "state" / "bench" / "logs"
+    config = tmp_path / "lab.yaml"
+    config.write_text("rig: bench\nworkers:\n  quiet: {driver: 'a:B'}\n")
+    store.mkdir(parents=True)
+    writer = chain(store, run(config=str(config)))
+    writer.write([record("loud")])
+    writer.end(NOW, "stopped")
+    done = orch(environment(tmp_path), "logs", "-w", "quiet")
+    assert (done.status, done.err) == (0, "no records\n")
+    config.unlink()
+    done = orch(environment(tmp_path), "logs", "-w", "quiet")
+    assert (done.status, done.err) == (0, 'there are no logs of "quiet"\nno records\n')
 
 
 def test_with_several_rigs_one_is_chosen(left: dict[str, str], tmp_path: Path) -> None:
@@ -342,6 +366,14 @@ def test_one_request_is_found_and_traced(rig: RunningRig) -> None:
     assert head.endswith(request)
     assert re.match(r" +0\.000 ms +\+0\.000 ms +talker\[1\] +stdout +second$", lines[0])
     assert "said text=second" in lines[1]
+
+
+def test_an_address_names_the_rig_that_listens_there(rig: RunningRig) -> None:
+    """As for all other commands."""
+    with rig.connected() as client:
+        address = client.address
+    assert orch(rig.environ, "logs", "--rig", address, "-n", "1").out
+    assert orch(rig.environ, "logs", "--rig", "ipc:///nowhere.ipc").status == 2
 
 
 def test_a_request_of_which_nothing_is_known_is_refused(rig: RunningRig) -> None:

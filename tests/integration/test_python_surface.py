@@ -188,7 +188,8 @@ def test_oneway_has_no_answer_but_is_done(rig: RunningRig) -> None:
 
 def test_asyncio(rig: RunningRig, monkeypatch: pytest.MonkeyPatch) -> None:
     """The same by await; what a subscription was made before, it sees."""
-    monkeypatch.setenv("ORCH_RUNTIME_DIR", rig.environ["ORCH_RUNTIME_DIR"])
+    for name in ("ORCH_RUNTIME_DIR", "ORCH_STATE_DIR"):
+        monkeypatch.setenv(name, rig.environ[name])
 
     async def use() -> None:
         async with aconnect("surface") as client:
@@ -204,6 +205,9 @@ def test_asyncio(rig: RunningRig, monkeypatch: pytest.MonkeyPatch) -> None:
             assert results == [0.1] * 5
             with pytest.raises(TypeError):
                 await client.axis.move()
+            async for record in client.logs(worker="surface", follow=True, last=100):
+                if record.event.startswith("rig surface is up"):
+                    break
 
     asyncio.run(use())
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -30,6 +32,9 @@ def folder(tmp_path: Path) -> Path:
         ({"worker": ["stage", "laser"]}, 7),
         ({"level": "warning"}, 1),
         ({"level": "info..info"}, 6),
+        ({"level": logging.WARNING}, 1),
+        ({"level": 25}, 1),
+        ({"level": 0}, 7),
         ({"since": NOW + 4}, 3),
         ({"since": datetime.fromtimestamp(NOW + 4, UTC)}, 3),
         ({"since": "2023-11-14 22:13:24Z"}, 3),
@@ -71,6 +76,42 @@ def test_following_begins_with_what_comes(folder: Path):
 def test_what_can_not_be_meant_is_refused(folder: Path, asked: dict[str, Any]):
     with pytest.raises(ValueError, match=r"is not a|there is no run"):
         select(folder, **asked)
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"worker": 3}, "worker is a name, or several, not 3"),
+        ({"worker": ["a", 3]}, "worker is a name, or several, not 3"),
+        ({"level": 3.5}, "level is a name such as"),
+        ({"level": True}, "level is a name such as"),
+        ({"since": []}, "a time is a text, a number"),
+    ],
+)
+def test_what_is_of_the_wrong_type_is_told(folder: Path, asked: dict[str, Any], said: str):
+    with pytest.raises(TypeError, match=said):
+        select(folder, **asked)
+
+
+def test_asyncio_reads_the_same(folder: Path):
+    async def read(**asked: Any) -> list[str]:
+        return [entry.event async for entry in select(folder, **asked)]
+
+    assert asyncio.run(read()) == [entry.event for entry in select(folder)]
+    assert asyncio.run(read(last=2)) == ["line 5", "other"]
+
+
+def test_asyncio_follows(folder: Path):
+    async def follow() -> list[str]:
+        seen = []
+        async for entry in select(folder, follow=True, last=1):
+            seen.append(entry.event)
+            if len(seen) == 3:
+                break
+            fill(folder, [record(f"new {len(seen)}")], f"3{len(seen)}")
+        return seen
+
+    assert asyncio.run(asyncio.wait_for(follow(), 20)) == ["other", "new 1", "new 2"]
 
 
 def test_a_store_that_is_not_there_is_an_error(tmp_path: Path):

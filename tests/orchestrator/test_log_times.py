@@ -76,6 +76,23 @@ def test_what_names_no_zone_is_local(text: str, expected: float):
     assert parse_time(text, now=NOW) == expected
 
 
+@pytest.mark.usefixtures("zone")
+@pytest.mark.parametrize(
+    ("text", "first", "last"),
+    [
+        # clocks show it twice
+        ("2026-10-25 02:30", at(2026, 10, 25, 0, 30), at(2026, 10, 25, 1, 30)),
+        # clocks show it never
+        ("2026-03-29 02:30", at(2026, 3, 29, 0, 30), at(2026, 3, 29, 1, 30)),
+        ("2026-10-25 02:30+01:00", at(2026, 10, 25, 1, 30), at(2026, 10, 25, 1, 30)),
+        ("2026-10-25 04:30", at(2026, 10, 25, 3, 30), at(2026, 10, 25, 3, 30)),
+    ],
+)
+def test_a_range_takes_in_what_a_clock_shows_twice(text: str, first: float, last: float):
+    assert parse_time(text, now=NOW) == first
+    assert parse_time(text, now=NOW, latest=True) == last
+
+
 @pytest.mark.parametrize(
     "text",
     ["", "soon", "25:00", "2024-13-01", "2024-02-30", "2024", "10 min", "-", "- 1 fortnight", "@",
