@@ -83,7 +83,9 @@ def _run_here(config: RigConfig, given: str) -> int:
         try:
             supervisor = Supervisor(config, folder)
         except OSError as error:
-            raise CommandError(f"the rig can't be run: {error}", Exit.NOT_STARTED) from error
+            raise CommandError(
+                f"the rig can't be run: {_of_logs(error) or error}", Exit.NOT_STARTED
+            ) from error
         return supervisor.run()
     except AddressError as error:
         place = _listen_place(given, config, str(error))
@@ -92,6 +94,23 @@ def _run_here(config: RigConfig, given: str) -> int:
         return Exit.DONE  # before the first worker started: it ends in good order
     finally:
         folder.release()
+
+
+def _of_logs(error: OSError) -> str | None:
+    """What to do where the folder of the logs can't be made or used; None for another error."""
+    from pathlib import Path
+
+    from orchestrator.runtime import state_dir
+
+    if not isinstance(error.filename, str):
+        return None
+    file, base = Path(error.filename), state_dir()
+    if not file.is_relative_to(base) and not base.is_relative_to(file):
+        return None
+    return (
+        f"{file}, for its logs, can't be used: {error.strerror}; "
+        "set ORCH_STATE_DIR to another folder"
+    )
 
 
 def _listen_place(given: str, config: RigConfig, message: str) -> str:

@@ -155,6 +155,17 @@ def test_runtime_folder_that_others_can_enter_is_status_4(folder: Path) -> None:
     assert "Traceback" not in done.err
 
 
+def test_folder_for_logs_that_can_not_be_made_is_status_4(folder: Path) -> None:
+    """Whose it is, and how to have another one."""
+    (folder / "rig.yaml").write_text(ONE_WORKER)
+    (folder / "file").touch()
+    environ = environment(folder, ORCH_STATE_DIR=str(folder / "file"))
+    done = orch(environ, "run", "rig.yaml", cwd=folder)
+    assert done.status == 4
+    assert done.err.count("\n") == 1
+    assert "/logs, for its logs, can't be used: Not a directory; set ORCH_STATE_DIR" in done.err
+
+
 # -- background ---------------------------------------------------------------------------
 
 
