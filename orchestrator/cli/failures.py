@@ -193,6 +193,14 @@ def flush_out() -> None:
         sys.stdout.flush()
 
 
+def drop_unwritten() -> None:
+    """Before the end: what a command that failed has left unwritten is no second failure."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        silence(sys.stdout)
+
+
 @contextmanager
 def writing() -> Iterator[None]:
     """Write to stdout, and do nothing else: an OSError is taken for one of stdout.

@@ -16,6 +16,7 @@ from orchestrator.cli.failures import (
     TERMINATED,
     Exit,
     Stopped,
+    drop_unwritten,
     explain,
     flush_out,
     open_missing,
@@ -102,7 +103,9 @@ def main(args: list[str] | None = None) -> NoReturn:
     """
     signal.signal(signal.SIGTERM, _on_term)
     sys.unraisablehook = _on_unraisable
-    sys.exit(status_of(args))
+    status = status_of(args)
+    drop_unwritten()
+    sys.exit(status)
 
 
 def status_of(args: list[str] | None) -> int:

@@ -61,6 +61,28 @@ def test_a_full_disk_is_no_error_of_the_rig(rig: RunningRig, command: str) -> No
     assert (status, said) == (74, "error: the output can't be written: No space left on device\n")
 
 
+def test_an_interrupt_while_the_output_is_lost_leaves_no_second_error(
+    left: dict[str, str], tmp_path: Path
+) -> None:
+    """What Python has yet to write at its end is dropped."""
+    code = (
+        "import importlib, sys\n"
+        "main = importlib.import_module('orchestrator.cli.main')\n"
+        "def interrupted(*a, **k): sys.stdout.write('half'); raise KeyboardInterrupt\n"
+        "main.cli.main = interrupted\n"
+        "main.main([])"
+    )
+    (tmp_path / "it.py").write_text(code)
+    done = subprocess.run(
+        ["sh", "-c", f"{sys.executable} {tmp_path / 'it.py'} > /dev/full"],
+        env={**left, "PYTHONUNBUFFERED": ""},
+        capture_output=True,
+        text=True,
+        timeout=40,
+    )
+    assert (done.returncode, done.stderr) == (130, "")
+
+
 @pytest.mark.parametrize(
     ("command", "status"),
     [
