@@ -114,12 +114,11 @@ def _escaped(match: re.Match[str]) -> str:
 
 def fields_and_stack(record: Record) -> tuple[dict[str, Any], list[str]]:
     """A record's fields, and the lines of the stack that `stack_info=True` has put among them."""
-    fields = dict(record.fields or {})
+    fields = record.fields or {}
     stack = fields.get("stack")
     if not isinstance(stack, str) or "\n" not in stack:
         return fields, []
-    del fields["stack"]
-    return fields, stack.rstrip("\n").split("\n")
+    return {key: fields[key] for key in fields if key != "stack"}, stack.rstrip("\n").split("\n")
 
 
 def shown(text: str) -> str:

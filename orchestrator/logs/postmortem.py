@@ -20,7 +20,7 @@ from orchestrator.logs.masking import mask_config
 from orchestrator.logs.query import Logs
 from orchestrator.logs.records import LEVELS
 from orchestrator.logs.segments import TROUBLE, Run
-from orchestrator.logs.show import Printer, clock
+from orchestrator.logs.show import Printer, clock, run_facts
 
 LAST_LINES = 20
 """What a worker printed before its death, in lines."""
@@ -70,7 +70,7 @@ def write_postmortem(
             printer = Printer(style)
             _add(archive, name, (printer.text(entry) for entry in logs.read(query)))
         _add(archive, "crashes.txt", crash_lines(logs, query))
-        _add(archive, "runs.txt", _run_lines(runs, is_running=status is not None))
+        _add(archive, "runs.txt", _run_lines(logs, runs, is_running=status is not None))
         _add(archive, "versions.txt", _version_lines())
         if last is not None and last.config is not None:
             _add(archive, "config.yaml", _config(Path(last.config)))
@@ -127,11 +127,12 @@ def _add_output(archive: zipfile.ZipFile, path: Path) -> None:
     _add(archive, path.name, [text])
 
 
-def _run_lines(runs: Sequence[Run], *, is_running: bool) -> Iterator[str]:
-    for run in runs:
-        ended = "-" if run.ended is None else clock(run.ended, utc=False)
-        ending = run.ending or ("running" if is_running and run is runs[-1] else "not known")
-        yield f"{run.number} {clock(run.started, utc=False)} {ended} {ending} orch {run.version}\n"
+def _run_lines(logs: Logs, runs: Sequence[Run], *, is_running: bool) -> Iterator[str]:
+    known = [(run, None if run.ended else logs.last_time(run)) for run in runs]
+    for each in run_facts(known, is_running=is_running):
+        started = clock(each["started"], utc=False)
+        ended = "-" if each["ended"] is None else clock(each["ended"], utc=False)
+        yield f"{each['number']} {started} {ended} {each['ending']} orch {each['version']}\n"
 
 
 def _version_lines() -> Iterator[str]:
