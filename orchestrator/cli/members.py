@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import EllipsisType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -21,6 +21,9 @@ from orchestrator.cli.options import (
 )
 from orchestrator.cli.rigs import check_member, open_rig, reading
 from orchestrator.cli.show import clock, is_terminal, print_value, to_json, to_line
+
+if TYPE_CHECKING:
+    from orchestrator.client import Event
 
 Timeout = float | EllipsisType | None
 
@@ -97,9 +100,10 @@ def set_(worker: str, name: str, value: Any, timeout: Timeout) -> None:
 def watch(worker: str, event: str, count: int | None, as_json: bool) -> None:
     """Print events as they come, one line each: time and value.
 
-    EVENT may also be an observable property, whose changes are shown.
+    EVENT may also be an observable property, whose changes are shown. With --json each line is an
+    object of time, sequence and value.
     """
-    people = is_terminal() and not as_json
+    people = is_terminal()
     with open_rig() as rig:
         check_member(rig, worker, "events", event)
         with reading(), rig[worker].subscribe(event) as events:
@@ -112,10 +116,18 @@ def watch(worker: str, event: str, count: int | None, as_json: bool) -> None:
                 if events.restarts > restarts:
                     say("the worker was restarted; events may be missing")
                     restarts = events.restarts
-                value = to_line(each.value) if people else to_json(each.value)
-                print_out(f"{clock(each.time, short=people)} {value}")
+                if as_json:
+                    print_out(to_json(_event(each)))
+                else:
+                    value = to_line(each.value) if people else to_json(each.value)
+                    print_out(f"{clock(each.time, short=people)} {value}")
                 if number == count:
                     return
+
+
+def _event(event: Event) -> dict[str, Any]:
+    at = clock(event.time, short=False)
+    return {"time": at, "sequence": event.sequence, "value": event.value}
 
 
 def _say_missed(count: int) -> None:

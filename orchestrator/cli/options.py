@@ -78,10 +78,10 @@ def read_timeout(
     text = text.removeprefix(_MARK)
     if text in ("null", "none"):
         return None
-    from orchestrator.durations import parse_duration
+    from orchestrator.durations import parse_timeout
 
     try:
-        return parse_duration(text)
+        return parse_timeout(text)
     except ValueError as error:
         raise click.BadParameter(str(error)) from error
 

@@ -33,6 +33,18 @@ def test_events_are_lines_of_time_and_json(rig: RunningRig) -> None:
         assert watching.wait(20) == 0
 
 
+def test_json_is_an_object_a_line(rig: RunningRig) -> None:
+    """With all that is known of the event."""
+    with watch(rig, "dev", "moved", "-n", "2", "--json") as watching:
+        for number in (8, 9):
+            on_rig(rig, "call", "dev", "move", str(number))
+        out, _ = watching.communicate(timeout=20)
+    first, second = map(json.loads, out.splitlines())
+    assert (first["value"], second["value"]) == ({"x": 8}, {"x": 9})
+    assert second["sequence"] == first["sequence"] + 1
+    assert datetime.fromisoformat(first["time"]).tzinfo is not None
+
+
 def test_changes_of_an_observable_property_are_events(rig: RunningRig) -> None:
     """As they come to light by a write."""
     with watch(rig, "busy", "position", "-n", "1") as watching:
