@@ -210,8 +210,8 @@ class Segment:
         self.path = path
         self.number = number
         self.run = run
-        # SQLite would create it with the mode that the umask gives.
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        if not path.exists():
+            _create(path, run)
         self._connection = sqlite3.connect(
             path, timeout=_BUSY, isolation_level=None, check_same_thread=False
         )
@@ -224,27 +224,12 @@ class Segment:
 
     def _prepare(self) -> None:
         execute = self._connection.execute
-        execute(f"PRAGMA page_size = {_PAGE_SIZE}")
-        execute("PRAGMA journal_mode = WAL")
         # A commit survives the death of any process; a power failure may take the last ones.
         execute("PRAGMA synchronous = NORMAL")
         execute("PRAGMA cache_size = -16384")
-        with self._transaction():
-            (application,) = execute("PRAGMA application_id").fetchone()
-            if application == 0 and not execute("SELECT 1 FROM sqlite_schema").fetchone():
-                for statement in _SCHEMA.strip().split(";\n"):
-                    execute(statement.rstrip(";"))
-                execute(f"PRAGMA application_id = {_APPLICATION}")
-                execute(f"PRAGMA user_version = {VERSION}")
         check_version(self._connection)
         with self._transaction():
-            run = self.run
-            started = to_microseconds(run.started)
-            execute(
-                "INSERT INTO runs(number, id, started, pid, config, version)"
-                " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET ended = NULL, ending = NULL",
-                (run.number, run.id, started, run.pid, run.config, run.version),
-            )
+            _insert_run(self._connection, self.run)
         self._workers = dict(execute("SELECT name, id FROM workers"))
 
     def write(self, records: Sequence[Record]) -> None:
@@ -332,6 +317,50 @@ class Segment:
         (number,) = execute("SELECT id FROM workers WHERE name = ?", (name,)).fetchone()
         self._workers[name] = number
         return int(number)
+
+
+def _create(path: Path, run: Run) -> None:
+    """Make an empty segment. It has its name when it is complete: somebody may be looking.
+
+    Raises:
+        sqlite3.Error: It can't be written; nothing is left.
+        OSError: Likewise.
+    """
+    unfinished = path.with_name(f"{path.name}.new")
+    for left in path.parent.glob("*.db.new"):
+        remove_segment(left)  # by somebody who was killed
+    try:
+        # SQLite would create it with the mode that the umask gives.
+        os.close(os.open(unfinished, os.O_RDWR | os.O_CREAT, 0o600))
+        with closing(sqlite3.connect(unfinished, isolation_level=None)) as connection:
+            connection.execute(f"PRAGMA page_size = {_PAGE_SIZE}")
+            # It stays so, and closing the connection leaves the one file.
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("BEGIN")
+            for statement in _SCHEMA.strip().split(";\n"):
+                connection.execute(statement.rstrip(";"))
+            connection.execute(f"PRAGMA application_id = {_APPLICATION}")
+            connection.execute(f"PRAGMA user_version = {VERSION}")
+            _insert_run(connection, run)
+            connection.execute("COMMIT")
+            # What closing does as well, but without a word when it fails.
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        try:
+            os.link(unfinished, path)  # unlike a rename it leaves what somebody else has begun
+        except FileExistsError:
+            pass
+        except OSError:  # a file system without links
+            os.rename(unfinished, path)
+    finally:
+        remove_segment(unfinished)
+
+
+def _insert_run(connection: sqlite3.Connection, run: Run) -> None:
+    connection.execute(
+        "INSERT INTO runs(number, id, started, pid, config, version)"
+        " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET ended = NULL, ending = NULL",
+        (run.number, run.id, to_microseconds(run.started), run.pid, run.config, run.version),
+    )
 
 
 @cache

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,16 @@ from orchestrator.logs.chain import Chain, Keep, remove_old
 from orchestrator.logs.lookup import Query
 from orchestrator.logs.query import Logs
 from orchestrator.logs.records import LEVELS, Record
-from orchestrator.logs.segments import Run, last_time, list_segments, segment_size
+from orchestrator.logs.segments import (
+    Run,
+    Segment,
+    check_version,
+    last_time,
+    list_segments,
+    open_segment,
+    read_runs,
+    segment_size,
+)
 from orchestrator.logs.store import Store
 from tests.orchestrator.log_kit import NOW, chain, events, fill, read, record, run
 
@@ -445,3 +455,43 @@ def test_the_run_of_a_store_has_its_end(tmp_path: Path):
     (life,) = Logs(tmp_path).runs()
     assert life.ending == "its supervisor died"
     assert msgspec.structs.replace(life, ended=None, ending=None) == Run(1, "1f", NOW)
+
+
+def test_a_segment_has_its_name_when_it_is_complete(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Whoever looks finds a segment that can be read, or none."""
+    link, seen = os.link, []
+
+    def look(unfinished: Path, path: Path) -> None:
+        assert list_segments(tmp_path) == []
+        with closing(open_segment(unfinished)) as connection:
+            check_version(connection)
+            seen.extend(read_runs(connection))
+        link(unfinished, path)
+
+    monkeypatch.setattr(os, "link", look)
+    (tmp_path / "000007.db.new").write_bytes(b"left by somebody who was killed")
+    fill(tmp_path, [record("one")])
+    assert [life.id for life in seen] == ["1f"]
+    assert events(tmp_path) == ["one"]
+    assert list(tmp_path.glob("*.new*")) == []
+
+
+def test_what_somebody_else_has_begun_is_left_and_gone_on_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    fill(tmp_path, [record("one")])
+    monkeypatch.setattr(Path, "exists", lambda path: False)
+    Segment(tmp_path / "000001.db", 1, Run(1, "1f", NOW)).close()
+    monkeypatch.undo()
+    assert events(tmp_path) == ["one"]
+
+
+def test_a_file_system_without_links_will_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def refuse(*_: object) -> None:
+        raise PermissionError("no links here")
+
+    monkeypatch.setattr(os, "link", refuse)
+    fill(tmp_path, [record("one")])
+    assert events(tmp_path) == ["one"]
