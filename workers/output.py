@@ -43,6 +43,8 @@ def flush_by_line() -> None:
             output = ProcessOutput(fresh, cast(StreamName, name))
             records.at_unbind(output.finish)
             setattr(sys, name, output)
+            # What drivers put back after a redirection is to be recorded as well.
+            setattr(sys, f"__{name}__", output)
     _buffer_c_by_line()
     records.mark_output(Marks())
 
@@ -132,10 +134,12 @@ class _Recorded(io.TextIOBase):
         """Hand over what was printed here without an end of line."""
         lines = self._begun.pop(_place(), None)
         if lines is not None:
-            self._hand_over(lines)
+            self._hand_over(lines, torn=True)
 
-    def _hand_over(self, lines: _Lines) -> None:
+    def _hand_over(self, lines: _Lines, *, torn: bool = False) -> None:
         text, fields = lines.take()
+        if torn:
+            fields = {**(fields or {}), "torn": True}
         records.write_output(self.stream, text.removesuffix("\r"), fields=fields)
 
     @property
@@ -216,7 +220,10 @@ class ProcessOutput(_Recorded):
     def finish(self) -> None:
         """Hand over what was printed here without an end of line."""
         if _place() in self._passed_on:
-            self.write("\n")
+            if records.marks_end_lines(self.original.fileno()):
+                self._passed_on.discard(_place())
+            else:
+                self.write("\n")
         super().finish()
 
 
@@ -230,13 +237,15 @@ def install_thread_output() -> Callable[[], None]:
     Returns:
         A function that puts the former streams back.
     """
-    former = sys.stdout, sys.stderr
-    stdout, stderr = ThreadOutput(former[0], "stdout"), ThreadOutput(former[1], "stderr")
-    sys.stdout, sys.stderr = cast(TextIO, stdout), cast(TextIO, stderr)
+    stdout, stderr = ThreadOutput(sys.stdout, "stdout"), ThreadOutput(sys.stderr, "stderr")
+    # What drivers put back after a redirection is to be recorded as well.
+    ours = {"stdout": stdout, "stderr": stderr, "__stdout__": stdout, "__stderr__": stderr}
+    former = {name: getattr(sys, name) for name in ours}
+    vars(sys).update(ours)
     forget = [records.at_unbind(stdout.finish), records.at_unbind(stderr.finish)]
 
     def restore() -> None:
-        sys.stdout, sys.stderr = former
+        vars(sys).update(former)
         for call in forget:
             call()
 
@@ -259,3 +268,4 @@ def thread_output(worker: str, incarnation: int) -> Iterator[None]:
             if isinstance(stream, ThreadOutput):
                 stream.finish()
         records.unregister_thread()
+        records.report_loss()

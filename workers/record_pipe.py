@@ -160,6 +160,8 @@ class RecordPipe:
         self._dropped = 0
         self._congested = False
         self._torn = False
+        self._waits = False
+        self._retired = False
         if hasattr(os, "set_blocking"):
             os.set_blocking(fd, False)
 
@@ -190,10 +192,30 @@ class RecordPipe:
             finally:
                 self._lock.release()
 
+    def report_loss_soon(self) -> None:
+        """Write the record of what was dropped, now or as soon as there is room."""
+        self.report_loss()
+        if self._dropped and not self._waits and hasattr(select, "poll"):
+            self._waits = True
+            threading.Thread(target=self._report_late, name="dropped", daemon=True).start()
+
+    def retire(self) -> None:
+        """Write the record of what was dropped if there is room, and never again."""
+        self.report_loss()
+        self._retired = True
+
     def renew_locks(self) -> None:
         """Replace the locks: in a forked child their holders don't exist."""
         self._lock = threading.Lock()
         self._count_lock = threading.RLock()
+
+    def _report_late(self) -> None:
+        poll = select.poll()
+        poll.register(self.fd, select.POLLOUT)
+        poll.poll()  # returns as well when there is no reader or no such descriptor any more
+        self._waits = False
+        if not self._retired:
+            self.report_loss()
 
     def _count(self, change: int) -> None:
         with self._count_lock:

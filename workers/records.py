@@ -95,7 +95,7 @@ def reset() -> None:
     settings, _settings = _settings, None
     if settings is not None:
         atexit.unregister(settings.pipe.report_loss)
-        settings.pipe.report_loss()
+        settings.pipe.retire()
         settings.undo()
         structlog.reset_defaults()
 
@@ -162,6 +162,18 @@ def unbind_request() -> None:
     _request.set(None)
     if _marks is not None and _settings is not None:
         _marks.end()
+    report_loss()
+
+
+def report_loss() -> None:
+    """Tell what was dropped, now or when there is room."""
+    if _settings is not None and _settings.pipe.dropped:
+        _settings.pipe.report_loss_soon()
+
+
+def marks_end_lines(fd: int) -> bool:
+    """Whether the end of this context's request ends the line that a stream was left in."""
+    return _marks is not None and _settings is not None and _marks.ends_lines(fd)
 
 
 def bound_request() -> tuple[str | int, str] | None:
