@@ -22,10 +22,12 @@ from orchestrator.logs import control
 from orchestrator.logs.chain import Keep
 from orchestrator.logs.display import Display, wants_colour
 from orchestrator.logs.reader import StreamReader
-from orchestrator.logs.records import LEVELS, Record, Source
+from orchestrator.logs.records import LEVELS, Record
 from orchestrator.logs.screen import Screen
 from orchestrator.logs.segments import Run
+from orchestrator.logs.shared import Shared
 from orchestrator.logs.store import Store
+from workers.marks import mark_begin
 
 CHUNK = 64 * 1024
 """Bytes read from a stream in one turn: no stream can keep the others waiting."""
@@ -54,6 +56,7 @@ class Collector:
         level: The lowest level of a record that is shown; output lines always are, and the store
             gets everything.
         rig: Name on the collector's own records.
+        shared: What outlives this collector.
     """
 
     def __init__(
@@ -64,14 +67,16 @@ class Collector:
         screen: Screen,
         level: str,
         rig: str,
+        shared: Shared,
     ) -> None:
+        self._shared = shared
         self._supervisor = supervisor
         self._store = store
         self._screen = screen
         self._weight = LEVELS[level]
         self._rig = rig
         self._selector = selectors.DefaultSelector()
-        self._readers: set[StreamReader] = set()
+        self._readers: dict[StreamReader, int] = {}
         self._messages = b""
         self._fds: list[int] = []
         self._deadline: float | None = None
@@ -87,7 +92,9 @@ class Collector:
             if self._store.is_behind:
                 self._store.wait_for_room(PAUSE)
             size = 0
-            for key, _ in self._selector.select(self._timeout()):
+            ready = self._selector.select(self._timeout())
+            self._shared.turn()
+            for key, _ in ready:
                 if isinstance(key.data, StreamReader):
                     size += self._read(key.data)
                 else:
@@ -133,12 +140,16 @@ class Collector:
         if not data:
             self._end_stream(reader)
         else:
+            self._shared.reading(data.count(b"\n"))
+            marked = reader.last_mark
             self._records += reader.feed(data, time.time())
+            if reader.last_mark is not marked:
+                self._shared.keep_mark(self._readers[reader], reader.last_mark)
         return len(data)
 
     def _end_stream(self, reader: StreamReader) -> None:
         self._records += reader.end(time.time())
-        self._readers.discard(reader)
+        del self._readers[reader]
         self._selector.unregister(reader.fd)
         os.close(reader.fd)
 
@@ -175,17 +186,20 @@ class Collector:
             elif isinstance(message, control.Ended):
                 self._keep_last_lines(message)
             elif self._fds:
-                self._collect(self._fds.pop(0), message.source)
+                self._collect(self._fds.pop(0), message)
             else:
                 # A descriptor comes with the first byte of its message, or not at all.
                 source = message.source
                 what = f"{source.stream} of {source.worker} {source.incarnation}"
                 self.note("error", f"{what} is not collected: too many open files")
 
-    def _collect(self, fd: int, source: Source) -> None:
+    def _collect(self, fd: int, message: control.Collect) -> None:
         os.set_blocking(fd, False)
-        reader = StreamReader(fd, source)
-        self._readers.add(reader)
+        begin = None if message.stream == "record" else mark_begin(fd)
+        # Where this collector takes over, the request that runs was marked for the last one.
+        last_mark = self._shared.last_mark(message.slot)
+        reader = StreamReader(fd, message.source, begin, last_mark)
+        self._readers[reader] = message.slot
         self._selector.register(fd, selectors.EVENT_READ, reader)
 
     def _keep_last_lines(self, message: control.Ended) -> None:
@@ -221,6 +235,7 @@ class Collector:
         """Give the turn's records to store and screen."""
         records, self._records = self._records, []
         if not records:
+            self._shared.handed_over()
             return
         for record in records:
             if record.incarnation:
@@ -233,6 +248,7 @@ class Collector:
             weight = self._weight
             self._screen.show([r for r in records if r.stream != "record" or r.weight >= weight])
         self._store.add(records, size)
+        self._shared.handed_over()
 
 
 def own_record(rig: str, level: str, event: str) -> Record:
@@ -254,6 +270,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             signal.signal(getattr(signal, name), signal.SIG_IGN)
     _raise_file_limit()
     rig = options.rig
+    shared = Shared(options.shared)
     display = Display(colour=wants_colour(sys.stderr, os.environ))
     screen = Screen(
         2,
@@ -275,6 +292,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         rig=rig,
         keep=Keep(options.keep, options.keep_for),
         tell=lambda level, text: screen.show([own_record(rig, level, text)]),
+        shared=shared,
     )
     collector = Collector(
         socket.socket(fileno=options.control),
@@ -282,9 +300,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         screen=screen,
         level=options.level,
         rig=rig,
+        shared=shared,
     )
     if options.after:
-        collector.note("warning", f"log collector started again: the last one {options.after}")
+        lost = store.dropped
+        also = f", with {lost} records in hand" if lost else ""
+        what = f"log collector started again: the last one {options.after}{also}"
+        collector.note("warning", what)
     collector.run()
     return 0
 
@@ -292,6 +314,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="orchestrator.logs.collector")
     parser.add_argument("--control", type=int, required=True, help="fd of the supervisor's socket")
+    parser.add_argument("--shared", type=int, required=True, help="fd of shared memory")
     parser.add_argument("--folder", type=Path, required=True, help="where the store is")
     parser.add_argument("--rig", required=True, help="name on the collector's own records")
     parser.add_argument("--level", choices=LEVELS, default="info", help="lowest level shown")

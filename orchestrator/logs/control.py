@@ -10,12 +10,16 @@ MAX_MESSAGE = 4096
 
 
 class Collect(msgspec.Struct, frozen=True, tag="collect"):
-    """Read a stream; the read end of its pipe comes with the message."""
+    """Read a stream; the read end of its pipe comes with the message.
+
+    `slot` is where its last mark is kept for the next collector, -1 nowhere.
+    """
 
     worker: str
     incarnation: int
     stream: Stream
     shared: bool = False
+    slot: int = -1
 
     @property
     def source(self) -> Source:

@@ -16,11 +16,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from orchestrator.logs import control
-from orchestrator.logs.records import LEVELS
+import msgspec
 
-PIPE_SIZE = 256 * 1024
-"""Bytes that a stream holds while nobody reads it, where the system lets us choose."""
+from orchestrator.logs import control
+from orchestrator.logs.records import LEVELS, Stream
+from orchestrator.logs.shared import Shared
+
+PIPE_SIZES: dict[Stream, int] = {"stdout": 1 << 20, "stderr": 1 << 20, "record": 256 << 10}
+"""Bytes that a stream holds while nobody reads it, where the system lets us choose. What C code
+prints waits for room, and its driver with it; a record waits for nothing."""
+GENEROUS = 16
+"""Workers whose pipes are of these sizes; further ones have the system's. Who takes up a user's
+share of pipe memory, 64 MiB, makes all of this user's new pipes tiny."""
+STUCK = 2.0
+"""Seconds without a turn after which a collector with much to read is taken for stuck."""
 
 
 class Streams:
@@ -80,6 +89,8 @@ class LogCollector:
         self._rig = rig
         self._options = [f"--folder={folder}", f"--rig={rig}", *options]
         self._read_ends: list[_ReadEnd] = []
+        self._shared = Shared()
+        self._verdict: str | None = None
         self._closed = False
 
     @classmethod
@@ -125,14 +136,18 @@ class LogCollector:
         given = {"keep": keep, "keep-for": keep_for, "config": config, "release": __version__}
         options += [f"--{name}={value}" for name, value in given.items() if value is not None]
         collector = cls(folder, stderr=stderr, rig=rig, options=options)
-        collector._spawn(None)
+        try:
+            collector._spawn(None)
+        except OSError:
+            collector._shared.close()
+            raise
         try:
             collector.records = collector._open_stream(
                 control.Collect(rig, 0, "record", shared=True)
             )
         except OSError:
             collector._kill()
-            collector._socket.close()
+            collector._let_go()
             raise
         os.set_blocking(collector.records, False)
         return collector
@@ -201,10 +216,36 @@ class LogCollector:
         """
         self._kill()
         self._socket.close()
-        self._spawn(_ending(self._process.returncode))
+        self._spawn(self._verdict or _ending(self._process.returncode))
+        self._verdict = None
         self._sweep()
         for end in self._read_ends:
             self._hand_over(end)
+
+    def unblock(self, worker: str, incarnation: int) -> bool:
+        """Kill the collector if a worker can't get on because what it prints isn't read.
+
+        To be called for a worker that takes too long. The sentinel becomes readable then, and
+        `restart` tells why. A collector that reads is left alone, however much there is to read.
+
+        Args:
+            worker: Its name.
+            incarnation: Number of its life.
+
+        Returns:
+            Whether the collector was killed.
+        """
+        idle = 0.0 if self._closed else self._shared.since_turn()
+        if idle < STUCK or self.returncode is not None:
+            return False
+        ends = [end for end in self._read_ends if self._of(end, worker, incarnation)]
+        if not any(end.stream.stream != "record" and _is_full(end.fd) for end in ends):
+            return False
+        self._verdict = (
+            f"was killed: {worker} waited to print, and it had not read for {idle:.0f} s"
+        )
+        self._process.kill()
+        return True
 
     def close(self, timeout: float) -> None:
         """Have all streams read to their end, and end the collector.
@@ -238,12 +279,15 @@ class LogCollector:
         for end in self._read_ends:
             os.close(end.fd)
         self._read_ends.clear()
+        self._shared.close()
 
     def _spawn(self, after: str | None) -> None:
+        self._shared.turn()  # it has time to start
         ours, theirs = socket.socketpair()
         arguments = [
             *(sys.executable, "-P", "-m", "orchestrator.logs.collector"),
             f"--control={theirs.fileno()}",
+            f"--shared={self._shared.fd}",
             *self._options,
         ]
         if after is not None:
@@ -256,7 +300,7 @@ class LogCollector:
                     stdout=subprocess.DEVNULL,
                     stderr=self._stderr,
                     env=_environment(),
-                    pass_fds=[theirs.fileno()],
+                    pass_fds=[theirs.fileno(), self._shared.fd],
                     start_new_session=True,
                 )
         except OSError:
@@ -269,7 +313,9 @@ class LogCollector:
     def _open_stream(self, stream: control.Collect) -> int:
         read_fd, write_fd = os.pipe()
         os.set_blocking(read_fd, False)
-        _enlarge(write_fd)
+        if len(self._read_ends) < GENEROUS * len(PIPE_SIZES):
+            _enlarge(write_fd, PIPE_SIZES[stream.stream])
+        stream = msgspec.structs.replace(stream, slot=self._shared.take_slot())
         end = _ReadEnd(read_fd, stream)
         self._read_ends.append(end)
         self._hand_over(end)
@@ -298,6 +344,7 @@ class LogCollector:
         for end in self._read_ends:
             if end.ended and not _unread(end.fd):
                 os.close(end.fd)
+                self._shared.give_slot(end.stream.slot)
             else:
                 kept.append(end)
         self._read_ends = kept
@@ -326,12 +373,12 @@ def _environment() -> dict[str, str]:
     return environment
 
 
-def _enlarge(fd: int) -> None:
+def _enlarge(fd: int, size: int) -> None:
     """Give a pipe more room, where that can be had."""
     try:
         import fcntl
 
-        fcntl.fcntl(fd, fcntl.F_SETPIPE_SZ, PIPE_SIZE)
+        fcntl.fcntl(fd, fcntl.F_SETPIPE_SZ, size)
     except (ImportError, AttributeError, OSError):
         return  # another system, or the user's share of pipe memory is used up: the default will do
 
@@ -343,6 +390,17 @@ def _unread(fd: int) -> int:
 
     size = fcntl.ioctl(fd, termios.FIONREAD, b"\0\0\0\0")
     return int.from_bytes(size, sys.byteorder)
+
+
+def _is_full(fd: int) -> bool:
+    """Whether hardly more goes into a pipe. Small writes don't fill their pages to the end."""
+    try:
+        import fcntl
+
+        size = fcntl.fcntl(fd, fcntl.F_GETPIPE_SZ)
+    except (ImportError, AttributeError):
+        size = 64 * 1024  # another system
+    return _unread(fd) >= size // 2
 
 
 def _wait_readable(readable: socket.socket, timeout: float) -> None:

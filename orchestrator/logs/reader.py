@@ -7,13 +7,12 @@ has their form. They are taken out here.
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from orchestrator.logs.lines import Line, LineSplitter
 from orchestrator.logs.records import Record, Source, parse_line
-
-HELLO = b"\x1eorch-marks "
-"""Begins the line by which a stream tells the key of its marks."""
 
 
 class _Mark(msgspec.Struct, array_like=True, frozen=True):
@@ -24,8 +23,9 @@ class _Mark(msgspec.Struct, array_like=True, frozen=True):
 
 _decode_mark = msgspec.json.Decoder(_Mark).decode
 _NOTHING = _Mark(0.0)
-_UNMARKED: dict[str, bool] = {}
-_WHOLE = Line(b"")[1:]
+_UNMARKED: dict[str, Any] = {}
+_BLANK = Line(b"")
+_WHOLE = _BLANK[1:]
 
 
 class StreamReader:
@@ -34,15 +34,28 @@ class StreamReader:
     Args:
         fd: Where it is read; belongs to the caller.
         source: Whose stream it is.
+        mark_begin: What the marks of this stream begin with; None when it has none.
+        last_mark: The last mark that another reader found here, for one that takes over.
+
+    Attributes:
+        last_mark: The last mark that was found; empty if none was.
     """
 
-    def __init__(self, fd: int, source: Source) -> None:
+    def __init__(
+        self,
+        fd: int,
+        source: Source,
+        mark_begin: bytes | None = None,
+        last_mark: bytes = b"",
+    ) -> None:
         self.fd = fd
         self.source = source
+        self.last_mark = last_mark
         self._lines = LineSplitter()
-        self._mark_begin: bytes | None = None
-        self._running = _NOTHING
+        self._mark_begin = mark_begin
+        self._running = self._mark(last_mark) or _NOTHING
         self._blank = False
+        self._time = 0.0
 
     def feed(self, data: bytes, now: float) -> list[Record]:
         """The records that `data` completes.
@@ -58,7 +71,7 @@ class StreamReader:
         records = self._records(self._lines.end(), now)
         if self._blank:
             self._blank = False
-            records.append(self._record(Line(b""), now))
+            records.append(self._record(_BLANK, self._at(now, now)))
         return records
 
     def _records(self, lines: list[Line], now: float) -> list[Record]:
@@ -77,34 +90,45 @@ class StreamReader:
             mark = self._mark(line.data)
             if mark is None:
                 if self._blank:
-                    printed.append(Line(b""))
-                self._blank = line == Line(b"")
+                    printed.append(_BLANK)
+                self._blank = line == _BLANK
                 if not self._blank:
                     printed.append(line)
                 continue
-            self._blank = False  # it was the newline by which each mark begins
-            before = min(now, mark.time) if mark.time else now
-            records += [self._record(each, before) for each in printed]
-            printed.clear()
+            if printed and not self._blank and printed[-1][1:] == _WHOLE:
+                # It had no end of its own: each mark begins with a newline.
+                printed[-1] = printed[-1]._replace(torn=True)
+            self._blank = False  # it was that newline
+            if printed:
+                before = self._at(mark.time, now)
+                records += [self._record(each, before) for each in printed]
+                printed.clear()
             self._running = mark
-        records += [self._record(each, now) for each in printed]
+        if printed:
+            at = self._at(now, now)
+            records += [self._record(each, at) for each in printed]
         return records
 
+    def _at(self, time: float, now: float) -> float:
+        """`time`, but neither in the future nor before lines that came earlier by this stream."""
+        if self._time > now:
+            self._time = 0.0  # the clock was set back
+        self._time = max(min(time, now), self._time)
+        return self._time
+
     def _mark(self, data: bytes) -> _Mark | None:
-        if self._mark_begin is None:
-            if not data.startswith(HELLO):
-                return None
-            self._mark_begin = b"\x1e" + data.removeprefix(HELLO)
-            return _NOTHING
-        if not data.startswith(self._mark_begin):
+        begin = self._mark_begin
+        if begin is None or not data.startswith(begin):
             return None
         try:
-            return _decode_mark(data.removeprefix(self._mark_begin))
+            mark = _decode_mark(data.removeprefix(begin))
         except ValueError:
             return None  # something printed by chance; shown as any other line
+        self.last_mark = data
+        return mark
 
     def _record(self, line: Line, now: float) -> Record:
-        source = self.source
+        source, running = self.source, self._running
         if line.dropped:
             return Record(
                 now,
@@ -113,10 +137,11 @@ class StreamReader:
                 source.incarnation,
                 source.stream,
                 f"dropped {line.dropped} bytes: the line above was too long",
+                request=running.request,
+                member=running.member,
                 fields={"dropped_bytes": line.dropped},
             )
-        marks = {name: True for name in ("cut", "torn") if getattr(line, name)}
-        running = self._running
+        marks: dict[str, Any] = {name: True for name in ("cut", "torn") if getattr(line, name)}
         return parse_line(
             line.data, source, now, marks, request=running.request, member=running.member
         )

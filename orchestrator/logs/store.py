@@ -19,6 +19,7 @@ import msgspec
 from orchestrator.logs.chain import Chain, Keep
 from orchestrator.logs.records import Record
 from orchestrator.logs.segments import Run
+from orchestrator.logs.shared import Shared
 
 INTERVAL = 0.1
 """Seconds that records may wait for others to be written with them."""
@@ -47,6 +48,8 @@ class Store:
         tell: Takes a level and a text for people; called from the store's thread.
         ring: Bytes of lines that may wait.
         retry: Seconds between attempts to write to a disk that refuses.
+        shared: Counts what is taken and what is settled; what another store died with is told
+            with the first records.
     """
 
     def __init__(
@@ -59,12 +62,15 @@ class Store:
         tell: Callable[[str, str], None],
         ring: int = RING_SIZE,
         retry: float = 0.5,
+        shared: Shared | None = None,
     ) -> None:
         self.folder = folder
-        self.dropped = 0
+        self._shared = Shared() if shared is None else shared
+        self.dropped = self._shared.inherit()
         """Records lost since the last one that was written."""
         self.failure: str | None = None
         """Why the last attempt to write failed; None when it didn't."""
+        self._reason = "the log collector died with them in hand" if self.dropped else None
         self._rig = rig
         self._tell = tell
         self._ring = ring
@@ -94,6 +100,7 @@ class Store:
             if not self._waiting:
                 self._moved = time.monotonic()
             self._waiting.append((records, size))
+            self._shared.take(len(records))
             self._size += size
             self._forget_oldest()
             if urgent or len(self._waiting) == 1 or self._size >= _MANY:
@@ -175,6 +182,7 @@ class Store:
 
     def _write(self, records: list[Record]) -> bool:
         dropped = self.dropped
+        settled = len(records) + dropped
         if dropped:
             records.append(self._loss(dropped))
         try:
@@ -189,6 +197,8 @@ class Store:
                 self._tell("error", f"logs can't be written to {self.folder}: {error}")
             self.failure = str(error)
             return False
+        self._shared.settle(settled)
+        self._reason = None
         with self._changed:
             self.dropped -= dropped
             self._moved = time.monotonic()
@@ -199,7 +209,8 @@ class Store:
         return True
 
     def _loss(self, dropped: int) -> Record:
-        fields = {"dropped": dropped, "reason": self.failure or "too many at once"}
+        reason = self.failure or self._reason or "too many at once"
+        fields = {"dropped": dropped, "reason": reason}
         return self._own("warning", f"dropped {dropped} records", fields)
 
     def _say(self, level: str, text: str) -> None:

@@ -4,101 +4,41 @@ from __future__ import annotations
 
 import os
 import resource
-import select
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import structlog
 
 from orchestrator.logs import collector, control
 from orchestrator.logs.chain import Keep
-from orchestrator.logs.handle import LogCollector, Streams
+from orchestrator.logs.handle import LogCollector
 from orchestrator.logs.lines import MAX_LINE
-from orchestrator.logs.lookup import Entry, Query
+from orchestrator.logs.lookup import Query
 from orchestrator.logs.query import Logs
 from orchestrator.logs.screen import Screen as StderrThread
 from orchestrator.logs.segments import Run
+from orchestrator.logs.shared import Shared
 from orchestrator.logs.store import Store
+from tests.integration.collector_kit import (
+    PATIENCE,
+    PYTHONPATH,
+    Rig,
+    Screen,
+    limit_files,
+    run,
+    say,
+    until,
+    wait_readable,
+    worker,
+    write_all,
+)
 from workers import record_pipe, records
-
-PATIENCE = 30.0
-PREFACE = "import os, signal, sys\nfd = int(sys.argv[1])\n"
-PYTHONPATH = os.pathsep.join(filter(None, sys.path))
-
-
-def until(condition: Callable[[], Any], what: str) -> Any:
-    """Wait for a condition of another process, and give its value."""
-    deadline = time.monotonic() + PATIENCE
-    while not (value := condition()):
-        assert time.monotonic() < deadline, f"not within {PATIENCE:g} s: {what}"
-        time.sleep(0.005)
-    return value
-
-
-def wait_readable(fd: int) -> None:
-    poll = select.poll()
-    poll.register(fd, select.POLLIN)
-    assert poll.poll(PATIENCE * 1000)
-
-
-class Screen:
-    """A pipe in the place of stderr; nobody reads it but when asked."""
-
-    def __init__(self) -> None:
-        self.read_fd, self.fd = os.pipe()
-        self.text = ""
-
-    def read_until(self, text: str) -> str:
-        while text not in self.text:
-            wait_readable(self.read_fd)
-            self.text += os.read(self.read_fd, 1 << 20).decode()
-        return self.text
-
-    def read_all(self) -> str:
-        """What is shown until the collector has ended; call after `close`."""
-        if self.fd >= 0:
-            os.close(self.fd)
-            self.fd = -1
-        while chunk := os.read(self.read_fd, 1 << 20):
-            self.text += chunk.decode()
-        return self.text
-
-    def close(self) -> None:
-        os.close(self.read_fd)
-        if self.fd >= 0:
-            os.close(self.fd)
-
-
-class Rig:
-    def __init__(self, folder: Path, screen: Screen) -> None:
-        self.folder = folder
-        self.screen = screen
-        self.collector = LogCollector.start(folder, stderr=screen.fd, rig="bench")
-
-    def records(self) -> list[Entry]:
-        return list(Logs(self.folder).read(Query()))
-
-    def events(self, worker: str = "stage") -> list[str]:
-        return [record.event for record in self.records() if record.worker == worker]
-
-    def count(self) -> int:
-        return len(self.records())
-
-    def size(self) -> int:
-        return sum(file.stat().st_size for file in self.folder.glob("*.db*"))
-
-    def close(self) -> list[Entry]:
-        self.collector.close(PATIENCE)
-        assert self.collector.returncode == 0
-        return self.records()
 
 
 @pytest.fixture
@@ -113,39 +53,6 @@ def rig(tmp_path: Path, screen: Screen) -> Iterator[Rig]:
     rig = Rig(tmp_path / "bench" / "logs", screen)
     yield rig
     rig.collector.close(PATIENCE)
-
-
-@contextmanager
-def worker(rig: Rig, code: str, incarnation: int = 1) -> Iterator[subprocess.Popen[bytes]]:
-    """A Python process with the streams of worker `stage`; `fd` is its record stream."""
-    with rig.collector.open_streams("stage", incarnation) as streams:
-        process = subprocess.Popen(
-            [sys.executable, "-c", f"{PREFACE}{code}", str(streams.records)],
-            stdin=subprocess.PIPE,
-            stdout=streams.stdout,
-            stderr=streams.stderr,
-            pass_fds=[streams.records],
-            env={**os.environ, "PYTHONPATH": PYTHONPATH},
-        )
-    try:
-        yield process
-        process.stdin.close()  # type: ignore[union-attr]
-        process.wait(PATIENCE)
-    finally:
-        process.kill()
-        process.communicate()
-
-
-def run(rig: Rig, code: str, incarnation: int = 1) -> int:
-    with worker(rig, code, incarnation) as process:
-        process.wait(PATIENCE)
-    return process.returncode
-
-
-def write_all(streams: Streams, data: bytes) -> None:
-    rest = memoryview(data)
-    while rest:
-        rest = rest[os.write(streams.stdout, rest) :]
 
 
 # --- nothing is lost at a crash
@@ -288,12 +195,6 @@ print('bye', flush=True)
 """
 
 
-def say(process: subprocess.Popen[bytes], text: str) -> None:
-    assert process.stdin is not None
-    process.stdin.write(text.encode() + b"\n")
-    process.stdin.flush()
-
-
 def test_a_collectors_death_disturbs_no_worker_and_loses_no_later_line(rig: Rig, screen: Screen):
     with worker(rig, TALKER) as process:
         until(lambda: "ready" in rig.events(), "the first line")
@@ -389,7 +290,11 @@ def test_without_a_supervisor_a_stream_that_is_held_open_is_left_in_time(
     supervisor.close()
     store = Store(tmp_path, Run(0, "1f", 1.0), rig="bench", keep=Keep(), tell=lambda *_: None)
     screen = StderrThread(null, lambda record: "", lambda dropped: pytest.fail("lost"))
-    collector.Collector(ours, store=store, screen=screen, level="info", rig="bench").run()
+    with Shared() as shared:
+        reader = collector.Collector(
+            ours, store=store, screen=screen, level="info", rig="bench", shared=shared
+        )
+        reader.run()
     assert [entry.event for entry in Logs(tmp_path).read(Query())] == ["whole", "half"]
     for fd in (read_fd, held_fd, null):
         os.close(fd)
@@ -433,13 +338,6 @@ def test_a_screen_that_is_closed_stops_nothing(rig: Rig, screen: Screen):
     assert rig.events() == ["one", "two"]
 
 
-def limit_files(rig: Rig, size: int) -> int:
-    """Let the collector write no file beyond a size; gives the former limit."""
-    former, hard = resource.prlimit(rig.collector.pid, resource.RLIMIT_FSIZE)
-    resource.prlimit(rig.collector.pid, resource.RLIMIT_FSIZE, (size, hard))
-    return former
-
-
 def test_a_full_disk_is_told_once_and_nothing_is_lost_when_space_returns(rig: Rig, screen: Screen):
     run(rig, "print('before')")
     until(lambda: rig.events() == ["before"], "the first line")
@@ -462,6 +360,7 @@ def test_a_disk_that_stays_full_costs_counted_records(rig: Rig, screen: Screen):
     run(rig, "for n in range(300): print(f'line {n}')")
     assert rig.close() == []
     assert "300 records are lost" in screen.read_all()
+    assert list(rig.folder.glob("*.db*")) == []  # nothing begun that nobody can read
 
 
 # --- the handle

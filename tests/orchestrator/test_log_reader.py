@@ -10,17 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.logs.lines import MAX_LINE
-from orchestrator.logs.reader import HELLO, StreamReader
+from orchestrator.logs.reader import StreamReader
 from orchestrator.logs.records import Record, Source
 from tests.orchestrator.log_kit import NOW
-from workers import marks
 
-KEY = b"0123456789abcdef"
-GREETING = marks.HELLO + KEY + b"\n"
+BEGIN = b"\x1eorch-4f2"
 
 
 def mark(*parts: object) -> bytes:
-    return b"\n\x1e" + KEY + json.dumps(parts).encode() + b"\n"
+    return b"\n" + BEGIN + json.dumps(parts).encode() + b"\n"
 
 
 def begin(request: str, at: float = NOW) -> bytes:
@@ -31,8 +29,13 @@ def end(at: float = NOW) -> bytes:
     return mark(at)
 
 
+def reading(stream: str = "stdout", last_mark: bytes = b"") -> StreamReader:
+    source = Source("stage", 1, stream)  # type: ignore[arg-type]
+    return StreamReader(-1, source, None if stream == "record" else BEGIN, last_mark)
+
+
 def records(*chunks: bytes, stream: str = "stdout") -> list[Record]:
-    reader = StreamReader(-1, Source("stage", 1, stream))  # type: ignore[arg-type]
+    reader = reading(stream)
     found = [each for chunk in chunks for each in reader.feed(chunk, NOW + 10)]
     return found + reader.end(NOW + 10)
 
@@ -43,7 +46,7 @@ def lines(*chunks: bytes) -> list[tuple[str | None, str]]:
 
 WHOLE = b"".join(
     [
-        *(b"before\n", GREETING, begin("1f"), b"one\n\ntwo\nhalf", end(), b"between\n"),
+        *(b"before\n", begin("1f"), b"one\n\ntwo\nhalf", end(), b"between\n"),
         *(begin("2e"), end(), begin("3d"), b"three\n", end(), b"\nafter\n\n"),
     ]
 )
@@ -56,10 +59,6 @@ EXPECTED = [
     (None, "after"),
     (None, ""),
 ]
-
-
-def test_the_writers_and_the_readers_marks_are_the_same():
-    assert marks.HELLO == b"\n" + HELLO
 
 
 def test_each_line_belongs_to_the_request_that_ran():
@@ -78,20 +77,60 @@ def test_nor_do_chunks_of_any_size(cuts: list[int]):
 
 
 def test_records_of_c_output_name_the_member():
-    (found,) = records(GREETING + begin("1f") + b"from C\n")
+    (found,) = records(begin("1f") + b"from C\n")
     assert (found.member, found.stream, found.worker) == ("move", "stdout", "stage")
 
 
 def test_a_line_is_no_later_than_the_mark_after_it():
-    found = records(GREETING + begin("1f", NOW) + b"one\n" + end(NOW + 1) + b"two\n")
+    found = records(begin("1f", NOW) + b"one\n" + end(NOW + 1) + b"two\n")
     assert [each.time for each in found] == [NOW + 1, NOW + 10]
+
+
+def test_lines_of_a_stream_never_go_back_in_time():
+    """A mark that is read late is older than lines that were read without waiting for it."""
+    reader = reading()
+    found = reader.feed(begin("1f", NOW) + b"one\n", NOW + 5)
+    found += reader.feed(b"two\n" + end(NOW + 1) + b"three\n", NOW + 6)
+    assert [each.time for each in found] == [NOW + 5, NOW + 5, NOW + 6]
+
+
+def test_a_clock_that_is_set_back_holds_no_line_in_the_future():
+    reader = reading()
+    reader.feed(b"one\n", NOW + 3600)
+    (found,) = reader.feed(b"two\n", NOW)
+    assert found.time == NOW
+
+
+def test_a_line_that_its_request_ended_is_torn():
+    found = records(begin("1f") + b"whole\n" + b"half" + end() + b"next\n" + begin("2e") + end())
+    assert [(each.event, each.fields) for each in found] == [
+        ("whole", None),
+        ("half", {"torn": True}),
+        ("next", None),
+    ]
+
+
+def test_a_reader_that_takes_over_knows_the_request_that_runs():
+    first = reading()
+    first.feed(begin("1f") + b"one\n", NOW)
+    second = reading(last_mark=first.last_mark)
+    (found,) = second.feed(b"two\n", NOW)
+    assert (found.request, found.member) == ("1f", "move")
+    second.feed(end(), NOW)
+    (found,) = reading(last_mark=second.last_mark).feed(b"three\n", NOW)
+    assert found.request is None
+
+
+def test_the_last_mark_of_another_stream_says_nothing():
+    (found,) = reading(last_mark=b'\x1eorch-aa[1.0,"1f","move"]').feed(b"one\n", NOW)
+    assert found.request is None
 
 
 def test_a_line_that_was_cut_ends_at_a_mark():
     flood = b"x" * (MAX_LINE + 10)
-    found = lines(GREETING + begin("1f") + flood + end() + b"next\n")
+    found = lines(begin("1f") + flood + end() + b"next\n")
     assert found[0] == ("1f", "x" * MAX_LINE)
-    assert "dropped 10 bytes" in found[1][1]
+    assert found[1] == ("1f", "dropped 10 bytes: the line above was too long")
     assert found[2] == (None, "next")
 
 
@@ -99,15 +138,14 @@ def test_a_line_that_was_cut_ends_at_a_mark():
     "line",
     [
         b"\x1eorch",
-        b"\x1e0123456789abcdee[1.0]",
-        b"\x1e0123456789abcdef",
-        b"\x1e0123456789abcdef{}",
-        b'\x1e0123456789abcdef[1.0,"1f"',
-        b"\x1eorch-marks fedcba9876543210",
+        b"\x1eorch-4f3[1.0]",
+        b"\x1eorch-4f2",
+        b"\x1eorch-4f2{}",
+        b'\x1eorch-4f2[1.0,"1f"',
     ],
 )
 def test_what_only_looks_like_a_mark_is_shown(line: bytes):
-    assert lines(GREETING + begin("1f") + line + b"\n") == [("1f", line.decode())]
+    assert lines(begin("1f") + line + b"\n") == [("1f", line.decode())]
 
 
 def test_a_stream_without_marks_is_as_it_is():
@@ -118,5 +156,5 @@ def test_a_stream_without_marks_is_as_it_is():
 
 @given(st.binary(max_size=200))
 def test_no_bytes_fail(data: bytes):
-    records(GREETING + data)
+    records(begin("1f") + data)
     records(data, stream="record")

@@ -8,6 +8,7 @@ import json
 import logging
 import os
 import re
+import select
 import signal
 import subprocess
 import sys
@@ -26,6 +27,12 @@ import structlog
 from workers import output, records
 from workers.marks import Marks
 from workers.record_pipe import MAX_RECORD, RecordLine, RecordPipe, encode
+
+
+def wait_readable(fd: int) -> None:
+    poll = select.poll()
+    poll.register(fd, select.POLLIN)
+    assert poll.poll(30_000)
 
 
 class Pipe:
@@ -332,6 +339,37 @@ def test_half_a_record_costs_no_other(pipe: Pipe):
     assert pipe.read().startswith(b"\n{")
 
 
+def test_what_a_request_lost_is_told_at_its_end(configured: Pipe):
+    records.bind_request("7f", "move")
+    configured.fill()
+    structlog.get_logger().info("lost")
+    configured.read()
+    records.unbind_request()
+    assert configured.record()["event"] == "dropped 1 records"
+
+
+def test_or_as_soon_as_there_is_room(configured: Pipe):
+    for _ in range(2):  # each time anew
+        records.bind_request("7f", "move")
+        configured.fill()
+        structlog.get_logger().info("lost")
+        records.unbind_request()
+        while (left := configured.read()).endswith(b"."):
+            wait_readable(configured.read_fd)
+        assert json.loads(left.lstrip(b"."))["fields"] == {"dropped": 1}
+
+
+def test_a_pipe_that_is_given_up_is_not_written_to_later(configured: Pipe):
+    configured.fill()
+    structlog.get_logger().info("lost")
+    records.report_loss()
+    records.reset()
+    (waiting,) = [each for each in threading.enumerate() if each.name == "dropped"]
+    configured.read()
+    waiting.join()
+    assert configured.read() == b""
+
+
 def test_a_pipe_without_a_reader_loses_records_and_raises_nothing():
     pipe = Pipe()
     writer = RecordPipe(pipe.fd, worker="stage", incarnation=1)
@@ -453,12 +491,11 @@ def test_a_forked_child_can_log():
 def printed(code: str) -> tuple[list[tuple[str, str | None, str]], str]:
     """What `code` printed in a worker process: (stream, request, text) of records; and the rest.
 
-    The rest is what reached stdout itself, the marks' key replaced.
+    The rest is what reached stdout itself, the number of its pipe replaced.
     """
     found, done = run(f"output.flush_by_line()\n{code}\nimport os; os._exit(0)")
     assert done.returncode == 0, done.stderr
-    key = re.search(r"\x1eorch-marks ([0-9a-f]{16})\n", done.stdout)
-    rest = done.stdout if key is None else done.stdout.replace(key[1], "KEY")
+    rest = re.sub(r"\x1eorch-[0-9a-f]+", "\x1eKEY", done.stdout)
     return [(each["stream"], each.get("request"), each["event"]) for each in found], rest
 
 
@@ -479,6 +516,27 @@ def test_what_is_printed_while_a_request_runs_carries_it():
         "records.unbind_request(); print('out')"
     )
     assert found == [("stdout", "1f", "in"), ("stdout", "1f", "torn"), ("stdout", None, "out")]
+
+
+def test_a_line_that_its_request_ended_is_torn():
+    found, _ = run(
+        "output.flush_by_line(); records.bind_request('1f', 'move')\n"
+        "print('whole'); print('half', end=''); records.unbind_request()\n"
+        "import os; os._exit(0)"
+    )
+    assert [(each["event"], each.get("fields")) for each in found] == [
+        ("whole", None),
+        ("half", {"torn": True}),
+    ]
+
+
+def test_what_drivers_put_back_after_a_redirection_is_recorded_too():
+    found, rest = printed(
+        "sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__\n"
+        "print('out'); print('err', file=sys.stderr)"
+    )
+    assert found == [("stdout", None, "out"), ("stderr", None, "err")]
+    assert rest == ""
 
 
 def test_lines_of_interleaved_tasks_are_kept_apart():
@@ -508,7 +566,7 @@ def test_a_flushed_begin_ends_with_its_request():
     )
     assert found == [("stdout", None, "next")]
     assert re.sub(r"\[\d+\.\d+", "[TIME", rest) == (
-        '\n\x1eorch-marks KEY\n\n\x1eKEY[TIME,"1f","move"]\nhalf\n\n\x1eKEY[TIME]\n'
+        '\n\x1eKEY[TIME,"1f","move"]\nhalf\n\x1eKEY[TIME]\n'
     )
 
 
@@ -563,7 +621,7 @@ def test_a_mark_is_written_whole_or_not_at_all():
     os.close(write_fd)
     with os.fdopen(read_fd, "rb") as stream:
         lines = stream.read().split(b"\n")
-    assert [line[-5:] for line in lines if line.startswith(b"\x1e")][2:] == [rb'\nb"]']
+    assert [line[-5:] for line in lines if line.startswith(b"\x1e")][1:] == [rb'\nb"]']
     assert max(map(len, lines)) < 100
 
 
@@ -655,4 +713,5 @@ def test_the_former_streams_come_back():
     before = sys.stdout, sys.stderr
     with sorted_output():
         assert (sys.stdout, sys.stderr) != before
+        assert (sys.stdout, sys.stderr) == (sys.__stdout__, sys.__stderr__)
     assert (sys.stdout, sys.stderr) == before
