@@ -376,6 +376,11 @@ class Processes:
         if worker in self.handles:
             self.handles[worker][1].signal(how)
 
+    def unblock(self, worker: str) -> None:
+        """A worker takes too long: see that it doesn't wait for somebody to read its output."""
+        if worker in self.handles:
+            self._logs.unblock(worker, self.handles[worker][0])
+
     def pid(self, worker: str) -> int | None:
         """Process id of a worker that lives."""
         entry = self.handles.get(worker)

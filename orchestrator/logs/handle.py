@@ -28,7 +28,7 @@ prints waits for room, and its driver with it; a record waits for nothing."""
 GENEROUS = 16
 """Workers whose pipes are of these sizes; further ones have the system's. Who takes up a user's
 share of pipe memory, 64 MiB, makes all of this user's new pipes tiny."""
-STUCK = 2.0
+STUCK = 1.0
 """Seconds without a turn after which a collector with much to read is taken for stuck."""
 
 
