@@ -200,7 +200,8 @@ class RecordPipe:
             threading.Thread(target=self._report_late, name="dropped", daemon=True).start()
 
     def retire(self) -> None:
-        """Write the record of what was dropped if there is room, and never again."""
+        """Write the record of what was dropped; nothing is written later by itself."""
+        self._congested = False  # the last chance is worth a wait for room
         self.report_loss()
         self._retired = True
 

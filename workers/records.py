@@ -86,7 +86,7 @@ def configure(fd: int, *, worker: str, incarnation: int, level: str) -> None:
     )
     undo = _take_over_logging(weight)
     _settings = _Settings(pipe, weight, undo)
-    atexit.register(pipe.report_loss)
+    atexit.register(pipe.retire)
 
 
 def reset() -> None:
@@ -94,7 +94,7 @@ def reset() -> None:
     global _settings
     settings, _settings = _settings, None
     if settings is not None:
-        atexit.unregister(settings.pipe.report_loss)
+        atexit.unregister(settings.pipe.retire)
         settings.pipe.retire()
         settings.undo()
         structlog.reset_defaults()

@@ -359,6 +359,18 @@ def test_or_as_soon_as_there_is_room(configured: Pipe):
         assert json.loads(left.lstrip(b"."))["fields"] == {"dropped": 1}
 
 
+def test_at_the_end_a_loss_waits_for_room_once_more(pipe: Pipe):
+    writer = RecordPipe(pipe.fd, worker="stage", incarnation=1, patience=0.01)
+    pipe.fill()
+    assert not writer.write(line("lost"))
+    writer._patience = 30
+    reader = threading.Thread(target=pipe.read)
+    reader.start()
+    writer.retire()
+    reader.join()
+    assert writer.dropped == 0
+
+
 def test_a_pipe_that_is_given_up_is_not_written_to_later(configured: Pipe):
     configured.fill()
     structlog.get_logger().info("lost")
