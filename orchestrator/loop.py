@@ -35,6 +35,7 @@ from orchestrator.effects import (
     WorkerReady,
     WorkerUnbuilt,
 )
+from orchestrator.logs.handle import STUCK
 from orchestrator.outbox import Outbox
 from orchestrator.ports import Ports
 from orchestrator.processes import Processes
@@ -370,6 +371,9 @@ class Loop:
 
     def _overran(self, effect: Overran, now: float) -> None:
         if effect.worker in self._supervision.lives:
+            # After a short timeout it is too early to tell, so once more.
+            self._processes.unblock(effect.worker)
+            self.call_later(2 * STUCK, lambda: self._processes.unblock(effect.worker))
             self._ask_for_stacks(effect.worker)
             self._supervision.overran(
                 effect.worker, effect.incarnation, effect.member, now, stalls=effect.stalls

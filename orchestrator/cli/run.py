@@ -73,10 +73,14 @@ def _refusal(config: str, problems: Iterable[Problem], consequence: str = "") ->
 
 
 def _run_here(config: RigConfig, given: str) -> int:
+    import faulthandler
+
     from orchestrator.app import Supervisor
     from orchestrator.runtime import RigFolder
     from transports.errors import AddressError
 
+    # A driver in a thread may crash this process. The descriptor: `sys.stderr` is replaced.
+    faulthandler.enable(file=2, all_threads=True)
     folder = RigFolder(config.rig)
     folder.acquire()
     try:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -27,6 +30,14 @@ class Device:
         for number in range(30):
             print("line", number)
         os.kill(os.getpid(), signal.SIGKILL)
+
+    def flood(self, count: int):
+        libc = ctypes.CDLL(None)
+        for number in range(count):
+            libc.printf(b"flood %d xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\\n", number)
+
+    def abort(self):
+        os.abort()
 
     def whisper(self):
         structlog.get_logger().debug("a whisper")
@@ -71,6 +82,40 @@ def test_a_thread_s_stack_is_recorded_too(rig: RunningRig) -> None:
     with rig.connected() as client, pytest.raises(errors.ExecutionTimeout):
         client["thread"].call("wait", execution_timeout=0.1)
     wait_until(lambda: [r for r in records(rig, "-w", "thread") if "stack" in r["event"]])
+
+
+def collector_of(rig: RunningRig) -> int:
+    """Process id of the rig's log collector."""
+    pid = rig.process.pid
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    (found,) = [
+        int(child)
+        for child in children
+        if b"orchestrator.logs.collector" in Path(f"/proc/{child}/cmdline").read_bytes()
+    ]
+    return found
+
+
+def test_a_worker_that_waits_to_print_gets_on(rig: RunningRig) -> None:
+    """Its operation overran, and the collector didn't read: another one does."""
+    count = 40_000  # two megabytes, twice what the pipe holds
+    os.kill(collector_of(rig), signal.SIGSTOP)
+    with rig.connected() as client, pytest.raises(errors.ExecutionTimeout):
+        client["device"].call("flood", count, execution_timeout=0.2)
+    last = f"flood {count - 1} "
+    found = wait_until(lambda: [r for r in records(rig, "-g", last) if last in r["event"]])
+    assert found[0]["member"] == "flood"
+    assert records(rig, "-g", "device waited to print")
+
+
+def test_a_crash_of_a_driver_in_a_thread_leaves_a_dump() -> None:
+    """The rig's own stderr has it."""
+    with running(CONFIG, {"device": DRIVER}) as rig:
+        with rig.connected() as client, pytest.raises(errors.OrchError):
+            client["thread"].call("abort", invocation_timeout=20)
+        rig.process.wait(20)
+        assert "Fatal Python error: Aborted" in rig.text
+        assert "device.py" in rig.text
 
 
 def test_a_death_s_evidence_is_its_last_lines(rig: RunningRig) -> None:
