@@ -213,6 +213,8 @@ def write_output(stream: Stream, text: str, *, fields: dict[str, Any] | None = N
 def write_about(worker: str, level: str, event: str, fields: dict[str, Any]) -> bool:
     """Write a record about a worker on its host's behalf, whichever thread this is.
 
+    Its logger is the empty name, which tells it from what the worker says itself.
+
     Args:
         worker: Whom it concerns.
         level: The record's level.
@@ -233,6 +235,7 @@ def write_about(worker: str, level: str, event: str, fields: dict[str, Any]) -> 
         settings, level, event, at=None, logger=None, exception=exception, fields=rest or None
     )
     line.worker = worker
+    line.logger = ""
     line.incarnation = settings.pipe.incarnation if incarnation is None else incarnation
     line.request = None if request is None else str(request)
     line.member = member

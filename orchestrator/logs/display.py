@@ -75,7 +75,7 @@ class Display:
             f"{escape(record.worker):<{self._width}}",
             shown(record.event),
         ]
-        if record.logger is not None:
+        if record.logger:
             parts.append(f"logger={value_text(record.logger)}")
         fields, stack = fields_and_stack(record)
         parts += [f"{shown(key)}={value_text(item)}" for key, item in fields.items()]

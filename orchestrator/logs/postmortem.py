@@ -92,18 +92,23 @@ def crash_lines(logs: Logs, query: Query) -> Iterator[str]:
     printer = Printer("full")
     troubles = replace(query, levels=(TROUBLE, max(LEVELS.values())))
     for trouble in logs.read(troubles):
-        if trouble.incarnation != 0:
-            continue  # what a worker says of itself
+        if _is_worker_s(trouble):
+            continue
         yield f"=== {trouble.worker}: {clock(trouble.time, utc=False)}\n"
         for line in _last_lines(logs, query, trouble):
             yield printer.text(line)
         yield printer.text(trouble) + "\n"
 
 
+def _is_worker_s(entry: Entry) -> bool:
+    """Whether a worker says it itself, not the rig."""
+    return entry.incarnation != 0 and entry.logger != ""
+
+
 def _last_lines(logs: Logs, query: Query, trouble: Entry) -> list[Entry]:
     """What the worker said up to a trouble; of a dump, also what was read after that."""
     near = replace(query, workers=(trouble.worker,), until=trouble.time + _DUMP_TIME)
-    lines = [each for each in logs.tail(near, 10 * LAST_LINES) if each.incarnation != 0]
+    lines = [each for each in logs.tail(near, 10 * LAST_LINES) if _is_worker_s(each)]
     lives = [each.incarnation for each in lines if each.time <= trouble.time]
     return [each for each in lines if lives and each.incarnation == lives[-1]][-LAST_LINES:]
 

@@ -29,7 +29,7 @@ class Record(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fie
         incarnation: Number of the worker's life.
         stream: A record of a logger, or a line of stdout or stderr.
         event: The text.
-        logger: Name of the logger.
+        logger: Name of the logger; empty for what the supervisor says of a worker.
         request: Id of the request that was running.
         member: Member of the worker that the request asked for.
         exception: Traceback, several lines.

@@ -57,7 +57,7 @@ class Printer:
         about += [short_id(entry.request)] if entry.request else []
         if about:
             parts.append(self._paint(f"[{escape(' '.join(about))}]", _DIM))
-        if entry.logger is not None:
+        if entry.logger:
             parts.append(self._paint(f"{escape(entry.logger)}:", _DIM))
         parts.append(shown(entry.event))
         fields, stack = fields_and_stack(entry)

@@ -290,5 +290,5 @@ def test_answer_lost_with_its_worker_is_status_5() -> None:
         done = on_rig(own, "call", "dev", "die")
         assert done.status == 5
         assert "killed by SIGKILL" in done.err
-        assert "outcome unknown" in done.err
+        assert "whose outcome is unknown" in done.err
         assert on_rig(own, "call", "dev", "move", "1").out == "1\n"

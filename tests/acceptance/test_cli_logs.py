@@ -341,7 +341,7 @@ def test_the_last_words_of_a_killed_worker_are_in_the_postmortem(
 ) -> None:
     """With config, versions and state."""
     with rig.connected() as client:
-        with pytest.raises(Exception, match="outcome unknown"):
+        with pytest.raises(Exception, match="outcome is unknown"):
             client.talker.die()
         client.talker.say("alive again")
     request_of(rig, "alive again")
