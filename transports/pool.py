@@ -85,8 +85,7 @@ class MessageMappedZMQClientPool(BaseZMQClient):
         self._client_of: dict[str, str] = {}
         self._polling = False
         self._keepers: dict[str, asyncio.Task[None]] = {}
-        self.context = context or zmq.asyncio.Context()
-        self._owns_context = context is None
+        self._use_context(context, zmq.asyncio.Context)
         try:
             for client_id, server_id in zip(client_ids, server_ids, strict=True):
                 self.create_new(client_id, server_id, access_point, handshake=handshake)

@@ -63,14 +63,14 @@ class ZMQServerPool(BaseZMQServer):
         super().__init__("pool", logger=kwargs.get("logger"))
         self.poll_timeout = poll_timeout
         self.pool: dict[str, AsyncZMQServer] = {}
-        self.context = context or zmq.asyncio.Context()
-        self._owns_context = context is None
+        self._use_context(context, zmq.asyncio.Context)
         self._stopped = False
         self._exit_message: BreakLoop | None = None
         self._tasks = Tasks(self._news)
         try:
             for each in ids or ():
-                self.register_server(AsyncZMQServer(id=each, context=self.context, **kwargs))
+                made: Any = self.context  # of zmq.asyncio, as given or made
+                self.register_server(AsyncZMQServer(id=each, context=made, **kwargs))
         except BaseException:
             self.exit()
             raise

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
+import weakref
+from _thread import start_new_thread
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, cast
@@ -73,6 +77,7 @@ class BaseZMQ:
     _given_logger: Any = None
     _logger: Any = None
     _owns_context = False
+    _release: weakref.finalize[Any, Any] | None = None
     _ipc_file: tuple[Path, int] | None = None
     _exited = False
 
@@ -121,6 +126,7 @@ class BaseZMQ:
             NotImplementedError: Another transport.
             RuntimeError: A tcp client without an address.
             ValueError: Another node type, or an id that isn't 1 to 255 bytes.
+            TypeError: An id that isn't text, or an argument that isn't known.
             AddressError: An address that can't work, such as an ipc path that is too long or
                 where a regular file is.
             zmq.ZMQError: The address is in use (EADDRINUSE), by a live server's ipc file too.
@@ -138,6 +144,8 @@ class BaseZMQ:
             raise TypeError(f"a socket is made in a zmq.Context, not in {_kind(context)}")
         binds = node_type.lower() == "server"
         identity = _identity(id)
+        if server_id is not None and not isinstance(server_id, str):
+            raise TypeError(f"server_id must be text, not {server_id!r:.80}")
         endpoint = locate(server_id or id, binds, access_point or transport, address)
         socket = context.socket(socket_type, socket_class=socket_class)
         try:
@@ -176,8 +184,7 @@ class BaseZMQ:
             raise RuntimeError(f"{type(self).__name__} {self.id!r} has a socket; exit() closes it")
         self._exited = False
         self.id = self.id or id
-        self.context = context or make_context()
-        self._owns_context = context is None
+        self._use_context(context, make_context)
         try:
             self.socket, self.socket_address = self.get_socket(
                 id=id,
@@ -193,6 +200,28 @@ class BaseZMQ:
         endpoint = parse_endpoint(self.socket_address)
         if endpoint.transport is ZMQ_TRANSPORTS.IPC and node_type.lower() == "server":
             self._ipc_file = _file_of(endpoint.path)
+        self._release_if_lost()
+
+    def _use_context(
+        self, context: zmq.Context[Any] | None, make_context: type[zmq.Context[Any]]
+    ) -> None:
+        self.context = make_context() if context is None else context
+        self._owns_context = context is None
+        self._release_if_lost()
+
+    def _release_if_lost(self) -> None:
+        """See to it that what is open now is closed, should this object be lost without `exit`.
+
+        The garbage collector doesn't know what comes first: a context that it ends while its
+        socket is open waits for ever.
+        """
+        if self._release is not None:
+            self._release.detach()
+        own = self.context if self._owns_context else None
+        self._release = weakref.finalize(
+            self, _close, os.getpid(), self.socket, self._ipc_file, own
+        )
+        self._release.atexit = False  # pyzmq sees to that
 
     def exit(self) -> None:
         """Close the socket, and the context if it was made here. Further calls do nothing."""
@@ -200,19 +229,16 @@ class BaseZMQ:
             return
         self._exited = True
         self._leave()
-        if self._ipc_file is not None:
-            # While we still listen nobody takes the path, so nobody else's file can be met.
-            if _file_of(self._ipc_file[0]) == self._ipc_file:
-                self._ipc_file[0].unlink(missing_ok=True)
-            self._ipc_file = None
-        if self.socket is not None and not self.socket.closed:
-            self.socket.close(0)
+        _close_socket(self.socket, self._ipc_file)
+        self._ipc_file = None
         self._end_context()
 
     def _leave(self) -> None:
         """What a subclass does before its socket is closed."""
 
     def _end_context(self) -> None:
+        if self._release is not None:
+            self._release.detach()
         if not self._owns_context:
             return
         self._owns_context = False
@@ -334,11 +360,37 @@ def is_async(context: object) -> bool:
     return module is not None and isinstance(context, module.Context)
 
 
+def _close_socket(socket: zmq.Socket[Any] | None, ipc_file: tuple[Path, int] | None) -> None:
+    # While it still listens nobody takes the path, so nobody else's file can be met.
+    if ipc_file is not None and _file_of(ipc_file[0]) == ipc_file:
+        ipc_file[0].unlink(missing_ok=True)
+    if socket is not None and not socket.closed:
+        socket.close(0)
+
+
+def _close(
+    process: int,
+    socket: zmq.Socket[Any] | None,
+    ipc_file: tuple[Path, int] | None,
+    context: zmq.Context[Any] | None,
+) -> None:
+    """Close what a lost object has left. In any thread, wherever that is, so nothing waits here."""
+    if os.getpid() != process:
+        return  # a copy, made by a fork, of what is another process's
+    _close_socket(socket, ipc_file)
+    if context is not None:
+        # No threading.Thread: that takes locks, which the thread may hold that runs this.
+        with suppress(RuntimeError):  # no threads any more: the interpreter ends
+            start_new_thread(context.term, ())
+
+
 def _kind(value: object) -> str:
     return f"{type(value).__module__}.{type(value).__qualname__}"
 
 
 def _identity(id: str) -> bytes:
+    if not isinstance(id, str):
+        raise TypeError(f"id must be text, not {id!r:.80}")
     identity = id.encode()
     if not 0 < len(identity) <= MAX_ID:
         raise ValueError(f"an id has 1 to {MAX_ID} bytes, {id!r:.80} has {len(identity)}")

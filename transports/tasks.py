@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import weakref
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, TypeVar
@@ -28,28 +29,19 @@ class Tasks:
     def __init__(self, pump: Callable[[], bool]) -> None:
         self._take = pump
         self._scheduled = False
-        self._fds: dict[zmq.Socket[Any], int] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
+        # The loop must not keep who is forgotten: it reaches us by way of this one only.
+        self._readers = _Readers(weakref.WeakMethod(self._readable))
+        weakref.finalize(self, self._readers.release, os.getpid()).atexit = False
         self._waiters: dict[Key, set[asyncio.Future[None]]] = {}
 
     def watch(self, socket: zmq.Socket[Any]) -> None:
         """Wake when there is news of this socket."""
-        fd = socket.get(zmq.FD)
-        assert isinstance(fd, int)
-        # A loop keeps one reader a descriptor, and zmq.asyncio may want to be it.
-        self._fds[socket] = os.dup(fd) if os.name == "posix" else fd
-        if self._loop is not None:
-            self._loop.add_reader(self._fds[socket], self._readable)
+        self._readers.add(socket)
 
     def unwatch(self, socket: zmq.Socket[Any]) -> None:
         """Don't any more."""
-        fd = self._fds.pop(socket, None)
-        if fd is None:
-            return
-        if self._loop is not None and not self._loop.is_closed():
-            self._loop.remove_reader(fd)
-        if os.name == "posix":
-            os.close(fd)
+        self._readers.remove(socket)
 
     async def run(self, steps: Steps[T]) -> T:
         """Run steps to their end, in the caller's task."""
@@ -70,17 +62,9 @@ class Tasks:
         loop = asyncio.get_running_loop()
         if loop is self._loop:
             return
-        self._detach()
+        self._readers.move(loop)
         self._loop = loop
         self._scheduled = False
-        for fd in self._fds.values():
-            loop.add_reader(fd, self._readable)
-
-    def _detach(self) -> None:
-        if self._loop is not None and not self._loop.is_closed():
-            for fd in self._fds.values():
-                self._loop.remove_reader(fd)
-        self._loop = None
 
     async def _wait(self, pause: Pause) -> None:
         loop = asyncio.get_running_loop()
@@ -124,9 +108,79 @@ class Tasks:
     def close(self) -> None:
         """Give the file descriptors back and let everybody look again. In the loop's thread."""
         self.wake()
-        for socket in list(self._fds):
-            self.unwatch(socket)
+        self._readers.clear()
         self._loop = None
+
+
+class _Readers:
+    """File descriptors of sockets, each watched by the loop.
+
+    Args:
+        told: Is called when there is news of one.
+    """
+
+    def __init__(self, told: weakref.WeakMethod[Callable[[], None]]) -> None:
+        self._told = told
+        self._fds: dict[zmq.Socket[Any], int] = {}
+        self._loop: weakref.ref[asyncio.AbstractEventLoop] | None = None
+
+    def add(self, socket: zmq.Socket[Any]) -> None:
+        fd = socket.get(zmq.FD)
+        assert isinstance(fd, int)
+        # A loop keeps one reader a descriptor, and zmq.asyncio may want to be it.
+        self._fds[socket] = os.dup(fd) if os.name == "posix" else fd
+        loop = self._open_loop()
+        if loop is not None:
+            loop.add_reader(self._fds[socket], self._readable)
+
+    def remove(self, socket: zmq.Socket[Any]) -> None:
+        fd = self._fds.pop(socket, None)
+        if fd is not None:
+            _end_reader(fd, self._open_loop())
+
+    def clear(self) -> None:
+        for socket in list(self._fds):
+            self.remove(socket)
+        self._loop = None
+
+    def move(self, loop: asyncio.AbstractEventLoop) -> None:
+        """From the loop that watched so far to another one."""
+        former = self._open_loop()
+        self._loop = weakref.ref(loop)
+        for fd in self._fds.values():
+            if former is not None:
+                former.remove_reader(fd)
+            loop.add_reader(fd, self._readable)
+
+    def release(self, process: int) -> None:
+        """Give back what somebody has left who was lost. In any thread of its process."""
+        if os.getpid() != process:
+            return  # the parent's loop would be struck: a fork's copy watches the same files
+        loop = self._open_loop()
+        for fd in self._fds.values():
+            try:
+                if loop is not None:
+                    loop.call_soon_threadsafe(_end_reader, fd, loop)
+                    continue
+            except RuntimeError:  # closed meanwhile
+                pass
+            _end_reader(fd, None)
+
+    def _readable(self) -> None:
+        told = self._told()
+        if told is not None:
+            told()
+
+    def _open_loop(self) -> asyncio.AbstractEventLoop | None:
+        loop = None if self._loop is None else self._loop()
+        return None if loop is None or loop.is_closed() else loop
+
+
+def _end_reader(fd: int, loop: asyncio.AbstractEventLoop | None) -> None:
+    if loop is not None:
+        loop.remove_reader(fd)
+    if os.name == "posix":
+        os.close(fd)
 
 
 def _finish(waiter: asyncio.Future[None]) -> None:

@@ -12,6 +12,7 @@ import select
 import socket as network
 import threading
 import time
+import weakref
 from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
@@ -55,10 +56,11 @@ class Waiting(Protocol):
 class _Turn:
     """One run of steps. It leads, waiting on the socket for all, or waits at its gate for news."""
 
-    __slots__ = ("gate", "leading")
+    __slots__ = ("gate", "leading", "thread")
 
     def __init__(self) -> None:
         self.leading = False
+        self.thread = threading.get_ident()
         self.gate: queue.SimpleQueue[None] = queue.SimpleQueue()  # a signal handler may use it
 
     def rouse(self) -> None:
@@ -89,9 +91,11 @@ class Threads:
     def __init__(self, socket: zmq.Socket[Any], pump: Callable[[], bool]) -> None:
         self._lock = threading.Lock()
         self._readiness = _Readiness(_fd(socket))
+        weakref.finalize(self, self._readiness.close).atexit = False  # for who is lost
         self._take = pump
         self._more = False
         self._leader: _Turn | None = None
+        self._closing = False
         self._turns: set[_Turn] = set()
 
     def run(self, steps: Steps[T]) -> T:
@@ -122,6 +126,8 @@ class Threads:
                 self._turns.discard(turn)
                 self.notify(None)  # another one has to wait on the socket now
                 steps.close()
+                if self._closing and not self._turns:
+                    self._readiness.close()
 
     def _wait(self, turn: _Turn, seconds: float) -> None:
         if turn.leading:
@@ -161,13 +167,27 @@ class Threads:
     def close(self) -> None:
         """Give the file descriptors back, once nobody waits on them."""
         turn = _Turn()
+        inside = any(each.thread == turn.thread for each in tuple(self._turns))
         self._turns.add(turn)  # a leader that ends rouses it
         deadline = time.monotonic() + _PATIENCE
-        while self._is_led() and time.monotonic() < deadline:
+        while self._is_led_by_another(turn) and time.monotonic() < deadline:
             self._readiness.wake()
             turn.wait(_PATIENCE)
-        with self._lock:
-            self._readiness.close()
+        self._turns.discard(turn)
+        if not inside:
+            with self._lock:
+                self._readiness.close()
+            return
+        # This is a signal handler, and its thread itself waits here: that goes on only after the
+        # handler, and then gives the descriptors back. It may hold the lock as well.
+        self._closing = True
+        if self._lock.acquire(timeout=_PATIENCE):  # nobody else uses the socket now
+            self._lock.release()
+        self.wake()
+
+    def _is_led_by_another(self, turn: _Turn) -> bool:
+        leader = self._leader
+        return leader is not None and leader.leading and leader.thread != turn.thread
 
 
 class _Readiness:
