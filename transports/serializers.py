@@ -295,7 +295,7 @@ def join_result(
         SerializationError: A frame isn't what its content type says.
     """
     value = decode(payload, content_type)
-    if not len(raw):
+    if not len(raw) and raw_type != OCTETS:  # what an empty frame is labelled that is no value
         return value
     body = decode_array(raw) if raw_type == NPY else bytes(raw)
     return body if value is None else (value, body)
