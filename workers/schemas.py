@@ -6,15 +6,19 @@ which allows any value.
 
 from __future__ import annotations
 
+import enum
 import inspect
+import math
 import sys
 import typing
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
+import msgspec.inspect
 
-Schema = dict[str, Any]
+from workers.alternatives import Schema as Schema
+from workers.alternatives import any_of
 
 _MAX_DEPTH = 8
 """How deep references are written out; a type that contains itself has no end."""
@@ -60,7 +64,12 @@ def schema_of(annotation: Any) -> Schema:
         return _array()
     try:
         schema = msgspec.json.schema(annotation, schema_hook=_custom)
-        inlined: Schema = _inline(schema, schema.get("$defs", {}), _MAX_DEPTH)
+        definitions = schema.get("$defs", {})
+        for name in _flags(msgspec.inspect.type_info(annotation), set()):
+            for definition in definitions.values():
+                if definition.get("title") == name and definition.pop("enum", None):
+                    definition["type"] = "integer"
+        inlined: Schema = _inline(schema, definitions, _MAX_DEPTH)
     except Exception:  # noqa: BLE001  exotic annotations raise whatever they like
         return {}
     return inlined
@@ -70,9 +79,10 @@ def default_of(value: Any) -> Schema:
     """`{"default": value}` if it is a small JSON value, else `{}`."""
     try:
         encoded = msgspec.json.encode(value)
+        finite = _is_finite(msgspec.to_builtins(value))
     except Exception:  # noqa: BLE001  defaults are any object
         return {}
-    if len(encoded) > _MAX_DEFAULT:
+    if len(encoded) > _MAX_DEFAULT or not finite:
         return {}
     return {"default": msgspec.json.decode(encoded)}
 
@@ -180,11 +190,14 @@ def _inline(schema: Any, definitions: Mapping[str, Any], depth: int) -> Any:
     if isinstance(reference, str):
         target = definitions.get(reference.rpartition("/")[2])
         return {} if target is None or depth == 0 else _inline(target, definitions, depth - 1)
-    found = {
-        key: _inline(part, definitions, depth)
-        for key, part in schema.items()
-        if key not in ("$defs", "$ref")
-    }
+    found: Schema = {}
+    for key, part in schema.items():
+        if key == "properties":  # names of the driver's, whatever they are
+            found[key] = {name: _inline(each, definitions, depth) for name, each in part.items()}
+        elif key == "enum" or (key == "default" and _is_finite(part)):
+            found[key] = part
+        elif key not in ("$defs", "discriminator", "default"):
+            found[key] = _inline(part, definitions, depth)
     return _of_vocabulary(found)
 
 
@@ -196,11 +209,31 @@ def _of_vocabulary(schema: Schema) -> Schema:
     elif schema.get("items") is False:
         del schema["items"]
     choices = schema.pop("anyOf", None)
-    if not isinstance(choices, list):
-        return schema
-    if {"type": "number"} in choices:  # an integer is a number too, and one only may match
-        choices = [choice for choice in choices if choice != {"type": "integer"}]
-    return schema | (dict(choices[0]) if len(choices) == 1 else {"oneOf": choices})
+    return schema | any_of(choices) if isinstance(choices, list) else schema
+
+
+def _is_finite(value: Any) -> bool:
+    """Whether no infinity or NaN is in a value: JSON would say null, which stands for another."""
+    if isinstance(value, dict):
+        return all(map(_is_finite, value.values()))
+    if isinstance(value, (list, tuple)):
+        return all(map(_is_finite, value))
+    return not isinstance(value, float) or math.isfinite(value)
+
+
+def _flags(info: Any, seen: set[int]) -> set[str]:
+    """Names of the `enum.Flag`s in a type: any sum of their members is a value."""
+    if id(info) in seen:
+        return set()
+    seen.add(id(info))
+    if isinstance(info, msgspec.inspect.EnumType):
+        return {info.cls.__name__} if issubclass(info.cls, enum.Flag) else set()
+    parts: Any = ()
+    if isinstance(info, tuple):
+        parts = info
+    elif isinstance(info, (msgspec.inspect.Type, msgspec.inspect.Field)):
+        parts = [getattr(info, name) for name in info.__struct_fields__]
+    return set().union(*(_flags(part, seen) for part in parts))
 
 
 _ANNOTATIONS: dict[str, Any] = {}
