@@ -162,6 +162,8 @@ class _Members:
 
     def _of_property(self, name: str, value: property) -> Schema:
         affordance = self._of_getter(name, value.fget, read_only=value.fset is None)
+        if value.fget is None and value.fset is not None:
+            affordance["writeOnly"] = True
         text = _clean(value.__doc__) or affordance.get("description")
         if isinstance(value, prop):
             text = value.description or text

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from transports.errors import SerializationError
+from workers.adapters import Members
 from workers.describe import PROPERTY, Description, nearest
 from workers.errors import Terminated
 from workers.failures import Refused
@@ -45,31 +46,37 @@ class Properties:
         self._worker = worker
         self._wait = wait
         self._seen = seen
+        self._own_errors = issubclass(type(driver), Members)
+        self._write_only: set[str] = set()
         self.readers: dict[str, Reader] = {}
         self.writers: dict[str, Writer] = {}
         for name, affordance in description[PROPERTY].items():
             make = self._observed if affordance.get("observable") else self._plain
             self.readers[name], self.writers[name] = make(name)
-            if affordance.get("readOnly"):
+            if affordance.get("writeOnly"):
+                self._write_only.add(name)
+            if affordance.get("readOnly") and not self._own_errors:
                 self.writers[name] = _read_only(name)
 
     def get(self, names: Any = None, **renamed: Any) -> dict[str, Any]:
         """The values of several properties.
 
         Args:
-            names: Names, as a list or as text with commas; all properties if none are given.
+            names: Names, as a list or as text with commas; if none are given, all properties
+                that can be read.
             renamed: name -> the name under which its value is to be given.
 
         Raises:
             Refused: There is no such property.
             RuntimeError: Some can't be read; its notes say which, and why.
+            Exception: One can't be read, of a driver whose framework raises its error as it is.
         """
         if isinstance(names, str):
             names = [part.strip() for part in names.split(",")]
         if names is not None and not isinstance(names, list):
             raise Refused("TypeError", "names must be a list, or text with commas")
         if names is None and not renamed:
-            names = list(self.readers)
+            names = [name for name in self.readers if name not in self._write_only]
         wanted = {name: name for name in names or ()} if _all_text(names or ()) else {}
         wanted |= {name: str(new) for name, new in renamed.items()}
         self._check(wanted)
@@ -78,7 +85,11 @@ class Properties:
         def read(name: str) -> None:
             values[wanted[name]] = self._settled(self.readers[name]())
 
-        _each(wanted, read, "read")
+        if self._own_errors:
+            for name in wanted:
+                read(name)
+        else:
+            _each(wanted, read, "read")
         return values
 
     def set(self, **values: Any) -> None:
@@ -95,7 +106,8 @@ class Properties:
         for name in names:
             if name not in self.readers:
                 hint = nearest(name, self.readers)
-                raise Refused("KeyError", f"{self._worker} has no property {name[:80]!r}{hint}")
+                missing = f"{self._worker} has no property {name[:80]!r}{hint}"
+                raise Refused("AttributeError", missing)
 
     def _settled(self, value: Any) -> Any:
         return self._wait(value) if hasattr(type(value), "__await__") else value

@@ -83,7 +83,7 @@ def thing_description(
 def _property_forms(
     affordance: dict[str, Any], requests: list[str], events: list[str]
 ) -> list[Form]:
-    forms = _forms("readproperty", requests)
+    forms = [] if affordance.get("writeOnly") else _forms("readproperty", requests)
     if not affordance.get("readOnly"):
         forms += _forms("writeproperty", requests)
     if affordance.get("observable"):

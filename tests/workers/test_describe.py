@@ -325,6 +325,18 @@ def test_objects_with_tricks_are_described_by_their_class():
     assert names(describe(WithMeta)) == (set(), {"ask"}, set())
 
 
+def test_a_property_without_getter_is_write_only():
+    class Panel:
+        def _set(self, value: int) -> None: ...
+
+        secret = property(None, _set, doc="Only written.")
+        nothing = property()
+
+    properties = describe(Panel)["properties"]
+    assert properties["secret"] == {"description": "Only written.", "writeOnly": True}
+    assert properties["nothing"] == {"readOnly": True}
+
+
 def test_data_descriptors_are_properties_and_are_not_read():
     description = describe(WithDescriptor)
     assert description["properties"] == {"timeout": {}, "fixed": {"readOnly": True}}

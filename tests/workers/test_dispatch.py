@@ -13,6 +13,7 @@ import pytest
 from transports.messages import RequestHeader, decode_response_header, encode_header
 from transports.serializers import JSON, MSGPACK, NPY, TEXT, Buffer, decode_array, encode_array
 from workers import Event, capture, prop
+from workers.adapters import Members
 from workers.describe import describe
 from workers.dispatch import Dispatcher
 from workers.errors import Terminated
@@ -505,16 +506,20 @@ class Panel:
 @pytest.fixture
 def panel(desk: Desk) -> Desk:
     desk.driver = Panel()  # type: ignore[assignment]
-    desk.dispatcher = Dispatcher(
-        desk.driver,
-        describe(Panel),
+    desk.dispatcher = dispatcher_of(desk.driver)
+    return desk
+
+
+def dispatcher_of(driver: object) -> Dispatcher:
+    return Dispatcher(
+        driver,
+        describe(type(driver)),
         rig="bench",
         worker="panel",
         wait=run,
         seen=lambda name, value: None,
         request_addresses=["ipc:///front"],
     )
-    return desk
 
 
 def test_several_properties_are_read(panel: Desk):
@@ -527,6 +532,53 @@ def test_several_properties_are_read(panel: Desk):
     assert panel.call("_get_properties", names=["two"]).value == {"two": 2.0}
     assert panel.call("_get_properties", names="one,two").value == {"one": 1, "two": 2.0}
     assert panel.call("_get_properties", one="first").value == {"first": 1}
+
+
+class Vault:
+    level: int = 1
+    written: object = None
+
+    def _write(self, value: object) -> None:
+        self.written = value
+
+    secret = property(None, _write)
+
+
+def test_what_can_only_be_written_is_left_out_of_all(desk: Desk):
+    vault = Vault()
+    desk.driver = vault  # type: ignore[assignment]
+    desk.dispatcher = dispatcher_of(vault)
+    everything = {"level": 1, "written": None}
+    assert desk.ask("readallproperties", None).value == everything
+    assert desk.call("_get_properties").value == everything
+    assert desk.ask("writeproperty", "secret", 7).value is None
+    assert vault.written == 7
+    assert desk.ask("readproperty", "secret").error["type"] == "AttributeError"
+    assert desk.call("_get_properties", names=["secret"]).error["type"] == "RuntimeError"
+
+
+class Framed(Members):
+    """As an adapter makes it: with errors of its framework."""
+
+    @property
+    def fixed(self) -> int:
+        return 1
+
+    @property
+    def broken(self) -> int:
+        raise ValueError("the line is dead")
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise ValueError(f"{name} can't be modified")
+
+
+def test_the_framework_of_an_adapted_driver_raises_its_own_errors(desk: Desk):
+    desk.dispatcher = dispatcher_of(Framed())
+    error = desk.ask("writeproperty", "fixed", 2).error
+    assert (error["type"], error["message"]) == ("ValueError", "fixed can't be modified")
+    error = desk.call("_get_properties", names=["fixed", "broken"]).error
+    assert (error["type"], error["message"]) == ("ValueError", "the line is dead")
+    assert desk.call("_get_properties", names=["fixed"]).value == {"fixed": 1}
 
 
 def test_several_properties_are_written(panel: Desk):
@@ -553,9 +605,9 @@ def test_one_that_cannot_be_read_is_named(desk: Desk):
 @pytest.mark.parametrize(
     ("kwargs", "kind"),
     [
-        ({"names": ["one", "nope"]}, "KeyError"),
-        ({"nope": "x"}, "KeyError"),
-        ({"names": "__dict__"}, "KeyError"),
+        ({"names": ["one", "nope"]}, "AttributeError"),
+        ({"nope": "x"}, "AttributeError"),
+        ({"names": "__dict__"}, "AttributeError"),
         ({"names": 3}, "TypeError"),
         ({"names": [3]}, "TypeError"),
     ],
@@ -567,7 +619,7 @@ def test_names_that_are_not_there(panel: Desk, kwargs: dict[str, Any], kind: str
 
 def test_nothing_is_written_if_a_name_is_unknown(panel: Desk):
     error = panel.call("_set_properties", one=9, nope=1).error
-    assert (error["type"], error["outcome"]) == ("KeyError", "not started")
+    assert (error["type"], error["outcome"]) == ("AttributeError", "not started")
     assert vars(panel.driver)["one"] == 1
     assert panel.ask("writemultipleproperties", "", [1]).error["type"] == "TypeError"
 

@@ -59,6 +59,23 @@ def test_read_only_and_observable_properties():
     assert thing["properties"]["position"]["unit"] == "mm"
 
 
+def test_a_write_only_property_is_not_read():
+    class Panel:
+        def _set(self, value: int) -> None: ...
+
+        secret = property(None, _set)
+
+    thing = thing_description(
+        describe(Panel),
+        rig="bench",
+        worker="panel",
+        protocol="IPC",
+        request_addresses=REQUESTS,
+        event_addresses=EVENTS,
+    )
+    assert forms(thing["properties"]["secret"]) == {"writeproperty": REQUESTS[0]}
+
+
 def test_it_keeps_the_description_as_it_is():
     description = describe(SimulatedStage)
     thing = compose()

@@ -18,6 +18,14 @@ Publish = Callable[[str, Any], None]
 """Publishes a value as the event of that name."""
 
 
+class Members:
+    """Base of what has an adapted driver's members as its attributes.
+
+    What is wrong with a use of them is found and told by the driver's framework, in errors of its
+    own, as its clients know them.
+    """
+
+
 @dataclass(frozen=True)
 class Adapted:
     """A driver of another framework in the terms of a plain one.

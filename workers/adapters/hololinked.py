@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from transports.serializers import JSON, Buffer, SerializableData
-from workers.adapters import Adapted, Publish
+from workers.adapters import Adapted, Members, Publish
 from workers.describe import ACTION, EVENT, PROPERTY, Description, mark_concurrent
 from workers.schemas import Schema, signature_of, signature_text
 from workers.spec import WorkerSpec
@@ -91,7 +91,7 @@ def _publisher(thing: Any, names: dict[str, str], publish: Publish) -> Callable[
     return forward
 
 
-class _Members:
+class _Members(Members):
     """A Thing's members as attributes, used as its own servers use them."""
 
     def __init__(self, thing: Any, description: Description) -> None:
