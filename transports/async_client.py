@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import msgspec
 
+from transports import checks
 from transports.headers import ZMQ_TRANSPORTS
 from transports.messages import ResponseMessage
 from transports.requester import HANDSHAKE_TIMEOUT, POLL_TIMEOUT, GivenContext, Requester
@@ -71,7 +72,9 @@ class AsyncZMQClient(Requester, BaseAsyncZMQ):
             logger=kwargs.pop("logger", None),
             poll_timeout=kwargs.pop("poll_timeout", POLL_TIMEOUT),
         )
-        timeout = kwargs.pop("handshake_timeout", HANDSHAKE_TIMEOUT)
+        timeout = checks.duration(
+            kwargs.pop("handshake_timeout", HANDSHAKE_TIMEOUT), "handshake_timeout"
+        )
         self._handshaking: asyncio.Task[None] | None = None
         arguments = self._socket_arguments(kwargs)
         self.create_socket(context=context, transport=transport, **arguments)
@@ -96,7 +99,7 @@ class AsyncZMQClient(Requester, BaseAsyncZMQ):
             ConnectionError: No answer in time, where no event loop runs; else
                 `handshake_complete` raises it.
         """
-        steps = self._shake_hands(None if timeout is None else timeout / 1000)
+        steps = self._shake_hands(checks.duration(timeout))
         if not in_event_loop():
             self._run_blocking(steps)
             return
@@ -129,7 +132,8 @@ class AsyncZMQClient(Requester, BaseAsyncZMQ):
             ConnectionError: It failed.
         """
         task = self._handshaking
-        seconds = None if timeout is None else timeout / 1000
+        limit = checks.duration(timeout)
+        seconds = None if limit is None else limit / 1000
         if task is None or (task.done() and not _failed(task)):
             if self._up:
                 return
@@ -173,6 +177,7 @@ class AsyncZMQClient(Requester, BaseAsyncZMQ):
             ConnectionError: The server isn't there within `poll_timeout`; nothing was sent.
             TimeoutError: It doesn't read its messages; nothing was sent.
             SerializationError, TypeError: The payload can't be encoded.
+            TypeError: An argument of another type; nothing was sent.
             ProtocolError: The execution context has a timeout that isn't a number.
         """
         request, oneway = self._compose(
@@ -200,8 +205,9 @@ class AsyncZMQClient(Requester, BaseAsyncZMQ):
             ConnectionAbortedError: The server went, or the client exited, before the answer came.
             KeyError: The answer was dropped for ten thousand newer ones.
             BreakLoop: `stop` was called.
+            TypeError, ValueError: `timeout` isn't a number of 0 or more, or None.
         """
-        return await self._tasks.run(self._receive(message_id, timeout))
+        return await self._tasks.run(self._receive(message_id, checks.duration(timeout)))
 
     async def async_execute(
         self,
@@ -217,7 +223,8 @@ class AsyncZMQClient(Requester, BaseAsyncZMQ):
         """Send a request and wait for its answer.
 
         Args and errors are those of `async_send_request` and `async_recv_response`; after a
-        TimeoutError the answer is dropped.
+        TimeoutError the answer is dropped. `timeout` is for the whole call: a server that isn't
+        there is waited for no longer than the shorter of it and `poll_timeout`.
 
         Raises:
             ValueError: The request is oneway, which has no answer.
@@ -231,7 +238,7 @@ class AsyncZMQClient(Requester, BaseAsyncZMQ):
             server_execution_context,
             thing_execution_context,
         )
-        return await self._tasks.run(self._execute(request, oneway, timeout))
+        return await self._tasks.run(self._execute(request, oneway, checks.duration(timeout)))
 
     async def stay_connected(self) -> None:
         """Reach the server whenever it isn't there, until the call is cancelled.

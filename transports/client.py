@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 import msgspec
 import zmq
 
+from transports import checks
 from transports.headers import ZMQ_TRANSPORTS
 from transports.messages import ResponseMessage
 from transports.requester import (
@@ -72,7 +73,9 @@ class SyncZMQClient(Requester, BaseSyncZMQ):
             logger=kwargs.pop("logger", None),
             poll_timeout=kwargs.pop("poll_timeout", POLL_TIMEOUT),
         )
-        timeout = kwargs.pop("handshake_timeout", HANDSHAKE_TIMEOUT)
+        timeout = checks.duration(
+            kwargs.pop("handshake_timeout", HANDSHAKE_TIMEOUT), "handshake_timeout"
+        )
         arguments = self._socket_arguments(kwargs)
         self.create_socket(context=context, transport=transport, **arguments)
         self._threads = Threads(self.socket, self._take)
@@ -95,8 +98,9 @@ class SyncZMQClient(Requester, BaseSyncZMQ):
             ConnectionError: No answer in time; the text says whether anything is there, and
                 that the client's id may be in use.
             BreakLoop: `stop` was called.
+            TypeError, ValueError: `timeout` isn't a number of 0 or more, or None.
         """
-        self._run(self._shake_hands(None if timeout is None else timeout / 1000))
+        self._run(self._shake_hands(checks.duration(timeout)))
 
     def send_request(
         self,
@@ -126,6 +130,7 @@ class SyncZMQClient(Requester, BaseSyncZMQ):
             ConnectionError: The server isn't there within `poll_timeout`; nothing was sent.
             TimeoutError: It doesn't read its messages; nothing was sent.
             SerializationError, TypeError: The payload can't be encoded.
+            TypeError: An argument of another type; nothing was sent.
             ProtocolError: The execution context has a timeout that isn't a number.
         """
         request, oneway = self._compose(
@@ -151,8 +156,9 @@ class SyncZMQClient(Requester, BaseSyncZMQ):
             ConnectionAbortedError: The server went, or the client exited, before the answer came.
             KeyError: The answer was dropped for ten thousand newer ones.
             BreakLoop: `stop` was called.
+            TypeError, ValueError: `timeout` isn't a number of 0 or more, or None.
         """
-        return self._run(self._receive(message_id, timeout))
+        return self._run(self._receive(message_id, checks.duration(timeout)))
 
     def execute(
         self,
@@ -168,7 +174,8 @@ class SyncZMQClient(Requester, BaseSyncZMQ):
         """Send a request and wait for its answer.
 
         Args and errors are those of `send_request` and `recv_response`; after a TimeoutError the
-        answer is dropped.
+        answer is dropped. `timeout` is for the whole call: a server that isn't there is waited
+        for no longer than the shorter of it and `poll_timeout`.
 
         Raises:
             ValueError: The request is oneway, which has no answer.
@@ -182,7 +189,7 @@ class SyncZMQClient(Requester, BaseSyncZMQ):
             server_execution_context,
             thing_execution_context,
         )
-        return self._run(self._execute(request, oneway, timeout))
+        return self._run(self._execute(request, oneway, checks.duration(timeout)))
 
     def stop(self) -> None:
         """End the waits in progress, in any thread: they raise BreakLoop. Later ones wait again."""

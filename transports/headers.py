@@ -169,7 +169,7 @@ def _seconds(
     value = context.get(name, missing)
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or value != value:
         raise ProtocolError(
             f"serverExecutionContext.{name} must be a number of seconds or null, not {value!r:.80}"
         )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 
+from transports import checks
 from transports.async_client import AsyncZMQClient
 from transports.endpoints import parse_endpoint
 from transports.errors import TransportError
@@ -176,6 +177,7 @@ class MessageMappedZMQClientPool(BaseZMQClient):
 
     def handshake(self, timeout: float | None = HANDSHAKE_TIMEOUT) -> None:
         """Start a handshake of each client, as `AsyncZMQClient.handshake` does."""
+        checks.duration(timeout)
         for client in self.pool.values():
             client.handshake(timeout)
 
@@ -189,6 +191,7 @@ class MessageMappedZMQClientPool(BaseZMQClient):
             TimeoutError: One isn't complete in time.
             ConnectionError: One failed.
         """
+        checks.duration(timeout)
         await _all(client.handshake_complete(timeout) for client in self.pool.values())
 
     def start_polling(self) -> None:
@@ -263,6 +266,7 @@ class MessageMappedZMQClientPool(BaseZMQClient):
             ValueError: No client is registered for the Thing.
             KeyError: The message id isn't known.
         """
+        checks.duration(timeout)
         client = self.pool[self.get_client_id_from_thing_id(thing_id)]
         if not client.is_expected(message_id):
             raise KeyError(f"no answer to message {message_id!r} is expected")
@@ -317,6 +321,7 @@ class MessageMappedZMQClientPool(BaseZMQClient):
         default all that are registered. The first error is raised once all are done, with the
         Thing in its notes.
         """
+        checks.duration(timeout)
         things = list(self._client_of) if thing_ids is None else thing_ids
 
         async def one(thing_id: str) -> ResponseMessage:

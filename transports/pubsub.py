@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import zmq
 
+from transports import checks
 from transports.base_server import BaseZMQServer
 from transports.connection import socket_events
 from transports.errors import BreakLoop, ProtocolError
@@ -189,6 +190,7 @@ class BaseEventConsumer(BaseZMQClient):
             logger=kwargs.pop("logger", None),
             poll_timeout=kwargs.pop("poll_timeout", POLL_TIMEOUT),
         )
+        checks.text(event_unique_identifier, "event_unique_identifier")
         self.event_unique_identifier = event_unique_identifier.encode()
         self._content_type: str | None = kwargs.pop("content_type", None)
         self._subscribed = False
@@ -208,6 +210,8 @@ class BaseEventConsumer(BaseZMQClient):
 
     def subscribe(self) -> None:
         """Ask the publisher for the event, and receive again after a stop."""
+        if self._exited:
+            raise ConnectionAbortedError(f"consumer {self.id!r} has exited")
         self._stopped = False
         if not self._subscribed:
             self.socket.set(zmq.SUBSCRIBE, self.event_unique_identifier)
@@ -231,6 +235,8 @@ class BaseEventConsumer(BaseZMQClient):
     ) -> Steps[EventMessage | None]:
         if not self._subscribed:
             raise RuntimeError("subscribe() comes before receive()")
+        if self._exited:
+            raise ConnectionAbortedError(f"consumer {self.id!r} has exited")
         deadline = None if timeout is None else time.monotonic() + timeout / 1000
         while True:
             if self._stopped or self._exited:
@@ -324,8 +330,12 @@ class EventConsumer(BaseEventConsumer, BaseSyncZMQ):
         Raises:
             BreakLoop: It was interrupted, and that shall be raised.
             RuntimeError: `subscribe` wasn't called.
+            ConnectionAbortedError: The consumer had exited before the call.
+            TypeError, ValueError: `timeout` isn't a number of 0 or more, or None.
         """
-        return self._threads.run(self._receive(timeout, raise_interrupt_as_exception))
+        return self._threads.run(
+            self._receive(checks.duration(timeout), raise_interrupt_as_exception)
+        )
 
     def interrupt(self) -> None:
         """The same as `stop_polling`."""
@@ -397,8 +407,12 @@ class AsyncEventConsumer(BaseEventConsumer, BaseAsyncZMQ):
         Raises:
             BreakLoop: It was interrupted, and that shall be raised.
             RuntimeError: `subscribe` wasn't called.
+            ConnectionAbortedError: The consumer had exited before the call.
+            TypeError, ValueError: `timeout` isn't a number of 0 or more, or None.
         """
-        return await self._tasks.run(self._receive(timeout, raise_interrupt_as_exception))
+        return await self._tasks.run(
+            self._receive(checks.duration(timeout), raise_interrupt_as_exception)
+        )
 
     async def interrupt(self) -> None:
         """The same as `stop_polling`."""

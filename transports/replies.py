@@ -6,6 +6,7 @@ of itself in the header is only repeated to it.
 
 from __future__ import annotations
 
+from transports import checks
 from transports.exceptions import FAILED, NOT_STARTED, exception_payload
 from transports.headers import (
     ERROR,
@@ -131,6 +132,7 @@ def reply(
     Raises:
         SerializationError, TypeError: The payload can't be encoded.
     """
+    checks.payloads(payload, raw)
     payload = payload or SerializableData(None)
     raw = raw or PreserializedData(b"", TEXT)
     return respond(

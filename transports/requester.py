@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from transports import checks
 from transports.answers import Answers, MessageId
 from transports.connection import OPTIONS, Connection, Sent
 from transports.errors import BreakLoop, ProtocolError
@@ -191,7 +192,8 @@ class Requester(BaseZMQClient):
     # Steps
 
     def _shake_hands(self, timeout: float | None) -> Steps[None]:
-        """Reach the server and have its answer within `timeout` seconds."""
+        """Reach the server and have its answer within `timeout` milliseconds."""
+        timeout = None if timeout is None else timeout / 1000
         self._check_open()
         self._waiting.pump()
         yield from self._reach(timeout, answered=True)
@@ -250,10 +252,13 @@ class Requester(BaseZMQClient):
     def _why(self, plan: Handshake) -> str:
         return plan.failure(self.id, self.server_id, self.socket_address, present=self._present)
 
-    def _send(self, request: RequestMessage, oneway: bool) -> Steps[str]:
+    def _send(
+        self, request: RequestMessage, oneway: bool, timeout: float | None = None
+    ) -> Steps[str]:
         stops = self._stops
         self._check_open()
-        deadline = time.monotonic() + self._poll_timeout / 1000
+        patience = self._poll_timeout / 1000
+        deadline = time.monotonic() + (patience if timeout is None else min(patience, timeout))
         self._waiting.pump()
         while True:
             if not self._up:
@@ -283,10 +288,15 @@ class Requester(BaseZMQClient):
         return message_id
 
     def _receive(
-        self, message_id: MessageId, timeout: float | None, stops: int | None = None
+        self,
+        message_id: MessageId,
+        timeout: float | None,
+        stops: int | None = None,
+        deadline: float | None = None,
     ) -> Steps[ResponseMessage]:
         stops = self._stops if stops is None else stops
-        deadline = None if timeout is None else time.monotonic() + timeout
+        if deadline is None and timeout is not None:
+            deadline = time.monotonic() + timeout
         self._check_open(stops)
         self._answers.expect(message_id)
         self._waiting.pump()
@@ -306,9 +316,10 @@ class Requester(BaseZMQClient):
         if oneway:
             raise ValueError("a oneway request has no answer; send_request sends it")
         stops = self._stops
-        message_id = yield from self._send(request, oneway)
+        deadline = None if timeout is None else time.monotonic() + timeout
+        message_id = yield from self._send(request, oneway, timeout)
         try:
-            return (yield from self._receive(message_id, timeout, stops))
+            return (yield from self._receive(message_id, timeout, stops, deadline))
         except BaseException:
             self._answers.forget(message_id)  # nobody else knows the id
             raise
@@ -339,6 +350,13 @@ class Requester(BaseZMQClient):
         thing_execution_context: GivenContext,
     ) -> tuple[RequestMessage, bool]:
         """A request, and whether it is oneway."""
+        checks.text(thing_id, "thing_id")
+        if objekt is not None:  # operations on several members may go without
+            checks.text(objekt, "objekt")
+        checks.text(operation, "operation")
+        checks.payloads(payload, preserialized_payload)
+        checks.context(server_execution_context, "server_execution_context")
+        checks.context(thing_execution_context, "thing_execution_context")
         request = RequestMessage.craft_from_arguments(
             self.server_id,
             self.id,

@@ -6,15 +6,14 @@ import os
 import sys
 import threading
 import weakref
-from _thread import start_new_thread
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, cast
 
 import zmq
 
+from transports import checks
 from transports.endpoints import (
     Endpoint,
     is_ipc_listener_alive,
@@ -24,6 +23,7 @@ from transports.endpoints import (
 from transports.errors import AddressError
 from transports.headers import ZMQ_TRANSPORTS
 from transports.logs import get_logger
+from transports.release import close_lost, close_socket, file_of
 
 if TYPE_CHECKING:
     import zmq.asyncio
@@ -144,8 +144,8 @@ class BaseZMQ:
             raise TypeError(f"a socket is made in a zmq.Context, not in {_kind(context)}")
         binds = node_type.lower() == "server"
         identity = _identity(id)
-        if server_id is not None and not isinstance(server_id, str):
-            raise TypeError(f"server_id must be text, not {server_id!r:.80}")
+        if server_id is not None:
+            checks.text(server_id, "server_id")
         endpoint = locate(server_id or id, binds, access_point or transport, address)
         socket = context.socket(socket_type, socket_class=socket_class)
         try:
@@ -199,7 +199,7 @@ class BaseZMQ:
             raise
         endpoint = parse_endpoint(self.socket_address)
         if endpoint.transport is ZMQ_TRANSPORTS.IPC and node_type.lower() == "server":
-            self._ipc_file = _file_of(endpoint.path)
+            self._ipc_file = file_of(endpoint.path)
         self._release_if_lost()
 
     def _use_context(
@@ -219,7 +219,7 @@ class BaseZMQ:
             self._release.detach()
         own = self.context if self._owns_context else None
         self._release = weakref.finalize(
-            self, _close, os.getpid(), self.socket, self._ipc_file, own
+            self, close_lost, os.getpid(), self.socket, self._ipc_file, own
         )
         self._release.atexit = False  # pyzmq sees to that
 
@@ -229,7 +229,7 @@ class BaseZMQ:
             return
         self._exited = True
         self._leave()
-        _close_socket(self.socket, self._ipc_file)
+        close_socket(self.socket, self._ipc_file)
         self._ipc_file = None
         self._end_context()
 
@@ -360,37 +360,12 @@ def is_async(context: object) -> bool:
     return module is not None and isinstance(context, module.Context)
 
 
-def _close_socket(socket: zmq.Socket[Any] | None, ipc_file: tuple[Path, int] | None) -> None:
-    # While it still listens nobody takes the path, so nobody else's file can be met.
-    if ipc_file is not None and _file_of(ipc_file[0]) == ipc_file:
-        ipc_file[0].unlink(missing_ok=True)
-    if socket is not None and not socket.closed:
-        socket.close(0)
-
-
-def _close(
-    process: int,
-    socket: zmq.Socket[Any] | None,
-    ipc_file: tuple[Path, int] | None,
-    context: zmq.Context[Any] | None,
-) -> None:
-    """Close what a lost object has left. In any thread, wherever that is, so nothing waits here."""
-    if os.getpid() != process:
-        return  # a copy, made by a fork, of what is another process's
-    _close_socket(socket, ipc_file)
-    if context is not None:
-        # No threading.Thread: that takes locks, which the thread may hold that runs this.
-        with suppress(RuntimeError):  # no threads any more: the interpreter ends
-            start_new_thread(context.term, ())
-
-
 def _kind(value: object) -> str:
     return f"{type(value).__module__}.{type(value).__qualname__}"
 
 
 def _identity(id: str) -> bytes:
-    if not isinstance(id, str):
-        raise TypeError(f"id must be text, not {id!r:.80}")
+    checks.text(id, "id")
     identity = id.encode()
     if not 0 < len(identity) <= MAX_ID:
         raise ValueError(f"an id has 1 to {MAX_ID} bytes, {id!r:.80} has {len(identity)}")
@@ -434,10 +409,3 @@ def _bind_free_port(socket: zmq.Socket[Any]) -> str:
     raise zmq.ZMQError(
         zmq.EADDRINUSE, f"no free port from {TCP_PORTS.start} to {TCP_PORTS.stop - 1}"
     )
-
-
-def _file_of(path: Path) -> tuple[Path, int] | None:
-    try:
-        return path, path.stat().st_ino
-    except OSError:
-        return None
