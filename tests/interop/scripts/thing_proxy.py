@@ -45,6 +45,8 @@ def states():
 @check
 def errors():
     raised(ValueError, lambda: one.write_property("integration_time", 99))
+    raised(ValueError, lambda: one.write_property("serial", "S2"))
+    raised(AttributeError, lambda: one.read_multiple_properties(["mode", "nope"]))
 
 
 @check
