@@ -22,7 +22,7 @@ from transports.messages import (
     decode_request_header,
     encode_header,
 )
-from transports.serializers import JSON, TEXT
+from transports.serializers import JSON, LARGEST, TEXT
 
 
 class Caps(msgspec.Struct, frozen=True):
@@ -37,7 +37,7 @@ class Caps(msgspec.Struct, frozen=True):
     """
 
     header: int = 64 * 1024
-    message: int = 512 * 1024 * 1024
+    message: int = LARGEST
     queue: int = 10_000
     queue_per_client: int = 5_000
     queue_bytes: int = 1024 * 1024 * 1024

@@ -25,6 +25,8 @@ JSON = "application/json"
 MSGPACK = "application/msgpack"
 TEXT = "text/plain"
 NPY = "application/x-npy"
+LARGEST = 512 * 1024 * 1024
+"""Bytes of a message at most."""
 OCTETS = "application/octet-stream"
 
 Buffer = bytes | bytearray | memoryview
@@ -49,7 +51,8 @@ def encode_array(array: np.ndarray[Any, Any]) -> bytearray:
     """Encode an array as .npy, with one copy of its data.
 
     Raises:
-        SerializationError: The array holds Python objects, which only pickle could carry.
+        SerializationError: The array holds Python objects, which only pickle could carry; or a
+            mask, which .npy has no place for; or it is larger than a message may be.
         TypeError: Not an array.
     """
     import numpy as np
@@ -61,6 +64,15 @@ def encode_array(array: np.ndarray[Any, Any]) -> bytearray:
         raise SerializationError(
             f"an array of dtype {array.dtype} holds Python objects and can't travel as .npy; "
             "convert it to a numeric or fixed-width dtype"
+        )
+    if isinstance(array, np.ma.MaskedArray):
+        raise SerializationError(
+            "a masked array can't travel as .npy, its mask would be lost; send array.filled() or "
+            "its data and mask apart"
+        )
+    if array.nbytes > LARGEST:
+        raise SerializationError(
+            f"an array of {array.nbytes} bytes is too large; a message has {LARGEST} at most"
         )
     head = io.BytesIO()
     fortran = array.flags.f_contiguous and not array.flags.c_contiguous

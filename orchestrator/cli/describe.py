@@ -118,7 +118,7 @@ def _show_thing(worker: str, thing: dict[str, Any]) -> None:
 
 
 def _property(name: str, affordance: dict[str, Any]) -> list[Cell]:
-    access = "ro" if affordance.get("readOnly") else "rw"
+    access = "ro" if affordance.get("readOnly") else "wo" if affordance.get("writeOnly") else "rw"
     if affordance.get("observable"):
         access += ", observable"
     return [

@@ -176,6 +176,16 @@ def test_an_exception_is_described_as_on_the_wire() -> None:
     assert described["traceback"]
 
 
+def test_a_mask_is_not_lost_in_silence() -> None:
+    with pytest.raises(SerializationError, match="mask"):
+        encode_array(np.ma.array([1, 2], mask=[0, 1]))
+
+
+def test_an_array_that_no_message_can_hold_is_refused_before_it_is_copied() -> None:
+    with pytest.raises(SerializationError, match="10000000000 bytes"):
+        encode_array(np.broadcast_to(np.uint8(1), (100_000, 100_000)))
+
+
 def test_messagepack_keeps_bytes_nan_and_arrays() -> None:
     value = {"raw": b"\0\1", "nan": math.nan, "array": np.arange(3)}
     found = decode(encode(value, MSGPACK), MSGPACK)
