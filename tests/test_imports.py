@@ -15,7 +15,7 @@ ALLOWED = {
     "workers": {"transports", "workers"},
     "orchestrator": {"transports", "workers", "orchestrator"},
 }
-HOSTS_WORKERS = {"app.py", "control.py", "processes.py"}
+HOSTS_WORKERS = {"app.py", "check.py", "control.py", "processes.py"}
 
 
 def imported(path: Path) -> set[str]:

@@ -95,10 +95,10 @@ class Collector:
             ready = self._selector.select(self._timeout())
             self._shared.turn()
             for key, _ in ready:
-                if isinstance(key.data, StreamReader):
-                    size += self._read(key.data)
-                else:
+                if key.data is None:
                     self._read_messages()
+                elif key.data in self._readers:  # a message may just have ended it
+                    size += self._read(key.data)
             self._hand_over(size)
             if 0 < size < _LITTLE:
                 time.sleep(PAUSE)  # a reader that sleeps at each line makes each write dear
@@ -238,7 +238,7 @@ class Collector:
             self._shared.handed_over()
             return
         for record in records:
-            if record.incarnation:
+            if record.incarnation and record.logger != "":  # said by itself
                 key = record.worker, record.incarnation
                 tail = self._tails.get(key)
                 if tail is None:

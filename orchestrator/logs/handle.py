@@ -12,6 +12,7 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -28,6 +29,7 @@ prints waits for room, and its driver with it; a record waits for nothing."""
 GENEROUS = 16
 """Workers whose pipes are of these sizes; further ones have the system's. Who takes up a user's
 share of pipe memory, 64 MiB, makes all of this user's new pipes tiny."""
+_LAST_BREATH = 0.5  # seconds for a collector that closed its socket to end
 STUCK = 1.0
 """Seconds without a turn after which a collector with much to read is taken for stuck."""
 
@@ -335,6 +337,9 @@ class LogCollector:
             return
 
     def _kill(self) -> None:
+        # It may just be ending by itself, and how it ends is worth telling.
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(_LAST_BREATH)
         self._process.kill()
         self._process.wait()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from functools import partial
 
 import pytest
 
@@ -18,6 +19,9 @@ class Laser:
         while time.monotonic() < self.closing + 0.2:
             time.sleep(0.01)
         print("closed", flush=True)
+
+    def nothing(self):
+        pass
 
     def stray(self, how: str) -> int:
         if how == "own environment":
@@ -67,3 +71,24 @@ def test_strays_end_with_their_worker(worker: str, how: str, hangs: bool) -> Non
             client[worker].oneway("hang")  # for good: it has to be killed
         assert rig.orch("restart", worker).returncode == 0
         wait_until(lambda: not is_alive(stray))
+
+
+MANY = "rig: many\ndefaults: {max_restarts: 50 in 1min}\nworkers:\n" + "".join(
+    f'  w{number}: {{driver: "laser:Laser"}}\n' for number in range(8)
+)
+
+
+def test_the_log_survives_the_death_of_all_workers_at_once() -> None:
+    """Each death is recorded, by the collector that was there before."""
+    with running(MANY, {"laser": DRIVER}) as rig, rig.connected() as client:
+
+        def all_lived(lives: int) -> bool:
+            workers = client.status()["workers"]
+            return all((w["state"], w["restarts"]) == ("READY", lives) for w in workers)
+
+        for life in range(1, 5):
+            for worker in client.status()["workers"]:
+                os.kill(worker["pid"], signal.SIGKILL)
+            wait_until(partial(all_lived, life))
+        wait_until(lambda: len(list(client.logs(grep="restart in"))) == 8 * 4)
+        assert "log collector started again" not in rig.text
