@@ -173,6 +173,7 @@ class Supervisor:
         self._loop.flush(1.0)
 
     def _close(self) -> None:
+        self._processes.kill_all()  # none lives but after an error of our own
         self._record("info", f"rig {self._config.rig} is down", {})
         self._loop.close()
         records.reset()

@@ -94,8 +94,7 @@ def _signal_process(pid: int, how: str) -> None:
             below = descendants(pid)
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(pid, signal.SIGKILL)
-            os.kill(pid, signal.SIGKILL)
-            kill_each(below)
+            kill_each([pid, *below])
             return
         if how == "wake":
             os.kill(pid, signal.SIGCONT)
@@ -380,6 +379,11 @@ class Processes:
         """A worker takes too long: see that it doesn't wait for somebody to read its output."""
         if worker in self.handles:
             self._logs.unblock(worker, self.handles[worker][0])
+
+    def kill_all(self) -> None:
+        """Kill the workers that live, and all below them."""
+        for worker in list(self.handles):
+            self.signal(worker, "kill")
 
     def pid(self, worker: str) -> int | None:
         """Process id of a worker that lives."""

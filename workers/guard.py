@@ -82,7 +82,8 @@ def _write_stacks(number: int) -> None:
     while True:
         signal.sigwait({number})
         further = 0
-        while signal.sigtimedwait({number}, 0) is not None:
+        # the second follows the first, but not in the same instant
+        while signal.sigtimedwait({number}, 0 if further else 1) is not None:
             further += 1
         if further < 2:
             faulthandler.dump_traceback(file=2, all_threads=True)

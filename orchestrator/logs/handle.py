@@ -238,7 +238,7 @@ class LogCollector:
             Whether the collector was killed.
         """
         idle = 0.0 if self._closed else self._shared.since_turn()
-        if idle < STUCK or self.returncode is not None:
+        if idle < STUCK or self._verdict is not None or self.returncode is not None:
             return False
         ends = [end for end in self._read_ends if self._of(end, worker, incarnation)]
         if not any(end.stream.stream != "record" and _is_full(end.fd) for end in ends):

@@ -324,7 +324,7 @@ def test_interrupts_at_any_moment(rig: Rig, fake: FakeRig) -> None:
         signal.signal(signal.SIGALRM, before)
     assert strikes > 100
     assert len(lost) < strikes / 10
-    assert min(counts) > 50
+    assert min(counts) > 5
     assert rig.stage.move(x=2) == {"x": 2}
 
 
