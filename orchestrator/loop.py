@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, TypeVar
 
 import zmq
@@ -35,6 +36,7 @@ from orchestrator.effects import (
     WorkerReady,
     WorkerUnbuilt,
 )
+from orchestrator.lives import Exit
 from orchestrator.logs.handle import STUCK
 from orchestrator.outbox import Outbox
 from orchestrator.ports import Ports
@@ -50,6 +52,8 @@ LONGEST_POLL = 86_400.0
 """Seconds of one poll at most."""
 INSIST_AFTER = 0.25
 """Seconds in which a worker that can run Python code writes its stacks."""
+REASON_WITHIN = 0.25
+"""Seconds for what a worker sent at its end to come through."""
 PROBE = b"?"
 """First byte of a topic that is echoed: its subscriber knows then that its others are live."""
 
@@ -218,7 +222,15 @@ class Loop:
             # What the worker sent before it died has arrived: it is read first.
             while has_more(self._ports.back):
                 self._from_workers(now)
-            self._supervision.exited(worker, incarnation, exit_, now)
+            if exit_.unusable and not self._supervision.lives[worker].unbuilt:
+                # Arrived in this machine, but perhaps not yet in this process: its reason.
+                late = partial(self._exited, worker, incarnation, exit_)
+                self.call_later(REASON_WITHIN, late)
+            else:
+                self._supervision.exited(worker, incarnation, exit_, now)
+
+    def _exited(self, worker: str, incarnation: int, exit_: Exit) -> None:
+        self._supervision.exited(worker, incarnation, exit_, time.monotonic())
 
     def _poll_items(self) -> list[tuple[Any, int]]:
         if self._items_of == (self._processes.changes, self._watch_changes):
