@@ -26,6 +26,8 @@ ANSWER_QUEUE = 200
 """Answers that ZeroMQ keeps for a slow client before the outbox does."""
 EVENT_QUEUE = 1000
 """Messages that a slow subscriber may lag behind before it misses some."""
+PRESENCE = b"?"
+"""A topic that nothing is published under."""
 LINGER = 200
 """Milliseconds for last answers to leave when a socket is closed."""
 
@@ -72,6 +74,8 @@ class Ports:
         self.publisher.set(zmq.SNDHWM, EVENT_QUEUE)
         # What it sends is subscriptions, and one that is dropped is never asked for again.
         self.collector.set(zmq.SNDHWM, 0)
+        # One that is always there: by it a worker knows that the others have come as well.
+        self.collector.send(b"\x01" + PRESENCE)
 
     @property
     def _all(self) -> tuple[zmq.Socket[Any], ...]:

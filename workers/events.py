@@ -80,6 +80,14 @@ class EventPublisher:
             # a PUB socket drops where others would block
             frames.send(self._socket, [topic.encode(), b"", encode_header(header), payload, raw])
 
+    def await_subscriptions(self, seconds: float) -> None:
+        """Wait until the rig's subscriptions have come; there is always one.
+
+        So that a new life's first events reach those who subscribed in the life before.
+        """
+        zmq.zmq_poll([(self.fd, zmq.POLLIN)], int(seconds * 1000))
+        self.take_subscriptions()
+
     def take_subscriptions(self) -> None:
         """Take what subscribers asked for; to be called when `fd` is readable.
 

@@ -37,6 +37,10 @@ from workers.spec import WorkerSpec
 log = logging.getLogger("workers")
 
 
+SUBSCRIPTIONS_WITHIN = 0.2
+"""Seconds for the rig's subscriptions to come, which takes a thousandth of that."""
+
+
 class Server:
     """One incarnation of a worker, run by one thread.
 
@@ -119,6 +123,7 @@ class Server:
                 self._context, spec.link, spec.token, self._dispatcher, spec.worker, self._enter
             )
             self._lane.start()
+        self._events.await_subscriptions(SUBSCRIPTIONS_WITHIN)
         ready = Ready(concurrent=concurrent, capacity=CAPACITY if concurrent else 0)
         send_control(self._link, ready, msgspec.json.encode(hosted.description))
 
