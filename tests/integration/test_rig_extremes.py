@@ -114,8 +114,11 @@ def test_subscriptions_reach_a_worker_that_never_emits(rig: RunningRig) -> None:
 
 def test_stacks_of_a_busy_interpreter_do_not_crash_it(rig: RunningRig) -> None:
     """They are written at each timeout, while Python code runs."""
+    overran = 0
     with rig.connected() as client:
-        for _ in range(200):
-            with pytest.raises((errors.ExecutionTimeout, errors.InvocationTimeout)):
+        while overran < 150:
+            try:
                 client["device"].call("parse", 0.02, execution_timeout=0.01)
+            except (errors.ExecutionTimeout, errors.InvocationTimeout):
+                overran += 1
         assert client.status()["workers"][0]["restarts"] == 0
