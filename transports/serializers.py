@@ -28,6 +28,8 @@ NPY = "application/x-npy"
 LARGEST = 512 * 1024 * 1024
 """Bytes of a message at most."""
 OCTETS = "application/octet-stream"
+_SECOND = ";part=second"
+"""In the label of a raw frame: it is the second of a pair whose first is None, and not alone."""
 
 Buffer = bytes | bytearray | memoryview
 ARRAY_EXTENSION = 1  # MessagePack extension type of a numpy array, in .npy form
@@ -270,7 +272,8 @@ def split_result(value: Any) -> tuple[Buffer, str, Buffer, str]:
     """Spread a result over payload and raw frame.
 
     Bytes travel raw, a numpy array raw as .npy; a pair whose second element is either has its
-    first element in the payload; a SerializableData as it says; anything else is JSON.
+    first element in the payload; a SerializableData as it says; anything else is JSON. A payload
+    of null beside a raw frame is nothing, or the None of a pair: the raw frame's label tells.
 
     Returns:
         payload, its content type, raw frame, its content type
@@ -293,6 +296,8 @@ def split_result(value: Any) -> tuple[Buffer, str, Buffer, str]:
             raw, raw_type = bytes(body), OCTETS
         else:
             raw, raw_type = encode_array(body), NPY
+        if payload is None and body is not value:
+            raw_type += _SECOND
     if isinstance(payload, SerializableData):
         return payload.serialize(), payload.content_type or JSON, raw, raw_type
     return encode(payload, JSON), JSON, raw, raw_type
@@ -307,7 +312,8 @@ def join_result(
         SerializationError: A frame isn't what its content type says.
     """
     value = decode(payload, content_type)
-    if not len(raw) and raw_type != OCTETS:  # what an empty frame is labelled that is no value
+    kind, second, _ = (raw_type or "").partition(_SECOND)
+    if not len(raw) and kind != OCTETS:  # what an empty frame is labelled that is no value
         return value
-    body = decode_array(raw) if raw_type == NPY else bytes(raw)
-    return body if value is None else (value, body)
+    body = decode_array(raw) if kind == NPY else bytes(raw)
+    return body if value is None and not second else (value, body)

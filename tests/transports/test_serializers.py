@@ -236,6 +236,21 @@ def test_a_result_is_spread_over_two_frames_and_joined_again() -> None:
     np.testing.assert_array_equal(second, array)
 
 
+@pytest.mark.parametrize("raw", [b"", b"raw", bytearray(b"raw"), memoryview(b"raw")])
+def test_a_pair_of_nothing_and_bytes_stays_a_pair(raw: Any) -> None:
+    payload, _, frame, label = split_result((None, raw))
+    assert (payload, bytes(frame)) == (b"null", bytes(raw))  # as hololinked's clients expect it
+    assert join_result(*split_result((None, raw))) == (None, bytes(raw))
+    assert join_result(*split_result(raw)) == bytes(raw)
+    assert label != split_result(raw)[3]
+
+
+def test_a_pair_of_nothing_and_an_array_stays_a_pair() -> None:
+    first, second = join_result(*split_result((None, np.arange(3))))
+    assert first is None
+    np.testing.assert_array_equal(second, np.arange(3))
+
+
 def test_a_serializable_value_is_decoded_when_asked_for() -> None:
     assert SerializableData([1]).serialize() == b"[1]"
     assert SerializableData(b"[1]").deserialize() == [1]
