@@ -1,0 +1,35 @@
+"""How to repeat a failure: printed at the end of a run that had one."""
+
+from __future__ import annotations
+
+import random
+import shlex
+from typing import Any
+
+import pytest
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Choose the seed of all random tests here, so that it can be told."""
+    if config.option.hypothesis_seed is None:
+        given = getattr(config, "workerinput", {})
+        config.option.hypothesis_seed = given.get("seed") or random.SystemRandom().randrange(2**32)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Hand it on to the processes that run tests side by side."""
+    node.workerinput["seed"] = node.config.option.hypothesis_seed
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """Print the command that runs what failed once more, with the same random examples."""
+    reports = [each for kind in ("failed", "error") for each in terminalreporter.getreports(kind)]
+    failed = list(dict.fromkeys(each.nodeid for each in reports if hasattr(each, "nodeid")))
+    if failed:
+        seed = config.option.hypothesis_seed
+        terminalreporter.section("to repeat")
+        terminalreporter.line(f"scripts/test --hypothesis-seed={seed} {shlex.join(failed)}")
