@@ -25,7 +25,7 @@ import builtins
 from typing import Any
 
 from transports.exceptions import NOT_STARTED, UNKNOWN
-from transports.messages import EXECUTION, INVALID_MESSAGE, INVOCATION, TIMEOUT
+from transports.headers import EXECUTION, INVALID_MESSAGE, INVOCATION, TIMEOUT
 
 
 class OrchError(Exception):

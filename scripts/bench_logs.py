@@ -22,12 +22,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from orchestrator import connect
-from orchestrator.logs.chain import Chain, Keep
-from orchestrator.logs.handle import LogCollector
-from orchestrator.logs.lookup import Query
-from orchestrator.logs.query import Logs
-from orchestrator.logs.records import Record
-from orchestrator.logs.segments import Run
+from orchestrator.logs.collect.handle import LogCollector
+from orchestrator.logs.read.lookup import Query
+from orchestrator.logs.read.query import Logs
+from orchestrator.logs.store.chain import Chain, Keep
+from orchestrator.logs.store.records import Record
+from orchestrator.logs.store.segments import Run
 
 ROOT = Path(__file__).resolve().parent.parent
 COUNT = 200_000
@@ -40,7 +40,7 @@ import structlog
 """
 OURS = """
 sys.path.insert(0, sys.argv[2])
-from workers import records
+from workers.output import records
 records.configure(int(sys.argv[1]), worker="stage", incarnation=1, level="info")
 """
 THEIRS = """

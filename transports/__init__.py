@@ -10,17 +10,17 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from transports.async_client import AsyncZMQClient
-    from transports.base_server import BaseZMQServer
-    from transports.client import BaseZMQClient, SyncZMQClient
     from transports.headers import ZMQ_TRANSPORTS
-    from transports.messages import EventMessage, RequestMessage, ResponseMessage
-    from transports.pool import MessageMappedZMQClientPool
-    from transports.pubsub import AsyncEventConsumer, EventConsumer, EventPublisher
+    from transports.hololinked.async_client import AsyncZMQClient
+    from transports.hololinked.base_server import BaseZMQServer
+    from transports.hololinked.client import BaseZMQClient, SyncZMQClient
+    from transports.hololinked.messages import EventMessage, RequestMessage, ResponseMessage
+    from transports.hololinked.pool import MessageMappedZMQClientPool
+    from transports.hololinked.pubsub import AsyncEventConsumer, EventConsumer, EventPublisher
+    from transports.hololinked.server import AsyncZMQServer
+    from transports.hololinked.server_pool import ZMQServerPool
+    from transports.hololinked.sockets import BaseAsyncZMQ, BaseSyncZMQ, BaseZMQ
     from transports.serializers import PreserializedData, SerializableData
-    from transports.server import AsyncZMQServer
-    from transports.server_pool import ZMQServerPool
-    from transports.sockets import BaseAsyncZMQ, BaseSyncZMQ, BaseZMQ
 
 __all__ = [
     "ZMQ_TRANSPORTS",
@@ -45,17 +45,17 @@ __all__ = [
 ]
 
 _HOMES = {
-    "async_client": ("AsyncZMQClient",),
-    "base_server": ("BaseZMQServer",),
-    "client": ("BaseZMQClient", "SyncZMQClient"),
+    "hololinked.async_client": ("AsyncZMQClient",),
+    "hololinked.base_server": ("BaseZMQServer",),
+    "hololinked.client": ("BaseZMQClient", "SyncZMQClient"),
     "headers": ("ZMQ_TRANSPORTS",),
-    "messages": ("EventMessage", "RequestMessage", "ResponseMessage"),
-    "pool": ("MessageMappedZMQClientPool",),
-    "pubsub": ("AsyncEventConsumer", "EventConsumer", "EventPublisher"),
+    "hololinked.messages": ("EventMessage", "RequestMessage", "ResponseMessage"),
+    "hololinked.pool": ("MessageMappedZMQClientPool",),
+    "hololinked.pubsub": ("AsyncEventConsumer", "EventConsumer", "EventPublisher"),
     "serializers": ("PreserializedData", "SerializableData"),
-    "server": ("AsyncZMQServer",),
-    "server_pool": ("ZMQServerPool",),
-    "sockets": ("BaseAsyncZMQ", "BaseSyncZMQ", "BaseZMQ"),
+    "hololinked.server": ("AsyncZMQServer",),
+    "hololinked.server_pool": ("ZMQServerPool",),
+    "hololinked.sockets": ("BaseAsyncZMQ", "BaseSyncZMQ", "BaseZMQ"),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 

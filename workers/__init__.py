@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from workers.markers import BoundEvent, Event, action, prop
+from workers.driver.markers import BoundEvent, Event, action, prop
 
 if TYPE_CHECKING:
+    from workers.process.thread import WorkerThread
     from workers.spec import WorkerSpec
-    from workers.thread import WorkerThread
 
 __all__ = [
     "BoundEvent",
@@ -23,7 +23,7 @@ __all__ = [
     "prop",
 ]
 
-_LAZY = {"WorkerSpec": "spec", "WorkerThread": "thread"}
+_LAZY = {"WorkerSpec": "spec", "WorkerThread": "process.thread"}
 
 
 def __getattr__(name: str) -> Any:

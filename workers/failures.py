@@ -9,9 +9,11 @@ from types import TracebackType
 from transports.exceptions import FAILED, NOT_STARTED, describe_exception, exception_payload
 from transports.exceptions import refusal_payload as _refusal
 
+_HERE = Path(__file__).parent
 _RUNTIME = (
-    str(Path(__file__).parent),
-    str(Path(__file__).parent.parent / "transports"),
+    str(_HERE),
+    *(str(_HERE / room) for room in ("driver", "serving", "process", "output")),
+    str(_HERE.parent / "transports"),
 )
 _CARRIERS = ("asyncio", "concurrent", "importlib")
 """Packages of the standard library by which the runtime calls a driver."""

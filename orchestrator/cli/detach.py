@@ -13,7 +13,7 @@ from orchestrator.cli.failures import CommandError, Exit, print_out, say, saying
 from orchestrator.cli.workers import show_workers
 
 if TYPE_CHECKING:
-    from orchestrator.config import RigConfig
+    from orchestrator.config.loader import RigConfig
 
 UP_WITHIN = 60.0
 """Seconds to wait for all workers; the rig goes on if some of them take longer."""
@@ -106,7 +106,7 @@ def _tail(log: Path) -> list[str]:
 def _refuse_second(rig: str) -> None:
     """Tell of a rig that runs before anything is written over its output."""
     from orchestrator.errors import AlreadyRunning, RigNotReachable
-    from orchestrator.runtime import read_state, running_rigs
+    from orchestrator.runtime.folder import read_state, running_rigs
 
     try:
         pid = read_state(rig).pid if rig in running_rigs() else None
@@ -121,7 +121,7 @@ def _refuse_second(rig: str) -> None:
 
 
 def _log_file(rig: str) -> Path:
-    from orchestrator.runtime import state_dir
+    from orchestrator.runtime.folder import state_dir
 
     file = state_dir() / rig / "run.log"
     try:

@@ -150,7 +150,7 @@ def print_error(text: str) -> None:
 
     Where stderr can't be written, nobody can be told, and the exit status has to do.
     """
-    from orchestrator.logs.display import wants_colour
+    from orchestrator.logs.show.display import wants_colour
 
     try:
         click.echo(text, err=True, color=wants_colour(sys.stderr, os.environ))
@@ -165,7 +165,7 @@ def print_out(text: str) -> None:
         SystemExit: Nobody reads it any more.
         CommandError: It can't be written.
     """
-    from orchestrator.logs.display import wants_colour
+    from orchestrator.logs.show.display import wants_colour
 
     stream = sys.stdout
     with writing():
@@ -288,7 +288,7 @@ def _notes(error: BaseException) -> list[str]:
 
 
 def _safe(text: str) -> str:
-    from orchestrator.logs.display import escape
+    from orchestrator.logs.show.display import escape
 
     return escape(text)
 

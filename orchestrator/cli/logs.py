@@ -16,8 +16,8 @@ from orchestrator.cli.options import NumbersCommand, chosen_rig, read_optional_t
 from orchestrator.cli.stores import list_runs, say_damage, store_of, tidy
 
 if TYPE_CHECKING:
-    from orchestrator.logs.lookup import Entry, Query
-    from orchestrator.logs.query import Logs
+    from orchestrator.logs.read.lookup import Entry, Query
+    from orchestrator.logs.read.query import Logs
 
 STYLES = ("short", "full", "json", "cat")
 FOLLOWED = 10
@@ -40,19 +40,19 @@ def _parsed(parse: Callable[[str], Any]) -> Callable[[click.Context, click.Param
 
 
 def _levels(text: str) -> tuple[int, int]:
-    from orchestrator.logs.times import parse_levels
+    from orchestrator.logs.read.times import parse_levels
 
     return parse_levels(text)
 
 
 def _grep(text: str) -> Any:
-    from orchestrator.logs.times import parse_grep
+    from orchestrator.logs.read.times import parse_grep
 
     return parse_grep(text)
 
 
 def _cursor(text: str) -> Any:
-    from orchestrator.logs.lookup import Cursor
+    from orchestrator.logs.read.lookup import Cursor
 
     return Cursor.parse(text)
 
@@ -195,7 +195,7 @@ def logs(ctx: click.Context, /, **options: Any) -> int:
             vacuum_time=chosen.vacuum_time,
             disk_usage=chosen.disk_usage,
         )
-    from orchestrator.logs.query import Logs
+    from orchestrator.logs.read.query import Logs
 
     found = Logs(folder, say_damage)
     if chosen.list_runs:
@@ -232,8 +232,8 @@ class Chosen:
 
 
 def _query(found: Logs, chosen: Chosen) -> Query:
-    from orchestrator.logs.lookup import Query
-    from orchestrator.logs.times import parse_time
+    from orchestrator.logs.read.lookup import Query
+    from orchestrator.logs.read.times import parse_time
 
     times: dict[str, float | None] = {"since": None, "until": None}
     now = time.time()
@@ -271,8 +271,8 @@ def _run_number(found: Logs, wanted: int) -> int:
 
 def _show(found: Logs, chosen: Chosen) -> int:
     from orchestrator.cli.pager import output
-    from orchestrator.logs.display import wants_colour
-    from orchestrator.logs.show import Printer
+    from orchestrator.logs.show.display import wants_colour
+    from orchestrator.logs.show.lines import Printer
 
     if chosen.follow and chosen.reverse:
         raise CommandError("--follow and --reverse exclude each other", Exit.USAGE)
@@ -305,8 +305,8 @@ def _check_workers(found: Logs, names: tuple[str, ...]) -> None:
     missing = [name for name in names if name not in known]
     if not missing:
         return
-    from orchestrator.config import load
-    from orchestrator.problems import ConfigError
+    from orchestrator.config.loader import load
+    from orchestrator.config.problems import ConfigError
     from orchestrator.words import quoted
 
     runs = found.runs()

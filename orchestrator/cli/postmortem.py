@@ -36,8 +36,8 @@ def postmortem(worker: str | None, output: Path | None) -> int:
     name in a value or an argument, and credentials in URLs. Nothing else is masked: not a secret
     by another name, and nothing in logs and output. Read it before you send it.
     """
-    from orchestrator.logs.postmortem import write_postmortem
-    from orchestrator.logs.query import Logs
+    from orchestrator.logs.read.query import Logs
+    from orchestrator.logs.show.postmortem import write_postmortem
     from orchestrator.words import did_you_mean, quoted
 
     folder = store_of(chosen_rig())

@@ -12,8 +12,8 @@ from orchestrator.cli.options import chosen_rig
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from orchestrator.config import RigConfig
-    from orchestrator.problems import Problem
+    from orchestrator.config.loader import RigConfig
+    from orchestrator.config.problems import Problem
 
 _config = click.argument("config", metavar="CONFIG")
 
@@ -42,7 +42,7 @@ def check(config: str) -> None:
     Each driver is imported too, in a process that is thrown away.
     """
     loaded = _load(config)
-    from orchestrator.check import check as check_drivers
+    from orchestrator.check.drivers import check as check_drivers
 
     problems = check_drivers(loaded)
     if problems:
@@ -54,8 +54,8 @@ def check(config: str) -> None:
 def _load(config: str, consequence: str = "") -> RigConfig:
     if chosen_rig() is not None:
         raise click.UsageError("--rig doesn't go with this command: the config has the rig's id")
-    from orchestrator.config import load
-    from orchestrator.problems import ConfigError
+    from orchestrator.config.loader import load
+    from orchestrator.config.problems import ConfigError
 
     try:
         return load(config)
@@ -75,8 +75,8 @@ def _refusal(config: str, problems: Iterable[Problem], consequence: str = "") ->
 def _run_here(config: RigConfig, given: str) -> int:
     import faulthandler
 
-    from orchestrator.app import Supervisor
-    from orchestrator.runtime import RigFolder
+    from orchestrator.rig.supervisor import Supervisor
+    from orchestrator.runtime.folder import RigFolder
     from transports.errors import AddressError
 
     # A driver in a thread may crash this process. The descriptor: `sys.stderr` is replaced.
@@ -104,7 +104,7 @@ def _of_logs(error: OSError) -> str | None:
     """What to do where the folder of the logs can't be made or used; None for another error."""
     from pathlib import Path
 
-    from orchestrator.runtime import state_dir
+    from orchestrator.runtime.folder import state_dir
 
     if not isinstance(error.filename, str):
         return None
@@ -119,7 +119,7 @@ def _of_logs(error: OSError) -> str | None:
 
 def _listen_place(given: str, config: RigConfig, message: str) -> str:
     """Where the config asks for the address that couldn't be had: `file:line:column: `."""
-    from orchestrator.config_yaml import parse, read
+    from orchestrator.config.yaml import parse, read
 
     for index, item in enumerate(config.listen):
         if any(address in message for address in _addresses(item)):

@@ -42,7 +42,7 @@ def to_json(value: Any, *, indent: int = 0) -> str:
     """
     import msgspec
 
-    from orchestrator.logs.display import escape_json
+    from orchestrator.logs.show.display import escape_json
 
     encoded = msgspec.json.encode(value, enc_hook=_plain)
     if indent:
@@ -81,7 +81,7 @@ def to_line(value: Any) -> str:
 
 def safe(text: str) -> str:
     """A text in which a terminal finds nothing to obey."""
-    from orchestrator.logs.display import escape
+    from orchestrator.logs.show.display import escape
 
     return escape(text)
 
@@ -125,7 +125,7 @@ def _print_rich(
     from rich.table import Table
     from rich.text import Text
 
-    from orchestrator.logs.display import wants_colour
+    from orchestrator.logs.show.display import wants_colour
 
     columns = list(zip(headers, *([cell[0] for cell in row] for row in rows), strict=True))
     needed = sum(max(map(len, column)) + 2 for column in columns[:-1]) + len(headers[-1])

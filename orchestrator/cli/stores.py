@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from orchestrator.cli.failures import CommandError, Exit, print_out, say
 
 if TYPE_CHECKING:
-    from orchestrator.logs.query import Logs
+    from orchestrator.logs.read.query import Logs
 
 
 def store_of(rig: str | None) -> Path:
@@ -18,7 +18,7 @@ def store_of(rig: str | None) -> Path:
     Raises:
         CommandError: There are none, or several to choose from.
     """
-    from orchestrator.runtime import RIG_ID, state_dir
+    from orchestrator.runtime.folder import RIG_ID, state_dir
 
     name = rig or os.environ.get("ORCH_RIG") or None
     base = state_dir()
@@ -47,7 +47,7 @@ def store_of(rig: str | None) -> Path:
 def _at_address(address: str) -> str:
     """The rig of this machine and user that listens at an address."""
     from orchestrator.errors import RigNotReachable
-    from orchestrator.runtime import find_rig, read_state
+    from orchestrator.runtime.folder import find_rig, read_state
 
     wanted = find_rig(address).address
     for rig in running():
@@ -66,7 +66,7 @@ def _at_address(address: str) -> str:
 def running() -> list[str]:
     """Ids of the rigs that run here, as far as can be told."""
     from orchestrator.errors import RigNotReachable
-    from orchestrator.runtime import running_rigs
+    from orchestrator.runtime.folder import running_rigs
 
     try:
         return running_rigs()
@@ -100,8 +100,8 @@ def tidy(
 ) -> int:
     """Remove what is too much or too old, and tell how much there is."""
     from orchestrator.cli.show import size
-    from orchestrator.logs.chain import remove_old
-    from orchestrator.logs.segments import list_segments, segment_size
+    from orchestrator.logs.store.chain import remove_old
+    from orchestrator.logs.store.segments import list_segments, segment_size
 
     try:
         if vacuum_size is not None or vacuum_time is not None:
@@ -124,7 +124,7 @@ def tidy(
 def list_runs(found: Logs, *, utc: bool, as_json: bool) -> int:
     """Print the runs, as a table or as one JSON object a line."""
     from orchestrator.cli.show import print_table, to_json
-    from orchestrator.logs.show import run_facts, run_rows
+    from orchestrator.logs.show.lines import run_facts, run_rows
 
     runs = [(run, None if run.ended else found.last_time(run)) for run in found.runs()]
     is_running = found.folder.parent.name in running()

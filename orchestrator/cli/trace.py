@@ -24,9 +24,9 @@ def trace(request: str, utc: bool, no_pager: bool) -> int:
     did is recorded at level debug only.
     """
     from orchestrator.cli.pager import output
-    from orchestrator.logs.display import wants_colour
-    from orchestrator.logs.query import Logs
-    from orchestrator.logs.trace import AmbiguousRequest, find_trace, trace_lines
+    from orchestrator.logs.read.query import Logs
+    from orchestrator.logs.show.display import wants_colour
+    from orchestrator.logs.show.trace import AmbiguousRequest, find_trace, trace_lines
     from orchestrator.words import quoted
 
     folder = store_of(chosen_rig())

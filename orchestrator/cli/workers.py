@@ -173,7 +173,7 @@ def log_level(name: str, level: str) -> None:
 def down() -> int:
     """Stop the rig and wait until it is gone."""
     from orchestrator.errors import RigLost
-    from orchestrator.runtime import find_rig
+    from orchestrator.runtime.folder import find_rig
 
     address = find_rig(chosen_rig()).address
     with open_rig() as rig:

@@ -19,7 +19,7 @@ from orchestrator.client.session import EVENT, Session
 from orchestrator.errors import OrchError
 
 if TYPE_CHECKING:
-    from orchestrator.logs.api import LogView
+    from orchestrator.logs.read.api import LogView
 
 
 class aconnect:
@@ -107,7 +107,7 @@ class AsyncRig:
 
         Arguments and errors are those of `Rig.logs`.
         """
-        from orchestrator.logs import api
+        from orchestrator.logs.read import api
 
         return api.select(api.rig_folder(self.id), **asked)
 

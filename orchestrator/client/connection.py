@@ -19,6 +19,8 @@ from typing import Any
 
 import zmq
 
+from orchestrator.client.channel import Line
+from orchestrator.client.completer import WATCH, Pump
 from orchestrator.client.exchange import (
     Exchange,
     Leader,
@@ -26,10 +28,8 @@ from orchestrator.client.exchange import (
     compose,
     compose_handshake,
 )
-from orchestrator.client.line import Line
-from orchestrator.client.pump import WATCH, Pump
 from orchestrator.errors import OrchError, RigNotReachable
-from transports.messages import Operation
+from transports.headers import Operation
 
 CONNECT_TIMEOUT = 2.0
 FORKED = (

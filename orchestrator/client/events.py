@@ -16,12 +16,12 @@ from zmq.backend import zmq_poll
 
 from orchestrator.client.connection import FORKED
 from orchestrator.client.exchange import check_seconds
-from orchestrator.client.inbox import Inbox, own_memory
-from orchestrator.client.presence import INTERVAL, UNANSWERED
+from orchestrator.client.framing import Inbox, own_memory
+from orchestrator.client.liveness import INTERVAL, UNANSWERED
 from orchestrator.client.wakeup import Wakeup
 from orchestrator.errors import RigLost, RigNotReachable
 from transports.errors import SerializationError
-from transports.messages import EVENTS_PER_LIFE, FRAMES, decode_event_header, read_event_id
+from transports.headers import EVENTS_PER_LIFE, FRAMES, decode_event_header, read_event_id
 from transports.serializers import Buffer, join_result
 
 _IN = int(zmq.POLLIN)

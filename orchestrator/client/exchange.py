@@ -15,7 +15,7 @@ import zmq
 from orchestrator.errors import OrchError, error_from_response
 from transports.errors import SerializationError
 from transports.frames import COPY_THRESHOLD
-from transports.messages import (
+from transports.headers import (
     HANDSHAKE,
     OPERATION,
     REPLY,

@@ -10,10 +10,10 @@ from orchestrator.client.connection import CONNECT_TIMEOUT, Connection
 from orchestrator.client.session import Recipe, Session, T
 from orchestrator.client.worker import Worker, run
 from orchestrator.errors import OrchError, RigNotReachable
-from orchestrator.runtime import find_rig
+from orchestrator.runtime.folder import find_rig
 
 if TYPE_CHECKING:
-    from orchestrator.logs.api import LogView
+    from orchestrator.logs.read.api import LogView
 
 
 class _Closable(Protocol):
@@ -97,7 +97,7 @@ class Rig:
         """The rig's log as record objects, when it runs on this machine.
 
         Args:
-            asked: As for `orchestrator.logs.api.select`: `worker`, `level`, `since`, `until`,
+            asked: As for `orchestrator.logs.read.api.select`: `worker`, `level`, `since`, `until`,
                 `grep`, `request`, `member`, `run`, `last`, `follow`.
 
         Raises:
@@ -105,7 +105,7 @@ class Rig:
             ValueError: A time, level or expression is none.
             TypeError: One of them is of a type that can't be one.
         """
-        from orchestrator.logs import api
+        from orchestrator.logs.read import api
 
         return api.select(api.rig_folder(self.id), **asked)
 

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from orchestrator.client.connection import Connection
 from orchestrator.client.exchange import Exchange, Timeout, call_arguments, goes_raw
-from orchestrator.runtime import Found
+from orchestrator.runtime.folder import Found
 from orchestrator.words import did_you_mean
 from transports.endpoints import Endpoint, parse_endpoint
 from transports.errors import AddressError
-from transports.messages import ZMQ_TRANSPORTS, Operation
+from transports.headers import ZMQ_TRANSPORTS, Operation
 
 if TYPE_CHECKING:
     import asyncio

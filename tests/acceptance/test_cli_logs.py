@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.logs.records import Record
+from orchestrator.logs.store.records import Record
 from tests.acceptance.cli_kit import Done, Terminal, begin, environment, on_terminal, orch
-from tests.orchestrator.log_kit import NOW, chain, fill, record, run
+from tests.logs.log_kit import NOW, chain, fill, record, run
 from tests.rigs import RunningRig, running
 
 TALKER = '''

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.cli_kit import ROOT, environment
-from tests.orchestrator.log_kit import NOW, fill, record
+from tests.logs.log_kit import NOW, fill, record
 from tests.rigs import RunningRig
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from orchestrator.logs.chain import Keep
+from orchestrator.logs.store.chain import Keep
 from tests.acceptance.cli_kit import begin, environment, orch
-from tests.orchestrator.log_kit import NOW, chain, fill, record
+from tests.logs.log_kit import NOW, chain, fill, record
 
 
 def test_old_logs_are_removed_on_demand(tmp_path: Path) -> None:

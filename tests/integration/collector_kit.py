@@ -13,9 +13,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from orchestrator.logs.handle import LogCollector, Streams
-from orchestrator.logs.lookup import Entry, Query
-from orchestrator.logs.query import Logs
+from orchestrator.logs.collect.handle import LogCollector, Streams
+from orchestrator.logs.read.lookup import Entry, Query
+from orchestrator.logs.read.query import Logs
 
 PATIENCE = 30.0
 PREFACE = "import os, signal, sys\nfd = int(sys.argv[1])\n"

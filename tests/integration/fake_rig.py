@@ -13,7 +13,7 @@ import zmq
 
 from orchestrator.client.wakeup import Wakeup
 from transports.exceptions import exception_payload, refusal_payload
-from transports.messages import (
+from transports.headers import (
     ERROR,
     EVENT,
     FRAMES,

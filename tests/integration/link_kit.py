@@ -17,8 +17,7 @@ import multiprocess
 import zmq
 from multiprocess import reduction
 
-from transports.link import CONTROL, Failed, LaneOpen, Ready, Stop, decode_control, encode_control
-from transports.messages import (
+from transports.headers import (
     OPERATION,
     RequestHeader,
     ResponseHeader,
@@ -26,8 +25,9 @@ from transports.messages import (
     decode_response_header,
     encode_header,
 )
+from transports.link import CONTROL, Failed, LaneOpen, Ready, Stop, decode_control, encode_control
 from transports.serializers import JSON, TEXT, Buffer, decode, join_result
-from workers import bootstrap, child
+from workers.process import bootstrap, child
 from workers.spec import WorkerSpec
 
 DRIVERS = str(Path(__file__).parent / "drivers")

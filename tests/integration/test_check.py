@@ -14,9 +14,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-import orchestrator.probe
-from orchestrator.check import check
-from orchestrator.config import load
+import orchestrator.check.probe
+from orchestrator.check.drivers import check
+from orchestrator.config.loader import load
 
 CAMERA = """\
 import sys
@@ -96,8 +96,8 @@ def test_drivers_that_fit_are_no_problem(tmp_path: Path) -> None:
   thread: {driver: "camera:Camera", args: [1], transport: inproc}
   in_c: {driver: "builtins:dict", kwargs: {a: 1}}
   installed: {driver: "workers.errors:nothing"}
-""".replace("workers.errors:nothing", "orchestrator.config:load").replace(
-            'config:load"', 'config:load", args: [x]'
+""".replace("workers.errors:nothing", "orchestrator.config.loader:load").replace(
+            'loader:load"', 'loader:load", args: [x]'
         ),
     )
 
@@ -272,7 +272,7 @@ def test_an_interpreter_that_is_none_is_told(tmp_path: Path) -> None:
 
 
 def test_the_probe_is_readable_by_python_3_8() -> None:
-    source = Path(orchestrator.probe.__file__).read_text()
+    source = Path(orchestrator.check.probe.__file__).read_text()
     tree = ast.parse(source, feature_version=(3, 8))
     imported = {
         alias.name.partition(".")[0]
@@ -341,13 +341,14 @@ def test_an_interrupted_check_leaves_nothing(tmp_path: Path, number: signal.Sign
     os.mkfifo(pids)
     file = lab(tmp_path, "  a: {driver: 'hangs:f'}\n", hangs=hangs)
     code = (
-        "import sys; from orchestrator.check import check; from orchestrator.config import load;"
+        "import sys; from orchestrator.check.drivers import check; "
+        "from orchestrator.config.loader import load;"
         "check(load(sys.argv[1]))"
     )
     with subprocess.Popen(
         [sys.executable, "-c", code, str(file)],
         stderr=subprocess.DEVNULL,
-        cwd=Path(orchestrator.probe.__file__).parents[1],
+        cwd=Path(orchestrator.check.probe.__file__).parents[1],
     ) as checking:
         probe = int(pids.read_text())  # waits until the driver writes it
         started = time.monotonic()
@@ -361,7 +362,7 @@ def test_as_many_run_at_a_time_as_there_are_processors(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each of two drivers waits for the other, so both must be running; a third comes after."""
-    monkeypatch.setattr("orchestrator.check._processors", lambda: 2)
+    monkeypatch.setattr("orchestrator.check.drivers._processors", lambda: 2)
     meets = (
         "import os\nhere, there = os.environ['HERE'], os.environ['THERE']\n"
         "os.mkfifo(here)\n"

@@ -15,9 +15,9 @@ import pytest
 from orchestrator import aconnect, connect, errors
 from orchestrator.client import Rig
 from orchestrator.client.connection import Connection
-from orchestrator.runtime import RigFolder, RigState
+from orchestrator.runtime.folder import RigFolder, RigState
 from tests.integration.fake_rig import RIG, FakeRig
-from transports.messages import Operation
+from transports.headers import Operation
 
 
 @pytest.fixture

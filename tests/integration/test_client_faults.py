@@ -16,10 +16,11 @@ from typing import Any
 import pytest
 
 from orchestrator import connect, errors
-from orchestrator.client import Rig, presence
+from orchestrator.client import Rig
+from orchestrator.client import liveness as presence
 from orchestrator.client.connection import Connection
 from tests.integration.fake_rig import FakeRig
-from transports.messages import Operation
+from transports.headers import Operation
 
 EPSILON = 1.0
 """Seconds that a busy machine may add to a bound."""

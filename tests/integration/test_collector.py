@@ -15,16 +15,16 @@ from pathlib import Path
 import pytest
 import structlog
 
-from orchestrator.logs import collector, control
-from orchestrator.logs.chain import Keep
-from orchestrator.logs.handle import LogCollector
-from orchestrator.logs.lines import MAX_LINE
-from orchestrator.logs.lookup import Query
-from orchestrator.logs.query import Logs
-from orchestrator.logs.screen import Screen as StderrThread
-from orchestrator.logs.segments import Run
-from orchestrator.logs.shared import Shared
-from orchestrator.logs.store import Store
+from orchestrator.logs.collect import collector, control
+from orchestrator.logs.collect.handle import LogCollector
+from orchestrator.logs.collect.line_splitter import MAX_LINE
+from orchestrator.logs.collect.screen import Screen as StderrThread
+from orchestrator.logs.read.lookup import Query
+from orchestrator.logs.read.query import Logs
+from orchestrator.logs.store.chain import Keep
+from orchestrator.logs.store.segments import Run
+from orchestrator.logs.store.shared import Shared
+from orchestrator.logs.store.store import Store
 from tests.integration.collector_kit import (
     PATIENCE,
     PYTHONPATH,
@@ -38,7 +38,8 @@ from tests.integration.collector_kit import (
     worker,
     write_all,
 )
-from workers import record_pipe, records
+from workers.output import pipes as record_pipe
+from workers.output import records
 
 
 @pytest.fixture
@@ -63,7 +64,7 @@ def test_what_a_killed_process_wrote_last_is_stored(rig: Rig):
         rig,
         "os.write(1, b'one\\ntorn')\n"
         "os.write(2, b'trouble\\n')\n"
-        "from workers import records; import structlog\n"
+        "from workers.output import records; import structlog\n"
         "records.configure(fd, worker='stage', incarnation=1, level='info')\n"
         "structlog.get_logger('drv').error('last words', axis=1)\n"
         "os.kill(os.getpid(), signal.SIGKILL)",
@@ -155,7 +156,7 @@ def test_the_workers_records_fit_the_collectors_lines(rig: Rig):
     assert record_pipe.MAX_RECORD < MAX_LINE
     run(
         rig,
-        "from workers import records; import structlog\n"
+        "from workers.output import records; import structlog\n"
         "records.configure(fd, worker='stage', incarnation=1, level='info')\n"
         "structlog.get_logger().info('x' * 1_000_000)",
     )
@@ -257,7 +258,7 @@ def test_a_collector_outlives_a_killed_supervisor_no_longer_than_its_streams(tmp
     code = f"""
 import os, signal
 from pathlib import Path
-from orchestrator.logs.handle import LogCollector
+from orchestrator.logs.collect.handle import LogCollector
 collector = LogCollector.start(Path({str(tmp_path)!r}), rig="bench")
 streams = collector.open_streams("stage", 1)
 os.write(streams.stdout, b"to the end")
@@ -484,7 +485,7 @@ def test_a_collector_that_takes_no_streams_is_killed_and_replaced(rig: Rig):
 
 
 def test_the_collector_starts_with_few_modules():
-    code = "import sys, orchestrator.logs.collector; print(*sys.modules)"
+    code = "import sys, orchestrator.logs.collect.collector; print(*sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", code],
         capture_output=True,

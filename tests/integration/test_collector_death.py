@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.logs import handle
-from orchestrator.logs.lookup import Entry
+from orchestrator.logs.collect import handle
+from orchestrator.logs.read.lookup import Entry
 from tests.integration.collector_kit import (
     PATIENCE,
     Rig,
@@ -25,7 +25,8 @@ from tests.integration.collector_kit import (
 
 SERVANT = """
 import ctypes
-from workers import output, records
+from workers.output import records
+from workers.output import streams as output
 output.flush_by_line()
 records.configure(fd, worker='stage', incarnation=1, level='info')
 libc = ctypes.CDLL(None)

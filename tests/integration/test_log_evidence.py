@@ -91,7 +91,7 @@ def collector_of(rig: RunningRig) -> int:
     (found,) = [
         int(child)
         for child in children
-        if b"orchestrator.logs.collector" in Path(f"/proc/{child}/cmdline").read_bytes()
+        if b"orchestrator.logs.collect.collector" in Path(f"/proc/{child}/cmdline").read_bytes()
     ]
     return found
 

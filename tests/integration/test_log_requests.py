@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from orchestrator.logs.api import select
-from orchestrator.logs.lookup import Entry
+from orchestrator.logs.read.api import select
+from orchestrator.logs.read.lookup import Entry
 from tests.rigs import RunningRig, running, wait_until
 
 CALLS = 1000

@@ -21,12 +21,8 @@ import zmq
 
 from orchestrator import errors
 from tests.rigs import RunningRig, is_alive, running, wait_until
-from transports.messages import (
-    INVALID_MESSAGE,
-    RequestMessage,
-    ResponseMessage,
-    execution_context,
-)
+from transports.headers import INVALID_MESSAGE, execution_context
+from transports.hololinked.messages import RequestMessage, ResponseMessage
 
 NASTY = """
 import ctypes, os, signal, subprocess, sys, threading

@@ -14,7 +14,8 @@ import zmq
 
 from tests.rigs import RunningRig, running, wait_until
 from transports import SyncZMQClient
-from transports.messages import RequestMessage, ResponseMessage, execution_context
+from transports.headers import execution_context
+from transports.hololinked.messages import RequestMessage, ResponseMessage
 from transports.serializers import SerializableData
 
 DRIVER = """

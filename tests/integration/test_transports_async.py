@@ -22,7 +22,7 @@ from tests.integration.transports_kit import (
 )
 from transports import AsyncZMQClient, AsyncZMQServer, MessageMappedZMQClientPool, SyncZMQClient
 from transports.errors import BreakLoop
-from transports.messages import execution_context
+from transports.headers import execution_context
 from transports.serializers import PreserializedData
 
 

@@ -23,7 +23,8 @@ from tests.integration.transports_kit import (
 )
 from transports import AsyncZMQClient, AsyncZMQServer, BaseZMQClient, SyncZMQClient
 from transports.errors import BreakLoop, ProtocolError
-from transports.messages import ResponseMessage, execution_context
+from transports.headers import execution_context
+from transports.hololinked.messages import ResponseMessage
 from transports.serializers import PreserializedData
 
 

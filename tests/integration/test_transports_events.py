@@ -18,7 +18,7 @@ import zmq
 from tests.integration.transports_kit import Place, short_folder
 from transports import AsyncEventConsumer, EventConsumer, EventMessage, EventPublisher
 from transports.errors import BreakLoop, SerializationError
-from transports.messages import read_event_id
+from transports.headers import read_event_id
 from transports.serializers import (
     MSGPACK,
     NPY,

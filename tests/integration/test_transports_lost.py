@@ -147,7 +147,7 @@ def test_a_forked_child_that_forgets_leaves_its_parent_alone():
     program = """
 import gc, os, sys
 from transports import *
-from transports.messages import EventMessage
+from transports.hololinked.messages import EventMessage
 publisher = EventPublisher("p", "TCP", socket_address="tcp://127.0.0.1:*")
 consumer = EventConsumer("c", "t", publisher.socket_address)
 consumer.subscribe()

@@ -22,7 +22,7 @@ from tests.integration.transports_kit import (
 )
 from transports import AsyncZMQClient, AsyncZMQServer, BaseZMQServer, RequestMessage, ZMQServerPool
 from transports.errors import BreakLoop
-from transports.messages import ResponseMessage
+from transports.hololinked.messages import ResponseMessage
 from transports.serializers import PreserializedData, SerializableData
 
 

@@ -18,11 +18,11 @@ import psutil
 import pytest
 
 from tests.integration.link_kit import DRIVERS, Bench, Pipe, is_gone, status_of
+from transports.headers import read_event_id
 from transports.link import CONTROL, LaneOpen, Ready, encode_control
-from transports.messages import read_event_id
 from transports.serializers import NPY, encode_array
-from workers import bootstrap
 from workers.errors import EXIT_BOOT_FAILED, EXIT_TERMINATED
+from workers.process import bootstrap
 
 
 @pytest.fixture

@@ -18,9 +18,9 @@ from typing import Any, Self
 import zmq
 import zmq.asyncio
 
-from transports.messages import RequestMessage
+from transports.hololinked.messages import RequestMessage
+from transports.hololinked.server import AsyncZMQServer
 from transports.serializers import SerializableData
-from transports.server import AsyncZMQServer
 
 SERVER = "bench"
 

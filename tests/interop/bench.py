@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy
 
-from workers.markers import Event, action, prop
+from workers.driver.markers import Event, action, prop
 
 log = logging.getLogger("bench")
 

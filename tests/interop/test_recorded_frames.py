@@ -15,20 +15,16 @@ from typing import Any
 import pytest
 import zmq
 
-from orchestrator.broker import Broker
-from orchestrator.effects import ToClient, ToWorker
+from orchestrator.core.broker import Broker
+from orchestrator.core.effects import ToClient, ToWorker
+from transports.headers import Limits
+from transports.hololinked.messages import EventMessage, RequestMessage, ResponseMessage
 from transports.link import CONTROL, QUEUED, LaneOpen, Ready, encode_control, routing_id
-from transports.messages import (
-    EventMessage,
-    Limits,
-    RequestMessage,
-    ResponseMessage,
-)
 from transports.serializers import PreserializedData, SerializableData
-from workers.describe import describe
-from workers.dispatch import Dispatcher
-from workers.events import ChangeWatcher, EventPublisher
-from workers.markers import Event, prop
+from workers.driver.describe import describe
+from workers.driver.markers import Event, prop
+from workers.serving.dispatch import Dispatcher
+from workers.serving.events import ChangeWatcher, EventPublisher
 
 Frames = list[bytes]
 RAW_LABELS = {"application/json": "application/octet-stream"}

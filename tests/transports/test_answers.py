@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from transports.answers import Answers
-from transports.messages import ResponseMessage
+from transports.hololinked.answers import Answers
+from transports.hololinked.messages import ResponseMessage
 
 
 def answer(message_id: str, value: object = None) -> ResponseMessage:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import zmq
 
-from transports.connection import Connection
+from transports.hololinked.connection import Connection
 
 
 class Wire:

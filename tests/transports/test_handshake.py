@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from transports.handshake import CONNECT_AFTER, RENEW_AFTER, Handshake, Move
+from transports.hololinked.handshake import CONNECT_AFTER, RENEW_AFTER, Handshake, Move
 
 
 def run(

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
-from transports.logs import get_logger
+from transports.hololinked.logs import get_logger
 
 
 @pytest.fixture(autouse=True)

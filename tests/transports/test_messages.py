@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.transports import recorded
 from transports.errors import ProtocolError
 from transports.headers import MAX_HEADER
-from transports.messages import EventMessage, RequestMessage, ResponseMessage
+from transports.hololinked.messages import EventMessage, RequestMessage, ResponseMessage
 from transports.serializers import MSGPACK, PreserializedData, SerializableData
 
 

@@ -16,10 +16,10 @@ ROOT = Path(__file__).parent.parent.parent
     [
         ("transports", ("zmq", "msgspec", "asyncio")),
         ("transports.headers", ("zmq", "asyncio", "numpy", "structlog")),
-        ("transports.replies", ("zmq", "asyncio", "numpy", "structlog")),
-        ("transports.client", ("asyncio", "numpy", "structlog")),
-        ("transports.pubsub", ("asyncio", "numpy", "structlog")),
-        ("transports.server", ("zmq.asyncio", "numpy", "structlog")),
+        ("transports.hololinked.replies", ("zmq", "asyncio", "numpy", "structlog")),
+        ("transports.hololinked.client", ("asyncio", "numpy", "structlog")),
+        ("transports.hololinked.pubsub", ("asyncio", "numpy", "structlog")),
+        ("transports.hololinked.server", ("zmq.asyncio", "numpy", "structlog")),
     ],
 )
 def test_nothing_is_loaded_before_it_is_needed(module: str, heavy: tuple[str, ...]) -> None:

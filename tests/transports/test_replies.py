@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from tests.transports import recorded
-from transports import replies
 from transports.errors import SerializationError
-from transports.messages import RequestMessage
+from transports.hololinked import replies
+from transports.hololinked.messages import RequestMessage
 from transports.serializers import PreserializedData, SerializableData
 
 REQUEST = RequestMessage(recorded.REQUEST)

@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 from workers import Event, action, prop
-from workers.describe import Description, concurrent_members, describe
+from workers.driver.describe import Description, concurrent_members, describe
 from workers.errors import SpecError
 
 if TYPE_CHECKING:

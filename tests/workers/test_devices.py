@@ -7,10 +7,10 @@ import time
 import numpy as np
 import pytest
 
-from workers.describe import concurrent_members, describe
 from workers.devices.camera import SimulatedCamera
 from workers.devices.stage import SimulatedStage
 from workers.devices.timer import SimulatedTimer
+from workers.driver.describe import concurrent_members, describe
 
 
 def test_a_move_takes_distance_over_speed():

@@ -10,13 +10,14 @@ import msgspec
 import numpy as np
 import pytest
 
-from transports.messages import RequestHeader, decode_response_header, encode_header
+from transports.headers import RequestHeader, decode_response_header, encode_header
 from transports.serializers import JSON, MSGPACK, NPY, TEXT, Buffer, decode_array, encode_array
-from workers import Event, capture, prop
-from workers.adapters import Members
-from workers.describe import describe
-from workers.dispatch import Dispatcher
+from workers import Event, prop
+from workers.driver.adapters import Members
+from workers.driver.describe import describe
 from workers.errors import Terminated
+from workers.output import capture
+from workers.serving.dispatch import Dispatcher
 
 
 class Unprintable(Exception):

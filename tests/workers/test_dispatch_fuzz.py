@@ -7,10 +7,10 @@ from typing import Any
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from transports.messages import Operation, RequestHeader, decode_response_header, encode_header
+from transports.headers import Operation, RequestHeader, decode_response_header, encode_header
 from transports.serializers import JSON, MSGPACK, NPY, OCTETS, TEXT, decode
-from workers.describe import describe
-from workers.dispatch import Dispatcher
+from workers.driver.describe import describe
+from workers.serving.dispatch import Dispatcher
 
 
 class Box:

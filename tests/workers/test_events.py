@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import zmq
 
-from transports.messages import decode_event_header, read_event_id
+from transports.headers import decode_event_header, read_event_id
 from transports.serializers import join_result
-from workers.events import ChangeWatcher, EventPublisher
+from workers.serving.events import ChangeWatcher, EventPublisher
 
 
 class Listener:

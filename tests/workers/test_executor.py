@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from workers.executor import EventLoop, ThreadPool
+from workers.serving.executor import EventLoop, ThreadPool
 
 
 @pytest.fixture

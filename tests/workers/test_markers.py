@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pytest
 
 from workers import BoundEvent, Event, action, prop
-from workers.markers import ACTION_MARK
+from workers.driver.markers import ACTION_MARK
 
 
 class Stage:

@@ -24,9 +24,10 @@ import numpy as np
 import pytest
 import structlog
 
-from workers import output, records
-from workers.marks import Marks
-from workers.record_pipe import MAX_RECORD, RecordLine, RecordPipe, encode
+from workers.output import records
+from workers.output import streams as output
+from workers.output.pipes import MAX_RECORD, RecordLine, RecordPipe, encode
+from workers.output.request_marks import Marks
 
 
 def wait_readable(fd: int) -> None:
@@ -419,7 +420,7 @@ def test_records_of_many_threads_stay_whole(pipe: Pipe):
 def run(code: str) -> tuple[list[dict[str, Any]], subprocess.CompletedProcess[str]]:
     read_fd, write_fd = os.pipe()
     script = (
-        "import sys, threading; from workers import records, output\n"
+        "import sys, threading; from workers.output import records, streams as output\n"
         "records.configure(int(sys.argv[1]), worker='stage', incarnation=1, level='info')\n" + code
     )
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}

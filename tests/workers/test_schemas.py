@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from transports.serializers import join_result, split_result
-from workers.schemas import default_of, schema_of
+from workers.driver.schemas import default_of, schema_of
 
 
 class Colour(enum.Enum):

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from workers.describe import describe
 from workers.devices.camera import SimulatedCamera
 from workers.devices.stage import SimulatedStage
-from workers.thing_description import thing_description
+from workers.driver.describe import describe
+from workers.driver.thing_description import thing_description
 
 REQUESTS = ["ipc:///run/front.ipc", "tcp://127.0.0.1:5570"]
 EVENTS = ["ipc:///run/events.ipc", "tcp://127.0.0.1:5571"]

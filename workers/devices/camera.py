@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
-from workers.markers import Event, action, prop
+from workers.driver.markers import Event, action, prop
 
 if TYPE_CHECKING:
     import numpy as np

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 
-from workers.markers import Event, action, prop
+from workers.driver.markers import Event, action, prop
 
 
 class SimulatedTimer:

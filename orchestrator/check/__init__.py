@@ -1,0 +1,1 @@
+"""A config's drivers, tried in processes that are thrown away."""

@@ -1,0 +1,208 @@
+"""Whether the drivers of a config can be imported and called as it says.
+
+Each driver is imported in a process of its own, in its worker's interpreter, environment and
+folder, and that process is thrown away: drivers print, exit, hang and crash when they are imported.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+from orchestrator.check.runner import Job, Outcome, run
+from orchestrator.config.loader import Place, Problem, RigConfig, WorkerConfig
+from orchestrator.words import did_you_mean, one_line, quoted
+from workers.process.bootstrap import MEND, NEEDED, OLDEST
+
+__all__ = ["check"]
+
+_FEW: Final = 6  # names that are worth listing when none of them is near
+
+
+def check(config: RigConfig, *, deadline: float = 60.0) -> list[Problem]:
+    """What is wrong with the drivers, in the order of the file; empty when nothing is.
+
+    Of a class also the names in ``concurrent``, ``timeouts`` and ``stop_with`` are looked up, as
+    far as they are the worker's own: those of the defaults may be meant for other workers. What a
+    factory will return isn't known.
+
+    Args:
+        config: a config that was loaded without problems.
+        deadline: seconds that each import may take; as many run at a time as there are
+            processors.
+    """
+    jobs = [_job(worker, config, deadline) for worker in config.workers.values()]
+    outcomes = run(jobs, deadline=deadline, at_once=_processors())
+    return sorted(
+        {
+            problem
+            for worker in config.workers.values()
+            for problem in _judge(worker, outcomes[worker.name], config, deadline)
+        }
+    )
+
+
+def _processors() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _job(worker: WorkerConfig, config: RigConfig, deadline: float) -> Job:
+    members = [*worker.concurrent] if "concurrent" in worker.places else []
+    members += [name for name in worker.timeouts if f"timeouts.{name}" in worker.places]
+    spec = {
+        "driver": worker.driver,
+        "args": worker.args,
+        "kwargs": worker.kwargs,
+        "members": members,
+        "stop_with": worker.stop_with if "stop_with" in worker.places else None,
+        "path_first": [str(config.folder)],
+        # A worker of this interpreter sees what this process sees, and last of all its folder.
+        "path_last": [] if worker.python else [os.path.abspath(entry) for entry in sys.path],
+        "deadline": deadline,
+        "needs": list(NEEDED),
+        "oldest": list(OLDEST),
+    }
+    return Job(
+        name=worker.name,
+        interpreter=str(worker.python or sys.executable),
+        spec=spec,
+        env={**os.environ, **worker.env},
+        cwd=worker.cwd if worker.transport == "ipc" else None,
+    )
+
+
+def _judge(
+    worker: WorkerConfig, outcome: Outcome, config: RigConfig, deadline: float
+) -> Iterator[Problem]:
+    """What an outcome means for a worker, each at the place where it can be mended."""
+    module, _, _ = worker.driver.partition(":")
+    importing = f"importing {quoted(module)}"
+    if outcome.answer is not None:
+        yield from _judge_interpreter(worker, outcome.answer)
+        yield from _judge_answer(worker, outcome.answer, config)
+    elif outcome.failure is not None or not outcome.ran:
+        place = worker.places.get("python", worker.place)
+        interpreter = quoted(worker.python or Path(sys.executable))
+        if outcome.failure is not None:
+            reason = f"can't be started: {one_line(outcome.failure)}"
+        elif outcome.overdue:
+            reason = f"does nothing for {deadline:g} s; is it a Python?"
+        else:
+            reason = f"ended at once: {_end(outcome)}; is it a Python?{_last(outcome)}"
+        yield Problem(place, f"the interpreter {interpreter} {reason}")
+    elif outcome.overdue:
+        yield Problem(worker.place, f"{importing} did not end within {deadline:g} s")
+    else:
+        yield Problem(
+            worker.place, f"{importing} ended its process: {_end(outcome)}{_last(outcome)}"
+        )
+
+
+def _judge_interpreter(worker: WorkerConfig, answer: dict[str, Any]) -> Iterator[Problem]:
+    """Whether a worker's own interpreter can host it."""
+    place = worker.places.get("python", worker.place)
+    interpreter = f"the interpreter {quoted(worker.python or Path(sys.executable))}"
+    if "too_old" in answer:
+        version = one_line(answer["too_old"])
+        oldest = ".".join(map(str, OLDEST))
+        yield Problem(place, f"{interpreter} is Python {version}; a worker needs {oldest} or newer")
+    elif "lacks" in answer:
+        missing = one_line(", ".join(answer["lacks"]))
+        yield Problem(place, f"{interpreter} can't host a worker: it lacks {missing}; {MEND}")
+
+
+def _judge_answer(
+    worker: WorkerConfig, answer: dict[str, Any], config: RigConfig
+) -> Iterator[Problem]:
+    module, _, attribute = worker.driver.partition(":")
+    signature = one_line(answer.get("signature", ""), 200)
+    match answer:
+        case {"failed": failed}:
+            yield Problem(worker.place, f"importing {quoted(module)}{_failure(failed, config)}")
+        case {"no_module": missing, "names": names}:
+            where = f" for {quoted(worker.python)}" if worker.python else ""
+            hint = did_you_mean(missing, names)
+            yield Problem(worker.place, f"there is no module {quoted(missing)}{where}{hint}")
+        case {"no_attribute": name, "within": within, "names": names}:
+            yield Problem(
+                worker.place, f"{quoted(within)} has no {quoted(name)}{_hint(name, names)}"
+            )
+        case {"not_callable": kind}:
+            message = f"{quoted(attribute)} is of type {one_line(kind)}, not a class or factory"
+            yield Problem(worker.place, message)
+    for name in answer.get("unknown_arguments", ()):
+        yield Problem(
+            worker.places.get(f"kwargs.{name}", worker.place),
+            f"{quoted(attribute)} takes no argument {quoted(name)}; its signature is {signature}"
+            f"{did_you_mean(name, answer['names'])}",
+        )
+    if "unfit" in answer:
+        # What lacks has no place of its own; what is too much stands among the arguments.
+        lacking = answer["unfit"].startswith("missing")
+        yield Problem(
+            worker.place if lacking else worker.places.get("args", worker.place),
+            f"{quoted(attribute)} can't be called so: {one_line(answer['unfit'])};"
+            f" its signature is {signature}",
+        )
+    absent = set(answer.get("no_members", ()))
+    for name, place in _members(worker):
+        if name in absent:
+            hint = _hint(name, answer["members"])
+            yield Problem(place, f"{quoted(attribute)} has no member {quoted(name)}{hint}")
+    if "no_stop" in answer:
+        name = answer["no_stop"]
+        hint = _hint(name, answer["methods"])
+        place = worker.places.get("stop_with", worker.place)
+        yield Problem(place, f"{quoted(attribute)} has no method {quoted(name)}{hint}")
+
+
+def _members(worker: WorkerConfig) -> Iterator[tuple[str, Place]]:
+    for index, name in enumerate(worker.concurrent):
+        if place := worker.places.get(f"concurrent.{index}"):
+            yield name, place
+    for name in worker.timeouts:
+        if place := worker.places.get(f"timeouts.{name}"):
+            yield name, place
+
+
+def _failure(failed: dict[str, Any], config: RigConfig) -> str:
+    kind, text = one_line(failed["type"]), one_line(failed["text"])
+    place = ""
+    if "place" in failed:
+        file, *position = failed["place"]
+        inside = os.path.join(config.folder, "")
+        place = f" ({':'.join([one_line(file.removeprefix(inside)), *map(str, position)])})"
+    if kind == "SystemExit":
+        return f" calls for an exit, with status {text}{place}"
+    return f" failed: {kind}{': ' if text else ''}{text}{place}"
+
+
+def _hint(name: str, names: list[str]) -> str:
+    hint = did_you_mean(name, names)
+    if hint or not names:
+        return hint
+    some = ", ".join(one_line(known, 40) for known in names[:_FEW])
+    return f"; it has {some}{' and more' if len(names) > _FEW else ''}"
+
+
+def _end(outcome: Outcome) -> str:
+    status = outcome.status or 0
+    if status >= 0:
+        return f"status {status}"
+    try:
+        name = signal.Signals(-status).name
+    except ValueError:  # a real-time signal
+        name = f"signal {-status}"
+    return f"killed by {name}"
+
+
+def _last(outcome: Outcome) -> str:
+    """The last line that was written to standard error: it often tells why."""
+    lines = outcome.errors.strip().splitlines()
+    return f" ({one_line(lines[-1], 200)})" if lines else ""

@@ -1,0 +1,232 @@
+"""Looks at one driver, in a process of its own that is thrown away afterwards.
+
+Started as a script by `orchestrator.check.drivers`, in the worker's interpreter: the standard
+library of Python 3.8 or later must do, nothing of orch may be imported. Standard input is one end
+of a socket pair. Over it come one line of JSON, the specification, and back go two: that the probe
+runs, and what it found. Then it waits to be killed; it also ends, with its group, when the other
+end closes.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+# As a script, this file's folder comes first: its modules would hide others of the same name.
+if sys.path and sys.path[0] == os.path.dirname(os.path.abspath(__file__)):
+    del sys.path[0]
+
+import importlib
+import importlib.util
+import inspect
+import json
+import pkgutil
+import signal
+import socket
+import threading
+import traceback
+from collections.abc import Callable, Iterable
+from typing import Any, NoReturn
+
+LONGEST_TEXT = 2_000  # characters of a message or signature
+MOST_NAMES = 5_000  # candidates for what a misspelt name was meant to be
+
+
+def main() -> None:
+    """Answer one specification; never returns."""
+    # The driver gets the null device: it may read its standard input, and must not read ours.
+    link = socket.socket(fileno=os.dup(0))
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    os.close(null)
+    lines = link.makefile("rb")
+    spec = json.loads(lines.readline())
+    # Ends this process even when a driver holds the interpreter's lock and the other end is gone.
+    if hasattr(signal, "alarm"):
+        signal.alarm(int(spec["deadline"]) + 5)
+    send(link, {"python": list(sys.version_info[:3])})
+    lacking = [name for name in spec["needs"] if importlib.util.find_spec(name) is None]
+    threading.Thread(target=end_with, args=(lines,), daemon=True).start()
+    for entry in reversed(spec["path_first"]):
+        sys.path.insert(0, entry)
+    sys.path.extend(entry for entry in spec["path_last"] if entry not in sys.path)
+    try:
+        answer = look(spec)
+    # Metaclasses, signatures and descriptors are code of the driver's too.
+    except BaseException as error:  # noqa: BLE001 - a driver may raise anything, and it is reported
+        answer = {"failed": failure(error, spec["path_first"])}
+    if lacking:
+        answer["lacks"] = lacking
+    if list(sys.version_info[:2]) < spec["oldest"]:
+        answer["too_old"] = ".".join(str(part) for part in sys.version_info[:3])
+    send(link, answer)
+    # Not by returning: a driver's threads and exit handlers would run, for as long as they like.
+    threading.Event().wait()
+
+
+def end_with(lines: Any) -> NoReturn:
+    """End the whole group when the other end closes, also if that was by SIGKILL."""
+    lines.read(1)
+    if hasattr(os, "killpg"):
+        os.killpg(0, signal.SIGKILL)
+    os._exit(1)
+
+
+def send(link: socket.socket, answer: dict[str, Any]) -> None:
+    """One line of JSON; ASCII, as texts may hold what UTF-8 can't."""
+    link.sendall(json.dumps(answer).encode("ascii") + b"\n")
+
+
+def look(spec: dict[str, Any]) -> dict[str, Any]:
+    """What is wrong with the driver; an empty dict when nothing is."""
+    module_name, _, attribute = spec["driver"].partition(":")
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        missing = error.name or ""
+        if module_name == missing or module_name.startswith(missing + "."):
+            return {"no_module": missing, "names": module_names(missing)}
+        return {"failed": failure(error, spec["path_first"])}
+    target: Any = module
+    within = module_name
+    for name in attribute.split("."):
+        try:
+            found = getattr(target, name)
+        except AttributeError:
+            return {"no_attribute": name, "within": within, "names": callables(target)}
+        target, within = found, within + (":" if target is module else ".") + name
+    if not callable(target):
+        return {"not_callable": type(target).__name__}
+    answer = fit(target, spec["args"], spec["kwargs"])
+    if isinstance(target, type):
+        answer.update(look_for(target, spec["members"], spec["stop_with"]))
+    return answer
+
+
+def failure(error: BaseException, folders: list[str]) -> dict[str, Any]:
+    """An import's error in words, with the place it came from, in the folders if it was there."""
+    found: dict[str, Any] = {"type": type(error).__qualname__, "text": text_of(error)}
+    if isinstance(error, SyntaxError) and error.filename:
+        found["text"] = text_of(error.msg)
+        found["place"] = [error.filename, error.lineno or 1, error.offset or 1]
+        return found
+    frames = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if frame.filename != __file__ and not frame.filename.startswith("<frozen ")
+    ]
+    near = [one for one in frames if one.filename.startswith(tuple(map(as_prefix, folders)))]
+    if frames:
+        frame = (near or frames)[-1]
+        found["place"] = [frame.filename, frame.lineno or 1]
+    return found
+
+
+def as_prefix(folder: str) -> str:
+    """The folder as what paths of files in it begin with."""
+    return os.path.join(folder, "")
+
+
+def text_of(value: object) -> str:
+    """The value as text, cut; a driver's own __str__ may fail."""
+    try:
+        return str(value)[:LONGEST_TEXT]
+    except BaseException:  # noqa: BLE001 - a driver may raise anything, and it is reported
+        return "(its text can't be made)"
+
+
+def module_names(missing: str) -> list[str]:
+    """Names of the modules beside the one that is missing, in full."""
+    parent, _, _ = missing.rpartition(".")
+    if not parent:
+        known = [*sys.builtin_module_names, *(found.name for found in pkgutil.iter_modules())]
+        return first(name for name in known if not name.startswith("_"))
+    path = getattr(sys.modules.get(parent), "__path__", None)
+    if path is None:
+        return []
+    return first(parent + "." + found.name for found in pkgutil.iter_modules(path))
+
+
+def callables(target: Any) -> list[str]:
+    """Public names of the target that can be called."""
+    return first(name for name in public(target) if callable(quietly(target, name)))
+
+
+def quietly(target: Any, name: str) -> Any:
+    """The attribute, or None when getting it fails, for whatever reason of the driver's."""
+    try:
+        return getattr(target, name)
+    except BaseException:  # noqa: BLE001 - a driver may raise anything, and it is reported
+        return None
+
+
+def public(target: Any) -> list[str]:
+    """Names without a leading underscore, in order."""
+    return sorted({name for name in dir(target) if isinstance(name, str) and name[:1] != "_"})
+
+
+def first(names: Iterable[str]) -> list[str]:
+    """As many of the names as an answer may hold."""
+    return [name for _, name in zip(range(MOST_NAMES), names)]  # noqa: B905 - strict: from 3.10
+
+
+def fit(target: Callable[..., Any], args: list[Any], kwargs: dict[str, Any]) -> dict[str, Any]:
+    """Whether the driver can be called so; nothing is said of one whose signature is unknown."""
+    try:
+        signature = inspect.signature(target)
+    except (TypeError, ValueError):  # written in C, or not telling
+        return {}
+    answer: dict[str, Any] = {}
+    kinds = inspect.Parameter
+    named = [
+        parameter.name
+        for parameter in signature.parameters.values()
+        if parameter.kind in (kinds.POSITIONAL_OR_KEYWORD, kinds.KEYWORD_ONLY)
+    ]
+    takes_any = any(one.kind is kinds.VAR_KEYWORD for one in signature.parameters.values())
+    unknown = [] if takes_any else [name for name in kwargs if name not in named]
+    if unknown:
+        answer["unknown_arguments"] = unknown
+        answer["names"] = named
+    try:
+        # What is unknown is told by its own place; here, what else there is.
+        signature.bind(*args, **{name: kwargs[name] for name in kwargs if name not in unknown})
+    except TypeError as error:
+        answer["unfit"] = text_of(error)
+    if answer:
+        answer["signature"] = text_of(signature)
+    return answer
+
+
+def look_for(target: type, members: list[str], stop_with: str | None) -> dict[str, Any]:
+    """Names that the class doesn't have, with those that it has."""
+    known = set(public(target))
+    for base in target.__mro__:
+        known.update(name for name in annotated(base) if str(name)[:1] != "_")
+    answer: dict[str, Any] = {}
+    absent = [name for name in members if name not in known]
+    if absent:
+        answer["no_members"] = absent
+    # An instance may have methods that its class knows nothing of only by __getattr__.
+    if stop_with is not None and not hasattr(target, "__getattr__"):
+        missing = stop_with not in known and not hasattr(target, stop_with)
+        if missing or (hasattr(target, stop_with) and not callable(quietly(target, stop_with))):
+            answer["no_stop"] = stop_with
+    if answer:
+        answer["members"] = first(sorted(known))
+        answer["methods"] = callables(target)
+    return answer
+
+
+def annotated(base: type) -> Iterable[str]:
+    """Names that a class has annotations for, be they resolvable or not."""
+    if sys.version_info >= (3, 14):  # they are evaluated when they are asked for, and may fail
+        import annotationlib
+
+        return annotationlib.get_annotations(base, format=annotationlib.Format.FORWARDREF)
+    found = base.__dict__.get("__annotations__")  # noqa: RUF063 - inspect has it from 3.10
+    return found if isinstance(found, dict) else ()
+
+
+if __name__ == "__main__":
+    main()

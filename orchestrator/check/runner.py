@@ -1,0 +1,244 @@
+"""Runs `orchestrator.check.probe` in processes that are thrown away, some at a time."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import selectors
+import signal
+import socket
+import subprocess
+import time
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+__all__ = ["Job", "Outcome", "run"]
+
+_PROBE: Final = Path(__file__).with_name("probe.py")
+_LONGEST_ANSWER: Final = 8 << 20  # bytes
+_CHUNK: Final = 1 << 16
+_TAIL: Final = 4096  # bytes of standard error that are kept, from its end
+
+
+@dataclass(frozen=True)
+class Job:
+    """One driver to look at.
+
+    Attributes:
+        name: what the outcome is filed under.
+        interpreter: path of a Python.
+        spec: what the probe is told; values that JSON can carry.
+        env: the whole environment.
+        cwd: the folder to run in; None for the present one.
+    """
+
+    name: str
+    interpreter: str
+    spec: dict[str, Any]
+    env: dict[str, str]
+    cwd: Path | None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a job.
+
+    Attributes:
+        failure: why no process could be started; None when one was.
+        answer: what the probe found; None when it gave no answer.
+        ran: whether the probe itself began to run: the interpreter is a Python.
+        overdue: whether it was ended at the deadline.
+        status: the exit status when it ended by itself without an answer; negative for a signal.
+        errors: the end of what it wrote to standard error.
+    """
+
+    failure: str | None = None
+    answer: dict[str, Any] | None = None
+    ran: bool = False
+    overdue: bool = False
+    status: int | None = None
+    errors: str = ""
+
+
+def run(jobs: Iterable[Job], *, deadline: float, at_once: int) -> dict[str, Outcome]:
+    """The outcomes by name. When this returns or raises, no process of it is left.
+
+    Args:
+        jobs: what to look at.
+        deadline: seconds for each, from its start.
+        at_once: how many processes there may be at a time.
+    """
+    waiting = deque(jobs)
+    running: set[_Process] = set()
+    outcomes: dict[str, Outcome] = {}
+    with selectors.DefaultSelector() as selector:
+        try:
+            while waiting or running:
+                while waiting and len(running) < at_once:
+                    job = waiting.popleft()
+                    try:
+                        running.add(_Process(job, deadline, selector))
+                    except (OSError, ValueError) as error:  # ValueError: a text no C string holds
+                        reason = (isinstance(error, OSError) and error.strerror) or str(error)
+                        outcomes[job.name] = Outcome(failure=reason)
+                if running:
+                    soonest = min(process.expires for process in running)
+                    for key, _ in selector.select(max(0.0, soonest - time.monotonic())):
+                        key.data()
+                for process in [one for one in running if one.is_over()]:
+                    running.discard(process)
+                    outcomes[process.job.name] = process.end()
+        finally:
+            for process in running:
+                process.end()
+    return outcomes
+
+
+class _Process:
+    """One probe. Its group, and what left the group but is still below it, ends with `end`."""
+
+    def __init__(self, job: Job, deadline: float, selector: selectors.BaseSelector) -> None:
+        self.job = job
+        self.expires = time.monotonic() + deadline
+        self._selector = selector
+        self._unsent = memoryview(json.dumps(job.spec).encode("ascii") + b"\n")
+        self._received = bytearray()
+        self._errors = bytearray()
+        self._exited = False
+        self._link, theirs = socket.socketpair()
+        try:
+            with theirs:
+                self._process = subprocess.Popen(
+                    [job.interpreter, str(_PROBE)],
+                    stdin=theirs.fileno(),
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.PIPE,
+                    cwd=job.cwd,
+                    env=job.env,
+                    start_new_session=True,
+                )
+        except BaseException:
+            self._link.close()
+            raise
+        assert self._process.stderr is not None
+        self._stderr = self._process.stderr
+        self._link.setblocking(False)
+        os.set_blocking(self._stderr.fileno(), False)
+        self._pidfd = _pidfd_of(self._process.pid)
+        both = selectors.EVENT_READ | selectors.EVENT_WRITE
+        selector.register(self._link, both, self._on_link)
+        selector.register(self._stderr, selectors.EVENT_READ, self._read_errors)
+        if self._pidfd is not None:
+            selector.register(self._pidfd, selectors.EVENT_READ, self._on_exit)
+
+    def is_over(self) -> bool:
+        """Whether there is an answer, or none to come."""
+        return self._exited or len(self._lines()) > 1 or time.monotonic() >= self.expires
+
+    def end(self) -> Outcome:
+        """Kill all of it, take what it left, release what it held."""
+        # Before it is waited for: until then the system keeps its number for it.
+        self._kill()
+        status = self._process.wait()
+        self._read_link()
+        self._read_errors()
+        self._unregister(self._link, self._stderr, self._pidfd)
+        self._link.close()
+        self._stderr.close()
+        if self._pidfd is not None:
+            os.close(self._pidfd)
+        lines = self._lines()
+        answer = _answer_in(lines[1]) if len(lines) > 1 else None
+        return Outcome(
+            answer=answer,
+            ran=bool(lines) and _answer_in(lines[0]) is not None,
+            overdue=answer is None and not self._exited,
+            status=status if answer is None and self._exited else None,
+            errors=self._errors.decode("utf-8", "replace"),
+        )
+
+    def _lines(self) -> list[bytes]:
+        return bytes(self._received).split(b"\n")[:-1]
+
+    def _kill(self) -> None:
+        import psutil
+
+        below: list[psutil.Process] = []
+        with contextlib.suppress(psutil.Error):
+            below = psutil.Process(self._process.pid).children(recursive=True)
+        if hasattr(os, "killpg"):
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.kill()
+        for process in below:
+            with contextlib.suppress(psutil.Error):
+                process.kill()
+
+    def _on_link(self) -> None:
+        try:
+            if self._unsent:
+                self._unsent = self._unsent[self._link.send(self._unsent) :]
+        except BlockingIOError:
+            pass
+        except ConnectionError:  # it is gone; what it said before can still be read
+            self._unsent = memoryview(b"")
+        if not self._unsent:
+            self._selector.modify(self._link, selectors.EVENT_READ, self._on_link)
+        if self._read_link():
+            self._unregister(self._link)
+            if self._pidfd is None:
+                # No other news of its end will come. It closed the link in exiting, most likely.
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    self._process.wait(timeout=1)
+                self._exited = True
+
+    def _read_link(self) -> bool:
+        """Read what there is; whether that was the last of it."""
+        try:
+            while data := self._link.recv(_CHUNK):
+                self._received += data
+                if len(self._received) > _LONGEST_ANSWER:
+                    return True
+        except BlockingIOError:
+            return False
+        except ConnectionError:
+            pass
+        return True
+
+    def _read_errors(self) -> None:
+        try:
+            data = os.read(self._stderr.fileno(), _CHUNK)
+        except BlockingIOError:
+            return
+        if not data:
+            self._unregister(self._stderr)
+        self._errors = (self._errors + data)[-_TAIL:]
+
+    def _on_exit(self) -> None:
+        self._exited = True
+        self._unregister(self._pidfd)
+
+    def _unregister(self, *sources: Any) -> None:
+        for source in sources:
+            if source is not None and source in self._selector.get_map():
+                self._selector.unregister(source)
+
+
+def _pidfd_of(pid: int) -> int | None:
+    """What becomes readable when the process exits; None where the system has no such thing."""
+    try:
+        return os.pidfd_open(pid) if hasattr(os, "pidfd_open") else None
+    except OSError:
+        return None
+
+
+def _answer_in(line: bytes) -> dict[str, Any] | None:
+    try:
+        answer = json.loads(line)
+    except ValueError:
+        return None
+    return answer if isinstance(answer, dict) else None

@@ -1,0 +1,268 @@
+"""The socket to a rig with what is queued, outstanding and received on it.
+
+Everything here that touches the socket is called by one thread at a time, the leader; see
+`connection`. The outbox and the table of outstanding requests are filled by all.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import os
+from collections import deque
+from collections.abc import Callable
+from time import monotonic
+from typing import Any
+from uuid import uuid4
+
+import msgspec
+import zmq
+from zmq.backend import zmq_poll
+
+from orchestrator.client.completer import WATCH
+from orchestrator.client.exchange import Exchange, Leader, compose
+from orchestrator.client.framing import Inbox, own_memory, sender_of
+from orchestrator.client.liveness import BATCH, Presence
+from orchestrator.client.wakeup import Wakeup
+from orchestrator.errors import RigLost, RigNotReachable
+from transports.errors import SerializationError
+from transports.headers import REPLY, Operation, decode_response_header
+from transports.serializers import Buffer, decode
+
+_REPLY_FRAMES = 4
+_IN = int(zmq.POLLIN)
+_OUT = int(zmq.POLLOUT)
+_IN_OUT = _IN | _OUT
+
+
+class Line:
+    """A DEALER that is replaced by another one, with another id, when the rig is lost.
+
+    Args:
+        address: Where to connect.
+        context: Where sockets are made.
+        settled: Called after a request was settled.
+
+    Attributes:
+        rig: Id of the rig, empty until it is known.
+        sender: Routing id of the socket.
+        pending: Outstanding requests by message id.
+        outbox: Requests to send, in order.
+        presence: Whether the rig is still there.
+        wakeup: Ends the leader's wait.
+        unconfirmed: A oneway request was sent.
+    """
+
+    def __init__(
+        self, address: str, context: zmq.Context[Any], settled: Callable[[Exchange], None]
+    ) -> None:
+        self.address = address
+        self.rig = ""
+        self.sender = ""
+        self.pending: dict[str | int, Exchange] = {}
+        self.outbox: deque[Exchange] = deque()
+        self.presence = Presence()
+        self.wakeup = Wakeup()
+        self.unconfirmed = False
+        self._context = context
+        self._settled = settled
+        self.next_id = map(f"{str(uuid4())[:24]}{{:012x}}".format, itertools.count(1)).__next__
+
+    @property
+    def name(self) -> str:
+        """The rig as errors name it."""
+        return f"rig {self.rig} at {self.address}" if self.rig else f"rig at {self.address}"
+
+    # -- the socket -----------------------------------------------------------------------
+
+    def plug(self) -> None:
+        """Make a socket with a new id and connect it.
+
+        Raises:
+            RigNotReachable: The address can't be connected to at all.
+        """
+        self.sender = f"client-{os.getpid()}-{uuid4().hex[:16]}"
+        socket: zmq.Socket[Any] = self._context.socket(zmq.DEALER)
+        try:
+            _prepare(socket, self.sender, self.address)
+            socket.connect(self.address)
+        except zmq.ZMQError as error:
+            socket.close(0)
+            raise RigNotReachable(f"{self.address}: {error.strerror}") from error
+        self._socket = socket
+        self._inbox = Inbox(socket, _REPLY_FRAMES)
+        self._send = sender_of(socket)
+        self._reading: list[Any] = [(socket, _IN), (self.wakeup.fd, _IN)]
+        self._writing: list[Any] = [(socket, _IN_OUT), (self.wakeup.fd, _IN)]
+
+    def unplug(self) -> None:
+        """Close the socket; what it still holds is dropped."""
+        self._socket.close(0)
+
+    # -- one turn of the leader -----------------------------------------------------------
+
+    def flush(self) -> None:
+        """Send what is queued, as far as the socket takes it."""
+        outbox = self.outbox
+        while outbox:
+            exchange = outbox[0]
+            if not exchange.sent and not exchange.settled:
+                future = exchange.future
+                if future is not None and not self._has_room():
+                    return  # it can be cancelled until it can be sent
+                if future is not None and not future.claim():
+                    self.settle(exchange)
+                elif not self._send(exchange):
+                    return
+                elif exchange.size:
+                    self.presence.sent(exchange.size)
+                    exchange.frames = []  # they may be large, and the answer may take long
+            outbox.popleft()
+            if exchange.oneway and exchange.sent:
+                self.unconfirmed = True
+                self.settle(exchange)
+
+    def _has_room(self) -> bool:
+        return bool(int(self._socket.get(zmq.EVENTS)) & _OUT)
+
+    def turn(self, leader: Leader) -> None:
+        """Wait for something, and take what came: all of it, or up to the leader's own answer."""
+        now = monotonic()
+        due = self.presence.due if self.pending else math.inf
+        items = self._reading
+        if self.outbox:
+            items = self._writing
+            due = min(due, self.outbox[0].give_up)
+        if leader.deadline is not None:
+            due = min(due, leader.deadline)
+        wait = min(due - now, WATCH)
+        for item, _ in zmq_poll(items, int(wait * 1000) + 1 if wait > 0 else 0):
+            if item is self._socket:
+                self._receive(leader)
+            else:
+                self.wakeup.clear()
+        if not leader.settled and monotonic() >= due:
+            self._tick(leader)
+
+    def _receive(self, leader: Leader) -> None:
+        inbox = self._inbox
+        while not leader.settled:
+            frames = inbox.next()
+            if frames is None:
+                return
+            self.presence.heard()
+            try:
+                header = decode_response_header(frames[1])
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                inbox.done()
+                continue
+            exchange = self.pending.get(header.messageID)
+            if exchange is not None:
+                exchange.header = header
+                exchange.payload = frames[2]
+                exchange.raw = own_memory(frames[3])
+                self.settle(exchange)
+            elif self.presence.is_question(header.messageID):
+                held = _held(frames[2]) if header.messageType == REPLY else None
+                for lost in self.presence.answered(header.messageID, held):
+                    self._lose(lost)
+            inbox.done()
+
+    def settle(self, exchange: Exchange, error: Exception | None = None) -> None:
+        """End a request, with an error or with what it has received."""
+        exchange.error = error
+        exchange.settled = True
+        # An interrupt after this line is harmless: what is taken twice is settled twice.
+        self._settled(exchange)
+        self.pending.pop(exchange.id, None)
+
+    # -- time and loss --------------------------------------------------------------------
+
+    def _tick(self, leader: Leader) -> None:
+        now = monotonic()
+        while self.outbox and self.outbox[0].give_up <= now:
+            exchange = self.outbox.popleft()
+            if not exchange.settled and not exchange.sent:
+                self._refuse(exchange)
+        if isinstance(leader, Exchange) and leader.deadline is not None and leader.deadline <= now:
+            self._refuse(leader)
+        if self.pending and self.presence.due <= now:
+            if self.presence.ask(now):
+                self._ask()
+            else:
+                self.abandon("went away")
+                # Requests that the old socket still holds must not reach a later rig.
+                self.unplug()
+                self.plug()
+
+    def _refuse(self, exchange: Exchange) -> None:
+        """Settle a request that waited long enough for the connection."""
+        text = (
+            "took the connection but didn't answer: it hangs, it is no rig, or another client "
+            "has the same id"
+            if exchange.sent
+            else "takes no connection: it is down, or the address is wrong"
+        )
+        self.settle(exchange, RigNotReachable(f"{self.name} {text}", **exchange.where))
+
+    def _ask(self) -> None:
+        """Ask the rig which of the outstanding requests it holds."""
+        ids = [exchange.id for exchange in list(self.pending.values()) if exchange.sent]
+        for start in range(0, len(ids), BATCH):
+            batch = ids[start : start + BATCH]
+            question = compose(
+                self.next_id(),
+                self.sender,
+                self.rig,
+                self.rig,
+                Operation.PENDING,
+                "",
+                payload=batch,
+            )
+            self.presence.asked(question.id, batch)
+            if not self._send(question):
+                return
+
+    def _lose(self, id: str) -> None:
+        exchange = self.pending.get(id)
+        if exchange is not None:
+            text = f"{self.name} doesn't hold this request, and its answer never came"
+            self.settle(exchange, RigLost(text, **exchange.where))
+
+    def abandon(self, what: str) -> None:
+        """Settle all requests: the outcome of those sent is unknown, the others not started.
+
+        Args:
+            what: What the rig did, as the end of a sentence that begins with its name.
+        """
+        waiting = dict.fromkeys([*list(self.pending.values()), *list(self.outbox)])
+        self.outbox.clear()
+        for exchange in waiting:
+            if not exchange.settled:
+                kind = RigLost if exchange.sent else RigNotReachable
+                self.settle(exchange, kind(f"{self.name} {what}", **exchange.where))
+
+
+def _prepare(socket: zmq.Socket[Any], identity: str, address: str) -> None:
+    socket.set(zmq.IDENTITY, identity.encode())
+    # Nothing is queued for a rig that isn't there: a later one would get stale requests.
+    socket.set(zmq.IMMEDIATE, 1)
+    socket.set(zmq.LINGER, 0)
+    socket.set(zmq.RECONNECT_IVL, 50)
+    socket.set(zmq.RECONNECT_IVL_MAX, 500)
+    # All that comes was asked for, so it is bounded by the requests outstanding.
+    socket.set(zmq.RCVHWM, 0)
+    if address.startswith("tcp://"):
+        socket.set(zmq.IPV6, 1)
+        socket.set(zmq.HEARTBEAT_IVL, 5000)
+        socket.set(zmq.HEARTBEAT_TIMEOUT, 30000)
+        socket.set(zmq.HEARTBEAT_TTL, 30000)
+
+
+def _held(payload: Buffer) -> list[Any] | None:
+    """The ids in an answer to a question; None if it is unreadable."""
+    try:
+        held = decode(payload)
+    except SerializationError:
+        return None
+    return held if isinstance(held, list) else None

@@ -1,0 +1,1 @@
+"""From a config's text to frozen values."""

@@ -1,0 +1,389 @@
+"""A rig's config: what `config.yaml` says, checked as a whole, as frozen values.
+
+`load` reads a file, finds all that is wrong with it in one pass and says where. Nothing is
+imported or started; `orchestrator.check.drivers` goes on from here with the drivers.
+
+What `defaults` means for a worker:
+
+* A key of the worker's own replaces the default as a whole; ``env`` and ``timeouts`` are merged,
+  entry by entry, the worker's own entries winning.
+* ``after`` of the defaults holds for the workers that it doesn't name: those that all wait for
+  wait for nobody by default.
+* ``env``, ``cwd`` and ``python`` of the defaults don't reach inproc workers, which share the
+  supervisor's process; as own keys of such a worker they are refused.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from orchestrator.config.problems import ConfigError, Place, Problem
+from orchestrator.config.schema import (
+    DefaultsSection,
+    LogsSection,
+    TopSection,
+    WorkerSection,
+    misspelt,
+    validate,
+)
+from orchestrator.config.start_order import find_cycles, sort_after
+from orchestrator.config.values import check_id
+from orchestrator.config.yaml import Document, KeyPath, parse, read
+from orchestrator.durations import Intensity
+from orchestrator.words import did_you_mean, quoted, say
+
+__all__ = [
+    "ConfigError",
+    "Intensity",
+    "LogsConfig",
+    "Place",
+    "Problem",
+    "RigConfig",
+    "WorkerConfig",
+    "load",
+]
+
+
+@dataclass(frozen=True)
+class WorkerConfig:
+    """One worker, the rig's defaults included. Two are equal when they would run alike.
+
+    Attributes:
+        name: the worker's id.
+        driver: ``package.module:Class`` or ``:factory``; after the colon it may be dotted.
+        args: positional arguments of the driver, values that JSON can carry.
+        kwargs: keyword arguments of the driver, values that JSON can carry.
+        transport: ``ipc`` is a process of its own, ``inproc`` a thread of the supervisor.
+        env: variables to add to the environment; empty for inproc.
+        cwd: the worker's folder, absolute; the config's folder by default, and for inproc.
+        python: the interpreter, absolute and with its symlinks kept (they make virtual
+            environments); None for the supervisor's own.
+        after: workers that are ready before this one starts, and that stop after it.
+        concurrent: members that may run beside the queued ones.
+        invocation_timeout: seconds from a request's arrival to its start; None for no limit.
+        execution_timeout: seconds from a request's start to its end; None for no limit.
+        timeouts: execution timeouts of single members, in seconds; None for no limit.
+        restart: when it is started again: ``permanent`` always, ``transient`` after a crash,
+            ``temporary`` never.
+        max_restarts: how many restarts in what time are borne.
+        on_execution_timeout: whether an overdue operation is only reported, or ends the worker.
+        stop_with: the driver's method that closes it; None for the first usual one it has.
+        place: where the driver's value stands.
+        places: where the worker's own keys stand: ``args``, ``args.0`` (entries of lists),
+            ``kwargs.axes`` (keys of mappings). What comes from the defaults isn't in it.
+    """
+
+    name: str
+    driver: str
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    transport: Literal["ipc", "inproc"]
+    env: dict[str, str]
+    cwd: Path
+    python: Path | None
+    after: tuple[str, ...]
+    concurrent: tuple[str, ...]
+    invocation_timeout: float | None
+    execution_timeout: float | None
+    timeouts: dict[str, float | None]
+    restart: Literal["permanent", "transient", "temporary"]
+    max_restarts: Intensity
+    on_execution_timeout: Literal["report", "restart"]
+    stop_with: str | None
+    place: Place = field(compare=False)
+    places: dict[str, Place] = field(compare=False, repr=False)
+
+
+@dataclass(frozen=True)
+class LogsConfig:
+    """What is logged and for how long it is kept.
+
+    Attributes:
+        level: records below it are dropped.
+        keep: bytes; the oldest records go when there are more.
+        keep_for: seconds; older records go. None for no limit.
+    """
+
+    level: Literal["debug", "info", "warning", "error", "critical"] = "info"
+    keep: int = 1 << 30
+    keep_for: float | None = 30 * 86_400.0
+
+
+@dataclass(frozen=True)
+class RigConfig:
+    """A rig.
+
+    Attributes:
+        rig: the rig's id.
+        listen: addresses for clients: ``ipc``, ``ipc:///path``, ``hololinked`` or
+            ``tcp://host:port``, as they were written.
+        workers: by name, in the order of the file.
+        logs: what is logged.
+        file: the config, absolute.
+        folder: the config's folder, absolute; drivers in it can be imported.
+        start_order: all workers, each after those in its ``after``, else as in the file.
+    """
+
+    rig: str
+    listen: tuple[str, ...]
+    workers: dict[str, WorkerConfig]
+    logs: LogsConfig
+    file: Path
+    folder: Path
+    start_order: tuple[str, ...]
+
+
+def load(path: str | os.PathLike[str]) -> RigConfig:
+    """The rig that a config file describes.
+
+    Args:
+        path: the file; places in messages name it as it is given here.
+
+    Raises:
+        ConfigError: it can't be used; `ConfigError.problems` has all that was found in one pass.
+    """
+    file = os.fspath(path)
+    return _Loader(parse(read(file), file)).load()
+
+
+class _Loader:
+    def __init__(self, document: Document) -> None:
+        self._document = document
+        self._file = Path(os.path.abspath(document.file))
+        self._folder = self._file.parent
+        self._top = TopSection()
+        self._defaults = DefaultsSection()
+        self._sections: dict[str, WorkerSection] = {}
+
+    def load(self) -> RigConfig:
+        """Sections first, each by itself; then what holds between them; then the result."""
+        document = self._document
+        if not isinstance(document.data, dict):
+            if not document.is_broken(()):
+                given = "the file is empty" if document.data is None else say(document.data)
+                document.report(
+                    document.place(()),
+                    f'{given}; a config is a mapping with at least "rig" and "workers"',
+                )
+            raise ConfigError(document.problems)
+        self._read_top(document.data)
+        self._check_twice(("listen",))
+        self._check_process(self._defaults, ("defaults",))
+        self._check_after(("defaults", "after"))
+        for name, section in self._sections.items():
+            self._check_process(section, ("workers", name))
+            self._check_after(("workers", name, "after"), name)
+        start_order = self._order()
+        if document.problems:
+            raise ConfigError(document.problems)
+        assert self._top.rig is not None
+        logs = validate(LogsSection, document.data.get("logs", {}), document, ("logs",), "logs")
+        return RigConfig(
+            rig=self._top.rig,
+            listen=tuple(self._top.listen),
+            workers={name: self._worker(name) for name in self._sections},
+            logs=LogsConfig(level=logs.level, keep=logs.keep, keep_for=logs.keep_for),
+            file=self._file,
+            folder=self._folder,
+            start_order=start_order,
+        )
+
+    def _read_top(self, data: dict[str, Any]) -> None:
+        document = self._document
+        self._top = validate(TopSection, data, document, (), "the config")
+        if data.get("rig") is None and not document.is_broken(("rig",)):
+            document.report(document.place(("rig",)), 'a rig needs an id, such as "rig: bench"')
+        if "logs" in data:
+            validate(LogsSection, data["logs"], document, ("logs",), '"logs"')
+        if "defaults" in data:
+            self._defaults = validate(
+                DefaultsSection, data["defaults"], document, ("defaults",), '"defaults"'
+            )
+        workers = data.get("workers")
+        if document.is_broken(("workers",)):
+            return
+        if workers is None or workers == {}:
+            document.report(document.place(("workers",)), 'a rig needs at least one of "workers"')
+        elif not isinstance(workers, dict):
+            document.report(
+                document.place(("workers",)),
+                f'"workers" must be a mapping of names to workers, not {say(workers)}',
+            )
+        else:
+            for name, raw in workers.items():
+                self._sections[name] = self._read_worker(name, raw)
+
+    def _read_worker(self, name: str, raw: Any) -> WorkerSection:
+        document, path = self._document, ("workers", name)
+        if path not in document.odd_keys:
+            try:
+                check_id(name)
+            except ValueError as error:
+                document.report(document.key_place(path), str(error))
+            if name == self._top.rig:
+                document.report(
+                    document.key_place(path),
+                    f"the worker {quoted(name)} has the rig's id, which names the rig itself",
+                )
+        if isinstance(raw, str) and not document.is_broken(path):
+            document.report(
+                document.place(path),
+                f"worker {quoted(name)} must be a mapping, not {say(raw)}; a driver is given as"
+                " {driver: package.module:Class}",
+            )
+            return WorkerSection()
+        # A name with nothing after it lacks its driver, like one with an empty mapping.
+        raw = {} if raw is None else raw
+        section = validate(WorkerSection, raw, document, path, f"worker {quoted(name)}")
+        own = (*path, "driver")
+        lacking = isinstance(raw, dict) and raw.get("driver") is None
+        if lacking and not document.is_broken(own) and "driver" not in misspelt(WorkerSection, raw):
+            document.report(
+                document.place(own) if "driver" in raw else document.key_place(path),
+                f'worker {quoted(name)} needs a "driver", such as package.module:Class',
+            )
+        return section
+
+    def _check_process(self, section: DefaultsSection, path: KeyPath) -> None:
+        """That a process could be started so, and that no member is named twice."""
+        document = self._document
+        self._check_twice((*path, "concurrent"))
+        if isinstance(section, WorkerSection) and self._chosen(section, "transport") == "inproc":
+            for key in ("env", "cwd", "python"):
+                if key in section.model_fields_set:
+                    document.report(
+                        document.key_place((*path, key)),
+                        f'"{key}" can\'t be given to an inproc worker: it is a thread and shares'
+                        " the supervisor's process; use the transport ipc",
+                    )
+            return
+        if section.cwd is not None and not os.path.isdir(folder := self._absolute(section.cwd)):
+            reason = "is not a folder" if os.path.exists(folder) else "is not there"
+            document.report(document.place((*path, "cwd")), f'"cwd": {quoted(folder)} {reason}')
+        if section.python is not None:
+            interpreter = self._absolute(section.python)
+            if not os.path.exists(interpreter):
+                reason = "is not there"
+                # A name alone isn't looked up: a shell's PATH shouldn't decide what runs.
+                if os.sep not in section.python and (found := shutil.which(section.python)):
+                    reason += f"; did you mean {quoted(Path(found))}?"
+            elif not os.path.isfile(interpreter):
+                reason = "is not a file"
+            elif not os.access(interpreter, os.X_OK):
+                reason = "is not executable"
+            else:
+                return
+            document.report(
+                document.place((*path, "python")), f'"python": {quoted(interpreter)} {reason}'
+            )
+
+    def _names(self, path: KeyPath) -> list[tuple[int, str]]:
+        """The texts in a list of the file, each with its index.
+
+        From the file, not from the section: there one wrong entry takes away the whole list.
+        """
+        found: Any = self._document.data
+        for key in path:
+            found = found.get(key) if isinstance(found, dict) else None
+        if not isinstance(found, list):
+            return []
+        return [(index, name) for index, name in enumerate(found) if isinstance(name, str)]
+
+    def _check_twice(self, path: KeyPath) -> None:
+        seen: set[str] = set()
+        for index, name in self._names(path):
+            if name in seen:
+                place = self._document.place((*path, index))
+                self._document.report(place, f"{quoted(str(path[-1]))} has {quoted(name)} twice")
+            seen.add(name)
+
+    def _check_after(self, path: KeyPath, name: str | None = None) -> None:
+        """That each of an `after` list is a worker, but not the worker `name` itself."""
+        self._check_twice(path)
+        for index, other in self._names(path):
+            place = self._document.place((*path, index))
+            if other == name:
+                self._document.report(place, f"worker {quoted(name)} can't start after itself")
+            elif other not in self._sections:
+                hint = did_you_mean(other, self._sections)
+                self._document.report(place, f"no worker is named {quoted(other)}{hint}")
+
+    def _order(self) -> tuple[str, ...]:
+        after = {
+            # An unknown worker, or the worker itself, was reported already.
+            name: [
+                other for _, other in self._after(name) if other in self._sections and other != name
+            ]
+            for name in self._sections
+        }
+        for cycle in find_cycles(after):
+            path = self._after_path(cycle[0])
+            index = next(index for index, name in self._names(path) if name == cycle[1])
+            self._document.report(
+                self._document.place((*path, index)), f'circular "after": {" after ".join(cycle)}'
+            )
+        return sort_after(after)
+
+    def _after(self, name: str) -> list[tuple[int, str]]:
+        path = self._after_path(name)
+        names = self._names(path)
+        if path[0] == "defaults" and any(name == other for _, other in names):
+            return []
+        return names
+
+    def _after_path(self, name: str) -> KeyPath:
+        own = self._document.data["workers"][name]
+        inherits = not isinstance(own, dict) or "after" not in own
+        return ("defaults", "after") if inherits else ("workers", name, "after")
+
+    def _chosen(self, section: WorkerSection, key: str) -> Any:
+        """The worker's own value of a key, else the defaults' one."""
+        return getattr(section if key in section.model_fields_set else self._defaults, key)
+
+    def _absolute(self, path: str) -> Path:
+        return self._folder / os.path.expanduser(path)
+
+    def _worker(self, name: str) -> WorkerConfig:
+        own, defaults = self._sections[name], self._defaults
+        chosen = {key: self._chosen(own, key) for key in DefaultsSection.model_fields}
+        if inproc := chosen["transport"] == "inproc":
+            chosen |= {"cwd": None, "python": None}
+        assert own.driver is not None
+        return WorkerConfig(
+            name=name,
+            driver=own.driver,
+            args=tuple(chosen["args"]),
+            kwargs=chosen["kwargs"],
+            transport=chosen["transport"],
+            env={} if inproc else {**defaults.env, **own.env},
+            cwd=self._folder if chosen["cwd"] is None else self._absolute(chosen["cwd"]),
+            python=None if chosen["python"] is None else self._absolute(chosen["python"]),
+            after=tuple(other for _, other in self._after(name)),
+            concurrent=tuple(chosen["concurrent"]),
+            invocation_timeout=chosen["invocation_timeout"],
+            execution_timeout=chosen["execution_timeout"],
+            timeouts={**defaults.timeouts, **own.timeouts},
+            restart=chosen["restart"],
+            max_restarts=chosen["max_restarts"],
+            on_execution_timeout=chosen["on_execution_timeout"],
+            stop_with=chosen["stop_with"],
+            place=self._document.place(("workers", name, "driver")),
+            places=self._places(name),
+        )
+
+    def _places(self, name: str) -> dict[str, Place]:
+        places: dict[str, Place] = {}
+        for key, value in self._document.data["workers"][name].items():
+            path: KeyPath = ("workers", name, key)
+            places[key] = self._document.place(path)
+            if isinstance(value, dict):
+                for entry in value:
+                    places[f"{key}.{entry}"] = self._document.key_place((*path, entry))
+            elif isinstance(value, list):
+                for index in range(len(value)):
+                    places[f"{key}.{index}"] = self._document.place((*path, index))
+        return places

@@ -1,0 +1,202 @@
+"""The sections of a config as pydantic models, and pydantic's findings in plain words."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final, Literal, TypeVar
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    ValidationError,
+)
+from pydantic_core import ErrorDetails
+
+from orchestrator.config import values
+from orchestrator.config.yaml import Document, KeyPath
+from orchestrator.durations import (
+    Intensity,
+    parse_duration,
+    parse_intensity,
+    parse_size,
+    parse_timeout,
+)
+from orchestrator.words import did_you_mean, nearest, quoted, say
+
+__all__ = ["DefaultsSection", "LogsSection", "TopSection", "WorkerSection", "misspelt", "validate"]
+
+_Id = Annotated[str, AfterValidator(values.check_id)]
+_Address = Annotated[str, AfterValidator(values.check_address)]
+_Driver = Annotated[str, AfterValidator(values.check_driver)]
+_Member = Annotated[str, AfterValidator(values.check_member)]
+_Method = Annotated[str, AfterValidator(values.check_method)]
+_Path = Annotated[str, AfterValidator(values.check_path)]
+_EnvName = Annotated[str, AfterValidator(values.check_env_name)]
+_EnvValue = Annotated[str, PlainValidator(values.check_env_value)]
+_Duration = Annotated[float | None, PlainValidator(parse_duration)]
+_Timeout = Annotated[float | None, PlainValidator(parse_timeout)]
+_Intensity = Annotated[Intensity, PlainValidator(parse_intensity)]
+_Size = Annotated[int, PlainValidator(parse_size)]
+
+
+class _Section(BaseModel):
+    # Strict: "5" is no number and 1 no text. The defaults are ours and known to be right.
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class DefaultsSection(_Section):
+    """All that may be said of a worker but its driver; the values here are orch's defaults."""
+
+    args: list[Any] = Field(default_factory=list)
+    kwargs: dict[str, Any] = Field(default_factory=dict)
+    transport: Literal["ipc", "inproc"] = "ipc"
+    env: dict[_EnvName, _EnvValue] = Field(default_factory=dict)
+    cwd: _Path | None = None
+    python: _Path | None = None
+    # What other workers are called is not known here.
+    after: list[str] = Field(default_factory=list)
+    concurrent: list[_Member] = Field(default_factory=list)
+    invocation_timeout: _Timeout = 5.0
+    execution_timeout: _Timeout = 5.0
+    timeouts: dict[_Member, _Timeout] = Field(default_factory=dict)
+    restart: Literal["permanent", "transient", "temporary"] = "permanent"
+    max_restarts: _Intensity = Intensity(count=5, period=60.0)
+    on_execution_timeout: Literal["report", "restart"] = "report"
+    stop_with: _Method | None = None
+
+
+class WorkerSection(DefaultsSection):
+    """One worker. Its driver is optional here only so that the rest can be judged without it."""
+
+    driver: _Driver | None = None
+
+
+class LogsSection(_Section):
+    """What is logged and for how long it is kept."""
+
+    level: Literal["debug", "info", "warning", "error", "critical"] = "info"
+    keep: _Size = 1 << 30
+    keep_for: _Duration = 30 * 86_400.0
+
+
+class TopSection(_Section):
+    """The top of the file; the sections in it are validated one by one."""
+
+    rig: _Id | None = None
+    listen: list[_Address] = Field(default_factory=lambda: ["ipc"], min_length=1)
+    defaults: Any = None
+    workers: Any = None
+    logs: Any = None
+
+
+# How each value is written; "*" stands for an entry. Any other value checks itself.
+_SHAPES: Final[dict[tuple[str, ...], str]] = {
+    ("rig",): "a text such as bench",
+    ("listen",): 'a list such as [ipc, "tcp://127.0.0.1:5570"]',
+    ("listen", "*"): 'an address such as ipc or "tcp://127.0.0.1:5570"',
+    ("driver",): "a text such as package.module:Class",
+    ("args",): "a list such as [1, two]",
+    ("kwargs",): "a mapping such as {axes: 3}",
+    ("env",): "a mapping such as {KEY: value}",
+    ("cwd",): "the path of a folder",
+    ("python",): "the path of an interpreter",
+    ("after",): "a list of workers such as [laser]",
+    ("after", "*"): "the name of a worker",
+    ("concurrent",): "a list of members such as [abort, status]",
+    ("concurrent", "*"): "the name of a member",
+    ("timeouts",): "a mapping such as {expose: 120s}",
+    ("stop_with",): "the name of a method such as close",
+}
+
+_SectionT = TypeVar("_SectionT", bound=_Section)
+
+
+def validate(
+    model: type[_SectionT], raw: Any, document: Document, path: KeyPath, title: str
+) -> _SectionT:
+    """A section, as far as it is right; the rest is reported at its places.
+
+    Args:
+        model: the section's model.
+        raw: the section's data.
+        document: where places come from and problems go.
+        path: where the section stands.
+        title: what the section is called in messages, such as ``worker "stage"``.
+
+    Returns:
+        The section without the keys that had errors, so that judging can go on. It is of use
+        for a config only when nothing was reported.
+    """
+    if document.is_broken(path):
+        return model()
+    if not isinstance(raw, dict):
+        document.report(document.place(path), f"{title} must be a mapping, not {say(raw)}")
+        return model()
+    try:
+        return model.model_validate(raw)
+    except ValidationError as error:
+        wrong: set[str] = set()
+        for details in error.errors(include_url=False):
+            wrong.add(str(details["loc"][0]))
+            _report(model, details, document, path, title)
+        return model.model_validate({key: raw[key] for key in raw if key not in wrong})
+
+
+def misspelt(model: type[_Section], raw: dict[str, Any]) -> set[str | None]:
+    """The keys that unknown ones were probably meant to be."""
+    return {nearest(key, model.model_fields) for key in raw if key not in model.model_fields}
+
+
+def _report(
+    model: type[_Section], details: ErrorDetails, document: Document, path: KeyPath, title: str
+) -> None:
+    location = details["loc"]
+    # pydantic's mark for the key of a mapping, rather than its value.
+    at_key = len(location) == 3 and location[-1] == "[key]"
+    where: KeyPath = (*path, *(location[:-1] if at_key else location))
+    if document.is_broken(where):
+        return
+    if details["type"] == "extra_forbidden":
+        if where not in document.odd_keys:
+            document.report(document.key_place(where), _unknown_key(model, str(location[0]), title))
+        return
+    if at_key and where in document.odd_keys:
+        return
+    message = _in_words(details, tuple(str(part) for part in location))
+    document.report(document.key_place(where) if at_key else document.place(where), message)
+
+
+def _unknown_key(model: type[_Section], key: str, title: str) -> str:
+    if key == "driver" and model is DefaultsSection:
+        return "a driver belongs to one worker; defaults may hold any other key of a worker"
+    known = list(model.model_fields)
+    hint = did_you_mean(key, known) or f"; known: {', '.join(known)}"
+    return f"unknown key {quoted(key)} in {title}{hint}"
+
+
+def _in_words(details: ErrorDetails, location: tuple[str, ...]) -> str:
+    label = quoted(".".join(part for part in location if part != "[key]"))
+    given = details["input"]
+    match details["type"]:
+        case "value_error":
+            return f"{label}: {details['ctx']['error']}"
+        case "literal_error":
+            options = _options(details["ctx"]["expected"])
+            hint = did_you_mean(given, options) if isinstance(given, str) else ""
+            return f"{label} must be {_one_of(options)}, not {say(given)}{hint}"
+        case "too_short":
+            return f"{label} must have at least one entry"
+        case _:
+            shape = _SHAPES.get(location) or _SHAPES.get((location[0], "*"), "something else")
+            return f"{label} must be {shape}, not {say(given)}"
+
+
+def _options(expected: str) -> list[str]:
+    """From pydantic's "'a', 'b' or 'c'"."""
+    return expected.replace(" or ", ", ").replace("'", "").split(", ")
+
+
+def _one_of(options: list[str]) -> str:
+    return f"{', '.join(options[:-1])} or {options[-1]}"

@@ -1,0 +1,1 @@
+"""The pure core: frames, happenings and `now` in, effects out."""

@@ -1,0 +1,456 @@
+"""The broker's core: who waits, who runs, and what each client is told.
+
+No sockets, clock or threads: it takes frames and `now` (seconds, monotonic) and leaves effects.
+A request is QUEUED, then DISPATCHED, then answered exactly once: with the worker's reply, with
+a timeout, with the loss of its worker, or with a refusal. A lane has one operation in flight for
+each unit of its capacity, so a timeout of the invocation proves that nothing was started.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from orchestrator.core.admission import (
+    Caps,
+    Refusal,
+    find_message_id,
+    read_header,
+    refuse_protocol,
+    unknown_worker,
+)
+from orchestrator.core.effects import (
+    Describe,
+    Effect,
+    Overran,
+    Recovered,
+    ToWorker,
+    WorkerReady,
+    WorkerUnbuilt,
+)
+from orchestrator.core.peers import Lane, Peer, Phase, check_room
+from orchestrator.core.pending import Request, State
+from orchestrator.core.requests import Ledger
+from transports.errors import ProtocolError, SerializationError
+from transports.exceptions import NOT_STARTED, UNKNOWN
+from transports.headers import (
+    EXECUTION,
+    EXIT,
+    HANDSHAKE,
+    INVOCATION,
+    OPERATION,
+    REPLY,
+    TIMEOUT,
+    Limits,
+    Operation,
+    RequestHeader,
+    read_limits,
+)
+from transports.link import (
+    CONTROL,
+    LINK_FRAMES,
+    Failed,
+    LaneOpen,
+    Ready,
+    SetLevel,
+    Stop,
+    decode_control,
+    encode_control,
+    pack_number,
+    unpack_number,
+)
+from transports.serializers import decode
+
+DESCRIPTION = "get_thing_description"
+
+
+class Broker:
+    """Routes requests to workers and keeps their deadlines.
+
+    Args:
+        rig: Id of the rig: what clients see as the server's id.
+        caps: What one client can make the broker keep.
+
+    Attributes:
+        counts: How often what happened that isn't a plain answer.
+        peers: The workers, by name.
+        ledger: The requests, and what they are owed.
+        traces: Whether each request's life is told as facts of level debug.
+        effects: What the loop is to do; `take_effects` hands them over.
+    """
+
+    def __init__(self, rig: str, caps: Caps | None = None) -> None:
+        self.rig = rig
+        self.caps = caps or Caps()
+        self.ledger = Ledger(rig)
+        self.counts = self.ledger.counts
+        self.effects = self.ledger.effects
+        self.peers: dict[str, Peer] = {}
+        self.traces = False
+        self._lanes: dict[bytes, Lane] = {}
+        self._number = 0
+
+    # -- what the loop asks ---------------------------------------------------------------
+
+    def take_effects(self) -> list[Effect]:
+        """The effects since the last call, in order."""
+        effects = self.effects[:]
+        self.effects.clear()
+        return effects
+
+    @property
+    def next_deadline(self) -> float | None:
+        """When `tick` is due; None while nothing has a deadline."""
+        return self.ledger.deadlines.next()
+
+    def queued(self, worker: str) -> int:
+        """How many requests wait for a worker."""
+        return self.peers[worker].waiting
+
+    def running(self, worker: str) -> list[Request]:
+        """What a worker was given and hasn't answered, overdue operations included."""
+        return self.peers[worker].running()
+
+    # -- clients --------------------------------------------------------------------------
+
+    def receive_client(self, frames: list[Any], now: float, count: int | None = None) -> None:
+        """Take a client's message.
+
+        Args:
+            frames: As received, identity first, cut to five.
+            now: Monotonic seconds.
+            count: How many frames it had, when that is more than were kept.
+        """
+        client = bytes(frames[0])
+        try:
+            header, size = read_header(frames, count or len(frames), self.caps)
+        except Refusal as refusal:
+            self.ledger.refuse_unread(client, find_message_id(frames), refusal)
+            return
+        if self.ledger.is_pending(client, header.messageID):
+            return
+        kind = header.messageType
+        if kind == HANDSHAKE:
+            self.ledger.tell(client, header, HANDSHAKE)
+            return
+        try:
+            if kind == EXIT:
+                raise Refusal("PermissionError", "EXIT is refused; stop a rig with: orch down")
+            if kind != OPERATION:
+                raise Refusal("ValueError", f"message type {kind!r} isn't a request")
+            if header.operation == Operation.PENDING:
+                self._tell_pending(client, header, frames[3])
+                return
+            self._accept(client, header, frames, size, now)
+        except ProtocolError as error:
+            self.ledger.refuse(client, header, refuse_protocol(error))
+        except Refusal as refusal:
+            self.ledger.refuse(client, header, refusal)
+
+    def _tell_pending(self, client: bytes, header: RequestHeader, payload: Any) -> None:
+        try:
+            ids = msgspec.json.decode(bytes(payload), type=list[str | int])
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise Refusal("ValueError", f"pending takes a list of message ids: {error}") from error
+        held = [each for each in ids if (client, each) in self.ledger.unanswered]
+        self.ledger.tell(client, header, REPLY, msgspec.json.encode(held))
+
+    def _accept(
+        self, client: bytes, header: RequestHeader, frames: list[Any], size: int, now: float
+    ) -> None:
+        peer = self.peers.get(header.thingID or "")
+        if peer is None:
+            raise unknown_worker(self.rig, header.thingID, self.peers)
+        member = header.objekt or ""
+        limits = read_limits(header.serverExecutionContext, peer.limits_of(member))
+        self._number = number = self._number + 1
+        wait = limits.invocation_timeout
+        request = Request(
+            number=number,
+            client=client,
+            message_id=header.messageID,
+            sender=header.senderID,
+            worker=peer.name,
+            member=member,
+            operation=header.operation or "",
+            content_type=header.payloadContentType,
+            frames=frames[2:],
+            size=size,
+            arrived=now,
+            deadline=None if wait is None else now + wait,
+            execution_timeout=limits.execution_timeout,
+            oneway=limits.oneway,
+        )
+        if self.traces:
+            sender = client.decode("utf-8", "replace")
+            self.ledger.note(
+                "debug", "arrived", request, operation=request.operation, client=sender
+            )
+        run = limits.execution_timeout
+        if (wait is not None and wait <= 0) or (run is not None and run <= 0):
+            self.ledger.answer(request, TIMEOUT, _TIMEOUT_PAYLOADS[INVOCATION])
+            self.counts["invocation timeouts"] += 1
+            return
+        if member == DESCRIPTION and peer.described:
+            self.ledger.enter(request)
+            self._describe(request)
+            return
+        if peer.phase is Phase.CLOSED:
+            self.ledger.answer_error(request, "ConnectionRefusedError", peer.reason, NOT_STARTED)
+            return
+        lane = peer.lane_for(member)
+        if lane.free and not lane.queue:
+            self.ledger.enter(request)
+            self._dispatch(lane, request, now)
+            return
+        check_room(peer, request, self.caps)
+        self.ledger.enter(request)
+        peer.enqueue(lane, request)
+        self.ledger.deadlines.add(request)
+
+    def _dispatch(self, lane: Lane, request: Request, now: float) -> None:
+        timeout = request.execution_timeout
+        request.state = State.DISPATCHED
+        request.started = now
+        request.deadline = None if timeout is None else now + timeout
+        self.ledger.deadlines.add(request)
+        lane.running[request.number] = request
+        if self.traces:
+            waited = round(now - request.arrived, 6)
+            self.ledger.note(
+                "debug", "dispatched", request, waited=waited, life=lane.peer.incarnation
+            )
+        frames = [lane.id, pack_number(request.number), *request.frames]
+        self.effects.append(ToWorker(frames, request.number))
+
+    def _describe(self, request: Request) -> None:
+        request.state = State.DISPATCHED
+        request.deadline = None
+        self.effects.append(
+            Describe(request.number, request.worker, request.frames[1], request.content_type)
+        )
+
+    def described(self, number: int, kind: str, payload: bytes) -> None:
+        """Give the answer that a `Describe` effect asked for."""
+        self.ledger.answer_unless_oneway(self.ledger.requests.pop(number), kind, payload)
+
+    # -- workers --------------------------------------------------------------------------
+
+    def receive_link(self, frames: list[Any], now: float) -> None:
+        """Take a message from the private side: routing id, number, header, payload, raw."""
+        lane = self._lanes.get(bytes(frames[0]))
+        if lane is None:
+            self.counts["strangers"] += 1
+            self.ledger.fact("warning", "frame of an unknown or ended incarnation dropped")
+            return
+        try:
+            if len(frames) != LINK_FRAMES + 1:
+                raise ProtocolError(f"{len(frames)} frames instead of {LINK_FRAMES + 1}")
+            number = unpack_number(bytes(frames[1]))
+            if number == 0:
+                self._control(lane, frames, now)
+                return
+        except ProtocolError as error:
+            self.ledger.fact(
+                "error", "link message dropped", worker=lane.peer.name, reason=str(error)
+            )
+            return
+        request = lane.running.pop(number, None)
+        if request is None:
+            self.counts["late replies"] += 1
+            self.ledger.fact("debug", "late reply dropped", worker=lane.peer.name)
+            return
+        del self.ledger.requests[number]
+        if request.state is State.OVERRUN:
+            self.counts["late replies"] += 1
+            seconds = round(now - request.started, 3)
+            self.ledger.note(
+                "info", "overdue operation ended, its reply dropped", request, seconds=seconds
+            )
+            if lane is lane.peer.queued:
+                self.effects.append(Recovered(request.worker, lane.peer.incarnation))
+        else:
+            self.ledger.pass_on(request, frames[2:])
+            if self.traces:
+                how = "raised" if _EXCEPTION in bytes(frames[2])[:64] else "done"
+                seconds, total = now - request.started, now - request.arrived
+                self.ledger.note(
+                    "debug",
+                    "answered",
+                    request,
+                    how=how,
+                    seconds=round(seconds, 6),
+                    total=round(total, 6),
+                )
+        if lane.queue:
+            self._pump(lane, now)
+
+    def _control(self, lane: Lane, frames: list[Any], now: float) -> None:
+        control = decode_control(bytes(frames[2]))
+        peer = lane.peer
+        if isinstance(control, LaneOpen):
+            lane.open = True
+        elif isinstance(control, Ready):
+            try:
+                description = decode(bytes(frames[3]))
+            except SerializationError as error:
+                raise ProtocolError(str(error)) from error
+            peer.ready(frozenset(control.concurrent), control.capacity, description)
+            self.effects.append(WorkerReady(peer.name, peer.incarnation))
+            if peer.described:
+                for request in peer.take_all(DESCRIPTION):
+                    self._describe(request)
+        elif isinstance(control, Failed):
+            self.effects.append(
+                WorkerUnbuilt(peer.name, peer.incarnation, control.stage, control.exception)
+            )
+        for each in peer.lanes:
+            self._pump(each, now)
+
+    def _pump(self, lane: Lane, now: float) -> None:
+        self.tick(now)  # what is overdue neither starts nor takes a turn
+        while lane.queue and lane.free:
+            self._dispatch(lane, lane.peer.dequeue(lane), now)
+
+    # -- what the supervisor tells --------------------------------------------------------
+
+    def add_worker(
+        self, name: str, limits: Limits, timeouts: dict[str, float | None] | None = None
+    ) -> None:
+        """Make a worker known; its requests queue until it is ready or closed.
+
+        Args:
+            name: The thing id.
+            limits: Timeouts for requests that bring none.
+            timeouts: Execution timeouts by member, seconds or None.
+        """
+        self.peers[name] = Peer(name, limits, timeouts or {})
+
+    def expect(self, worker: str, incarnation: int, token: str) -> None:
+        """Open the link for an incarnation: only who knows `token` is heard as it."""
+        peer = self.peers[worker]
+        for lane in peer.expect(incarnation, token):
+            self._lanes[lane.id] = lane
+
+    def refuse(self, worker: str, reason: str) -> None:
+        """Refuse what waits for a worker and what comes; what runs may end."""
+        self._close(self.peers[worker], reason)
+
+    def hold(self, worker: str) -> None:
+        """Let requests queue again for a worker that was closed."""
+        self.peers[worker].hold()
+
+    def ask_to_stop(self, worker: str, now: float, *, hold: bool, reason: str) -> bool:
+        """Stop dispatching to a worker and tell it to close.
+
+        What runs may end. What waits is kept if `hold`, else refused with `reason`.
+
+        Returns:
+            Whether the worker could be told; it can't before its queued lane is open.
+        """
+        peer = self.peers[worker]
+        peer.stopping = True
+        told = peer.queued.open
+        if told:
+            frames = [peer.queued.id, CONTROL, encode_control(Stop()), b"", b""]
+            self.effects.append(ToWorker(frames, 0))
+        if hold:
+            peer.hold()
+        else:
+            self._close(peer, reason)
+        return told
+
+    def set_level(self, worker: str, level: str) -> bool:
+        """Tell a worker from which level on it sends records.
+
+        Returns:
+            Whether it could be told; it can't before its queued lane is open.
+        """
+        lane = self.peers[worker].queued
+        if lane.open:
+            frames = [lane.id, CONTROL, encode_control(SetLevel(level)), b"", b""]
+            self.effects.append(ToWorker(frames, 0))
+        return lane.open
+
+    def lost(self, worker: str, now: float, *, reason: str, holds: bool) -> None:
+        """Settle what an ended incarnation held.
+
+        What ran is answered "outcome unknown". What waits is kept for the next incarnation if
+        one may follow, else refused.
+        """
+        peer = self.peers[worker]
+        for lane in peer.lanes:
+            self._lanes.pop(lane.id, None)
+        for request in peer.running():
+            del self.ledger.requests[request.number]
+            if request.state is State.OVERRUN:
+                continue
+            self.counts["unknown outcomes"] += 1
+            what = f"{request.worker}.{request.member}"
+            text = f"{reason}; it ran {what}, whose outcome is unknown"
+            self.ledger.note("warning", "request lost with its worker", request, reason=reason)
+            self.ledger.answer_error(request, "ConnectionResetError", text, UNKNOWN)
+        peer.ended()
+        if not holds:
+            self._close(peer, reason)
+
+    def _close(self, peer: Peer, reason: str) -> None:
+        for request in peer.close(reason):
+            del self.ledger.requests[request.number]
+            self.ledger.answer_error(request, "ConnectionRefusedError", reason, NOT_STARTED)
+
+    def unreachable(self, number: int, now: float) -> None:
+        """A `ToWorker` couldn't be sent: the request was not started and waits again.
+
+        The lane gets nothing more until it says that it is open.
+        """
+        request = self.ledger.requests.get(number)
+        if request is None or request.state is State.QUEUED:
+            return
+        peer = self.peers[request.worker]
+        for lane in peer.lanes:
+            if lane.running.pop(number, None) is not None:
+                lane.open = False
+        if request.state is State.OVERRUN:
+            del self.ledger.requests[number]
+        elif peer.phase is Phase.CLOSED:
+            del self.ledger.requests[number]
+            self.ledger.answer_error(request, "ConnectionRefusedError", peer.reason, NOT_STARTED)
+        else:
+            request.state = State.QUEUED
+            request.deadline = request.waits_until
+            peer.enqueue(peer.lane_for(request.member), request, front=True)
+            self.ledger.deadlines.add(request)
+
+    # -- time -----------------------------------------------------------------------------
+
+    def tick(self, now: float) -> None:
+        """Answer the requests whose deadline has come."""
+        for request in self.ledger.deadlines.expired(now):
+            if request.state is State.QUEUED:
+                self.peers[request.worker].forget(request)
+                self._expire_waiting(request)
+            else:
+                self._expire_running(request, now)
+
+    def _expire_waiting(self, request: Request) -> None:
+        del self.ledger.requests[request.number]
+        self.counts["invocation timeouts"] += 1
+        self.ledger.note("warning", "invocation timed out, not started", request)
+        self.ledger.answer(request, TIMEOUT, _TIMEOUT_PAYLOADS[INVOCATION])
+
+    def _expire_running(self, request: Request, now: float) -> None:
+        peer = self.peers[request.worker]
+        self.counts["execution timeouts"] += 1
+        seconds = round(now - request.started, 3)
+        self.ledger.note("warning", "execution timed out, it runs on", request, seconds=seconds)
+        request.state = State.OVERRUN
+        request.deadline = None
+        self.ledger.answer(request, TIMEOUT, _TIMEOUT_PAYLOADS[EXECUTION])
+        stalls = request.number in peer.queued.running
+        self.effects.append(Overran(request.worker, peer.incarnation, request.member, stalls))
+
+
+_EXCEPTION = b'"EXCEPTION"'
+_TIMEOUT_PAYLOADS = {name: msgspec.json.encode(name) for name in (INVOCATION, EXECUTION)}

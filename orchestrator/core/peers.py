@@ -1,0 +1,176 @@
+"""What the broker knows of a worker: its incarnation, its lanes, and what waits for them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from enum import Enum
+from typing import Any
+
+from orchestrator.core.admission import Caps, Refusal
+from orchestrator.core.pending import FairQueue, Request
+from transports.headers import Limits
+from transports.link import CONCURRENT, QUEUED, routing_id
+
+
+class Phase(Enum):
+    """Whether a worker takes requests."""
+
+    HELD = "held"  # not ready: requests wait
+    READY = "ready"
+    CLOSED = "closed"  # nothing to wait for: requests are refused
+
+
+class Lane:
+    """One DEALER of a worker: what it runs and what waits for it."""
+
+    __slots__ = ("capacity", "id", "open", "peer", "queue", "running")
+
+    def __init__(self, peer: Peer, capacity: int) -> None:
+        self.peer = peer
+        self.capacity = capacity
+        self.id = b""
+        self.open = False
+        self.queue = FairQueue()
+        self.running: dict[int, Request] = {}
+
+    @property
+    def free(self) -> bool:
+        """Whether another operation may be dispatched now."""
+        return self.open and len(self.running) < self.capacity and self.peer.phase is Phase.READY
+
+
+class Peer:
+    """A worker as the broker sees it, over all its incarnations."""
+
+    def __init__(self, name: str, limits: Limits, timeouts: dict[str, float | None]) -> None:
+        self.name = name
+        self.phase = Phase.HELD
+        self.reason = ""
+        self.incarnation = 0
+        self.concurrent: frozenset[str] = frozenset()
+        self.description: dict[str, Any] | None = None
+        self.queued = Lane(self, 1)
+        self.beside = Lane(self, 0)
+        self.lanes = (self.queued, self.beside)
+        self.waiting = 0
+        self.waiting_bytes = 0
+        self.stopping = False  # told to stop: this incarnation takes nothing any more
+        self._limits = limits
+        self._by_member = {
+            member: Limits(limits.invocation_timeout, timeout)
+            for member, timeout in timeouts.items()
+        }
+
+    @property
+    def described(self) -> bool:
+        """Whether some incarnation has said what its driver offers."""
+        return self.description is not None
+
+    def limits_of(self, member: str) -> Limits:
+        """The timeouts of a request that brings none."""
+        return self._by_member.get(member, self._limits)
+
+    def lane_for(self, member: str) -> Lane:
+        """The lane that a member's requests take."""
+        return self.beside if member in self.concurrent else self.queued
+
+    def expect(self, incarnation: int, token: str) -> tuple[Lane, ...]:
+        """Await an incarnation: give its lanes their routing ids."""
+        self.incarnation = incarnation
+        for lane, name in zip(self.lanes, (QUEUED, CONCURRENT), strict=True):
+            lane.id = routing_id(token, name)
+            lane.open = False
+        self.phase = Phase.HELD
+        self.stopping = False
+        return self.lanes
+
+    def ready(self, concurrent: frozenset[str], capacity: int, description: Any) -> None:
+        """An incarnation is ready: sort what waits by the lanes that it declares."""
+        self.description = description
+        self.beside.capacity = capacity
+        if concurrent != self.concurrent:
+            self.concurrent = concurrent
+            waiting = sorted(self._waiting(), key=lambda request: request.number)
+            for lane in self.lanes:
+                lane.queue = FairQueue()
+            for request in waiting:
+                self.lane_for(request.member).queue.push(request)
+        if self.phase is Phase.HELD and not self.stopping:
+            self.phase = Phase.READY
+
+    def hold(self) -> None:
+        """Keep what comes until an incarnation is ready."""
+        self.phase = Phase.HELD
+
+    def ended(self) -> None:
+        """The incarnation is over; nothing runs any more."""
+        for lane in self.lanes:
+            lane.running.clear()
+            lane.open = False
+            lane.id = b""
+        if self.phase is Phase.READY:
+            self.phase = Phase.HELD
+
+    def close(self, reason: str) -> list[Request]:
+        """Refuse what comes; give back what waits."""
+        self.phase = Phase.CLOSED
+        self.reason = reason
+        waiting = list(self._waiting())
+        for lane in self.lanes:
+            lane.queue = FairQueue()
+        self.waiting = self.waiting_bytes = 0
+        return waiting
+
+    def running(self) -> list[Request]:
+        """What the incarnation was given and hasn't answered."""
+        return [request for lane in self.lanes for request in lane.running.values()]
+
+    def enqueue(self, lane: Lane, request: Request, *, front: bool = False) -> None:
+        """Let a request wait."""
+        if front:
+            lane.queue.push_back(request)
+        else:
+            lane.queue.push(request)
+        self.waiting += 1
+        self.waiting_bytes += request.size
+
+    def dequeue(self, lane: Lane) -> Request:
+        """Take the next request of a lane."""
+        request = lane.queue.pop()
+        self.waiting -= 1
+        self.waiting_bytes -= request.size
+        return request
+
+    def forget(self, request: Request) -> None:
+        """Take out a request that waits."""
+        self.lane_for(request.member).queue.discard(request)
+        self.waiting -= 1
+        self.waiting_bytes -= request.size
+
+    def take_all(self, member: str) -> list[Request]:
+        """Take out all requests for one member that wait."""
+        found = [request for request in self._waiting() if request.member == member]
+        for request in found:
+            self.forget(request)
+        return found
+
+    def count_of(self, client: bytes) -> int:
+        """How many requests of this client wait, in all lanes."""
+        return sum(lane.queue.count_of(client) for lane in self.lanes)
+
+    def _waiting(self) -> Iterator[Request]:
+        for lane in self.lanes:
+            yield from lane.queue
+
+
+def check_room(peer: Peer, request: Request, caps: Caps) -> None:
+    """Raise Refusal if a request may not wait for a worker any more."""
+    if peer.waiting >= caps.queue:
+        full = f"{caps.queue} requests wait"
+    elif peer.count_of(request.client) >= caps.queue_per_client:
+        full = f"{caps.queue_per_client} requests of this client wait"
+    elif peer.waiting_bytes + request.size > caps.queue_bytes:
+        full = f"requests of {peer.waiting_bytes} bytes wait"
+    else:
+        return
+    raise Refusal("BufferError", f"worker {peer.name!r} is busy: {full} for it; try again later")

@@ -1,0 +1,1 @@
+"""The collector's process, and the supervisor's side of it."""

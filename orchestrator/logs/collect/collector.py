@@ -1,0 +1,343 @@
+"""The collector: a process that reads what all workers print and record, and stores it.
+
+It reads pipes whose bytes the kernel keeps when their writer dies, and lives in a session of its
+own, so that Ctrl-C, which ends the others, leaves it to see their end. It ends when its
+supervisor says so or is gone, after the streams have ended or a deadline is over.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import selectors
+import signal
+import socket
+import sys
+import time
+from collections import deque
+from collections.abc import Sequence
+from pathlib import Path
+
+from orchestrator.logs.collect import control
+from orchestrator.logs.collect.reader import StreamReader
+from orchestrator.logs.collect.screen import Screen
+from orchestrator.logs.show.display import Display, wants_colour
+from orchestrator.logs.store.chain import Keep
+from orchestrator.logs.store.records import LEVELS, Record
+from orchestrator.logs.store.segments import Run
+from orchestrator.logs.store.shared import Shared
+from orchestrator.logs.store.store import Store
+from workers.output.request_marks import mark_begin
+
+CHUNK = 64 * 1024
+"""Bytes read from a stream in one turn: no stream can keep the others waiting."""
+
+ORPHAN_GRACE = 5.0
+"""Seconds to go on reading after the supervisor died without a word."""
+
+LAST_LINES = 20
+"""Lines of a worker that are kept for its death."""
+PAUSE = 0.004
+"""Seconds of rest after a turn that brought little. A reader that isn't waiting needn't be woken,
+and that is most of what a write costs its writer."""
+
+_LITTLE = CHUNK // 2
+_FINAL_READS = 64  # chunks still taken from a stream that has not ended by the deadline
+_LAST_WORDS = 0.5  # seconds for store and screen to end, when no time is left
+
+
+class Collector:
+    """Reads streams in fair turns; each turn's records go to the store and the screen.
+
+    Args:
+        supervisor: Socket that brings streams; owned from here on.
+        store: Where records go.
+        screen: Where people look.
+        level: The lowest level of a record that is shown; output lines always are, and the store
+            gets everything.
+        rig: Name on the collector's own records.
+        shared: What outlives this collector.
+    """
+
+    def __init__(
+        self,
+        supervisor: socket.socket,
+        *,
+        store: Store,
+        screen: Screen,
+        level: str,
+        rig: str,
+        shared: Shared,
+    ) -> None:
+        self._shared = shared
+        self._supervisor = supervisor
+        self._store = store
+        self._screen = screen
+        self._weight = LEVELS[level]
+        self._rig = rig
+        self._selector = selectors.DefaultSelector()
+        self._readers: dict[StreamReader, int] = {}
+        self._messages = b""
+        self._fds: list[int] = []
+        self._deadline: float | None = None
+        self._ending = "stopped"
+        self._records: list[Record] = []
+        self._tails: dict[tuple[str, int], deque[str]] = {}
+        supervisor.setblocking(False)
+        self._selector.register(supervisor, selectors.EVENT_READ)
+
+    def run(self) -> None:
+        """Collect until the supervisor is gone or said so, and the streams have ended."""
+        while not self._done():
+            if self._store.is_behind:
+                self._store.wait_for_room(PAUSE)
+            size = 0
+            ready = self._selector.select(self._timeout())
+            self._shared.turn()
+            for key, _ in ready:
+                if key.data is None:
+                    self._read_messages()
+                elif key.data in self._readers:  # a message may just have ended it
+                    size += self._read(key.data)
+            self._hand_over(size)
+            if 0 < size < _LITTLE:
+                time.sleep(PAUSE)  # a reader that sleeps at each line makes each write dear
+        for reader in sorted(self._readers, key=lambda reader: reader.source):
+            self._give_up(reader)
+        self._hand_over(0)
+        self._end()
+        self._selector.close()
+
+    def _end(self) -> None:
+        assert self._deadline is not None
+        store = self._store
+        left = max(self._deadline - time.monotonic(), _LAST_WORDS)
+        if not store.close(left, self._ending) or store.dropped:
+            lost = f"{store.dropped} records are lost: {store.folder} can't be written"
+            self._screen.show([own_record(self._rig, "error", lost)])
+        self._screen.close(_LAST_WORDS)
+
+    def note(self, level: str, event: str) -> None:
+        """Add a record of the collector itself."""
+        self._records.append(own_record(self._rig, level, event))
+
+    def _done(self) -> bool:
+        return self._deadline is not None and (
+            not self._readers or time.monotonic() >= self._deadline
+        )
+
+    def _timeout(self) -> float | None:
+        return None if self._deadline is None else max(self._deadline - time.monotonic(), 0.0)
+
+    # --- streams
+
+    def _read(self, reader: StreamReader) -> int:
+        """Take one chunk; gives its size, 0 when there is nothing more for now."""
+        try:
+            data = os.read(reader.fd, CHUNK)
+        except BlockingIOError:
+            return 0
+        if not data:
+            self._end_stream(reader)
+        else:
+            self._shared.reading(data.count(b"\n"))
+            marked = reader.last_mark
+            self._records += reader.feed(data, time.time())
+            if reader.last_mark is not marked:
+                self._shared.keep_mark(self._readers[reader], reader.last_mark)
+        return len(data)
+
+    def _end_stream(self, reader: StreamReader) -> None:
+        self._records += reader.end(time.time())
+        del self._readers[reader]
+        self._selector.unregister(reader.fd)
+        os.close(reader.fd)
+
+    def _give_up(self, reader: StreamReader) -> None:
+        """Leave a stream that somebody still holds open, with what it brought so far."""
+        for _ in range(_FINAL_READS):
+            if not self._read(reader):
+                break
+        if reader in self._readers:
+            self._end_stream(reader)
+
+    # --- messages of the supervisor
+
+    def _read_messages(self) -> None:
+        try:
+            data, fds, _, _ = socket.recv_fds(self._supervisor, control.MAX_MESSAGE, 16)
+        except BlockingIOError:
+            return
+        except OSError:
+            data, fds = b"", []  # a dead supervisor, told in another way
+        self._fds += fds
+        if not data:
+            self._selector.unregister(self._supervisor)
+            self._supervisor.close()
+            if self._deadline is None:
+                self._ending = "its supervisor died"
+            self._close_by(time.monotonic() + ORPHAN_GRACE)
+            return
+        *lines, self._messages = (self._messages + data).split(b"\n")
+        for line in lines:
+            message = control.decode(line)
+            if isinstance(message, control.Close):
+                self._close_by(message.deadline)
+            elif isinstance(message, control.Ended):
+                self._keep_last_lines(message)
+            elif self._fds:
+                self._collect(self._fds.pop(0), message)
+            else:
+                # A descriptor comes with the first byte of its message, or not at all.
+                source = message.source
+                what = f"{source.stream} of {source.worker} {source.incarnation}"
+                self.note("error", f"{what} is not collected: too many open files")
+
+    def _collect(self, fd: int, message: control.Collect) -> None:
+        os.set_blocking(fd, False)
+        begin = None if message.stream == "record" else mark_begin(fd)
+        # Where this collector takes over, the request that runs was marked for the last one.
+        last_mark = self._shared.last_mark(message.slot)
+        reader = StreamReader(fd, message.source, begin, last_mark)
+        self._readers[reader] = message.slot
+        self._selector.register(fd, selectors.EVENT_READ, reader)
+
+    def _keep_last_lines(self, message: control.Ended) -> None:
+        """Put what an incarnation wrote last beside how it died."""
+        key = message.worker, message.incarnation
+        if message.how is None:
+            self._tails.pop(key, None)
+            return
+        for reader in [each for each in self._readers if each.source[:2] == key]:
+            # It is dead: what it wrote is in the pipes, and will be read without waiting.
+            for _ in range(_FINAL_READS):
+                if not self._read(reader):
+                    break
+        self._hand_over(0)
+        lines = self._tails.pop(key, ())
+        record = Record(
+            time.time(),
+            "error",
+            *key,
+            "record",
+            f"{message.how}; its last lines are",
+            logger="logs",
+            exception="\n".join(lines) or None,
+        )
+        # Not shown: a screen has just seen these lines.
+        self._store.add([record], 0)
+
+    def _close_by(self, deadline: float) -> None:
+        if self._deadline is None or deadline < self._deadline:
+            self._deadline = deadline
+
+    def _hand_over(self, size: int) -> None:
+        """Give the turn's records to store and screen."""
+        records, self._records = self._records, []
+        if not records:
+            self._shared.handed_over()
+            return
+        for record in records:
+            if record.incarnation and record.logger != "":  # said by itself
+                key = record.worker, record.incarnation
+                tail = self._tails.get(key)
+                if tail is None:
+                    tail = self._tails[key] = deque(maxlen=LAST_LINES)
+                tail.append(record.event)
+        if not self._screen.is_gone:
+            weight = self._weight
+            self._screen.show([r for r in records if r.stream != "record" or r.weight >= weight])
+        self._store.add(records, size)
+        self._shared.handed_over()
+
+
+def own_record(rig: str, level: str, event: str) -> Record:
+    """A record of the collector itself."""
+    return Record(time.time(), level, rig, 0, "record", event, logger="logs")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the collector; its arguments are the supervisor's business.
+
+    Returns:
+        The exit status, 0.
+    """
+    options = _parse(arguments)
+    # The supervisor ends this process, by their socket. A signal that was meant for all processes
+    # of the rig must not silence those that are still to end.
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
+    _raise_file_limit()
+    rig = options.rig
+    shared = Shared(options.shared)
+    display = Display(colour=wants_colour(sys.stderr, os.environ))
+    screen = Screen(
+        2,
+        display.render,
+        lambda dropped: own_record(
+            rig, "warning", f"dropped {dropped} lines here, where nobody read them: see orch logs"
+        ),
+    )
+    store = Store(
+        options.folder,
+        Run(
+            number=0,
+            id=options.run,
+            started=options.started,
+            pid=options.pid,
+            config=options.config,
+            version=options.release,
+        ),
+        rig=rig,
+        keep=Keep(options.keep, options.keep_for),
+        tell=lambda level, text: screen.show([own_record(rig, level, text)]),
+        shared=shared,
+    )
+    collector = Collector(
+        socket.socket(fileno=options.control),
+        store=store,
+        screen=screen,
+        level=options.level,
+        rig=rig,
+        shared=shared,
+    )
+    if options.after:
+        lost = store.dropped
+        also = f", with {lost} records in hand" if lost else ""
+        what = f"log collector started again: the last one {options.after}{also}"
+        collector.note("warning", what)
+    collector.run()
+    return 0
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="orchestrator.logs.collect.collector")
+    parser.add_argument("--control", type=int, required=True, help="fd of the supervisor's socket")
+    parser.add_argument("--shared", type=int, required=True, help="fd of shared memory")
+    parser.add_argument("--folder", type=Path, required=True, help="where the store is")
+    parser.add_argument("--rig", required=True, help="name on the collector's own records")
+    parser.add_argument("--level", choices=LEVELS, default="info", help="lowest level shown")
+    parser.add_argument("--run", required=True, help="unique id of this life of the rig")
+    parser.add_argument("--started", type=float, required=True, help="seconds since the epoch")
+    parser.add_argument("--pid", type=int, help="the supervisor")
+    parser.add_argument("--config", help="the rig's config")
+    parser.add_argument("--release", help="of orch")
+    parser.add_argument("--keep", type=int, default=Keep.size, help="bytes of all segments")
+    parser.add_argument("--keep-for", type=float, help="seconds")
+    parser.add_argument("--after", help="how the collector before this one ended")
+    return parser.parse_args(arguments)
+
+
+def _raise_file_limit() -> None:
+    """Allow as many open files as the system lets us: there are three a worker."""
+    try:
+        import resource
+    except ImportError:  # not a POSIX system
+        return
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,64 @@
+"""What the supervisor tells the collector, one JSON line each, over their socket."""
+
+from __future__ import annotations
+
+import msgspec
+
+from orchestrator.logs.store.records import Source, Stream
+
+MAX_MESSAGE = 4096
+
+
+class Collect(msgspec.Struct, frozen=True, tag="collect"):
+    """Read a stream; the read end of its pipe comes with the message.
+
+    `slot` is where its last mark is kept for the next collector, -1 nowhere.
+    """
+
+    worker: str
+    incarnation: int
+    stream: Stream
+    shared: bool = False
+    slot: int = -1
+
+    @property
+    def source(self) -> Source:
+        """The stream's names."""
+        return Source(self.worker, self.incarnation, self.stream, self.shared)
+
+
+class Ended(msgspec.Struct, frozen=True, tag="ended"):
+    """An incarnation is over; `how` says in what words, None if as it should."""
+
+    worker: str
+    incarnation: int
+    how: str | None = None
+
+
+class Close(msgspec.Struct, frozen=True, tag="close"):
+    """No more streams will come: exit when all have ended, or at `deadline`.
+
+    That is the system's monotonic time in seconds, which is the same in both processes.
+    """
+
+    deadline: float
+
+
+Message = Collect | Ended | Close
+
+_decoder = msgspec.json.Decoder(Message)
+
+
+def encode(message: Message) -> bytes:
+    """The message as a line."""
+    return msgspec.json.encode(message) + b"\n"
+
+
+def decode(line: bytes) -> Message:
+    """The message of a line.
+
+    Raises:
+        msgspec.DecodeError: It isn't one.
+    """
+    message: Message = _decoder.decode(line)
+    return message

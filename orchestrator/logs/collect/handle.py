@@ -1,0 +1,417 @@
+"""The supervisor's side of log collection: makes the streams, and keeps a collector running."""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+import select
+import signal
+import site
+import socket
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import msgspec
+
+from orchestrator.logs.collect import control
+from orchestrator.logs.store.records import LEVELS, Stream
+from orchestrator.logs.store.shared import Shared
+
+PIPE_SIZES: dict[Stream, int] = {"stdout": 1 << 20, "stderr": 1 << 20, "record": 256 << 10}
+"""Bytes that a stream holds while nobody reads it, where the system lets us choose. What C code
+prints waits for room, and its driver with it; a record waits for nothing."""
+GENEROUS = 16
+"""Workers whose pipes are of these sizes; further ones have the system's. Who takes up a user's
+share of pipe memory, 64 MiB, makes all of this user's new pipes tiny."""
+_LAST_BREATH = 0.5  # seconds for a collector that closed its socket to end
+STUCK = 1.0
+"""Seconds without a turn after which a collector with much to read is taken for stuck."""
+
+
+class Streams:
+    """The write ends of a worker's streams, as file descriptors that children don't inherit.
+
+    `close` them (or leave the `with` block) once the worker's process has its own copies: a
+    stream ends when its last write end is closed.
+
+    Attributes:
+        stdout: For what the worker prints.
+        stderr: For what the worker prints there.
+        records: For JSON lines.
+    """
+
+    def __init__(self, stdout: int, stderr: int, records: int) -> None:
+        self.stdout = stdout
+        self.stderr = stderr
+        self.records = records
+        self._open = [stdout, stderr, records]
+
+    def close(self) -> None:
+        """Close this process's copies; the second time does nothing."""
+        while self._open:
+            os.close(self._open.pop())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+@dataclass(eq=False, slots=True)
+class _ReadEnd:
+    """Our copy of a stream's read end: without a reader, the worker's writes would fail."""
+
+    fd: int
+    stream: control.Collect
+    ended: bool = False
+
+
+class LogCollector:
+    """A collector process, and the streams that it reads.
+
+    The kernel keeps what was written and not yet read, so neither a worker's death nor the
+    collector's loses it. Belongs to one thread, the supervisor's.
+
+    Attributes:
+        records: File descriptor (non-blocking) for the supervisor's own records, in which each
+            record names its worker.
+    """
+
+    records: int
+
+    def __init__(self, folder: Path, *, stderr: int, rig: str, options: list[str]) -> None:
+        self._stderr = stderr
+        self._rig = rig
+        self._options = [f"--folder={folder}", f"--rig={rig}", *options]
+        self._read_ends: list[_ReadEnd] = []
+        self._shared = Shared()
+        self._verdict: str | None = None
+        self._closed = False
+
+    @classmethod
+    def start(
+        cls,
+        folder: Path,
+        *,
+        rig: str,
+        level: str = "info",
+        stderr: int = 2,
+        keep: int | None = None,
+        keep_for: float | None = None,
+        config: str | None = None,
+    ) -> Self:
+        """Start a collector process; it counts as the start of a run.
+
+        Args:
+            folder: The rig's log store, created with mode 0700.
+            rig: Name of the rig.
+            level: The lowest level of the records that are shown on `stderr`; the store gets all.
+            stderr: File descriptor for people to look at.
+            keep: Bytes of logs that are kept; None is the collector's own default.
+            keep_for: Seconds for which they are; None is for ever.
+            config: Path of the rig's config.
+
+        Raises:
+            ValueError: There is no such level.
+            OSError: The folder can't be used, or the process not started.
+            NotImplementedError: This system can't hand file descriptors to another process.
+        """
+        from orchestrator import __version__
+
+        if not hasattr(socket, "send_fds"):
+            raise NotImplementedError("log collection needs a system that can pass descriptors")
+        if level not in LEVELS:
+            raise ValueError(f"no level {level!r}: use one of {', '.join(LEVELS)}")
+        folder = folder.absolute()
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
+        options = [f"--level={level}", f"--run={secrets.token_hex(8)}"]
+        options += [f"--started={time.time()!r}", f"--pid={os.getpid()}"]
+        given = {"keep": keep, "keep-for": keep_for, "config": config, "release": __version__}
+        options += [f"--{name}={value}" for name, value in given.items() if value is not None]
+        collector = cls(folder, stderr=stderr, rig=rig, options=options)
+        try:
+            collector._spawn(None)
+        except OSError:
+            collector._shared.close()
+            raise
+        try:
+            collector.records = collector._open_stream(
+                control.Collect(rig, 0, "record", shared=True)
+            )
+        except OSError:
+            collector._kill()
+            collector._let_go()
+            raise
+        os.set_blocking(collector.records, False)
+        return collector
+
+    @property
+    def pid(self) -> int:
+        """Process id of the present collector."""
+        return self._process.pid
+
+    @property
+    def sentinel(self) -> int:
+        """File descriptor that is readable when the collector has died; new after `restart`.
+
+        It is -1 when `restart` failed.
+        """
+        return self._socket.fileno()
+
+    @property
+    def returncode(self) -> int | None:
+        """Exit status of the present collector, negative for a signal; None while it runs."""
+        return self._process.poll()
+
+    def open_streams(self, worker: str, incarnation: int) -> Streams:
+        """Make the three streams of a worker's incarnation, and have them collected.
+
+        Raises:
+            ValueError: This incarnation has its streams already.
+            OSError: Too many open files.
+        """
+        self._sweep()
+        if any(self._of(end, worker, incarnation) for end in self._read_ends):
+            raise ValueError(f"{worker} {incarnation} has its streams already")
+        made: list[int] = []
+        try:
+            for stream in ("stdout", "stderr", "record"):
+                made.append(self._open_stream(control.Collect(worker, incarnation, stream)))  # noqa: PERF401  `made` is needed when the second fails
+        except OSError:
+            for fd in made:
+                os.close(fd)
+            self.forget(worker, incarnation)
+            raise
+        return Streams(*made)
+
+    def forget(self, worker: str, incarnation: int, how: str | None = None) -> None:
+        """The incarnation has ended: let go of its streams, as soon as all of them was read.
+
+        What is still in them would be lost if the collector died now; they are kept for the next
+        one until then.
+
+        Args:
+            worker: Its name.
+            incarnation: Number of its life.
+            how: How it died, in words; its last lines are stored beside them.
+        """
+        self._send(control.Ended(worker, incarnation, how), [])
+        for end in self._read_ends:
+            if self._of(end, worker, incarnation):
+                end.ended = True
+        self._sweep()
+
+    def restart(self) -> None:
+        """Start another collector, and hand it all live streams. Kills the present one if needed.
+
+        Raises:
+            OSError: The process can't be started; may be called again.
+        """
+        self._kill()
+        self._socket.close()
+        self._spawn(self._verdict or _ending(self._process.returncode))
+        self._verdict = None
+        self._sweep()
+        for end in self._read_ends:
+            self._hand_over(end)
+
+    def unblock(self, worker: str, incarnation: int) -> bool:
+        """Kill the collector if a worker can't get on because what it prints isn't read.
+
+        To be called for a worker that takes too long. The sentinel becomes readable then, and
+        `restart` tells why. A collector that reads is left alone, however much there is to read.
+
+        Args:
+            worker: Its name.
+            incarnation: Number of its life.
+
+        Returns:
+            Whether the collector was killed.
+        """
+        idle = 0.0 if self._closed else self._shared.since_turn()
+        if idle < STUCK or self._verdict is not None or self.returncode is not None:
+            return False
+        ends = [end for end in self._read_ends if self._of(end, worker, incarnation)]
+        if not any(end.stream.stream != "record" and _is_full(end.fd) for end in ends):
+            return False
+        self._verdict = (
+            f"was killed: {worker} waited to print, and it had not read for {idle:.0f} s"
+        )
+        self._process.kill()
+        return True
+
+    def close(self, timeout: float) -> None:
+        """Have all streams read to their end, and end the collector.
+
+        All write ends should be closed before; a stream that isn't is left in time.
+
+        Args:
+            timeout: Seconds until it is killed.
+        """
+        if self._closed:
+            return
+        self._closed = True
+        deadline = time.monotonic() + timeout
+        os.close(self.records)
+        if self.returncode is not None:
+            try:
+                self.restart()  # somebody has to read what is still in the streams
+            except OSError:
+                self._let_go()
+                return
+        self._send(control.Close(time.monotonic() + timeout * 0.8), [])
+        _wait_readable(self._socket, timeout)
+        try:
+            self._process.wait(max(deadline - time.monotonic(), 0))
+        except subprocess.TimeoutExpired:
+            self._kill()
+        self._let_go()
+
+    def _let_go(self) -> None:
+        self._socket.close()
+        for end in self._read_ends:
+            os.close(end.fd)
+        self._read_ends.clear()
+        self._shared.close()
+
+    def _spawn(self, after: str | None) -> None:
+        self._shared.turn()  # it has time to start
+        ours, theirs = socket.socketpair()
+        arguments = [
+            *(sys.executable, "-P", "-m", "orchestrator.logs.collect.collector"),
+            f"--control={theirs.fileno()}",
+            f"--shared={self._shared.fd}",
+            *self._options,
+        ]
+        if after is not None:
+            arguments.append(f"--after={after}")
+        try:
+            with theirs:
+                self._process = subprocess.Popen(
+                    arguments,
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    stderr=self._stderr,
+                    env=_environment(),
+                    pass_fds=[theirs.fileno(), self._shared.fd],
+                    start_new_session=True,
+                )
+        except OSError:
+            ours.close()
+            raise
+        # A collector that doesn't read must not stop the supervisor.
+        ours.setblocking(False)
+        self._socket = ours
+
+    def _open_stream(self, stream: control.Collect) -> int:
+        read_fd, write_fd = os.pipe()
+        os.set_blocking(read_fd, False)
+        if len(self._read_ends) < GENEROUS * len(PIPE_SIZES):
+            _enlarge(write_fd, PIPE_SIZES[stream.stream])
+        stream = msgspec.structs.replace(stream, slot=self._shared.take_slot())
+        end = _ReadEnd(read_fd, stream)
+        self._read_ends.append(end)
+        self._hand_over(end)
+        return write_fd
+
+    def _hand_over(self, end: _ReadEnd) -> None:
+        self._send(end.stream, [end.fd])
+
+    def _send(self, message: control.Message, fds: list[int]) -> None:
+        try:
+            socket.send_fds(self._socket, [control.encode(message)], fds)
+        except BlockingIOError:
+            # It hasn't taken hundreds of messages: as good as dead. The sentinel will tell.
+            self._process.kill()
+        except OSError:
+            # Dead. The sentinel tells it, and its successor gets every stream.
+            return
+
+    def _kill(self) -> None:
+        # It may just be ending by itself, and how it ends is worth telling.
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(_LAST_BREATH)
+        self._process.kill()
+        self._process.wait()
+
+    def _sweep(self) -> None:
+        """Close the read ends of ended incarnations that have been read."""
+        kept = []
+        for end in self._read_ends:
+            if end.ended and not _unread(end.fd):
+                os.close(end.fd)
+                self._shared.give_slot(end.stream.slot)
+            else:
+                kept.append(end)
+        self._read_ends = kept
+
+    def _of(self, end: _ReadEnd, worker: str, incarnation: int) -> bool:
+        stream = end.stream
+        return not stream.shared and (stream.worker, stream.incarnation) == (worker, incarnation)
+
+
+def _ending(returncode: int) -> str:
+    if returncode >= 0:
+        return f"exited with status {returncode}"
+    try:
+        return f"was killed by {signal.Signals(-returncode).name}"
+    except ValueError:
+        return f"was killed by signal {-returncode}"
+
+
+def _environment() -> dict[str, str]:
+    """Our environment, in which the collector finds this package also when it isn't installed."""
+    environment = dict(os.environ)
+    root = str(Path(__file__).resolve().parents[3])
+    if root not in site.getsitepackages():
+        paths = [path for path in (environment.get("PYTHONPATH"), root) if path]
+        environment["PYTHONPATH"] = os.pathsep.join(paths)
+    return environment
+
+
+def _enlarge(fd: int, size: int) -> None:
+    """Give a pipe more room, where that can be had."""
+    try:
+        import fcntl
+
+        fcntl.fcntl(fd, fcntl.F_SETPIPE_SZ, size)
+    except (ImportError, AttributeError, OSError):
+        return  # another system, or the user's share of pipe memory is used up: the default will do
+
+
+def _unread(fd: int) -> int:
+    """Bytes in a pipe."""
+    import fcntl
+    import termios
+
+    size = fcntl.ioctl(fd, termios.FIONREAD, b"\0\0\0\0")
+    return int.from_bytes(size, sys.byteorder)
+
+
+def _is_full(fd: int) -> bool:
+    """Whether hardly more goes into a pipe. Small writes don't fill their pages to the end."""
+    try:
+        import fcntl
+
+        size = fcntl.fcntl(fd, fcntl.F_GETPIPE_SZ)
+    except (ImportError, AttributeError):
+        size = 64 * 1024  # another system
+    return _unread(fd) >= size // 2
+
+
+def _wait_readable(readable: socket.socket, timeout: float) -> None:
+    if hasattr(select, "poll"):  # select() refuses file descriptors above 1023
+        poll = select.poll()
+        poll.register(readable, select.POLLIN)
+        poll.poll(timeout * 1000)
+    else:
+        select.select([readable], [], [], timeout)

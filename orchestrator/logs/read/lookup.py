@@ -1,0 +1,247 @@
+"""A question to one segment: which records, by which index, and in which portions."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from array import array
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import msgspec
+
+from orchestrator.logs.store.records import LEVELS, Record
+from orchestrator.logs.store.segments import STREAMS, TROUBLE, to_microseconds
+
+ELLIPSIS = "…"
+"""Stands for the middle of a request's id in its short form."""
+
+_PAGE = 2000  # records of one read
+_NAMES = {number: name for name, number in LEVELS.items()}
+_FIELDS = (
+    "seq, time, level, worker, incarnation, stream, event, logger, request, member, exception,"
+    " fields, run"
+)
+_decode = msgspec.json.Decoder().decode
+
+
+class Entry(Record, frozen=True, omit_defaults=True, kw_only=True):
+    """A stored record.
+
+    Attributes:
+        run: Number of the run that it belongs to.
+        cursor: Its place in the store.
+    """
+
+    run: int
+    cursor: str
+
+
+@dataclass(frozen=True, order=True)
+class Cursor:
+    """A place in a store, between two records.
+
+    Attributes:
+        segment: Number of a segment.
+        seq: The last record before this place.
+    """
+
+    segment: int
+    seq: int
+
+    def __str__(self) -> str:
+        return f"{self.segment}.{self.seq}"
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read what `str` gave.
+
+        Raises:
+            ValueError: It is something else.
+        """
+        match = re.fullmatch(r"([0-9]{1,9})\.([0-9]{1,18})", text, re.ASCII)
+        if match is None:
+            raise ValueError(f"{text!r:.60} is no cursor; --show-cursor prints one, such as 3.1417")
+        return cls(int(match[1]), int(match[2]))
+
+
+@dataclass(frozen=True)
+class Query:
+    """Which records are asked for; what is None or empty asks for nothing special.
+
+    Attributes:
+        workers: Names of workers, any of which will do.
+        levels: Lowest and highest weight.
+        since: Seconds since the epoch, included.
+        until: Likewise.
+        grep: Expression that a record's text or traceback has to match somewhere.
+        request: Id of a request, or how it begins, or its short form.
+        member: Member of a worker.
+        run: Number of a run.
+        after: A place that they come after.
+        upto: A place that they come before.
+    """
+
+    workers: tuple[str, ...] = ()
+    levels: tuple[int, int] | None = None
+    since: float | None = None
+    until: float | None = None
+    grep: re.Pattern[str] | None = None
+    request: str | None = None
+    member: str | None = None
+    run: int | None = None
+    after: Cursor | None = None
+    upto: Cursor | None = None
+
+
+def short_id(request: str) -> str:
+    """A request's id as people see it: clients count in the last digits, and differ in the first.
+
+    `Query.request` understands it.
+    """
+    return request if len(request) <= 16 else f"{request[:8]}{ELLIPSIS}{request[-6:]}"
+
+
+def look_up(
+    connection: sqlite3.Connection,
+    segment: int,
+    query: Query,
+    limit: int | None,
+    newest_first: bool,
+) -> Iterator[Entry]:
+    """The records of a segment that a question asks for, read page by page.
+
+    Args:
+        connection: The segment, open for reading.
+        segment: Its number.
+        query: The question.
+        limit: The most to give.
+        newest_first: Go backwards.
+
+    Raises:
+        sqlite3.Error: It can't be read.
+    """
+    workers = dict(connection.execute("SELECT id, name FROM workers").fetchall())
+    plan = _plan(query, segment, workers)
+    if plan is None:
+        return
+    index, conditions, values = plan
+    order = "DESC" if newest_first else "ASC"
+    if query.grep is not None:
+        search = query.grep.search
+        connection.create_function(
+            "matches", 2, lambda a, b: bool(search(a) or (b and search(b))), deterministic=True
+        )
+    where = " AND ".join(conditions) or "1"
+    if index is None:
+        # In the order of the file, page by page.
+        step = "seq < ?" if newest_first else "seq > ?"
+        at = 1 << 62 if newest_first else -1
+        while limit is None or limit > 0:
+            count = _PAGE if limit is None else min(limit, _PAGE)
+            rows = connection.execute(
+                f"SELECT {_FIELDS} FROM records WHERE {where} AND {step}"
+                f" ORDER BY seq {order} LIMIT {count}",
+                [*values, at],
+            ).fetchall()
+            for row in rows:
+                yield _entry(row, segment, workers)
+            if len(rows) < count:
+                return
+            at = rows[-1][0]
+            limit = None if limit is None else limit - count
+        return
+    found = array(
+        "q",
+        (
+            row[0]
+            for row in connection.execute(
+                f"SELECT seq FROM records INDEXED BY {index} WHERE {where}"
+                f" ORDER BY seq {order} LIMIT ?",
+                [*values, -1 if limit is None else limit],
+            )
+        ),
+    )
+    for begin in range(0, len(found), _PAGE):
+        page = found[begin : begin + _PAGE].tolist()
+        marks = ",".join("?" * len(page))
+        rows = connection.execute(
+            f"SELECT {_FIELDS} FROM records WHERE seq IN ({marks}) ORDER BY seq {order}", page
+        ).fetchall()
+        for row in rows:
+            yield _entry(row, segment, workers)
+
+
+def _plan(
+    query: Query, segment: int, workers: dict[int, str]
+) -> tuple[str | None, list[str], list[Any]] | None:
+    """Index, conditions and their values; None when nothing can be found.
+
+    The planner of SQLite knows neither how few the troubles are nor how records lie in the file,
+    so the index is named.
+    """
+    conditions: list[str] = []
+    values: list[Any] = []
+
+    def add(condition: str, *given: Any) -> None:
+        conditions.append(condition)
+        values.extend(given)
+
+    wanted = [number for number, name in workers.items() if name in query.workers]
+    if query.workers and not wanted:
+        return None
+    lowest, highest = query.levels or (0, max(_NAMES))
+    index = None
+    if query.request is not None:
+        index = "by_request"
+        begin, _, end = query.request.partition(ELLIPSIS)
+        add("request >= ? AND request < ?", begin, begin + "\U0010ffff")
+        if end:
+            add("substr(request, -length(?)) = ?", end, end)
+    elif lowest >= TROUBLE or wanted or query.since is not None or query.until is not None:
+        index = "by_trouble" if lowest >= TROUBLE else "by_worker"
+        wanted = wanted or list(workers)
+        if lowest >= TROUBLE:
+            add(f"level >= {TROUBLE}")
+    if wanted:
+        add(f"worker IN ({','.join('?' * len(wanted))})", *wanted)
+    if query.since is not None:
+        add("time >= ?", to_microseconds(query.since))
+    if query.until is not None:
+        add("time <= ?", to_microseconds(query.until))
+    if lowest > min(_NAMES):
+        add("level >= ?", lowest)
+    if highest < max(_NAMES):
+        add("level <= ?", highest)
+    if query.member is not None:
+        add("member = ?", query.member)
+    if query.run is not None:
+        add("run = ?", query.run)
+    if query.after is not None and query.after.segment == segment:
+        add("seq > ?", query.after.seq)
+    if query.upto is not None and query.upto.segment == segment:
+        add("seq <= ?", query.upto.seq)
+    if query.grep is not None:
+        add("matches(event, exception)")
+    return index, conditions, values
+
+
+def _entry(row: Sequence[Any], segment: int, workers: dict[int, str]) -> Entry:
+    seq, at, level, worker, incarnation, stream, event, logger, request, member, *rest = row
+    exception, fields, run = rest
+    return Entry(
+        time=at / 1e6,
+        level=_NAMES.get(level, "info"),
+        worker=workers.get(worker, "?"),
+        incarnation=incarnation,
+        stream=STREAMS[stream],
+        event=event,
+        logger=logger,
+        request=request,
+        member=member,
+        exception=exception,
+        fields=None if fields is None else _decode(fields),
+        run=run,
+        cursor=f"{segment}.{seq}",
+    )

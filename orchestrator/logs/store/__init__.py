@@ -1,0 +1,1 @@
+"""Records on disk: segments, their chain, the writer."""

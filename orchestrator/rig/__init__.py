@@ -1,0 +1,1 @@
+"""The running rig: the only room with sockets, clock, signals and processes."""

@@ -1,0 +1,121 @@
+"""The rig as a worker: what commands and clients ask of the rig itself.
+
+An object of the supervisor, served over INPROC under the rig's id like any driver.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any
+
+import msgspec
+import psutil
+
+from workers.driver.markers import action
+
+ANSWER_WITHIN = 10.0
+"""Seconds in which the supervisor's loop must take up a question."""
+
+
+class Supervised(msgspec.Struct, frozen=True):
+    """What the rig's worker needs of the supervisor.
+
+    Attributes:
+        ask: Calls a function in the supervisor's thread, where the others may be called.
+        snapshot: The rig's state.
+        order: Starts, stops or restarts workers; the future has their states once settled.
+        shut_down: Stops the rig.
+        set_level: Sets the level of a worker's records, or of the rig's own.
+    """
+
+    ask: Callable[[Callable[[], Any]], Future[Any]]
+    snapshot: Callable[[], dict[str, Any]]
+    order: Callable[[str, list[str]], Future[dict[str, str]]]
+    shut_down: Callable[[], None]
+    set_level: Callable[[str, str], None]
+
+
+class RigControl:
+    """The rig: its workers' states, and starting and stopping them."""
+
+    def __init__(self, supervised: Supervised) -> None:
+        self._supervised = supervised
+        self._samples: dict[int, tuple[float, float]] = {}
+
+    @action(concurrent=True)
+    def status(self) -> dict[str, Any]:
+        """The rig and its workers: states, processes, queues.
+
+        Returns:
+            `{"rig": id, "workers": [{name, state, pid, incarnation, restarts, queue, in_flight,
+            uptime (seconds), cpu (percent of one core), memory (bytes), reason}]}` and more of
+            the rig; `counts` tells how many requests were answered, refused or timed out, and
+            what was dropped.
+        """
+        snapshot: dict[str, Any] = self._ask(self._supervised.snapshot)
+        for worker in snapshot["workers"]:
+            worker.update(self._usage(worker["pid"], worker.pop("own")))
+        return snapshot
+
+    @action(concurrent=True)
+    def start(self, names: list[str]) -> dict[str, str]:
+        """Start workers; returns their states once each is READY or FAILED."""
+        return self._order("start", names)
+
+    @action(concurrent=True)
+    def stop(self, names: list[str]) -> dict[str, str]:
+        """Stop workers; returns their states once each has ended."""
+        return self._order("stop", names)
+
+    @action(concurrent=True)
+    def restart(self, names: list[str]) -> dict[str, str]:
+        """Restart workers; returns their states once each is READY or FAILED again."""
+        return self._order("restart", names)
+
+    @action(concurrent=True)
+    def log_level(self, name: str, level: str) -> None:
+        """Set the lowest level of a worker's records, now and for its next lives.
+
+        Args:
+            name: A worker; the rig's id for the supervisor and the workers inside it.
+            level: debug, info, warning, error or critical. At debug the rig tells each
+                request's life.
+        """
+        self._ask(lambda: self._supervised.set_level(name, level))
+
+    @action(concurrent=True)
+    def down(self) -> None:
+        """Stop the whole rig; returns before that begins."""
+        self._ask(self._supervised.shut_down)
+
+    def _ask(self, question: Callable[[], Any]) -> Any:
+        return self._supervised.ask(question).result(ANSWER_WITHIN)
+
+    def _order(self, verb: str, names: list[str]) -> dict[str, str]:
+        if isinstance(names, str):
+            names = [names]
+        done: Future[dict[str, str]] = self._ask(lambda: self._supervised.order(verb, names))
+        return done.result()
+
+    def _usage(self, pid: int | None, own: bool) -> dict[str, float | int | None]:
+        """CPU since the last look, or since its start at the first, and memory of a process."""
+        nothing: dict[str, float | int | None] = {"cpu": None, "memory": None}
+        if pid is None or not own:
+            return nothing
+        try:
+            process = psutil.Process(pid)
+            with process.oneshot():
+                times = process.cpu_times()
+                started = process.create_time()
+                memory = process.memory_info().rss
+        except psutil.Error:
+            return nothing
+        used, now = times.user + times.system, time.time()
+        before, then = self._samples.get(pid, (0.0, started))
+        if then < started:
+            before, then = 0.0, started
+        if now - then > 0.5:
+            self._samples[pid] = (used, now)
+        return {"cpu": round(100 * (used - before) / max(now - then, 1e-3), 1), "memory": memory}

@@ -1,0 +1,174 @@
+"""The sockets of a rig: where clients, workers, events and subscribers come in.
+
+They stay bound for life, so that a worker's restart is invisible to clients as a disconnection.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import zmq
+
+from transports.endpoints import (
+    Endpoint,
+    hololinked_endpoint,
+    is_ipc_listener_alive,
+    parse_endpoint,
+)
+from transports.errors import AddressError
+from transports.headers import ZMQ_TRANSPORTS
+
+BACKLOG = 1024
+ANSWER_QUEUE = 200
+"""Answers that ZeroMQ keeps for a slow client before the outbox does."""
+EVENT_QUEUE = 1000
+"""Messages that a slow subscriber may lag behind before it misses some."""
+PRESENCE = b"?"
+"""A topic that nothing is published under."""
+LINGER = 200
+"""Milliseconds for last answers to leave when a socket is closed."""
+
+
+class Ports:
+    """The four sockets of a rig, bound.
+
+    Attributes:
+        front: ROUTER for clients, its identity the rig's id.
+        back: ROUTER for workers' lanes.
+        publisher: XPUB for subscribers.
+        collector: XSUB for workers' events.
+        addresses: Where clients connect, the rig's own ipc address first.
+        event_addresses: Where subscribers connect, in the order of `addresses`.
+        link: Where worker processes connect their lanes.
+        events: Where worker processes connect their publishers.
+    """
+
+    def __init__(self, context: zmq.Context[Any], rig: str) -> None:
+        self.rig = rig
+        self.addresses: list[str] = []
+        self.event_addresses: list[str] = []
+        self.link = ""
+        self.events = ""
+        self.inproc_link = f"inproc://{rig}/link"
+        self.inproc_events = f"inproc://{rig}/worker-events"
+        self._files: list[Path] = []
+        self.front: zmq.Socket[Any] = context.socket(zmq.ROUTER)
+        self.back: zmq.Socket[Any] = context.socket(zmq.ROUTER)
+        self.publisher: zmq.Socket[Any] = context.socket(zmq.XPUB)
+        self.collector: zmq.Socket[Any] = context.socket(zmq.XSUB)
+        for socket in self._all:
+            socket.set(zmq.LINGER, LINGER)
+            socket.set(zmq.BACKLOG, BACKLOG)
+        self.front.set(zmq.IDENTITY, rig.encode())
+        # An unroutable answer is an error that can be counted, not a silent drop.
+        self.front.set(zmq.ROUTER_MANDATORY, 1)
+        # Counted in messages of any size: what a client lags behind is bounded in bytes only
+        # where the outbox keeps it.
+        self.front.set(zmq.SNDHWM, ANSWER_QUEUE)
+        self.back.set(zmq.ROUTER_MANDATORY, 1)
+        # Bounded by the lanes' credit, so a request for a living worker always finds room.
+        self.back.set(zmq.SNDHWM, 0)
+        self.publisher.set(zmq.SNDHWM, EVENT_QUEUE)
+        # What it sends is subscriptions, and one that is dropped is never asked for again.
+        self.collector.set(zmq.SNDHWM, 0)
+        # One that is always there: by it a worker knows that the others have come as well.
+        self.collector.send(b"\x01" + PRESENCE)
+
+    @property
+    def _all(self) -> tuple[zmq.Socket[Any], ...]:
+        return self.front, self.back, self.publisher, self.collector
+
+    def bind(self, listen: Sequence[str], sockets: Path, message_cap: int) -> None:
+        """Bind everything.
+
+        Args:
+            listen: As in the config: `ipc`, `ipc:///path`, `hololinked`, `tcp://host:port`.
+            sockets: The folder of the rig's own socket files.
+            message_cap: Bytes of a client's frame above which it is disconnected.
+
+        Raises:
+            AddressError: An address is taken or can't be bound.
+        """
+        self.front.set(zmq.MAXMSGSIZE, message_cap)
+        self.back.bind(self.inproc_link)
+        self.collector.bind(self.inproc_events)
+        if zmq.has("ipc"):
+            self.link = self._bind(self.back, f"ipc://{sockets / 'link.ipc'}")
+            self.events = self._bind(self.collector, f"ipc://{sockets / 'xsub.ipc'}")
+        else:
+            self.link = self._bind(self.back, "tcp://127.0.0.1:*")
+            self.events = self._bind(self.collector, "tcp://127.0.0.1:*")
+        tcp = [item for item in listen if item.startswith("tcp://")]
+        for item in (each for each in listen if each not in tcp):
+            self._listen_ipc(item, sockets)
+        if tcp:
+            self._watch_peers()
+        for item in tcp:
+            self._listen_tcp(item)
+
+    def _listen_ipc(self, item: str, sockets: Path) -> None:
+        if item == "ipc" and not zmq.has("ipc"):
+            self._listen_tcp("tcp://127.0.0.1:*")
+            return
+        if item == "ipc":
+            request, event = (
+                f"ipc://{sockets / 'front.ipc'}",
+                f"ipc://{sockets / 'events.ipc'}",
+            )
+        elif item == "hololinked":
+            request = hololinked_endpoint(self.rig).address
+            event = hololinked_endpoint(f"{self.rig}/event-publisher").address
+            Endpoint(ZMQ_TRANSPORTS.IPC, request).path.parent.mkdir(
+                mode=0o700, parents=True, exist_ok=True
+            )
+        else:
+            request, event = item, f"{item}.events"
+        self.addresses.append(self._bind(self.front, request))
+        self.event_addresses.append(self._bind(self.publisher, event))
+
+    def _listen_tcp(self, item: str) -> None:
+        endpoint = parse_endpoint(item)
+        address = self._bind(self.front, item)
+        port = parse_endpoint(address).port
+        self.addresses.append(address)
+        # hololinked's rule: events are published on the port after the one for requests.
+        event_port = port + 1 if endpoint.port else "*"
+        self.event_addresses.append(
+            self._bind(self.publisher, f"tcp://{endpoint.host}:{event_port}")
+        )
+
+    def _watch_peers(self) -> None:
+        """Notice half-open tcp peers, so that their ids are free again."""
+        for socket in (self.front, self.publisher):
+            socket.set(zmq.HEARTBEAT_IVL, 2000)
+            socket.set(zmq.HEARTBEAT_TIMEOUT, 6000)
+            socket.set(zmq.HEARTBEAT_TTL, 10000)
+
+    def _bind(self, socket: zmq.Socket[Any], address: str) -> str:
+        endpoint = parse_endpoint(address)
+        if endpoint.transport is ZMQ_TRANSPORTS.IPC:
+            path = endpoint.path
+            if path.exists() and not path.is_socket():
+                raise AddressError(f"{address} is a file that is no socket; choose another path")
+            if is_ipc_listener_alive(path):
+                raise AddressError(f"{address} is in use by a running process")
+        try:
+            socket.bind(endpoint.address)
+        except zmq.ZMQError as error:
+            reason = zmq.strerror(error.errno or 0)
+            raise AddressError(f"{address} can't be bound: {reason}") from error
+        if endpoint.transport is ZMQ_TRANSPORTS.IPC:
+            self._files.append(endpoint.path)
+            os.chmod(endpoint.path, 0o600)
+            return endpoint.address
+        return socket.getsockopt_string(zmq.LAST_ENDPOINT)
+
+    def close(self) -> None:
+        """Close the sockets and remove their files."""
+        for socket in self._all:
+            socket.close()
+        for path in self._files:
+            path.unlink(missing_ok=True)

@@ -1,0 +1,196 @@
+"""What a config becomes."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from orchestrator.config.loader import Intensity, Place, load
+from tests.config.config_kit import in_worker, load_text, problems_of
+
+FULL = """\
+rig: bench
+listen: [ipc, "tcp://127.0.0.1:5570"]
+defaults: {execution_timeout: 10s}
+workers:
+  stage:
+    driver: package.module:Class
+    args: [1, two]
+    kwargs: {axes: 3}
+    transport: ipc
+    env: {KEY: value}
+    cwd: .
+    python: %s
+    after: [laser]
+    concurrent: [abort, status]
+    invocation_timeout: 250ms
+    timeouts: {expose: 120s, home: null}
+    restart: transient
+    max_restarts: 3 in 10s
+    on_execution_timeout: restart
+    stop_with: close
+  laser: {driver: "lasers:make"}
+logs: {level: debug, keep: 2GiB, keep_for: 1d}
+"""
+
+
+def test_a_full_config_is_read_as_written(tmp_path: Path) -> None:
+    config = load_text(tmp_path, FULL % sys.executable)
+    stage = config.workers["stage"]
+    assert config.rig == "bench"
+    assert config.listen == ("ipc", "tcp://127.0.0.1:5570")
+    assert list(config.workers) == ["stage", "laser"]
+    assert config.start_order == ("laser", "stage")
+    assert (config.file, config.folder) == (tmp_path / "lab.yaml", tmp_path)
+    assert (config.logs.level, config.logs.keep, config.logs.keep_for) == ("debug", 2 << 30, 86_400)
+    assert (stage.name, stage.driver) == ("stage", "package.module:Class")
+    assert (stage.args, stage.kwargs) == ((1, "two"), {"axes": 3})
+    assert (stage.transport, stage.env) == ("ipc", {"KEY": "value"})
+    assert (stage.cwd, stage.python) == (tmp_path, Path(sys.executable))
+    assert (stage.after, stage.concurrent) == (("laser",), ("abort", "status"))
+    assert (stage.invocation_timeout, stage.execution_timeout) == (0.25, 10.0)
+    assert stage.timeouts == {"expose": 120.0, "home": None}
+    assert (stage.restart, stage.max_restarts) == ("transient", Intensity(3, 10.0))
+    assert (stage.on_execution_timeout, stage.stop_with) == ("restart", "close")
+    assert stage.place == Place(str(tmp_path / "lab.yaml"), 6, 13)
+
+
+def test_places_of_a_workers_own_keys_are_kept(tmp_path: Path) -> None:
+    places = load_text(tmp_path, FULL % sys.executable).workers["stage"].places
+    lines_and_columns = {
+        key: (places[key].line, places[key].column)
+        for key in ("driver", "args", "args.1", "kwargs", "kwargs.axes", "concurrent.1",
+                    "timeouts.home", "stop_with")
+    }  # fmt: skip
+    assert lines_and_columns == {
+        "driver": (6, 13),
+        "args": (7, 11),
+        "args.1": (7, 15),
+        "kwargs": (8, 13),
+        "kwargs.axes": (8, 14),
+        "concurrent.1": (14, 25),
+        "timeouts.home": (16, 30),
+        "stop_with": (20, 16),
+    }
+    assert "execution_timeout" not in places
+
+
+def test_the_smallest_config_gets_all_defaults(tmp_path: Path) -> None:
+    config = load_text(tmp_path, "rig: bench\nworkers: {stage: {driver: 'a:B'}}\n")
+    stage = config.workers["stage"]
+    assert config.listen == ("ipc",)
+    assert (config.logs.level, config.logs.keep) == ("info", 1 << 30)
+    assert config.logs.keep_for == 30 * 86_400
+    assert (stage.args, stage.kwargs, stage.env, stage.after) == ((), {}, {}, ())
+    assert (stage.transport, stage.cwd, stage.python) == ("ipc", tmp_path, None)
+    assert (stage.invocation_timeout, stage.execution_timeout) == (5.0, 5.0)
+    assert (stage.timeouts, stage.concurrent, stage.stop_with) == ({}, (), None)
+    assert (stage.restart, stage.max_restarts) == ("permanent", Intensity(5, 60.0))
+    assert stage.on_execution_timeout == "report"
+
+
+def test_a_workers_own_keys_win_over_the_defaults(tmp_path: Path) -> None:
+    config = load_text(
+        tmp_path,
+        """\
+rig: bench
+defaults:
+  kwargs: {a: 1}
+  env: {A: "1", B: "2"}
+  timeouts: {x: 1, y: 2}
+  execution_timeout: null
+workers:
+  own: {driver: "a:B", kwargs: {b: 2}, env: {B: "3"}, timeouts: {y: null}, execution_timeout: 1}
+  bare: {driver: "a:B"}
+""",
+    )
+    own, bare = config.workers["own"], config.workers["bare"]
+    assert own.kwargs == {"b": 2}
+    assert own.env == {"A": "1", "B": "3"}
+    assert own.timeouts == {"x": 1.0, "y": None}
+    assert own.execution_timeout == 1.0
+    assert bare.kwargs == {"a": 1}
+    assert bare.env == {"A": "1", "B": "2"}
+    assert bare.execution_timeout is None
+    assert "kwargs" not in bare.places
+
+
+def test_after_of_the_defaults_holds_for_those_it_does_not_name(tmp_path: Path) -> None:
+    config = load_text(
+        tmp_path,
+        """\
+rig: bench
+defaults: {after: [laser, clock]}
+workers:
+  stage: {driver: "a:B"}
+  camera: {driver: "a:B", after: []}
+  laser: {driver: "a:B"}
+  clock: {driver: "a:B"}
+""",
+    )
+    assert {name: worker.after for name, worker in config.workers.items()} == {
+        "stage": ("laser", "clock"),
+        "camera": (),
+        "laser": (),
+        "clock": (),
+    }
+    assert config.start_order == ("camera", "laser", "clock", "stage")
+
+
+def test_process_settings_of_the_defaults_do_not_reach_inproc_workers(tmp_path: Path) -> None:
+    (tmp_path / "sub").mkdir()
+    config = load_text(
+        tmp_path,
+        f"""\
+rig: bench
+defaults: {{env: {{A: "1"}}, cwd: sub, python: {sys.executable}}}
+workers:
+  thread: {{driver: "a:B", transport: inproc}}
+  process: {{driver: "a:B"}}
+""",
+    )
+    thread, process = config.workers["thread"], config.workers["process"]
+    assert (thread.env, thread.cwd, thread.python) == ({}, tmp_path, None)
+    assert (process.env, process.cwd) == ({"A": "1"}, tmp_path / "sub")
+    assert process.python == Path(sys.executable)
+
+
+def test_relative_paths_count_from_the_configs_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "data").mkdir()
+    python = tmp_path / "python"
+    python.symlink_to(sys.executable)
+    (tmp_path / "lab.yaml").write_text(in_worker("cwd: data\npython: ./python"))
+    monkeypatch.chdir(tmp_path.parent)
+    config = load(os.path.join(tmp_path.name, "lab.yaml"))
+    stage = config.workers["stage"]
+    assert stage.cwd == tmp_path / "data"
+    assert stage.python == python  # the link itself: it may be what makes a virtual environment
+    assert config.folder == tmp_path
+    assert str(stage.place) == f"{tmp_path.name}/lab.yaml:4:13"
+
+
+def test_what_yaml_1_1_would_convert_stays_text(tmp_path: Path) -> None:
+    config = load_text(
+        tmp_path, in_worker("args: [no, on, 12:30:00, 2024-01-02, 0o17, 0x1F, 1_000, 1e3, ~, '1']")
+    )
+    assert config.workers["stage"].args == (
+        "no", "on", "12:30:00", "2024-01-02", 15, 31, "1_000", 1000.0, None, "1",
+    )  # fmt: skip
+
+
+def test_configs_that_run_alike_are_equal_wherever_they_stand(tmp_path: Path) -> None:
+    first = load_text(tmp_path, FULL % sys.executable)
+    moved = load_text(tmp_path, "# moved\n" + FULL % sys.executable)
+    assert first.workers == moved.workers
+    assert first.workers["stage"].place != moved.workers["stage"].place
+
+
+def test_a_byte_order_mark_moves_no_place(tmp_path: Path) -> None:
+    assert problems_of(tmp_path, b"\xef\xbb\xbfrgi: bench\nworkers: {a: {driver: 'a:B'}}\n")[0][
+        :2
+    ] == (1, 1)

@@ -1,0 +1,68 @@
+"""Addresses to listen at."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.config.config_kit import expect, load_text
+
+
+@pytest.mark.parametrize(
+    "good",
+    ["ipc", "hololinked", "ipc:///tmp/a.ipc", "ipc:///" + "a" * 106, "tcp://127.0.0.1:5570",
+     "tcp://*:0", "tcp://localhost:*", "tcp://[::1]:65535", "tcp://lab-pc.example.org:80"],
+)  # fmt: skip
+def test_addresses_that_are_accepted(tmp_path: Path, good: str) -> None:
+    config = load_text(tmp_path, f"rig: r\nlisten: ['{good}']\nworkers: {{a: {{driver: 'a:B'}}}}\n")
+    assert config.listen == (good,)
+
+
+@pytest.mark.parametrize(
+    ("bad", "message"),
+    [
+        ("icp", 'did you mean "ipc"?'),
+        ("IPC", 'did you mean "ipc"?'),
+        ("holo-linked", 'did you mean "hololinked"?'),
+        ("tcp", "tcp needs a host and a port"),
+        ("inproc", "accepted: ipc"),
+        ("", "accepted: ipc"),
+        ("tpc://localhost:1", 'did you mean "tcp://"?'),
+        ("http://localhost:1", "accepted: ipc"),
+        ("127.0.0.1:5570", 'did you mean "tcp://127.0.0.1:5570"?'),
+        ("tcp://127.0.0.1", "is not tcp://host:port"),
+        ("tcp://::1:5570", "an IPv6 address stands in brackets"),
+        ("tcp://[::1:5570", "is not tcp://host:port"),
+        ("tcp://[127.0.0.1]:1", "is not a host"),
+        ("tcp://:5570", "is not a host"),
+        ("tcp://300.0.0.1:1", "is not a host"),
+        ("tcp://a b:1", "is not a host"),
+        ("tcp://a:65536", '"65536" in "tcp://a:65536" is not a port'),
+        ("tcp://a:-1", "is not a port"),
+        ("tcp://a:", "is not a port"),
+        ("ipc://relative", "write three slashes"),
+        ("ipc:///", "no absolute path of a file"),
+        ("ipc:///" + "a" * 107, "has 108 bytes; a socket's path may have 107"),
+        ("ipc:///" + "é" * 54, "has 109 bytes"),
+    ],
+)
+def test_addresses_that_are_refused(tmp_path: Path, bad: str, message: str) -> None:
+    expect(
+        tmp_path,
+        f"rig: r\nlisten: [ipc, §'{bad}']\nworkers: {{a: {{driver: 'a:B'}}}}\n",
+        message,
+    )
+
+
+@pytest.mark.parametrize(
+    ("listen", "message"),
+    [
+        ("§ipc", '"listen" must be a list'),
+        ("§[]", "must have at least one entry"),
+        ("[§5570]", '"listen.0" must be an address'),
+        ("[§[ipc]]", "must be an address such as ipc"),
+    ],
+)
+def test_listen_is_a_list_of_addresses(tmp_path: Path, listen: str, message: str) -> None:
+    expect(tmp_path, f"rig: r\nlisten: {listen}\nworkers: {{a: {{driver: 'a:B'}}}}\n", message)

@@ -1,0 +1,281 @@
+"""Each error is told at its place. In the texts, § stands before the place of a problem."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+
+import pytest
+
+from orchestrator.config.loader import ConfigError, Place, Problem
+from tests.config.config_kit import expect, in_worker, load_text
+
+
+def test_a_problem_reads_as_file_line_column_message() -> None:
+    problem = Problem(Place("lab.yaml", 12, 5), "it is wrong")
+    assert str(problem) == "lab.yaml:12:5: it is wrong"
+    assert str(Place("lab.yaml")) == "lab.yaml"
+
+
+def test_problems_are_sorted_and_said_once() -> None:
+    late, early = Problem(Place("a", 2, 1), "late"), Problem(Place("a", 1, 9), "early")
+    error = ConfigError([late, early, late])
+    assert error.problems == (early, late)
+    assert str(error) == "a:1:9: early\na:2:1: late"
+    assert pickle.loads(pickle.dumps(error)).problems == error.problems
+
+
+def test_all_errors_are_found_in_one_pass(tmp_path: Path) -> None:
+    expect(
+        tmp_path,
+        """\
+rig: §2bench
+listen: [ipc, §"tpc://127.0.0.1:5570", §ipc]
+defaults: {execution_timeout: §10 parsecs, §driver: x, §envv: {}, after: [§lasr]}
+workers:
+  stage:
+    §drvier: package.module:Class
+    args: §{a: 1}
+    transport: §inporc
+    env: {KEY: §1}
+    cwd: §nowhere
+    after: [§stage, §lsaer, §3]
+    concurrent: [§_abort, status, §status]
+    timeouts: {expose: §fast}
+    max_restarts: §5 per 1min
+  laser: {driver: §a.b.C, after: [§cam]}
+  cam: {driver: "a:B", after: [laser]}
+  §stage: {}
+  §9: {driver: "a:B"}
+logs: {level: §WARN, keep: §much, keep_for: §-1}
+""",
+        'is not an id',
+        'did you mean "tcp://"?',
+        '"listen" has "ipc" twice',
+        '"10 parsecs" is not a duration; write 250ms',
+        "a driver belongs to one worker",
+        'unknown key "envv" in "defaults"; did you mean "env"?',
+        'no worker is named "lasr"; did you mean "laser"?',
+        'unknown key "drvier" in worker "stage"; did you mean "driver"?',
+        '"args" must be a list such as [1, two], not a mapping',
+        '"transport" must be ipc or inproc, not the text "inporc"; did you mean "inproc"?',
+        '"env.KEY": must be text, not the number 1; put it in quotes',
+        "nowhere\" is not there",
+        'worker "stage" can\'t start after itself',
+        'no worker is named "lsaer"; did you mean "laser"?',
+        '"after.2" must be the name of a worker, not the number 3',
+        '"_abort" is private',
+        '"concurrent" has "status" twice',
+        '"fast" is not a duration',
+        '"5 per 1min" is not a restart intensity',
+        'did you mean "a.b:C"?',
+        'circular "after": laser after cam after laser',
+        f'the key "stage" is given twice; the first is at {tmp_path}/lab.yaml:5:3',
+        "a key must be text, not the number 9",
+        'did you mean "warning"?',
+        '"much" is not a size',
+        "is negative",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("marked", "message"),
+    [
+        ("drivers: 1", 'did you mean "driver"?'),
+        ("zzz: 1", 'unknown key "zzz" in worker "stage"; known: '),
+        ("Execution-Timeout: 1", 'did you mean "execution_timeout"?'),
+    ],
+)
+def test_unknown_keys_are_told_the_nearest(tmp_path: Path, marked: str, message: str) -> None:
+    expect(tmp_path, in_worker(f"§{marked}"), message)
+
+
+def test_unknown_keys_at_the_top_and_in_logs(tmp_path: Path) -> None:
+    expect(
+        tmp_path,
+        "rig: a\n§wrokers: {}\nworkers: {b: {driver: 'a:B'}}\nlogs: {§levle: info}\n",
+        'unknown key "wrokers" in the config; did you mean "workers"?',
+        'unknown key "levle" in "logs"; did you mean "level"?',
+    )
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("args: §x", '"args" must be a list such as [1, two], not the text "x"'),
+        ("§args:", '"args" must be a list such as [1, two], not nothing (null)'),
+        ("kwargs: §[1]", '"kwargs" must be a mapping such as {axes: 3}, not a list'),
+        ("env: §[A]", '"env" must be a mapping'),
+        ("env: {A: §true}", "must be text, not true; put it in quotes"),
+        ("env: {A: §1.5}", "must be text, not the number 1.5; put it in quotes"),
+        ("env: {§A: }", 'must be text, not nothing (null); write ""'),
+        ("env: {A: §[]}", "must be text, not a list"),
+        ('env: {A: §"\\0"}', "NUL"),
+        ("env: {§A=B: x}", '"A=B" can\'t name a variable'),
+        ('env: {§"": x}', "can't name a variable"),
+        ("cwd: §5", '"cwd" must be the path of a folder, not the number 5'),
+        ('cwd: §""', "must be a path"),
+        ("python: §[a]", '"python" must be the path of an interpreter, not a list'),
+        ("after: §laser", '"after" must be a list of workers such as [laser], not the text'),
+        ("concurrent: §status", '"concurrent" must be a list of members'),
+        ("concurrent: [§1]", '"concurrent.0" must be the name of a member, not the number 1'),
+        ('concurrent: [§"a.b"]', '"a.b" is not the name of a member'),
+        ("invocation_timeout: §true", "true is not a duration; write 250ms"),
+        ("execution_timeout: §-5", "the number -5 is negative"),
+        ("execution_timeout: §12:30", '"12:30" is not a duration'),
+        ("timeouts: §5s", '"timeouts" must be a mapping such as {expose: 120s}'),
+        ("timeouts: {§_x: 5s}", "is private"),
+        ("restart: §allways", "must be permanent, transient or temporary, not the text"),
+        ("restart: §permanet", 'did you mean "permanent"?'),
+        ("restart: §true", "not true"),
+        ("max_restarts: §5", "the number 5 is not a restart intensity"),
+        ("max_restarts: §5 in no time", '"no time" is not a duration'),
+        ("on_execution_timeout: §kill", "must be report or restart"),
+        ("stop_with: §close()", "write the bare name"),
+        ("stop_with: §1", '"stop_with" must be the name of a method such as close'),
+        ("args: [§.inf]", '".inf" is not a finite number'),
+        ("kwargs: {a: {b: [§1e999]}}", "is not a finite number"),
+        (f"args: [§{'9' * 400}]", "is not a finite number"),
+    ],
+)
+def test_wrong_values_are_told_what_is_expected(tmp_path: Path, line: str, message: str) -> None:
+    expect(tmp_path, in_worker(line), message)
+
+
+@pytest.mark.parametrize(
+    "bad",
+    ["9a", "a b", "a.b", "é", "../../x", "_a", "a" * 65, "a/b", '"a\\n"', '"a\\0"', '""'],
+)
+def test_ids_of_rigs_and_workers_are_plain_names(tmp_path: Path, bad: str) -> None:
+    expect(tmp_path, f"rig: §{bad}\nworkers: {{a: {{driver: 'a:B'}}}}\n", "is not an id")
+    expect(tmp_path, f"rig: r\nworkers:\n  §{bad}: {{driver: 'a:B'}}\n", "is not an id")
+
+
+@pytest.mark.parametrize("good", ["a", "A-1_b", "a" * 64])
+def test_dashes_digits_and_underscores_are_fine_in_ids(tmp_path: Path, good: str) -> None:
+    worker = f"w{good[1:]}"
+    config = load_text(tmp_path, f"rig: {good}\nworkers: {{{worker}: {{driver: 'a:B'}}}}\n")
+    assert list(config.workers) == [worker]
+    assert config.rig == good
+
+
+def test_a_worker_named_like_the_rig_is_refused(tmp_path: Path) -> None:
+    expect(
+        tmp_path,
+        "rig: bench\nworkers:\n  §bench: {driver: 'a:B'}\n",
+        'the worker "bench" has the rig\'s id',
+    )
+
+
+@pytest.mark.parametrize(
+    "bad", ["a.b", "a:", ":B", "a..b:C", "a:b c", "a:B()", "a/b.py:C", "cam.py", "a:B:C", "1a:B",
+            "class:B", ".a:B", "a:B."],
+)  # fmt: skip
+def test_a_driver_is_a_module_and_a_name(tmp_path: Path, bad: str) -> None:
+    expect(
+        tmp_path,
+        f"rig: r\nworkers:\n  a: {{driver: §'{bad}'}}\n",
+        "is not a driver; write package.module:Class",
+    )
+
+
+@pytest.mark.parametrize("good", ["a:B", "a.b.c:make", "a:B.make", "a:_private", "größe:Maß"])
+def test_a_driver_may_be_dotted_after_the_colon(tmp_path: Path, good: str) -> None:
+    config = load_text(tmp_path, f"rig: r\nworkers:\n  a: {{driver: '{good}'}}\n")
+    assert config.workers["a"].driver == good
+
+
+@pytest.mark.parametrize(
+    ("marked", "message"),
+    [
+        ("  §stage:\n", 'worker "stage" needs a "driver"'),
+        ("  §stage: {}\n", 'worker "stage" needs a "driver"'),
+        ("  stage: {§driver: }\n", 'worker "stage" needs a "driver"'),
+        ("  stage: {driver: §5}\n", '"driver" must be a text such as package.module:Class'),
+        ("  stage: §a:B\n", "a driver is given as {driver: package.module:Class}"),
+        ("  stage: §[a]\n", 'worker "stage" must be a mapping, not a list'),
+    ],
+)
+def test_each_worker_needs_a_driver(tmp_path: Path, marked: str, message: str) -> None:
+    expect(tmp_path, f"rig: bench\nworkers:\n{marked}", message)
+
+
+@pytest.mark.parametrize(
+    ("marked", "message"),
+    [
+        ("§", "the file is empty"),
+        ("§# only a comment\n", "the file is empty"),
+        ("---\n§...\n", "the file is empty"),
+        ("§- rig\n", "a list; a config is a mapping"),
+        ("§bench\n", 'the text "bench"; a config is a mapping'),
+        ("rig: r\nworkers: §{}\n", 'at least one of "workers"'),
+        ("rig: r\n§workers:\n", 'at least one of "workers"'),
+        ("§rig: r\n", 'at least one of "workers"'),
+        ("rig: r\nworkers: §[a]\n", '"workers" must be a mapping of names to workers, not a list'),
+        ("§workers: {a: {driver: 'a:B'}}\n", "a rig needs an id"),
+        ("§rig:\nworkers: {a: {driver: 'a:B'}}\n", "a rig needs an id"),
+        ("rig: §5\nworkers: {a: {driver: 'a:B'}}\n", '"rig" must be a text such as bench'),
+        ("rig: r\n§logs:\nworkers: {a: {driver: 'a:B'}}\n", '"logs" must be a mapping'),
+        ("rig: r\ndefaults: §5\nworkers: {a: {driver: 'a:B'}}\n", '"defaults" must be a mapping'),
+    ],
+)
+def test_a_config_needs_its_parts(tmp_path: Path, marked: str, message: str) -> None:
+    expect(tmp_path, marked, message)
+
+
+def test_a_folder_that_is_not_there_or_is_a_file(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    expect(tmp_path, in_worker("cwd: §gone"), f'"{tmp_path}/gone" is not there')
+    expect(tmp_path, in_worker("cwd: §file"), f'"{tmp_path}/file" is not a folder')
+
+
+def test_an_interpreter_that_is_not_there_or_not_executable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = tmp_path / "plain"
+    plain.touch(mode=0o644)
+    (tmp_path / "broken").symlink_to(tmp_path / "gone")
+    bin_folder = tmp_path / "bin"
+    bin_folder.mkdir()
+    (bin_folder / "pythonic").touch(mode=0o755)
+    monkeypatch.setenv("PATH", str(bin_folder))
+    expect(tmp_path, in_worker("python: §/gone/python"), '"/gone/python" is not there')
+    expect(tmp_path, in_worker("python: §./broken"), "is not there")
+    expect(tmp_path, in_worker("python: §plain"), f'"{plain}" is not executable')
+    expect(tmp_path, in_worker("python: §."), "is not a file")
+    expect(tmp_path, in_worker("python: §pythonic"), f'did you mean "{bin_folder}/pythonic"?')
+
+
+def test_errors_of_the_defaults_are_told_once_at_their_place(tmp_path: Path) -> None:
+    expect(
+        tmp_path,
+        """\
+rig: r
+defaults: {python: §/gone/python, cwd: §gone, concurrent: [a, §a], restart: §never}
+workers:
+  a: {driver: "x:X"}
+  b: {driver: "x:X", cwd: .}
+""",
+        "is not there",
+        "is not there",
+        "twice",
+        "must be permanent",
+    )
+
+
+def test_inproc_workers_have_no_process_of_their_own(tmp_path: Path) -> None:
+    expect(
+        tmp_path,
+        in_worker("transport: inproc\n§env: {A: b}\n§cwd: .\n§python: /usr/bin/python3"),
+        '"env" can\'t be given to an inproc worker: it is a thread and shares',
+        '"cwd" can\'t be given to an inproc worker',
+        '"python" can\'t be given to an inproc worker',
+    )
+
+
+def test_a_worker_that_is_inproc_by_default_has_none_either(tmp_path: Path) -> None:
+    expect(
+        tmp_path,
+        "rig: r\ndefaults: {transport: inproc}\nworkers:\n  a: {driver: 'x:X', §env: {A: b}}\n",
+        '"env" can\'t be given',
+    )

@@ -1,0 +1,399 @@
+"""The supervisor's core when things go wrong: crashes, failed builds, overruns, the end of all."""
+
+from __future__ import annotations
+
+import pytest
+
+from orchestrator.core.children import Exit, Plan
+from orchestrator.core.children import Status as S
+from orchestrator.core.effects import Hold, Launch, Lost, Terminate
+from orchestrator.core.supervision import BACKOFF_MOST, UNBUILT_GRACE
+from tests.core.supervision_kit import CRASH, DONE, IMPORT_ERROR, Rig, in_state
+
+
+class TestCrash:
+    def test_back_off(self) -> None:
+        """A permanent worker is started again after a pause that doubles, up to 5 s."""
+        rig = in_state(S.READY, Plan("a", intensity=10))
+        pauses = []
+        for _ in range(8):
+            died = rig.now
+            rig.exit()
+            rig.to_deadline()
+            pauses.append(round(rig.now - died, 6))
+        assert pauses == [0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0]
+
+    def test_effects(self) -> None:
+        """The queue is told to wait, and the reason is kept until it is ready again."""
+        rig = in_state(S.READY)
+        rig.exit()
+        assert rig.take() == [Lost("a", "worker 'a' died (killed by SIGSEGV)", True)]
+        assert rig.core.lives["a"].reason == "killed by SIGSEGV"
+        rig.to_deadline()
+        assert rig.take() == [Hold("a"), Launch("a", 2)]
+        rig.ready("a")
+        assert rig.core.lives["a"].reason == ""
+
+    def test_more_crashes_than_allowed(self) -> None:
+        """With 2 restarts in a minute allowed, the third crash within it is the last."""
+        rig = in_state(S.READY, Plan("a", intensity=2, period=60))
+        for _ in range(2):
+            rig.exit()
+            rig.to_deadline()
+            rig.ready("a")
+        rig.take()
+        rig.exit()
+        assert rig.status() is S.FAILED
+        (lost,) = rig.take()
+        assert isinstance(lost, Lost)
+        assert not lost.holds
+        assert "given up after 2 restarts in 60 s" in lost.reason
+        rig.at(10_000)
+        assert rig.take() == []
+
+    def test_the_window_slides(self) -> None:
+        """Crashes count for one period only; older ones are forgotten."""
+        rig = in_state(S.READY, Plan("a", intensity=2, period=60))
+        for died in (0.0, 50.0, 60.0, 110.0, 120.0):
+            rig.at(died)
+            rig.exit()
+            assert rig.status() is S.BACKOFF, died
+            rig.to_deadline()
+        rig.at(169.9)
+        rig.exit()
+        assert rig.status() is S.FAILED
+
+    def test_none_allowed(self) -> None:
+        """With no restarts allowed the first crash is the last."""
+        rig = in_state(S.READY, Plan("a", intensity=0))
+        rig.exit()
+        assert rig.status() is S.FAILED
+
+    def test_a_great_many_allowed(self) -> None:
+        """The pause stays at its most, however many crashes there were."""
+        rig = in_state(S.READY, Plan("a", intensity=5000, period=1e9))
+        for _ in range(2000):
+            rig.exit()
+            rig.to_deadline()
+        rig.exit()
+        assert rig.core.next_deadline == rig.now + BACKOFF_MOST
+
+    @pytest.mark.parametrize(
+        ("restart", "how", "after"),
+        [
+            ("permanent", DONE, S.BACKOFF),
+            ("permanent", CRASH, S.BACKOFF),
+            ("transient", DONE, S.STOPPED),
+            ("transient", CRASH, S.BACKOFF),
+            ("temporary", DONE, S.STOPPED),
+            ("temporary", CRASH, S.FAILED),
+        ],
+    )
+    def test_restart_policies(self, restart: str, how: Exit, after: S) -> None:
+        """Permanent is always restarted, transient after an abnormal exit, temporary never."""
+        rig = in_state(S.READY, Plan("a", restart=restart))
+        rig.exit("a", how)
+        assert rig.status() is after
+        (lost,) = rig.take()
+        assert isinstance(lost, Lost)
+        assert lost.holds is (after is S.BACKOFF)
+
+    @pytest.mark.parametrize("restart", ["transient", "temporary"])
+    def test_an_end_in_peace_frees_those_after(self, restart: str) -> None:
+        """A worker that ended and won't be restarted isn't waited for."""
+        rig = Rig(Plan("a", restart=restart), Plan("b", after=("a",)))
+        rig.start("a", "b")
+        rig.exit("a", DONE)
+        assert rig.statuses == "STOPPED STARTING"
+
+    def test_a_stale_exit(self) -> None:
+        """News of an earlier incarnation changes nothing, whatever the news."""
+        rig = in_state(S.READY)
+        rig.exit()
+        rig.to_deadline()
+        rig.take()
+        rig.core.exited("a", 1, CRASH, rig.now)
+        rig.core.ready("a", 1, rig.now)
+        rig.core.unbuilt("a", 1, "build", IMPORT_ERROR, rig.now)
+        rig.core.unlaunched("a", 1, "late", rig.now)
+        rig.core.overran("a", 1, "move", rig.now, stalls=True)
+        assert rig.take() == []
+        assert rig.status() is S.STARTING
+        assert rig.core.next_deadline is None
+
+
+class TestUnbuilt:
+    def test_a_boot_failure_is_not_retried(self) -> None:
+        """A driver that can't be built fails at once, with the reason, and isn't tried again."""
+        rig = in_state(S.STARTING)
+        rig.unbuilt()
+        assert rig.take() == []
+        rig.exit("a", Exit("ended with status 3", normal=False))
+        reason = "its driver couldn't be imported: ImportError: no module"
+        assert rig.take() == [Lost("a", f"worker 'a' is FAILED: {reason}", False)]
+        assert rig.core.lives["a"].reason == reason
+        rig.at(1000)
+        assert rig.take() == []
+
+    @pytest.mark.parametrize(
+        ("stage", "words"),
+        [("import", "imported"), ("build", "built"), ("describe", "unusable"), ("x", "unusable")],
+    )
+    def test_the_stage_is_told(self, stage: str, words: str) -> None:
+        """The reason and the record say what failed, and how."""
+        rig = in_state(S.STARTING)
+        rig.unbuilt("a", stage)
+        rig.exit()
+        assert words in rig.core.lives["a"].reason
+        rig.collect()
+        fact = rig.facts[-1]
+        assert (fact.level, fact.fields["worker"]) == ("error", "a")
+        assert f"{words}: ImportError: no module" in fact.text
+
+    def test_with_a_normal_exit(self) -> None:
+        """How the process ends after its report doesn't matter."""
+        rig = in_state(S.STARTING, Plan("a", restart="transient"))
+        rig.unbuilt()
+        rig.exit("a", DONE)
+        assert rig.status() is S.FAILED
+
+    def test_it_must_exit(self) -> None:
+        """A process that reported a failure and doesn't exit is killed."""
+        rig = in_state(S.STARTING)
+        rig.unbuilt()
+        assert rig.core.next_deadline == UNBUILT_GRACE
+        rig.to_deadline()
+        assert rig.take() == [Terminate("a", "kill")]
+        rig.exit()
+        assert rig.status() is S.FAILED
+        assert rig.core.next_deadline is None
+
+    def test_a_rebuild_failure_is_retried(self) -> None:
+        """A driver that was ready once is tried again, within its restarts: a device may return."""
+        rig = in_state(S.READY, Plan("a", intensity=2))
+        rig.exit()
+        rig.to_deadline()
+        rig.unbuilt()
+        rig.exit("a", DONE)
+        assert rig.status() is S.BACKOFF
+        rig.to_deadline()
+        rig.unbuilt()
+        rig.exit("a", DONE)
+        assert rig.status() is S.FAILED
+
+    def test_a_rebuild_failure_is_never_normal(self) -> None:
+        """A transient worker is restarted after one, even if the process ended with 0."""
+        rig = in_state(S.READY, Plan("a", restart="transient"))
+        rig.exit()
+        rig.to_deadline()
+        rig.unbuilt()
+        rig.exit("a", DONE)
+        assert rig.status() is S.BACKOFF
+
+    def test_after_it_was_mended(self) -> None:
+        """A start after a boot failure forgets it."""
+        rig = in_state(S.STARTING)
+        rig.unbuilt()
+        rig.exit()
+        rig.start("a")
+        assert rig.status() is S.STARTING
+        rig.exit()
+        assert rig.status() is S.BACKOFF
+
+    def test_an_exit_that_says_so(self) -> None:
+        """A process may end saying that trying again is of no use; that counts at first only."""
+        unusable = Exit("its interpreter has no orch", normal=False, unusable=True)
+        rig = in_state(S.STARTING)
+        rig.exit("a", unusable)
+        assert rig.status() is S.FAILED
+        assert rig.core.lives["a"].reason == "its interpreter has no orch"
+        rig = in_state(S.READY)
+        rig.exit("a", unusable)
+        assert rig.status() is S.BACKOFF
+
+    def test_while_it_should_stop(self) -> None:
+        """A worker that is stopped while it fails to build is stopped, and killed if it hangs."""
+        rig = in_state(S.STARTING)
+        rig.stop("a")
+        rig.unbuilt()
+        rig.take()
+        rig.to_deadline()
+        assert rig.take() == [Terminate("a", "kill")]
+        rig.exit()
+        assert rig.status() is S.STOPPED
+
+
+class TestOverrun:
+    ENDED = Plan("a", restart_on_overrun=True, intensity=2)
+
+    def test_report(self) -> None:
+        """A worker that can't take anything is shown as such until the operation ends."""
+        rig = in_state(S.READY)
+        rig.overran()
+        assert rig.take() == []
+        assert rig.status() is S.STALLED
+        assert "move overran" in rig.core.lives["a"].reason
+        rig.recovered()
+        assert (rig.status(), rig.core.lives["a"].reason) == (S.READY, "")
+
+    def test_beside_others(self) -> None:
+        """An operation for which nobody waits stalls nothing."""
+        rig = in_state(S.READY)
+        rig.overran(stalls=False)
+        assert rig.status() is S.READY
+
+    def test_those_that_start_after_it(self) -> None:
+        """A worker that stalls is as good as ready to them."""
+        rig = Rig(Plan("a"), Plan("b", after=("a",)))
+        rig.up("a")
+        rig.overran()
+        rig.start("b")
+        assert rig.status("b") is S.STARTING
+
+    @pytest.mark.parametrize("stalls", [True, False])
+    @pytest.mark.parametrize("restart", ["permanent", "transient", "temporary"])
+    def test_restart(self, restart: str, stalls: bool) -> None:
+        """Where the config says so, it is ended at once; its queue is kept."""
+        rig = in_state(S.READY, Plan("a", restart=restart, restart_on_overrun=True))
+        rig.overran(stalls=stalls)
+        assert rig.take() == [Terminate("a", "term")]
+        rig.overran()
+        rig.recovered()
+        assert rig.take() == []
+        for how in ("wake", "kill"):
+            rig.to_deadline()
+            assert rig.take() == [Terminate("a", how)]
+        assert rig.now == 2.0
+        rig.exit()
+        assert rig.take() == [
+            Lost("a", "worker 'a' died (move overran its execution timeout)", holds=True)
+        ]
+        rig.to_deadline()
+        assert rig.of(Launch) == ["a"]
+
+    def test_one_that_overruns_always(self) -> None:
+        """It is given up as one that always crashes."""
+        rig = Rig(self.ENDED)
+        rig.up("a")
+        for _ in range(2):
+            rig.overran()
+            rig.exit()
+            rig.to_deadline()
+            rig.ready("a")
+        rig.overran()
+        rig.exit()
+        assert rig.status() is S.FAILED
+        assert rig.core.lives["a"].reason == (
+            "move overran its execution timeout; given up after 2 restarts in 60 s"
+        )
+
+    def test_a_stop_meanwhile(self) -> None:
+        """A wish counts for more."""
+        rig = Rig(self.ENDED)
+        rig.up("a")
+        rig.overran()
+        rig.stop("a")
+        rig.exit()
+        assert rig.status() is S.STOPPED
+
+    def test_while_its_stop_waits(self) -> None:
+        """An overrun doesn't turn a stop into a restart."""
+        rig = Rig(Plan("a", restart_on_overrun=True), Plan("b", after=("a",)))
+        rig.up("a", "b")
+        rig.stop("a", "b")
+        rig.overran()
+        assert rig.of(Terminate) == []
+        for name in ("b", "a"):
+            rig.exit(name, DONE)
+        assert rig.statuses == "STOPPED STOPPED"
+
+
+class TestShutDown:
+    def test_everything_in_reverse_order(self) -> None:
+        """Shutting down stops all, in reverse order; then all is down."""
+        rig = Rig(Plan("a"), Plan("b", after=("a",)), Plan("c", after=("b",)))
+        rig.start("a", "b", "c")
+        rig.ready("a")
+        rig.core.shut_down(rig.now)
+        assert rig.statuses == "READY STOPPING STOPPED"
+        rig.exit("b")
+        assert not rig.core.all_down
+        rig.exit("a")
+        assert rig.core.all_down
+        assert rig.core.next_deadline is None
+
+    @pytest.mark.parametrize("state", list(S))
+    def test_nothing_is_launched_any_more(self, state: S) -> None:
+        """Whatever happens after it, nothing starts."""
+        rig = in_state(state)
+        rig.core.shut_down(rig.now)
+        for wish in (rig.start, rig.restart):
+            wish("a", "first")
+        rig.ready("a", "first")
+        rig.overran()
+        for how in (CRASH, DONE):
+            rig.exit("a", how)
+            rig.exit("first", how)
+        rig.at(1000)
+        assert rig.of(Launch) == []
+        assert rig.core.all_down
+
+    def test_a_restart_under_way_stays_down(self) -> None:
+        """A worker that was being restarted isn't started again."""
+        rig = in_state(S.READY)
+        rig.restart("a")
+        rig.core.shut_down(rig.now)
+        rig.exit("a")
+        assert rig.status() is S.STOPPED
+
+    def test_death_before_its_turn(self) -> None:
+        """A worker that dies while it waits to be stopped isn't started again."""
+        rig = Rig(Plan("a"), Plan("b", after=("a",)))
+        rig.up("a", "b")
+        rig.core.shut_down(rig.now)
+        rig.exit("a")
+        rig.at(1000)
+        assert rig.of(Launch) == []
+        assert rig.status("a") is S.STOPPED
+
+    def test_kill(self) -> None:
+        """Killing signals every incarnation at once, whatever its state, in whichever order."""
+        rig = Rig(Plan("a"), Plan("b", after=("a",)), Plan("c"), Plan("d"))
+        rig.up("a", "b", "c")
+        rig.stop("c")
+        rig.take()
+        rig.core.kill(rig.now)
+        killed = [effect for effect in rig.take() if isinstance(effect, Terminate)]
+        assert killed == [Terminate(name, "kill") for name in "abc"]
+        assert rig.core.next_deadline is None
+        for name in "abc":
+            rig.exit(name)
+        assert rig.statuses == "STOPPED STOPPED STOPPED STOPPED"
+
+
+class TestPlan:
+    def test_nothing_runs_at_first(self) -> None:
+        """A rig starts when it is told to."""
+        rig = Rig(Plan("a"))
+        rig.at(1000)
+        assert rig.take() == []
+        assert rig.core.all_down
+        assert rig.core.next_deadline is None
+
+    def test_next_deadline_is_the_earliest(self) -> None:
+        """With several workers waiting, the earliest counts."""
+        rig = Rig(Plan("a"), Plan("b"))
+        rig.up("a", "b")
+        rig.stop("a")
+        rig.exit("b")
+        assert rig.core.next_deadline == 0.1
+
+    def test_states_since(self) -> None:
+        """The moment of the last change is kept, for uptimes."""
+        rig = Rig(Plan("a"))
+        rig.start("a")
+        rig.now = 7.0
+        rig.ready("a")
+        assert rig.core.lives["a"].since == 7.0
+        rig.collect()
+        assert rig.facts[-1].fields == {"worker": "a", "seconds": 7.0}

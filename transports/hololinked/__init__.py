@@ -1,0 +1,1 @@
+"""hololinked's servers, clients, consumers and messages; `transports` re-exports them."""

@@ -1,0 +1,428 @@
+"""Events: one publisher, any number of consumers.
+
+ZeroMQ matches subscriptions as prefixes, so a subscriber of `t/tick` is sent `t/ticking` too; the
+consumers here drop what isn't exactly theirs. A subscription needs a moment until it reaches the
+publisher; events before that are not seen.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Hashable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import zmq
+
+from transports.errors import BreakLoop, ProtocolError
+from transports.frames import TooManyFrames, receive_interruptibly, send
+from transports.headers import FRAMES, ZMQ_TRANSPORTS, event_id
+from transports.hololinked import checks
+from transports.hololinked.base_server import BaseZMQServer
+from transports.hololinked.connection import socket_events
+from transports.hololinked.messages import EventMessage
+from transports.hololinked.requester import POLL_TIMEOUT, BaseZMQClient
+from transports.hololinked.sockets import BaseAsyncZMQ, BaseSyncZMQ
+from transports.hololinked.waiting import Pause, Steps, Threads, Waiting
+from transports.serializers import (
+    JSON,
+    NPY,
+    OCTETS,
+    Buffer,
+    PreserializedData,
+    SerializableData,
+    encode_array,
+    is_array,
+)
+
+if TYPE_CHECKING:
+    import zmq.asyncio
+
+    from transports.hololinked.tasks import Tasks
+
+T = TypeVar("T")
+
+
+class EventPublisher(BaseZMQServer, BaseSyncZMQ):
+    """Publishes events to whoever has subscribed, from any thread.
+
+    A consumer that falls 1000 events behind misses some; nobody waits for it. The message id of
+    an event carries its sequence number, from 1 on for each event, and its time: see
+    `transports.hololinked.messages.read_event_id`.
+
+    Args:
+        id: Id of the publisher; by custom `<server id>/event-publisher`.
+        transport: `IPC`, `TCP`, `INPROC`, or a full address.
+        context: A plain context; one is made, and ended by `exit`, if none is given.
+        **kwargs: `socket_address` or `access_point`: where to listen. `logger`.
+
+    Attributes:
+        events: What is registered, by its topic.
+
+    Example:
+        >>> context = zmq.Context()
+        >>> publisher = EventPublisher("bench/event-publisher", "INPROC", context)
+        >>> publisher.publish("stage/moved", {"x": 1.5})
+        >>> publisher.exit()
+        >>> context.term()
+    """
+
+    def __init__(
+        self,
+        id: str,
+        transport: ZMQ_TRANSPORTS | str = ZMQ_TRANSPORTS.IPC,
+        context: zmq.Context[Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(id, logger=kwargs.pop("logger", None))
+        self.events: dict[str, Hashable] = {}
+        self._sequences: dict[str, int] = {}
+        self._lock = threading.Lock()
+        self.create_socket(
+            id=id, context=context, transport=transport, socket_type=zmq.PUB, **kwargs
+        )
+
+    @property
+    def event_ids(self) -> set[str]:
+        """Topics that are registered."""
+        return set(self.events)
+
+    def register(self, event: Any) -> None:
+        """Claim a topic for an event. Publishing needs no registration.
+
+        Args:
+            event: The topic, or an object that has it as `unique_identifier`.
+
+        Raises:
+            AttributeError: Another event has claimed it.
+        """
+        topic = topic_of(event)
+        if self.events.setdefault(topic, event) is not event and self.events[topic] != event:
+            raise AttributeError(f"another event is registered as {topic!r}; choose another name")
+
+    def unregister(self, event: Any) -> None:
+        """Give a topic back.
+
+        Raises:
+            KeyError: It isn't registered.
+        """
+        del self.events[topic_of(event)]
+
+    def publish(self, event: Any, data: Any) -> None:
+        """Send an event to its subscribers, without waiting for any.
+
+        Args:
+            event: The topic, or an object that has it as `unique_identifier`.
+            data: The value. Bytes travel raw, numpy arrays raw as .npy, a SerializableData or
+                PreserializedData as it says, anything else as JSON.
+
+        Raises:
+            SerializationError, TypeError: The value can't be encoded.
+            ConnectionAbortedError: The publisher has exited.
+        """
+        topic = topic_of(event)
+        payload, raw = _parts(data)
+        with self._lock:
+            if self._exited:
+                raise ConnectionAbortedError(f"publisher {self.id!r} has exited")
+            sequence = self._sequences.get(topic, 0) + 1
+            message = EventMessage.craft_from_arguments(
+                topic,
+                self.id,
+                payload=payload,
+                preserialized_payload=raw,
+                message_id=event_id(sequence, time.time_ns()),
+            )
+            self._sequences[topic] = sequence
+            send(self.socket, message.byte_array)
+
+    def exit(self) -> None:
+        """Close the socket, once nobody publishes."""
+        with self._lock:
+            super().exit()
+
+
+def topic_of(event: Any) -> str:
+    """The topic of an event: itself if it is text, else its `unique_identifier`.
+
+    Raises:
+        TypeError: It has none.
+    """
+    if isinstance(event, str):
+        return event
+    for name in ("unique_identifier", "_unique_identifier"):
+        topic = getattr(event, name, None)
+        if isinstance(topic, bytes):
+            return topic.decode()
+        if isinstance(topic, str):
+            return topic
+    raise TypeError(f"an event is a topic or has a unique_identifier; {event!r} hasn't")
+
+
+def _parts(data: Any) -> tuple[SerializableData | None, PreserializedData | None]:
+    if isinstance(data, SerializableData):
+        return data, None
+    if isinstance(data, PreserializedData):
+        return None, data
+    if isinstance(data, Buffer):
+        return None, PreserializedData(bytes(data), OCTETS)
+    if is_array(data):
+        return None, PreserializedData(encode_array(data), NPY)
+    return SerializableData(data), None
+
+
+class BaseEventConsumer(BaseZMQClient):
+    """What blocking and awaited consumers share: everything but the wait."""
+
+    _waiting: Waiting
+
+    def __init__(
+        self,
+        id: str,
+        event_unique_identifier: str,
+        socket_address: str | None = None,
+        context: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            id=id,
+            server_id=kwargs.pop("server_id", None) or "",
+            logger=kwargs.pop("logger", None),
+            poll_timeout=kwargs.pop("poll_timeout", POLL_TIMEOUT),
+        )
+        checks.text(event_unique_identifier, "event_unique_identifier")
+        self.event_unique_identifier = event_unique_identifier.encode()
+        self._content_type: str | None = kwargs.pop("content_type", None)
+        self._subscribed = False
+        self._stopped = False
+        transport = kwargs.pop("transport", None)
+        access_point = kwargs.pop("access_point", None)
+        where = socket_address or access_point or transport
+        if where is None or ("://" not in where and not self.server_id):
+            raise ValueError(
+                "a consumer needs the publisher's address, as in ipc:///path.ipc, "
+                "or a transport and the publisher's id as server_id"
+            )
+        self._connect(context, where, kwargs)
+
+    def _connect(self, context: Any, where: str, kwargs: dict[str, Any]) -> None:
+        raise NotImplementedError
+
+    def subscribe(self) -> None:
+        """Ask the publisher for the event, and receive again after a stop."""
+        if self._exited:
+            raise ConnectionAbortedError(f"consumer {self.id!r} has exited")
+        self._stopped = False
+        if not self._subscribed:
+            self.socket.set(zmq.SUBSCRIBE, self.event_unique_identifier)
+            self._subscribed = True
+
+    def stop_polling(self) -> None:
+        """End `receive`, in progress or to come, until `subscribe`. From any thread."""
+        self._stopped = True
+        self._wake()
+
+    def _wake(self) -> None:
+        raise NotImplementedError
+
+    def _take(self) -> bool:
+        if not self._exited and socket_events(self.socket) & zmq.POLLIN:
+            self._waiting.notify(None)
+        return False
+
+    def _receive(
+        self, timeout: float | None, raise_interrupt_as_exception: bool
+    ) -> Steps[EventMessage | None]:
+        if not self._subscribed:
+            raise RuntimeError("subscribe() comes before receive()")
+        if self._exited:
+            raise ConnectionAbortedError(f"consumer {self.id!r} has exited")
+        deadline = None if timeout is None else time.monotonic() + timeout / 1000
+        while True:
+            if self._stopped or self._exited:
+                if raise_interrupt_as_exception:
+                    raise BreakLoop(f"consumer {self.id!r} was interrupted")
+                return None
+            received = receive_interruptibly(self.socket, FRAMES)
+            if received is not None:
+                message = self._read(received)
+                if message is not None:
+                    return message
+            left = None if deadline is None else deadline - time.monotonic()
+            if left is not None and left <= 0:
+                return None
+            if received is None and not socket_events(self.socket) & zmq.POLLIN:
+                yield Pause(None, left)
+
+    def _read(self, received: list[Any] | TooManyFrames) -> EventMessage | None:
+        """The event, if it is one and the one that was asked for."""
+        if isinstance(received, TooManyFrames) or len(received) != FRAMES:
+            self.logger.debug("ignored a message of another number of frames")
+            return None
+        if received[0] != self.event_unique_identifier:
+            return None  # a topic that only begins like ours
+        message = EventMessage(received)
+        try:
+            message.parse_body()
+        except ProtocolError as error:
+            self.logger.warning("ignored an event", error=str(error))
+            return None
+        if self._content_type is not None and message.payload.content_type == JSON:
+            message.payload.content_type = self._content_type
+        return message
+
+
+class EventConsumer(BaseEventConsumer, BaseSyncZMQ):
+    """Receives one event, in any thread.
+
+    Args:
+        id: Identity of the consumer.
+        event_unique_identifier: The topic, `<thing id>/<event name>`, matched exactly.
+        socket_address: Address of the publisher; `access_point` means the same.
+        context: A plain context; one is made, and ended by `exit`, if none is given.
+        **kwargs: `server_id`: the publisher's id, with a bare transport in place of an address.
+            `content_type`: how values are encoded that their publisher calls JSON, which
+            hololinked 0.4 calls all. `logger`.
+
+    Raises:
+        ValueError: Neither an address nor a publisher's id.
+
+    Example:
+        A publisher publishes `stage/moved` at `address`, again and again.
+
+        >>> with EventConsumer("me", "stage/moved", address) as consumer:
+        ...     consumer.subscribe()
+        ...     event = consumer.receive(timeout=5000)
+        ...     event.payload.deserialize()
+        {'x': 1.5}
+    """
+
+    def _connect(self, context: Any, where: str, kwargs: dict[str, Any]) -> None:
+        self.create_socket(
+            id=self.id,
+            node_type="client",
+            context=context,
+            transport=where,
+            socket_type=zmq.SUB,
+            server_id=self.server_id or None,
+            **kwargs,
+        )
+        self._threads = Threads(self.socket, self._take)
+        self._waiting = self._threads
+
+    def subscribe(self) -> None:
+        """Ask the publisher for the event, and receive again after a stop."""
+        with self._threads.locked():
+            super().subscribe()
+
+    def receive(
+        self, timeout: float | None = 1000, raise_interrupt_as_exception: bool = False
+    ) -> EventMessage | None:
+        """Wait for the event.
+
+        Args:
+            timeout: Milliseconds; None waits for ever.
+            raise_interrupt_as_exception: Whether to tell an interrupt from a timeout.
+
+        Returns:
+            The event; None after the timeout, `stop_polling`, `interrupt` or `exit`.
+
+        Raises:
+            BreakLoop: It was interrupted, and that shall be raised.
+            RuntimeError: `subscribe` wasn't called.
+            ConnectionAbortedError: The consumer had exited before the call.
+            TypeError, ValueError: `timeout` isn't a number of 0 or more, or None.
+        """
+        return self._threads.run(
+            self._receive(checks.duration(timeout), raise_interrupt_as_exception)
+        )
+
+    def interrupt(self) -> None:
+        """The same as `stop_polling`."""
+        self.stop_polling()
+
+    def _wake(self) -> None:
+        self._threads.wake()
+
+    def _leave(self) -> None:
+        if hasattr(self, "_threads"):
+            self._threads.close()
+
+
+class AsyncEventConsumer(BaseEventConsumer, BaseAsyncZMQ):
+    """Receives one event, in tasks of an event loop.
+
+    Args:
+        id: Identity of the consumer.
+        event_unique_identifier: The topic, `<thing id>/<event name>`, matched exactly.
+        socket_address: Address of the publisher; `access_point` means the same.
+        context: A context of zmq.asyncio; one is made, and ended by `exit`, if none is given.
+        **kwargs: As for `EventConsumer`.
+
+    Raises:
+        ValueError: Neither an address nor a publisher's id.
+
+    Example:
+        A publisher publishes `stage/moved` at `address`, again and again.
+
+        >>> async def main():
+        ...     async with AsyncEventConsumer("me", "stage/moved", address) as consumer:
+        ...         consumer.subscribe()
+        ...         event = await consumer.receive(timeout=5000)
+        ...         return event.payload.deserialize()
+        >>> asyncio.run(main())
+        {'x': 1.5}
+    """
+
+    _tasks: Tasks
+
+    def _connect(self, context: Any, where: str, kwargs: dict[str, Any]) -> None:
+        from transports.hololinked.tasks import (
+            Tasks,  # asyncio, which blocking consumers don't need
+        )
+
+        self.create_socket(
+            id=self.id,
+            node_type="client",
+            context=context,
+            transport=where,
+            socket_type=zmq.SUB,
+            server_id=self.server_id or None,
+            **kwargs,
+        )
+        self._tasks = Tasks(self._take)
+        self._tasks.watch(self.socket)
+        self._waiting = self._tasks
+
+    async def receive(
+        self, timeout: float | None = 1000, raise_interrupt_as_exception: bool = False
+    ) -> EventMessage | None:
+        """Wait for the event. A cancelled call loses none.
+
+        Args:
+            timeout: Milliseconds; None waits for ever.
+            raise_interrupt_as_exception: Whether to tell an interrupt from a timeout.
+
+        Returns:
+            The event; None after the timeout, `stop_polling`, `interrupt` or `exit`.
+
+        Raises:
+            BreakLoop: It was interrupted, and that shall be raised.
+            RuntimeError: `subscribe` wasn't called.
+            ConnectionAbortedError: The consumer had exited before the call.
+            TypeError, ValueError: `timeout` isn't a number of 0 or more, or None.
+        """
+        return await self._tasks.run(
+            self._receive(checks.duration(timeout), raise_interrupt_as_exception)
+        )
+
+    async def interrupt(self) -> None:
+        """The same as `stop_polling`."""
+        self.stop_polling()
+
+    def _wake(self) -> None:
+        self._tasks.wake()
+
+    def _leave(self) -> None:
+        if hasattr(self, "_tasks"):
+            self._tasks.close()

@@ -1,0 +1,1 @@
+"""What a driver offers, and how it is built and closed."""

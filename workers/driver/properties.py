@@ -1,0 +1,186 @@
+"""Reading and writing a driver's properties, one or several, with notice of their changes."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from transports.errors import SerializationError
+from workers.driver.adapters import Members
+from workers.driver.describe import PROPERTY, Description, nearest
+from workers.errors import Terminated
+from workers.failures import Refused
+
+log = logging.getLogger("workers")
+
+Reader = Callable[[], Any]
+Writer = Callable[[Any], None]
+
+
+class Properties:
+    """The properties of one driver object, as functions by name.
+
+    Attributes:
+        readers: name -> function that gives the value, or an awaitable of it.
+        writers: name -> function that takes the value.
+
+    Args:
+        driver: The object that is served.
+        description: What `workers.driver.describe.describe` gave for its class.
+        worker: Name of the worker, for errors.
+        wait: Runs an awaitable to its end and gives its result.
+        seen: Takes note of values of observable properties.
+    """
+
+    def __init__(
+        self,
+        driver: object,
+        description: Description,
+        *,
+        worker: str,
+        wait: Callable[[Any], Any],
+        seen: Callable[[str, Any], None],
+    ) -> None:
+        self._driver = driver
+        self._worker = worker
+        self._wait = wait
+        self._seen = seen
+        self._own_errors = issubclass(type(driver), Members)
+        self._write_only: set[str] = set()
+        self.readers: dict[str, Reader] = {}
+        self.writers: dict[str, Writer] = {}
+        for name, affordance in description[PROPERTY].items():
+            make = self._observed if affordance.get("observable") else self._plain
+            self.readers[name], self.writers[name] = make(name)
+            if affordance.get("writeOnly"):
+                self._write_only.add(name)
+            if affordance.get("readOnly") and not self._own_errors:
+                self.writers[name] = _read_only(name)
+
+    def get(self, names: Any = None, **renamed: Any) -> dict[str, Any]:
+        """The values of several properties.
+
+        Args:
+            names: Names, as a list or as text with commas; if none are given, all properties
+                that can be read.
+            renamed: name -> the name under which its value is to be given.
+
+        Raises:
+            Refused: There is no such property.
+            RuntimeError: Some can't be read; its notes say which, and why.
+            Exception: One can't be read, of a driver whose framework raises its error as it is.
+        """
+        if isinstance(names, str):
+            names = [part.strip() for part in names.split(",")]
+        if names is not None and not isinstance(names, list):
+            raise Refused("TypeError", "names must be a list, or text with commas")
+        if names is None and not renamed:
+            names = [name for name in self.readers if name not in self._write_only]
+        wanted = {name: name for name in names or ()} if _all_text(names or ()) else {}
+        wanted |= {name: str(new) for name, new in renamed.items()}
+        self._check(wanted)
+        values: dict[str, Any] = {}
+
+        def read(name: str) -> None:
+            values[wanted[name]] = self._settled(self.readers[name]())
+
+        if self._own_errors:
+            for name in wanted:
+                read(name)
+        else:
+            _each(wanted, read, "read")
+        return values
+
+    def set(self, **values: Any) -> None:
+        """Write several properties; where one can't be, the others are written nevertheless.
+
+        Raises:
+            Refused: There is no such property; none was written.
+            RuntimeError: Some can't be written; its notes say which, and why.
+        """
+        self._check(values)
+        _each(values, lambda name: self.writers[name](values[name]), "written")
+
+    def _check(self, names: Iterable[str]) -> None:
+        for name in names:
+            if name not in self.readers:
+                hint = nearest(name, self.readers)
+                missing = f"{self._worker} has no property {name[:80]!r}{hint}"
+                raise Refused("AttributeError", missing)
+
+    def _settled(self, value: Any) -> Any:
+        return self._wait(value) if hasattr(type(value), "__await__") else value
+
+    def _plain(self, name: str) -> tuple[Reader, Writer]:
+        driver = self._driver
+
+        def read() -> Any:
+            return getattr(driver, name)
+
+        def write(value: Any) -> None:
+            setattr(driver, name, value)
+
+        return read, write
+
+    def _observed(self, name: str) -> tuple[Reader, Writer]:
+        driver = self._driver
+
+        def read() -> Any:
+            value = self._settled(getattr(driver, name))
+            self._note(name, value)
+            return value
+
+        def write(value: Any) -> None:
+            setattr(driver, name, value)
+            self._note(name, value)
+
+        return read, write
+
+    def _note(self, name: str, value: Any) -> None:
+        try:
+            self._seen(name, value)
+        except (TypeError, SerializationError) as error:
+            log.warning("a change of %s can't be published: %s", name, error)
+
+
+def _read_only(name: str) -> Writer:
+    def write(value: Any) -> None:
+        raise Refused("AttributeError", f"property {name!r} is read-only")
+
+    return write
+
+
+def _all_text(names: Iterable[Any]) -> bool:
+    if all(isinstance(name, str) for name in names):
+        return True
+    raise Refused("TypeError", "names of properties must be text")
+
+
+def _each(names: Iterable[str], act: Callable[[str], None], verb: str) -> None:
+    """Do it for each name, whatever happens to the others.
+
+    Raises:
+        RuntimeError: It failed for some.
+    """
+    notes: dict[str, str] = {}
+    for name in names:
+        try:
+            act(name)
+        except Terminated:
+            raise
+        except BaseException as error:  # noqa: BLE001  one failure must not hide the others
+            notes[name] = f"{name}: {_summary(error)}"
+    if notes:
+        failure = RuntimeError(f"not all properties could be {verb}: {', '.join(notes)}")
+        for note in notes.values():
+            failure.add_note(note)
+        raise failure
+
+
+def _summary(error: BaseException) -> str:
+    kind = error.kind if isinstance(error, Refused) else type(error).__name__
+    try:
+        return f"{kind}: {error}"
+    except Exception:  # noqa: BLE001  a driver's exception may not be printable
+        return kind

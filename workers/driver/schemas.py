@@ -1,0 +1,266 @@
+"""JSON schemas from annotations, for descriptions.
+
+A description never fails for an annotation: what can't be resolved or has no schema is `{}`,
+which allows any value.
+"""
+
+from __future__ import annotations
+
+import enum
+import inspect
+import math
+import sys
+import typing
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+import msgspec.inspect
+
+from workers.driver.alternatives import Schema as Schema
+from workers.driver.alternatives import any_of
+
+_MAX_DEPTH = 8
+"""How deep references are written out; a type that contains itself has no end."""
+_MAX_DEFAULT = 256
+"""Bytes of an encoded default value that is still worth showing."""
+
+
+class _Array:
+    """Stands for numpy.ndarray where only the text of the annotation is known."""
+
+
+def resolve(annotation: Any, scope: dict[str, Any]) -> Any:
+    """The object that an annotation stands for; `inspect.Parameter.empty` if it can't be known.
+
+    Args:
+        annotation: An annotation, possibly as text.
+        scope: Global names of the module in which it was written.
+    """
+    if not isinstance(annotation, str):
+        return annotation
+    try:
+        # the text is the driver's own code, which was imported already
+        return eval(annotation, scope)
+    except Exception:  # noqa: BLE001  names for type checkers only, newer syntax, anything
+        head = annotation.partition("[")[0].rpartition(".")[2]
+        return _Array if head in ("ndarray", "NDArray") else inspect.Parameter.empty
+
+
+def scope_of(owner: Any) -> dict[str, Any]:
+    """The global names in which a class or function was written."""
+    names = getattr(owner, "__globals__", None)
+    if names is None:
+        names = vars(sys.modules.get(getattr(owner, "__module__", ""), typing))
+    found: dict[str, Any] = names
+    return found
+
+
+def schema_of(annotation: Any) -> Schema:
+    """The JSON schema of an annotation; `{}` where there is none."""
+    if annotation is inspect.Parameter.empty or annotation is Any:
+        return {}
+    if _is_array(annotation):
+        return _array()
+    try:
+        schema = msgspec.json.schema(annotation, schema_hook=_custom)
+        definitions = schema.get("$defs", {})
+        for name in _flags(msgspec.inspect.type_info(annotation), set()):
+            for definition in definitions.values():
+                if definition.get("title") == name and definition.pop("enum", None):
+                    definition["type"] = "integer"
+        inlined: Schema = _inline(schema, definitions, _MAX_DEPTH)
+    except Exception:  # noqa: BLE001  exotic annotations raise whatever they like
+        return {}
+    return inlined
+
+
+def default_of(value: Any) -> Schema:
+    """`{"default": value}` if it is a small JSON value, else `{}`."""
+    try:
+        encoded = msgspec.json.encode(value)
+        finite = _is_finite(msgspec.to_builtins(value))
+    except Exception:  # noqa: BLE001  defaults are any object
+        return {}
+    if len(encoded) > _MAX_DEFAULT or not finite:
+        return {}
+    return {"default": msgspec.json.decode(encoded)}
+
+
+def parameters_schema(parameters: list[inspect.Parameter], scope: dict[str, Any]) -> Schema | None:
+    """The schema of an action's keyword arguments; None if it takes none."""
+    properties: dict[str, Schema] = {}
+    required: list[str] = []
+    more = False
+    for parameter in parameters:
+        if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.VAR_POSITIONAL):
+            continue
+        if parameter.kind is parameter.VAR_KEYWORD:
+            more = True
+            continue
+        schema = schema_of(resolve(parameter.annotation, scope))
+        if parameter.default is parameter.empty:
+            required.append(parameter.name)
+        else:
+            schema |= default_of(parameter.default)
+        properties[parameter.name] = schema
+    if not properties and not more:
+        return None
+    schema = {"type": "object", "properties": properties}
+    if required:
+        schema["required"] = required
+    if more:
+        schema["additionalProperties"] = True
+    return schema
+
+
+def signature_text(parameters: list[inspect.Parameter], returns: Any) -> str:
+    """A signature as its author wrote it, such as `(x: float, speed=1) -> None`."""
+    plain = [
+        parameter.replace(
+            annotation=_Text.of(parameter.annotation), default=_Text.default(parameter)
+        )
+        for parameter in parameters
+    ]
+    try:
+        return str(inspect.Signature(plain, return_annotation=_Text.of(returns)))
+    except Exception:  # noqa: BLE001  an order of parameters that only partial application makes
+        return "(...)"
+
+
+class _Text:
+    """Prints as given: annotations without quotes, defaults cut short."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def __repr__(self) -> str:
+        return self._text
+
+    @classmethod
+    def of(cls, annotation: Any) -> Any:
+        if annotation is inspect.Parameter.empty:
+            return annotation
+        if isinstance(annotation, str):
+            return cls(annotation)
+        return cls(_attempt(lambda: inspect.formatannotation(annotation)))
+
+    @classmethod
+    def default(cls, parameter: inspect.Parameter) -> Any:
+        if parameter.default is parameter.empty:
+            return parameter.default
+        text = _attempt(lambda: repr(parameter.default))
+        telling = len(text) <= 60 and "\n" not in text and " at 0x" not in text
+        return cls(text if telling else "...")
+
+
+def _attempt(text: Callable[[], str]) -> str:
+    try:
+        return text()
+    except Exception:  # noqa: BLE001  the repr of a driver's object
+        return "..."
+
+
+def _is_array(annotation: Any) -> bool:
+    origin = typing.get_origin(annotation) or annotation
+    return origin is _Array or (
+        isinstance(origin, type)
+        and origin.__name__ == "ndarray"
+        and origin.__module__.partition(".")[0] == "numpy"
+    )
+
+
+def _array() -> Schema:
+    return {"type": "array", "orch:contentType": "application/x-npy"}
+
+
+def _custom(kind: type) -> Schema:
+    """The schema of a type that msgspec doesn't know."""
+    # an empty schema would be taken for none at all
+    return _array() if _is_array(kind) else {"orch:type": kind.__qualname__}
+
+
+def _inline(schema: Any, definitions: Mapping[str, Any], depth: int) -> Any:
+    """Write out references: a schema inside a Thing Description has no root of its own."""
+    if isinstance(schema, list):
+        return [_inline(part, definitions, depth) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    reference = schema.get("$ref")
+    if isinstance(reference, str):
+        target = definitions.get(reference.rpartition("/")[2])
+        return {} if target is None or depth == 0 else _inline(target, definitions, depth - 1)
+    found: Schema = {}
+    for key, part in schema.items():
+        if key == "properties":  # names of the driver's, whatever they are
+            found[key] = {name: _inline(each, definitions, depth) for name, each in part.items()}
+        elif key == "enum" or (key == "default" and _is_finite(part)):
+            found[key] = part
+        elif key not in ("$defs", "discriminator", "default"):
+            found[key] = _inline(part, definitions, depth)
+    return _of_vocabulary(found)
+
+
+def _of_vocabulary(schema: Schema) -> Schema:
+    """In the words that a Thing Description has: `oneOf` for alternatives, `items` for tuples."""
+    prefix = schema.pop("prefixItems", None)
+    if isinstance(prefix, list):
+        schema["items"] = prefix
+    elif schema.get("items") is False:
+        del schema["items"]
+    choices = schema.pop("anyOf", None)
+    return schema | any_of(choices) if isinstance(choices, list) else schema
+
+
+def _is_finite(value: Any) -> bool:
+    """Whether no infinity or NaN is in a value: JSON would say null, which stands for another."""
+    if isinstance(value, dict):
+        return all(map(_is_finite, value.values()))
+    if isinstance(value, (list, tuple)):
+        return all(map(_is_finite, value))
+    return not isinstance(value, float) or math.isfinite(value)
+
+
+def _flags(info: Any, seen: set[int]) -> set[str]:
+    """Names of the `enum.Flag`s in a type: any sum of their members is a value."""
+    if id(info) in seen:
+        return set()
+    seen.add(id(info))
+    if isinstance(info, msgspec.inspect.EnumType):
+        return {info.cls.__name__} if issubclass(info.cls, enum.Flag) else set()
+    parts: Any = ()
+    if isinstance(info, tuple):
+        parts = info
+    elif isinstance(info, (msgspec.inspect.Type, msgspec.inspect.Field)):
+        parts = [getattr(info, name) for name in info.__struct_fields__]
+    return set().union(*(_flags(part, seen) for part in parts))
+
+
+_ANNOTATIONS: dict[str, Any] = {}
+_SIGNATURE: dict[str, Any] = {}
+_get_annotations: Callable[..., dict[str, Any]]
+if sys.version_info >= (3, 14):
+    import annotationlib
+
+    # without evaluating names that only type checkers see
+    _ANNOTATIONS["format"] = _SIGNATURE["annotation_format"] = annotationlib.Format.FORWARDREF
+    _get_annotations = annotationlib.get_annotations
+else:
+    _get_annotations = inspect.get_annotations
+
+
+def own_annotations(owner: Any) -> dict[str, Any]:
+    """The annotations in the body of one class or function, unresolved where they must be."""
+    try:
+        return dict(_get_annotations(owner, **_ANNOTATIONS))
+    except Exception:  # noqa: BLE001  an object may answer for its annotations with anything
+        return {}
+
+
+def signature_of(function: Any) -> inspect.Signature:
+    """The signature of a callable.
+
+    Raises:
+        ValueError, TypeError: It has none, as many functions in C.
+    """
+    return inspect.signature(function, **_SIGNATURE)

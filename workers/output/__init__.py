@@ -1,0 +1,1 @@
+"""What a worker prints and records, each line with its request."""

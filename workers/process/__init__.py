@@ -1,0 +1,1 @@
+"""The life of a worker's process or thread."""

@@ -1,0 +1,104 @@
+"""Start of a worker in another interpreter: `python bootstrap.py`, the spec on standard input.
+
+The interpreter has its own packages and knows nothing of ours. This file makes `workers` and
+`transports` importable from where it lies itself, and nothing else that lies beside them. The
+first line of standard input is JSON; after it the pipe stays open as long as the supervisor
+lives.
+
+It is read by whatever Python was configured, so it is written for old ones: a version that is
+too old is to be told apart from a syntax error.
+"""
+# ruff: noqa: UP032  (f-strings and the like are newer than what must be read)
+
+import json
+import os
+import sys
+
+OLDEST = (3, 11)
+NEEDED = ("zmq", "msgspec", "structlog")
+PACKAGES = ("transports", "workers")
+MEND = "install orch into it, as into the one that runs the rig"
+EXIT_BOOT_FAILED = 70  # as in workers.errors, which can't be imported yet
+
+
+def command(python: str) -> "list[str]":
+    """The arguments that start a worker in an interpreter; see `start_line` for its input."""
+    return [python, os.path.abspath(__file__)]
+
+
+def start_line(spec: "dict[str, object]", records: "int | None") -> bytes:
+    """The first line of the worker's standard input.
+
+    Args:
+        spec: A `WorkerSpec` as builtins.
+        records: File descriptor of the stream of records, inherited under this number.
+    """
+    return json.dumps({"spec": spec, "records": records}).encode() + b"\n"
+
+
+def _refuse(reason: str) -> None:
+    version = ".".join(str(part) for part in sys.version_info[:3])
+    sys.stderr.write(
+        "orch: {} (Python {}) can't host a worker: {}\n".format(sys.executable, version, reason)
+    )
+    sys.stderr.flush()
+    os._exit(EXIT_BOOT_FAILED)
+
+
+def _check() -> None:
+    """End the process with one clear line unless this interpreter can host a worker."""
+    if sys.version_info[:2] < OLDEST:
+        _refuse("it must be Python {}.{} or newer".format(*OLDEST))
+    missing = []
+    for name in NEEDED:
+        try:
+            __import__(name)
+        except ImportError:
+            missing.append(name)
+    if missing:
+        _refuse("it lacks {}; {}".format(", ".join(missing), MEND))
+
+
+def _provide(name: str, folder: str) -> None:
+    """Import a package from its folder, without making its neighbours importable."""
+    from importlib.util import module_from_spec, spec_from_file_location
+
+    path = os.path.join(folder, name)
+    spec = spec_from_file_location(
+        name, os.path.join(path, "__init__.py"), submodule_search_locations=[path]
+    )
+    if spec is None or spec.loader is None:
+        raise ImportError(path)
+    module = module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+
+
+def _read_line(fd: int) -> bytes:
+    """The first line; nothing comes after it, but that the pipe ends when the supervisor does."""
+    line = bytearray()
+    while not line.endswith(b"\n"):
+        part = os.read(fd, 65536)
+        if not part:
+            _refuse("the supervisor went away")
+        line += part
+    return bytes(line)
+
+
+def main() -> None:
+    """Be the worker that the first line of standard input describes."""
+    here = os.path.dirname(os.path.abspath(__file__))
+    packages = os.path.dirname(os.path.dirname(here))
+    # this folder was put there for being the script's, and its modules are not to be top-level
+    sys.path[:] = [entry for entry in sys.path if os.path.abspath(entry or ".") != here]
+    start = json.loads(_read_line(0).decode())
+    _check()
+    for name in PACKAGES:
+        _provide(name, packages)
+    from workers.process.child import main as be_worker
+
+    be_worker(start["spec"], os.dup(0), None, None, start["records"])
+
+
+if __name__ == "__main__":
+    main()

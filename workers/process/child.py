@@ -1,0 +1,177 @@
+"""Entry of a worker process."""
+
+from __future__ import annotations
+
+import contextlib
+import faulthandler
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable
+from types import FrameType
+from typing import Any, NoReturn, Protocol
+
+import zmq
+
+from workers.errors import (
+    EXIT_BOOT_FAILED,
+    EXIT_CRASHED,
+    EXIT_STOPPED,
+    EXIT_TERMINATED,
+    BootError,
+    Terminated,
+)
+from workers.output import streams as output
+from workers.process import lifeline as guard
+from workers.serving.lanes import LINGER
+from workers.serving.server import Server
+from workers.spec import WorkerSpec
+
+log = logging.getLogger("workers")
+
+PATIENCE = 1.0
+"""Seconds that each of the last steps of a process may take."""
+
+
+class HasFileno(Protocol):
+    """A connection or a file."""
+
+    def fileno(self) -> int:
+        """Its file descriptor."""
+        ...
+
+
+File = int | HasFileno | None
+
+
+def main(spec: dict[str, Any], alive: File, stdout: File, stderr: File, records: File) -> NoReturn:
+    """Be a worker until told to stop; end the process with one of the statuses in `errors`.
+
+    Args:
+        spec: A `WorkerSpec` as builtins.
+        alive: Read end of a pipe whose write end the supervisor alone holds, and to which nobody
+            writes; None when nobody supervises.
+        stdout: Where standard output goes; None leaves it.
+        stderr: Where standard error goes, crash dumps included; None leaves it.
+        records: Write end of the stream of records; None leaves logging as it is.
+    """
+    settings = WorkerSpec.from_dict(spec)
+    term = _TermHandler()
+    signal.signal(signal.SIGTERM, term)
+    # Not ignored: that would be inherited by the programs that a driver starts. The supervisor
+    # alone decides what Ctrl-C means.
+    signal.signal(signal.SIGINT, _do_nothing)
+    if hasattr(signal, "SIGHUP"):
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the fork server ignores it
+    guard.lead_group()
+    _redirect(stdout, stderr)
+    if alive is not None:
+        guard.watch(_fd(alive), settings.supervisor_pid)
+    os.environ.update(settings.env)
+    if records is not None:
+        _configure_records(_fd(records), settings)
+    _leave(_run(settings, term))
+
+
+class _TermHandler:
+    """SIGTERM: interrupts the driver where its code runs, else wakes the loop."""
+
+    def __init__(self) -> None:
+        self.wake, sender = socket.socketpair()
+        self.wake.setblocking(False)
+        sender.setblocking(False)
+        self._sender = sender
+        self.server: Server | None = None
+        self.came = False
+        # written by the C handler: a signal just before the loop blocks isn't lost
+        signal.set_wakeup_fd(sender.fileno(), warn_on_full_buffer=False)
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        self.came = True
+        server = self.server
+        if server is not None:
+            server.terminating = True
+            if server.busy:
+                server.busy = False
+                raise Terminated
+
+
+def _do_nothing(number: int, frame: FrameType | None) -> None:
+    pass
+
+
+def _run(settings: WorkerSpec, term: _TermHandler) -> int:
+    context: zmq.Context[Any] = zmq.Context()
+    server = Server(settings, context, wake=term.wake, owns_process=True)
+    term.server = server
+    if term.came:
+        server.terminating = True
+    status = EXIT_STOPPED
+    try:
+        server.start()
+        server.serve()
+    except BootError:
+        status = EXIT_BOOT_FAILED
+    except Terminated:
+        status = EXIT_TERMINATED
+    except BaseException:
+        log.exception("the worker's runtime failed")
+        status = EXIT_CRASHED
+    try:
+        server.close()
+    except BaseException:
+        log.exception("the worker's runtime failed at its end")
+        status = status or EXIT_CRASHED
+    if status == EXIT_STOPPED and server.terminating:
+        status = EXIT_TERMINATED
+    # waits for the last messages, and for ever should a thread of the driver keep a socket open
+    _bounded(context.term, LINGER / 1000 + PATIENCE)
+    return status
+
+
+def _leave(status: int) -> NoReturn:
+    """End the process, also with threads of the driver that never end."""
+    import atexit
+
+    # libraries close devices there, and os._exit leaves it out
+    _bounded(atexit._run_exitfuncs, PATIENCE)
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            stream.flush()
+    guard.kill_each(guard.descendants(os.getpid()))
+    os._exit(status)
+
+
+def _bounded(function: Callable[[], object], seconds: float) -> None:
+    thread = threading.Thread(target=function, daemon=True)
+    thread.start()
+    thread.join(seconds)
+
+
+def _fd(file: int | HasFileno) -> int:
+    return file if isinstance(file, int) else file.fileno()
+
+
+def _redirect(stdout: File, stderr: File) -> None:
+    """Put the supervisor's pipes in the place of the standard streams, for C code too."""
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    os.close(null)
+    for target, number in ((stdout, 1), (stderr, 2)):
+        if target is not None:
+            os.dup2(_fd(target), number)
+    # whole lines at once: those before a crash aren't lost in a buffer
+    output.flush_by_line()
+    faulthandler.enable(file=2, all_threads=True)
+    guard.write_stacks()
+
+
+def _configure_records(fd: int, settings: WorkerSpec) -> None:
+    from workers.output import records
+
+    records.configure(
+        fd, worker=settings.worker, incarnation=settings.incarnation, level=settings.log_level
+    )

@@ -1,0 +1,66 @@
+"""A request's frames as Python values."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from transports.errors import SerializationError
+from transports.headers import RequestHeader
+from transports.serializers import NPY, Buffer, decode, decode_array
+from workers.failures import Refused
+
+
+def decoded(request: RequestHeader, payload: Buffer) -> Any:
+    """The payload's value.
+
+    Raises:
+        Refused: No codec for its content type, or the bytes aren't of it.
+    """
+    try:
+        return decode(payload, request.payloadContentType)
+    except SerializationError as error:
+        raise Refused("ValueError", str(error)) from error
+
+
+def value_of(request: RequestHeader, payload: Buffer, raw: Buffer) -> Any:
+    """The value to write: frame 4 if there is one, else the payload.
+
+    Raises:
+        Refused: The frame can't be decoded.
+    """
+    return _raw_value(request, raw) if len(raw) else decoded(request, payload)
+
+
+def arguments_of(
+    request: RequestHeader, payload: Buffer, raw: Buffer
+) -> tuple[list[Any], dict[str, Any]]:
+    """Positional and keyword arguments of an action; frame 4 is the first positional one.
+
+    Raises:
+        Refused: A frame can't be decoded, or doesn't hold arguments.
+    """
+    args: list[Any] = [_raw_value(request, raw)] if len(raw) else []
+    given = decoded(request, payload)
+    if given is None:
+        return args, {}
+    if not isinstance(given, dict):
+        raise Refused(
+            "AttributeError",  # what the wire format has for this mistake
+            "the payload of an action must be null or an object of keyword arguments, "
+            f"not {type(given).__name__}",
+        )
+    more = given.pop("__args__", None)
+    if more is not None:
+        if not isinstance(more, list):
+            raise Refused("TypeError", f"__args__ must be a list, not {type(more).__name__}")
+        args += more
+    return args, given
+
+
+def _raw_value(request: RequestHeader, raw: Buffer) -> Any:
+    if request.preencodedPayloadContentType != NPY:
+        return bytes(raw)
+    try:
+        return decode_array(raw)
+    except SerializationError as error:
+        raise Refused("ValueError", str(error)) from error

@@ -1,0 +1,270 @@
+"""From a request's frames to its answer's: decode, call the driver, encode. No sockets here.
+
+What can be asked for is a table, made once from the description: (operation, member) to a
+function. A client's text is only ever looked up in that table.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+
+from transports.headers import (
+    ERROR,
+    REPLY,
+    Operation,
+    RequestHeader,
+    ResponseHeader,
+    decode_request_header,
+    encode_header,
+)
+from transports.serializers import JSON, TEXT, Buffer, split_result
+from workers.driver.describe import ACTION, EVENT, PROPERTY, Description, nearest
+from workers.driver.properties import Properties, Reader, Writer
+from workers.driver.thing_description import thing_description
+from workers.errors import Terminated
+from workers.failures import Refused, failure_payload, unsendable_payload
+from workers.output import capture, records
+from workers.serving.arguments import arguments_of, decoded, value_of
+
+log = logging.getLogger("workers")
+
+READ, WRITE, INVOKE = str(Operation.READ), str(Operation.WRITE), str(Operation.INVOKE)
+NULL = b"null"
+
+Answer = tuple[bytes, Buffer, Buffer]
+"""Response header, payload and raw frame."""
+Outcome = tuple[str, Buffer, str, Buffer, str]
+"""Message type, payload and its content type, raw frame and its content type."""
+Handler = Callable[[RequestHeader, Buffer, Buffer], Any]
+
+
+class Dispatcher:
+    """Performs the requests of one driver. May be used from several threads.
+
+    Args:
+        driver: The object that is served.
+        description: What `workers.driver.describe.describe` gave for its class.
+        rig: Id of the rig, the sender of answers.
+        worker: Name of the worker.
+        wait: Runs an awaitable to its end and gives its result.
+        seen: Takes note of values of observable properties.
+        request_addresses: Where the rig takes requests, for the Thing Description.
+        event_addresses: Where it publishes events, likewise.
+    """
+
+    def __init__(
+        self,
+        driver: object,
+        description: Description,
+        *,
+        rig: str,
+        worker: str,
+        wait: Callable[[Any], Any],
+        seen: Callable[[str, Any], None],
+        request_addresses: Sequence[str] = (),
+        event_addresses: Sequence[str] = (),
+    ) -> None:
+        self._driver = driver
+        self._description = description
+        self._rig = rig
+        self._worker = worker
+        self._wait = wait
+        self._request_addresses = request_addresses
+        self._event_addresses = event_addresses
+        self._properties = Properties(driver, description, worker=worker, wait=wait, seen=seen)
+        self._handlers: dict[tuple[str | None, str | None], Handler] = {}
+        for name, read in self._properties.readers.items():
+            self._handlers[READ, name] = _reader(read)
+            self._handlers[WRITE, name] = _writer(self._properties.writers[name])
+        for name in description[ACTION]:
+            self._handlers[INVOKE, name] = self._invoker(name)
+        self._add_builtins()
+
+    def respond(self, header: Buffer, payload: Buffer, raw: Buffer) -> Answer:
+        """Perform a request; whatever the driver raises becomes an answer too.
+
+        Args:
+            header: The client's header frame.
+            payload: The client's payload frame.
+            raw: The client's frame of raw bytes.
+
+        Raises:
+            Terminated: SIGTERM came while the driver ran.
+        """
+        try:
+            request = decode_request_header(header)
+        except msgspec.DecodeError as error:
+            # the broker has read it before; answered all the same, because it counts answers
+            request = RequestHeader(messageType="", messageID="", senderID="", receiverID="")
+            outcome: Outcome = (ERROR, failure_payload(error), JSON, b"", TEXT)
+        else:
+            context = request.thingExecutionContext
+            if context and capture.wants_logs(context):
+                with capture.captured() as entries:
+                    outcome = self._perform(request, payload, raw)
+                outcome = _with_logs(outcome, entries)
+            else:
+                outcome = self._perform(request, payload, raw)
+        kind, content, content_type, body, body_type = outcome
+        answer = ResponseHeader(
+            messageType=kind,
+            messageID=request.messageID,
+            receiverID=request.senderID,
+            senderID=self._rig,
+            payloadContentType=content_type,
+            preencodedPayloadContentType=body_type,
+        )
+        return encode_header(answer), content, body
+
+    def _perform(self, request: RequestHeader, payload: Buffer, raw: Buffer) -> Outcome:
+        member = request.objekt or ""
+        records.bind_request(request.messageID, member)
+        try:
+            handler = self._handlers.get((request.operation, request.objekt))
+            if handler is None:
+                handler = self._without_entry(request)
+            value = handler(request, payload, raw)
+            if hasattr(type(value), "__await__"):
+                value = self._wait(value)
+            return _encoded(request, value)
+        except Terminated:
+            raise
+        except Refused as refusal:
+            return ERROR, refusal.payload, JSON, b"", TEXT
+        except BaseException as error:  # the driver may raise anything, SystemExit included
+            content = failure_payload(error)
+            log.warning("%s %s raised", request.operation, member, exc_info=error)
+            return ERROR, content, JSON, b"", TEXT
+        finally:
+            records.unbind_request()
+
+    # --- the table
+
+    def _invoker(self, name: str) -> Handler:
+        driver = self._driver
+
+        def invoke(request: RequestHeader, payload: Buffer, raw: Buffer) -> Any:
+            if payload == NULL and not len(raw):
+                return getattr(driver, name)()
+            args, kwargs = arguments_of(request, payload, raw)
+            return getattr(driver, name)(*args, **kwargs)
+
+        return invoke
+
+    def _add_builtins(self) -> None:
+        for operation in (Operation.READ_MANY, Operation.READ_ALL):
+            self._handlers[operation, None] = self._read_many
+        for operation in (Operation.WRITE_MANY, Operation.WRITE_ALL):
+            self._handlers[operation, None] = self._write_many
+        own: dict[str, Callable[..., Any]] = {
+            "ping": _ping,
+            "get_thing_description": self._get_thing_description,
+            "_get_properties": self._properties.get,
+            "_set_properties": self._properties.set,
+        }
+        for name, function in own.items():
+            # a driver's action of the same name goes first
+            self._handlers.setdefault((INVOKE, name), _caller(function))
+
+    def _without_entry(self, request: RequestHeader) -> Handler:
+        """The handler of an operation on several members, whose `objekt` isn't one name.
+
+        Raises:
+            Refused: There is no such operation or member.
+        """
+        operation, name = request.operation, request.objekt or ""
+        handler = self._handlers.get((operation, None))
+        if handler is not None:
+            return handler
+        if operation not in (READ, WRITE, INVOKE):
+            raise Refused("NotImplementedError", f"operation {operation!r:.80} isn't served")
+        raise Refused("KeyError", self._unknown(operation, name))
+
+    def _unknown(self, operation: str, name: str) -> str:
+        shown = f"{name[:80]!r}"
+        if name.startswith("_"):
+            return f"{shown} is private"
+        wanted = ACTION if operation == INVOKE else PROPERTY
+        for kind, sort in _SORTS.items():
+            if kind != wanted and name in self._description[kind]:
+                return f"{shown} of {self._worker} is {sort}, not {_SORTS[wanted]}"
+        hint = nearest(name, self._description[wanted])
+        return f"{self._worker} has no {_SORTS[wanted].partition(' ')[2]} {shown}{hint}"
+
+    # --- what every worker has
+
+    def _read_many(self, request: RequestHeader, payload: Buffer, raw: Buffer) -> Any:
+        return self._properties.get(request.objekt or None)
+
+    def _write_many(self, request: RequestHeader, payload: Buffer, raw: Buffer) -> None:
+        values = decoded(request, payload)
+        if not isinstance(values, dict):
+            raise Refused("TypeError", "several properties are written by an object of values")
+        self._properties.set(**values)
+
+    def _get_thing_description(
+        self,
+        protocol: str | None = None,
+        ignore_errors: bool = False,
+        skip_names: Sequence[str] = (),
+    ) -> dict[str, Any]:
+        return thing_description(
+            self._description,
+            rig=self._rig,
+            worker=self._worker,
+            protocol=protocol,
+            request_addresses=self._request_addresses,
+            event_addresses=self._event_addresses,
+            skip_names=skip_names,
+        )
+
+
+_SORTS = {PROPERTY: "a property", ACTION: "an action", EVENT: "an event"}
+
+
+def _ping() -> None:
+    """The worker's queue moves."""
+
+
+def _encoded(request: RequestHeader, value: Any) -> Outcome:
+    if value is None:
+        return REPLY, NULL, JSON, b"", TEXT
+    try:
+        return REPLY, *split_result(value)
+    except Terminated:
+        raise
+    except BaseException as error:  # noqa: BLE001  methods of the value may take part
+        reads = request.operation != INVOKE
+        done = f"{request.objekt} was {'read, but its value' if reads else 'done, but its result'}"
+        return ERROR, unsendable_payload(done, value, error), JSON, b"", TEXT
+
+
+def _reader(read: Reader) -> Handler:
+    return lambda request, payload, raw: read()
+
+
+def _writer(write: Writer) -> Handler:
+    return lambda request, payload, raw: write(value_of(request, payload, raw))
+
+
+def _caller(function: Callable[..., Any]) -> Handler:
+    def invoke(request: RequestHeader, payload: Buffer, raw: Buffer) -> Any:
+        args, kwargs = arguments_of(request, payload, raw)
+        return function(*args, **kwargs)
+
+    return invoke
+
+
+def _with_logs(outcome: Outcome, entries: list[capture.Entry]) -> Outcome:
+    """The outcome with the records of its request beside the value or the exception."""
+    kind, content, content_type, body, body_type = outcome
+    logs = b'"execution_logs":' + msgspec.json.encode(entries) + b"}"
+    if kind == ERROR:
+        content = bytes(content)[:-1] + b"," + logs
+    else:
+        content = b'{"return_value":' + bytes(content) + b"," + logs
+    return kind, content, content_type, body, body_type

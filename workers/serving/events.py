@@ -1,0 +1,144 @@
+"""Events on their way out: one PUB socket, a sequence for each name, changes of properties."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import msgspec
+import zmq
+
+from transports import frames
+from transports.headers import EVENT, EventHeader, encode_header, event_id
+from transports.serializers import Buffer, split_result
+
+_decode = msgspec.json.Decoder().decode
+
+Encoded = tuple[Buffer, str, Buffer, str]
+"""Payload, its content type, raw frame, its content type."""
+
+
+class EventPublisher:
+    """Publishes a worker's events from any thread; never blocks.
+
+    Without subscribers an event goes nowhere; with slow ones the queue of the socket is bounded,
+    and a gap in the sequence shows what was dropped.
+
+    Args:
+        context: The process's ZeroMQ context.
+        address: Where the rig takes events.
+        rig: Id of the rig.
+        worker: Name of the worker.
+        base: Sequence number before the first event's, for every name.
+
+    Attributes:
+        fd: Readable when subscriptions may have come.
+    """
+
+    def __init__(
+        self, context: zmq.Context[Any], address: str, *, rig: str, worker: str, base: int
+    ) -> None:
+        self._sender = f"{rig}/event-publisher"
+        self._worker = worker
+        self._base = base
+        self._sequences: dict[str, int] = {}
+        # a socket belongs to one thread at a time: this lock hands it over
+        self._lock = threading.Lock()
+        self._socket: zmq.Socket[Any] | None = context.socket(zmq.PUB)
+        self._socket.set(zmq.RCVHWM, 0)  # what it receives is subscriptions
+        self._socket.connect(address)
+        self.fd = int(self._socket.get(zmq.FD))
+
+    def publish(self, name: str, value: Any) -> None:
+        """Publish a value as an event.
+
+        Raises:
+            TypeError, SerializationError: The value can't be encoded.
+        """
+        self.publish_encoded(name, split_result(value))
+
+    def publish_encoded(self, name: str, encoded: Encoded) -> None:
+        """Publish what `split_result` gave."""
+        payload, content_type, raw, raw_type = encoded
+        topic = f"{self._worker}/{name}"
+        with self._lock:
+            if self._socket is None:
+                return
+            sequence = self._sequences.get(name, self._base) + 1
+            self._sequences[name] = sequence
+            header = EventHeader(
+                messageType=EVENT,
+                messageID=event_id(sequence),
+                senderID=self._sender,
+                eventID=topic,
+                payloadContentType=content_type,
+                preencodedPayloadContentType=raw_type,
+            )
+            # A send looks for new subscriptions only now and then (libzmq: max_command_delay); this
+            # looks at once, so that who subscribed before a request sees what the request causes.
+            self._socket.getsockopt(zmq.EVENTS)
+            # a PUB socket drops where others would block
+            frames.send(self._socket, [topic.encode(), b"", encode_header(header), payload, raw])
+
+    def await_subscriptions(self, seconds: float) -> None:
+        """Wait until the rig's subscriptions have come; there is always one.
+
+        So that a new life's first events reach those who subscribed in the life before.
+        """
+        zmq.zmq_poll([(self.fd, zmq.POLLIN)], int(seconds * 1000))
+        self.take_subscriptions()
+
+    def take_subscriptions(self) -> None:
+        """Take what subscribers asked for; to be called when `fd` is readable.
+
+        A PUB socket does so only when it is used, and a driver may emit nothing for months.
+        """
+        with self._lock:
+            if self._socket is not None:
+                self._socket.get(zmq.EVENTS)
+
+    def close(self, linger: int) -> None:
+        """Close the socket; later events are dropped.
+
+        Args:
+            linger: Milliseconds that the last events may take to leave.
+        """
+        with self._lock:
+            if self._socket is not None:
+                self._socket.close(linger=linger)
+                self._socket = None
+
+
+class ChangeWatcher:
+    """Publishes an observable property's value when a read or write shows that it changed.
+
+    Values are compared as they travel, so that arrays, NaN and objects that change in place
+    need no care.
+    """
+
+    def __init__(self, publisher: EventPublisher) -> None:
+        self._publisher = publisher
+        self._last: dict[str, Encoded] = {}
+        self._lock = threading.Lock()
+
+    def seen(self, name: str, value: Any) -> None:
+        """Take note of a value; publish `<name>_change_event` if it isn't the last one seen.
+
+        Raises:
+            TypeError, SerializationError: The value can't be encoded.
+        """
+        encoded = split_result(value)
+        with self._lock:
+            last = self._last.get(name)
+            if last is not None and _same(last, encoded):
+                return
+            self._last[name] = encoded
+            # inside the lock, so that changes are published in the order in which they were seen
+            self._publisher.publish_encoded(f"{name}_change_event", encoded)
+
+
+def _same(one: Encoded, other: Encoded) -> bool:
+    if one[2] != other[2]:
+        return False
+    # 1 and 1.0 are written differently
+    return one[0] == other[0] or bool(_decode(one[0]) == _decode(other[0]))

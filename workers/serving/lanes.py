@@ -1,0 +1,142 @@
+"""A worker's ends of the link: the queued lane and, where it is needed, the concurrent one."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import threading
+from collections import deque
+from typing import Any
+
+import zmq
+from zmq.backend import Socket as BackendSocket
+
+from transports import frames
+from transports.link import CONCURRENT, CONTROL, LaneOpen, encode_control, routing_id
+from transports.serializers import Buffer
+from workers.serving.dispatch import Dispatcher
+from workers.serving.executor import CAPACITY, Enter, ThreadPool
+
+log = logging.getLogger("workers")
+
+LINGER = 500
+"""Milliseconds that last messages may take to leave at the end."""
+
+_recv = BackendSocket.recv
+
+Request = tuple[bytes, bytes, bytes, Buffer]
+"""Number, header, payload, raw frame."""
+
+
+def open_lane(context: zmq.Context[Any], address: str, token: str, lane: str) -> zmq.Socket[Any]:
+    """Connect a lane's DEALER; the broker hears of it with `send_control(LaneOpen())`."""
+    dealer: zmq.Socket[Any] = context.socket(zmq.DEALER)
+    dealer.setsockopt(zmq.ROUTING_ID, routing_id(token, lane))
+    dealer.setsockopt(zmq.LINGER, LINGER)
+    dealer.connect(address)
+    return dealer
+
+
+def receive(dealer: zmq.Socket[Any]) -> Request:
+    """Receive one message that is there: its four frames, the last one uncopied.
+
+    The frames are counted by the broker, which composed them.
+    """
+    number = _recv(dealer)
+    header = _recv(dealer)
+    payload = _recv(dealer)
+    raw = _recv(dealer, 0, False)
+    return number, header, payload, raw.buffer if len(raw) else b""
+
+
+def send_control(dealer: zmq.Socket[Any], control: Any, payload: bytes = b"") -> None:
+    """Send a control message. Raises zmq.ZMQError."""
+    frames.send(dealer, [CONTROL, encode_control(control), payload, b""])
+
+
+class ConcurrentLane:
+    """Serves members beside the queued ones: one thread for the socket, others for the calls.
+
+    Args:
+        context: The process's ZeroMQ context.
+        address: The broker's back socket.
+        token: Secret of this incarnation.
+        dispatcher: Performs the requests.
+        name: Name of the threads.
+        enter: A context in which each thread runs.
+    """
+
+    def __init__(
+        self,
+        context: zmq.Context[Any],
+        address: str,
+        token: str,
+        dispatcher: Dispatcher,
+        name: str,
+        enter: Enter,
+    ) -> None:
+        self._dealer = open_lane(context, address, token, CONCURRENT)
+        self._dispatcher = dispatcher
+        self._enter = enter
+        self._pool = ThreadPool(f"{name}-concurrent", CAPACITY, enter)
+        self._done: deque[list[Buffer]] = deque()
+        self._wake_sender, self._wake = socket.socketpair()
+        self._wake.setblocking(False)
+        self._wake_sender.setblocking(False)
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name=f"{name}-link", daemon=True)
+
+    def start(self) -> None:
+        """Announce the lane and serve it."""
+        send_control(self._dealer, LaneOpen())
+        self._thread.start()  # from here on the socket is that thread's
+
+    def stop(self, patience: float = 1.0) -> None:
+        """Send the answers that are there and end; calls that still run are left behind.
+
+        Args:
+            patience: Seconds to wait.
+        """
+        self._stopping = True
+        self._nudge()
+        self._pool.stop()
+        self._thread.join(patience)
+
+    def _nudge(self) -> None:
+        try:
+            self._wake_sender.send(b"\0")
+        except BlockingIOError:
+            pass  # full of wake-ups: the thread wakes anyway
+        except OSError:
+            log.debug("an answer came after the lane had ended")
+
+    def _run(self) -> None:
+        with self._enter():
+            try:
+                self._serve()
+            finally:
+                self._dealer.close()
+                self._wake.close()
+                self._wake_sender.close()
+
+    def _serve(self) -> None:
+        watched: list[Any] = [(self._dealer, zmq.POLLIN), (self._wake.fileno(), zmq.POLLIN)]
+        while True:
+            for ready, _ in zmq.zmq_poll(watched, -1):
+                if ready is self._dealer:
+                    self._pool.submit(self._call(receive(self._dealer)))
+                else:
+                    self._wake.recv(4096)
+            while self._done:
+                frames.send(self._dealer, self._done.popleft())
+            if self._stopping:
+                return
+
+    def _call(self, request: Request) -> Any:
+        number, header, payload, raw = request
+
+        def call() -> None:
+            self._done.append([number, *self._dispatcher.respond(header, payload, raw)])
+            self._nudge()
+
+        return call
