@@ -191,8 +191,9 @@ class _Composer:
                     self._stop('a second document ("---") begins here; a config is one document')
         except MarkedYAMLError as error:
             raise self._syntax_error(error) from None
-        except (YAMLError, ValueError, OverflowError) as error:
-            # The last two: escapes such as "\UFFFFFFFF", which the scanner hands to chr().
+        except (YAMLError, ValueError, OverflowError, AssertionError) as error:
+            # The last three: escapes such as "\UFFFFFFFF", which the scanner hands to chr(), and
+            # versions such as "%YAML 1.11", of which the parser asserts that they can't be.
             self._report(f"this is not YAML: {one_line(str(error))}")
             raise ConfigError(document.problems) from None
         return document

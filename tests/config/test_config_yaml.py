@@ -27,6 +27,7 @@ from tests.config.config_kit import expect, in_worker, load_text, problems_of
         ("rig: r\nworkers:\n  a: {}\n §b: {}\n", "check the indentation"),
         ("rig: §@x\n", "this is not YAML: found character '@'"),
         ("rig: r\n§---\nrig: s\n", "a second document"),
+        ("§%YAML 1.11\n---\nrig: r\n", "this is not YAML: version minor"),
         ("%YAML 1.1\n§---\nrig: r\n", "this is read as YAML 1.2"),
         ("rig: r\nworkers: {a: §\x07}\n", "the character U+0007 can't stand in a config"),
         ('rig: "x\n\n  §\ufffe"\n', "the character U+FFFE"),

@@ -205,8 +205,10 @@ def test_an_endless_wait_is_ended_from_another_thread(place: Place, end: str) ->
         getattr(consumer, end)()
         quiet.join(10)
         loud.join(10)
-        assert quietly == [None]
-        assert isinstance(loudly[0], BreakLoop)
+        # A wait that begins after its consumer has exited is told so.
+        too_late = (ConnectionAbortedError,) if end == "exit" else ()
+        assert quietly == [None] or isinstance(quietly[0], too_late)
+        assert isinstance(loudly[0], (BreakLoop, *too_late))
 
 
 def test_subscribing_again_receives_again(place: Place, publisher: EventPublisher) -> None:
