@@ -32,7 +32,7 @@ LINGER = 200
 """Milliseconds for last answers to leave when a socket is closed."""
 
 
-class Ports:
+class Sockets:
     """The four sockets of a rig, bound.
 
     Attributes:
