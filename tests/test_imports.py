@@ -14,6 +14,9 @@ from tests.imports import Rooms, Tree, circle, crowd, impurities, overlong, own_
 
 ROOT = Path(__file__).parent.parent
 
+LEAVES = ("transports", "orchestrator")
+"""What all of the orchestrator agrees on."""
+
 ROOMS = Rooms(
     {
         "transports": (),
@@ -22,48 +25,60 @@ ROOMS = Rooms(
         #
         "workers": ("transports",),
         "workers/driver": ("transports", "workers"),
-        "workers/output": (),
+        "workers/output": ("transports",),
         "workers/serving": ("transports", "workers", "workers/driver", "workers/output"),
-        "workers/process": ("workers", "workers/output", "workers/serving"),
+        "workers/process": ("transports", "workers", "workers/output", "workers/serving"),
         "workers/devices": ("workers/driver",),
         "workers/__init__": ("workers", "workers/driver", "workers/process"),
         #
         "orchestrator": ("transports",),
-        "orchestrator/core": ("transports", "orchestrator"),
-        "orchestrator/config": ("orchestrator",),
-        "orchestrator/check": ("orchestrator", "orchestrator/config", "workers/process"),
-        "orchestrator/runtime": ("transports", "orchestrator"),
+        "orchestrator/core": LEAVES,
+        "orchestrator/config": LEAVES,
+        "orchestrator/check": (*LEAVES, "orchestrator/config", "workers", "workers/process"),
+        "orchestrator/runtime": LEAVES,
         "orchestrator/logs": (),
-        "orchestrator/logs/store": ("orchestrator/runtime",),
-        "orchestrator/logs/read": (
-            *("orchestrator", "orchestrator/runtime"),
-            "orchestrator/logs/store",
-        ),
+        "orchestrator/logs/store": (*LEAVES, "orchestrator/runtime", "workers/output"),
+        "orchestrator/logs/read": (*LEAVES, "orchestrator/runtime", "orchestrator/logs/store"),
         "orchestrator/logs/show": (
+            *LEAVES,
             "orchestrator/runtime",
-            *("orchestrator/logs/store", "orchestrator/logs/read"),
-        ),
-        "orchestrator/logs/collect": (
-            *("workers/output", "orchestrator"),
-            *("orchestrator/logs/store", "orchestrator/logs/show"),
-        ),
-        "orchestrator/client": (
-            *("transports", "orchestrator", "orchestrator/runtime"),
+            "orchestrator/logs/store",
             "orchestrator/logs/read",
         ),
+        "orchestrator/logs/collect": (
+            *LEAVES,
+            "workers/output",
+            "orchestrator/logs/store",
+            "orchestrator/logs/show",
+        ),
+        "orchestrator/client": (*LEAVES, "orchestrator/runtime", "orchestrator/logs/read"),
         "orchestrator/rig": (
-            *("transports", "workers", "workers/driver", "workers/output", "workers/process"),
-            *("orchestrator", "orchestrator/core", "orchestrator/config", "orchestrator/runtime"),
+            *LEAVES,
+            "workers",
+            "workers/driver",
+            "workers/output",
+            "workers/process",
+            "orchestrator/core",
+            "orchestrator/config",
+            "orchestrator/runtime",
             "orchestrator/logs/collect",
         ),
         "orchestrator/testing": (
-            *("transports", "orchestrator", "orchestrator/core", "orchestrator/config"),
+            *LEAVES,
+            "orchestrator/core",
+            "orchestrator/config",
             "orchestrator/rig",
         ),
         "orchestrator/cli": (
-            *("transports", "orchestrator", "orchestrator/config", "orchestrator/check"),
-            *("orchestrator/runtime", "orchestrator/client", "orchestrator/rig"),
-            *("orchestrator/logs/store", "orchestrator/logs/read", "orchestrator/logs/show"),
+            *LEAVES,
+            "orchestrator/config",
+            "orchestrator/check",
+            "orchestrator/runtime",
+            "orchestrator/client",
+            "orchestrator/rig",
+            "orchestrator/logs/store",
+            "orchestrator/logs/read",
+            "orchestrator/logs/show",
         ),
         "orchestrator/__init__": ("orchestrator", "orchestrator/client"),
         "orchestrator/__main__": ("orchestrator/cli",),
