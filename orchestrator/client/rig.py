@@ -142,7 +142,7 @@ class Rig:
 
     def _worker(self, name: str, error: type[Exception]) -> Worker:
         self._run(self._session.find_worker(name, error))
-        worker = Worker(self, self._session, name)
+        worker = Worker(self._session, name, self.keep)
         if not hasattr(type(self), name):
             self.__dict__[name] = worker  # the next access finds it without coming here
         return worker

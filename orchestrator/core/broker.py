@@ -250,16 +250,10 @@ class Broker:
         else:
             self.ledger.pass_on(request, frames[2:])
             if self.traces:
+                times = {"seconds": now - request.started, "total": now - request.arrived}
                 how = "raised" if _EXCEPTION in bytes(frames[2])[:64] else "done"
-                seconds, total = now - request.started, now - request.arrived
-                self.ledger.note(
-                    "debug",
-                    "answered",
-                    request,
-                    how=how,
-                    seconds=round(seconds, 6),
-                    total=round(total, 6),
-                )
+                rounded = {name: round(each, 6) for name, each in times.items()}
+                self.ledger.note("debug", "answered", request, how=how, **rounded)
         if lane.queue:
             self._pump(lane, now)
 

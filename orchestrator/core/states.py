@@ -1,11 +1,10 @@
 """The states of a worker, and what leads from one to another: one table.
 
-`docs/architecture.md` shows it as a diagram, drawn by `python -m orchestrator.core.states`.
+`docs/architecture.md` shows it as a diagram, drawn by `scripts/diagram`.
 """
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from enum import StrEnum
 
@@ -96,7 +95,3 @@ def diagram() -> str:
             causes.setdefault(follower, []).append(happening)
         lines += [f"    {status} --> {to}: {' / '.join(why)}" for to, why in causes.items()]
     return "\n".join(lines) + "\n"
-
-
-if __name__ == "__main__":
-    sys.stdout.write(diagram())

@@ -11,7 +11,6 @@ from typing import Any
 
 import zmq
 
-from orchestrator import __version__
 from orchestrator.config.loader import RigConfig, WorkerConfig
 from orchestrator.core.admission import Caps, unknown_worker
 from orchestrator.core.children import ChildSpec
@@ -29,13 +28,14 @@ from orchestrator.rig.processes import Guardian, Processes
 from orchestrator.rig.sockets import Sockets
 from orchestrator.rig.status import snapshot
 from orchestrator.runtime.folder import RigFolder, RigState, state_dir
+from orchestrator.version import version
 from transports.endpoints import parse_endpoint
 from transports.errors import SerializationError
 from transports.exceptions import exception_payload
 from transports.headers import ERROR, EVENTS_PER_LIFE, REPLY, Limits
 from transports.serializers import decode, encode
 from workers.driver.thing_description import thing_description
-from workers.output import records
+from workers.output import levels, records
 from workers.output.streams import install_thread_output
 from workers.spec import WorkerSpec
 
@@ -122,7 +122,7 @@ class Supervisor:
                     pid=os.getpid(),
                     config=str(self._config.file),
                     started=self._started,
-                    version=__version__,
+                    version=version(),
                     addresses=self._sockets.addresses,
                     events=self._sockets.event_addresses,
                 )
@@ -328,7 +328,7 @@ class Supervisor:
         return future
 
     def _set_level(self, name: str, level: str) -> None:
-        records.level_number(level)
+        levels.level_number(level)
         if name == self._config.rig:
             records.set_level(level)
             self._rig.broker.traces = level == "debug"

@@ -13,7 +13,7 @@ import pytest
 from transports.headers import RequestHeader, decode_response_header, encode_header
 from transports.serializers import JSON, MSGPACK, NPY, TEXT, Buffer, decode_array, encode_array
 from workers import Event, prop
-from workers.driver.adapters import Members
+from workers.driver.adapters.adapted import Members
 from workers.driver.describe import describe
 from workers.errors import Terminated
 from workers.output import capture

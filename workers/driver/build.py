@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
-from workers.driver.adapters import Publish, adapt, complete
+from workers.driver.adapters.adapted import Publish
+from workers.driver.adapters.frameworks import adapt, complete
 from workers.driver.describe import Description, describe, nearest
 from workers.errors import BootError, SpecError, Terminated
 from workers.failures import strip

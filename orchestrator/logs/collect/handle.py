@@ -22,6 +22,7 @@ import msgspec
 from orchestrator.logs.collect import control
 from orchestrator.logs.store.records import LEVELS, Stream
 from orchestrator.logs.store.shared import Shared
+from orchestrator.version import version
 
 PIPE_SIZES: dict[Stream, int] = {"stdout": 1 << 20, "stderr": 1 << 20, "record": 256 << 10}
 """Bytes that a stream holds while nobody reads it, where the system lets us choose. What C code
@@ -123,8 +124,6 @@ class LogCollector:
             OSError: The folder can't be used, or the process not started.
             NotImplementedError: This system can't hand file descriptors to another process.
         """
-        from orchestrator import __version__
-
         if not hasattr(socket, "send_fds"):
             raise NotImplementedError("log collection needs a system that can pass descriptors")
         if level not in LEVELS:
@@ -135,7 +134,7 @@ class LogCollector:
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
         options = [f"--level={level}", f"--run={secrets.token_hex(8)}"]
         options += [f"--started={time.time()!r}", f"--pid={os.getpid()}"]
-        given = {"keep": keep, "keep-for": keep_for, "config": config, "release": __version__}
+        given = {"keep": keep, "keep-for": keep_for, "config": config, "release": version()}
         options += [f"--{name}={value}" for name, value in given.items() if value is not None]
         collector = cls(folder, stderr=stderr, rig=rig, options=options)
         try:
