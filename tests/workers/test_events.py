@@ -177,6 +177,14 @@ def test_an_object_that_changes_in_place_has_changed():
     assert len(fake.events) == 2
 
 
+def test_nothing_empty_bytes_and_a_pair_of_both_are_three_values():
+    fake = Fake()
+    watcher = ChangeWatcher(fake)  # type: ignore[arg-type]
+    for value in (None, b"", (None, b""), None):
+        watcher.seen("level", value)
+    assert len(fake.events) == 4
+
+
 @pytest.mark.parametrize("others", [0, 500])  # all of which aren't in one read of the socket
 def test_a_new_publisher_waits_until_it_knows_all_subscriptions(tmp_path: Path, others: int):
     context: zmq.Context[Any] = zmq.Context()

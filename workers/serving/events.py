@@ -157,7 +157,7 @@ class ChangeWatcher:
 
 
 def _same(one: Encoded, other: Encoded) -> bool:
-    if one[2] != other[2]:
+    if one[2:] != other[2:]:  # the label tells nothing from empty bytes
         return False
     # 1 and 1.0 are written differently
     return one[0] == other[0] or bool(_decode(one[0]) == _decode(other[0]))
