@@ -28,6 +28,8 @@ NPY = "application/x-npy"
 LARGEST = 512 * 1024 * 1024
 """Bytes of a message at most."""
 OCTETS = "application/octet-stream"
+EMPTY = f"{OCTETS};length=0"
+"""The label of an empty raw frame of a request that is a value: other clients label nothing so."""
 _SECOND = ";part=second"
 """In the label of a raw frame: it is the second of a pair whose first is None, and not alone."""
 

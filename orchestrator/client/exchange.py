@@ -25,6 +25,7 @@ from transports.headers import (
     encode_header,
 )
 from transports.serializers import (
+    EMPTY,
     JSON,
     NPY,
     OCTETS,
@@ -297,11 +298,8 @@ def compose_handshake(id: str, sender: str) -> Exchange:
 
 
 def goes_raw(value: object) -> bool:
-    """Whether a value travels in the raw frame: numpy arrays and bytes, but not `b""`.
-
-    An empty raw frame says that there is none.
-    """
-    return len(value) > 0 if isinstance(value, Buffer) else is_array(value)
+    """Whether a value travels in the raw frame: numpy arrays and bytes."""
+    return isinstance(value, Buffer) or is_array(value)
 
 
 _NO_LOGS = {"fetchExecutionLogs": False}
@@ -341,7 +339,8 @@ def _raw_frame(raw: Any) -> tuple[Buffer, str]:
     if raw is None:
         return b"", TEXT
     if isinstance(raw, Buffer):
-        return bytes(raw), OCTETS
+        data = bytes(raw)
+        return data, OCTETS if data else EMPTY
     return encode_array(raw), NPY
 
 

@@ -20,14 +20,13 @@ from transports.endpoints import (
 )
 from transports.errors import AddressError
 from transports.headers import ZMQ_TRANSPORTS
+from transports.link import PRESENCE
 
 BACKLOG = 1024
 ANSWER_QUEUE = 200
 """Answers that ZeroMQ keeps for a slow client before the outbox does."""
 EVENT_QUEUE = 1000
 """Messages that a slow subscriber may lag behind before it misses some."""
-PRESENCE = b"?"
-"""A topic that nothing is published under."""
 LINGER = 200
 """Milliseconds for last answers to leave when a socket is closed."""
 

@@ -28,7 +28,7 @@ from workers.driver.thing_description import thing_description
 from workers.errors import Terminated
 from workers.failures import Refused, failure_payload, unsendable_payload
 from workers.output import capture, records
-from workers.serving.arguments import arguments_of, decoded, value_of
+from workers.serving.arguments import arguments_of, decoded, has_raw, value_of
 
 log = logging.getLogger("workers")
 
@@ -148,7 +148,7 @@ class Dispatcher:
         driver = self._driver
 
         def invoke(request: RequestHeader, payload: Buffer, raw: Buffer) -> Any:
-            if payload == NULL and not len(raw):
+            if payload == NULL and not has_raw(request, raw):
                 return getattr(driver, name)()
             args, kwargs = arguments_of(request, payload, raw)
             return getattr(driver, name)(*args, **kwargs)
