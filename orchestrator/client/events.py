@@ -16,7 +16,7 @@ from zmq.backend import zmq_poll
 
 from orchestrator.client.connection import FORKED
 from orchestrator.client.exchange import check_seconds
-from orchestrator.client.framing import Inbox, own_memory
+from orchestrator.client.framing import FramedReader, own_memory
 from orchestrator.client.liveness import INTERVAL, UNANSWERED
 from orchestrator.client.wakeup import Wakeup
 from orchestrator.errors import RigLost, RigNotReachable
@@ -165,7 +165,7 @@ class Subscription:
         socket.set(zmq.RECONNECT_IVL_MAX, 500)
         if address.startswith("tcp://"):
             socket.set(zmq.IPV6, 1)
-        self._inbox = Inbox(socket, FRAMES)
+        self._reader = FramedReader(socket, FRAMES)
         self._items: list[Any] = [(socket, _IN), (self._wakeup.fd, _IN)]
         try:
             socket.connect(address)
@@ -224,8 +224,8 @@ class Subscription:
 
     def _take(self) -> Event | None:
         """The next event that is there; None if there is none."""
-        while (frames := self._inbox.next()) is not None:
-            self._inbox.done()
+        while (frames := self._reader.next()) is not None:
+            self._reader.done()
             self._unanswered = 0
             topic = frames[0]
             if topic == self._probe:

@@ -98,7 +98,7 @@ class RequestFuture(Future[Any]):
 
 
 class Leader:
-    """Whoever can do a connection's I/O: the caller of a request, or the pump.
+    """Whoever can do a connection's I/O: the caller of a request, or the completer.
 
     Attributes:
         settled: It has what it waits for.

@@ -24,7 +24,7 @@ import structlog
 from structlog.contextvars import get_contextvars
 
 from workers.output.pipes import RecordLine, RecordPipe, Stream, encode, safe_repr
-from workers.output.request_marks import Marks
+from workers.output.request_marks import RequestMarks
 
 LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
 """Names of levels in rising order of weight, with the numbers of stdlib logging."""
@@ -54,7 +54,7 @@ class _Settings:
 
 
 _settings: _Settings | None = None
-_marks: Marks | None = None
+_marks: RequestMarks | None = None
 _at_unbind: list[Callable[[], None]] = []
 _threads: dict[int, tuple[str, int]] = {}
 
@@ -128,7 +128,7 @@ def set_level(level: str) -> None:
                 handler.setLevel(weight)
 
 
-def mark_output(marks: Marks | None) -> None:
+def mark_output(marks: RequestMarks | None) -> None:
     """Have marks written into this process's standard streams for each request; None ends it."""
     global _marks
     _marks = marks
