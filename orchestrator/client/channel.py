@@ -26,10 +26,10 @@ from orchestrator.client.liveness import BATCH, Liveness
 from orchestrator.client.wakeup import Wakeup
 from orchestrator.errors import RigLost, RigNotReachable
 from transports.errors import SerializationError
-from transports.headers import REPLY, Operation, decode_response_header
+from transports.headers import FRAMES, REPLY, Operation, decode_response_header
 from transports.serializers import Buffer, decode
 
-_REPLY_FRAMES = 4
+_REPLY_FRAMES = FRAMES - 1  # the first one, the identity, is for the ROUTER
 _IN = int(zmq.POLLIN)
 _OUT = int(zmq.POLLOUT)
 _IN_OUT = _IN | _OUT

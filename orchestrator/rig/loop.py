@@ -43,7 +43,7 @@ from orchestrator.rig.backlog import Outbox
 from orchestrator.rig.processes import Processes
 from orchestrator.rig.sockets import Ports
 from transports.frames import TooManyFrames, has_more, receive, send
-from transports.headers import FRAMES
+from transports.headers import FRAMES, PROBE
 
 T = TypeVar("T")
 BATCH = 64
@@ -54,8 +54,6 @@ INSIST_AFTER = 0.25
 """Seconds in which a worker that can run Python code writes its stacks."""
 REASON_WITHIN = 0.25
 """Seconds for what a worker sent at its end to come through."""
-PROBE = b"?"
-"""First byte of a topic that is echoed: its subscriber knows then that its others are live."""
 
 
 class Loop:

@@ -13,21 +13,19 @@ from typing import Any
 import zmq
 
 from transports.endpoints import (
+    BACKLOG,
     Endpoint,
     hololinked_endpoint,
     is_ipc_listener_alive,
     parse_endpoint,
 )
 from transports.errors import AddressError
-from transports.headers import ZMQ_TRANSPORTS
+from transports.headers import EVENT_PUBLISHER, PROBE, ZMQ_TRANSPORTS
 
-BACKLOG = 1024
 ANSWER_QUEUE = 200
 """Answers that ZeroMQ keeps for a slow client before the outbox does."""
 EVENT_QUEUE = 1000
 """Messages that a slow subscriber may lag behind before it misses some."""
-PRESENCE = b"?"
-"""A topic that nothing is published under."""
 LINGER = 200
 """Milliseconds for last answers to leave when a socket is closed."""
 
@@ -75,7 +73,7 @@ class Ports:
         # What it sends is subscriptions, and one that is dropped is never asked for again.
         self.collector.set(zmq.SNDHWM, 0)
         # One that is always there: by it a worker knows that the others have come as well.
-        self.collector.send(b"\x01" + PRESENCE)
+        self.collector.send(b"\x01" + PROBE)
 
     @property
     def _all(self) -> tuple[zmq.Socket[Any], ...]:
@@ -120,7 +118,7 @@ class Ports:
             )
         elif item == "hololinked":
             request = hololinked_endpoint(self.rig).address
-            event = hololinked_endpoint(f"{self.rig}/event-publisher").address
+            event = hololinked_endpoint(f"{self.rig}/{EVENT_PUBLISHER}").address
             Endpoint(ZMQ_TRANSPORTS.IPC, request).path.parent.mkdir(
                 mode=0o700, parents=True, exist_ok=True
             )

@@ -25,7 +25,7 @@ from orchestrator.rig.manager import RigControl, Supervised
 from orchestrator.rig.processes import Guardian, Processes
 from orchestrator.rig.sockets import Ports
 from orchestrator.rig.status import snapshot
-from orchestrator.runtime.folder import RigFolder, RigState, state_dir
+from orchestrator.runtime.folder import RigFolder, RigState, logs_folder
 from transports.endpoints import parse_endpoint
 from transports.errors import SerializationError
 from transports.exceptions import exception_payload
@@ -59,7 +59,7 @@ class Supervisor:
         self._started = time.time()
         self._guardian = Guardian()
         self._logs = LogCollector.start(
-            state_dir() / config.rig / "logs",
+            logs_folder(config.rig),
             rig=config.rig,
             level=config.logs.level,
             keep=config.logs.keep,

@@ -23,18 +23,11 @@ from typing import Any
 import structlog
 from structlog.contextvars import get_contextvars
 
+from transports.levels import ALIASES, LEVELS
 from workers.output.pipes import RecordLine, RecordPipe, Stream, encode, safe_repr
 from workers.output.request_marks import RequestMarks
 
-LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
-"""Names of levels in rising order of weight, with the numbers of stdlib logging."""
-
-_METHOD_LEVELS = {
-    **{name: name for name in LEVELS},
-    "warn": "warning",
-    "exception": "error",
-    "fatal": "critical",
-}
+_METHOD_LEVELS = {**{name: name for name in LEVELS}, **ALIASES}
 
 # One variable of our own for the request, not two of structlog's: it is set and cleared around
 # each request (0.2 µs, against 1.2), and a driver that clears structlog's context doesn't lose it.
