@@ -25,6 +25,8 @@ JSON = "application/json"
 MSGPACK = "application/msgpack"
 TEXT = "text/plain"
 NPY = "application/x-npy"
+NULL = b"null"
+"""None, as JSON."""
 LARGEST = 512 * 1024 * 1024
 """Bytes of a message at most."""
 OCTETS = "application/octet-stream"

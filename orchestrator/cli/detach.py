@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from orchestrator.cli.failures import CommandError, Exit, print_out, say, saying_on_stop
 from orchestrator.cli.workers import show_workers
+from orchestrator.names import STATE_VARIABLE
 
 if TYPE_CHECKING:
     from orchestrator.config.loader import RigConfig
@@ -121,15 +122,15 @@ def _refuse_second(rig: str) -> None:
 
 
 def _log_file(rig: str) -> Path:
-    from orchestrator.runtime.folder import state_dir
+    from orchestrator.runtime.folder import OUTPUT_FILE, state_dir
 
-    file = state_dir() / rig / "run.log"
+    file = state_dir() / rig / OUTPUT_FILE
     try:
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         os.close(os.open(file, os.O_WRONLY | os.O_CREAT, 0o600))
     except OSError as error:
         raise CommandError(
-            f"{file} can't be written: {error.strerror}; set ORCH_STATE_DIR to another folder",
+            f"{file} can't be written: {error.strerror}; set {STATE_VARIABLE} to another folder",
             Exit.NOT_STARTED,
         ) from error
     return file

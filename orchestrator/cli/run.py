@@ -8,6 +8,7 @@ import click
 
 from orchestrator.cli.failures import CommandError, Exit, Stopped, print_error, print_out
 from orchestrator.cli.options import chosen_rig
+from orchestrator.names import STATE_VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -113,7 +114,7 @@ def _of_logs(error: OSError) -> str | None:
         return None
     return (
         f"{file}, for its logs, can't be used: {error.strerror}; "
-        "set ORCH_STATE_DIR to another folder"
+        f"set {STATE_VARIABLE} to another folder"
     )
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.cli.failures import CommandError, Exit, print_out, say
+from orchestrator.names import ID_PATTERN, RIG_VARIABLE
 
 if TYPE_CHECKING:
     from orchestrator.logs.read.query import Logs
@@ -18,18 +19,18 @@ def store_of(rig: str | None) -> Path:
     Raises:
         CommandError: There are none, or several to choose from.
     """
-    from orchestrator.runtime.folder import RIG_ID, state_dir
+    from orchestrator.runtime.folder import logs_folder, state_dir
 
-    name = rig or os.environ.get("ORCH_RIG") or None
+    name = rig or os.environ.get(RIG_VARIABLE) or None
     base = state_dir()
     if name is not None:
         if "://" in name:
             name = _at_address(name)
-        if not RIG_ID.fullmatch(name):
+        if not ID_PATTERN.fullmatch(name):
             raise CommandError(f"{name!r:.100} is not a rig's name", Exit.USAGE)
-        if not (base / name / "logs").is_dir():
+        if not logs_folder(name).is_dir():
             raise CommandError(_none_of(name, _stored(base)), Exit.NOT_REACHABLE)
-        return base / name / "logs"
+        return logs_folder(name)
     stored = _stored(base)
     if not stored:
         raise CommandError(f"there are no logs in {base}: no rig has run yet", Exit.NOT_REACHABLE)
@@ -37,11 +38,12 @@ def store_of(rig: str | None) -> Path:
         live = [each for each in running() if each in stored]
         if len(live) != 1:
             raise CommandError(
-                f"several rigs have logs: {', '.join(stored)}; choose with --rig or $ORCH_RIG",
+                f"several rigs have logs: {', '.join(stored)}; "
+                f"choose with --rig or ${RIG_VARIABLE}",
                 Exit.NOT_REACHABLE,
             )
         stored = live
-    return base / stored[0] / "logs"
+    return logs_folder(stored[0])
 
 
 def _at_address(address: str) -> str:
@@ -75,8 +77,10 @@ def running() -> list[str]:
 
 
 def _stored(base: Path) -> list[str]:
+    from orchestrator.runtime.folder import logs_folder
+
     try:
-        return sorted(entry.name for entry in base.iterdir() if (entry / "logs").is_dir())
+        return sorted(entry.name for entry in base.iterdir() if logs_folder(entry.name).is_dir())
     except OSError:
         return []
 

@@ -27,6 +27,7 @@ from orchestrator.core.requests import Ledger, Request, State
 from transports.errors import ProtocolError, SerializationError
 from transports.exceptions import NOT_STARTED, UNKNOWN
 from transports.headers import (
+    DESCRIPTION,
     EXECUTION,
     EXIT,
     HANDSHAKE,
@@ -53,8 +54,6 @@ from transports.link import (
     unpack_number,
 )
 from transports.serializers import decode
-
-DESCRIPTION = "get_thing_description"
 
 
 class Broker:

@@ -52,6 +52,8 @@ SERVING = frozenset({Status.READY, Status.STALLED})
 """States in which the driver is built; STALLED while an overdue operation keeps it from others."""
 RUNNING = SERVING | {Status.STARTING}
 """States in which an incarnation lives that nobody has told to stop."""
+SETTLED = SERVING | {Status.FAILED, Status.STOPPED}
+"""States that last: nobody waits for a worker in one of them."""
 UP = RUNNING | {Status.STOPPING}
 """States in which an incarnation lives."""
 

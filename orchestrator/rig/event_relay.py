@@ -7,10 +7,7 @@ from typing import Any
 
 from orchestrator.rig.sockets import Sockets
 from transports.frames import TooManyFrames, has_more, receive, send
-from transports.headers import FRAMES
-
-PROBE = b"?"
-"""First byte of a topic that is echoed: its subscriber knows then that its others are live."""
+from transports.headers import FRAMES, PROBE
 
 
 class EventRelay:

@@ -37,6 +37,7 @@ PRELOAD = (
     "workers.process.child",
     "workers.serving.server",
     "workers.output.records",
+    "orch",
     "numpy",
 )
 """Modules that the fork server imports once for all workers."""

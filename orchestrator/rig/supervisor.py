@@ -27,7 +27,7 @@ from orchestrator.rig.performer import Performer
 from orchestrator.rig.processes import Guardian, Processes
 from orchestrator.rig.sockets import Sockets
 from orchestrator.rig.status import snapshot
-from orchestrator.runtime.folder import RigFolder, RigState, state_dir
+from orchestrator.runtime.folder import RigFolder, RigState, logs_folder
 from orchestrator.version import version
 from transports.endpoints import parse_endpoint
 from transports.errors import SerializationError
@@ -61,7 +61,7 @@ class Supervisor:
         self._started = time.time()
         self._guardian = Guardian()
         self._logs = LogCollector.start(
-            state_dir() / config.rig / "logs",
+            logs_folder(config.rig),
             rig=config.rig,
             level=config.logs.level,
             keep=config.logs.keep,

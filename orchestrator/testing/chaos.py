@@ -13,9 +13,9 @@ from orchestrator.core.children import ChildSpec, Exit
 from orchestrator.core.orders import Verb
 from orchestrator.core.states import UP
 from orchestrator.testing.behaviour import Calm, Chaos
-from orchestrator.testing.judge import DESCRIPTION, Asked, Violation
+from orchestrator.testing.judge import Asked, Violation
 from orchestrator.testing.simulation import SimulatedRig
-from transports.headers import Limits
+from transports.headers import DESCRIPTION, Limits
 
 CLIENTS = ("alice", "bob", "carol")
 CAPS = Caps(queue=12, queue_per_client=8, queue_bytes=4000, header=4000, message=8000)

@@ -18,6 +18,7 @@ import msgspec
 from orchestrator.testing.behaviour import BESIDE
 from transports.exceptions import NOT_STARTED, UNKNOWN
 from transports.headers import (
+    DESCRIPTION,
     ERROR,
     HANDSHAKE,
     INVALID_MESSAGE,
@@ -29,7 +30,6 @@ from transports.headers import (
 
 Key = tuple[str, str]
 EPSILON = 1e-6
-DESCRIPTION = "get_thing_description"
 
 
 class Violation(AssertionError):

@@ -27,7 +27,7 @@ from orchestrator.core.effects import (
 )
 from orchestrator.core.orders import Verb
 from orchestrator.core.rig import Rig
-from orchestrator.core.states import SERVING, Status
+from orchestrator.core.states import SETTLED
 from orchestrator.testing.behaviour import Behaviour
 from orchestrator.testing.judge import Asked, Judge, Violation
 from orchestrator.testing.process import SimulatedProcess
@@ -45,9 +45,6 @@ from transports.headers import (
 
 MOST_EFFECTS = 100_000
 """Effects of one event; more would mean that they make each other."""
-
-_SETTLED = SERVING | {Status.FAILED, Status.STOPPED}
-"""States for which nobody waits; one that has died serves until that is told."""
 
 
 class SimulatedRig:
@@ -297,7 +294,8 @@ class SimulatedRig:
             raise Violation(f"I10: {worker} is launched while all shuts down")
         for name in self._specs[worker].after:
             process, status = self.processes.get(name), self.core.children[name].status
-            if not (process and process.ready) and status not in _SETTLED:
+            # One that has died is settled until its end is told.
+            if not (process and process.ready) and status not in SETTLED:
                 raise Violation(f"I10: {worker} is launched before {name}, which is {status}")
         token = f"{worker}-{incarnation}"
         self.core.expect(worker, incarnation, token)

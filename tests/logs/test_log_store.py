@@ -22,7 +22,7 @@ from orchestrator.logs.read.lookup import Query
 from orchestrator.logs.read.query import Logs
 from orchestrator.logs.store import store as store_module
 from orchestrator.logs.store.chain import Chain, Keep, remove_old
-from orchestrator.logs.store.records import LEVELS, Record
+from orchestrator.logs.store.records import Record
 from orchestrator.logs.store.segments import (
     Run,
     Segment,
@@ -35,6 +35,7 @@ from orchestrator.logs.store.segments import (
 )
 from orchestrator.logs.store.store import Store
 from tests.logs.log_kit import NOW, chain, events, fill, read, record, run
+from transports.levels import LEVELS
 
 PYTHONPATH = os.pathsep.join(filter(None, sys.path))
 SMALL = Keep(size=10**9, segment=0)  # segments of the least size there is

@@ -1,9 +1,8 @@
-"""Levels of records: their names, their weights."""
+"""Levels of records: from a name to its weight, and back."""
 
 from __future__ import annotations
 
-LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
-"""Names of levels in rising order of weight, with the numbers of stdlib logging."""
+from transports.levels import LEVELS
 
 
 def level_number(level: str) -> int:

@@ -21,18 +21,14 @@ from typing import Any
 import structlog
 from structlog.contextvars import get_contextvars
 
-from workers.output.levels import LEVELS, level_number
+from transports.levels import ALIASES, LEVELS
+from workers.output.levels import level_number
 from workers.output.pipes import RecordLine, RecordPipe, Stream, encode
-from workers.output.request_marks import Marks
+from workers.output.request_marks import RequestMarks
 from workers.output.stdlib_logging import set_logging_level, take_over_logging
 from workers.output.texts import exception_text, message_text
 
-_METHOD_LEVELS = {
-    **{name: name for name in LEVELS},
-    "warn": "warning",
-    "exception": "error",
-    "fatal": "critical",
-}
+_METHOD_LEVELS = {**{name: name for name in LEVELS}, **ALIASES}
 
 # One variable of our own for the request, not two of structlog's: it is set and cleared around
 # each request (0.2 µs, against 1.2), and a driver that clears structlog's context doesn't lose it.
@@ -47,7 +43,7 @@ class _Settings:
 
 
 _settings: _Settings | None = None
-_marks: Marks | None = None
+_marks: RequestMarks | None = None
 _at_unbind: list[Callable[[], None]] = []
 _threads: dict[int, tuple[str, int]] = {}
 
@@ -105,7 +101,7 @@ def set_level(level: str) -> None:
         set_logging_level(weight)
 
 
-def mark_output(marks: Marks | None) -> None:
+def mark_output(marks: RequestMarks | None) -> None:
     """Have marks written into this process's standard streams for each request; None ends it."""
     global _marks
     _marks = marks

@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from typing import Any, Literal, TextIO, cast
 
 from workers.output import records
-from workers.output.request_marks import Marks
+from workers.output.request_marks import RequestMarks
 
 MAX_LINE = 16 * 1024
 """Characters of a line that are kept; the rest of it is dropped and counted."""
@@ -47,7 +47,7 @@ def flush_by_line() -> None:
             # What drivers put back after a redirection is to be recorded as well.
             setattr(sys, f"__{name}__", output)
     _buffer_c_by_line()
-    records.mark_output(Marks())
+    records.mark_output(RequestMarks())
 
 
 def _buffer_c_by_line() -> None:

@@ -11,7 +11,7 @@ import msgspec
 import zmq
 
 from transports import frames
-from transports.headers import EVENT, EventHeader, encode_header, event_id
+from transports.headers import CHANGE, EVENT, EVENT_PUBLISHER, EventHeader, encode_header, event_id
 from transports.link import PRESENCE
 from transports.serializers import Buffer, split_result
 
@@ -42,7 +42,7 @@ class EventPublisher:
     def __init__(
         self, context: zmq.Context[Any], address: str, *, rig: str, worker: str, base: int
     ) -> None:
-        self._sender = f"{rig}/event-publisher"
+        self._sender = f"{rig}/{EVENT_PUBLISHER}"
         self._worker = worker
         self._base = base
         self._sequences: dict[str, int] = {}
@@ -153,7 +153,7 @@ class ChangeWatcher:
                 return
             self._last[name] = encoded
             # inside the lock, so that changes are published in the order in which they were seen
-            self._publisher.publish_encoded(f"{name}_change_event", encoded)
+            self._publisher.publish_encoded(f"{name}{CHANGE}", encoded)
 
 
 def _same(one: Encoded, other: Encoded) -> bool:

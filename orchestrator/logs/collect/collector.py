@@ -23,10 +23,11 @@ from orchestrator.logs.collect.reader import StreamReader
 from orchestrator.logs.collect.screen import Screen
 from orchestrator.logs.show.display import Display, wants_colour
 from orchestrator.logs.store.chain import Keep
-from orchestrator.logs.store.records import LEVELS, Record
+from orchestrator.logs.store.records import Record
 from orchestrator.logs.store.segments import Run
 from orchestrator.logs.store.shared import Shared
 from orchestrator.logs.store.store import Store
+from transports.levels import LEVELS
 from workers.output.request_marks import mark_begin
 
 CHUNK = 64 * 1024

@@ -20,9 +20,10 @@ from typing import Self
 import msgspec
 
 from orchestrator.logs.collect import control
-from orchestrator.logs.store.records import LEVELS, Stream
 from orchestrator.logs.store.shared import Shared
 from orchestrator.version import version
+from transports.levels import LEVELS
+from workers.output.pipes import Stream
 
 PIPE_SIZES: dict[Stream, int] = {"stdout": 1 << 20, "stderr": 1 << 20, "record": 256 << 10}
 """Bytes that a stream holds while nobody reads it, where the system lets us choose. What C code

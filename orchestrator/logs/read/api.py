@@ -16,7 +16,7 @@ from typing import Any
 from orchestrator.logs.read.lookup import Cursor, Entry, Query
 from orchestrator.logs.read.query import POLL, Logs
 from orchestrator.logs.read.times import parse_grep, parse_levels, parse_time
-from orchestrator.logs.store.records import LEVELS
+from transports.levels import LEVELS
 
 When = str | float | datetime | timedelta
 """A time: as people write it, in seconds since the epoch, a date, or how long ago."""
@@ -185,10 +185,3 @@ def _seconds(when: When | None, *, latest: bool = False) -> float | None:
     if isinstance(when, datetime):
         return when.timestamp()
     raise TypeError(f"a time is a text, a number, a datetime or a timedelta, not {when!r:.60}")
-
-
-def rig_folder(rig: str) -> Path:
-    """Where a rig of this machine keeps its logs."""
-    from orchestrator.runtime.folder import state_dir
-
-    return state_dir() / rig / "logs"

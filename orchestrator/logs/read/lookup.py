@@ -11,8 +11,9 @@ from typing import Any, Self
 
 import msgspec
 
-from orchestrator.logs.store.records import LEVELS, Record
+from orchestrator.logs.store.records import Record
 from orchestrator.logs.store.segments import STREAMS, TROUBLE, to_microseconds
+from transports.levels import LEVELS
 
 ELLIPSIS = "…"
 """Stands for the middle of a request's id in its short form."""

@@ -30,7 +30,8 @@ _NEEDS_QUOTES = re.compile(r'[\s"=]|^$')
 
 COLOURS = {"debug": "2", "warning": "33", "error": "31", "critical": "1;31"}
 """ANSI codes by level; info has none."""
-_MAX_NAME = 16  # workers with longer names shift their line rather than everybody's
+MAX_NAME = 16
+"""Characters of the column of names: longer ones shift their line rather than everybody's."""
 
 
 def escape(text: str) -> str:
@@ -67,7 +68,7 @@ class Display:
 
     def render(self, record: Record) -> str:
         """The record's line, newline included; a traceback follows on lines of its own."""
-        self._width = max(self._width, min(len(record.worker), _MAX_NAME))
+        self._width = max(self._width, min(len(record.worker), MAX_NAME))
         label = record.level if record.stream == "record" else record.stream
         parts = [
             self._time(record.time),

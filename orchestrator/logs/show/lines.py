@@ -11,6 +11,7 @@ import msgspec
 from orchestrator.logs.read.lookup import Entry, short_id
 from orchestrator.logs.show.display import (
     COLOURS,
+    MAX_NAME,
     escape,
     escape_json,
     fields_and_stack,
@@ -19,7 +20,6 @@ from orchestrator.logs.show.display import (
 )
 from orchestrator.logs.store.segments import Run
 
-_MAX_NAME = 16  # workers with longer names shift their line rather than everybody's
 _DIM = "2"
 
 
@@ -46,7 +46,7 @@ class Printer:
         return self._text(entry)
 
     def _short(self, entry: Entry) -> str:
-        self._width = max(self._width, min(len(entry.worker), _MAX_NAME))
+        self._width = max(self._width, min(len(entry.worker), MAX_NAME))
         label = entry.level if entry.stream == "record" else entry.stream
         parts = [
             self._time(entry.time),

@@ -19,8 +19,9 @@ from orchestrator.logs.read.lookup import Entry, Query
 from orchestrator.logs.read.masking import mask_config
 from orchestrator.logs.read.query import Logs
 from orchestrator.logs.show.lines import Printer, clock, run_facts
-from orchestrator.logs.store.records import LEVELS
 from orchestrator.logs.store.segments import TROUBLE, Run
+from orchestrator.runtime.folder import OUTPUT_FILE, STATE_FILE, runtime_dir
+from transports.levels import LEVELS
 
 LAST_LINES = 20
 """What a worker printed before its death, in lines."""
@@ -76,12 +77,12 @@ def write_postmortem(
             _add(archive, "config.yaml", _config(Path(last.config)))
         state = _state(rig)
         if state is not None:
-            _add(archive, "state.json", [state])
+            _add(archive, STATE_FILE, [state])
         if status is not None:
             text = msgspec.json.format(msgspec.json.encode(status), indent=1)
             _add(archive, "status.json", [text.decode()])
         if worker is None:  # it has the lines of all workers
-            _add_output(archive, folder.parent / "run.log")
+            _add_output(archive, folder.parent / OUTPUT_FILE)
         if damaged:
             _add(archive, "damaged.txt", damaged)
         return archive.namelist()
@@ -158,9 +159,7 @@ def _config(path: Path) -> list[str]:
 
 def _state(rig: str) -> str | None:
     """What a running rig tells of itself; None when it doesn't run."""
-    from orchestrator.runtime.folder import runtime_dir
-
     try:
-        return (runtime_dir() / rig / "state.json").read_text("utf-8")
+        return (runtime_dir() / rig / STATE_FILE).read_text("utf-8")
     except OSError:
         return None

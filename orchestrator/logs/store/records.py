@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
-Stream = Literal["record", "stdout", "stderr"]
-
-LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
-"""Names of levels in rising order of weight."""
+from transports.levels import ALIASES, LEVELS
+from workers.output.pipes import Stream
 
 OUTPUT_LEVELS: dict[Stream, str] = {"record": "warning", "stdout": "info", "stderr": "warning"}
 """The level of a line that doesn't name one. What libraries write to stderr is mostly trouble, and
 who asks for warnings is to find it; a line among the records that isn't one is trouble as well."""
 
-_LEVEL_ALIASES = {"warn": "warning", "fatal": "critical", "exception": "error", "trace": "debug"}
+_LEVEL_ALIASES = {**ALIASES, "trace": "debug"}
 _MAX_TIME = 253_402_300_800.0  # the year 10000, where calendars stop
 
 

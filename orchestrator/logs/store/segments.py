@@ -17,7 +17,9 @@ from typing import Any
 
 import msgspec
 
-from orchestrator.logs.store.records import LEVELS, Record, Stream
+from orchestrator.logs.store.records import Record
+from transports.levels import LEVELS
+from workers.output.pipes import Stream
 
 VERSION = 1
 """Version of the schema, in each segment's `user_version`."""
