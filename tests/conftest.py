@@ -1,9 +1,10 @@
-"""How to repeat a failure: printed at the end of a run that had one."""
+"""How to repeat a failure: printed at the end of a run that had one; and what isn't measured."""
 
 from __future__ import annotations
 
 import random
 import shlex
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -21,6 +22,25 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_configure_node(node: Any) -> None:
     """Hand it on to the processes that run tests side by side."""
     node.workerinput["seed"] = node.config.option.hypothesis_seed
+
+
+@pytest.fixture(autouse=True)
+def measurement(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Pauses for what is marked `unmeasured`, here and in the processes that it starts."""
+    if request.node.get_closest_marker("unmeasured") is None:
+        yield
+        return
+    from coverage import Coverage
+
+    running = Coverage.current()
+    monkeypatch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)
+    if running is not None:
+        running.stop()
+    try:
+        yield
+    finally:
+        if running is not None:
+            running.start()
 
 
 def pytest_terminal_summary(

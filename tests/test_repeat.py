@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 CONFTEST = Path(__file__).with_name("conftest.py")
 TESTS = """
 import pytest
@@ -33,6 +35,7 @@ def run(folder: Path, *arguments: str) -> str:
     return done.stdout
 
 
+@pytest.mark.unmeasured
 def test_a_failure_is_told_with_the_command_that_repeats_it(tmp_path: Path) -> None:
     """Side by side too: the same tests fail with the same examples."""
     (tmp_path / "conftest.py").write_text(CONFTEST.read_text())

@@ -15,6 +15,8 @@ from tests.core.broker_world import World, reply
 from tests.core.kit import CONTROL, RIG, request
 from tests.core.moves import Machine, Moves, mover, run_long, run_short
 
+pytestmark = pytest.mark.unmeasured
+
 MALFORMED: list[dict[str, Any]] = [
     {"surplus": 1},
     {"without": ["receiverID"]},

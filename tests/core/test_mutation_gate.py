@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.unmeasured
 GATE = Path(__file__).resolve().parents[2] / "scripts" / "mutate"
 
 

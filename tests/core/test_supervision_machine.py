@@ -14,6 +14,8 @@ from orchestrator.core.states import Status
 from tests.core.moves import Machine, Moves, mover, run_long, run_short
 from tests.core.supervision_world import CRASH, DONE, NAMES, USELESS, SupervisedWorld
 
+pytestmark = pytest.mark.unmeasured
+
 GROUPS: list[tuple[str, ...]] = [*((name,) for name in NAMES), ("a", "b"), ("d", "c"), NAMES]
 PICKS = list(range(6))
 MOVES: Moves = {

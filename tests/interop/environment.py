@@ -17,7 +17,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 CONSTRAINTS = Path(__file__).with_name("constraints.txt")
-PACKAGES = ("hololinked[zmq]==0.4.2", "numpy", "jsonschema")
+PACKAGES = ("hololinked[zmq]==0.4.2", "numpy", "jsonschema", "coverage")
+"""coverage is for workers: what runs here counts too. It must be the suite's own release."""
 INSTALLING = 600
 """Seconds that pip may take."""
 
