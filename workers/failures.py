@@ -8,13 +8,8 @@ from types import TracebackType
 
 from transports.exceptions import FAILED, NOT_STARTED, describe_exception, exception_payload
 from transports.exceptions import refusal_payload as _refusal
+from workers.output.stacks import RUNTIME_FOLDERS
 
-_HERE = Path(__file__).parent
-_RUNTIME = (
-    str(_HERE),
-    *(str(_HERE / room) for room in ("driver", "serving", "process", "output")),
-    str(_HERE.parent / "transports"),
-)
 _CARRIERS = ("asyncio", "concurrent", "importlib")
 """Packages of the standard library by which the runtime calls a driver."""
 
@@ -106,7 +101,7 @@ def _unprintable(error: BaseException, second: BaseException) -> str:
 def _is_ours(trace: TracebackType) -> bool:
     code = trace.tb_frame.f_code
     folder = str(Path(code.co_filename).parent)
-    if folder in _RUNTIME:
+    if folder in RUNTIME_FOLDERS:
         return True
     module = str(trace.tb_frame.f_globals.get("__name__", ""))
     head = module.partition(".")[0]

@@ -27,7 +27,8 @@ Stream = Literal["record", "stdout", "stderr"]
 class RecordLine(msgspec.Struct, omit_defaults=True):
     """A record as it travels: one JSON object a line.
 
-    `time` is in seconds since the epoch, `fields` holds what the caller added by keyword.
+    `time` is in seconds since the epoch, `fields` holds what the caller added by keyword, `raised`
+    is the exception on one line.
     """
 
     time: float
@@ -41,6 +42,7 @@ class RecordLine(msgspec.Struct, omit_defaults=True):
     member: str | None = None
     exception: str | None = None
     fields: dict[str, Any] | None = None
+    raised: str | None = None
 
 
 def encode(line: RecordLine) -> bytes:
@@ -135,6 +137,7 @@ def _cut(line: RecordLine, limit: int | None) -> RecordLine:
         member=short(line.member),
         exception=None if line.exception is None else _text(line.exception, limit),
         fields=fields,
+        raised=None if line.raised is None else _text(line.raised, limit),
     )
 
 

@@ -9,6 +9,7 @@ from orchestrator.logs.read.lookup import Entry, Query
 from orchestrator.logs.read.query import Logs
 from orchestrator.logs.show.display import COLOURS, escape, fields_and_stack, shown, value_text
 from orchestrator.logs.show.lines import clock
+from workers.output.stacks import is_dump
 
 BROKER = "broker"
 _BOLD, _DIM = "1", "2"
@@ -38,8 +39,9 @@ class Trace:
 
 
 def where(entry: Entry) -> str:
-    """Who made a record: the broker, or a worker's incarnation."""
-    return BROKER if entry.incarnation == 0 else f"{entry.worker}[{entry.incarnation}]"
+    """Who made a record: a worker's incarnation, or the broker, if of a worker or not."""
+    is_broker_s = entry.incarnation == 0 or entry.logger == ""
+    return BROKER if is_broker_s else f"{entry.worker}[{entry.incarnation}]"
 
 
 def find_trace(logs: Logs, request: str) -> Trace | None:
@@ -100,7 +102,7 @@ def trace_lines(trace: Trace, *, utc: bool = False, colour: bool = False) -> Ite
         ]
         yield " ".join(parts).rstrip() + "\n"
         yield from (f"{'':>28}| {shown(line)}\n" for line in stack)
-        if entry.exception is not None:
+        if entry.exception is not None and not is_dump(entry.exception):
             yield from (f"{'':>28}| {shown(line)}\n" for line in entry.exception.split("\n"))
 
 

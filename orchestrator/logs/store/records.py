@@ -32,7 +32,8 @@ class Record(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fie
         logger: Name of the logger; empty for what the supervisor says of a worker.
         request: Id of the request that was running.
         member: Member of the worker that the request asked for.
-        exception: Traceback, several lines.
+        exception: Traceback, or the stacks of threads; several lines.
+        raised: Type and message of the exception, on one line.
         fields: What the caller added by keyword, and marks of the collector: `cut`, `torn`,
             `dropped`, `unparsed`.
     """
@@ -48,6 +49,7 @@ class Record(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fie
     member: str | None = None
     exception: str | None = None
     fields: dict[str, Any] | None = None
+    raised: str | None = None
 
     @property
     def weight(self) -> int:
