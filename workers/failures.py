@@ -8,8 +8,16 @@ from types import TracebackType
 
 from transports.exceptions import FAILED, NOT_STARTED, describe_exception, exception_payload
 from transports.exceptions import refusal_payload as _refusal
-from workers.output.stacks import RUNTIME_FOLDERS
 
+_HERE = Path(__file__).parent
+RUNTIME_FOLDERS = frozenset(
+    [
+        str(_HERE),
+        *(str(_HERE / room) for room in ("driver", "serving", "process", "output")),
+        str(_HERE.parent / "transports"),
+    ]
+)
+"""Folders of the files that call a driver."""
 _CARRIERS = ("asyncio", "concurrent", "importlib")
 """Packages of the standard library by which the runtime calls a driver."""
 

@@ -17,15 +17,8 @@ from pathlib import Path
 from types import FrameType
 from typing import NamedTuple
 
-_HERE = Path(__file__).parent.parent
-RUNTIME_FOLDERS = frozenset(
-    [
-        str(_HERE),
-        *(str(_HERE / room) for room in ("driver", "serving", "process", "output")),
-        str(_HERE.parent / "transports"),
-    ]
-)
-"""Folders of the files that call a driver."""
+from workers.failures import RUNTIME_FOLDERS
+
 _RUNTIME_PACKAGES = ("zmq", "structlog", "msgspec")  # where the runtime itself waits and works
 _STANDARD = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib")})
 _INSTALLED = re.compile(r"/(?:site|dist)-packages/([^/]+)")

@@ -7,7 +7,7 @@ import re
 import msgspec
 
 from orchestrator.logs.store.records import Record
-from workers.output.stacks import begins_dump, continues_dump, is_dump, summary
+from workers.output.stacks import begins_dump, continues_dump, summary
 
 QUIET = 0.1
 """Seconds without a further line, after which stacks are taken for complete."""
@@ -66,7 +66,7 @@ class Repeats:
 
     def fold(self, record: Record) -> Record:
         """The record, without its stacks but with a count if they were stored within a minute."""
-        if record.exception is None or not is_dump(record.exception):
+        if record.exception is None or not record.has_stacks:
             return record
         key = record.worker, _ADDRESS.sub("", record.exception)
         since, count = self._known.get(key, (record.time, 0))

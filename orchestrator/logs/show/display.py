@@ -11,7 +11,6 @@ from typing import Any, TextIO
 import msgspec
 
 from orchestrator.logs.store.records import Record
-from workers.output.stacks import is_dump
 
 MAX_SHOWN = 2000
 """Characters of one text that are shown; the record itself has it all."""
@@ -86,7 +85,7 @@ class Display:
             parts.append(f"request={value_text(record.request)}")
         line = " ".join(parts).rstrip() + "\n"
         line += "".join(f"    {shown(part)}\n" for part in stack)
-        if record.exception is not None and not is_dump(record.exception):
+        if record.exception is not None and not record.has_stacks:
             line += "".join(f"    {shown(part)}\n" for part in record.exception.split("\n"))
         return line
 
@@ -130,7 +129,7 @@ def exception_line(record: Record) -> str:
     text = record.exception
     if record.raised is not None or text is None:
         return record.raised or ""
-    if is_dump(text):
+    if record.has_stacks:
         return ""
     lines = text.rstrip("\n").split("\n")
     frames = [place for place, line in enumerate(lines) if line.startswith('  File "')]

@@ -9,7 +9,6 @@ from orchestrator.logs.read.lookup import Entry, Query
 from orchestrator.logs.read.query import Logs
 from orchestrator.logs.show.display import COLOURS, escape, fields_and_stack, shown, value_text
 from orchestrator.logs.show.lines import clock
-from workers.output.stacks import is_dump
 
 BROKER = "broker"
 _BOLD, _DIM = "1", "2"
@@ -102,7 +101,7 @@ def trace_lines(trace: Trace, *, utc: bool = False, colour: bool = False) -> Ite
         ]
         yield " ".join(parts).rstrip() + "\n"
         yield from (f"{'':>28}| {shown(line)}\n" for line in stack)
-        if entry.exception is not None and not is_dump(entry.exception):
+        if entry.exception is not None and not entry.has_stacks:
             yield from (f"{'':>28}| {shown(line)}\n" for line in entry.exception.split("\n"))
 
 

@@ -6,6 +6,8 @@ from typing import Any, Literal, NamedTuple
 
 import msgspec
 
+from workers.output.stacks import is_dump
+
 Stream = Literal["record", "stdout", "stderr"]
 
 LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
@@ -55,6 +57,11 @@ class Record(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fie
     def weight(self) -> int:
         """The level as a number; an unknown level counts as info."""
         return LEVELS.get(self.level, LEVELS["info"])
+
+    @property
+    def has_stacks(self) -> bool:
+        """Whether `exception` isn't one but the stacks of threads, which `event` tells of."""
+        return self.exception is not None and is_dump(self.exception)
 
 
 class Source(NamedTuple):
