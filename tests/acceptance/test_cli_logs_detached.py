@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -9,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import zmq
 
 from tests.acceptance.cli_kit import environment, orch, short_folder
 from tests.rigs import is_alive, wait_until
@@ -104,3 +106,24 @@ def test_a_collector_that_is_started_again_reads_on(environ: dict[str, str]) -> 
     assert orch(environ, "call", "thread", "from_c").status == 0
     wait_until(lambda: orch(environ, "logs", "-g", "from a child").out)
     assert orch(environ, "logs", "-g", "collector started again").out.count("\n") == 1
+
+
+def test_a_flood_of_refusals_pushes_out_nothing(environ: dict[str, str]) -> None:
+    """Malformed messages of 60 kB: what is kept of them is little, and the rest is counted."""
+    before = orch(environ, "logs", "-o", "cat", "-g", "ready").out
+    (address,) = json.loads(orch(environ, "status", "--json").out)["addresses"]
+    count = 3000
+    with zmq.Context() as context, context.socket(zmq.DEALER) as dealer:
+        dealer.connect(address)
+        for _ in range(count):
+            dealer.send_multipart([b"x" * 60_000, b"y"])
+            dealer.recv_multipart()  # its refusal
+    assert orch(environ, "down").status == 0
+    found = [
+        json.loads(line)
+        for line in orch(environ, "logs", "-o", "json", "-p", "warning").out.splitlines()
+    ]
+    texts = [each for each in found if each["worker"] == "bench"]
+    assert all(len(json.dumps(each)) < 4096 for each in texts)
+    assert size_of(Path(environ["ORCH_STATE_DIR"])) < 1 << 20
+    assert orch(environ, "logs", "-o", "cat", "-g", "ready").out == before
