@@ -25,7 +25,7 @@ ROOMS = Rooms(
         #
         "workers": ("transports",),
         "workers/driver": ("transports", "workers"),
-        "workers/output": ("transports",),
+        "workers/output": ("transports", "workers"),
         "workers/serving": ("transports", "workers", "workers/driver", "workers/output"),
         "workers/process": ("transports", "workers", "workers/output", "workers/serving"),
         "workers/devices": ("workers/driver",),

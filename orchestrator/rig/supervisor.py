@@ -101,6 +101,11 @@ class Supervisor:
         self._status = 0
         self._stopping_since = 0.0
 
+    @property
+    def logs(self) -> LogCollector:
+        """The collection of this rig's logs."""
+        return self._logs
+
     # -- life -----------------------------------------------------------------------------
 
     def run(self) -> int:

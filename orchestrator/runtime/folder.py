@@ -24,8 +24,6 @@ from transports.errors import AddressError
 
 STATE_FILE = "state.json"
 """In a rig's runtime folder: a `RigState`."""
-OUTPUT_FILE = "run.log"
-"""In a rig's part of the state folder: what a detached one wrote."""
 _LOCK_FILE = "lock"
 START_HINT = "start one with: orch run config.yaml"
 _ATTEMPTS = 20  # the folder may be removed by a rig that ends while another one starts

@@ -24,9 +24,10 @@ from structlog.contextvars import get_contextvars
 from transports.levels import ALIASES, LEVELS
 from workers.output.levels import level_number
 from workers.output.pipes import RecordLine, RecordPipe, Stream, encode
+from workers.output.raised import Raised, as_text, raised
 from workers.output.request_marks import RequestMarks
 from workers.output.stdlib_logging import set_logging_level, take_over_logging
-from workers.output.texts import exception_text, message_text
+from workers.output.texts import message_text
 
 _METHOD_LEVELS = {**{name: name for name in LEVELS}, **ALIASES}
 
@@ -203,10 +204,8 @@ def write_about(worker: str, level: str, event: str, fields: dict[str, Any]) -> 
         return False
     rest = dict(fields)
     request, member = rest.pop("request", None), rest.pop("member", None)
-    incarnation, exception = rest.pop("incarnation", None), rest.pop("exception", None)
-    line = _line(
-        settings, level, event, at=None, logger=None, exception=exception, fields=rest or None
-    )
+    incarnation, told = rest.pop("incarnation", None), as_text(rest.pop("exception", None))
+    line = _line(settings, level, event, at=None, logger=None, exception=told, fields=rest or None)
     line.worker = worker
     line.logger = ""
     line.incarnation = settings.pipe.incarnation if incarnation is None else incarnation
@@ -222,7 +221,7 @@ def _emit(
     stream: Stream = "record",
     at: float | None = None,
     logger: str | None = None,
-    exception: str | None = None,
+    exception: Raised | None = None,
     fields: dict[str, Any] | None = None,
 ) -> bool:
     settings = _settings
@@ -240,7 +239,7 @@ def _line(
     *,
     at: float | None,
     logger: str | None,
-    exception: str | None,
+    exception: Raised | None,
     fields: dict[str, Any] | None,
 ) -> RecordLine:
     pipe = settings.pipe
@@ -256,9 +255,10 @@ def _line(
         stream="record",
         event=event,
         logger=logger,
-        exception=exception,
         fields=fields,
     )
+    if exception is not None:
+        line.exception, line.raised = exception
     if request is not None:
         line.request = str(request[0])
         line.member = request[1]
@@ -292,7 +292,7 @@ def _render(logger: Any, method: str, event_dict: MutableMapping[str, Any]) -> b
     fields = get_contextvars()  # a new dictionary at each call
     fields.update(event_dict)
     event = fields.pop("event", "")
-    exception = exception_text(fields.pop("exc_info", None))
+    exception = raised(fields.pop("exc_info", None))
     if fields.pop("stack_info", None):
         fields["stack"] = "".join(traceback.format_stack())
     line = _line(

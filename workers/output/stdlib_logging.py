@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import sys
 import threading
-import traceback
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Protocol
@@ -14,7 +13,8 @@ from structlog.contextvars import get_contextvars
 
 from workers.output.levels import level_name
 from workers.output.pipes import safe_repr
-from workers.output.texts import exception_text, message_text
+from workers.output.raised import Raised, as_text, raised
+from workers.output.texts import message_text
 
 _LOG_RECORD_FIELDS = frozenset(
     vars(logging.LogRecord("", 0, "", 0, "", (), None))
@@ -32,7 +32,7 @@ class Emit(Protocol):
         *,
         at: float | None = None,
         logger: str | None = None,
-        exception: str | None = None,
+        exception: Raised | None = None,
         fields: dict[str, Any] | None = None,
     ) -> bool:
         """Write it; False when it was dropped, or nothing is configured."""
@@ -101,7 +101,7 @@ class _Handler(logging.Handler):
             event.rstrip("\n"),
             at=record.created,
             logger=record.name,
-            exception=exception_text(record.exc_info) or record.exc_text,
+            exception=raised(record.exc_info) or as_text(record.exc_text),
             fields=fields or None,
         )
 
@@ -116,9 +116,8 @@ class _Uncaught:
         self, kind: type[BaseException], error: BaseException, trace: TracebackType | None
     ) -> None:
         """For `sys.excepthook`."""
-        text = "".join(traceback.format_exception(kind, error, trace)).rstrip("\n")
         if issubclass(kind, KeyboardInterrupt) or not self._emit(
-            "error", f"uncaught {kind.__name__}", logger="uncaught", exception=text
+            "error", f"uncaught {kind.__name__}", logger="uncaught", exception=raised(error)
         ):
             sys.__excepthook__(kind, error, trace)
 
@@ -128,15 +127,14 @@ class _Uncaught:
             return  # a thread's ordinary way to end
         name = args.thread.name if args.thread is not None else "of unknown name"
         error = args.exc_value if args.exc_value is not None else args.exc_type()
-        text = "".join(traceback.format_exception(args.exc_type, error, args.exc_traceback))
         event = f"uncaught {args.exc_type.__name__} in thread {name}"
-        if not self._emit("error", event, logger="uncaught", exception=text.rstrip("\n")):
+        if not self._emit("error", event, logger="uncaught", exception=raised(error)):
             threading.__excepthook__(args)
 
     def unraisable(self, args: sys.UnraisableHookArgs) -> None:
         """For `sys.unraisablehook`."""
         what = args.err_msg or "exception ignored in"
         event = f"{what}: {safe_repr(args.object)}"
-        exception = exception_text(args.exc_value)
+        exception = raised(args.exc_value)
         if not self._emit("error", event, logger="uncaught", exception=exception):
             sys.__unraisablehook__(args)

@@ -14,6 +14,7 @@ from orchestrator.logs.show.display import (
     MAX_NAME,
     escape,
     escape_json,
+    exception_line,
     fields_and_stack,
     shown,
     value_text,
@@ -65,8 +66,8 @@ class Printer:
         if stack:
             called = next((line for line in reversed(stack) if line.startswith("  File ")), "")
             parts.append(self._paint(f"(stack: {shown(called.strip())})", _DIM))
-        if entry.exception is not None:
-            parts.append(self._paint(f"({shown(_last_line(entry.exception))})", _DIM))
+        if line := exception_line(entry):
+            parts.append(self._paint(f"({shown(line)})", _DIM))
         return " ".join(parts).rstrip() + "\n"
 
     def _full(self, entry: Entry) -> str:
@@ -166,7 +167,3 @@ def clock(at: float, *, utc: bool) -> str:
     """A time to the second."""
     at_clock = time.gmtime(at) if utc else time.localtime(at)
     return time.strftime("%Y-%m-%d %H:%M:%S", at_clock)
-
-
-def _last_line(text: str) -> str:
-    return text.rstrip("\n").rpartition("\n")[2]

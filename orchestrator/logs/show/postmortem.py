@@ -20,13 +20,12 @@ from orchestrator.logs.read.masking import mask_config
 from orchestrator.logs.read.query import Logs
 from orchestrator.logs.show.lines import Printer, clock, run_facts
 from orchestrator.logs.store.segments import TROUBLE, Run
-from orchestrator.runtime.folder import OUTPUT_FILE, STATE_FILE, runtime_dir
+from orchestrator.runtime.folder import STATE_FILE, runtime_dir
 from transports.levels import LEVELS
 
 LAST_LINES = 20
 """What a worker printed before its death, in lines."""
 
-_MOST_OUTPUT = 4 << 20  # bytes of a rig's output
 _DUMP_TIME = 1.0  # seconds; lines get their time when they are read
 
 
@@ -81,8 +80,6 @@ def write_postmortem(
         if status is not None:
             text = msgspec.json.format(msgspec.json.encode(status), indent=1)
             _add(archive, "status.json", [text.decode()])
-        if worker is None:  # it has the lines of all workers
-            _add_output(archive, folder.parent / OUTPUT_FILE)
         if damaged:
             _add(archive, "damaged.txt", damaged)
         return archive.namelist()
@@ -120,17 +117,6 @@ def _add(archive: zipfile.ZipFile, name: str, lines: Iterable[str]) -> None:
     info.external_attr = 0o600 << 16
     with archive.open(info, "w") as raw, TextIOWrapper(raw, "utf-8", "backslashreplace") as file:
         file.writelines(lines)
-
-
-def _add_output(archive: zipfile.ZipFile, path: Path) -> None:
-    """The output of a rig in the background, its end if it is long."""
-    try:
-        with path.open("rb") as file:
-            file.seek(max(0, os.fstat(file.fileno()).st_size - _MOST_OUTPUT))
-            text = file.read(_MOST_OUTPUT).decode("utf-8", "backslashreplace")
-    except OSError:
-        return  # it never ran there
-    _add(archive, path.name, [text])
 
 
 def _run_lines(logs: Logs, runs: Sequence[Run], *, is_running: bool) -> Iterator[str]:

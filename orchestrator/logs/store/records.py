@@ -8,6 +8,7 @@ import msgspec
 
 from transports.levels import ALIASES, LEVELS
 from workers.output.pipes import Stream
+from workers.output.stacks import is_dump
 
 OUTPUT_LEVELS: dict[Stream, str] = {"record": "warning", "stdout": "info", "stderr": "warning"}
 """The level of a line that doesn't name one. What libraries write to stderr is mostly trouble, and
@@ -30,7 +31,8 @@ class Record(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fie
         logger: Name of the logger; empty for what the supervisor says of a worker.
         request: Id of the request that was running.
         member: Member of the worker that the request asked for.
-        exception: Traceback, several lines.
+        exception: Traceback, or the stacks of threads; several lines.
+        raised: Type and message of the exception, on one line.
         fields: What the caller added by keyword, and marks of the collector: `cut`, `torn`,
             `dropped`, `unparsed`.
     """
@@ -46,11 +48,17 @@ class Record(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fie
     member: str | None = None
     exception: str | None = None
     fields: dict[str, Any] | None = None
+    raised: str | None = None
 
     @property
     def weight(self) -> int:
         """The level as a number; an unknown level counts as info."""
         return LEVELS.get(self.level, LEVELS["info"])
+
+    @property
+    def has_stacks(self) -> bool:
+        """Whether `exception` isn't one but the stacks of threads, which `event` tells of."""
+        return self.exception is not None and is_dump(self.exception)
 
 
 class Source(NamedTuple):
