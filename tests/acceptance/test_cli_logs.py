@@ -413,11 +413,15 @@ def test_following_survives_a_restart_of_the_rig(tmp_path: Path) -> None:
 def test_ctrl_c_is_the_pagers(left: dict[str, str], tmp_path: Path) -> None:
     """Who interrupts a search in less doesn't lose the text."""
     pager = tmp_path / "pager"
-    pager.write_text('#!/bin/sh\ntrap "echo interrupted" INT\necho ready\nread line\ncat\n')
+    # It waits for the terminal, not for its text: that may all be there before the key is pressed.
+    pager.write_text(
+        '#!/bin/sh\ntrap "echo interrupted; exec cat" INT\necho ready\nread line </dev/tty\n'
+    )
     pager.chmod(0o755)
     with Terminal({**left, "PAGER": str(pager)}, "logs", "-n", "1") as terminal:
         terminal.read_until("ready")
         terminal.press("\x03")
-        terminal.read_until("interrupted")
+        terminal.read_until("interrupted\n")
         done = terminal.finish()
     assert done.status == 0
+    assert done.out.partition("interrupted\n")[2].strip()
