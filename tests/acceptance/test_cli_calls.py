@@ -146,7 +146,7 @@ def test_timeout_none_lifts_the_limit(rig: RunningRig) -> None:
 
 def test_invocation_timeout_is_status_4(rig: RunningRig) -> None:
     """What never began is not started."""
-    napping = begin(rig.environ, "call", "busy", "nap", "1.5")
+    napping = begin(rig.environ, "call", "busy", "nap", "4")
     with napping:
         wait_until(lambda: busy(rig, "busy"))
         done = on_rig(rig, "call", "busy", "move", "1")
