@@ -28,7 +28,13 @@ from orchestrator.logs.collect.handle import LogCollector, Streams
 from orchestrator.rig.reaper import TOKEN
 from workers.errors import EXIT_BOOT_FAILED, EXIT_SUPERVISOR_LOST, EXIT_TERMINATED
 from workers.process import bootstrap, child
-from workers.process.lifeline import ask_for_stacks, descendants, force_stacks, kill_each
+from workers.process.lifeline import (
+    ask_for_stacks,
+    descendants,
+    force_stacks,
+    kill_each,
+    terminate,
+)
 from workers.process.thread import WorkerThread
 from workers.spec import WorkerSpec
 
@@ -70,7 +76,7 @@ class Handle(Protocol):
 _MEANINGS = {
     EXIT_BOOT_FAILED: "it can't be hosted; the log has the reason",
     EXIT_SUPERVISOR_LOST: "it lost its supervisor",
-    EXIT_TERMINATED: "ended by SIGTERM",
+    EXIT_TERMINATED: "ended by its supervisor's signal",
 }
 
 
@@ -105,7 +111,7 @@ def _signal_process(pid: int, how: str) -> None:
             return
         if how == "wake":
             os.kill(pid, signal.SIGCONT)
-        os.kill(pid, signal.SIGTERM)
+        terminate(pid)
 
 
 class _ForkedHandle:

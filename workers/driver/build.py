@@ -61,7 +61,7 @@ def host(
 
     Raises:
         BootError: One of the stages failed; nothing of the driver is left open.
-        Terminated: SIGTERM came.
+        Terminated: The supervisor ends the process by a signal.
     """
     if driver is None:
         with _stage("import", spec):
@@ -107,7 +107,7 @@ def close(method: Callable[[], Any], name: str, wait: Callable[[Any], Any]) -> N
         wait: Runs an awaitable to its end.
 
     Raises:
-        Terminated: SIGTERM came.
+        Terminated: The supervisor ends the process by a signal.
     """
     try:
         result = method()

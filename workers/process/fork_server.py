@@ -8,7 +8,14 @@ tell how the workers ended.
 from __future__ import annotations
 
 import signal
+from types import FrameType
+
+
+def _do_nothing(number: int, frame: FrameType | None) -> None:
+    pass
+
 
 for _name in ("SIGTERM", "SIGHUP"):
-    if hasattr(signal, _name):
-        signal.signal(getattr(signal, _name), signal.SIG_IGN)
+    # What is ignored already, as SIGHUP by nohup, is to be so in workers and their programs too.
+    if hasattr(signal, _name) and signal.getsignal(getattr(signal, _name)) != signal.SIG_IGN:
+        signal.signal(getattr(signal, _name), _do_nothing)
