@@ -11,7 +11,7 @@ EXIT_BOOT_FAILED = 70
 EXIT_SUPERVISOR_LOST = 71
 """The supervisor is gone and the process couldn't be ended by a signal."""
 EXIT_TERMINATED = 143
-"""The supervisor ended it by a signal: 128 + 15, as a shell shows SIGTERM. The driver was closed."""
+"""The supervisor's signal came: 128 + 15, as a shell shows SIGTERM. The driver was closed."""
 
 
 class WorkerError(Exception):

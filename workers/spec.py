@@ -39,7 +39,7 @@ class WorkerSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         link: Address of the broker's back socket.
         events: Address of the socket that takes events.
         token: Secret of this incarnation, which opens the link.
-        folder: Folder that is put first on `sys.path`; empty for none.
+        folder: The config's folder, for `search_path.arrange`; empty for none.
         cwd: Working directory; None keeps the one of the parent.
         env: Environment variables to set.
         log_level: Lowest level of records: debug, info, warning, error, critical.

@@ -22,6 +22,8 @@ LOOK_AGAIN = 0.05
 """Seconds between looks, each of them a wait for the rig's process to end."""
 TAIL = 20
 """Lines of a dead rig's output that are shown."""
+MAIN = Path(__file__).resolve().parents[1] / "__main__.py"
+"""This program as a file, which is found without the present folder and its modules."""
 SETTLED = ("READY", "STALLED", "FAILED", "STOPPED")
 
 
@@ -39,7 +41,7 @@ def start_detached(config: RigConfig) -> int:
     log = _log_file(config.rig)
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, *_ourselves(), "run", str(config.file)],
+            [sys.executable, "-P", str(MAIN), "run", str(config.file)],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
@@ -134,14 +136,3 @@ def _log_file(rig: str) -> Path:
             Exit.NOT_STARTED,
         ) from error
     return file
-
-
-def _ourselves() -> list[str]:
-    """Arguments of the interpreter that run this program again.
-
-    An installed program is found without the working directory, whose modules could hide ours.
-    """
-    main = sys.modules.get("__main__")
-    by_module = getattr(main, "__spec__", None) is not None
-    safe = not by_module or sys.flags.safe_path
-    return ["-P", "-m", "orchestrator"] if safe else ["-m", "orchestrator"]

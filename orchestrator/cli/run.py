@@ -28,6 +28,10 @@ def run(config: str, detach: bool) -> int:
     The first one stops its workers in reverse order, a second one kills them.
     """
     loaded = _load(config, "nothing was started")
+    from orchestrator.check.modules import hidden_modules
+
+    if problems := sorted(set(hidden_modules(loaded).values())):
+        raise _refusal(config, problems, "nothing was started")
     if detach:
         from orchestrator.cli.detach import start_detached
 
@@ -80,6 +84,7 @@ def _run_here(config: RigConfig, given: str) -> int:
     from orchestrator.runtime.folder import RigFolder
     from transports.errors import AddressError
 
+    _settle_in(config)
     # A driver in a thread may crash this process. The descriptor: `sys.stderr` is replaced.
     faulthandler.enable(file=2, all_threads=True)
     folder = RigFolder(config.rig)
@@ -99,6 +104,17 @@ def _run_here(config: RigConfig, given: str) -> int:
         return Exit.DONE  # before the first worker started: it ends in good order
     finally:
         folder.release()
+
+
+def _settle_in(config: RigConfig) -> None:
+    """From here on nothing depends on the folder in which the command was typed."""
+    import os
+
+    for name in ("ORCH_RUNTIME_DIR", "ORCH_STATE_DIR", "PYTHONPATH"):
+        if given := os.environ.get(name):
+            several = given.split(os.pathsep) if name == "PYTHONPATH" else [given]
+            os.environ[name] = os.pathsep.join(map(os.path.abspath, filter(None, several)))
+    os.chdir(config.folder)
 
 
 def _of_logs(error: OSError) -> str | None:

@@ -13,7 +13,8 @@ import secrets
 import signal
 import subprocess
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -27,7 +28,7 @@ from orchestrator.core.children import Exit
 from orchestrator.logs.collect.handle import LogCollector, Streams
 from orchestrator.rig.reaper import TOKEN
 from workers.errors import EXIT_BOOT_FAILED, EXIT_SUPERVISOR_LOST, EXIT_TERMINATED
-from workers.process import bootstrap, child
+from workers.process import bootstrap, child, search_path
 from workers.process.lifeline import (
     ask_for_stacks,
     descendants,
@@ -209,6 +210,19 @@ class _ThreadHandle:
         self._thread.join(0 if self._abandoned else 1.0)
 
 
+@contextmanager
+def _environment_of_ours() -> Iterator[None]:
+    """What is started meanwhile finds our packages, and no modules of the present folder."""
+    given = dict(os.environ)
+    os.environ.update(search_path.own_environment(given))
+    try:
+        yield
+    finally:
+        for name in set(os.environ) - set(given):
+            del os.environ[name]
+        os.environ.update(given)
+
+
 def _lives(pid: int) -> bool:
     try:
         os.kill(pid, 0)
@@ -294,7 +308,8 @@ class Processes:
             from multiprocess import forkserver
 
             forkserver.set_forkserver_preload(list(PRELOAD))
-            forkserver.ensure_running()
+            with _environment_of_ours():
+                forkserver.ensure_running()
 
     def launch(self, config: WorkerConfig, spec: WorkerSpec) -> Handle:
         """Start an incarnation.
@@ -320,6 +335,11 @@ class Processes:
         return handle
 
     def _launch_forked(self, spec: WorkerSpec, env: dict[str, str], streams: Streams) -> Handle:
+        self.warm_up()  # the fork server may have died since
+        try:
+            os.getcwd()
+        except FileNotFoundError:  # replaced since; to be there is all that is asked of it here
+            os.chdir(spec.folder)
         theirs, ours = self._multiprocess.Pipe(duplex=False)
         data = msgspec.structs.replace(spec, env=env).to_dict()
         outputs = [

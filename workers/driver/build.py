@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import logging
 import os
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from workers.driver.adapters.frameworks import adapt, complete
 from workers.driver.describe import Description, describe, nearest
 from workers.errors import BootError, SpecError, Terminated
 from workers.failures import strip
+from workers.process import search_path
 from workers.spec import WorkerSpec, hidden_by_ours
 
 log = logging.getLogger("workers")
@@ -67,8 +67,8 @@ def host(
         with _stage("import", spec):
             if directory is not None:
                 os.chdir(directory)
-            if spec.folder and spec.folder not in sys.path[:1]:
-                sys.path.insert(0, spec.folder)
+            if spec.folder:
+                search_path.arrange(spec.folder)
             target = find(spec.driver)
         with _stage("build", spec):
             driver = build(target, spec, wait)
