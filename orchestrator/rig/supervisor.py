@@ -20,6 +20,7 @@ from orchestrator.core.rig import Rig
 from orchestrator.logs.collect.handle import STUCK, LogCollector
 from orchestrator.rig.backlog import Backlog
 from orchestrator.rig.event_relay import EventRelay
+from orchestrator.rig.keeper import FileKeeper
 from orchestrator.rig.loop import Loop
 from orchestrator.rig.mailbox import Mailbox
 from orchestrator.rig.manager import RigControl, Supervised
@@ -96,6 +97,7 @@ class Supervisor:
             perform=Performer(self._rig, self._sockets, backlog, self._processes, self).perform,
             record=self.record,
         )
+        self._keeper = FileKeeper(self._loop, folder, self._sockets, self.record)
         self._orders: dict[int, Future[dict[str, str]]] = {}
         self._levels: dict[str, str] = {}
         self._status = 0
@@ -155,6 +157,7 @@ class Supervisor:
         self._rig.expect(rig, 1, token)
         thread = self._processes.host(self._spec_of_rig(token), control)
         self._loop.watch(self._logs.sentinel, self._revive_logs)
+        self._keeper.start()
         self._rig.order("start", self._config.start_order, time.monotonic())
         try:
             with self._mailbox.signals(self._on_signal):
@@ -178,6 +181,7 @@ class Supervisor:
     def _close(self) -> None:
         self._processes.kill_all()  # none lives but after an error of our own
         self.record("info", f"rig {self._config.rig} is down", {})
+        self._keeper.close()
         self._mailbox.close()
         records.reset()
         self._logs.close(3.0)

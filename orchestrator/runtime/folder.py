@@ -18,6 +18,7 @@ import msgspec
 
 from orchestrator.errors import AlreadyRunning, RigNotReachable, RuntimeFolderError
 from orchestrator.names import ID_PATTERN, RIG_VARIABLE, RUNTIME_VARIABLE, STATE_VARIABLE
+from orchestrator.runtime.guard import Guard, holder
 from orchestrator.runtime.lock import FileLock
 from transports.endpoints import MAX_IPC_PATH, parse_endpoint
 from transports.errors import AddressError
@@ -176,6 +177,8 @@ class RigFolder:
         digest = hashlib.sha256(os.fsencode(self.path)).hexdigest()[:12]
         self._short = _short_temp() / f"orch-{_user()}-{digest}"
         self._lock: FileLock | None = None
+        self._state: RigState | None = None
+        self.guard: Guard
 
     def __enter__(self) -> RigFolder:
         self.acquire()
@@ -192,6 +195,19 @@ class RigFolder:
             RuntimeFolderError: The folder can't be used.
         """
         make_private(self.base, OTHERS_WRITE)
+        self.guard = Guard(self.base, self.rig)
+        pid = self.guard.take()
+        if pid is not None:
+            raise self._already_runs(pid)
+        try:
+            self._lock = self._acquire()
+        except BaseException:
+            self.guard.release()
+            raise
+        self._clear()
+        self._lock.write_pid()
+
+    def _acquire(self) -> FileLock:
         for _ in range(_ATTEMPTS):
             lock = FileLock(self.path / _LOCK_FILE)
             try:
@@ -204,21 +220,58 @@ class RigFolder:
                     f"{lock.path} can't be locked: {error.strerror}"
                 ) from error
             if not taken:
-                pid = lock.holder()
-                who = f" with pid {pid}" if pid else ""
-                raise AlreadyRunning(
-                    f"rig {self.rig} already runs{who}; stop it with: orch down --rig {self.rig}",
-                    rig=self.rig,
-                    pid=pid,
-                )
+                raise self._already_runs(lock.holder())
             if lock.is_current():
-                break
+                return lock
             lock.release()  # it was removed between open and lock: somebody may hold a new one
-        else:
-            raise RuntimeFolderError(f"{self.path} keeps vanishing while it is being locked")
-        self._lock = lock
-        self._clear()
-        lock.write_pid()
+        raise RuntimeFolderError(f"{self.path} keeps vanishing while it is being locked")
+
+    def _already_runs(self, pid: int | None) -> AlreadyRunning:
+        who = f" with pid {pid}" if pid else ""
+        text = f"rig {self.rig} already runs{who}; stop it with: orch down --rig {self.rig}"
+        return AlreadyRunning(text, rig=self.rig, pid=pid or None)
+
+    def restore(self) -> list[str]:
+        """Put back what somebody removed while the rig runs, but for its sockets.
+
+        Returns:
+            The names of what was gone.
+
+        Raises:
+            RuntimeFolderError: The folder can't be made anew, or isn't private any more.
+            AlreadyRunning: Another process has taken the lock meanwhile.
+            OSError: A file can't be written.
+        """
+        restored: list[str] = []
+        if self._lock is None:
+            return restored
+        make_private(self.base, OTHERS_WRITE)
+        guard = Guard(self.base, self.rig)
+        if guard.name != self.guard.name:  # the folder of all rigs is another one
+            guard.take()
+            self.guard.release()
+            self.guard = guard
+        if not self._lock.is_current():
+            lock = self._acquire()
+            lock.write_pid()
+            self._lock.release()
+            self._lock = lock
+            restored.append(_LOCK_FILE)
+        if self._state is not None and not (self.path / STATE_FILE).exists():
+            self.write_state(self._state)
+            restored.append(STATE_FILE)
+        return restored
+
+    def touch(self) -> None:
+        """Have all files look used, to those who remove what isn't."""
+        for folder in self.folders:
+            for path in (*folder.iterdir(), folder):
+                os.utime(path)
+
+    @property
+    def folders(self) -> list[Path]:
+        """The folders that are this rig's alone, as far as they are there."""
+        return [path for path in (self.path, self._short) if path.is_dir()]
 
     def release(self) -> None:
         """Remove all files and let go of the lock. Does nothing when not held."""
@@ -226,6 +279,7 @@ class RigFolder:
         if lock is None:
             return
         self._clear()
+        self.guard.release()
         lock.remove()
         for folder in (self.path, self._short):
             try:
@@ -264,6 +318,7 @@ class RigFolder:
 
     def write_state(self, state: RigState) -> None:
         """Write `state.json` in one step: readers see the old or the new one."""
+        self._state = state
         draft = self.path / f"{STATE_FILE}.new"
         draft.write_bytes(msgspec.json.format(msgspec.json.encode(state), indent=1))
         draft.replace(self.path / STATE_FILE)
@@ -298,10 +353,13 @@ class _Runtime:
             raise RigNotReachable(str(error)) from error
         except OSError as error:
             raise RigNotReachable(f"{runtime.base} can't be read: {error.strerror}") from error
-        runtime.live = [
-            name for name in names if FileLock(runtime.base / name / _LOCK_FILE).is_held()
-        ]
+        runtime.live = [name for name in names if runtime.is_live(name)]
         return runtime
+
+    def is_live(self, name: str) -> bool:
+        return FileLock(self.base / name / _LOCK_FILE).is_held() or (
+            ID_PATTERN.fullmatch(name) is not None and holder(self.base, name) is not None
+        )
 
 
 def running_rigs() -> list[str]:
