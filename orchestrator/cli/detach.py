@@ -24,18 +24,23 @@ TAIL = 20
 """Lines of a dead rig's output that are shown."""
 MAIN = Path(__file__).resolve().parents[1] / "__main__.py"
 """This program as a file, which is found without the present folder and its modules."""
-SETTLED = ("READY", "STALLED", "FAILED", "STOPPED")
+UP = ("READY", "STALLED")
+SETTLED = (*UP, "FAILED", "STOPPED")
 
 
-def start_detached(config: RigConfig) -> int:
+def start_detached(config: RigConfig, *, wait: bool = True) -> int:
     """Run a rig in a session of its own and wait until its workers are ready or have failed.
 
+    Args:
+        config: The rig.
+        wait: Whether to wait for the workers, or only until the rig answers.
+
     Returns:
-        The exit status: `DONE`, also when some workers failed.
+        The exit status, `DONE`.
 
     Raises:
         AlreadyRunning: A rig of this id runs.
-        CommandError: It didn't come up.
+        CommandError: It didn't come up; or it did and goes on, but not all of its workers.
     """
     _refuse_second(config.rig)
     log = _log_file(config.rig)
@@ -48,18 +53,27 @@ def start_detached(config: RigConfig) -> int:
             start_new_session=True,
         )
     with saying_on_stop(f"rig {config.rig} goes on in the background, pid {process.pid}"):
-        status = _await(config.rig, process, log)
+        status = _await(config.rig, process, log, wait=wait)
     process.returncode = 0  # left to itself on purpose, of which Popen would warn
     print_out(f"rig {config.rig} runs: pid {process.pid}, {', '.join(status['addresses'])}")
     print_out(f"its output: {log}")
     print_out("")
     show_workers(status["workers"])
-    if late := [worker["name"] for worker in status["workers"] if worker["state"] not in SETTLED]:
-        say(f"not settled after {UP_WITHIN:.0f} s: {', '.join(late)}")
+    not_up = [each for each in status["workers"] if each["state"] not in UP]
+    if wait and not_up:
+        if late := [worker["name"] for worker in not_up if worker["state"] not in SETTLED]:
+            say(f"not settled after {UP_WITHIN:.0f} s: {', '.join(late)}")
+        names = ", ".join(f"{worker['name']} ({worker['state']})" for worker in not_up)
+        one = len(not_up) == 1
+        raise CommandError(
+            f"rig {config.rig} runs, but {len(not_up)} of {len(status['workers'])} workers"
+            f" {'is' if one else 'are'} not ready: {names}",
+            Exit.NOT_STARTED,
+        )
     return Exit.DONE
 
 
-def _await(rig: str, process: subprocess.Popen[bytes], log: Path) -> dict[str, Any]:
+def _await(rig: str, process: subprocess.Popen[bytes], log: Path, *, wait: bool) -> dict[str, Any]:
     """The rig's status once its workers have settled, or when they had their time."""
     from orchestrator.client import connect
     from orchestrator.errors import OrchError
@@ -73,7 +87,7 @@ def _await(rig: str, process: subprocess.Popen[bytes], log: Path) -> dict[str, A
             with connect(rig) as connection:
                 while time.monotonic() < deadline and _ended(process) is None:
                     status = connection.status()
-                    if all(worker["state"] in SETTLED for worker in status["workers"]):
+                    if not wait or all(worker["state"] in SETTLED for worker in status["workers"]):
                         return status
         except OrchError:
             continue  # not listening yet, or gone: the process tells

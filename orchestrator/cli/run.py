@@ -22,11 +22,14 @@ _config = click.argument("config", metavar="CONFIG")
 @click.command()
 @_config
 @click.option("--detach", is_flag=True, help="Leave it running in the background once it is up.")
-def run(config: str, detach: bool) -> int:
+@click.option("--no-wait", is_flag=True, help="With --detach: don't wait for the workers.")
+def run(config: str, detach: bool, no_wait: bool) -> int:
     """Run a rig until Ctrl-C or SIGTERM.
 
     The first one stops its workers in reverse order, a second one kills them.
     """
+    if no_wait and not detach:
+        raise click.UsageError("--no-wait goes with --detach")
     loaded = _load(config, "nothing was started")
     from orchestrator.check.modules import hidden_modules
 
@@ -35,7 +38,7 @@ def run(config: str, detach: bool) -> int:
     if detach:
         from orchestrator.cli.detach import start_detached
 
-        return start_detached(loaded)
+        return start_detached(loaded, wait=not no_wait)
     return _run_here(loaded, config)
 
 
@@ -87,6 +90,7 @@ def _run_here(config: RigConfig, given: str) -> int:
     _settle_in(config)
     # A driver in a thread may crash this process. The descriptor: `sys.stderr` is replaced.
     faulthandler.enable(file=2, all_threads=True)
+    _refuse_shared_logs(config.rig)
     folder = RigFolder(config.rig)
     folder.acquire()
     try:
@@ -115,6 +119,25 @@ def _settle_in(config: RigConfig) -> None:
             several = given.split(os.pathsep) if name == "PYTHONPATH" else [given]
             os.environ[name] = os.pathsep.join(map(os.path.abspath, filter(None, several)))
     os.chdir(config.folder)
+
+
+def _refuse_shared_logs(rig: str) -> None:
+    """Refuse to keep logs where others could change or remove them.
+
+    Raises:
+        CommandError: With the mend.
+    """
+    from orchestrator.runtime.folder import state_dir
+    from orchestrator.runtime.private import who_may_write
+
+    base = state_dir()
+    for folder in (base, base / rig, base / rig / "logs"):
+        if folder.is_dir() and (who := who_may_write(folder.stat())):
+            raise CommandError(
+                f"{folder} is no place for logs, {who}; make it your own alone"
+                f" (chmod go-w {folder}), or set ORCH_STATE_DIR to another folder",
+                Exit.NOT_STARTED,
+            )
 
 
 def _of_logs(error: OSError) -> str | None:

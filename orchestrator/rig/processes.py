@@ -13,8 +13,7 @@ import secrets
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -210,19 +209,6 @@ class _ThreadHandle:
         self._thread.join(0 if self._abandoned else 1.0)
 
 
-@contextmanager
-def _environment_of_ours() -> Iterator[None]:
-    """What is started meanwhile finds our packages, and no modules of the present folder."""
-    given = dict(os.environ)
-    os.environ.update(search_path.own_environment(given))
-    try:
-        yield
-    finally:
-        for name in set(os.environ) - set(given):
-            del os.environ[name]
-        os.environ.update(given)
-
-
 def _lives(pid: int) -> bool:
     try:
         os.kill(pid, 0)
@@ -308,7 +294,7 @@ class Processes:
             from multiprocess import forkserver
 
             forkserver.set_forkserver_preload(list(PRELOAD))
-            with _environment_of_ours():
+            with search_path.own_environment_set():
                 forkserver.ensure_running()
 
     def launch(self, config: WorkerConfig, spec: WorkerSpec) -> Handle:

@@ -24,13 +24,13 @@ from orchestrator.rig.keeper import FileKeeper
 from orchestrator.rig.loop import Loop
 from orchestrator.rig.mailbox import Mailbox
 from orchestrator.rig.manager import RigControl, Supervised
+from orchestrator.rig.openness import warnings_of
 from orchestrator.rig.performer import Performer
 from orchestrator.rig.processes import Guardian, Processes
 from orchestrator.rig.sockets import Sockets
 from orchestrator.rig.status import snapshot
 from orchestrator.runtime.folder import RigFolder, RigState, logs_folder
 from orchestrator.version import version
-from transports.endpoints import parse_endpoint
 from transports.errors import SerializationError
 from transports.exceptions import exception_payload
 from transports.headers import ERROR, EVENTS_PER_LIFE, REPLY, Limits
@@ -137,10 +137,8 @@ class Supervisor:
     def _serve(self) -> None:
         rig = self._config.rig
         self.record("info", f"rig {rig} starts", {"config": str(self._config.file)})
-        for address in self._sockets.addresses:
-            if not parse_endpoint(address).is_local:
-                text = f"{address} can be reached from the network, without authentication"
-                self.record("warning", text, {})
+        for text in warnings_of(self._sockets.addresses, self._config.allow_local_users):
+            self.record("warning", text, {})
         orders = dict.fromkeys(("start", "stop", "restart"), ORDER_TIMEOUT)
         self._rig.broker.add_worker(rig, Limits(5.0, 10.0), dict(orders))
         control = RigControl(
@@ -150,6 +148,7 @@ class Supervisor:
                 order=self._order,
                 shut_down=self._shut_down,
                 set_level=self._set_level,
+                config=self._config,
             )
         )
         restore_output = install_thread_output()

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import stat
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +19,7 @@ from orchestrator.errors import AlreadyRunning, RigNotReachable, RuntimeFolderEr
 from orchestrator.names import ID_PATTERN, RIG_VARIABLE, RUNTIME_VARIABLE, STATE_VARIABLE
 from orchestrator.runtime.guard import Guard, holder
 from orchestrator.runtime.lock import FileLock
+from orchestrator.runtime.private import OTHERS_WRITE, check_private, make_private
 from transports.endpoints import MAX_IPC_PATH, parse_endpoint
 from transports.errors import AddressError
 
@@ -73,13 +73,16 @@ def runtime_dir() -> Path:
     """The folder of all rigs of this user; it may not exist yet.
 
     `$ORCH_RUNTIME_DIR`, else `orch` in `$XDG_RUNTIME_DIR`, else `/tmp/orch-<uid>`.
+
+    Raises:
+        RuntimeFolderError: Its path isn't text.
     """
     given = os.environ.get(RUNTIME_VARIABLE)
     if given:
-        return Path(given).absolute()
+        return _text(Path(given).absolute(), RUNTIME_VARIABLE)
     session = os.environ.get("XDG_RUNTIME_DIR")
     if session and os.path.isabs(session) and os.path.isdir(session):
-        return Path(session) / "orch"
+        return _text(Path(session) / "orch", RUNTIME_VARIABLE)
     return _short_temp() / f"orch-{_user()}"
 
 
@@ -87,14 +90,22 @@ def state_dir() -> Path:
     """The folder for what outlives a rig, such as logs; it may not exist yet.
 
     `$ORCH_STATE_DIR`, else `orch` in `$XDG_STATE_HOME`, else `~/.local/state/orch`.
+
+    Raises:
+        RuntimeFolderError: There is no home folder, or its path isn't text.
     """
     given = os.environ.get(STATE_VARIABLE)
     if given:
-        return Path(given).absolute()
+        return _text(Path(given).absolute(), STATE_VARIABLE)
     home = os.environ.get("XDG_STATE_HOME")
     if home and os.path.isabs(home):
-        return Path(home) / "orch"
-    return Path.home() / ".local" / "state" / "orch"
+        return _text(Path(home) / "orch", STATE_VARIABLE)
+    try:
+        return _text(Path.home() / ".local" / "state" / "orch", STATE_VARIABLE)
+    except RuntimeError as error:
+        raise RuntimeFolderError(
+            f"there is no home folder to keep logs in; set HOME, or {STATE_VARIABLE} to a folder"
+        ) from error
 
 
 def logs_folder(rig: str) -> Path:
@@ -102,59 +113,16 @@ def logs_folder(rig: str) -> Path:
     return state_dir() / rig / "logs"
 
 
-OTHERS = 0o077
-"""Mode bits that a rig's folder must not have: others may not enter it."""
-OTHERS_WRITE = 0o022
-"""Mode bits that the folder of all rigs must not have: others may look, but swap nothing."""
-
-
-def make_private(folder: Path, forbidden: int = OTHERS) -> Path:
-    """Make a folder that only this user can use, or check that it is one.
-
-    Args:
-        folder: The folder; made with mode 0700.
-        forbidden: Mode bits that it must not have if it is there already.
-
-    Raises:
-        RuntimeFolderError: It can't be made, or others own it, may enter it, or could swap it.
-        FileNotFoundError: It was removed at the same time.
-    """
+def _text(folder: Path, variable: str) -> Path:
+    """The folder, once it is sure that addresses and JSON can hold its path."""
     try:
-        folder.mkdir(mode=0o700, parents=True)
-    except FileExistsError:
-        pass  # whatever it is, it is checked next
-    except OSError as error:
+        str(folder).encode()
+    except UnicodeEncodeError as error:
         raise RuntimeFolderError(
-            f"{folder} can't be made: {error.strerror}; set {RUNTIME_VARIABLE} to another folder"
+            f"the path {str(folder)!a} holds bytes that aren't UTF-8;"
+            f" set {variable} to another folder"
         ) from error
-    check_private(folder, forbidden)
     return folder
-
-
-def check_private(folder: Path, forbidden: int = OTHERS) -> None:
-    """Check that a folder is this user's, and that others have none of the `forbidden` bits.
-
-    Raises:
-        RuntimeFolderError: It isn't, with the mend in the text.
-        FileNotFoundError: There is none.
-    """
-    status = os.lstat(folder)
-    if stat.S_ISLNK(status.st_mode):
-        raise RuntimeFolderError(f"{folder} is a symbolic link; others may control where it leads")
-    if not stat.S_ISDIR(status.st_mode):
-        raise RuntimeFolderError(f"{folder} is not a folder; set {RUNTIME_VARIABLE} to another one")
-    if not hasattr(os, "getuid"):
-        return  # without POSIX modes, a folder in the user's profile is private by its ACL
-    if status.st_uid != os.getuid():
-        raise RuntimeFolderError(
-            f"{folder} belongs to user {status.st_uid}, not to you; "
-            f"set {RUNTIME_VARIABLE} to a folder of your own"
-        )
-    if status.st_mode & forbidden:
-        raise RuntimeFolderError(
-            f"{folder} is open to other users (mode {stat.S_IMODE(status.st_mode):04o}); "
-            f"close it with: chmod 700 {folder}"
-        )
 
 
 class RigFolder:
@@ -330,7 +298,7 @@ class RigFolder:
             except FileNotFoundError:
                 continue
             for entry in folder.iterdir():
-                if entry.name != "lock" and not entry.is_dir():
+                if entry.name != _LOCK_FILE and not entry.is_dir():
                     entry.unlink(missing_ok=True)
 
 

@@ -21,13 +21,13 @@ from orchestrator.runtime.folder import (
     RigFolder,
     RigState,
     find_rig,
-    make_private,
     read_state,
     running_rigs,
     runtime_dir,
     state_dir,
 )
 from orchestrator.runtime.lock import FileLock
+from orchestrator.runtime.private import make_private
 
 ROOT = Path(__file__).parents[2]
 HOLD = """
