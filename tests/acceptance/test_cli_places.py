@@ -109,9 +109,9 @@ def test_a_rig_runs_where_the_typed_folder_is_no_text(lab: Path) -> None:
     os.mkdir(typed)
     environ = environment(lab)
     done = orch(environ, "run", "--detach", str(lab / "rig.yaml"), cwd=Path(typed))
-    assert done.status == 0, done.err
-    assert orch(environ, "call", "a", "add", "1", "2", cwd=Path(typed)).out == "3\n"
-    assert orch(environ, "down", cwd=Path(typed)).status == 0
+    call = orch(environ, "call", "a", "add", "1", "2", cwd=Path(typed))
+    down = orch(environ, "down", cwd=Path(typed))
+    assert (done.status, call.out, down.status) == (0, "3\n", 0), done.err
 
 
 @pytest.mark.parametrize(

@@ -201,10 +201,11 @@ def test_no_wait_is_done_once_the_rig_answers(folder: Path) -> None:
     (folder / "slow.py").write_text("import threading\nthreading.Event().wait(60)\n")
     environ = environment(folder)
     done = orch(environ, "run", "--detach", "--no-wait", "rig.yaml", cwd=folder)
-    assert done.status == 0, done.err
-    workers = json.loads(orch(environ, "status", "--json").out)["workers"]
+    status = orch(environ, "status", "--json")
+    down = orch(environ, "down")
+    assert (done.status, down.status) == (0, 0), done.err
+    workers = json.loads(status.out)["workers"]
     assert {w["name"]: w["state"] for w in workers}["broken"] == "STARTING"
-    assert orch(environ, "down").status == 0
     alone = orch(environ, "run", "--no-wait", "rig.yaml", cwd=folder)
     assert (alone.status, "goes with --detach" in alone.err) == (2, True)
 
@@ -216,10 +217,10 @@ def test_down_is_0_whenever_the_rig_went_down(folder: Path) -> None:
     environ = environment(folder)
     for _ in range(20):
         done = orch(environ, "run", "--detach", "rig.yaml", cwd=folder)
+        down = orch(environ, "down")
         assert done.status == 4
         assert "1 of 1 workers is not ready: w (FAILED)" in done.err
         assert "nosuchmodule" in done.out
-        down = orch(environ, "down")
         assert (down.status, down.out) == (0, "rig nope is down\n"), down.err
 
 

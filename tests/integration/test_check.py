@@ -213,8 +213,8 @@ def test_a_worker_is_looked_at_in_its_own_environment_and_folder(tmp_path: Path)
     (tmp_path / "data").mkdir()
     expect(
         tmp_path,
-        "  a: {driver: 'env:f', env: {ORCH_TEST_KEY: v}, cwd: data}\n",
-        env="import os\nassert os.environ['ORCH_TEST_KEY'] == 'v'\n"
+        "  a: {driver: 'env:f', env: {LAB_TEST_KEY: v}, cwd: data}\n",
+        env="import os\nassert os.environ['LAB_TEST_KEY'] == 'v'\n"
         "assert os.path.basename(os.getcwd()) == 'data'\ndef f(): ...\n",
     )
 
