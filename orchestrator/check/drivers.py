@@ -17,7 +17,8 @@ from orchestrator.check.modules import hidden_modules
 from orchestrator.check.runner import Job, Outcome, run
 from orchestrator.config.loader import Place, Problem, RigConfig, WorkerConfig
 from orchestrator.words import did_you_mean, one_line, quoted
-from workers.process import bootstrap, search_path
+from workers import search_path
+from workers.process import bootstrap
 from workers.process.bootstrap import MEND, NEEDED, OLDEST
 from workers.spec import hidden_by_ours
 

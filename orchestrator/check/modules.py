@@ -6,7 +6,7 @@ import os
 
 from orchestrator.config.loader import Problem, RigConfig
 from orchestrator.words import quoted
-from workers.process.search_path import hidden
+from workers.search_path import hidden
 
 __all__ = ["hidden_modules"]
 

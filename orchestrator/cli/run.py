@@ -127,8 +127,8 @@ def _refuse_shared_logs(rig: str) -> None:
     Raises:
         CommandError: With the mend.
     """
+    from orchestrator.private import who_may_write
     from orchestrator.runtime.folder import state_dir
-    from orchestrator.runtime.private import who_may_write
 
     base = state_dir()
     for folder in (base, base / rig, base / rig / "logs"):

@@ -35,7 +35,7 @@ from orchestrator.config.start_order import find_cycles, sort_after
 from orchestrator.config.values import check_id
 from orchestrator.config.yaml import Document, KeyPath, parse, read
 from orchestrator.durations import Intensity
-from orchestrator.runtime.private import no_socket_of_ours
+from orchestrator.private import no_socket_of_ours
 from orchestrator.words import did_you_mean, quoted, say
 from transports.levels import Level
 

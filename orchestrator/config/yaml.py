@@ -29,7 +29,7 @@ from ruamel.yaml.events import (
 )
 
 from orchestrator.config.problems import ConfigError, Place, Problem
-from orchestrator.runtime.private import who_may_write
+from orchestrator.private import who_may_write
 from orchestrator.words import did_you_mean, one_line, quoted, say
 
 __all__ = ["MAX_BYTES", "MAX_DEPTH", "MAX_NODES", "Document", "KeyPath", "parse", "read"]

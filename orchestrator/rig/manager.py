@@ -14,9 +14,9 @@ from typing import Any
 import msgspec
 import psutil
 
-from orchestrator.core.orders import Verb
 from orchestrator.config.changes import has_changed
 from orchestrator.config.loader import RigConfig
+from orchestrator.core.orders import Verb
 from workers.driver.markers import action
 
 log = logging.getLogger("orchestrator")

@@ -26,8 +26,9 @@ from orchestrator.config.loader import WorkerConfig
 from orchestrator.core.children import Exit
 from orchestrator.logs.collect.handle import LogCollector, Streams
 from orchestrator.rig.reaper import TOKEN
+from workers import search_path
 from workers.errors import EXIT_BOOT_FAILED, EXIT_SUPERVISOR_LOST, EXIT_TERMINATED
-from workers.process import bootstrap, child, search_path
+from workers.process import bootstrap, child
 from workers.process.lifeline import (
     ask_for_stacks,
     descendants,

@@ -17,9 +17,9 @@ import msgspec
 
 from orchestrator.errors import AlreadyRunning, RigNotReachable, RuntimeFolderError
 from orchestrator.names import ID_PATTERN, RIG_VARIABLE, RUNTIME_VARIABLE, STATE_VARIABLE
+from orchestrator.private import OTHERS_WRITE, check_private, make_private
 from orchestrator.runtime.guard import Guard, holder
 from orchestrator.runtime.lock import FileLock
-from orchestrator.runtime.private import OTHERS_WRITE, check_private, make_private
 from transports.endpoints import MAX_IPC_PATH, parse_endpoint
 from transports.errors import AddressError
 

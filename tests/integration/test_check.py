@@ -18,7 +18,8 @@ import pytest
 import orchestrator.check.probe
 from orchestrator.check.drivers import check
 from orchestrator.config.loader import load
-from workers.process import bootstrap, search_path
+from workers import search_path
+from workers.process import bootstrap
 
 CAMERA = """\
 import sys

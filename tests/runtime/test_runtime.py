@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.errors import AlreadyRunning, RigNotReachable, RuntimeFolderError
+from orchestrator.private import make_private
 from orchestrator.runtime import folder as runtime
 from orchestrator.runtime.folder import (
     Found,
@@ -27,7 +28,6 @@ from orchestrator.runtime.folder import (
     state_dir,
 )
 from orchestrator.runtime.lock import FileLock
-from orchestrator.runtime.private import make_private
 
 ROOT = Path(__file__).parents[2]
 HOLD = """

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
+from workers import search_path
 from workers.driver.adapters.adapted import Publish
 from workers.driver.adapters.frameworks import adapt, complete
 from workers.driver.describe import Description, describe, nearest
 from workers.errors import BootError, SpecError, Terminated
 from workers.failures import strip
-from workers.process import search_path
 from workers.spec import WorkerSpec, hidden_by_ours
 
 log = logging.getLogger("workers")

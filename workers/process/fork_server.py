@@ -11,7 +11,7 @@ import os
 import signal
 from types import FrameType
 
-from workers.process.search_path import given_environment
+from workers.search_path import given_environment
 
 
 def _do_nothing(number: int, frame: FrameType | None) -> None:

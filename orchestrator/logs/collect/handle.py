@@ -23,7 +23,7 @@ from orchestrator.logs.store.shared import Shared
 from orchestrator.version import version
 from transports.levels import LEVELS
 from workers.output.pipes import Stream
-from workers.process.search_path import own_environment
+from workers.search_path import own_environment
 
 PIPE_SIZES: dict[Stream, int] = {"stdout": 1 << 20, "stderr": 1 << 20, "record": 256 << 10}
 """Bytes that a stream holds while nobody reads it, where the system lets us choose. What C code

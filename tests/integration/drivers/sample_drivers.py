@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from workers import Event, action, prop
-from workers.process.search_path import is_standard
+from workers.search_path import is_standard
 
 
 class Sample:

@@ -1,8 +1,8 @@
 """Where modules are found: the same for a rig, its workers and `check`, wherever it is started.
 
-In this order: our own packages (see `bootstrap.provide`), the standard library, the config's
-folder, and what else the interpreter has, such as PYTHONPATH and site-packages. The folder in which
-a command was typed isn't among them.
+In this order: our own packages (see `process.bootstrap.provide`), the standard library, the
+config's folder, and what else the interpreter has, such as PYTHONPATH and site-packages. The folder
+in which a command was typed isn't among them.
 
 The probe of `check` reads this file with whatever Python was configured, so it is written for old
 ones, and imports nothing but the standard library.
@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.machinery import PathFinder
 
-OWN_PLACE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+OWN_PLACE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 """The folder of our packages: a clone of the project, or site-packages."""
 OURS = ("orch", "orchestrator", "transports", "workers")
 """Our packages: nobody else's of these names are found."""
