@@ -6,8 +6,7 @@ from typing import Any
 
 import msgspec
 
-OURS = ("orch", "orchestrator", "transports", "workers")
-"""Our own packages: in a worker these names are taken."""
+from workers.search_path import OURS
 
 
 def hidden_by_ours(module: str) -> str:

@@ -138,7 +138,8 @@ def _refuse_second(rig: str) -> None:
 
 
 def _log_file(rig: str) -> Path:
-    from orchestrator.runtime.folder import OUTPUT_FILE, state_dir
+    from orchestrator.runtime.folder import OUTPUT_FILE
+    from orchestrator.runtime.places import state_dir
 
     file = state_dir() / rig / OUTPUT_FILE
     try:

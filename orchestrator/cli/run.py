@@ -128,7 +128,7 @@ def _refuse_shared_logs(rig: str) -> None:
         CommandError: With the mend.
     """
     from orchestrator.private import who_may_write
-    from orchestrator.runtime.folder import state_dir
+    from orchestrator.runtime.places import state_dir
 
     base = state_dir()
     for folder in (base, base / rig, base / rig / "logs"):
@@ -144,7 +144,7 @@ def _of_logs(error: OSError) -> str | None:
     """What to do where the folder of the logs can't be made or used; None for another error."""
     from pathlib import Path
 
-    from orchestrator.runtime.folder import state_dir
+    from orchestrator.runtime.places import state_dir
 
     if not isinstance(error.filename, str):
         return None

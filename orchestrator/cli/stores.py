@@ -19,7 +19,7 @@ def store_of(rig: str | None) -> Path:
     Raises:
         CommandError: There are none, or several to choose from.
     """
-    from orchestrator.runtime.folder import logs_folder, state_dir
+    from orchestrator.runtime.places import logs_folder, state_dir
 
     name = rig or os.environ.get(RIG_VARIABLE) or None
     base = state_dir()
@@ -77,7 +77,7 @@ def running() -> list[str]:
 
 
 def _stored(base: Path) -> list[str]:
-    from orchestrator.runtime.folder import logs_folder
+    from orchestrator.runtime.places import logs_folder
 
     try:
         return sorted(entry.name for entry in base.iterdir() if logs_folder(entry.name).is_dir())

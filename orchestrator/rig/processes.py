@@ -28,14 +28,7 @@ from orchestrator.logs.collect.handle import LogCollector, Streams
 from orchestrator.rig.reaper import TOKEN
 from workers import search_path
 from workers.errors import EXIT_BOOT_FAILED, EXIT_SUPERVISOR_LOST, EXIT_TERMINATED
-from workers.process import bootstrap, child
-from workers.process.lifeline import (
-    ask_for_stacks,
-    descendants,
-    force_stacks,
-    kill_each,
-    terminate,
-)
+from workers.process import bootstrap, child, lifeline
 from workers.process.thread import WorkerThread
 from workers.spec import WorkerSpec
 
@@ -99,20 +92,20 @@ def exit_of(code: int | None) -> Exit:
 def _signal_process(pid: int, how: str) -> None:
     with suppress(ProcessLookupError):
         if how == "stacks":
-            ask_for_stacks(pid)
+            lifeline.ask_for_stacks(pid)
             return
         if how == "forced stacks":
-            force_stacks(pid)
+            lifeline.force_stacks(pid)
             return
         if how == "kill":
-            below = descendants(pid)
+            below = lifeline.descendants(pid)
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(pid, signal.SIGKILL)
-            kill_each([pid, *below])
+            lifeline.kill_each([pid, *below])
             return
         if how == "wake":
             os.kill(pid, signal.SIGCONT)
-        terminate(pid)
+        lifeline.terminate(pid)
 
 
 class _ForkedHandle:
@@ -325,7 +318,7 @@ class Processes:
         self.warm_up()  # the fork server may have died since
         try:
             os.getcwd()
-        except FileNotFoundError:  # replaced since; to be there is all that is asked of it here
+        except FileNotFoundError:  # replaced since
             os.chdir(spec.folder)
         theirs, ours = self._multiprocess.Pipe(duplex=False)
         data = msgspec.structs.replace(spec, env=env).to_dict()

@@ -29,7 +29,8 @@ from orchestrator.rig.performer import Performer
 from orchestrator.rig.processes import Guardian, Processes
 from orchestrator.rig.sockets import Sockets
 from orchestrator.rig.status import snapshot
-from orchestrator.runtime.folder import RigFolder, RigState, logs_folder
+from orchestrator.runtime.folder import RigFolder, RigState
+from orchestrator.runtime.places import logs_folder
 from orchestrator.version import version
 from transports.errors import SerializationError
 from transports.exceptions import exception_payload

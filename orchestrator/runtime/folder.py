@@ -8,18 +8,17 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
-import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
 
 from orchestrator.errors import AlreadyRunning, RigNotReachable, RuntimeFolderError
-from orchestrator.names import ID_PATTERN, RIG_VARIABLE, RUNTIME_VARIABLE, STATE_VARIABLE
+from orchestrator.names import ID_PATTERN, RIG_VARIABLE
 from orchestrator.private import OTHERS_WRITE, check_private, make_private
 from orchestrator.runtime.guard import Guard, holder
 from orchestrator.runtime.lock import FileLock
+from orchestrator.runtime.places import runtime_dir, short_temp, user
 from transports.endpoints import MAX_IPC_PATH, parse_endpoint
 from transports.errors import AddressError
 
@@ -69,62 +68,6 @@ class Found:
     events: tuple[str, ...] = ()
 
 
-def runtime_dir() -> Path:
-    """The folder of all rigs of this user; it may not exist yet.
-
-    `$ORCH_RUNTIME_DIR`, else `orch` in `$XDG_RUNTIME_DIR`, else `/tmp/orch-<uid>`.
-
-    Raises:
-        RuntimeFolderError: Its path isn't text.
-    """
-    given = os.environ.get(RUNTIME_VARIABLE)
-    if given:
-        return _text(Path(given).absolute(), RUNTIME_VARIABLE)
-    session = os.environ.get("XDG_RUNTIME_DIR")
-    if session and os.path.isabs(session) and os.path.isdir(session):
-        return _text(Path(session) / "orch", RUNTIME_VARIABLE)
-    return _short_temp() / f"orch-{_user()}"
-
-
-def state_dir() -> Path:
-    """The folder for what outlives a rig, such as logs; it may not exist yet.
-
-    `$ORCH_STATE_DIR`, else `orch` in `$XDG_STATE_HOME`, else `~/.local/state/orch`.
-
-    Raises:
-        RuntimeFolderError: There is no home folder, or its path isn't text.
-    """
-    given = os.environ.get(STATE_VARIABLE)
-    if given:
-        return _text(Path(given).absolute(), STATE_VARIABLE)
-    home = os.environ.get("XDG_STATE_HOME")
-    if home and os.path.isabs(home):
-        return _text(Path(home) / "orch", STATE_VARIABLE)
-    try:
-        return _text(Path.home() / ".local" / "state" / "orch", STATE_VARIABLE)
-    except RuntimeError as error:
-        raise RuntimeFolderError(
-            f"there is no home folder to keep logs in; set HOME, or {STATE_VARIABLE} to a folder"
-        ) from error
-
-
-def logs_folder(rig: str) -> Path:
-    """Where a rig of this machine keeps its logs; it may not exist yet."""
-    return state_dir() / rig / "logs"
-
-
-def _text(folder: Path, variable: str) -> Path:
-    """The folder, once it is sure that addresses and JSON can hold its path."""
-    try:
-        str(folder).encode()
-    except UnicodeEncodeError as error:
-        raise RuntimeFolderError(
-            f"the path {str(folder)!a} holds bytes that aren't UTF-8;"
-            f" set {variable} to another folder"
-        ) from error
-    return folder
-
-
 class RigFolder:
     """The folder of one rig, held by this process from `acquire` to `release`.
 
@@ -143,7 +86,7 @@ class RigFolder:
         self.base = base or runtime_dir()
         self.path = self.base / rig
         digest = hashlib.sha256(os.fsencode(self.path)).hexdigest()[:12]
-        self._short = _short_temp() / f"orch-{_user()}-{digest}"
+        self._short = short_temp() / f"orch-{user()}-{digest}"
         self._lock: FileLock | None = None
         self._state: RigState | None = None
         self.guard: Guard
@@ -412,16 +355,3 @@ def _preferred(addresses: list[str]) -> str:
     if not zmq.has("ipc"):
         return next((item for item in addresses if not item.startswith("ipc:")), addresses[0])
     return addresses[0]
-
-
-def _user() -> str:
-    if hasattr(os, "getuid"):
-        return str(os.getuid())
-    import getpass
-
-    return re.sub(r"[^A-Za-z0-9]+", "_", getpass.getuser())
-
-
-def _short_temp() -> Path:
-    """A temporary folder with a short path: `/tmp` wherever it is there."""
-    return Path("/tmp") if os.path.isdir("/tmp") else Path(tempfile.gettempdir())  # noqa: S108
