@@ -38,18 +38,11 @@ def __getattr__(name: str) -> Any:
     if name == "errors":
         return importlib.import_module("orchestrator.errors")
     if name == "__version__":
-        return _version()
+        from orchestrator.version import version
+
+        return version()
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
-
-
-def _version() -> str:
-    from importlib import metadata
-
-    try:
-        return metadata.version("orch")
-    except metadata.PackageNotFoundError:
-        return "0+unknown"  # run from a source tree that isn't installed

@@ -14,9 +14,10 @@ if TYPE_CHECKING:
     from transports.hololinked.async_client import AsyncZMQClient
     from transports.hololinked.base_server import BaseZMQServer
     from transports.hololinked.client import BaseZMQClient, SyncZMQClient
+    from transports.hololinked.consumers import AsyncEventConsumer, EventConsumer
     from transports.hololinked.messages import EventMessage, RequestMessage, ResponseMessage
     from transports.hololinked.pool import MessageMappedZMQClientPool
-    from transports.hololinked.pubsub import AsyncEventConsumer, EventConsumer, EventPublisher
+    from transports.hololinked.publisher import EventPublisher
     from transports.hololinked.server import AsyncZMQServer
     from transports.hololinked.server_pool import ZMQServerPool
     from transports.hololinked.sockets import BaseAsyncZMQ, BaseSyncZMQ, BaseZMQ
@@ -51,7 +52,8 @@ _HOMES = {
     "headers": ("ZMQ_TRANSPORTS",),
     "hololinked.messages": ("EventMessage", "RequestMessage", "ResponseMessage"),
     "hololinked.pool": ("MessageMappedZMQClientPool",),
-    "hololinked.pubsub": ("AsyncEventConsumer", "EventConsumer", "EventPublisher"),
+    "hololinked.consumers": ("AsyncEventConsumer", "EventConsumer"),
+    "hololinked.publisher": ("EventPublisher",),
     "serializers": ("PreserializedData", "SerializableData"),
     "hololinked.server": ("AsyncZMQServer",),
     "hololinked.server_pool": ("ZMQServerPool",),

@@ -12,6 +12,8 @@ from typing import NoReturn
 from transports.errors import AddressError
 from transports.headers import ZMQ_TRANSPORTS
 
+BACKLOG = 1024
+"""Connections that a bound socket may have waiting until it accepts them."""
 MAX_IPC_PATH = 107
 """Bytes of a unix socket's path: sun_path of unix(7) less its final NUL."""
 

@@ -29,6 +29,22 @@ INVOCATION = "invokation"  # the wire's spelling
 EXECUTION = "execution"
 
 FRAMES = 5
+PROBE = b"?"
+"""First byte of topics that nothing is published under, but that a rig echoes: who subscribes to
+one knows by its echo that the subscriptions before it are live."""
+CHANGE = "_change_event"
+"""End of the name under which the changes of an observable property are published."""
+EVENT_PUBLISHER = "event-publisher"
+"""Last part of the name under which a rig's events are published: `<rig>/event-publisher`."""
+OBSERVE = "observeproperty"
+SUBSCRIBE = "subscribeevent"
+"""Operations of a Thing Description's forms that are no requests."""
+KINDS = {"properties": "a property", "actions": "an action", "events": "an event"}
+"""What members there are: as a Thing Description has them, and as a sentence names one."""
+DESCRIPTION = "get_thing_description"
+"""Action that every worker has: its Thing Description."""
+FETCH_LOGS = "fetchExecutionLogs"
+"""Key of a thing execution context: the answer is to carry what was logged meanwhile."""
 MAX_HEADER = 64 * 1024
 """Bytes of a header above which it isn't read."""
 DEFAULT_TIMEOUT = 5.0

@@ -21,6 +21,12 @@ QUEUED = "q"
 CONCURRENT = "c"
 CONTROL = bytes(8)
 LINK_FRAMES = 4
+PRESENCE = b"\xff"
+"""A topic that the rig is always subscribed to, and nothing is published under.
+
+A new publisher is told of subscriptions in the order of their bytes, and no UTF-8 has this one:
+whoever is told of it knows the others.
+"""
 
 
 class LaneOpen(msgspec.Struct, frozen=True, tag_field="type", tag="lane_open"):

@@ -25,9 +25,13 @@ JSON = "application/json"
 MSGPACK = "application/msgpack"
 TEXT = "text/plain"
 NPY = "application/x-npy"
+NULL = b"null"
+"""None, as JSON."""
 LARGEST = 512 * 1024 * 1024
 """Bytes of a message at most."""
 OCTETS = "application/octet-stream"
+EMPTY = f"{OCTETS};length=0"
+"""The label of an empty raw frame of a request that is a value: other clients label nothing so."""
 _SECOND = ";part=second"
 """In the label of a raw frame: it is the second of a pair whose first is None, and not alone."""
 

@@ -10,11 +10,14 @@ from transports.exceptions import FAILED, NOT_STARTED, describe_exception, excep
 from transports.exceptions import refusal_payload as _refusal
 
 _HERE = Path(__file__).parent
-_RUNTIME = (
-    str(_HERE),
-    *(str(_HERE / room) for room in ("driver", "serving", "process", "output")),
-    str(_HERE.parent / "transports"),
+RUNTIME_FOLDERS = frozenset(
+    [
+        str(_HERE),
+        *(str(_HERE / room) for room in ("driver", "serving", "process", "output")),
+        str(_HERE.parent / "transports"),
+    ]
 )
+"""Folders of the files that call a driver."""
 _CARRIERS = ("asyncio", "concurrent", "importlib")
 """Packages of the standard library by which the runtime calls a driver."""
 
@@ -106,7 +109,7 @@ def _unprintable(error: BaseException, second: BaseException) -> str:
 def _is_ours(trace: TracebackType) -> bool:
     code = trace.tb_frame.f_code
     folder = str(Path(code.co_filename).parent)
-    if folder in _RUNTIME:
+    if folder in RUNTIME_FOLDERS:
         return True
     module = str(trace.tb_frame.f_globals.get("__name__", ""))
     head = module.partition(".")[0]

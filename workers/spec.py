@@ -6,6 +6,22 @@ from typing import Any
 
 import msgspec
 
+OURS = ("orch", "orchestrator", "transports", "workers")
+"""Our own packages: in a worker these names are taken."""
+
+
+def hidden_by_ours(module: str) -> str:
+    """The end of a sentence about a driver's module that wasn't found, or not as it was meant.
+
+    Args:
+        module: Its name in the configuration.
+
+    Returns:
+        What to do when it bears the name of a package of ours; else nothing.
+    """
+    head = module.partition(".")[0]
+    return f'; "{head}" is a package of orch, a module of yours needs another name' * (head in OURS)
+
 
 class WorkerSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One incarnation of one worker.

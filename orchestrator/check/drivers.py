@@ -16,7 +16,9 @@ from typing import Any, Final
 from orchestrator.check.runner import Job, Outcome, run
 from orchestrator.config.loader import Place, Problem, RigConfig, WorkerConfig
 from orchestrator.words import did_you_mean, one_line, quoted
+from workers.process import bootstrap
 from workers.process.bootstrap import MEND, NEEDED, OLDEST
+from workers.spec import hidden_by_ours
 
 __all__ = ["check"]
 
@@ -65,6 +67,7 @@ def _job(worker: WorkerConfig, config: RigConfig, deadline: float) -> Job:
         # A worker of this interpreter sees what this process sees, and last of all its folder.
         "path_last": [] if worker.python else [os.path.abspath(entry) for entry in sys.path],
         "deadline": deadline,
+        "bootstrap": bootstrap.__file__,
         "needs": list(NEEDED),
         "oldest": list(OLDEST),
     }
@@ -127,12 +130,11 @@ def _judge_answer(
             yield Problem(worker.place, f"importing {quoted(module)}{_failure(failed, config)}")
         case {"no_module": missing, "names": names}:
             where = f" for {quoted(worker.python)}" if worker.python else ""
-            hint = did_you_mean(missing, names)
+            hint = did_you_mean(missing, names) or hidden_by_ours(module)
             yield Problem(worker.place, f"there is no module {quoted(missing)}{where}{hint}")
         case {"no_attribute": name, "within": within, "names": names}:
-            yield Problem(
-                worker.place, f"{quoted(within)} has no {quoted(name)}{_hint(name, names)}"
-            )
+            hint = did_you_mean(name, names) or hidden_by_ours(module) or _hint(name, names)
+            yield Problem(worker.place, f"{quoted(within)} has no {quoted(name)}{hint}")
         case {"not_callable": kind}:
             message = f"{quoted(attribute)} is of type {one_line(kind)}, not a class or factory"
             yield Problem(worker.place, message)

@@ -1,10 +1,10 @@
 """Looks at one driver, in a process of its own that is thrown away afterwards.
 
 Started as a script by `orchestrator.check.drivers`, in the worker's interpreter: the standard
-library of Python 3.8 or later must do, nothing of orch may be imported. Standard input is one end
-of a socket pair. Over it come one line of JSON, the specification, and back go two: that the probe
-runs, and what it found. Then it waits to be killed; it also ends, with its group, when the other
-end closes.
+library of Python 3.8 or later must do. Nothing of orch may be imported, but by the driver, which
+finds our packages as in its worker. Standard input is one end of a socket pair. Over it come one
+line of JSON, the specification, and back go two: that the probe runs, and what it found. Then it
+waits to be killed; it also ends, with its group, when the other end closes.
 """
 
 from __future__ import annotations
@@ -50,6 +50,7 @@ def main() -> None:
     for entry in reversed(spec["path_first"]):
         sys.path.insert(0, entry)
     sys.path.extend(entry for entry in spec["path_last"] if entry not in sys.path)
+    provide(spec["bootstrap"])
     try:
         answer = look(spec)
     # Metaclasses, signatures and descriptors are code of the driver's too.
@@ -62,6 +63,16 @@ def main() -> None:
     send(link, answer)
     # Not by returning: a driver's threads and exit handlers would run, for as long as they like.
     threading.Event().wait()
+
+
+def provide(bootstrap: str) -> None:
+    """Make importable what a worker makes importable for its driver."""
+    found = importlib.util.spec_from_file_location("bootstrap", bootstrap)
+    assert found is not None
+    assert found.loader is not None
+    module = importlib.util.module_from_spec(found)
+    found.loader.exec_module(module)
+    module.provide()
 
 
 def end_with(lines: Any) -> NoReturn:

@@ -6,8 +6,8 @@ import os
 import subprocess
 import sys
 import time
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Self
 
 from orchestrator.cli.failures import CommandError, Exit, print_out, say, saying_on_stop
 from orchestrator.cli.workers import show_workers
@@ -21,6 +21,8 @@ LOOK_AGAIN = 0.05
 """Seconds between looks, each of them a wait for the rig's process to end."""
 TAIL = 20
 """Lines of a dead rig's output that are shown."""
+KEPT = 64 * 1024
+"""Bytes of it that are kept until then."""
 SETTLED = ("READY", "STALLED", "FAILED", "STOPPED")
 
 
@@ -35,20 +37,19 @@ def start_detached(config: RigConfig) -> int:
         CommandError: It didn't come up.
     """
     _refuse_second(config.rig)
-    log = _log_file(config.rig)
-    with log.open("wb") as output:
+    with _Output() as output:
         process = subprocess.Popen(
-            [sys.executable, *_ourselves(), "run", str(config.file)],
+            [sys.executable, *_ourselves(), "run", "--in-background", str(config.file)],
             stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
+            stdout=output.write_end,
+            stderr=output.write_end,
             start_new_session=True,
         )
-    with saying_on_stop(f"rig {config.rig} goes on in the background, pid {process.pid}"):
-        status = _await(config.rig, process, log)
+        with saying_on_stop(f"rig {config.rig} goes on in the background, pid {process.pid}"):
+            status = _await(config.rig, process, output)
     process.returncode = 0  # left to itself on purpose, of which Popen would warn
     print_out(f"rig {config.rig} runs: pid {process.pid}, {', '.join(status['addresses'])}")
-    print_out(f"its output: {log}")
+    print_out(f"its output: orch logs --rig {config.rig}")
     print_out("")
     show_workers(status["workers"])
     if late := [worker["name"] for worker in status["workers"] if worker["state"] not in SETTLED]:
@@ -56,7 +57,40 @@ def start_detached(config: RigConfig) -> int:
     return Exit.DONE
 
 
-def _await(rig: str, process: subprocess.Popen[bytes], log: Path) -> dict[str, Any]:
+class _Output:
+    """The end of what a rig says until it is up; what it says then is in its logs.
+
+    Its pipe has no reader any more when this ends, which tells the rig that nobody looks.
+
+    Attributes:
+        write_end: Where the rig writes.
+    """
+
+    def __init__(self) -> None:
+        self._read_end, self.write_end = os.pipe()
+        os.set_blocking(self._read_end, False)
+        self._text = b""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._read_end)
+        os.close(self.write_end)
+
+    def take(self) -> None:
+        """Read what is there, so that the rig has room to say more."""
+        with suppress(BlockingIOError):  # until there is nothing more
+            while chunk := os.read(self._read_end, KEPT):
+                self._text = (self._text + chunk)[-KEPT:]
+
+    def tail(self) -> list[str]:
+        """Its last lines."""
+        self.take()
+        return self._text.decode(errors="backslashreplace").splitlines()[-TAIL:]
+
+
+def _await(rig: str, process: subprocess.Popen[bytes], output: _Output) -> dict[str, Any]:
     """The rig's status once its workers have settled, or when they had their time."""
     from orchestrator.client import connect
     from orchestrator.errors import OrchError
@@ -64,12 +98,14 @@ def _await(rig: str, process: subprocess.Popen[bytes], log: Path) -> dict[str, A
     deadline = time.monotonic() + UP_WITHIN
     status: dict[str, Any] | None = None
     while time.monotonic() < deadline:
+        output.take()
         if (code := _ended(process)) is not None:
-            raise _not_up(rig, code, log)
+            raise _not_up(rig, code, output)
         try:
             with connect(rig) as connection:
                 while time.monotonic() < deadline and _ended(process) is None:
                     status = connection.status()
+                    output.take()
                     if all(worker["state"] in SETTLED for worker in status["workers"]):
                         return status
         except OrchError:
@@ -78,7 +114,7 @@ def _await(rig: str, process: subprocess.Popen[bytes], log: Path) -> dict[str, A
         raise CommandError(
             f"rig {rig} doesn't answer after {UP_WITHIN:.0f} s; its pid is {process.pid}",
             Exit.NOT_STARTED,
-            _tail(log),
+            output.tail(),
         )
     return status
 
@@ -91,20 +127,15 @@ def _ended(process: subprocess.Popen[bytes]) -> int | None:
         return None
 
 
-def _not_up(rig: str, code: int, log: Path) -> CommandError:
+def _not_up(rig: str, code: int, output: _Output) -> CommandError:
     """Why it ended: by its own status where that says more than that it didn't come up."""
     how = f"exit status {code}" if code >= 0 else f"killed by signal {-code}"
     status = code if code == Exit.USAGE else Exit.NOT_STARTED
-    return CommandError(f"rig {rig} did not come up ({how}); it said:", status, _tail(log))
-
-
-def _tail(log: Path) -> list[str]:
-    lines = log.read_text(errors="backslashreplace").splitlines()
-    return lines[-TAIL:]
+    return CommandError(f"rig {rig} did not come up ({how}); it said:", status, output.tail())
 
 
 def _refuse_second(rig: str) -> None:
-    """Tell of a rig that runs before anything is written over its output."""
+    """Tell of a rig that runs, before another is started for nothing."""
     from orchestrator.errors import AlreadyRunning, RigNotReachable
     from orchestrator.runtime.folder import read_state, running_rigs
 
@@ -118,21 +149,6 @@ def _refuse_second(rig: str) -> None:
             rig=rig,
             pid=pid,
         )
-
-
-def _log_file(rig: str) -> Path:
-    from orchestrator.runtime.folder import state_dir
-
-    file = state_dir() / rig / "run.log"
-    try:
-        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        os.close(os.open(file, os.O_WRONLY | os.O_CREAT, 0o600))
-    except OSError as error:
-        raise CommandError(
-            f"{file} can't be written: {error.strerror}; set ORCH_STATE_DIR to another folder",
-            Exit.NOT_STARTED,
-        ) from error
-    return file
 
 
 def _ourselves() -> list[str]:

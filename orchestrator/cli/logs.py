@@ -143,7 +143,8 @@ def _count(text: str) -> int | None:
     is_flag=False,
     flag_value="10",
     callback=_parsed(_count),
-    help="Only the last N records, 10 if not said; with -f those before the first new one, or all.",
+    help="Only the last N records, 10 if not said; with -f those before the first new one, or all. "
+    "It is 10 with -f alone, and all with -S, -b or -r.",
 )
 @click.option("-f", "--follow", is_flag=True, help="Go on as records come, also over restarts.")
 @click.option("--reverse", is_flag=True, help="The newest first.")
@@ -332,7 +333,9 @@ def _follow(
 ) -> int:
     ctx = click.get_current_context()
     lines = chosen.lines
-    if ctx.get_parameter_source("lines") is click.core.ParameterSource.DEFAULT:
+    # Who names a begin, a run or a request wants all of it.
+    is_all = any(each is not None for each in (chosen.since, chosen.run, chosen.request))
+    if not is_all and ctx.get_parameter_source("lines") is click.core.ParameterSource.DEFAULT:
         lines = FOLLOWED
     past = found.read(query) if lines is None or chosen.after else found.tail(query, lines)
     for entry in past:
@@ -341,4 +344,6 @@ def _follow(
     for entry in found.follow(replace(query, upto=None), end):
         write_out(text(entry))
         flush_out()
+    if query.run is not None and query.until is None:
+        say(f"run {query.run} is over")
     return Exit.DONE

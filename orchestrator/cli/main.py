@@ -48,9 +48,9 @@ COMMANDS = (
 
 def _show_version(ctx: click.Context, param: click.Parameter, wanted: bool) -> None:
     if wanted:
-        from orchestrator import __version__
+        from orchestrator.version import version
 
-        print_out(f"orch {__version__}")
+        print_out(f"orch {version()}")
         ctx.exit()
 
 

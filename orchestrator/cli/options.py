@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 
 import click
 
+from orchestrator.names import RIG_VARIABLE
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 _NEGATIVE = re.compile(r"-\.?[0-9]")
@@ -114,7 +116,7 @@ def rig_option(function: F) -> F:
         metavar="NAME|ADDRESS",
         expose_value=False,
         callback=_keep_rig,
-        help="The rig, by name or address; else $ORCH_RIG, else the only one that runs.",
+        help=f"The rig, by name or address; else ${RIG_VARIABLE}, else the only one that runs.",
     )(function)
 
 

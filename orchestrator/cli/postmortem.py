@@ -29,7 +29,7 @@ def postmortem(worker: str | None, output: Path | None) -> int:
     """Put what a bug report needs into one zip file.
 
     Logs of the last run (of WORKER and the rig alone, if named), the crashes in it, the config,
-    versions, the rig's state and its workers', and the output of a rig in the background.
+    versions, the rig's state and its workers'.
 
     In the config, comments are left out, and masked are: values of keys whose name tells of a
     secret (password, token, api_key, pin, cookie, auth, …), what follows or is assigned to such a

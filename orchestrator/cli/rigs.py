@@ -12,7 +12,6 @@ from orchestrator.cli.options import chosen_rig
 if TYPE_CHECKING:
     from orchestrator.client import Rig
 
-KINDS = {"properties": "a property", "actions": "an action", "events": "an event"}
 COMMANDS = {"properties": "orch get", "actions": "orch call", "events": "orch watch"}
 
 
@@ -49,7 +48,9 @@ def status_of_rig(rig: Rig) -> dict[str, Any]:
 
 def describe_worker(rig: Rig, worker: str) -> dict[str, Any]:
     """A worker's Thing Description."""
-    with reading(), asking(worker, "get_thing_description"):
+    from transports.headers import DESCRIPTION
+
+    with reading(), asking(worker, DESCRIPTION):
         thing: dict[str, Any] = rig[worker].describe()
     return thing
 
@@ -94,6 +95,8 @@ def check_member(rig: Rig, worker: str, kind: str, name: str) -> None:
         return
     if kind == "events" and thing.get("properties", {}).get(name, {}).get("observable"):
         return
+    from transports.headers import KINDS
+
     for other, sort in KINDS.items():
         if name in thing.get(other, {}):
             raise CommandError(

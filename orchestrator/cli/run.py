@@ -8,12 +8,14 @@ import click
 
 from orchestrator.cli.failures import CommandError, Exit, Stopped, print_error, print_out
 from orchestrator.cli.options import chosen_rig
+from orchestrator.names import STATE_VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from orchestrator.config.loader import RigConfig
     from orchestrator.config.problems import Problem
+    from orchestrator.rig.supervisor import Supervisor
 
 _config = click.argument("config", metavar="CONFIG")
 
@@ -21,7 +23,8 @@ _config = click.argument("config", metavar="CONFIG")
 @click.command()
 @_config
 @click.option("--detach", is_flag=True, help="Leave it running in the background once it is up.")
-def run(config: str, detach: bool) -> int:
+@click.option("--in-background", is_flag=True, hidden=True, help="What --detach starts.")
+def run(config: str, detach: bool, in_background: bool) -> int:
     """Run a rig until Ctrl-C or SIGTERM.
 
     The first one stops its workers in reverse order, a second one kills them.
@@ -31,7 +34,7 @@ def run(config: str, detach: bool) -> int:
         from orchestrator.cli.detach import start_detached
 
         return start_detached(loaded)
-    return _run_here(loaded, config)
+    return _run_here(loaded, config, in_background=in_background)
 
 
 @click.command()
@@ -72,7 +75,7 @@ def _refusal(config: str, problems: Iterable[Problem], consequence: str = "") ->
     return CommandError("; ".join(filter(None, (what, consequence))), Exit.USAGE)
 
 
-def _run_here(config: RigConfig, given: str) -> int:
+def _run_here(config: RigConfig, given: str, *, in_background: bool) -> int:
     import faulthandler
 
     from orchestrator.rig.supervisor import Supervisor
@@ -90,7 +93,9 @@ def _run_here(config: RigConfig, given: str) -> int:
             raise CommandError(
                 f"the rig can't be run: {_of_logs(error) or error}", Exit.NOT_STARTED
             ) from error
-        return supervisor.run()
+        if in_background:
+            supervisor.logs.collect_own_output()  # soon nobody looks any more
+        return _run(config, supervisor)
     except AddressError as error:
         place = _listen_place(given, config, str(error))
         raise CommandError(f"{place}{error}", Exit.USAGE) from error
@@ -98,6 +103,23 @@ def _run_here(config: RigConfig, given: str) -> int:
         return Exit.DONE  # before the first worker started: it ends in good order
     finally:
         folder.release()
+
+
+def _run(config: RigConfig, supervisor: Supervisor) -> int:
+    """Run it; what ends it before its time is in its logs too, not only where it was started."""
+    try:
+        return supervisor.run()
+    except Exception as error:
+        from orchestrator.logs.store.last_word import add_last_word
+        from transports.errors import AddressError
+
+        logs = supervisor.logs
+        if isinstance(error, AddressError):
+            what, told = f"the rig can't be run: {error}", None
+        else:
+            what, told = "the rig failed", error
+        add_last_word(logs.folder, logs.run, config.rig, what, told)
+        raise
 
 
 def _of_logs(error: OSError) -> str | None:
@@ -113,7 +135,7 @@ def _of_logs(error: OSError) -> str | None:
         return None
     return (
         f"{file}, for its logs, can't be used: {error.strerror}; "
-        "set ORCH_STATE_DIR to another folder"
+        f"set {STATE_VARIABLE} to another folder"
     )
 
 

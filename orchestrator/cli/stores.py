@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.cli.failures import CommandError, Exit, print_out, say
+from orchestrator.names import ID_PATTERN, RIG_VARIABLE
 
 if TYPE_CHECKING:
     from orchestrator.logs.read.query import Logs
@@ -16,20 +20,49 @@ def store_of(rig: str | None) -> Path:
     """The folder with a rig's logs: of the rig that is named, that runs, or that has any.
 
     Raises:
-        CommandError: There are none, or several to choose from.
+        CommandError: There are none, or several to choose from, or they can't be read.
     """
-    from orchestrator.runtime.folder import RIG_ID, state_dir
+    folder = _chosen(rig)
+    from orchestrator.logs.store.segments import list_segments
 
-    name = rig or os.environ.get("ORCH_RIG") or None
+    try:
+        paths = [path for _, path in list_segments(folder)]
+    except OSError as error:
+        raise _unreadable(folder, error.strerror) from error
+    if paths and not any(os.access(path, os.R_OK) for path in paths):
+        raise _unreadable(folder, os.strerror(errno.EACCES))
+    return folder
+
+
+def _unreadable(folder: Path, reason: str | None) -> CommandError:
+    return CommandError(
+        f"the logs in {folder} can't be read: {reason}{_owner(folder)}", Exit.NOT_REACHABLE
+    )
+
+
+def _owner(folder: Path) -> str:
+    """Whose a folder is, or the one that it is in, if somebody else's."""
+    for path in (folder, *folder.parents):
+        with suppress(OSError, KeyError):
+            if hasattr(os, "getuid") and path.stat().st_uid != os.getuid():
+                return f"; {path} is of user {path.owner()}"
+            return ""
+    return ""
+
+
+def _chosen(rig: str | None) -> Path:
+    from orchestrator.runtime.folder import logs_folder, state_dir
+
+    name = rig or os.environ.get(RIG_VARIABLE) or None
     base = state_dir()
     if name is not None:
         if "://" in name:
             name = _at_address(name)
-        if not RIG_ID.fullmatch(name):
+        if not ID_PATTERN.fullmatch(name):
             raise CommandError(f"{name!r:.100} is not a rig's name", Exit.USAGE)
-        if not (base / name / "logs").is_dir():
+        if not _has_logs(base / name):
             raise CommandError(_none_of(name, _stored(base)), Exit.NOT_REACHABLE)
-        return base / name / "logs"
+        return logs_folder(name)
     stored = _stored(base)
     if not stored:
         raise CommandError(f"there are no logs in {base}: no rig has run yet", Exit.NOT_REACHABLE)
@@ -37,11 +70,12 @@ def store_of(rig: str | None) -> Path:
         live = [each for each in running() if each in stored]
         if len(live) != 1:
             raise CommandError(
-                f"several rigs have logs: {', '.join(stored)}; choose with --rig or $ORCH_RIG",
+                f"several rigs have logs: {', '.join(stored)}; "
+                f"choose with --rig or ${RIG_VARIABLE}",
                 Exit.NOT_REACHABLE,
             )
         stored = live
-    return base / stored[0] / "logs"
+    return logs_folder(stored[0])
 
 
 def _at_address(address: str) -> str:
@@ -75,10 +109,21 @@ def running() -> list[str]:
 
 
 def _stored(base: Path) -> list[str]:
+
     try:
-        return sorted(entry.name for entry in base.iterdir() if (entry / "logs").is_dir())
-    except OSError:
+        return sorted(entry.name for entry in base.iterdir() if _has_logs(entry))
+    except FileNotFoundError:
         return []
+    except OSError as error:
+        raise _unreadable(base, error.strerror) from error
+
+
+def _has_logs(folder: Path) -> bool:
+    """Whether a rig has logs in its folder, or such that we may not see them."""
+    try:
+        return (folder / "logs").is_dir()
+    except PermissionError:
+        return True
 
 
 def _none_of(rig: str, stored: list[str]) -> str:
@@ -112,13 +157,22 @@ def tidy(
             freed = size(before - after) if removed else "nothing"
             print_out(f"removed {count} segment{'s'[: count != 1]}, freed {freed}")
         if disk_usage:
-            segments = list_segments(folder)
-            total = size(sum(segment_size(path) for _, path in segments))
-            count = len(segments)
+            count = len(list_segments(folder))
+            total = size(_bytes_in(folder.parent))
             print_out(f"logs take {total} in {count} segment{'s'[: count != 1]} of {folder}")
     except OSError as error:
         raise CommandError(f"{error.filename}: {error.strerror}", Exit.USAGE) from error
     return Exit.DONE
+
+
+def _bytes_in(folder: Path) -> int:
+    """The size of all that a rig keeps, whichever file it is in."""
+    total = 0
+    for path in folder.rglob("*"):
+        with suppress(FileNotFoundError):  # removed for its age just now
+            status = path.lstat()
+            total += status.st_size if stat.S_ISREG(status.st_mode) else 0
+    return total
 
 
 def list_runs(found: Logs, *, utc: bool, as_json: bool) -> int:

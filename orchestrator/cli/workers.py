@@ -15,8 +15,7 @@ from orchestrator.cli.failures import CommandError, Exit, asking, operating, pri
 from orchestrator.cli.options import chosen_rig, json_option, rig_option
 from orchestrator.cli.rigs import check_workers, open_rig, status_of_rig
 from orchestrator.cli.show import Cell, duration, print_table, safe, size, to_json
-
-LEVELS = ("debug", "info", "warning", "error", "critical")
+from transports.levels import LEVELS
 
 STYLES = {
     "READY": "green",
@@ -148,7 +147,7 @@ def order(verb: str, names: tuple[str, ...]) -> None:
 
 @click.command("log-level")
 @click.argument("name", metavar="WORKER")
-@click.argument("level", metavar="LEVEL", type=click.Choice(LEVELS, case_sensitive=False))
+@click.argument("level", metavar="LEVEL", type=click.Choice(tuple(LEVELS), case_sensitive=False))
 @rig_option
 def log_level(name: str, level: str) -> None:
     """Set the level of a running worker's records.

@@ -17,6 +17,7 @@ from orchestrator.client.exchange import Timeout
 from orchestrator.client.rig import open_session
 from orchestrator.client.session import EVENT, Session
 from orchestrator.errors import OrchError
+from orchestrator.runtime.folder import logs_folder
 
 if TYPE_CHECKING:
     from orchestrator.logs.read.api import LogView
@@ -109,7 +110,7 @@ class AsyncRig:
         """
         from orchestrator.logs.read import api
 
-        return api.select(api.rig_folder(self.id), **asked)
+        return api.select(logs_folder(self.id), **asked)
 
     async def refresh(self) -> None:
         """Ask for the workers, and for the descriptions of those that are ready.

@@ -21,21 +21,21 @@ from zmq.backend import zmq_poll
 
 from orchestrator.client.completer import WATCH
 from orchestrator.client.exchange import Exchange, Leader, compose
-from orchestrator.client.framing import Inbox, own_memory, sender_of
-from orchestrator.client.liveness import BATCH, Presence
+from orchestrator.client.framing import FramedReader, own_memory, sender_of
+from orchestrator.client.liveness import BATCH, Liveness
 from orchestrator.client.wakeup import Wakeup
 from orchestrator.errors import RigLost, RigNotReachable
 from transports.errors import SerializationError
-from transports.headers import REPLY, Operation, decode_response_header
+from transports.headers import FRAMES, REPLY, Operation, decode_response_header
 from transports.serializers import Buffer, decode
 
-_REPLY_FRAMES = 4
+_REPLY_FRAMES = FRAMES - 1  # the first one, the identity, is for the ROUTER
 _IN = int(zmq.POLLIN)
 _OUT = int(zmq.POLLOUT)
 _IN_OUT = _IN | _OUT
 
 
-class Line:
+class Channel:
     """A DEALER that is replaced by another one, with another id, when the rig is lost.
 
     Args:
@@ -48,7 +48,7 @@ class Line:
         sender: Routing id of the socket.
         pending: Outstanding requests by message id.
         outbox: Requests to send, in order.
-        presence: Whether the rig is still there.
+        liveness: Whether the rig is still there.
         wakeup: Ends the leader's wait.
         unconfirmed: A oneway request was sent.
     """
@@ -61,7 +61,7 @@ class Line:
         self.sender = ""
         self.pending: dict[str | int, Exchange] = {}
         self.outbox: deque[Exchange] = deque()
-        self.presence = Presence()
+        self.liveness = Liveness()
         self.wakeup = Wakeup()
         self.unconfirmed = False
         self._context = context
@@ -90,7 +90,7 @@ class Line:
             socket.close(0)
             raise RigNotReachable(f"{self.address}: {error.strerror}") from error
         self._socket = socket
-        self._inbox = Inbox(socket, _REPLY_FRAMES)
+        self._reader = FramedReader(socket, _REPLY_FRAMES)
         self._send = sender_of(socket)
         self._reading: list[Any] = [(socket, _IN), (self.wakeup.fd, _IN)]
         self._writing: list[Any] = [(socket, _IN_OUT), (self.wakeup.fd, _IN)]
@@ -115,7 +115,7 @@ class Line:
                 elif not self._send(exchange):
                     return
                 elif exchange.size:
-                    self.presence.sent(exchange.size)
+                    self.liveness.sent(exchange.size)
                     exchange.frames = []  # they may be large, and the answer may take long
             outbox.popleft()
             if exchange.oneway and exchange.sent:
@@ -128,7 +128,7 @@ class Line:
     def turn(self, leader: Leader) -> None:
         """Wait for something, and take what came: all of it, or up to the leader's own answer."""
         now = monotonic()
-        due = self.presence.due if self.pending else math.inf
+        due = self.liveness.due if self.pending else math.inf
         items = self._reading
         if self.outbox:
             items = self._writing
@@ -145,16 +145,16 @@ class Line:
             self._tick(leader)
 
     def _receive(self, leader: Leader) -> None:
-        inbox = self._inbox
+        reader = self._reader
         while not leader.settled:
-            frames = inbox.next()
+            frames = reader.next()
             if frames is None:
                 return
-            self.presence.heard()
+            self.liveness.heard()
             try:
                 header = decode_response_header(frames[1])
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-                inbox.done()
+                reader.done()
                 continue
             exchange = self.pending.get(header.messageID)
             if exchange is not None:
@@ -162,11 +162,11 @@ class Line:
                 exchange.payload = frames[2]
                 exchange.raw = own_memory(frames[3])
                 self.settle(exchange)
-            elif self.presence.is_question(header.messageID):
+            elif self.liveness.is_question(header.messageID):
                 held = _held(frames[2]) if header.messageType == REPLY else None
-                for lost in self.presence.answered(header.messageID, held):
+                for lost in self.liveness.answered(header.messageID, held):
                     self._lose(lost)
-            inbox.done()
+            reader.done()
 
     def settle(self, exchange: Exchange, error: Exception | None = None) -> None:
         """End a request, with an error or with what it has received."""
@@ -186,8 +186,8 @@ class Line:
                 self._refuse(exchange)
         if isinstance(leader, Exchange) and leader.deadline is not None and leader.deadline <= now:
             self._refuse(leader)
-        if self.pending and self.presence.due <= now:
-            if self.presence.ask(now):
+        if self.pending and self.liveness.due <= now:
+            if self.liveness.ask(now):
                 self._ask()
             else:
                 self.abandon("went away")
@@ -219,7 +219,7 @@ class Line:
                 "",
                 payload=batch,
             )
-            self.presence.asked(question.id, batch)
+            self.liveness.asked(question.id, batch)
             if not self._send(question):
                 return
 

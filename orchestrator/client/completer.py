@@ -13,16 +13,16 @@ WATCH = 1.0
 _STOP_PATIENCE = 5.0  # seconds for a callback of a future to return when the connection closes
 
 
-class Pump:
+class Completer:
     """A daemon thread, started with the first future.
 
     Args:
-        take_role: Makes the pump lead if that is wanted; returns whether it does.
+        take_role: Makes the completer lead if that is wanted; returns whether it does.
         lead: Does the I/O until there is a future to complete, and gives the role back.
         outstanding: Whether any request is.
 
     Attributes:
-        leader: The pump as a leader; never settled.
+        leader: The completer as a leader; never settled.
         ready: Futures that can be completed.
     """
 
@@ -49,11 +49,11 @@ class Pump:
             threading.Thread(target=self._run, name="orch-client", daemon=True).start()
 
     def wake(self) -> None:
-        """Have the pump look at what there is to do."""
+        """Have the completer look at what there is to do."""
         release(self._gate)
 
     def complete(self, exchange: Exchange) -> None:
-        """Have the pump complete a future."""
+        """Have the completer complete a future."""
         self.ready.append(exchange)
         release(self._gate)
 
@@ -76,7 +76,7 @@ class Pump:
                 if self._take_role(self.leader):
                     self._lead(self.leader)
                 elif not self.ready and not self._stopping:
-                    # An interrupt can strike a leader that is just about to wake the pump.
+                    # An interrupt can strike a leader that is just about to wake the completer.
                     self._gate.acquire(timeout=WATCH if self._outstanding() else -1)
         finally:
             self._thread = None  # a callback may end the thread; the next future starts another

@@ -4,10 +4,10 @@ A zmq socket belongs to one thread at a time. Whoever makes a blocking call whil
 connection's I/O takes that role, sends and receives in its own thread, and settles on the way
 what others wait for. Meanwhile others queue their requests, wake the leader, and wait. A leader
 that has its answer hands the role to one of them, or, if only futures are outstanding, to the
-pump, a thread that is started with the first future.
+completer, a thread that is started with the first future.
 
-Futures are completed by the pump alone and never while it leads: their callbacks are foreign code
-that may take long, or call the rig again.
+Futures are completed by the completer alone and never while it leads: their callbacks are foreign
+code that may take long, or call the rig again.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from typing import Any
 
 import zmq
 
-from orchestrator.client.channel import Line
-from orchestrator.client.completer import WATCH, Pump
+from orchestrator.client.channel import Channel
+from orchestrator.client.completer import WATCH, Completer
 from orchestrator.client.exchange import (
     Exchange,
     Leader,
@@ -35,13 +35,13 @@ CONNECT_TIMEOUT = 2.0
 FORKED = (
     "this connection belongs to process {} and can't be used in a fork of it; connect anew here"
 )
-_CONFIRM = 1.0  # seconds in which a rig must have taken oneway requests before the line is cut
+_CONFIRM = 1.0  # seconds in which a rig must have taken oneway requests before the channel is cut
 _CLOSED_HERE = "was disconnected: the connection was closed here"
 _PATIENCE = 5.0  # seconds for the leader to notice that the connection is closed
 
 
 class Connection:
-    """A line to a rig and the rules for sharing it. Requests leave in the order of submission.
+    """The channel to a rig and the rules for sharing it. Requests leave in the order of submission.
 
     Args:
         address: Such as `ipc:///run/…/front.ipc` or `tcp://host:5570`.
@@ -66,17 +66,17 @@ class Connection:
         self._closed = False
         self._process = os.getpid()
         self._unplugged = threading.Event()
-        self._line = line = Line(address, context or zmq.Context.instance(), self._notify)
-        self._pump = Pump(
-            self._take_role, self._lead_for_futures, lambda: bool(line.pending or line.outbox)
+        self._channel = channel = Channel(address, context or zmq.Context.instance(), self._notify)
+        self._completer = Completer(
+            self._take_role, self._lead_for_futures, lambda: bool(channel.pending or channel.outbox)
         )
         try:
-            self._line.plug()
+            self._channel.plug()
         except RigNotReachable:
-            self._line.wakeup.close()
+            self._channel.wakeup.close()
             raise
         try:
-            self._line.rig = self._shake_hands(timeout)
+            self._channel.rig = self._shake_hands(timeout)
         except BaseException:
             self.close()
             raise
@@ -84,12 +84,12 @@ class Connection:
     @property
     def address(self) -> str:
         """Where it is connected."""
-        return self._line.address
+        return self._channel.address
 
     @property
     def rig(self) -> str:
         """Id of the rig, as it gave it itself."""
-        return self._line.rig
+        return self._channel.rig
 
     @property
     def closed(self) -> bool:
@@ -100,8 +100,10 @@ class Connection:
 
     def compose(self, worker: str, operation: Operation, member: str, **options: Any) -> Exchange:
         """Encode a request; `options` and errors are those of `exchange.compose`."""
-        line = self._line
-        return compose(line.next_id(), line.sender, line.rig, worker, operation, member, **options)
+        channel = self._channel
+        return compose(
+            channel.next_id(), channel.sender, channel.rig, worker, operation, member, **options
+        )
 
     def request(self, exchange: Exchange) -> Any:
         """Send a request and wait for its answer; if it is oneway, only until it is sent.
@@ -130,10 +132,10 @@ class Connection:
             RigNotReachable: The connection is closed.
         """
         future = exchange.future = RequestFuture(exchange.id)
-        self._pump.start()
+        self._completer.start()
         try:
             if self._enter(exchange):
-                self._line.flush()
+                self._channel.flush()
         finally:
             exchange.leading = False
             if self._leader is exchange:
@@ -144,7 +146,7 @@ class Connection:
         """Close the connection. Requests that are outstanding fail."""
         if self._process != os.getpid():
             return  # it is the parent's
-        if self._line.unconfirmed and not self._closed:
+        if self._channel.unconfirmed and not self._closed:
             self._confirm()
         closer = Leader()
         with self._lock:
@@ -156,15 +158,15 @@ class Connection:
                 closer.leading = True
                 self._leader = closer
         if busy:
-            self._line.wakeup.wake()  # the leader settles everything, and unplugs on leaving
+            self._channel.wakeup.wake()  # the leader settles everything, and unplugs on leaving
             self._unplugged.wait(_PATIENCE)
         else:
-            self._line.abandon(_CLOSED_HERE)
+            self._channel.abandon(_CLOSED_HERE)
             self._unplug()
-        self._pump.stop()
+        self._completer.stop()
 
     def _shake_hands(self, timeout: float) -> str:
-        exchange = compose_handshake(self._line.next_id(), self._line.sender)
+        exchange = compose_handshake(self._channel.next_id(), self._channel.sender)
         exchange.deadline = monotonic() + timeout
         return str(self.request(exchange))
 
@@ -181,7 +183,7 @@ class Connection:
         """Queue a request. Returns whether its caller leads from now on."""
         now = monotonic()
         exchange.give_up = now + self._timeout
-        line = self._line
+        channel = self._channel
         if self._process != os.getpid():  # before the lock, which may have been forked while held
             exchange.settled = True
             raise RigNotReachable(FORKED.format(self._process), **exchange.where)
@@ -190,10 +192,10 @@ class Connection:
                 exchange.settled = True
                 raise RigNotReachable("the connection is closed", **exchange.where)
             if not exchange.oneway:
-                if not line.pending:
-                    line.presence.begin(now)
-                line.pending[exchange.id] = exchange
-            line.outbox.append(exchange)
+                if not channel.pending:
+                    channel.liveness.begin(now)
+                channel.pending[exchange.id] = exchange
+            channel.outbox.append(exchange)
             if self._leader is None or not self._leader.leading:
                 exchange.leading = True
                 self._leader = exchange
@@ -201,7 +203,7 @@ class Connection:
             if exchange.future is None:
                 exchange.wait_outside()
                 self._followers[exchange] = None
-        line.wakeup.wake()
+        channel.wakeup.wake()
         return False
 
     def _follow(self, exchange: Exchange) -> None:
@@ -219,49 +221,49 @@ class Connection:
                         self._leader = exchange
 
     def _lead(self, exchange: Exchange) -> None:
-        """Do the line's I/O until a request is settled."""
-        line = self._line
+        """Do the channel's I/O until a request is settled."""
+        channel = self._channel
         while not exchange.settled:
-            if line.outbox:
+            if channel.outbox:
                 self._flush()
                 if exchange.settled:
                     return
             self._turn(exchange)
 
-    def _lead_for_futures(self, pump: Leader) -> None:
-        """Do the line's I/O until a future can be completed, or nothing is outstanding."""
-        line = self._line
+    def _lead_for_futures(self, leader: Leader) -> None:
+        """Do the channel's I/O until a future can be completed, or nothing is outstanding."""
+        channel = self._channel
         try:
-            while not self._pump.ready and (line.pending or line.outbox):
-                if line.outbox:
+            while not self._completer.ready and (channel.pending or channel.outbox):
+                if channel.outbox:
                     self._flush()
-                if line.pending or line.outbox:
-                    self._turn(pump)
+                if channel.pending or channel.outbox:
+                    self._turn(leader)
         finally:
-            pump.leading = False
-            self._leave(pump)
+            leader.leading = False
+            self._leave(leader)
 
     def _flush(self) -> None:
         if self._closed:
-            self._line.abandon(_CLOSED_HERE)
+            self._channel.abandon(_CLOSED_HERE)
             return
         try:
-            self._line.flush()
+            self._channel.flush()
         except zmq.ZMQError as error:
             self._break(error)
 
     def _turn(self, leader: Leader) -> None:
         try:
-            self._line.turn(leader)
+            self._channel.turn(leader)
         except zmq.ZMQError as error:
             self._break(error)
         if self._closed:
-            self._line.abandon(_CLOSED_HERE)
+            self._channel.abandon(_CLOSED_HERE)
 
     def _break(self, error: zmq.ZMQError) -> None:
         """The socket can't be used any more: its context was terminated."""
         self._closed = True
-        self._line.abandon(f"was disconnected: {error.strerror}")
+        self._channel.abandon(f"was disconnected: {error.strerror}")
 
     def _leave(self, leader: Leader) -> None:
         """Hand the role over, and forget the request of a caller that was interrupted."""
@@ -270,14 +272,14 @@ class Connection:
                 self._followers.pop(leader, None)
                 if leader.future is None and not leader.settled:
                     leader.settled = True
-                    self._line.pending.pop(leader.id, None)
+                    self._channel.pending.pop(leader.id, None)
             if self._leader is not leader:
                 return
             self._leader = None
             if not self._closed:
                 self._choose()
                 return
-        self._line.abandon(_CLOSED_HERE)
+        self._channel.abandon(_CLOSED_HERE)
         self._unplug()
 
     def _choose(self) -> None:
@@ -290,23 +292,23 @@ class Connection:
                 self._leader = follower
                 follower.rouse()
                 return
-        if self._line.pending or self._line.outbox:
-            self._pump.wake()
+        if self._channel.pending or self._channel.outbox:
+            self._completer.wake()
 
-    def _take_role(self, pump: Leader) -> bool:
-        """Make the pump lead if futures are outstanding and nobody else does the I/O."""
+    def _take_role(self, leader: Leader) -> bool:
+        """Make the completer lead if futures are outstanding and nobody else does the I/O."""
         with self._lock:
             free = self._leader is None or not self._leader.leading
-            if not free or self._closed or not (self._line.pending or self._line.outbox):
+            if not free or self._closed or not (self._channel.pending or self._channel.outbox):
                 return False
-            pump.leading = True
-            self._leader = pump
+            leader.leading = True
+            self._leader = leader
             return True
 
     def _notify(self, exchange: Exchange) -> None:
         """Tell whoever waits for a request that it is settled."""
         if exchange.future is not None:
-            self._pump.complete(exchange)
+            self._completer.complete(exchange)
         else:
             exchange.rouse()
 
@@ -315,5 +317,5 @@ class Connection:
             if self._unplugged.is_set():
                 return
             self._unplugged.set()
-        self._line.unplug()
-        self._line.wakeup.close()
+        self._channel.unplug()
+        self._channel.wakeup.close()

@@ -14,14 +14,14 @@ import msgspec
 import zmq
 from zmq.backend import zmq_poll
 
-from orchestrator.client.connection import FORKED
+from orchestrator.client.connection import CONNECT_TIMEOUT, FORKED
 from orchestrator.client.exchange import check_seconds
-from orchestrator.client.framing import Inbox, own_memory
+from orchestrator.client.framing import FramedReader, own_memory
 from orchestrator.client.liveness import INTERVAL, UNANSWERED
 from orchestrator.client.wakeup import Wakeup
 from orchestrator.errors import RigLost, RigNotReachable
 from transports.errors import SerializationError
-from transports.headers import EVENTS_PER_LIFE, FRAMES, decode_event_header, read_event_id
+from transports.headers import EVENTS_PER_LIFE, FRAMES, PROBE, decode_event_header, read_event_id
 from transports.serializers import Buffer, join_result
 
 _IN = int(zmq.POLLIN)
@@ -72,7 +72,7 @@ class Subscription:
         topic: str,
         *,
         timeout: float | None = None,
-        connect_timeout: float = 2.0,
+        connect_timeout: float = CONNECT_TIMEOUT,
         context: zmq.Context[Any] | None = None,
     ) -> None:
         self.topic = topic
@@ -165,7 +165,7 @@ class Subscription:
         socket.set(zmq.RECONNECT_IVL_MAX, 500)
         if address.startswith("tcp://"):
             socket.set(zmq.IPV6, 1)
-        self._inbox = Inbox(socket, FRAMES)
+        self._reader = FramedReader(socket, FRAMES)
         self._items: list[Any] = [(socket, _IN), (self._wakeup.fd, _IN)]
         try:
             socket.connect(address)
@@ -213,7 +213,7 @@ class Subscription:
     def _ask(self) -> None:
         """Subscribe to a topic that nobody has; the rig echoes it to show that it took it."""
         self._forget_probe()
-        self._probe = f"?{uuid4()}".encode()
+        self._probe = PROBE + str(uuid4()).encode()
         self._unanswered += 1
         self._socket.subscribe(self._probe)
 
@@ -224,8 +224,8 @@ class Subscription:
 
     def _take(self) -> Event | None:
         """The next event that is there; None if there is none."""
-        while (frames := self._inbox.next()) is not None:
-            self._inbox.done()
+        while (frames := self._reader.next()) is not None:
+            self._reader.done()
             self._unanswered = 0
             topic = frames[0]
             if topic == self._probe:

@@ -16,6 +16,7 @@ from orchestrator.errors import OrchError, error_from_response
 from transports.errors import SerializationError
 from transports.frames import COPY_THRESHOLD
 from transports.headers import (
+    FETCH_LOGS,
     HANDSHAKE,
     OPERATION,
     REPLY,
@@ -25,7 +26,9 @@ from transports.headers import (
     encode_header,
 )
 from transports.serializers import (
+    EMPTY,
     JSON,
+    LARGEST,
     NPY,
     OCTETS,
     TEXT,
@@ -43,7 +46,6 @@ Timeout = float | EllipsisType | None
 _MORE = int(zmq.SNDMORE) | int(zmq.DONTWAIT)
 _FLAGS = (_MORE, _MORE, _MORE, int(zmq.DONTWAIT))
 _COPY_ALL = (True,) * len(_FLAGS)
-MAX_MESSAGE = 512 * 1024 * 1024
 """Bytes; a rig disconnects whoever sends more."""
 
 
@@ -98,7 +100,7 @@ class RequestFuture(Future[Any]):
 
 
 class Leader:
-    """Whoever can do a connection's I/O: the caller of a request, or the pump.
+    """Whoever can do a connection's I/O: the caller of a request, or the completer.
 
     Attributes:
         settled: It has what it waits for.
@@ -266,7 +268,7 @@ def compose(
     except SerializationError as error:
         raise TypeError(f"{worker}.{member}: {error}") from error
     size = len(body) + len(frame)
-    if size > MAX_MESSAGE:
+    if size > LARGEST:
         raise ValueError(f"{worker}.{member}: {size} bytes are more than a rig takes in a message")
     header = RequestHeader(
         messageType=OPERATION,
@@ -297,14 +299,11 @@ def compose_handshake(id: str, sender: str) -> Exchange:
 
 
 def goes_raw(value: object) -> bool:
-    """Whether a value travels in the raw frame: numpy arrays and bytes, but not `b""`.
-
-    An empty raw frame says that there is none.
-    """
-    return len(value) > 0 if isinstance(value, Buffer) else is_array(value)
+    """Whether a value travels in the raw frame: numpy arrays and bytes."""
+    return isinstance(value, Buffer) or is_array(value)
 
 
-_NO_LOGS = {"fetchExecutionLogs": False}
+_NO_LOGS = {FETCH_LOGS: False}
 _DEFAULTS: dict[str, Any] = {"defaults": True, "oneway": False}
 
 
@@ -341,7 +340,8 @@ def _raw_frame(raw: Any) -> tuple[Buffer, str]:
     if raw is None:
         return b"", TEXT
     if isinstance(raw, Buffer):
-        return bytes(raw), OCTETS
+        data = bytes(raw)
+        return data, OCTETS if data else EMPTY
     return encode_array(raw), NPY
 
 

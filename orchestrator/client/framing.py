@@ -27,7 +27,7 @@ def own_memory(raw: Buffer) -> Buffer:
     return raw if isinstance(raw, memoryview) else bytearray(raw)
 
 
-class Inbox:
+class FramedReader:
     """Whole messages of a known number of frames; others are dropped.
 
     Args:

@@ -21,7 +21,7 @@ REMEMBERED = 100
 """Questions whose answers are still understood."""
 
 
-class Presence:
+class Liveness:
     """When to ask, and what an answer or the lack of one means.
 
     Silence is counted in questions, not in seconds: a process that was stopped for a while

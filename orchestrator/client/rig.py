@@ -10,7 +10,7 @@ from orchestrator.client.connection import CONNECT_TIMEOUT, Connection
 from orchestrator.client.session import Recipe, Session, T
 from orchestrator.client.worker import Worker, run
 from orchestrator.errors import OrchError, RigNotReachable
-from orchestrator.runtime.folder import find_rig
+from orchestrator.runtime.folder import find_rig, logs_folder
 
 if TYPE_CHECKING:
     from orchestrator.logs.read.api import LogView
@@ -107,7 +107,7 @@ class Rig:
         """
         from orchestrator.logs.read import api
 
-        return api.select(api.rig_folder(self.id), **asked)
+        return api.select(logs_folder(self.id), **asked)
 
     def close(self) -> None:
         """Disconnect; subscriptions end, outstanding calls fail. The rig itself runs on."""
@@ -142,7 +142,7 @@ class Rig:
 
     def _worker(self, name: str, error: type[Exception]) -> Worker:
         self._run(self._session.find_worker(name, error))
-        worker = Worker(self, self._session, name)
+        worker = Worker(self._session, name, self.keep)
         if not hasattr(type(self), name):
             self.__dict__[name] = worker  # the next access finds it without coming here
         return worker

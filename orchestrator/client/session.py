@@ -17,7 +17,7 @@ from orchestrator.runtime.folder import Found
 from orchestrator.words import did_you_mean
 from transports.endpoints import Endpoint, parse_endpoint
 from transports.errors import AddressError
-from transports.headers import ZMQ_TRANSPORTS, Operation
+from transports.headers import CHANGE, DESCRIPTION, OBSERVE, SUBSCRIBE, ZMQ_TRANSPORTS, Operation
 
 if TYPE_CHECKING:
     import asyncio
@@ -28,7 +28,6 @@ Recipe = Generator[Exchange, Any, T]
 PROPERTY = "property"
 ACTION = "action"
 EVENT = "event"
-_CHANGE = "_change_event"  # the wire's name for the event of an observable property
 
 
 @dataclass(frozen=True)
@@ -141,7 +140,7 @@ class Session:
         description = yield self.connection.compose(
             worker,
             Operation.INVOKE,
-            "get_thing_description",
+            DESCRIPTION,
             payload={"ignore_errors": False, "protocol": scheme, "skip_names": []},
         )
         members = self._members[worker] = Members.read(description)
@@ -235,7 +234,7 @@ class Session:
         members = self._members[worker]
         affordance = members.affordance(name)
         if kind == PROPERTY and affordance.get("observable"):
-            topic = f"{worker}/{name}{_CHANGE}"
+            topic = f"{worker}/{name}{CHANGE}"
         elif kind == EVENT:
             topic = f"{worker}/{name}"
         else:
@@ -253,7 +252,7 @@ class Session:
                 return address
         forms = affordance.get("forms")
         for form in forms if isinstance(forms, list) else ():
-            if form.get("op") in ("subscribeevent", "observeproperty"):
+            if form.get("op") in (SUBSCRIBE, OBSERVE):
                 return _reachable(str(form.get("href")), here)
         return None
 

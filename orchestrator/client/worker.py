@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import Any, Literal, overload
 
 from orchestrator.client.events import Subscription
 from orchestrator.client.exchange import RequestFuture, Timeout
 from orchestrator.client.latest import LatestSubscription
 from orchestrator.client.session import ACTION, EVENT, Recipe, Session, T
 from orchestrator.errors import OrchError
-
-if TYPE_CHECKING:
-    from orchestrator.client.rig import Rig
 
 
 class Action:
@@ -57,12 +54,13 @@ class Worker:
     name: str
     """The worker's name."""
 
-    def __init__(self, rig: Rig, session: Session, name: str) -> None:
-        for key, value in (("_rig", rig), ("_session", session), ("name", name)):
-            object.__setattr__(self, key, value)
-
-    _rig: Rig
     _session: Session
+    _keep: Callable[[Subscription], None]
+
+    def __init__(self, session: Session, name: str, keep: Callable[[Subscription], None]) -> None:
+        """Of a rig: `keep` is told each subscription, to close it with the connection."""
+        for key, value in (("_session", session), ("name", name), ("_keep", keep)):
+            object.__setattr__(self, key, value)
 
     def call(
         self,
@@ -203,7 +201,7 @@ class Worker:
         """
         topic, address = self._run(self._session.event_source(self.name, event))
         subscription = Subscription(address, topic, timeout=timeout)
-        self._rig.keep(subscription)
+        self._keep(subscription)
         return LatestSubscription(subscription) if conflate else subscription
 
     def describe(self) -> dict[str, Any]:

@@ -35,6 +35,7 @@ from orchestrator.config.values import check_id
 from orchestrator.config.yaml import Document, KeyPath, parse, read
 from orchestrator.durations import Intensity
 from orchestrator.words import did_you_mean, quoted, say
+from transports.levels import Level
 
 __all__ = [
     "ConfigError",
@@ -108,7 +109,7 @@ class LogsConfig:
         keep_for: seconds; older records go. None for no limit.
     """
 
-    level: Literal["debug", "info", "warning", "error", "critical"] = "info"
+    level: Level = "info"
     keep: int = 1 << 30
     keep_for: float | None = 30 * 86_400.0
 

@@ -24,6 +24,8 @@ from orchestrator.durations import (
     parse_timeout,
 )
 from orchestrator.words import did_you_mean, nearest, quoted, say
+from transports.headers import DEFAULT_TIMEOUT
+from transports.levels import Level
 
 __all__ = ["DefaultsSection", "LogsSection", "TopSection", "WorkerSection", "misspelt", "validate"]
 
@@ -58,8 +60,8 @@ class DefaultsSection(_Section):
     # What other workers are called is not known here.
     after: list[str] = Field(default_factory=list)
     concurrent: list[_Member] = Field(default_factory=list)
-    invocation_timeout: _Timeout = 5.0
-    execution_timeout: _Timeout = 5.0
+    invocation_timeout: _Timeout = DEFAULT_TIMEOUT
+    execution_timeout: _Timeout = DEFAULT_TIMEOUT
     timeouts: dict[_Member, _Timeout] = Field(default_factory=dict)
     restart: Literal["permanent", "transient", "temporary"] = "permanent"
     max_restarts: _Intensity = Intensity(count=5, period=60.0)
@@ -76,7 +78,7 @@ class WorkerSection(DefaultsSection):
 class LogsSection(_Section):
     """What is logged and for how long it is kept."""
 
-    level: Literal["debug", "info", "warning", "error", "critical"] = "info"
+    level: Level = "info"
     keep: _Size = 1 << 30
     keep_for: _Duration = 30 * 86_400.0
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 import ipaddress
 import keyword
 import re
-from typing import Final
 
+from orchestrator.names import ID_PATTERN
 from orchestrator.words import did_you_mean, quoted, say
+from transports.endpoints import MAX_IPC_PATH
 
 __all__ = [
-    "ID_PATTERN",
-    "MAX_IPC_PATH",
     "check_address",
     "check_driver",
     "check_env_name",
@@ -21,12 +20,6 @@ __all__ = [
     "check_method",
     "check_path",
 ]
-
-ID_PATTERN: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
-"""Ids of rigs and workers; to be used with `fullmatch`."""
-
-MAX_IPC_PATH: Final = 107
-"""Bytes that the path of a unix socket may have."""
 
 _ADDRESS_HELP = 'accepted: ipc, "ipc:///path", hololinked, "tcp://host:port"'
 _SCHEME = re.compile(r"([^:/]*)://(.*)", re.DOTALL)

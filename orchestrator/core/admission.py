@@ -17,6 +17,7 @@ from transports.exceptions import NOT_STARTED, refusal_payload
 from transports.headers import (
     FRAMES,
     INVALID_MESSAGE,
+    MAX_HEADER,
     RequestHeader,
     ResponseHeader,
     decode_request_header,
@@ -36,7 +37,7 @@ class Caps(msgspec.Struct, frozen=True):
         queue_bytes: Bytes of the requests that wait for one worker.
     """
 
-    header: int = 64 * 1024
+    header: int = MAX_HEADER
     message: int = LARGEST
     queue: int = 10_000
     queue_per_client: int = 5_000

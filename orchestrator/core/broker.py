@@ -20,28 +20,20 @@ from orchestrator.core.admission import (
     refuse_protocol,
     unknown_worker,
 )
-from orchestrator.core.effects import (
-    Describe,
-    Effect,
-    Overran,
-    Recovered,
-    ToWorker,
-    WorkerReady,
-    WorkerUnbuilt,
-)
+from orchestrator.core.contracts import Keeper
+from orchestrator.core.effects import Describe, Effects, ToWorker
 from orchestrator.core.peers import Lane, Peer, Phase, check_room
-from orchestrator.core.pending import Request, State
-from orchestrator.core.requests import Ledger
+from orchestrator.core.requests import Ledger, Request, State
 from transports.errors import ProtocolError, SerializationError
 from transports.exceptions import NOT_STARTED, UNKNOWN
 from transports.headers import (
+    DESCRIPTION,
     EXECUTION,
     EXIT,
     HANDSHAKE,
     INVOCATION,
     OPERATION,
     REPLY,
-    TIMEOUT,
     Limits,
     Operation,
     RequestHeader,
@@ -50,6 +42,7 @@ from transports.headers import (
 from transports.link import (
     CONTROL,
     LINK_FRAMES,
+    Control,
     Failed,
     LaneOpen,
     Ready,
@@ -62,14 +55,14 @@ from transports.link import (
 )
 from transports.serializers import decode
 
-DESCRIPTION = "get_thing_description"
-
 
 class Broker:
     """Routes requests to workers and keeps their deadlines.
 
     Args:
         rig: Id of the rig: what clients see as the server's id.
+        effects: Where what is to be done is left.
+        keeper: Who is told what becomes known of workers.
         caps: What one client can make the broker keep.
 
     Attributes:
@@ -77,27 +70,23 @@ class Broker:
         peers: The workers, by name.
         ledger: The requests, and what they are owed.
         traces: Whether each request's life is told as facts of level debug.
-        effects: What the loop is to do; `take_effects` hands them over.
     """
 
-    def __init__(self, rig: str, caps: Caps | None = None) -> None:
+    def __init__(
+        self, rig: str, effects: Effects, keeper: Keeper, caps: Caps | None = None
+    ) -> None:
         self.rig = rig
         self.caps = caps or Caps()
-        self.ledger = Ledger(rig)
+        self.ledger = Ledger(rig, effects)
         self.counts = self.ledger.counts
-        self.effects = self.ledger.effects
+        self.effects = effects
+        self.keeper = keeper
         self.peers: dict[str, Peer] = {}
         self.traces = False
         self._lanes: dict[bytes, Lane] = {}
         self._number = 0
 
     # -- what the loop asks ---------------------------------------------------------------
-
-    def take_effects(self) -> list[Effect]:
-        """The effects since the last call, in order."""
-        effects = self.effects[:]
-        self.effects.clear()
-        return effects
 
     @property
     def next_deadline(self) -> float | None:
@@ -165,32 +154,24 @@ class Broker:
         member = header.objekt or ""
         limits = read_limits(header.serverExecutionContext, peer.limits_of(member))
         self._number = number = self._number + 1
-        wait = limits.invocation_timeout
         request = Request(
             number=number,
             client=client,
-            message_id=header.messageID,
-            sender=header.senderID,
             worker=peer.name,
-            member=member,
-            operation=header.operation or "",
-            content_type=header.payloadContentType,
+            header=header,
             frames=frames[2:],
             size=size,
             arrived=now,
-            deadline=None if wait is None else now + wait,
-            execution_timeout=limits.execution_timeout,
-            oneway=limits.oneway,
+            limits=limits,
         )
         if self.traces:
             sender = client.decode("utf-8", "replace")
             self.ledger.note(
                 "debug", "arrived", request, operation=request.operation, client=sender
             )
-        run = limits.execution_timeout
+        wait, run = limits.invocation_timeout, limits.execution_timeout
         if (wait is not None and wait <= 0) or (run is not None and run <= 0):
-            self.ledger.answer(request, TIMEOUT, _TIMEOUT_PAYLOADS[INVOCATION])
-            self.counts["invocation timeouts"] += 1
+            self.ledger.time_out(request, INVOCATION)
             return
         if member == DESCRIPTION and peer.described:
             self.ledger.enter(request)
@@ -207,14 +188,10 @@ class Broker:
         check_room(peer, request, self.caps)
         self.ledger.enter(request)
         peer.enqueue(lane, request)
-        self.ledger.deadlines.add(request)
+        self.ledger.wait(request)
 
     def _dispatch(self, lane: Lane, request: Request, now: float) -> None:
-        timeout = request.execution_timeout
-        request.state = State.DISPATCHED
-        request.started = now
-        request.deadline = None if timeout is None else now + timeout
-        self.ledger.deadlines.add(request)
+        self.ledger.start(request, now)
         lane.running[request.number] = request
         if self.traces:
             waited = round(now - request.arrived, 6)
@@ -225,15 +202,14 @@ class Broker:
         self.effects.append(ToWorker(frames, request.number))
 
     def _describe(self, request: Request) -> None:
-        request.state = State.DISPATCHED
-        request.deadline = None
+        self.ledger.describe(request)
         self.effects.append(
             Describe(request.number, request.worker, request.frames[1], request.content_type)
         )
 
     def described(self, number: int, kind: str, payload: bytes) -> None:
         """Give the answer that a `Describe` effect asked for."""
-        self.ledger.answer_unless_oneway(self.ledger.requests.pop(number), kind, payload)
+        self.ledger.answer_unless_oneway(self.ledger.leave(number), kind, payload)
 
     # -- workers --------------------------------------------------------------------------
 
@@ -261,7 +237,7 @@ class Broker:
             self.counts["late replies"] += 1
             self.ledger.fact("debug", "late reply dropped", worker=lane.peer.name)
             return
-        del self.ledger.requests[number]
+        self.ledger.leave(number)
         if request.state is State.OVERRUN:
             self.counts["late replies"] += 1
             seconds = round(now - request.started, 3)
@@ -269,20 +245,14 @@ class Broker:
                 "info", "overdue operation ended, its reply dropped", request, seconds=seconds
             )
             if lane is lane.peer.queued:
-                self.effects.append(Recovered(request.worker, lane.peer.incarnation))
+                self.keeper.recovered(request.worker, lane.peer.incarnation, now)
         else:
             self.ledger.pass_on(request, frames[2:])
             if self.traces:
+                times = {"seconds": now - request.started, "total": now - request.arrived}
                 how = "raised" if _EXCEPTION in bytes(frames[2])[:64] else "done"
-                seconds, total = now - request.started, now - request.arrived
-                self.ledger.note(
-                    "debug",
-                    "answered",
-                    request,
-                    how=how,
-                    seconds=round(seconds, 6),
-                    total=round(total, 6),
-                )
+                rounded = {name: round(each, 6) for name, each in times.items()}
+                self.ledger.note("debug", "answered", request, how=how, **rounded)
         if lane.queue:
             self._pump(lane, now)
 
@@ -297,14 +267,12 @@ class Broker:
             except SerializationError as error:
                 raise ProtocolError(str(error)) from error
             peer.ready(frozenset(control.concurrent), control.capacity, description)
-            self.effects.append(WorkerReady(peer.name, peer.incarnation))
+            self.keeper.ready(peer.name, peer.incarnation, now)
             if peer.described:
                 for request in peer.take_all(DESCRIPTION):
                     self._describe(request)
         elif isinstance(control, Failed):
-            self.effects.append(
-                WorkerUnbuilt(peer.name, peer.incarnation, control.stage, control.exception)
-            )
+            self.keeper.unbuilt(peer.name, peer.incarnation, control.stage, control.exception, now)
         for each in peer.lanes:
             self._pump(each, now)
 
@@ -351,10 +319,7 @@ class Broker:
         """
         peer = self.peers[worker]
         peer.stopping = True
-        told = peer.queued.open
-        if told:
-            frames = [peer.queued.id, CONTROL, encode_control(Stop()), b"", b""]
-            self.effects.append(ToWorker(frames, 0))
+        told = self._tell(peer, Stop())
         if hold:
             peer.hold()
         else:
@@ -367,10 +332,12 @@ class Broker:
         Returns:
             Whether it could be told; it can't before its queued lane is open.
         """
-        lane = self.peers[worker].queued
+        return self._tell(self.peers[worker], SetLevel(level))
+
+    def _tell(self, peer: Peer, message: Control) -> bool:
+        lane = peer.queued
         if lane.open:
-            frames = [lane.id, CONTROL, encode_control(SetLevel(level)), b"", b""]
-            self.effects.append(ToWorker(frames, 0))
+            self.effects.append(ToWorker([lane.id, CONTROL, encode_control(message), b"", b""], 0))
         return lane.open
 
     def lost(self, worker: str, now: float, *, reason: str, holds: bool) -> None:
@@ -383,7 +350,7 @@ class Broker:
         for lane in peer.lanes:
             self._lanes.pop(lane.id, None)
         for request in peer.running():
-            del self.ledger.requests[request.number]
+            self.ledger.leave(request.number)
             if request.state is State.OVERRUN:
                 continue
             self.counts["unknown outcomes"] += 1
@@ -397,7 +364,7 @@ class Broker:
 
     def _close(self, peer: Peer, reason: str) -> None:
         for request in peer.close(reason):
-            del self.ledger.requests[request.number]
+            self.ledger.leave(request.number)
             self.ledger.answer_error(request, "ConnectionRefusedError", reason, NOT_STARTED)
 
     def unreachable(self, number: int, now: float) -> None:
@@ -413,15 +380,13 @@ class Broker:
             if lane.running.pop(number, None) is not None:
                 lane.open = False
         if request.state is State.OVERRUN:
-            del self.ledger.requests[number]
+            self.ledger.leave(number)
         elif peer.phase is Phase.CLOSED:
-            del self.ledger.requests[number]
+            self.ledger.leave(number)
             self.ledger.answer_error(request, "ConnectionRefusedError", peer.reason, NOT_STARTED)
         else:
-            request.state = State.QUEUED
-            request.deadline = request.waits_until
             peer.enqueue(peer.lane_for(request.member), request, front=True)
-            self.ledger.deadlines.add(request)
+            self.ledger.wait(request)
 
     # -- time -----------------------------------------------------------------------------
 
@@ -435,22 +400,18 @@ class Broker:
                 self._expire_running(request, now)
 
     def _expire_waiting(self, request: Request) -> None:
-        del self.ledger.requests[request.number]
-        self.counts["invocation timeouts"] += 1
+        self.ledger.leave(request.number)
         self.ledger.note("warning", "invocation timed out, not started", request)
-        self.ledger.answer(request, TIMEOUT, _TIMEOUT_PAYLOADS[INVOCATION])
+        self.ledger.time_out(request, INVOCATION)
 
     def _expire_running(self, request: Request, now: float) -> None:
         peer = self.peers[request.worker]
-        self.counts["execution timeouts"] += 1
         seconds = round(now - request.started, 3)
         self.ledger.note("warning", "execution timed out, it runs on", request, seconds=seconds)
-        request.state = State.OVERRUN
-        request.deadline = None
-        self.ledger.answer(request, TIMEOUT, _TIMEOUT_PAYLOADS[EXECUTION])
+        self.ledger.overrun(request)
+        self.ledger.time_out(request, EXECUTION)
         stalls = request.number in peer.queued.running
-        self.effects.append(Overran(request.worker, peer.incarnation, request.member, stalls))
+        self.keeper.overran(request.worker, peer.incarnation, request.member, now, stalls=stalls)
 
 
 _EXCEPTION = b'"EXCEPTION"'
-_TIMEOUT_PAYLOADS = {name: msgspec.json.encode(name) for name in (INVOCATION, EXECUTION)}

@@ -1,35 +1,15 @@
-"""A worker's life as the supervisor keeps it: its plan, its state, and how its lives ended."""
+"""A worker as the supervisor keeps it: its specification, its state, how its lives ended."""
 
 from __future__ import annotations
 
 from collections import deque
-from enum import StrEnum
 
 import msgspec
 
-
-class Status(StrEnum):
-    """The states of a worker, as `orch status` shows them."""
-
-    WAITING = "WAITING"
-    STARTING = "STARTING"
-    READY = "READY"
-    STALLED = "STALLED"
-    STOPPING = "STOPPING"
-    STOPPED = "STOPPED"
-    BACKOFF = "BACKOFF"
-    FAILED = "FAILED"
+from orchestrator.core.states import RUNNING, SERVING, Goal, Status
 
 
-SERVING = frozenset({Status.READY, Status.STALLED})
-"""States in which the driver is built; STALLED while an overdue operation keeps it from others."""
-RUNNING = SERVING | {Status.STARTING}
-"""States in which an incarnation lives that nobody has told to stop."""
-UP = RUNNING | {Status.STOPPING}
-"""States in which an incarnation lives."""
-
-
-class Plan(msgspec.Struct, frozen=True):
+class ChildSpec(msgspec.Struct, frozen=True):
     """What a worker's config says of its life.
 
     Attributes:
@@ -65,13 +45,31 @@ class Exit(msgspec.Struct, frozen=True):
     unusable: bool = False
 
 
-class Life:
-    """One worker's present state."""
+class Child:
+    """One worker's present state.
 
-    def __init__(self, plan: Plan) -> None:
-        self.plan = plan
+    Attributes:
+        spec: What is configured.
+        status: Where it stands.
+        goal: What is wanted of it.
+        incarnation: Number of its present or last life; 0 before the first.
+        restarts: How often another life followed one.
+        reason: Why it is where it is, if that isn't plain; empty else.
+        since: When it came into its status, seconds (monotonic), as all times here.
+        launched: When its present or last life began.
+        deadline: When something is due that nothing but time brings about.
+        was_ready: Whether any life of it was ever ready.
+        unbuilt: Why its driver couldn't be built, if it said so.
+        overrun: Why its life is being ended, if an operation overran.
+        late: How its life ended, while its reason may still come.
+        ladder: Signals that are still to be sent, with the seconds to wait before each.
+        history: When it was restarted lately.
+    """
+
+    def __init__(self, spec: ChildSpec) -> None:
+        self.spec = spec
         self.status = Status.STOPPED
-        self.wanted = False
+        self.goal = Goal.STOP
         self.incarnation = 0
         self.restarts = 0
         self.reason = ""
@@ -80,11 +78,15 @@ class Life:
         self.deadline: float | None = None
         self.was_ready = False
         self.unbuilt = ""
-        self.overrun = ""  # why it is being ended
-        self.stopping_hold = False
-        self.asked_to_stop = False
+        self.overrun = ""
+        self.late: Exit | None = None
         self.ladder: list[tuple[str, float]] = []
         self.history: deque[float] = deque()
+
+    @property
+    def is_to_stop(self) -> bool:
+        """Whether its incarnation is to end, but hasn't been told yet."""
+        return self.status in RUNNING and self.goal is not Goal.RUN
 
     @property
     def settled(self) -> bool:
@@ -92,8 +94,7 @@ class Life:
 
         One that is ready but about to stop isn't: a restart of both starts them in order.
         """
-        return (
-            (self.status in SERVING and not self.asked_to_stop)
-            or self.status is Status.FAILED
-            or (self.status is Status.STOPPED and not self.wanted)
+        return (self.status in SERVING and self.goal is Goal.RUN) or self.status in (
+            Status.FAILED,
+            Status.STOPPED,
         )

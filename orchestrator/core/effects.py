@@ -1,8 +1,9 @@
-"""What the pure cores ask of the loop: plain values, performed in order."""
+"""What the pure core asks of the loop: plain values, performed in order."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections import deque
+from typing import Any, TypeAlias
 
 import msgspec
 
@@ -44,47 +45,6 @@ class Describe(msgspec.Struct, frozen=True):
     content_type: str | None
 
 
-class WorkerReady(msgspec.Struct, frozen=True):
-    """A worker's driver is built and its queued lane is open."""
-
-    worker: str
-    incarnation: int
-
-
-class WorkerUnbuilt(msgspec.Struct, frozen=True):
-    """A worker reports that its driver couldn't be built.
-
-    Attributes:
-        stage: `import`, `build` or `describe`.
-        exception: Type, message and traceback, as on the wire.
-    """
-
-    worker: str
-    incarnation: int
-    stage: str
-    exception: dict[str, Any]
-
-
-class Overran(msgspec.Struct, frozen=True):
-    """An operation ran past its execution timeout and goes on running.
-
-    Attributes:
-        stalls: Whether other operations have to wait for its end.
-    """
-
-    worker: str
-    incarnation: int
-    member: str
-    stalls: bool
-
-
-class Recovered(msgspec.Struct, frozen=True):
-    """The operation for whose end others had to wait has ended after all."""
-
-    worker: str
-    incarnation: int
-
-
 class Launch(msgspec.Struct, frozen=True):
     """Start an incarnation of a worker."""
 
@@ -92,45 +52,47 @@ class Launch(msgspec.Struct, frozen=True):
     incarnation: int
 
 
-class AskToStop(msgspec.Struct, frozen=True):
-    """Tell a worker over its link to close its driver and exit.
+class Signal(msgspec.Struct, frozen=True):
+    """Signal a worker's process.
 
     Attributes:
-        hold: Keep what is queued for the next incarnation instead of refusing it.
-    """
-
-    worker: str
-    hold: bool
-
-
-class Terminate(msgspec.Struct, frozen=True):
-    """Signal a worker's process to end.
-
-    Attributes:
-        how: `term`, `wake` (continue, then terminate) or `kill`.
+        how: To end, by `term`, `wake` (continue, then terminate) or `kill`; or to write its
+            stacks: `stacks` asks for them, `forced stacks`, a while later, insists.
     """
 
     worker: str
     how: str
 
 
-class Lost(msgspec.Struct, frozen=True):
-    """An incarnation is over: settle what it held.
+class Unblock(msgspec.Struct, frozen=True):
+    """A worker takes too long: see that it doesn't wait for somebody to read its output."""
+
+    worker: str
+
+
+class OrderDone(msgspec.Struct, frozen=True):
+    """Workers that were to be started, stopped or restarted have settled.
 
     Attributes:
-        reason: What happened to it, for the client's error.
-        holds: Whether another incarnation may follow, so that the queue waits for it.
+        number: The order, as it was numbered when it was placed.
+        states: The workers' states by name.
     """
 
-    worker: str
-    reason: str
-    holds: bool
+    number: int
+    states: dict[str, str]
 
 
-class Hold(msgspec.Struct, frozen=True):
-    """Requests for a worker that was closed may queue again: it is about to start."""
+class RigUp(msgspec.Struct, frozen=True):
+    """All workers have settled for the first time.
 
-    worker: str
+    Attributes:
+        ready: How many of them serve.
+        failed: Those that couldn't be started.
+    """
+
+    ready: int
+    total: int
+    failed: tuple[str, ...]
 
 
 class Fact(msgspec.Struct, frozen=True):
@@ -147,18 +109,6 @@ class Fact(msgspec.Struct, frozen=True):
     fields: dict[str, Any]
 
 
-Effect = (
-    ToClient
-    | ToWorker
-    | Describe
-    | WorkerReady
-    | WorkerUnbuilt
-    | Overran
-    | Recovered
-    | Launch
-    | AskToStop
-    | Terminate
-    | Lost
-    | Hold
-    | Fact
-)
+Effect = ToClient | ToWorker | Describe | Launch | Signal | Unblock | OrderDone | RigUp | Fact
+Effects: TypeAlias = deque[Effect]
+"""One queue for the whole core: whatever part of it leaves an effect, they are in order."""

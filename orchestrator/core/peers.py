@@ -7,7 +7,8 @@ from enum import Enum
 from typing import Any
 
 from orchestrator.core.admission import Caps, Refusal
-from orchestrator.core.pending import FairQueue, Request
+from orchestrator.core.queues import FairQueue
+from orchestrator.core.requests import Request
 from transports.headers import Limits
 from transports.link import CONCURRENT, QUEUED, routing_id
 
@@ -30,7 +31,7 @@ class Lane:
         self.capacity = capacity
         self.id = b""
         self.open = False
-        self.queue = FairQueue()
+        self.queue: FairQueue[Request] = FairQueue()
         self.running: dict[int, Request] = {}
 
     @property

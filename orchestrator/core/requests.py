@@ -1,4 +1,4 @@
-"""The broker's books: which requests it knows, and the one answer that each is given.
+"""Requests: where each of them stands, and the one answer that each is given.
 
 Pure, as the broker is: what is to be sent is left as effects.
 """
@@ -6,40 +6,157 @@ Pure, as the broker is: what is to be sent is left as effects.
 from __future__ import annotations
 
 from collections import Counter
+from enum import Enum
 from typing import Any
 
+import msgspec
+
 from orchestrator.core.admission import Refusal, refuse_unread, response
-from orchestrator.core.effects import Effect, Fact, ToClient
-from orchestrator.core.pending import Deadlines, Key, Request
+from orchestrator.core.effects import Effects, Fact, ToClient
+from orchestrator.core.queues import Deadlines
 from transports.exceptions import NOT_STARTED, refusal_payload
-from transports.headers import ERROR, INVALID_MESSAGE, RequestHeader
+from transports.headers import (
+    ERROR,
+    EXECUTION,
+    INVALID_MESSAGE,
+    INVOCATION,
+    TIMEOUT,
+    Limits,
+    RequestHeader,
+)
+
+_TIMEOUTS = {INVOCATION: "invocation timeouts", EXECUTION: "execution timeouts"}
+
+Key = tuple[bytes, str | int]
+"""A request's key: the client's identity, which ZeroMQ vouches for, and its message id."""
+
+
+class State(Enum):
+    """Where a request stands; it leaves the table when it is answered and holds no lane."""
+
+    QUEUED = "queued"
+    DISPATCHED = "dispatched"
+    OVERRUN = "overrun"  # answered with a timeout; its worker is still at it
+
+
+class Request:
+    """One accepted request, from arrival until it is answered and its lane is free again."""
+
+    __slots__ = (
+        "arrived",
+        "client",
+        "content_type",
+        "deadline",
+        "execution_timeout",
+        "frames",
+        "member",
+        "message_id",
+        "number",
+        "oneway",
+        "operation",
+        "sender",
+        "size",
+        "started",
+        "state",
+        "waits_until",
+        "worker",
+    )
+
+    def __init__(
+        self,
+        *,
+        number: int,
+        client: bytes,
+        worker: str,
+        header: RequestHeader,
+        frames: list[Any],
+        size: int,
+        arrived: float,
+        limits: Limits,
+    ) -> None:
+        wait = limits.invocation_timeout
+        self.number = number
+        self.client = client
+        self.message_id = header.messageID
+        self.sender = header.senderID
+        self.worker = worker
+        self.member = header.objekt or ""
+        self.operation = header.operation or ""
+        self.content_type = header.payloadContentType
+        self.frames = frames  # header, payload, raw; kept while it may have to be sent again
+        self.size = size
+        self.arrived = arrived
+        # of the state that it is in
+        self.deadline: float | None = None if wait is None else arrived + wait
+        self.waits_until = self.deadline  # of the invocation
+        self.execution_timeout = limits.execution_timeout
+        self.oneway = limits.oneway
+        self.state = State.QUEUED
+        self.started = 0.0
+
+    @property
+    def key(self) -> Key:
+        """The key of its table entry."""
+        return self.client, self.message_id
 
 
 class Ledger:
-    """The table of requests. One leaves it when it is answered and no lane runs it any more.
+    """The table of requests, which nobody else changes.
+
+    A request leaves it when it is answered and no lane runs it any more.
 
     Args:
         rig: Id of the rig: who answers.
+        effects: Where what is to be done is left.
 
     Attributes:
         requests: By number.
         unanswered: Those that still owe their client an answer, by client and message id.
         deadlines: Of those that have one.
         counts: How often what happened that isn't a plain answer.
-        effects: What the loop is to do, in order.
     """
 
-    def __init__(self, rig: str) -> None:
+    def __init__(self, rig: str, effects: Effects) -> None:
         self.rig = rig
         self.requests: dict[int, Request] = {}
         self.unanswered: dict[Key, Request] = {}
-        self.deadlines = Deadlines(self.requests)
+        self.deadlines: Deadlines[Request] = Deadlines(self.requests)
         self.counts: Counter[str] = Counter()
-        self.effects: list[Effect] = []
+        self.effects = effects
+
+    # -- where a request stands -----------------------------------------------------------
 
     def enter(self, request: Request) -> None:
         """Take a request up: it is owed an answer from now on."""
         self.requests[request.number] = self.unanswered[request.key] = request
+
+    def wait(self, request: Request) -> None:
+        """It waits for its lane, until its invocation times out."""
+        request.state = State.QUEUED
+        request.deadline = request.waits_until
+        self.deadlines.add(request)
+
+    def start(self, request: Request, now: float) -> None:
+        """It is dispatched: its execution's time runs."""
+        timeout = request.execution_timeout
+        request.state = State.DISPATCHED
+        request.started = now
+        request.deadline = None if timeout is None else now + timeout
+        self.deadlines.add(request)
+
+    def describe(self, request: Request) -> None:
+        """It is answered without its worker."""
+        request.state = State.DISPATCHED
+        request.deadline = None
+
+    def overrun(self, request: Request) -> None:
+        """It was answered with a timeout, and still runs."""
+        request.state = State.OVERRUN
+        request.deadline = None
+
+    def leave(self, number: int) -> Request:
+        """It holds no lane any more. Raises KeyError if there is no such request."""
+        return self.requests.pop(number)
 
     # -- the answer -----------------------------------------------------------------------
 
@@ -57,6 +174,11 @@ class Ledger:
             request.client, request.message_id, request.sender, self.rig, kind, payload
         )
         self.effects.append(ToClient(frames))
+
+    def time_out(self, request: Request, which: str) -> None:
+        """Answer that a deadline has passed: INVOCATION, so it never started, or EXECUTION."""
+        self.counts[_TIMEOUTS[which]] += 1
+        self.answer(request, TIMEOUT, msgspec.json.encode(which))
 
     def answer_unless_oneway(self, request: Request, kind: str, payload: bytes) -> None:
         """Answer in the rig's name if the client listens."""

@@ -3,7 +3,7 @@
 No processes, clock or threads: it takes what happened and `now` (seconds, monotonic) and leaves
 effects. The words are those of Erlang's supervisor: a permanent worker is always restarted, a
 transient one after an abnormal exit, a temporary one never; more restarts than its intensity
-allows, and it is given up.
+allows, and it is given up. Which states follow each other is the table of `states`.
 """
 
 from __future__ import annotations
@@ -11,8 +11,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from orchestrator.core.children import RUNNING, SERVING, UP, Exit, Life, Plan, Status
-from orchestrator.core.effects import AskToStop, Effect, Fact, Hold, Launch, Lost, Terminate
+from orchestrator.core.children import Child, ChildSpec, Exit
+from orchestrator.core.contracts import Holder
+from orchestrator.core.effects import Effects, Fact, Launch, Signal
+from orchestrator.core.states import NEXT, RUNNING, SERVING, UP, Goal, Happening, Status
 
 BACKOFF_FIRST = 0.1
 BACKOFF_MOST = 5.0
@@ -22,126 +24,133 @@ END_LADDER = (("term", 0.0), *STOP_LADDER[1:])
 """The same for one that can't be asked, since an operation doesn't end."""
 UNBUILT_GRACE = 2.0
 """Seconds for a worker that reported a failed build to exit by itself."""
+REASON_WITHIN = 0.25
+"""Seconds for the reason of a worker that can't be hosted to come through after its end."""
 
 
 class Supervision:
-    """Keeps the workers of a rig as their plans say.
+    """Keeps the workers of a rig as their specifications say.
 
     Args:
-        plans: The workers; `after` names others among them, without a cycle.
+        specs: The workers; `after` names others among them, without a cycle.
+        effects: Where what is to be done is left.
+        holder: Who holds the requests for them.
+
+    Attributes:
+        children: The workers, by name.
+        closing: Whether all is to end.
+        changes: Goes up with each change of a state.
     """
 
-    def __init__(self, plans: Sequence[Plan]) -> None:
-        self.lives = {plan.name: Life(plan) for plan in plans}
+    def __init__(self, specs: Sequence[ChildSpec], effects: Effects, holder: Holder) -> None:
+        self.children = {spec.name: Child(spec) for spec in specs}
         self.closing = False
+        self.changes = 0
+        self.effects = effects
+        self._holder = holder
         self._changed = False  # whether `_next` is out of date
         self._next: float | None = None
-        self.effects: list[Effect] = []
-
-    def take_effects(self) -> list[Effect]:
-        """The effects since the last call, in order."""
-        effects, self.effects = self.effects, []
-        return effects
 
     @property
     def next_deadline(self) -> float | None:
         """When `tick` is due; None while nothing has a deadline."""
         if self._changed:
-            deadlines = [each.deadline for each in self.lives.values() if each.deadline is not None]
-            self._next = min(deadlines, default=None)
+            deadlines = [each.deadline for each in self.children.values()]
+            self._next = min((each for each in deadlines if each is not None), default=None)
             self._changed = False
         return self._next
 
     @property
     def all_down(self) -> bool:
         """Whether no incarnation lives."""
-        return not any(life.status in UP for life in self.lives.values())
+        return not any(child.status in UP for child in self.children.values())
 
     # -- wishes ---------------------------------------------------------------------------
 
     def start(self, names: Iterable[str], now: float) -> None:
         """Have these workers run; those that do already are left alone."""
-        for name in names:
-            life = self.lives[name]
-            if self.closing:
-                return
-            life.wanted = True
-            if life.status in (Status.STOPPED, Status.FAILED, Status.BACKOFF):
-                life.history.clear()
-                self._await_turn(life, now)
-            elif life.status is Status.STOPPING:
-                life.stopping_hold = True
-                self.effects.append(Hold(name))
-            elif not life.stopping_hold:
-                life.asked_to_stop = False  # a stop that hasn't begun is taken back
+        if self.closing:
+            return
+        for child in map(self.children.__getitem__, names):
+            if Happening.START in NEXT[child.status]:
+                self._begin_anew(child, now)
+            elif child.status is Status.STOPPING:
+                self._replace(child)
+            elif child.goal is Goal.STOP:
+                child.goal = Goal.RUN  # a stop that hasn't begun is taken back
         self._advance(now)
 
     def stop(self, names: Iterable[str], now: float) -> None:
         """Have these workers stopped, each before those that it started after."""
-        for name in names:
-            life = self.lives[name]
-            life.wanted = False
-            life.stopping_hold = False
-            if life.status in (Status.WAITING, Status.BACKOFF):
-                self._become(life, Status.STOPPED, now)
-                self.effects.append(Lost(name, f"worker {name!r} is stopped", holds=False))
-            elif life.status in RUNNING:
-                life.asked_to_stop = True
+        for child in map(self.children.__getitem__, names):
+            child.goal = Goal.STOP
+            if Happening.STOP in NEXT[child.status]:
+                name = child.spec.name
+                self._move(child, Happening.STOP, now)
+                self._holder.lost(name, now, reason=f"worker {name!r} is stopped", holds=False)
         self._advance(now)
 
     def restart(self, names: Iterable[str], now: float) -> None:
         """Stop these workers and start them again; what waits for them is kept."""
-        for name in names:
-            life = self.lives[name]
-            if self.closing:
-                return
-            life.wanted = True
-            if life.status in RUNNING:
-                life.asked_to_stop = True
-                life.stopping_hold = True
-            elif life.status is Status.STOPPING:
-                life.stopping_hold = True
-                self.effects.append(Hold(name))
+        if self.closing:
+            return
+        for child in map(self.children.__getitem__, names):
+            if child.status in RUNNING:
+                child.goal = Goal.RESTART
+            elif child.status is Status.STOPPING:
+                self._replace(child)
+            elif child.status is Status.WAITING:
+                child.history.clear()
             else:
-                life.history.clear()
-                self._await_turn(life, now)
+                self._begin_anew(child, now)
         self._advance(now)
 
     def shut_down(self, now: float) -> None:
         """Stop everything, in reverse order of start."""
         self.closing = True
-        self.stop(list(self.lives), now)
+        self.stop(list(self.children), now)
 
     def kill(self, now: float) -> None:
         """Shut down without waiting for anybody."""
         self.shut_down(now)
-        for life in self.lives.values():
-            if life.status in UP:
-                life.ladder = []
-                life.asked_to_stop = False
-                self._become(life, Status.STOPPING, now)
-                self.effects.append(Terminate(life.plan.name, "kill"))
+        for child in self.children.values():
+            if child.late is not None:
+                self._ended(child, child.late, now)
+            elif child.status in UP:
+                child.ladder = []
+                if Happening.TOLD in NEXT[child.status]:
+                    self._move(child, Happening.TOLD, now)
+                self._due(child, None)
+                self.effects.append(Signal(child.spec.name, "kill"))
 
     # -- what happened --------------------------------------------------------------------
 
     def ready(self, name: str, incarnation: int, now: float) -> None:
         """An incarnation said that it is ready."""
-        life = self.lives[name]
-        if incarnation != life.incarnation or life.status is not Status.STARTING:
+        child = self._alive(name, incarnation)
+        if child is None or Happening.READY not in NEXT[child.status]:
             return
-        seconds = round(now - life.since, 3)
-        life.was_ready = True
-        life.reason = ""
-        self._become(life, Status.READY, now)
+        seconds = round(now - child.since, 3)
+        child.was_ready = True
+        child.reason = ""
+        self._move(child, Happening.READY, now)
         self._fact("info", "ready", name, seconds=seconds)
         self._advance(now)
 
     def unbuilt(
         self, name: str, incarnation: int, stage: str, exception: dict[str, Any], now: float
     ) -> None:
-        """An incarnation said that its driver couldn't be built; it exits by itself."""
-        life = self.lives[name]
-        if incarnation != life.incarnation or life.status not in UP:
+        """An incarnation said that its driver couldn't be built; it exits by itself.
+
+        Args:
+            name: The worker.
+            incarnation: The life that says so.
+            stage: `import`, `build` or `describe`.
+            exception: Type, message and traceback, as on the wire.
+            now: Monotonic seconds.
+        """
+        child = self.children.get(name)
+        if child is None or incarnation != child.incarnation or child.status not in UP:
             return
         what = {"import": "couldn't be imported", "build": "couldn't be built"}
         kind, message = exception.get("type", "Exception"), str(exception.get("message", ""))
@@ -149,37 +158,35 @@ class Supervision:
             text = message  # as a client would get what is no Exception, with the type before it
         else:
             text = f"{kind}: {message}"
-        life.unbuilt = f"its driver {what.get(stage, 'is unusable')}: {text}"
-        life.ladder = [("kill", 0.0)]
-        self._due(life, now + UNBUILT_GRACE)
+        child.unbuilt = f"its driver {what.get(stage, 'is unusable')}: {text}"
+        if child.late is not None:
+            self._ended(child, child.late, now)
+            return
+        child.ladder = [("kill", 0.0)]
+        self._due(child, now + UNBUILT_GRACE)
 
     def exited(self, name: str, incarnation: int, exit_: Exit, now: float) -> None:
         """An incarnation is over, and so is all that it ran."""
-        life = self.lives[name]
-        if incarnation != life.incarnation or life.status not in UP:
+        child = self._alive(name, incarnation)
+        if child is None:
             return
-        # Whose turn to stop hadn't come yet isn't wanted either: not a crash.
-        stopping = life.status is Status.STOPPING or life.asked_to_stop
-        life.asked_to_stop = False
-        life.ladder = []
-        if stopping:
-            self._ended_on_request(life, exit_, now)
-        elif (life.unbuilt or exit_.unusable) and not life.was_ready:
-            # A boot failure is not a crash: trying again would only repeat it.
-            self._give_up(life, life.unbuilt or exit_.text, now)
-        else:
-            self._crashed(life, exit_, now)
-        self._advance(now)
+        child.ladder = []
+        stops = child.is_to_stop or child.status is Status.STOPPING
+        if exit_.unusable and not child.unbuilt and not stops:
+            # Its reason has arrived in this machine, but perhaps not yet in this process.
+            child.late = exit_
+            self._due(child, now + REASON_WITHIN)
+            return
+        self._ended(child, exit_, now)
 
     def unlaunched(self, name: str, incarnation: int, reason: str, now: float) -> None:
         """An incarnation couldn't even be started."""
-        life = self.lives[name]
-        if incarnation != life.incarnation or life.status not in UP:
+        child = self._alive(name, incarnation)
+        if child is None:
             return
-        life.asked_to_stop = False
-        life.ladder = []
-        self._fact("error", reason, name, place=life.plan.place)
-        self._give_up(life, reason, now)
+        child.ladder = []
+        self._fact("error", reason, name, place=child.spec.place)
+        self._give_up(child, reason, now)
         self._advance(now)
 
     def overran(
@@ -194,152 +201,188 @@ class Supervision:
             now: Monotonic seconds.
             stalls: Whether other operations have to wait for its end.
         """
-        life = self.lives[name]
-        if incarnation != life.incarnation or life.status not in SERVING or life.overrun:
+        child = self._alive(name, incarnation)
+        if child is None or child.status not in SERVING or child.overrun:
             return
         reason = f"{member} overran its execution timeout"
-        if stalls and life.status is Status.READY:
-            self._become(life, Status.STALLED, now)
-            life.reason = f"{reason} and still runs"
-        if life.plan.restart_on_overrun and not life.asked_to_stop:
-            life.overrun = reason
-            life.ladder = list(END_LADDER)
+        if stalls and Happening.OVERRUN in NEXT[child.status]:
+            self._move(child, Happening.OVERRUN, now)
+            child.reason = f"{reason} and still runs"
+        if child.spec.restart_on_overrun and not child.is_to_stop:
+            child.overrun = reason
+            child.ladder = list(END_LADDER)
             self._fact("warning", f"{reason}: it is ended, to be restarted", name)
-            self._climb(life, now)
+            self._climb(child, now)
 
     def recovered(self, name: str, incarnation: int, now: float) -> None:
         """The operation that kept others waiting has ended after all."""
-        life = self.lives[name]
-        if incarnation == life.incarnation and life.status is Status.STALLED and not life.overrun:
-            life.reason = ""
-            self._become(life, Status.READY, now)
-            self._fact("info", "takes operations again", name)
+        child = self._alive(name, incarnation)
+        if child is None or Happening.RECOVERY not in NEXT[child.status] or child.overrun:
+            return
+        child.reason = ""
+        self._move(child, Happening.RECOVERY, now)
+        self._fact("info", "takes operations again", name)
 
     def tick(self, now: float) -> None:
         """Do what is due."""
-        for life in self.lives.values():
-            if life.deadline is None or life.deadline > now:
+        for child in self.children.values():
+            if child.deadline is None or child.deadline > now:
                 continue
-            if life.status is Status.BACKOFF:
-                self._await_turn(life, now)
-            elif life.ladder:
-                self._step(life, now)
+            if child.late is not None:
+                self._ended(child, child.late, now)
+            elif child.status is Status.BACKOFF:
+                self._await_turn(child, Happening.DELAY, now)
+            elif child.ladder:
+                signal = _SIGNALS[child.ladder[0][0]]
+                self._fact("warning", f"doesn't stop, sent {signal}", child.spec.name)
+                self._climb(child, now)
             else:
-                self._due(life, None)
+                self._due(child, None)
         self._advance(now)
 
     # -- how --------------------------------------------------------------------------------
 
+    def _alive(self, name: str, incarnation: int) -> Child | None:
+        """The worker, if this incarnation of it lives."""
+        child = self.children.get(name)
+        if child is None or incarnation != child.incarnation:
+            return None
+        return child if child.status in UP and child.late is None else None
+
     def _advance(self, now: float) -> None:
-        for life in self.lives.values():
-            if life.status is Status.WAITING and self._may_start(life):
-                self._launch(life, now)
-            elif life.asked_to_stop and self._may_stop(life):
-                self._begin_stop(life, now)
+        """Start and tell to stop those whose turn has come."""
+        for child in self.children.values():
+            if child.status is Status.WAITING and self._may_start(child):
+                self._launch(child, now)
+            elif child.is_to_stop and self._may_stop(child):
+                self._begin_stop(child, now)
 
-    def _may_start(self, life: Life) -> bool:
-        return all(self.lives[name].settled for name in life.plan.after)
+    def _may_start(self, child: Child) -> bool:
+        return all(self.children[name].settled for name in child.spec.after)
 
-    def _may_stop(self, life: Life) -> bool:
+    def _may_stop(self, child: Child) -> bool:
         """Whether no worker that started after this one, and is to stop too, still lives."""
         return not any(
-            life.plan.name in other.plan.after
-            and (other.asked_to_stop or other.status is Status.STOPPING)
-            for other in self.lives.values()
+            child.spec.name in other.spec.after
+            and (other.is_to_stop or other.status is Status.STOPPING)
+            for other in self.children.values()
         )
 
-    def _await_turn(self, life: Life, now: float) -> None:
-        self._become(life, Status.WAITING, now)
-        self.effects.append(Hold(life.plan.name))
+    def _begin_anew(self, child: Child, now: float) -> None:
+        child.goal = Goal.RUN
+        child.history.clear()
+        self._await_turn(child, Happening.START, now)
 
-    def _launch(self, life: Life, now: float) -> None:
-        life.incarnation += 1
-        life.unbuilt = life.overrun = ""
-        life.launched = now
-        self._become(life, Status.STARTING, now)
-        self.effects.append(Launch(life.plan.name, life.incarnation))
+    def _replace(self, child: Child) -> None:
+        """Have another incarnation follow the one that is stopping."""
+        child.goal = Goal.RESTART
+        self._holder.hold(child.spec.name)
 
-    def _begin_stop(self, life: Life, now: float) -> None:
-        life.asked_to_stop = False
-        self._become(life, Status.STOPPING, now)
-        life.ladder = list(STOP_LADDER)
-        self._due(life, now + life.ladder[0][1])
-        self.effects.append(AskToStop(life.plan.name, life.stopping_hold))
+    def _await_turn(self, child: Child, why: Happening, now: float) -> None:
+        self._move(child, why, now)
+        self._holder.hold(child.spec.name)
 
-    def _step(self, life: Life, now: float) -> None:
-        self._fact("warning", f"doesn't stop, sent {_SIGNALS[life.ladder[0][0]]}", life.plan.name)
-        self._climb(life, now)
+    def _launch(self, child: Child, now: float) -> None:
+        child.incarnation += 1
+        child.unbuilt = child.overrun = ""
+        child.launched = now
+        self._move(child, Happening.TURN, now)
+        self.effects.append(Launch(child.spec.name, child.incarnation))
 
-    def _climb(self, life: Life, now: float) -> None:
-        how, _ = life.ladder.pop(0)
-        self._due(life, now + life.ladder[0][1] if life.ladder else None)
-        self.effects.append(Terminate(life.plan.name, how))
-
-    def untold(self, name: str, now: float) -> None:
-        """A worker that should stop couldn't be told over its link: signal it now."""
-        life = self.lives[name]
-        if life.status is Status.STOPPING and len(life.ladder) == len(STOP_LADDER):
-            self._climb(life, now)
-
-    def _ended_on_request(self, life: Life, exit_: Exit, now: float) -> None:
-        name = life.plan.name
-        again = life.wanted and not self.closing
-        self.effects.append(Lost(name, f"worker {name!r} was stopped ({exit_.text})", again))
-        self._fact("info", "stopped", name, exit=exit_.text)
-        life.stopping_hold = False
-        life.reason = ""
-        if again:
-            life.restarts += 1
-            self._await_turn(life, now)
+    def _begin_stop(self, child: Child, now: float) -> None:
+        if child.late is not None:
+            self._ended(child, child.late, now)
+            return
+        name = child.spec.name
+        self._move(child, Happening.TOLD, now)
+        child.ladder = list(STOP_LADDER)
+        hold, reason = child.goal is Goal.RESTART, f"worker {name!r} is stopping"
+        if self._holder.ask_to_stop(name, now, hold=hold, reason=reason):
+            self._due(child, now + child.ladder[0][1])
         else:
-            self._become(life, Status.STOPPED, now)
+            self._climb(child, now)  # it can't be told over its link: signalled at once
 
-    def _crashed(self, life: Life, exit_: Exit, now: float) -> None:
-        name, plan = life.plan.name, life.plan
-        reason = life.overrun or life.unbuilt or exit_.text
-        life.reason = reason
-        normal = exit_.normal and not life.unbuilt
-        if not life.overrun and (
-            plan.restart == "temporary" or (plan.restart == "transient" and normal)
+    def _climb(self, child: Child, now: float) -> None:
+        how, _ = child.ladder.pop(0)
+        self._due(child, now + child.ladder[0][1] if child.ladder else None)
+        self.effects.append(Signal(child.spec.name, how))
+
+    def _ended(self, child: Child, exit_: Exit, now: float) -> None:
+        child.late = None
+        # Whose turn to stop hadn't come yet isn't wanted either: not a crash.
+        if child.is_to_stop or child.status is Status.STOPPING:
+            self._ended_on_request(child, exit_, now)
+        elif (child.unbuilt or exit_.unusable) and not child.was_ready:
+            # A boot failure is not a crash: trying again would only repeat it.
+            self._give_up(child, child.unbuilt or exit_.text, now)
+        else:
+            self._crashed(child, exit_, now)
+        self._advance(now)
+
+    def _ended_on_request(self, child: Child, exit_: Exit, now: float) -> None:
+        name = child.spec.name
+        again = child.goal is Goal.RESTART and not self.closing
+        reason = f"worker {name!r} was stopped ({exit_.text})"
+        self._holder.lost(name, now, reason=reason, holds=again)
+        self._fact("info", "stopped", name, exit=exit_.text)
+        child.reason = ""
+        if again:
+            child.goal = Goal.RUN
+            child.restarts += 1
+            self._await_turn(child, Happening.REPLACED, now)
+        else:
+            child.goal = Goal.STOP
+            self._move(child, Happening.ENDED, now)
+
+    def _crashed(self, child: Child, exit_: Exit, now: float) -> None:
+        name, spec = child.spec.name, child.spec
+        reason = child.overrun or child.unbuilt or exit_.text
+        child.reason = reason
+        normal = exit_.normal and not child.unbuilt
+        if not child.overrun and (
+            spec.restart == "temporary" or (spec.restart == "transient" and normal)
         ):
             if normal:
-                self._fact("info", f"ended ({reason}), not restarted: {plan.restart}", name)
-                life.wanted = False
-                self._become(life, Status.STOPPED, now)
-                self.effects.append(Lost(name, f"worker {name!r} ended ({reason})", False))
+                self._fact("info", f"ended ({reason}), not restarted: {spec.restart}", name)
+                child.goal = Goal.STOP
+                self._move(child, Happening.DONE, now)
+                told = f"worker {name!r} ended ({reason})"
+                self._holder.lost(name, now, reason=told, holds=False)
             else:
-                self._give_up(life, f"{reason}; not restarted: {plan.restart}", now)
+                self._give_up(child, f"{reason}; not restarted: {spec.restart}", now)
             return
-        while life.history and life.history[0] <= now - plan.period:
-            life.history.popleft()
-        if len(life.history) >= plan.intensity:
-            count = f"{plan.intensity} restart{'s'[: plan.intensity != 1]}"
-            self._give_up(life, f"{reason}; given up after {count} in {plan.period:g} s", now)
+        while child.history and child.history[0] <= now - spec.period:
+            child.history.popleft()
+        if len(child.history) >= spec.intensity:
+            count = f"{spec.intensity} restart{'s'[: spec.intensity != 1]}"
+            self._give_up(child, f"{reason}; given up after {count} in {spec.period:g} s", now)
             return
-        life.history.append(now)
-        life.restarts += 1
-        doublings = min(len(life.history) - 1, 16)  # a float has no room for thousands
+        child.history.append(now)
+        child.restarts += 1
+        doublings = min(len(child.history) - 1, 16)  # a float has no room for thousands
         delay = min(BACKOFF_FIRST * 2**doublings, BACKOFF_MOST)
         self._fact("error", f"{reason}; restart in {delay:g} s", name)
-        self._become(life, Status.BACKOFF, now)
-        self._due(life, now + delay)
-        self.effects.append(Lost(name, f"worker {name!r} died ({reason})", True))
+        self._move(child, Happening.CRASH, now)
+        self._due(child, now + delay)
+        self._holder.lost(name, now, reason=f"worker {name!r} died ({reason})", holds=True)
 
-    def _give_up(self, life: Life, reason: str, now: float) -> None:
-        name = life.plan.name
-        life.reason = reason
-        life.wanted = False
-        self._become(life, Status.FAILED, now)
-        self._fact("error", f"failed: {reason}", name, place=life.plan.place)
-        self.effects.append(Lost(name, f"worker {name!r} is FAILED: {reason}", False))
+    def _give_up(self, child: Child, reason: str, now: float) -> None:
+        name = child.spec.name
+        child.reason = reason
+        child.goal = Goal.STOP
+        self._move(child, Happening.GIVEN_UP, now)
+        self._fact("error", f"failed: {reason}", name, place=child.spec.place)
+        told = f"worker {name!r} is FAILED: {reason}"
+        self._holder.lost(name, now, reason=told, holds=False)
 
-    def _become(self, life: Life, status: Status, now: float) -> None:
-        life.status = status
-        life.since = now
-        self._due(life, None)
+    def _move(self, child: Child, happening: Happening, now: float) -> None:
+        child.status = NEXT[child.status][happening]
+        child.since = now
+        self.changes += 1
+        self._due(child, None)
 
-    def _due(self, life: Life, deadline: float | None) -> None:
-        life.deadline = deadline
+    def _due(self, child: Child, deadline: float | None) -> None:
+        child.deadline = deadline
         self._changed = True
 
     def _fact(self, level: str, text: str, worker: str, **fields: Any) -> None:

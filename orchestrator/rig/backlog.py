@@ -14,7 +14,7 @@ RETRY = 0.005
 """Seconds between attempts; a ROUTER can't be polled for one peer's room."""
 
 
-class OutboxCaps(msgspec.Struct, frozen=True):
+class BacklogCaps(msgspec.Struct, frozen=True):
     """How far a client may lag behind.
 
     Attributes:
@@ -28,7 +28,7 @@ class OutboxCaps(msgspec.Struct, frozen=True):
     patience: float = 60.0
 
 
-class _Backlog:
+class _Queue:
     __slots__ = ("frames", "since", "size")
 
     def __init__(self, now: float) -> None:
@@ -37,7 +37,7 @@ class _Backlog:
         self.since = now
 
 
-class Outbox:
+class Backlog:
     """Sends answers, and keeps those for which a client has no room yet.
 
     Args:
@@ -45,10 +45,10 @@ class Outbox:
         caps: The limits of one client.
     """
 
-    def __init__(self, socket: zmq.Socket[Any], caps: OutboxCaps | None = None) -> None:
+    def __init__(self, socket: zmq.Socket[Any], caps: BacklogCaps | None = None) -> None:
         self._socket = socket
-        self._caps = caps or OutboxCaps()
-        self._backlogs: dict[bytes, _Backlog] = {}
+        self._caps = caps or BacklogCaps()
+        self._backlogs: dict[bytes, _Queue] = {}
         self.dropped = 0
 
     def __len__(self) -> int:
@@ -89,7 +89,7 @@ class Outbox:
                 lost.append(client)
         return lost
 
-    def _flush(self, backlog: _Backlog, now: float) -> bool:
+    def _flush(self, backlog: _Queue, now: float) -> bool:
         """Whether something is left."""
         while backlog.frames:
             try:
@@ -106,7 +106,7 @@ class Outbox:
         return False
 
     def _keep(self, frames: list[Any], now: float) -> None:
-        backlog = self._backlogs.setdefault(frames[0], _Backlog(now))
+        backlog = self._backlogs.setdefault(frames[0], _Queue(now))
         size = sum(map(len, frames))
         if len(backlog.frames) >= self._caps.messages or backlog.size + size > self._caps.size:
             # The client asks later which of its requests are still held, and learns of the loss.

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 import psutil
 
+from orchestrator.core.orders import Verb
 from workers.driver.markers import action
 
 ANSWER_WITHIN = 10.0
@@ -32,7 +33,7 @@ class Supervised(msgspec.Struct, frozen=True):
 
     ask: Callable[[Callable[[], Any]], Future[Any]]
     snapshot: Callable[[], dict[str, Any]]
-    order: Callable[[str, list[str]], Future[dict[str, str]]]
+    order: Callable[[Verb, list[str]], Future[dict[str, str]]]
     shut_down: Callable[[], None]
     set_level: Callable[[str, str], None]
 
@@ -93,7 +94,7 @@ class RigControl:
     def _ask(self, question: Callable[[], Any]) -> Any:
         return self._supervised.ask(question).result(ANSWER_WITHIN)
 
-    def _order(self, verb: str, names: list[str]) -> dict[str, str]:
+    def _order(self, verb: Verb, names: list[str]) -> dict[str, str]:
         if isinstance(names, str):
             names = [names]
         done: Future[dict[str, str]] = self._ask(lambda: self._supervised.order(verb, names))

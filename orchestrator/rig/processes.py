@@ -37,6 +37,7 @@ PRELOAD = (
     "workers.process.child",
     "workers.serving.server",
     "workers.output.records",
+    "orch",
     "numpy",
 )
 """Modules that the fork server imports once for all workers."""
@@ -267,6 +268,7 @@ class Processes:
     Attributes:
         handles: The incarnation and handle of each worker that lives.
         changes: Goes up whenever `handles` changes.
+        silent_ends: Whether some worker may have ended without its sentinel being readable.
     """
 
     def __init__(self, context: zmq.Context[Any], logs: LogCollector, guardian: Guardian) -> None:
@@ -278,6 +280,7 @@ class Processes:
         self._multiprocess: Any = multiprocess.get_context("forkserver" if self._forks else "spawn")
         self.handles: dict[str, tuple[int, Handle]] = {}
         self.changes = 0
+        self.silent_ends = False
 
     def warm_up(self) -> None:
         """Start the fork server, so that it imports while the rig is being set up."""
@@ -362,6 +365,7 @@ class Processes:
     def reap(self) -> list[tuple[str, int, Exit]]:
         """The incarnations that have ended since the last call: worker, number, how."""
         over = []
+        self.silent_ends = False
         for worker, (incarnation, handle) in list(self.handles.items()):
             exit_ = handle.ended()
             if exit_ is None:
@@ -379,7 +383,10 @@ class Processes:
     def signal(self, worker: str, how: str) -> None:
         """As `Handle.signal`, for a worker that lives."""
         if worker in self.handles:
-            self.handles[worker][1].signal(how)
+            handle = self.handles[worker][1]
+            handle.signal(how)
+            # A thread that is left behind runs on: no sentinel tells that it is given up.
+            self.silent_ends |= handle.pid == os.getpid()
 
     def unblock(self, worker: str) -> None:
         """A worker takes too long: see that it doesn't wait for somebody to read its output."""

@@ -13,26 +13,25 @@ from typing import Any
 import zmq
 
 from transports.endpoints import (
+    BACKLOG,
     Endpoint,
     hololinked_endpoint,
     is_ipc_listener_alive,
     parse_endpoint,
 )
 from transports.errors import AddressError
-from transports.headers import ZMQ_TRANSPORTS
+from transports.headers import EVENT_PUBLISHER, ZMQ_TRANSPORTS
+from transports.link import PRESENCE
 
-BACKLOG = 1024
 ANSWER_QUEUE = 200
 """Answers that ZeroMQ keeps for a slow client before the outbox does."""
 EVENT_QUEUE = 1000
 """Messages that a slow subscriber may lag behind before it misses some."""
-PRESENCE = b"?"
-"""A topic that nothing is published under."""
 LINGER = 200
 """Milliseconds for last answers to leave when a socket is closed."""
 
 
-class Ports:
+class Sockets:
     """The four sockets of a rig, bound.
 
     Attributes:
@@ -120,7 +119,7 @@ class Ports:
             )
         elif item == "hololinked":
             request = hololinked_endpoint(self.rig).address
-            event = hololinked_endpoint(f"{self.rig}/event-publisher").address
+            event = hololinked_endpoint(f"{self.rig}/{EVENT_PUBLISHER}").address
             Endpoint(ZMQ_TRANSPORTS.IPC, request).path.parent.mkdir(
                 mode=0o700, parents=True, exist_ok=True
             )

@@ -7,18 +7,16 @@ import time
 from typing import Any
 
 from orchestrator.config.loader import RigConfig
-from orchestrator.core.broker import Broker
-from orchestrator.core.supervision import Supervision
+from orchestrator.core.rig import Rig
 from orchestrator.rig.processes import Processes
-from orchestrator.rig.sockets import Ports
+from orchestrator.rig.sockets import Sockets
 
 
 def snapshot(
     config: RigConfig,
     started: float,
-    ports: Ports,
-    broker: Broker,
-    supervision: Supervision,
+    sockets: Sockets,
+    rig: Rig,
     processes: Processes,
 ) -> dict[str, Any]:
     """What is known of a rig and its workers without asking the system.
@@ -26,9 +24,8 @@ def snapshot(
     Args:
         config: The rig's config.
         started: When it was started, in seconds since the epoch.
-        ports: Its addresses.
-        broker: What waits and runs.
-        supervision: The workers' states.
+        sockets: Its addresses.
+        rig: What waits and runs, and the workers' states.
         processes: The workers' processes.
 
     Returns:
@@ -37,21 +34,21 @@ def snapshot(
     """
     now = time.monotonic()
     workers = []
-    for name, life in supervision.lives.items():
+    for name, child in rig.children.items():
         handle = processes.handles.get(name)
         inproc = config.workers[name].transport == "inproc"
         workers.append(
             {
                 "name": name,
-                "state": str(life.status),
+                "state": str(child.status),
                 "pid": handle[1].pid if handle else None,
                 "own": handle is not None and not inproc,
-                "incarnation": life.incarnation,
-                "restarts": life.restarts,
-                "queue": broker.queued(name),
-                "in_flight": len(broker.running(name)),
-                "uptime": round(now - life.launched, 3) if handle else None,
-                "reason": life.reason or None,
+                "incarnation": child.incarnation,
+                "restarts": child.restarts,
+                "queue": rig.broker.queued(name),
+                "in_flight": len(rig.broker.running(name)),
+                "uptime": round(now - child.launched, 3) if handle else None,
+                "reason": child.reason or None,
                 "driver": config.workers[name].driver,
             }
         )
@@ -60,8 +57,8 @@ def snapshot(
         "pid": os.getpid(),
         "config": str(config.file),
         "started": started,
-        "addresses": ports.addresses,
-        "events": ports.event_addresses,
-        "counts": dict(broker.counts),
+        "addresses": sockets.addresses,
+        "events": sockets.event_addresses,
+        "counts": dict(rig.broker.counts),
         "workers": workers,
     }

@@ -6,33 +6,36 @@ import os
 import secrets
 import signal
 import time
-from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any
 
 import zmq
 
-from orchestrator import __version__
 from orchestrator.config.loader import RigConfig, WorkerConfig
 from orchestrator.core.admission import Caps, unknown_worker
-from orchestrator.core.broker import Broker
-from orchestrator.core.children import SERVING, Plan, Status
-from orchestrator.core.effects import Describe
-from orchestrator.core.supervision import Supervision
-from orchestrator.logs.collect.handle import LogCollector
+from orchestrator.core.children import ChildSpec
+from orchestrator.core.effects import Describe, OrderDone, RigUp
+from orchestrator.core.orders import Verb
+from orchestrator.core.rig import Rig
+from orchestrator.logs.collect.handle import STUCK, LogCollector
+from orchestrator.rig.backlog import Backlog
+from orchestrator.rig.event_relay import EventRelay
 from orchestrator.rig.loop import Loop
+from orchestrator.rig.mailbox import Mailbox
 from orchestrator.rig.manager import RigControl, Supervised
+from orchestrator.rig.performer import Performer
 from orchestrator.rig.processes import Guardian, Processes
-from orchestrator.rig.sockets import Ports
+from orchestrator.rig.sockets import Sockets
 from orchestrator.rig.status import snapshot
-from orchestrator.runtime.folder import RigFolder, RigState, state_dir
+from orchestrator.runtime.folder import RigFolder, RigState, logs_folder
+from orchestrator.version import version
 from transports.endpoints import parse_endpoint
 from transports.errors import SerializationError
 from transports.exceptions import exception_payload
 from transports.headers import ERROR, EVENTS_PER_LIFE, REPLY, Limits
 from transports.serializers import decode, encode
 from workers.driver.thing_description import thing_description
-from workers.output import records
+from workers.output import levels, records
 from workers.output.streams import install_thread_output
 from workers.spec import WorkerSpec
 
@@ -42,7 +45,6 @@ ONE_SIGNAL = 0.3
 """Seconds within which a signal counts once: terminals and wrappers may both deliver it."""
 REVIVE_AFTER = 5.0
 """Seconds until a log collector that couldn't be restarted is tried again."""
-SETTLED = SERVING | {Status.FAILED, Status.STOPPED}
 
 
 class Supervisor:
@@ -59,7 +61,7 @@ class Supervisor:
         self._started = time.time()
         self._guardian = Guardian()
         self._logs = LogCollector.start(
-            state_dir() / config.rig / "logs",
+            logs_folder(config.rig),
             rig=config.rig,
             level=config.logs.level,
             keep=config.logs.keep,
@@ -70,26 +72,39 @@ class Supervisor:
             self._logs.records, worker=config.rig, incarnation=0, level=config.logs.level
         )
         self._context: zmq.Context[Any] = zmq.Context()
-        self._ports = Ports(self._context, config.rig)
+        self._sockets = Sockets(self._context, config.rig)
         self._processes = Processes(self._context, self._logs, self._guardian)
-        self._broker = Broker(config.rig, Caps())
-        self._broker.traces = config.logs.level == "debug"
-        self._supervision = Supervision([_plan(each) for each in config.workers.values()])
-        self._loop = Loop(
-            ports=self._ports,
-            broker=self._broker,
-            supervision=self._supervision,
-            processes=self._processes,
-            launch=self._launch,
-            describe=self._describe,
-            record=self._record,
-            after_turn=self._after_turn,
+        workers = config.workers.values()
+        self._rig = Rig(
+            config.rig,
+            [_spec_of(each) for each in workers],
+            limits={w.name: Limits(w.invocation_timeout, w.execution_timeout) for w in workers},
+            timeouts={w.name: dict(w.timeouts) for w in workers},
+            caps=Caps(),
+            unblock_again=2 * STUCK,
         )
-        self._orders: list[tuple[Callable[[], bool], list[str], Future[dict[str, str]]]] = []
+        self._rig.broker.traces = config.logs.level == "debug"
+        self._mailbox = Mailbox()
+        backlog = Backlog(self._sockets.front)
+        self._loop = Loop(
+            rig=self._rig,
+            sockets=self._sockets,
+            processes=self._processes,
+            mailbox=self._mailbox,
+            backlog=backlog,
+            relay=EventRelay(self._sockets, self.record),
+            perform=Performer(self._rig, self._sockets, backlog, self._processes, self).perform,
+            record=self.record,
+        )
+        self._orders: dict[int, Future[dict[str, str]]] = {}
         self._levels: dict[str, str] = {}
-        self._announced = False
         self._status = 0
         self._stopping_since = 0.0
+
+    @property
+    def logs(self) -> LogCollector:
+        """The collection of this rig's logs."""
+        return self._logs
 
     # -- life -----------------------------------------------------------------------------
 
@@ -105,16 +120,16 @@ class Supervisor:
         """
         try:
             self._processes.warm_up()
-            self._ports.bind(self._config.listen, self._folder.sockets, Caps().message)
+            self._sockets.bind(self._config.listen, self._folder.sockets, Caps().message)
             self._folder.write_state(
                 RigState(
                     rig=self._config.rig,
                     pid=os.getpid(),
                     config=str(self._config.file),
                     started=self._started,
-                    version=__version__,
-                    addresses=self._ports.addresses,
-                    events=self._ports.event_addresses,
+                    version=version(),
+                    addresses=self._sockets.addresses,
+                    events=self._sockets.event_addresses,
                 )
             )
             self._serve()
@@ -124,19 +139,16 @@ class Supervisor:
 
     def _serve(self) -> None:
         rig = self._config.rig
-        self._record("info", f"rig {rig} starts", {"config": str(self._config.file)})
-        for address in self._ports.addresses:
+        self.record("info", f"rig {rig} starts", {"config": str(self._config.file)})
+        for address in self._sockets.addresses:
             if not parse_endpoint(address).is_local:
                 text = f"{address} can be reached from the network, without authentication"
-                self._record("warning", text, {})
-        for worker in self._config.workers.values():
-            limits = Limits(worker.invocation_timeout, worker.execution_timeout)
-            self._broker.add_worker(worker.name, limits, dict(worker.timeouts))
+                self.record("warning", text, {})
         orders = dict.fromkeys(("start", "stop", "restart"), ORDER_TIMEOUT)
-        self._broker.add_worker(rig, Limits(5.0, 10.0), dict(orders))
+        self._rig.broker.add_worker(rig, Limits(5.0, 10.0), dict(orders))
         control = RigControl(
             Supervised(
-                ask=self._loop.ask,
+                ask=self._mailbox.ask,
                 snapshot=self._snapshot,
                 order=self._order,
                 shut_down=self._shut_down,
@@ -145,42 +157,38 @@ class Supervisor:
         )
         restore_output = install_thread_output()
         token = secrets.token_hex(16)
-        self._broker.expect(rig, 1, token)
+        self._rig.expect(rig, 1, token)
         thread = self._processes.host(self._spec_of_rig(token), control)
         self._loop.watch(self._logs.sentinel, self._revive_logs)
-        self._supervision.start(self._config.start_order, time.monotonic())
+        self._rig.order("start", self._config.start_order, time.monotonic())
         try:
-            with self._loop.signals(self._on_signal):
-                self._loop.run(self._is_over)
+            with self._mailbox.signals(self._on_signal):
+                self._loop.run(lambda: self._rig.is_over)
         finally:
             self._end_control(thread)
             restore_output()
 
-    def _is_over(self) -> bool:
-        return self._supervision.closing and self._supervision.all_down
-
     def _end_control(self, thread: Any) -> None:
         """Answer whoever still waits, and end the rig's own worker."""
         now = time.monotonic()
-        self._settle_orders()
-        rig = self._config.rig
-        self._broker.ask_to_stop(rig, now, hold=False, reason=f"rig {rig!r} is stopping")
+        rig, broker = self._config.rig, self._rig.broker
+        broker.ask_to_stop(rig, now, hold=False, reason=f"rig {rig!r} is stopping")
         self._loop.watch(thread.sentinel, lambda: None)
         self._loop.run(lambda: not thread.is_alive(), deadline=now + 2.0)
         self._loop.unwatch(thread.sentinel)
         thread.join(0)
-        self._broker.lost(rig, time.monotonic(), reason=f"rig {rig!r} is down", holds=False)
+        broker.lost(rig, time.monotonic(), reason=f"rig {rig!r} is down", holds=False)
         self._loop.flush(1.0)
 
     def _close(self) -> None:
         self._processes.kill_all()  # none lives but after an error of our own
-        self._record("info", f"rig {self._config.rig} is down", {})
-        self._loop.close()
+        self.record("info", f"rig {self._config.rig} is down", {})
+        self._mailbox.close()
         records.reset()
         self._logs.close(3.0)
         self._guardian.close(5.0)
         # Last: a client that is disconnected drops the answers that it hasn't read yet.
-        self._ports.close()
+        self._sockets.close()
         self._folder.release()
 
     def _on_signal(self, number: int) -> None:
@@ -188,18 +196,16 @@ class Supervisor:
         if self._stopping_since and now - self._stopping_since < ONE_SIGNAL:
             return
         if self._stopping_since:
-            self._record("warning", f"{name} again: killing all workers", {})
+            self.record("warning", f"{name} again: killing all workers", {})
             self._status = 128 + number
-            self._supervision.kill(now)
+            self._rig.kill(now)
         else:
             self._stopping_since = now
-            self._record("info", f"{name}: stopping", {})
+            self.record("info", f"{name}: stopping", {})
             self._shut_down()
 
     def _shut_down(self) -> None:
-        for name in self._config.workers:
-            self._broker.refuse(name, f"rig {self._config.rig!r} is stopping")
-        self._supervision.shut_down(time.monotonic())
+        self._rig.shut_down(time.monotonic())
 
     def _revive_logs(self) -> None:
         self._loop.unwatch(self._logs.sentinel)
@@ -211,17 +217,67 @@ class Supervisor:
             return
         self._loop.watch(self._logs.sentinel, self._revive_logs)
 
-    # -- workers --------------------------------------------------------------------------
+    # -- what the core leaves to be done ---------------------------------------------------
 
-    def _launch(self, name: str, incarnation: int) -> None:
-        config = self._config.workers[name]
+    def launch(self, worker: str, incarnation: int) -> None:
+        """Start an incarnation of a worker.
+
+        Raises:
+            OSError: Its interpreter or folder isn't there, or the system is out of something.
+        """
+        config = self._config.workers[worker]
         token = secrets.token_hex(16)
-        self._broker.expect(name, incarnation, token)
+        self._rig.expect(worker, incarnation, token)
         self._processes.launch(config, self._spec(config, incarnation, token))
+
+    def describe(self, request: Describe) -> tuple[str, bytes]:
+        """Message type and payload of the answer to a request for a Thing Description."""
+        try:
+            asked = decode(bytes(request.payload), request.content_type) or {}
+            if not isinstance(asked, dict):
+                raise TypeError("get_thing_description takes keyword arguments")
+            described = thing_description(
+                self._rig.broker.peers[request.worker].description or {},
+                rig=self._config.rig,
+                worker=request.worker,
+                protocol=asked.get("protocol"),
+                request_addresses=self._sockets.addresses,
+                event_addresses=self._sockets.event_addresses,
+                skip_names=asked.get("skip_names") or (),
+            )
+        except (SerializationError, TypeError, ValueError) as error:
+            return ERROR, exception_payload(error)
+        return REPLY, bytes(encode(described))
+
+    def order_done(self, done: OrderDone) -> None:
+        """Tell whoever waits for an order; nobody does for the first start."""
+        if (future := self._orders.pop(done.number, None)) is not None:
+            future.set_result(done.states)
+
+    def rig_up(self, up: RigUp) -> None:
+        """Announce the rig."""
+        text = f"rig {self._config.rig} is up: {up.ready} of {up.total} workers ready"
+        fields: dict[str, Any] = {
+            "seconds": round(time.time() - self._started, 3),
+            "address": self._sockets.addresses[0],
+        }
+        if up.failed:
+            fields["failed"] = ", ".join(up.failed)
+        self.record("warning" if up.failed else "info", text, fields)
+
+    def record(self, level: str, text: str, fields: dict[str, Any]) -> None:
+        """Write a record about the rig, or about the worker that the fields name."""
+        rest = dict(fields)
+        worker = rest.pop("worker", self._config.rig)
+        if (child := self._rig.children.get(worker)) is not None:
+            rest.setdefault("incarnation", child.incarnation)
+        records.write_about(worker, level, text, rest)
+
+    # -- workers --------------------------------------------------------------------------
 
     def _spec(self, config: WorkerConfig, incarnation: int, token: str) -> WorkerSpec:
         inproc = config.transport == "inproc"
-        ports = self._ports
+        sockets = self._sockets
         return WorkerSpec(
             rig=self._config.rig,
             worker=config.name,
@@ -232,8 +288,8 @@ class Supervisor:
             concurrent=list(config.concurrent),
             timeouts=[name for name in config.timeouts if f"timeouts.{name}" in config.places],
             stop_with=config.stop_with,
-            link=ports.inproc_link if inproc else ports.link,
-            events=ports.inproc_events if inproc else ports.events,
+            link=sockets.inproc_link if inproc else sockets.link,
+            events=sockets.inproc_events if inproc else sockets.events,
             token=token,
             folder=str(self._config.folder),
             cwd=str(config.cwd),
@@ -242,8 +298,8 @@ class Supervisor:
             supervisor_pid=os.getpid(),
             event_base=(incarnation - 1) * EVENTS_PER_LIFE,
             place=str(config.place),
-            event_addresses=list(ports.event_addresses),
-            request_addresses=list(ports.addresses),
+            event_addresses=list(sockets.event_addresses),
+            request_addresses=list(sockets.addresses),
         )
 
     def _spec_of_rig(self, token: str) -> WorkerSpec:
@@ -252,78 +308,35 @@ class Supervisor:
             worker=self._config.rig,
             incarnation=1,
             driver="",
-            link=self._ports.inproc_link,
-            events=self._ports.inproc_events,
+            link=self._sockets.inproc_link,
+            events=self._sockets.inproc_events,
             token=token,
             folder=str(self._config.folder),
             cwd=str(self._config.folder),
             log_level=self._config.logs.level,
             supervisor_pid=os.getpid(),
-            event_addresses=list(self._ports.event_addresses),
-            request_addresses=list(self._ports.addresses),
+            event_addresses=list(self._sockets.event_addresses),
+            request_addresses=list(self._sockets.addresses),
         )
-
-    def _describe(self, request: Describe) -> tuple[str, bytes]:
-        try:
-            asked = decode(bytes(request.payload), request.content_type) or {}
-            if not isinstance(asked, dict):
-                raise TypeError("get_thing_description takes keyword arguments")
-            described = thing_description(
-                self._broker.peers[request.worker].description or {},
-                rig=self._config.rig,
-                worker=request.worker,
-                protocol=asked.get("protocol"),
-                request_addresses=self._ports.addresses,
-                event_addresses=self._ports.event_addresses,
-                skip_names=asked.get("skip_names") or (),
-            )
-        except (SerializationError, TypeError, ValueError) as error:
-            return ERROR, exception_payload(error)
-        return REPLY, bytes(encode(described))
 
     # -- what the rig's worker asks -------------------------------------------------------
 
     def _snapshot(self) -> dict[str, Any]:
-        return snapshot(
-            self._config,
-            self._started,
-            self._ports,
-            self._broker,
-            self._supervision,
-            self._processes,
-        )
+        return snapshot(self._config, self._started, self._sockets, self._rig, self._processes)
 
-    def _order(self, verb: str, names: list[str]) -> Future[dict[str, str]]:
-        lives = self._supervision.lives
+    def _order(self, verb: Verb, names: list[str]) -> Future[dict[str, str]]:
         self._check_names(names)
-        if self._supervision.closing:
+        if self._rig.is_closing:
             raise ConnectionRefusedError(f"rig {self._config.rig!r} is stopping")
-        now = time.monotonic()
-        old = {name: lives[name].incarnation for name in names}
-        up = {name for name in names if self._processes.pid(name) is not None}
-        getattr(self._supervision, verb)(names, now)
-
-        def is_done() -> bool:
-            return all(
-                lives[name].status in SETTLED
-                and (
-                    verb != "restart"
-                    or name not in up
-                    or lives[name].incarnation > old[name]
-                    or lives[name].status not in SERVING
-                )
-                for name in names
-            )
-
         future: Future[dict[str, str]] = Future()
-        self._orders.append((is_done, names, future))
+        self._orders[self._rig.order(verb, names, time.monotonic())] = future
         return future
 
     def _set_level(self, name: str, level: str) -> None:
-        records.level_number(level)
+        levels.level_number(level)
         if name == self._config.rig:
             records.set_level(level)
-            self._broker.traces = level == "debug"
+            self._rig.broker.traces = level == "debug"
             return
         self._check_names([name])
         if self._config.workers[name].transport == "inproc":
@@ -332,54 +345,17 @@ class Supervisor:
                 f"{self._config.rig!r}"
             )
         self._levels[name] = level
-        self._broker.set_level(name, level)
+        self._rig.broker.set_level(name, level)
 
     def _check_names(self, names: list[str]) -> None:
+        known = self._rig.children
         for name in names:
-            if name not in self._supervision.lives:
-                known = self._supervision.lives
+            if name not in known:
                 raise KeyError(str(unknown_worker(self._config.rig, name, known)))
 
-    def _after_turn(self, now: float) -> None:
-        if self._orders:
-            self._settle_orders()
-        if not self._announced:
-            self._announce(now)
 
-    def _settle_orders(self) -> None:
-        lives = self._supervision.lives
-        for order in list(self._orders):
-            is_done, names, future = order
-            if is_done():
-                self._orders.remove(order)
-                future.set_result({name: str(lives[name].status) for name in names})
-
-    def _announce(self, now: float) -> None:
-        lives = self._supervision.lives.values()
-        if self._supervision.closing or not all(life.settled for life in lives):
-            return
-        self._announced = True
-        ready = sum(life.status in SERVING for life in lives)
-        failed = [life.plan.name for life in lives if life.status is Status.FAILED]
-        text = f"rig {self._config.rig} is up: {ready} of {len(lives)} workers ready"
-        fields: dict[str, Any] = {
-            "seconds": round(time.time() - self._started, 3),
-            "address": self._ports.addresses[0],
-        }
-        if failed:
-            fields["failed"] = ", ".join(failed)
-        self._record("warning" if failed else "info", text, fields)
-
-    def _record(self, level: str, text: str, fields: dict[str, Any]) -> None:
-        rest = dict(fields)
-        worker = rest.pop("worker", self._config.rig)
-        if (life := self._supervision.lives.get(worker)) is not None:
-            rest.setdefault("incarnation", life.incarnation)
-        records.write_about(worker, level, text, rest)
-
-
-def _plan(config: WorkerConfig) -> Plan:
-    return Plan(
+def _spec_of(config: WorkerConfig) -> ChildSpec:
+    return ChildSpec(
         name=config.name,
         after=tuple(config.after),
         restart=config.restart,

@@ -17,11 +17,14 @@ from pathlib import Path
 import msgspec
 
 from orchestrator.errors import AlreadyRunning, RigNotReachable, RuntimeFolderError
+from orchestrator.names import ID_PATTERN, RIG_VARIABLE, RUNTIME_VARIABLE, STATE_VARIABLE
 from orchestrator.runtime.lock import FileLock
 from transports.endpoints import MAX_IPC_PATH, parse_endpoint
 from transports.errors import AddressError
 
-RIG_ID = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
+STATE_FILE = "state.json"
+"""In a rig's runtime folder: a `RigState`."""
+_LOCK_FILE = "lock"
 START_HINT = "start one with: orch run config.yaml"
 _ATTEMPTS = 20  # the folder may be removed by a rig that ends while another one starts
 
@@ -68,7 +71,7 @@ def runtime_dir() -> Path:
 
     `$ORCH_RUNTIME_DIR`, else `orch` in `$XDG_RUNTIME_DIR`, else `/tmp/orch-<uid>`.
     """
-    given = os.environ.get("ORCH_RUNTIME_DIR")
+    given = os.environ.get(RUNTIME_VARIABLE)
     if given:
         return Path(given).absolute()
     session = os.environ.get("XDG_RUNTIME_DIR")
@@ -82,13 +85,18 @@ def state_dir() -> Path:
 
     `$ORCH_STATE_DIR`, else `orch` in `$XDG_STATE_HOME`, else `~/.local/state/orch`.
     """
-    given = os.environ.get("ORCH_STATE_DIR")
+    given = os.environ.get(STATE_VARIABLE)
     if given:
         return Path(given).absolute()
     home = os.environ.get("XDG_STATE_HOME")
     if home and os.path.isabs(home):
         return Path(home) / "orch"
     return Path.home() / ".local" / "state" / "orch"
+
+
+def logs_folder(rig: str) -> Path:
+    """Where a rig of this machine keeps its logs; it may not exist yet."""
+    return state_dir() / rig / "logs"
 
 
 OTHERS = 0o077
@@ -114,7 +122,7 @@ def make_private(folder: Path, forbidden: int = OTHERS) -> Path:
         pass  # whatever it is, it is checked next
     except OSError as error:
         raise RuntimeFolderError(
-            f"{folder} can't be made: {error.strerror}; set ORCH_RUNTIME_DIR to another folder"
+            f"{folder} can't be made: {error.strerror}; set {RUNTIME_VARIABLE} to another folder"
         ) from error
     check_private(folder, forbidden)
     return folder
@@ -131,13 +139,13 @@ def check_private(folder: Path, forbidden: int = OTHERS) -> None:
     if stat.S_ISLNK(status.st_mode):
         raise RuntimeFolderError(f"{folder} is a symbolic link; others may control where it leads")
     if not stat.S_ISDIR(status.st_mode):
-        raise RuntimeFolderError(f"{folder} is not a folder; set ORCH_RUNTIME_DIR to another one")
+        raise RuntimeFolderError(f"{folder} is not a folder; set {RUNTIME_VARIABLE} to another one")
     if not hasattr(os, "getuid"):
         return  # without POSIX modes, a folder in the user's profile is private by its ACL
     if status.st_uid != os.getuid():
         raise RuntimeFolderError(
             f"{folder} belongs to user {status.st_uid}, not to you; "
-            "set ORCH_RUNTIME_DIR to a folder of your own"
+            f"set {RUNTIME_VARIABLE} to a folder of your own"
         )
     if status.st_mode & forbidden:
         raise RuntimeFolderError(
@@ -158,7 +166,7 @@ class RigFolder:
     """
 
     def __init__(self, rig: str, base: Path | None = None) -> None:
-        if not RIG_ID.fullmatch(rig):
+        if not ID_PATTERN.fullmatch(rig):
             raise RuntimeFolderError(f"{rig!r} is not a rig's id: letters, digits, - and _ only")
         self.rig = rig
         self.base = base or runtime_dir()
@@ -183,7 +191,7 @@ class RigFolder:
         """
         make_private(self.base, OTHERS_WRITE)
         for _ in range(_ATTEMPTS):
-            lock = FileLock(self.path / "lock")
+            lock = FileLock(self.path / _LOCK_FILE)
             try:
                 make_private(self.path)
                 taken = lock.acquire()
@@ -254,9 +262,9 @@ class RigFolder:
 
     def write_state(self, state: RigState) -> None:
         """Write `state.json` in one step: readers see the old or the new one."""
-        draft = self.path / "state.json.new"
+        draft = self.path / f"{STATE_FILE}.new"
         draft.write_bytes(msgspec.json.format(msgspec.json.encode(state), indent=1))
-        draft.replace(self.path / "state.json")
+        draft.replace(self.path / STATE_FILE)
 
     def _clear(self) -> None:
         for folder in (self.path, self._short):
@@ -288,7 +296,9 @@ class _Runtime:
             raise RigNotReachable(str(error)) from error
         except OSError as error:
             raise RigNotReachable(f"{runtime.base} can't be read: {error.strerror}") from error
-        runtime.live = [name for name in names if FileLock(runtime.base / name / "lock").is_held()]
+        runtime.live = [
+            name for name in names if FileLock(runtime.base / name / _LOCK_FILE).is_held()
+        ]
         return runtime
 
 
@@ -319,7 +329,7 @@ def find_rig(name_or_address: str | None = None) -> Found:
     Raises:
         RigNotReachable: None was found, or several; the text names what runs.
     """
-    wanted = name_or_address or os.environ.get("ORCH_RIG") or None
+    wanted = name_or_address or os.environ.get(RIG_VARIABLE) or None
     if wanted is not None and "://" in wanted:
         try:
             return Found(None, parse_endpoint(wanted).address)
@@ -331,7 +341,9 @@ def find_rig(name_or_address: str | None = None) -> Found:
             raise RigNotReachable(f"no rig is running; {START_HINT}")
         if len(runtime.live) > 1:
             names = ", ".join(runtime.live)
-            raise RigNotReachable(f"several rigs run: {names}; choose with --rig or $ORCH_RIG")
+            raise RigNotReachable(
+                f"several rigs run: {names}; choose with --rig or ${RIG_VARIABLE}"
+            )
         wanted = runtime.live[0]
     state = _state(runtime, wanted)
     return Found(wanted, _preferred(state.addresses), tuple(state.events))
@@ -341,7 +353,7 @@ def _state(runtime: _Runtime, rig: str) -> RigState:
     if rig not in runtime.live:
         raise RigNotReachable(_not_running(rig, runtime.live))
     try:
-        content = (runtime.base / rig / "state.json").read_bytes()
+        content = (runtime.base / rig / STATE_FILE).read_bytes()
     except FileNotFoundError as error:
         raise RigNotReachable(
             f"rig {rig} has only just been started and takes no requests yet; try again"
@@ -356,7 +368,7 @@ def _state(runtime: _Runtime, rig: str) -> RigState:
 
 
 def _not_running(rig: str, live: list[str]) -> str:
-    if not RIG_ID.fullmatch(rig):
+    if not ID_PATTERN.fullmatch(rig):
         return f"{rig!r:.100} is neither a rig's id nor an address such as tcp://host:5570"
     if not live:
         return f"rig {rig} is not running, nor is any other; {START_HINT}"

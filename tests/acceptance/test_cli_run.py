@@ -180,7 +180,8 @@ def test_detached_rig_is_up_when_the_command_ends_and_down_when_down_ends(folder
         assert [worker["state"] for worker in status["workers"]] == ["READY", "READY", "FAILED"]
         assert f"rig bench runs: pid {status['pid']}, {status['addresses'][0]}" in done.out
         assert "broken: its driver couldn't be built: RuntimeError: no such port" in done.out
-        assert "rig bench is up" in (folder / "state" / "bench" / "run.log").read_text()
+        assert "its output: orch logs --rig bench\n" in done.out
+        assert "rig bench is up" in orch(environ, "logs", "--rig", "bench").out
     finally:
         down = orch(environ, "down", "--rig", "bench")
     assert (down.status, down.out) == (0, "rig bench is down\n")
@@ -193,10 +194,12 @@ def test_detached_rig_is_up_when_the_command_ends_and_down_when_down_ends(folder
 
 
 def test_detached_rig_that_does_not_come_up_shows_its_last_words(folder: Path) -> None:
-    """And has the status that it would have in the foreground."""
+    """And has the status that it would have in the foreground; its logs tell why, too."""
     with taken_port() as port:
         (folder / "rig.yaml").write_text(f'{ONE_WORKER}listen: ["tcp://127.0.0.1:{port}"]\n')
         done = orch(environment(folder), "run", "--detach", "rig.yaml", cwd=folder)
+    told = orch(environment(folder), "logs", "-o", "cat", "-p", "error").out
+    assert told.startswith(f"the rig can't be run: tcp://127.0.0.1:{port} can't be bound")
     assert done.status == 2
     assert done.out == ""
     assert done.err.startswith("error: rig one did not come up (exit status 2); it said:\n")

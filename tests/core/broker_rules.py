@@ -9,13 +9,15 @@ answered; `Rules.join` compares the two.
 from __future__ import annotations
 
 import json
-from collections import Counter
+from collections import Counter, deque
 from dataclasses import dataclass, field
+from typing import Any
 
 from orchestrator.core.admission import Caps
 from orchestrator.core.broker import Broker
 from orchestrator.core.effects import ToWorker
 from tests.core.kit import RIG, Answer
+from tests.core.told import KeeperTold
 from transports.headers import Limits
 
 DESCRIPTION = "get_thing_description"
@@ -85,7 +87,8 @@ class Rules:
     """What the world knows, and what must hold of it."""
 
     def __init__(self) -> None:
-        self.broker = Broker(RIG, CAPS)
+        self.effects: deque[Any] = deque()
+        self.broker = Broker(RIG, self.effects, KeeperTold(self.effects), CAPS)
         self.now = 1000.0
         self.seen: Counter[str] = Counter()
         self.jobs: dict[tuple[str, str], Job] = {}

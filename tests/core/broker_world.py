@@ -9,6 +9,7 @@ from typing import Any
 from orchestrator.core.effects import Describe, ToClient, ToWorker
 from tests.core.broker_rules import DEFAULTS, Job, Life, Rules
 from tests.core.kit import CONTROL, Answer, reply_frames, request
+from tests.core.told import taken
 
 
 class World(Rules):
@@ -184,7 +185,7 @@ class World(Rules):
 
     def perform(self) -> None:
         """Perform effects until there are none."""
-        while effects := self.broker.take_effects():
+        while effects := taken(self.effects):
             for effect in effects:
                 match effect:
                     case ToClient():

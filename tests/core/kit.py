@@ -7,6 +7,7 @@ project's own codec can't hide itself.
 from __future__ import annotations
 
 import json
+from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 from orchestrator.core.admission import Caps
 from orchestrator.core.broker import Broker
 from orchestrator.core.effects import Describe, Effect, Fact, ToClient, ToWorker
+from tests.core.told import KeeperTold, taken
 from transports.headers import Limits
 
 RIG = "rig"
@@ -176,7 +178,8 @@ class Bench:
     tokens: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.broker = Broker(RIG, self.caps)
+        self.effects: deque[Any] = deque()
+        self.broker = Broker(RIG, self.effects, KeeperTold(self.effects), self.caps)
 
     def add(
         self,
@@ -189,7 +192,7 @@ class Bench:
 
     def collect(self) -> None:
         """Sort the new effects into the lists."""
-        for effect in self.broker.take_effects():
+        for effect in taken(self.effects):
             match effect:
                 case ToClient():
                     self.answers.append(Answer.read(effect))

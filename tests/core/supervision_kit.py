@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Any
 
-from orchestrator.core.children import Exit, Plan
-from orchestrator.core.children import Status as S
+from orchestrator.core.children import ChildSpec, Exit
 from orchestrator.core.effects import Effect, Fact, ToClient, ToWorker
+from orchestrator.core.states import Status as S
 from orchestrator.core.supervision import Supervision
+from tests.core.told import HolderTold, taken
 
 DONE = Exit("ended with status 0", normal=True)
 CRASH = Exit("killed by SIGSEGV", normal=False)
@@ -23,8 +25,10 @@ def worker_of(effect: Effect) -> str:
 class Rig:
     """A supervisor's core with a clock of its own; facts are kept apart from other effects."""
 
-    def __init__(self, *plans: Plan) -> None:
-        self.core = Supervision(plans)
+    def __init__(self, *specs: ChildSpec) -> None:
+        self._queue: deque[Any] = deque()
+        self.holder = HolderTold(self._queue)
+        self.core = Supervision(specs, self._queue, self.holder)
         self.now = 0.0
         self.effects: list[Effect] = []
         self.facts: list[Fact] = []
@@ -36,7 +40,7 @@ class Rig:
         return effects
 
     def collect(self) -> None:
-        for effect in self.core.take_effects():
+        for effect in taken(self._queue):
             if isinstance(effect, Fact):
                 self.facts.append(effect)
             else:
@@ -47,12 +51,12 @@ class Rig:
         return [worker_of(effect) for effect in self.take() if isinstance(effect, kind)]
 
     def status(self, name: str = "a") -> S:
-        return self.core.lives[name].status
+        return self.core.children[name].status
 
     @property
     def statuses(self) -> str:
         """All states, short."""
-        return " ".join(life.status for life in self.core.lives.values())
+        return " ".join(life.status for life in self.core.children.values())
 
     def start(self, *names: str) -> None:
         self.core.start(names, self.now)
@@ -65,24 +69,24 @@ class Rig:
 
     def ready(self, *names: str) -> None:
         for name in names:
-            self.core.ready(name, self.core.lives[name].incarnation, self.now)
+            self.core.ready(name, self.core.children[name].incarnation, self.now)
 
     def exit(self, name: str = "a", how: Exit = CRASH) -> None:
-        self.core.exited(name, self.core.lives[name].incarnation, how, self.now)
+        self.core.exited(name, self.core.children[name].incarnation, how, self.now)
 
     def unbuilt(self, name: str = "a", stage: str = "import") -> None:
-        incarnation = self.core.lives[name].incarnation
+        incarnation = self.core.children[name].incarnation
         self.core.unbuilt(name, incarnation, stage, IMPORT_ERROR, self.now)
 
     def unlaunched(self, name: str = "a") -> None:
-        self.core.unlaunched(name, self.core.lives[name].incarnation, "no such file", self.now)
+        self.core.unlaunched(name, self.core.children[name].incarnation, "no such file", self.now)
 
     def overran(self, name: str = "a", *, stalls: bool = True) -> None:
-        incarnation = self.core.lives[name].incarnation
+        incarnation = self.core.children[name].incarnation
         self.core.overran(name, incarnation, "move", self.now, stalls=stalls)
 
     def recovered(self, name: str = "a") -> None:
-        self.core.recovered(name, self.core.lives[name].incarnation, self.now)
+        self.core.recovered(name, self.core.children[name].incarnation, self.now)
 
     def at(self, now: float) -> None:
         """Move the clock and let what is due happen."""
@@ -103,9 +107,9 @@ class Rig:
         self.take()
 
 
-def in_state(state: S, plan: Plan | None = None) -> Rig:
+def in_state(state: S, spec: ChildSpec | None = None) -> Rig:
     """A rig whose worker `a`, after `first`, is in the state."""
-    rig = Rig(Plan("first"), plan or Plan("a", after=("first",)))
+    rig = Rig(ChildSpec("first"), spec or ChildSpec("a", after=("first",)))
     if state is S.WAITING:
         rig.start("first", "a")
     elif state is not S.STOPPED:

@@ -6,26 +6,29 @@ it judges every effect and predicts every state; it reads the core's states only
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
-from orchestrator.core.children import Exit, Plan, Status
-from orchestrator.core.effects import AskToStop, Launch, Lost, Terminate
+from orchestrator.core.children import ChildSpec, Exit
+from orchestrator.core.effects import Launch, Signal
+from orchestrator.core.states import Status
 from orchestrator.core.supervision import Supervision
+from tests.core.told import AskToStop, HolderTold, Lost, taken
 
-PLANS = (  # not in the order of their starts, on purpose
-    Plan("c", after=("a", "b"), intensity=2, period=10.0),
-    Plan("a", intensity=2, period=10.0),
-    Plan("d", after=("c",), restart="transient", intensity=1, period=10.0),
-    Plan("b", after=("a",), restart_on_overrun=True, intensity=3, period=5.0),
-    Plan("e", restart="temporary"),
+SPECS = (  # not in the order of their starts, on purpose
+    ChildSpec("c", after=("a", "b"), intensity=2, period=10.0),
+    ChildSpec("a", intensity=2, period=10.0),
+    ChildSpec("d", after=("c",), restart="transient", intensity=1, period=10.0),
+    ChildSpec("b", after=("a",), restart_on_overrun=True, intensity=3, period=5.0),
+    ChildSpec("e", restart="temporary"),
 )
 DONE = Exit("ended with status 0", normal=True)
 CRASH = Exit("killed by SIGSEGV", normal=False)
 USELESS = Exit("ended with status 3", normal=False, unusable=True)
-NAMES = tuple(plan.name for plan in PLANS)
-AFTER = {plan.name: plan.after for plan in PLANS}
+NAMES = tuple(spec.name for spec in SPECS)
+AFTER = {spec.name: spec.after for spec in SPECS}
 
 
 @dataclass(eq=False)
@@ -56,7 +59,7 @@ class Process:
 class Worker:
     """What the world knows of a worker over all its processes."""
 
-    plan: Plan
+    spec: ChildSpec
     wished: bool = False
     process: Process | None = None
     launched: int = 0
@@ -71,9 +74,11 @@ class SupervisedWorld:
     """Processes that live and die as told, or not."""
 
     def __init__(self) -> None:
-        self.core = Supervision(PLANS)
+        self.effects: deque[Any] = deque()
+        self.holder = HolderTold(self.effects)
+        self.core = Supervision(SPECS, self.effects, self.holder)
         self.now = 50.0
-        self.workers = {plan.name: Worker(plan) for plan in PLANS}
+        self.workers = {spec.name: Worker(spec) for spec in SPECS}
         self.closing = False
         self.killing = False
         self.seen: Counter[str] = Counter()
@@ -165,16 +170,25 @@ class SupervisedWorld:
         worker = self.workers[name]
         process = worker.process
         assert process is not None
+        late = how.unusable and not (process.unbuilt or process.leaving or process.told)
+        if late:  # its reason may still come
+            self.core.exited(name, process.incarnation, how, self.now)
+            assert taken(self.effects) == []
+            self.now += 0.25
+            self._end_pauses()
         worker.process = None
         worker.lost_due = True
         self.seen[f"exit {self.predict(worker, process, how)}"] += 1
-        self.core.exited(name, process.incarnation, how, self.now)
+        if late:
+            self.core.tick(self.now)
+        else:
+            self.core.exited(name, process.incarnation, how, self.now)
         self.perform()
         assert not worker.lost_due, "what it held was never settled"
 
     def predict(self, worker: Worker, process: Process, how: Exit) -> str:
-        """What becomes of a worker whose process has ended, in the words of its plan."""
-        plan = worker.plan
+        """What becomes of a worker whose process has ended, in the words of its spec."""
+        spec = worker.spec
         if process.leaving or process.told:
             return "as asked, again" if worker.wished else "as asked"
         if (process.unbuilt or how.unusable) and not worker.ever_ready:
@@ -182,13 +196,13 @@ class SupervisedWorld:
         normal = how.normal and not process.unbuilt
         if process.overrun:
             self.seen["died of an overrun"] += 1
-        elif plan.restart == "temporary" or (plan.restart == "transient" and normal):
+        elif spec.restart == "temporary" or (spec.restart == "transient" and normal):
             if not normal:
                 return self.give_up(worker, "temporary")
             worker.wished = False
             return "in peace"
-        recent = [time for time in worker.restarts if time > self.now - plan.period]
-        if len(recent) >= plan.intensity:
+        recent = [time for time in worker.restarts if time > self.now - spec.period]
+        if len(recent) >= spec.intensity:
             return self.give_up(worker, "too often")
         worker.restarts = [*recent, self.now]
         worker.pause_until = self.now + min(0.1 * 2 ** len(recent), 5.0)
@@ -219,7 +233,7 @@ class SupervisedWorld:
         assert process is not None
         if process.ready and not process.told and not process.overrun:
             process.stalled |= stalls
-            if worker.plan.restart_on_overrun and not process.leaving:
+            if worker.spec.restart_on_overrun and not process.leaving:
                 process.overrun = True
                 process.due = ("term", self.now)
         self.core.overran(name, process.incarnation, "move", self.now, stalls=stalls)
@@ -235,50 +249,48 @@ class SupervisedWorld:
         self.core.recovered(name, process.incarnation, self.now)
         self.perform()
 
-    def untold(self, name: str) -> None:
-        """A process couldn't be asked to stop over its link."""
-        process = self.workers[name].process
-        assert process is not None
-        if process.told and process.due and process.due[0] == "term":
-            process.due = ("term", self.now)
-        self.core.untold(name, self.now)
-        self.perform()
+    def cut(self, name: str) -> None:
+        """From now on, or no longer, a process can't be asked to stop over its link."""
+        self.holder.untold ^= {name}
 
     def stale(self, name: str, incarnation: int) -> None:
         """News of an incarnation that is over, or never was."""
-        before = [life.status for life in self.core.lives.values()], self.core.next_deadline
+        before = [life.status for life in self.core.children.values()], self.core.next_deadline
         self.core.exited(name, incarnation, Exit("late", normal=False), self.now)
         self.core.ready(name, incarnation, self.now)
         self.core.unbuilt(name, incarnation, "build", {}, self.now)
         self.core.unlaunched(name, incarnation, "late", self.now)
         self.core.overran(name, incarnation, "move", self.now, stalls=True)
         self.core.recovered(name, incarnation, self.now)
-        assert self.core.take_effects() == []
+        assert taken(self.effects) == []
         assert before == (
-            [life.status for life in self.core.lives.values()],
+            [life.status for life in self.core.children.values()],
             self.core.next_deadline,
         )
 
     def pass_time(self, seconds: float) -> None:
         """Time passes, and the core looks at the clock."""
         self.now += seconds
+        self._end_pauses()
+        self.core.tick(self.now)
+        self.perform()
+
+    def _end_pauses(self) -> None:
         for worker in self.workers.values():
             if worker.pause_until is not None and worker.pause_until <= self.now:
                 worker.pause_until = None
-        self.core.tick(self.now)
-        self.perform()
 
     # -- the rules, as things happen ------------------------------------------------------
 
     def perform(self) -> None:
         """Judge what the core wants, in order."""
-        for effect in self.core.take_effects():
+        for effect in taken(self.effects):
             match effect:
                 case Launch():
                     self.judge_launch(self.workers[effect.worker], effect.incarnation)
                 case AskToStop():
                     self.judge_stop(effect.worker, hold=effect.hold)
-                case Terminate():
+                case Signal():
                     self.judge_signal(effect.worker, effect.how)
                 case Lost():
                     worker = self.workers[effect.worker]
@@ -288,7 +300,7 @@ class SupervisedWorld:
 
     def judge_launch(self, worker: Worker, incarnation: int) -> None:
         """A process is started."""
-        name = worker.plan.name
+        name = worker.spec.name
         assert worker.process is None, "I10: two live incarnations"
         assert not self.closing, "launched while all shuts down"
         assert worker.wished, "launched, but nobody wants it"
@@ -311,7 +323,9 @@ class SupervisedWorld:
         assert hold is worker.wished
         assert not self.must_go_first(name), "I10: stopped before one that started after it"
         process.told = True
-        process.due = ("term", self.now + 3)
+        untold = name in self.holder.untold
+        self.seen["untold"] += untold
+        process.due = ("term", self.now + 3 * (not untold))
         self.seen["ask to stop, hold" if hold else "ask to stop"] += 1
 
     def judge_signal(self, name: str, how: str) -> None:
@@ -320,7 +334,7 @@ class SupervisedWorld:
         assert process is not None, "a signal for a process that is over"
         self.seen[f"signal {how}"] += 1
         if self.killing:
-            assert how == "kill"
+            assert how == "kill" or (how == "term" and name in self.holder.untold)
             process.told, process.due = True, None
             return
         assert process.due is not None
@@ -364,7 +378,7 @@ class SupervisedWorld:
         """All states are as predicted, and nobody waits for nothing."""
         due = []
         for name, worker in self.workers.items():
-            assert self.core.lives[name].status is self.status(worker)
+            assert self.core.children[name].status is self.status(worker)
             if self.status(worker) is Status.WAITING:
                 assert not all(map(self.settled, AFTER[name])), f"{name} waits for nothing"
             if worker.pause_until is not None:

@@ -10,6 +10,7 @@ import pytest
 from orchestrator.core.admission import Caps
 from orchestrator.core.effects import ToWorker
 from tests.core.kit import RIG, Bench, request
+from tests.core.told import taken
 
 ENDLESS: dict[str, Any] = {}
 """A context without limits."""
@@ -143,7 +144,7 @@ class TestDispatch:
         """A worker gets header, payload and raw frame as the client sent them, uncopied."""
         frames = request("1", payload=b'{"x": 1}', raw=b"raw")
         up.broker.receive_client(frames, up.now)
-        (effect,) = up.broker.take_effects()
+        (effect,) = taken(up.effects)
         assert isinstance(effect, ToWorker)
         lane, number, *rest = effect.frames
         assert lane == b"stage1.q"

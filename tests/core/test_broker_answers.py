@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from orchestrator.core.admission import Caps
-from orchestrator.core.effects import Describe, Overran, Recovered
+from orchestrator.core.effects import Describe
 from tests.core.kit import ABSENT, Bench
+from tests.core.told import Overran, Recovered
 from transports.headers import Limits
 
 ENDLESS: dict[str, Any] = {}

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from orchestrator.core.admission import Caps
-from orchestrator.core.effects import Describe, WorkerReady, WorkerUnbuilt
+from orchestrator.core.effects import Describe
 from tests.core.kit import CONTROL, Bench, reply_frames
+from tests.core.told import WorkerReady, WorkerUnbuilt
 
 
 @pytest.fixture

@@ -6,11 +6,12 @@ from collections.abc import Callable
 
 import pytest
 
-from orchestrator.core.children import Plan
-from orchestrator.core.children import Status as S
-from orchestrator.core.effects import AskToStop, Hold, Launch, Lost, Terminate
+from orchestrator.core.children import ChildSpec
+from orchestrator.core.effects import Launch, Signal
+from orchestrator.core.states import Status as S
 from orchestrator.core.supervision import STOP_LADDER
 from tests.core.supervision_kit import CRASH, DONE, Rig, in_state, worker_of
+from tests.core.told import AskToStop, Hold, Lost
 
 EVENTS: dict[str, Callable[[Rig], None]] = {
     "start": lambda rig: rig.start("a"),
@@ -73,13 +74,13 @@ def test_the_table_is_complete() -> None:
 class TestStart:
     def test_effects(self) -> None:
         """A start holds what comes for the worker and launches its first incarnation."""
-        rig = Rig(Plan("a"))
+        rig = Rig(ChildSpec("a"))
         rig.start("a")
         assert rig.take() == [Hold("a"), Launch("a", 1)]
 
     def test_after(self) -> None:
         """A worker starts when those that it starts after are ready, not before."""
-        rig = Rig(Plan("c", after=("a", "b")), Plan("b", after=("a",)), Plan("a"))
+        rig = Rig(ChildSpec("c", after=("a", "b")), ChildSpec("b", after=("a",)), ChildSpec("a"))
         rig.start("c", "b", "a")
         assert rig.of(Launch) == ["a"]
         rig.ready("a")
@@ -89,13 +90,13 @@ class TestStart:
 
     def test_after_one_that_is_not_wanted(self) -> None:
         """A worker that nobody wants to run isn't waited for."""
-        rig = Rig(Plan("a"), Plan("b", after=("a",)))
+        rig = Rig(ChildSpec("a"), ChildSpec("b", after=("a",)))
         rig.start("b")
         assert rig.of(Launch) == ["b"]
 
     def test_after_one_that_failed(self) -> None:
         """A worker that was given up isn't waited for; one that will be tried again is."""
-        rig = Rig(Plan("a"), Plan("b", after=("a",)))
+        rig = Rig(ChildSpec("a"), ChildSpec("b", after=("a",)))
         rig.start("a", "b")
         rig.exit("a")
         assert rig.statuses == "BACKOFF WAITING"
@@ -108,7 +109,7 @@ class TestStart:
 
     def test_after_one_that_is_stopped_meanwhile(self) -> None:
         """Stopping the one that is waited for lets those that wait start."""
-        rig = Rig(Plan("a"), Plan("b", after=("a",)))
+        rig = Rig(ChildSpec("a"), ChildSpec("b", after=("a",)))
         rig.start("a", "b")
         rig.stop("a")
         assert rig.statuses == "STOPPING WAITING"
@@ -123,7 +124,7 @@ class TestStart:
 
     def test_it_takes_back_a_stop_that_has_not_begun(self) -> None:
         """A worker whose stop still waits for others' is left alone when it is wanted again."""
-        rig = Rig(Plan("a"), Plan("b", after=("a",)))
+        rig = Rig(ChildSpec("a"), ChildSpec("b", after=("a",)))
         rig.up("a", "b")
         rig.stop("a", "b")
         rig.start("a")
@@ -133,7 +134,7 @@ class TestStart:
 
     def test_it_does_not_take_back_a_restart(self) -> None:
         """A restart that still waits happens, though a start is asked for meanwhile."""
-        rig = Rig(Plan("a"), Plan("b", after=("a",)))
+        rig = Rig(ChildSpec("a"), ChildSpec("b", after=("a",)))
         rig.up("a", "b")
         rig.restart("a", "b")
         rig.start("a")
@@ -155,18 +156,18 @@ class TestStart:
         rig.start("a")
         assert rig.of(Launch) == ["a"]
         assert rig.core.next_deadline is None
-        assert not rig.core.lives["a"].history
+        assert not rig.core.children["a"].history
 
     def test_could_not_be_launched(self) -> None:
         """A worker whose process can't be started fails with the reason."""
         rig = in_state(S.STARTING)
         rig.unlaunched()
         assert rig.take() == [Lost("a", "worker 'a' is FAILED: no such file", False)]
-        assert rig.core.lives["a"].reason == "no such file"
+        assert rig.core.children["a"].reason == "no such file"
 
     def test_could_not_be_launched_while_it_should_stop(self) -> None:
         """It fails, too, where a stop waits, and nobody waits for its end."""
-        rig = Rig(Plan("a"), Plan("b", after=("a",)))
+        rig = Rig(ChildSpec("a"), ChildSpec("b", after=("a",)))
         rig.up("a", "b")
         rig.exit("a")
         rig.to_deadline()
@@ -199,7 +200,12 @@ class TestStop:
 
     def test_reverse_order(self) -> None:
         """Each worker stops before those that it started after, whatever order is asked for."""
-        rig = Rig(Plan("a"), Plan("b", after=("a",)), Plan("c", after=("b",)), Plan("d"))
+        rig = Rig(
+            ChildSpec("a"),
+            ChildSpec("b", after=("a",)),
+            ChildSpec("c", after=("b",)),
+            ChildSpec("d"),
+        )
         rig.up("a", "b", "c", "d")
         rig.stop("a", "b", "c", "d")
         assert rig.of(AskToStop) == ["c", "d"]
@@ -210,7 +216,7 @@ class TestStop:
 
     def test_only_those_that_stop_are_waited_for(self) -> None:
         """A worker stops without those after it if only it is to stop."""
-        rig = Rig(Plan("a"), Plan("b", after=("a",)))
+        rig = Rig(ChildSpec("a"), ChildSpec("b", after=("a",)))
         rig.up("a", "b")
         rig.stop("a")
         assert rig.of(AskToStop) == ["a"]
@@ -227,9 +233,9 @@ class TestStop:
             rig.to_deadline()
             steps += [(rig.now, effect) for effect in rig.take()]
         assert steps == [
-            (3.0, Terminate("a", "term")),
-            (4.0, Terminate("a", "wake")),
-            (5.0, Terminate("a", "kill")),
+            (3.0, Signal("a", "term")),
+            (4.0, Signal("a", "wake")),
+            (5.0, Signal("a", "kill")),
         ]
         assert rig.status() is S.STOPPING
         rig.exit("a", CRASH)
@@ -247,21 +253,12 @@ class TestStop:
     def test_untold(self) -> None:
         """A worker that can't be told over its link is signalled at once, then as usual."""
         rig = in_state(S.STARTING)
+        rig.holder.untold.add("a")
         rig.stop("a")
-        rig.take()
-        rig.core.untold("a", rig.now)
-        assert rig.take() == [Terminate("a", "term")]
+        assert rig.take() == [AskToStop("a", hold=False), Signal("a", "term")]
         assert rig.core.next_deadline == 1.0
-        rig.core.untold("a", rig.now)
-        assert rig.take() == []
         rig.to_deadline()
-        assert rig.take() == [Terminate("a", "wake")]
-
-    def test_untold_of_a_worker_that_is_not_stopping(self) -> None:
-        """Only a stop that has begun sends signals."""
-        rig = in_state(S.READY)
-        rig.core.untold("a", rig.now)
-        assert rig.take() == []
+        assert rig.take() == [Signal("a", "wake")]
 
     def test_a_stop_ends_the_ladder(self) -> None:
         """Once it has ended, no signal follows."""
@@ -273,7 +270,7 @@ class TestStop:
 
     def test_death_before_its_turn_to_stop(self) -> None:
         """A worker that dies while its stop waits for others' is stopped, not restarted."""
-        rig = Rig(Plan("a"), Plan("b", after=("a",)))
+        rig = Rig(ChildSpec("a"), ChildSpec("b", after=("a",)))
         rig.up("a", "b")
         rig.stop("a", "b")
         rig.exit("a", CRASH)
@@ -300,13 +297,13 @@ class TestRestart:
         lost, *rest = rig.take()
         assert lost == Lost("a", "worker 'a' was stopped (ended with status 0)", True)
         assert rest == [Hold("a"), Launch("a", 2)]
-        assert rig.core.lives["a"].restarts == 1
+        assert rig.core.children["a"].restarts == 1
 
     @pytest.mark.parametrize("names", [("a", "b"), ("b", "a")])
     @pytest.mark.parametrize("plans", [(0, 1), (1, 0)])
     def test_of_several(self, names: tuple[str, ...], plans: tuple[int, int]) -> None:
         """All stop in reverse order first, then start in order, in whichever order they stand."""
-        both = (Plan("a"), Plan("b", after=("a",)))
+        both = (ChildSpec("a"), ChildSpec("b", after=("a",)))
         rig = Rig(*(both[index] for index in plans))
         rig.up("a", "b")
         rig.restart(*names)
@@ -328,7 +325,7 @@ class TestRestart:
 
     def test_one_for_one(self) -> None:
         """A worker's restart leaves those that started after it running."""
-        rig = Rig(Plan("a"), Plan("b", after=("a",)))
+        rig = Rig(ChildSpec("a"), ChildSpec("b", after=("a",)))
         rig.up("a", "b")
         rig.restart("a")
         rig.exit("a", DONE)
@@ -345,17 +342,17 @@ class TestRestart:
 
     def test_does_not_count_as_a_crash(self) -> None:
         """Restarts that were asked for are no reason to give up."""
-        rig = in_state(S.READY, Plan("a", intensity=1))
+        rig = in_state(S.READY, ChildSpec("a", intensity=1))
         for _ in range(10):
             rig.restart("a")
             rig.exit("a", CRASH)
             rig.ready("a")
         assert rig.status() is S.READY
-        assert rig.core.lives["a"].restarts == 10
+        assert rig.core.children["a"].restarts == 10
 
     def test_while_its_stop_waits(self) -> None:
         """A restart overrules a stop that hasn't begun; the queue is kept."""
-        rig = Rig(Plan("a"), Plan("b", after=("a",)))
+        rig = Rig(ChildSpec("a"), ChildSpec("b", after=("a",)))
         rig.up("a", "b")
         rig.stop("a", "b")
         rig.restart("a")

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import pytest
 
-from orchestrator.core.children import Exit, Plan
-from orchestrator.core.children import Status as S
-from orchestrator.core.effects import Hold, Launch, Lost, Terminate
-from orchestrator.core.supervision import BACKOFF_MOST, UNBUILT_GRACE
+from orchestrator.core.children import ChildSpec, Exit
+from orchestrator.core.effects import Launch, Signal
+from orchestrator.core.states import Status as S
+from orchestrator.core.supervision import BACKOFF_MOST, REASON_WITHIN, UNBUILT_GRACE
 from tests.core.supervision_kit import CRASH, DONE, IMPORT_ERROR, Rig, in_state
+from tests.core.told import AskToStop, Hold, Lost
+
+UNUSABLE = Exit("its interpreter has no orch", normal=False, unusable=True)
 
 
 class TestCrash:
     def test_back_off(self) -> None:
         """A permanent worker is started again after a pause that doubles, up to 5 s."""
-        rig = in_state(S.READY, Plan("a", intensity=10))
+        rig = in_state(S.READY, ChildSpec("a", intensity=10))
         pauses = []
         for _ in range(8):
             died = rig.now
@@ -28,15 +31,15 @@ class TestCrash:
         rig = in_state(S.READY)
         rig.exit()
         assert rig.take() == [Lost("a", "worker 'a' died (killed by SIGSEGV)", True)]
-        assert rig.core.lives["a"].reason == "killed by SIGSEGV"
+        assert rig.core.children["a"].reason == "killed by SIGSEGV"
         rig.to_deadline()
         assert rig.take() == [Hold("a"), Launch("a", 2)]
         rig.ready("a")
-        assert rig.core.lives["a"].reason == ""
+        assert rig.core.children["a"].reason == ""
 
     def test_more_crashes_than_allowed(self) -> None:
         """With 2 restarts in a minute allowed, the third crash within it is the last."""
-        rig = in_state(S.READY, Plan("a", intensity=2, period=60))
+        rig = in_state(S.READY, ChildSpec("a", intensity=2, period=60))
         for _ in range(2):
             rig.exit()
             rig.to_deadline()
@@ -53,7 +56,7 @@ class TestCrash:
 
     def test_the_window_slides(self) -> None:
         """Crashes count for one period only; older ones are forgotten."""
-        rig = in_state(S.READY, Plan("a", intensity=2, period=60))
+        rig = in_state(S.READY, ChildSpec("a", intensity=2, period=60))
         for died in (0.0, 50.0, 60.0, 110.0, 120.0):
             rig.at(died)
             rig.exit()
@@ -65,13 +68,13 @@ class TestCrash:
 
     def test_none_allowed(self) -> None:
         """With no restarts allowed the first crash is the last."""
-        rig = in_state(S.READY, Plan("a", intensity=0))
+        rig = in_state(S.READY, ChildSpec("a", intensity=0))
         rig.exit()
         assert rig.status() is S.FAILED
 
     def test_a_great_many_allowed(self) -> None:
         """The pause stays at its most, however many crashes there were."""
-        rig = in_state(S.READY, Plan("a", intensity=5000, period=1e9))
+        rig = in_state(S.READY, ChildSpec("a", intensity=5000, period=1e9))
         for _ in range(2000):
             rig.exit()
             rig.to_deadline()
@@ -91,7 +94,7 @@ class TestCrash:
     )
     def test_restart_policies(self, restart: str, how: Exit, after: S) -> None:
         """Permanent is always restarted, transient after an abnormal exit, temporary never."""
-        rig = in_state(S.READY, Plan("a", restart=restart))
+        rig = in_state(S.READY, ChildSpec("a", restart=restart))
         rig.exit("a", how)
         assert rig.status() is after
         (lost,) = rig.take()
@@ -101,7 +104,7 @@ class TestCrash:
     @pytest.mark.parametrize("restart", ["transient", "temporary"])
     def test_an_end_in_peace_frees_those_after(self, restart: str) -> None:
         """A worker that ended and won't be restarted isn't waited for."""
-        rig = Rig(Plan("a", restart=restart), Plan("b", after=("a",)))
+        rig = Rig(ChildSpec("a", restart=restart), ChildSpec("b", after=("a",)))
         rig.start("a", "b")
         rig.exit("a", DONE)
         assert rig.statuses == "STOPPED STARTING"
@@ -131,7 +134,7 @@ class TestUnbuilt:
         rig.exit("a", Exit("ended with status 3", normal=False))
         reason = "its driver couldn't be imported: ImportError: no module"
         assert rig.take() == [Lost("a", f"worker 'a' is FAILED: {reason}", False)]
-        assert rig.core.lives["a"].reason == reason
+        assert rig.core.children["a"].reason == reason
         rig.at(1000)
         assert rig.take() == []
 
@@ -144,7 +147,7 @@ class TestUnbuilt:
         rig = in_state(S.STARTING)
         rig.unbuilt("a", stage)
         rig.exit()
-        assert words in rig.core.lives["a"].reason
+        assert words in rig.core.children["a"].reason
         rig.collect()
         fact = rig.facts[-1]
         assert (fact.level, fact.fields["worker"]) == ("error", "a")
@@ -152,7 +155,7 @@ class TestUnbuilt:
 
     def test_with_a_normal_exit(self) -> None:
         """How the process ends after its report doesn't matter."""
-        rig = in_state(S.STARTING, Plan("a", restart="transient"))
+        rig = in_state(S.STARTING, ChildSpec("a", restart="transient"))
         rig.unbuilt()
         rig.exit("a", DONE)
         assert rig.status() is S.FAILED
@@ -163,14 +166,14 @@ class TestUnbuilt:
         rig.unbuilt()
         assert rig.core.next_deadline == UNBUILT_GRACE
         rig.to_deadline()
-        assert rig.take() == [Terminate("a", "kill")]
+        assert rig.take() == [Signal("a", "kill")]
         rig.exit()
         assert rig.status() is S.FAILED
         assert rig.core.next_deadline is None
 
     def test_a_rebuild_failure_is_retried(self) -> None:
         """A driver that was ready once is tried again, within its restarts: a device may return."""
-        rig = in_state(S.READY, Plan("a", intensity=2))
+        rig = in_state(S.READY, ChildSpec("a", intensity=2))
         rig.exit()
         rig.to_deadline()
         rig.unbuilt()
@@ -183,7 +186,7 @@ class TestUnbuilt:
 
     def test_a_rebuild_failure_is_never_normal(self) -> None:
         """A transient worker is restarted after one, even if the process ended with 0."""
-        rig = in_state(S.READY, Plan("a", restart="transient"))
+        rig = in_state(S.READY, ChildSpec("a", restart="transient"))
         rig.exit()
         rig.to_deadline()
         rig.unbuilt()
@@ -202,14 +205,58 @@ class TestUnbuilt:
 
     def test_an_exit_that_says_so(self) -> None:
         """A process may end saying that trying again is of no use; that counts at first only."""
-        unusable = Exit("its interpreter has no orch", normal=False, unusable=True)
         rig = in_state(S.STARTING)
-        rig.exit("a", unusable)
+        rig.exit("a", UNUSABLE)
+        rig.to_deadline()
         assert rig.status() is S.FAILED
-        assert rig.core.lives["a"].reason == "its interpreter has no orch"
+        assert rig.core.children["a"].reason == "its interpreter has no orch"
         rig = in_state(S.READY)
-        rig.exit("a", unusable)
+        rig.exit("a", UNUSABLE)
+        rig.to_deadline()
         assert rig.status() is S.BACKOFF
+
+    def test_its_reason_may_come_after_its_end(self) -> None:
+        """It is waited for a moment, and no longer than until it comes."""
+        rig = in_state(S.STARTING)
+        rig.exit("a", UNUSABLE)
+        assert rig.take() == []
+        assert rig.core.next_deadline == REASON_WITHIN
+        rig.unbuilt()
+        assert rig.status() is S.FAILED
+        assert rig.core.children["a"].reason.endswith("ImportError: no module")
+        assert rig.core.next_deadline is None
+
+    @pytest.mark.parametrize("news", ["ready", "exit", "overran", "recovered", "unlaunched"])
+    def test_no_other_news_of_it_counts_meanwhile(self, news: str) -> None:
+        """It is over: nothing that it said before changes that, or makes it wait for ever."""
+        rig = in_state(S.STARTING)
+        rig.exit("a", UNUSABLE)
+        getattr(rig, news)("a")
+        assert rig.core.next_deadline == REASON_WITHIN
+        rig.to_deadline()
+        assert rig.status() is S.FAILED
+        assert rig.core.children["a"].reason == "its interpreter has no orch"
+
+    @pytest.mark.parametrize(
+        ("wish", "status"), [("stop", S.STOPPED), ("restart", S.STARTING), ("kill", S.STOPPED)]
+    )
+    def test_a_wish_does_not_wait_for_the_reason(self, wish: str, status: S) -> None:
+        """One that has ended is neither told to stop nor signalled."""
+        rig = in_state(S.STARTING)
+        rig.exit("a", UNUSABLE)
+        if wish == "kill":
+            rig.core.kill(rig.now)
+        else:
+            getattr(rig, wish)("a")
+        assert rig.status() is status
+        assert not [e for e in rig.take() if isinstance(e, (AskToStop, Signal))]
+
+    def test_one_that_is_to_stop_is_not_waited_for(self) -> None:
+        """Why it couldn't be hosted doesn't matter any more."""
+        rig = in_state(S.STARTING)
+        rig.stop("a")
+        rig.exit("a", UNUSABLE)
+        assert rig.status() is S.STOPPED
 
     def test_while_it_should_stop(self) -> None:
         """A worker that is stopped while it fails to build is stopped, and killed if it hangs."""
@@ -218,13 +265,13 @@ class TestUnbuilt:
         rig.unbuilt()
         rig.take()
         rig.to_deadline()
-        assert rig.take() == [Terminate("a", "kill")]
+        assert rig.take() == [Signal("a", "kill")]
         rig.exit()
         assert rig.status() is S.STOPPED
 
 
 class TestOverrun:
-    ENDED = Plan("a", restart_on_overrun=True, intensity=2)
+    ENDED = ChildSpec("a", restart_on_overrun=True, intensity=2)
 
     def test_report(self) -> None:
         """A worker that can't take anything is shown as such until the operation ends."""
@@ -232,9 +279,9 @@ class TestOverrun:
         rig.overran()
         assert rig.take() == []
         assert rig.status() is S.STALLED
-        assert "move overran" in rig.core.lives["a"].reason
+        assert "move overran" in rig.core.children["a"].reason
         rig.recovered()
-        assert (rig.status(), rig.core.lives["a"].reason) == (S.READY, "")
+        assert (rig.status(), rig.core.children["a"].reason) == (S.READY, "")
 
     def test_beside_others(self) -> None:
         """An operation for which nobody waits stalls nothing."""
@@ -244,7 +291,7 @@ class TestOverrun:
 
     def test_those_that_start_after_it(self) -> None:
         """A worker that stalls is as good as ready to them."""
-        rig = Rig(Plan("a"), Plan("b", after=("a",)))
+        rig = Rig(ChildSpec("a"), ChildSpec("b", after=("a",)))
         rig.up("a")
         rig.overran()
         rig.start("b")
@@ -254,15 +301,15 @@ class TestOverrun:
     @pytest.mark.parametrize("restart", ["permanent", "transient", "temporary"])
     def test_restart(self, restart: str, stalls: bool) -> None:
         """Where the config says so, it is ended at once; its queue is kept."""
-        rig = in_state(S.READY, Plan("a", restart=restart, restart_on_overrun=True))
+        rig = in_state(S.READY, ChildSpec("a", restart=restart, restart_on_overrun=True))
         rig.overran(stalls=stalls)
-        assert rig.take() == [Terminate("a", "term")]
+        assert rig.take() == [Signal("a", "term")]
         rig.overran()
         rig.recovered()
         assert rig.take() == []
         for how in ("wake", "kill"):
             rig.to_deadline()
-            assert rig.take() == [Terminate("a", how)]
+            assert rig.take() == [Signal("a", how)]
         assert rig.now == 2.0
         rig.exit()
         assert rig.take() == [
@@ -283,7 +330,7 @@ class TestOverrun:
         rig.overran()
         rig.exit()
         assert rig.status() is S.FAILED
-        assert rig.core.lives["a"].reason == (
+        assert rig.core.children["a"].reason == (
             "move overran its execution timeout; given up after 2 restarts in 60 s"
         )
 
@@ -298,11 +345,11 @@ class TestOverrun:
 
     def test_while_its_stop_waits(self) -> None:
         """An overrun doesn't turn a stop into a restart."""
-        rig = Rig(Plan("a", restart_on_overrun=True), Plan("b", after=("a",)))
+        rig = Rig(ChildSpec("a", restart_on_overrun=True), ChildSpec("b", after=("a",)))
         rig.up("a", "b")
         rig.stop("a", "b")
         rig.overran()
-        assert rig.of(Terminate) == []
+        assert rig.of(Signal) == []
         for name in ("b", "a"):
             rig.exit(name, DONE)
         assert rig.statuses == "STOPPED STOPPED"
@@ -311,7 +358,7 @@ class TestOverrun:
 class TestShutDown:
     def test_everything_in_reverse_order(self) -> None:
         """Shutting down stops all, in reverse order; then all is down."""
-        rig = Rig(Plan("a"), Plan("b", after=("a",)), Plan("c", after=("b",)))
+        rig = Rig(ChildSpec("a"), ChildSpec("b", after=("a",)), ChildSpec("c", after=("b",)))
         rig.start("a", "b", "c")
         rig.ready("a")
         rig.core.shut_down(rig.now)
@@ -348,7 +395,7 @@ class TestShutDown:
 
     def test_death_before_its_turn(self) -> None:
         """A worker that dies while it waits to be stopped isn't started again."""
-        rig = Rig(Plan("a"), Plan("b", after=("a",)))
+        rig = Rig(ChildSpec("a"), ChildSpec("b", after=("a",)))
         rig.up("a", "b")
         rig.core.shut_down(rig.now)
         rig.exit("a")
@@ -358,13 +405,13 @@ class TestShutDown:
 
     def test_kill(self) -> None:
         """Killing signals every incarnation at once, whatever its state, in whichever order."""
-        rig = Rig(Plan("a"), Plan("b", after=("a",)), Plan("c"), Plan("d"))
+        rig = Rig(ChildSpec("a"), ChildSpec("b", after=("a",)), ChildSpec("c"), ChildSpec("d"))
         rig.up("a", "b", "c")
         rig.stop("c")
         rig.take()
         rig.core.kill(rig.now)
-        killed = [effect for effect in rig.take() if isinstance(effect, Terminate)]
-        assert killed == [Terminate(name, "kill") for name in "abc"]
+        killed = [effect for effect in rig.take() if isinstance(effect, Signal)]
+        assert killed == [Signal(name, "kill") for name in "abc"]
         assert rig.core.next_deadline is None
         for name in "abc":
             rig.exit(name)
@@ -374,7 +421,7 @@ class TestShutDown:
 class TestPlan:
     def test_nothing_runs_at_first(self) -> None:
         """A rig starts when it is told to."""
-        rig = Rig(Plan("a"))
+        rig = Rig(ChildSpec("a"))
         rig.at(1000)
         assert rig.take() == []
         assert rig.core.all_down
@@ -382,7 +429,7 @@ class TestPlan:
 
     def test_next_deadline_is_the_earliest(self) -> None:
         """With several workers waiting, the earliest counts."""
-        rig = Rig(Plan("a"), Plan("b"))
+        rig = Rig(ChildSpec("a"), ChildSpec("b"))
         rig.up("a", "b")
         rig.stop("a")
         rig.exit("b")
@@ -390,10 +437,10 @@ class TestPlan:
 
     def test_states_since(self) -> None:
         """The moment of the last change is kept, for uptimes."""
-        rig = Rig(Plan("a"))
+        rig = Rig(ChildSpec("a"))
         rig.start("a")
         rig.now = 7.0
         rig.ready("a")
-        assert rig.core.lives["a"].since == 7.0
+        assert rig.core.children["a"].since == 7.0
         rig.collect()
         assert rig.facts[-1].fields == {"worker": "a", "seconds": 7.0}

@@ -9,7 +9,8 @@ from typing import ClassVar
 import pytest
 from hypothesis.stateful import invariant
 
-from orchestrator.core.children import Exit, Status
+from orchestrator.core.children import Exit
+from orchestrator.core.states import Status
 from tests.core.moves import Machine, Moves, mover, run_long, run_short
 from tests.core.supervision_world import CRASH, DONE, NAMES, USELESS, SupervisedWorld
 
@@ -30,7 +31,7 @@ MOVES: Moves = {
     "fail_to_launch": {"index": PICKS},
     "overrun": {"index": PICKS, "stalls": [True, True, False]},
     "recover": {"index": PICKS},
-    "be_untold": {"index": PICKS},
+    "be_cut": {"index": PICKS},
     "be_late": {"index": PICKS},
     "wait": {"seconds": [0.05, 0.5, 2.0, None, None, None]},
     "close": {"how": ["shut_down", "shut_down", "kill"]},
@@ -83,9 +84,9 @@ class SupervisionMachine(Machine):
                 return bool(self.those(ready=False, unbuilt=False))
             case "crash":
                 return bool(self.those(told=False))
-            case "obey" | "be_untold":
+            case "obey":
                 return bool(self.those(told=True))
-            case "overrun" | "recover":
+            case "overrun" | "recover" | "be_cut":
                 return bool(self.those())
             case "close":
                 return not self.world.closing
@@ -184,9 +185,8 @@ class SupervisionMachine(Machine):
         self.world.recovered(self.pick(index))
 
     @move
-    def be_untold(self, index: int) -> None:
-        self.seen["untold"] += 1
-        self.world.untold(self.pick(index, told=True))
+    def be_cut(self, index: int) -> None:
+        self.world.cut(self.pick(index))
 
     @move
     def be_late(self, index: int) -> None:

@@ -25,7 +25,16 @@ from transports.headers import (
     decode_response_header,
     encode_header,
 )
-from transports.link import CONTROL, Failed, LaneOpen, Ready, Stop, decode_control, encode_control
+from transports.link import (
+    CONTROL,
+    PRESENCE,
+    Failed,
+    LaneOpen,
+    Ready,
+    Stop,
+    decode_control,
+    encode_control,
+)
 from transports.serializers import JSON, TEXT, Buffer, decode, join_result
 from workers.process import bootstrap, child
 from workers.spec import WorkerSpec
@@ -92,7 +101,8 @@ class Bench:
         self.events = self.context.socket(zmq.XSUB)
         self.events.bind(f"ipc://{self.folder}/x")
         self.events.bind(f"inproc://{self.folder}/x")
-        self.events.send(b"\x01")
+        for topic in (b"", PRESENCE):
+            self.events.send(b"\x01" + topic)
         for socket in (self.router, self.events):
             socket.setsockopt(zmq.RCVTIMEO, PATIENCE)
             socket.setsockopt(zmq.LINGER, 0)
@@ -165,6 +175,8 @@ class Bench:
     # --- the link
 
     def receive(self) -> tuple[bytes, list[bytes]]:
+        # Before a worker is ready it waits for our subscriptions, which leave as we look there.
+        zmq.zmq_poll([(self.router, zmq.POLLIN), (self.events, zmq.POLLIN)], PATIENCE)
         lane, *frames = self.router.recv_multipart()
         assert len(frames) == 4
         return lane, frames

@@ -18,6 +18,7 @@ from orchestrator.client.connection import Connection
 from orchestrator.runtime.folder import RigFolder, RigState
 from tests.integration.fake_rig import RIG, FakeRig
 from transports.headers import Operation
+from transports.serializers import EMPTY
 
 
 @pytest.fixture
@@ -203,10 +204,14 @@ def test_arrays_travel_as_they_are(rig: Rig, fake: FakeRig) -> None:
 
 
 def test_bytes_travel_raw_and_other_arrays_as_lists(rig: Rig, fake: FakeRig) -> None:
-    """Only the first positional argument has the raw frame; an empty one would look absent."""
+    """Only the first positional argument has the raw frame; an empty one is labelled."""
     assert rig.stage.snap(b"\x00\xff") == b"\x00\xff"
     assert rig.stage.call("move", x=np.arange(3), y=np.float64(0.5)) == {"x": [0, 1, 2], "y": 0.5}
-    assert rig.stage.snap(b"") == {"__args__": [""]}
+    for send in (lambda: rig.stage.snap(b""), lambda: rig.stage.write("image", b"")):
+        send()
+        request = fake.requests[-1]
+        assert (request.payload, request.raw) == (None, b"")
+        assert request.header.preencodedPayloadContentType == EMPTY
     fake.values["image"] = np.ones((2, 2))
     assert rig.stage.image.tolist() == [[1, 1], [1, 1]]
 

@@ -16,8 +16,7 @@ from typing import Any
 import pytest
 
 from orchestrator import connect, errors
-from orchestrator.client import Rig
-from orchestrator.client import liveness as presence
+from orchestrator.client import Rig, liveness
 from orchestrator.client.connection import Connection
 from tests.integration.fake_rig import FakeRig
 from transports.headers import Operation
@@ -43,8 +42,8 @@ def rig(fake: FakeRig) -> Iterator[Rig]:
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ask a rig for its presence ten times as often."""
-    monkeypatch.setattr(presence, "INTERVAL", presence.INTERVAL / 10)
+    """Ask a rig whether it lives ten times as often."""
+    monkeypatch.setattr(liveness, "INTERVAL", liveness.INTERVAL / 10)
 
 
 @contextmanager
@@ -55,14 +54,14 @@ def in_thread(call: Callable[[], Any]) -> Iterator[Callable[[], Any]]:
         yield lambda: future.result(20)
 
 
-# -- presence ----------------------------------------------------------------------------------
+# -- liveness ----------------------------------------------------------------------------------
 
 
 @pytest.mark.usefixtures("impatient")
 def test_a_slow_operation_is_waited_for(rig: Rig, fake: FakeRig) -> None:
     """However often the rig is asked meanwhile, as long as it says that it holds the request."""
     with in_thread(lambda: rig.stage.hold(x=1)) as result:
-        fake.wait_for(lambda: fake.questions >= presence.UNANSWERED + 3)
+        fake.wait_for(lambda: fake.questions >= liveness.UNANSWERED + 3)
         fake.release()
         assert result() == {"x": 1}
 
@@ -93,7 +92,7 @@ def test_a_rig_that_vanishes_is_noticed_in_time(rig: Rig, fake: FakeRig) -> None
             result()
         with pytest.raises(errors.RigLost):
             future.result(10)
-        assert monotonic() - start < (1 + presence.UNANSWERED) * presence.INTERVAL + EPSILON
+        assert monotonic() - start < (1 + liveness.UNANSWERED) * liveness.INTERVAL + EPSILON
 
 
 @pytest.mark.usefixtures("impatient")
@@ -124,7 +123,7 @@ def test_a_rig_that_comes_back_at_once(rig: Rig, fake: FakeRig) -> None:
 
 @pytest.mark.usefixtures("impatient")
 def test_a_rig_that_hangs(rig: Rig, fake: FakeRig) -> None:
-    """A connection that is up but silent is no presence."""
+    """A connection that is up but silent is no sign of life."""
     fake.mute = True
     with pytest.raises(errors.RigLost, match="went away"):
         rig.stage.move(x=1)
@@ -190,9 +189,9 @@ def test_many_threads_share_a_connection(rig: Rig, fake: FakeRig) -> None:
     assert len(got) == threads * calls
     for thread in range(threads):
         assert [each["n"] for each in got if each["t"] == thread] == list(range(calls))
-    line = connection._line
-    assert not line.pending
-    assert not line.outbox
+    channel = connection._channel
+    assert not channel.pending
+    assert not channel.outbox
 
 
 def test_a_waiting_call_does_not_hold_up_others(rig: Rig, fake: FakeRig) -> None:
@@ -223,7 +222,7 @@ def test_a_slow_callback_does_not_hold_up_calls(rig: Rig) -> None:
 
 
 def test_closing_ends_the_calls_of_other_threads(fake: FakeRig) -> None:
-    """At once, whether they lead or follow, and the pump thread with them."""
+    """At once, whether they lead or follow, and the completer thread with them."""
     rig = connect(fake.address)
     _ = rig.stage.position
     future = rig.stage.submit("hold", x=0)
@@ -271,7 +270,7 @@ def test_an_interrupted_call_is_forgotten(rig: Rig, fake: FakeRig) -> None:
     assert fake.release() == 2
     interrupter.join(20)
     assert other == [{"x": 2}]
-    assert not rig._session.connection._line.pending
+    assert not rig._session.connection._channel.pending
 
 
 class _Strike(BaseException):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -81,7 +82,11 @@ def test_a_timeout_s_evidence_is_the_stacks_of_that_moment(rig: RunningRig) -> N
 def test_a_thread_s_stack_is_recorded_too(rig: RunningRig) -> None:
     with rig.connected() as client, pytest.raises(errors.ExecutionTimeout):
         client["thread"].call("wait", execution_timeout=0.1)
-    wait_until(lambda: [r for r in records(rig, "-w", "thread") if "stack" in r["event"]])
+    (stack,) = wait_until(
+        lambda: [r for r in records(rig, "-w", "thread") if "device.py" in r["event"]]
+    )
+    assert re.fullmatch(r"in device\.py:\d+ wait", stack["event"])
+    assert "in _perform" in stack["exception"]
 
 
 def collector_of(rig: RunningRig) -> int:

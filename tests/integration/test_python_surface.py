@@ -67,6 +67,9 @@ class Amplifier:
     def pair(self):
         return {"a": 1}, b"xyz"
 
+    def echo(self, value=None, second=None):
+        return value if second is None else (None, value)
+
 def make(gain):
     return Amplifier(gain)
 '''
@@ -98,6 +101,19 @@ def test_members_are_attributes(rig: RunningRig) -> None:
         assert client.amplifier.pair() == ({"a": 1}, b"xyz")
         assert {"move", "position"} <= set(dir(client.axis))
         assert {"axis", "amplifier"} <= set(dir(client))
+
+
+def test_empty_bytes_are_told_from_nothing(rig: RunningRig) -> None:
+    """As an argument and a result, and as a property's value."""
+    with rig.connected() as client:
+        amplifier = client.amplifier
+        assert amplifier.echo(b"") == b""
+        assert amplifier.echo(b"", second=True) == (None, b"")
+        assert amplifier.echo(b"x") == b"x"
+        assert amplifier.echo() is None
+        amplifier.names = b""
+        assert amplifier.names == b""
+        amplifier.names = []
 
 
 def test_over_tcp(rig: RunningRig) -> None:

@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestrator.logs.show.display import MAX_SHOWN, Display, escape, escape_json, wants_colour
-from orchestrator.logs.store.records import Record, Stream
+from orchestrator.logs.store.records import Record
+from workers.output.pipes import Stream
 
 
 class Terminal(io.StringIO):

@@ -16,8 +16,9 @@ from orchestrator.logs.read.query import Logs
 from orchestrator.logs.store.chain import Keep
 from orchestrator.logs.store.segments import list_segments, remove_segment
 from tests.logs.log_kit import NOW, chain, events, fill, read, record, run
+from transports import levels
 
-LEVELS = ("debug", "info", "warning", "error", "critical")
+LEVELS = tuple(levels.LEVELS)
 COUNT = 60
 
 

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestrator.logs.collect.line_splitter import Line, LineSplitter
-from orchestrator.logs.store.records import LEVELS, Record, Source, encode, parse_line
+from orchestrator.logs.store.records import Record, Source, encode, parse_line
+from transports.levels import LEVELS
 
 NOW = 1_700_000_000.25
 RECORDS = Source("stage", 3, "record")

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from orchestrator.logs.read.lookup import Entry
+from orchestrator.logs.show.display import Display
 from orchestrator.logs.show.lines import Printer, run_rows
+from orchestrator.logs.show.trace import Trace, trace_lines
 from orchestrator.logs.store.segments import Run
 from tests.logs.log_kit import NOW
 
@@ -152,3 +154,43 @@ def test_runs_have_an_end_or_a_reason_for_none():
         ["0", "3", "-", "running"],
     ]
     assert run_rows(runs, is_running=False, utc=True)[2][3:5] == ["2023-11-14 22:17:10", "crashed"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        ({"raised": "RuntimeError: DevFailed[ desc ]", "exception": "…\n]"}, "DevFailed[ desc ]"),
+        (
+            {"exception": 'Traceback…\n  File "a.py", line 1, in f\n    g()\nE: a\n  b\n]\nnote'},
+            "(E: a b ] note)",
+        ),
+        ({"exception": "one\ntwo"}, "(two)"),
+    ],
+)
+def test_an_exception_is_its_type_and_message(changes: dict[str, Any], line: str):
+    """As its worker told them, else as far as a text tells."""
+    text = shown("short", **changes)
+    assert text.count("\n") == 1
+    assert line in text
+
+
+def test_stacks_are_folded_but_in_full():
+    stacks = 'Thread 0x7f (most recent call first):\n  File "psu.py", line 56 in _ask'
+    changes = {"event": "in psu.py:56 _ask", "exception": stacks}
+    assert shown("short", **changes).endswith("stage    in psu.py:56 _ask\n")
+    assert Display().render(entry(**changes)).count("\n") == 1
+    assert '    |   File "psu.py", line 56 in _ask' in shown("full", **changes)
+    assert json.loads(shown("json", **changes))["exception"] == stacks
+    trace = Trace("1f", [entry(request="1f", **changes)])
+    assert len(list(trace_lines(trace))) == 2
+
+
+def test_a_trace_tells_the_broker_s_words_from_the_worker_s():
+    """Also where the broker speaks of the worker."""
+    entries = [
+        entry(request="1f", event="dispatched", logger=""),
+        entry(request="1f", event="hello"),
+        entry(request="1f", event="refused", incarnation=0, worker="bench"),
+    ]
+    _, *lines = trace_lines(Trace("1f", entries))
+    assert [line.split()[4] for line in lines] == ["broker", "stage[2]", "broker"]

@@ -22,7 +22,7 @@ from orchestrator.logs.read.lookup import Query
 from orchestrator.logs.read.query import Logs
 from orchestrator.logs.store import store as store_module
 from orchestrator.logs.store.chain import Chain, Keep, remove_old
-from orchestrator.logs.store.records import LEVELS, Record
+from orchestrator.logs.store.records import Record
 from orchestrator.logs.store.segments import (
     Run,
     Segment,
@@ -35,6 +35,7 @@ from orchestrator.logs.store.segments import (
 )
 from orchestrator.logs.store.store import Store
 from tests.logs.log_kit import NOW, chain, events, fill, read, record, run
+from transports.levels import LEVELS
 
 PYTHONPATH = os.pathsep.join(filter(None, sys.path))
 SMALL = Keep(size=10**9, segment=0)  # segments of the least size there is
@@ -242,6 +243,40 @@ def test_a_file_that_is_no_segment_is_named(tmp_path: Path, content: bytes):
     assert told == [tmp_path / "000002.db"]
 
 
+def test_a_segment_of_the_first_release_is_read_and_gone_on_with(tmp_path: Path):
+    """It has no column for what was raised."""
+    fill(tmp_path, [record("old", exception="Traceback…\nValueError: x")])
+    with closing(sqlite3.connect(tmp_path / "000001.db")) as connection:
+        connection.execute("ALTER TABLE records DROP COLUMN raised")
+        connection.execute("PRAGMA user_version = 1")
+    logs = Logs(tmp_path, lambda path, reason: pytest.fail(reason))
+    assert [each.raised for each in logs.read(Query())] == [None]
+    fill(tmp_path, [record("new", NOW + 1, raised="ValueError: x")], "2e")
+    assert [(each.event, each.raised) for each in logs.read(Query(since=NOW))] == [
+        ("old", None),
+        ("new", "ValueError: x"),
+    ]
+    assert [path.name for _, path in logs.segments()] == ["000001.db"]
+
+
+def test_bytes_that_are_no_text_cost_nothing_but_themselves(tmp_path: Path):
+    """Left by a bad disk, or by a stranger."""
+    fill(tmp_path, [record("one", fields={"a": 1}), record("two"), record("three")])
+    with sqlite3.connect(tmp_path / "000001.db") as connection:
+        connection.execute("UPDATE records SET event = CAST(x'ff6f' AS TEXT) WHERE seq = 1")
+        connection.execute("UPDATE records SET fields = CAST(x'ff7b' AS TEXT) WHERE seq = 1")
+        connection.execute(
+            "UPDATE records SET event = x'0080', stream = 9, time = 'x' WHERE seq = 2"
+        )
+        connection.execute("UPDATE records SET fields = '[1]' WHERE seq = 3")
+    connection.close()
+    logs = Logs(tmp_path, lambda path, reason: pytest.fail(reason))
+    found = list(logs.read(Query()))
+    assert [each.event for each in found] == ["\\xffo", "\x00\\x80", "three"]
+    assert found[0].fields == {"unreadable": "\\xff{"}
+    assert found[2].fields == {"unreadable": "[1]"}
+
+
 def test_a_segment_of_a_later_release_is_named_and_left_alone(tmp_path: Path):
     fill(tmp_path, [record("one")])
     with sqlite3.connect(tmp_path / "000001.db") as connection:
@@ -249,7 +284,7 @@ def test_a_segment_of_a_later_release_is_named_and_left_alone(tmp_path: Path):
     connection.close()
     told: list[str] = []
     assert list(Logs(tmp_path, lambda _, reason: told.append(reason)).read(Query())) == []
-    assert told == ["it has version 99 of the format, this release reads 1"]
+    assert told == ["it has version 99 of the format, this release reads 2"]
     fill(tmp_path, [record("two")])
     assert numbers(tmp_path) == [1, 2]
     assert events(tmp_path) == ["two"]

@@ -18,7 +18,8 @@ ROOT = Path(__file__).parent.parent.parent
         ("transports.headers", ("zmq", "asyncio", "numpy", "structlog")),
         ("transports.hololinked.replies", ("zmq", "asyncio", "numpy", "structlog")),
         ("transports.hololinked.client", ("asyncio", "numpy", "structlog")),
-        ("transports.hololinked.pubsub", ("asyncio", "numpy", "structlog")),
+        ("transports.hololinked.consumers", ("asyncio", "numpy", "structlog")),
+        ("transports.hololinked.publisher", ("asyncio", "numpy", "structlog")),
         ("transports.hololinked.server", ("zmq.asyncio", "numpy", "structlog")),
     ],
 )

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from workers.driver.adapters import adapt, complete
+from workers.driver.adapters.frameworks import adapt, complete
 from workers.spec import WorkerSpec
 
 SPEC = WorkerSpec(

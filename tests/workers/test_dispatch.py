@@ -11,9 +11,19 @@ import numpy as np
 import pytest
 
 from transports.headers import RequestHeader, decode_response_header, encode_header
-from transports.serializers import JSON, MSGPACK, NPY, TEXT, Buffer, decode_array, encode_array
+from transports.serializers import (
+    EMPTY,
+    JSON,
+    MSGPACK,
+    NPY,
+    OCTETS,
+    TEXT,
+    Buffer,
+    decode_array,
+    encode_array,
+)
 from workers import Event, prop
-from workers.driver.adapters import Members
+from workers.driver.adapters.adapted import Members
 from workers.driver.describe import describe
 from workers.errors import Terminated
 from workers.output import capture
@@ -231,6 +241,16 @@ def test_a_property_is_written(desk: Desk):
 def test_raw_bytes_are_the_value_if_there_are_any(desk: Desk):
     desk.ask("writeproperty", "note", "ignored", b"\x01\x02")
     assert desk.driver.note == b"\x01\x02"
+
+
+def test_empty_bytes_are_a_value_if_their_label_says_so(desk: Desk):
+    desk.ask("writeproperty", "note", None, b"", preencodedPayloadContentType=EMPTY)
+    assert desk.driver.note == b""
+    desk.ask("invokeaction", "take", {"a": b""}, b"", preencodedPayloadContentType=EMPTY)
+    desk.ask("invokeaction", "take", None, b"", preencodedPayloadContentType=EMPTY)
+    # as other clients say that there are none
+    desk.ask("invokeaction", "take", None, b"", preencodedPayloadContentType=OCTETS)
+    assert desk.driver.calls == [((b"",), {"a": ""}), ((b"",), {}), ((), {})]
 
 
 def test_an_array_is_written_as_one(desk: Desk):

@@ -8,7 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from transports.headers import Operation, RequestHeader, decode_response_header, encode_header
-from transports.serializers import JSON, MSGPACK, NPY, OCTETS, TEXT, decode
+from transports.serializers import EMPTY, JSON, MSGPACK, NPY, OCTETS, TEXT, decode
 from workers.driver.describe import describe
 from workers.serving.dispatch import Dispatcher
 
@@ -56,7 +56,7 @@ NAMES = st.sampled_from(
         "",
     ]
 )
-CONTENT_TYPES = st.sampled_from([JSON, MSGPACK, TEXT, NPY, OCTETS, None, "x/y"])
+CONTENT_TYPES = st.sampled_from([JSON, MSGPACK, TEXT, NPY, OCTETS, EMPTY, None, "x/y"])
 PAYLOADS = st.sampled_from(
     [
         b"null",

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -10,6 +11,7 @@ import pytest
 import zmq
 
 from transports.headers import decode_event_header, read_event_id
+from transports.link import PRESENCE
 from transports.serializers import join_result
 from workers.serving.events import ChangeWatcher, EventPublisher
 
@@ -173,3 +175,39 @@ def test_an_object_that_changes_in_place_has_changed():
     array[0] = 1
     watcher.seen("image", array)
     assert len(fake.events) == 2
+
+
+def test_nothing_empty_bytes_and_a_pair_of_both_are_three_values():
+    fake = Fake()
+    watcher = ChangeWatcher(fake)  # type: ignore[arg-type]
+    for value in (None, b"", (None, b""), None):
+        watcher.seen("level", value)
+    assert len(fake.events) == 4
+
+
+@pytest.mark.parametrize("others", [0, 500])  # all of which aren't in one read of the socket
+def test_a_new_publisher_waits_until_it_knows_all_subscriptions(tmp_path: Path, others: int):
+    context: zmq.Context[Any] = zmq.Context()
+    rig = context.socket(zmq.XSUB)
+    rig.setsockopt(zmq.SNDHWM, 0)
+    rig.setsockopt(zmq.RCVTIMEO, 10_000)
+    address = f"ipc://{tmp_path}/x"
+    rig.bind(address)
+    topics = [b"stage/moved", *(b"stage/%0100d" % number for number in range(others))]
+    for topic in (PRESENCE, *topics, "stage/\U0010ffff".encode()):
+        rig.send(b"\x01" + topic)
+    publisher = EventPublisher(context, address, rig="bench", worker="stage", base=0)
+    try:
+        # It is connected, but the rig's loop is busy with something else.
+        assert not publisher.await_subscriptions(0.05)
+        looking = threading.Thread(target=rig.poll, args=(10_000,))
+        looking.start()
+        assert publisher.await_subscriptions(10)
+        for topic in topics:
+            publisher.publish(topic.decode().removeprefix("stage/"), None)
+        looking.join()
+        assert [rig.recv_multipart()[0] for _ in topics] == topics
+    finally:
+        publisher.close(0)
+        rig.close(0)
+        context.term()

@@ -27,7 +27,7 @@ import structlog
 from workers.output import records
 from workers.output import streams as output
 from workers.output.pipes import MAX_RECORD, RecordLine, RecordPipe, encode
-from workers.output.request_marks import Marks
+from workers.output.request_marks import RequestMarks
 
 
 def wait_readable(fd: int) -> None:
@@ -608,7 +608,7 @@ def test_marks_are_of_the_thread_that_serves_the_queue():
 
 def test_a_full_pipe_keeps_no_request():
     read_fd, write_fd = os.pipe()
-    marks = Marks((write_fd,))
+    marks = RequestMarks((write_fd,))
     for _ in range(5000):  # some hundred kilobytes
         marks.begin("1f", "move")
         marks.end()
@@ -619,7 +619,7 @@ def test_a_full_pipe_keeps_no_request():
 
 def test_only_pipes_get_marks(tmp_path: Path):
     with (tmp_path / "file").open("wb") as file:
-        marks = Marks((file.fileno(),))
+        marks = RequestMarks((file.fileno(),))
         marks.begin("1f", "move")
         marks.close()
     assert (tmp_path / "file").read_bytes() == b""
@@ -627,7 +627,7 @@ def test_only_pipes_get_marks(tmp_path: Path):
 
 def test_a_mark_is_written_whole_or_not_at_all():
     read_fd, write_fd = os.pipe()
-    marks = Marks((write_fd,))
+    marks = RequestMarks((write_fd,))
     marks.begin("x" * 10_000, "move")
     marks.begin("1f", "a\nb")
     marks.close()

@@ -21,6 +21,7 @@ from transports.headers import (
     EVENTS_PER_LIFE,
     EXECUTION,
     EXIT,
+    FETCH_LOGS,
     FRAMES,
     HANDSHAKE,
     INTERRUPT,
@@ -273,7 +274,7 @@ class RequestMessage(_Message):
         if server_execution_context is msgspec.UNSET:
             server_execution_context = execution_context()
         if thing_execution_context is msgspec.UNSET:
-            thing_execution_context = {"fetchExecutionLogs": False}
+            thing_execution_context = {FETCH_LOGS: False}
         header = RequestHeader(
             messageType=OPERATION,
             messageID=str(uuid4()),
@@ -301,7 +302,7 @@ class RequestMessage(_Message):
             senderID=sender_id,
             receiverID=receiver_id,
             serverExecutionContext=execution_context(),
-            thingExecutionContext={"fetchExecutionLogs": False},
+            thingExecutionContext={FETCH_LOGS: False},
         )
         message: RequestMessage = _compose(cls([]), receiver_id, header, _none(), _empty())
         return message

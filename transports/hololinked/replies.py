@@ -22,9 +22,8 @@ from transports.headers import (
 )
 from transports.hololinked import checks
 from transports.hololinked.messages import RequestMessage
-from transports.serializers import JSON, TEXT, Buffer, PreserializedData, SerializableData
+from transports.serializers import JSON, NULL, TEXT, Buffer, PreserializedData, SerializableData
 
-NULL = b"null"
 Frames = list[Buffer]
 
 

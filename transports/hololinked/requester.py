@@ -17,11 +17,9 @@ from transports.hololinked.connection import OPTIONS, Connection, Sent
 from transports.hololinked.handshake import CONNECT_AFTER, CONNECT_TCP_AFTER, Handshake, Move
 from transports.hololinked.messages import RequestMessage, ResponseMessage
 from transports.hololinked.sockets import BaseZMQ
-from transports.hololinked.waiting import Pause, Steps, Waiting
+from transports.hololinked.waiting import BATCH, Pause, Steps, Waiting
 from transports.serializers import PreserializedData, SerializableData
 
-BATCH = 256
-"""Messages taken at once, before others have their turn."""
 POLL_TIMEOUT = 1000
 HANDSHAKE_TIMEOUT = 60_000
 

@@ -15,7 +15,7 @@ from transports.hololinked.connection import socket_events
 from transports.hololinked.messages import RequestMessage
 from transports.hololinked.sockets import BaseAsyncZMQ
 from transports.hololinked.tasks import Tasks
-from transports.hololinked.waiting import Pause, Steps
+from transports.hololinked.waiting import BATCH, Pause, Steps
 from transports.serializers import PreserializedData, SerializableData
 
 if TYPE_CHECKING:
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
 __all__ = ["AsyncZMQServer", "BaseZMQServer"]
 
-BATCH = 256
-"""Requests taken at once, before others have their turn."""
 POLL_TIMEOUT = 25
 
 

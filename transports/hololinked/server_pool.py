@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from transports.errors import BreakLoop
 from transports.hololinked.base_server import BaseZMQServer
 from transports.hololinked.messages import RequestMessage
-from transports.hololinked.server import BATCH, POLL_TIMEOUT, AsyncZMQServer, milliseconds
+from transports.hololinked.server import POLL_TIMEOUT, AsyncZMQServer, milliseconds
 from transports.hololinked.tasks import Tasks
-from transports.hololinked.waiting import Pause, Steps
+from transports.hololinked.waiting import BATCH, Pause, Steps
 from transports.serializers import PreserializedData, SerializableData
 
 if TYPE_CHECKING:

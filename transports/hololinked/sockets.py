@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Self, cast
 import zmq
 
 from transports.endpoints import (
+    BACKLOG,
     Endpoint,
     is_ipc_listener_alive,
     locate,
@@ -34,7 +35,6 @@ TCP_PORTS = range(60000, 65535)
 """Where a free port is looked for when a server names none, as hololinked does."""
 TCP_HOST = "127.0.0.1"
 """... but on this machine only; listening to the network takes an address that says so."""
-BACKLOG = 1024
 TERMINATION = 1.0
 """Seconds that `exit` waits for a context whose other sockets somebody has left open."""
 

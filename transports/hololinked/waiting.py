@@ -22,6 +22,8 @@ import zmq
 
 T = TypeVar("T")
 Key = str | int | None
+BATCH = 256
+"""Messages taken at once, before others have their turn."""
 WATCH = 1.0
 """Seconds that nobody waits for longer than at a time."""
 _PATIENCE = 1.0  # seconds for who leads to notice that the socket is closed

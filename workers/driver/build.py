@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
-from workers.driver.adapters import Publish, adapt, complete
+from workers.driver.adapters.adapted import Publish
+from workers.driver.adapters.frameworks import adapt, complete
 from workers.driver.describe import Description, describe, nearest
 from workers.errors import BootError, SpecError, Terminated
 from workers.failures import strip
-from workers.spec import WorkerSpec
+from workers.spec import WorkerSpec, hidden_by_ours
 
 log = logging.getLogger("workers")
 
@@ -170,13 +171,19 @@ def find(path: str) -> Callable[..., Any]:
     module_name, colon, attributes = path.partition(":")
     if not colon or not module_name or not attributes:
         raise SpecError(f"driver {path!r} must be written as package.module:Class")
-    found: Any = import_module(module_name)
+    try:
+        found: Any = import_module(module_name)
+    except ModuleNotFoundError as error:
+        if hidden := hidden_by_ours(error.name or ""):
+            error.add_note(hidden.removeprefix("; "))
+        raise
     where = module_name
     for attribute in attributes.split("."):
         try:
             found = getattr(found, attribute)
         except AttributeError:
             hint = nearest(attribute, [name for name in dir(found) if not name.startswith("_")])
+            hint = hint or hidden_by_ours(module_name)
             raise SpecError(f"driver {path!r}: {where} has no {attribute!r}{hint}") from None
         where = f"{where}.{attribute}"
     if not callable(found):

@@ -40,7 +40,7 @@ def describe(cls: type, *, concurrent: Iterable[str] = (), place: str = "") -> D
 
     Members are: `property` objects and their subclasses, `functools.cached_property`, other data
     descriptors, public annotated attributes; public functions, methods and what is called like
-    them; `workers.Event`. A class in the body, a module, an attribute without annotation are not.
+    them; `orch.Event`. A class in the body, a module, an attribute without annotation are not.
     Nor is what `object` and other builtin types bring with them.
 
     Args:

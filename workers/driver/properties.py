@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from transports.errors import SerializationError
-from workers.driver.adapters import Members
+from workers.driver.adapters.adapted import Members
 from workers.driver.describe import PROPERTY, Description, nearest
 from workers.errors import Terminated
 from workers.failures import Refused

@@ -17,6 +17,7 @@ from typing import Any
 import msgspec
 import msgspec.inspect
 
+from transports.serializers import NPY
 from workers.driver.alternatives import Schema as Schema
 from workers.driver.alternatives import any_of
 
@@ -171,7 +172,7 @@ def _is_array(annotation: Any) -> bool:
 
 
 def _array() -> Schema:
-    return {"type": "array", "orch:contentType": "application/x-npy"}
+    return {"type": "array", "orch:contentType": NPY}
 
 
 def _custom(kind: type) -> Schema:

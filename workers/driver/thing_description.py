@@ -11,9 +11,10 @@ import socket
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
+from transports.headers import OBSERVE, SUBSCRIBE, Operation
+from transports.serializers import JSON
 from workers.driver.describe import ACTION, EVENT, PROPERTY, Description
 
-JSON = "application/json"
 CONTEXT: list[Any] = ["https://www.w3.org/2022/wot/td/v1.1", {"orch": "urn:orch:"}]
 
 Form = dict[str, str]
@@ -70,12 +71,11 @@ def thing_description(
         for name, affordance in kept(PROPERTY)
     }
     thing[ACTION] = {
-        name: affordance | {"forms": _forms("invokeaction", requests)}
+        name: affordance | {"forms": _forms(Operation.INVOKE, requests)}
         for name, affordance in kept(ACTION)
     }
     thing[EVENT] = {
-        name: affordance | {"forms": _forms("subscribeevent", events)}
-        for name, affordance in kept(EVENT)
+        name: affordance | {"forms": _forms(SUBSCRIBE, events)} for name, affordance in kept(EVENT)
     }
     return thing
 
@@ -83,11 +83,11 @@ def thing_description(
 def _property_forms(
     affordance: dict[str, Any], requests: list[str], events: list[str]
 ) -> list[Form]:
-    forms = [] if affordance.get("writeOnly") else _forms("readproperty", requests)
+    forms = [] if affordance.get("writeOnly") else _forms(Operation.READ, requests)
     if not affordance.get("readOnly"):
-        forms += _forms("writeproperty", requests)
+        forms += _forms(Operation.WRITE, requests)
     if affordance.get("observable"):
-        forms += _forms("observeproperty", events)
+        forms += _forms(OBSERVE, events)
     return forms
 
 

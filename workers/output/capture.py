@@ -11,6 +11,8 @@ from contextvars import ContextVar
 from datetime import datetime
 from typing import Any
 
+from transports.headers import FETCH_LOGS
+
 Entry = dict[str, Any]
 
 MOST = 1000
@@ -25,7 +27,7 @@ def wants_logs(context: Any) -> bool:
     if not isinstance(context, dict):
         return False
     snake = context.get("fetch_execution_logs")
-    return bool(context.get("fetchExecutionLogs") if snake is None else snake)
+    return bool(context.get(FETCH_LOGS) if snake is None else snake)
 
 
 @contextmanager

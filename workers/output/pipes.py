@@ -18,6 +18,9 @@ import msgspec
 MAX_RECORD = 60 * 1024
 """Bytes of one encoded record; the reader cuts lines at 64 KiB, and half a record can't be read."""
 
+STATES_EVERY = 1.0
+"""Seconds between the states that are shown of a line that is overwritten, a progress bar."""
+
 PATIENCE = 0.05
 """Seconds that a record may wait for room in a full pipe."""
 
@@ -27,7 +30,8 @@ Stream = Literal["record", "stdout", "stderr"]
 class RecordLine(msgspec.Struct, omit_defaults=True):
     """A record as it travels: one JSON object a line.
 
-    `time` is in seconds since the epoch, `fields` holds what the caller added by keyword.
+    `time` is in seconds since the epoch, `fields` holds what the caller added by keyword, `raised`
+    is the exception on one line.
     """
 
     time: float
@@ -41,6 +45,7 @@ class RecordLine(msgspec.Struct, omit_defaults=True):
     member: str | None = None
     exception: str | None = None
     fields: dict[str, Any] | None = None
+    raised: str | None = None
 
 
 def encode(line: RecordLine) -> bytes:
@@ -135,6 +140,7 @@ def _cut(line: RecordLine, limit: int | None) -> RecordLine:
         member=short(line.member),
         exception=None if line.exception is None else _text(line.exception, limit),
         fields=fields,
+        raised=None if line.raised is None else _text(line.raised, limit),
     )
 
 

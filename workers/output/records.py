@@ -10,40 +10,30 @@ from __future__ import annotations
 import atexit
 import logging
 import os
-import sys
 import threading
 import time
 import traceback
 from collections.abc import Callable, MutableMapping
 from contextvars import ContextVar
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Any
 
 import structlog
 from structlog.contextvars import get_contextvars
 
-from workers.output.pipes import RecordLine, RecordPipe, Stream, encode, safe_repr
-from workers.output.request_marks import Marks
+from transports.levels import ALIASES, LEVELS
+from workers.output.levels import level_number
+from workers.output.pipes import RecordLine, RecordPipe, Stream, encode
+from workers.output.raised import Raised, as_text, raised
+from workers.output.request_marks import RequestMarks
+from workers.output.stdlib_logging import set_logging_level, take_over_logging
+from workers.output.texts import message_text
 
-LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
-"""Names of levels in rising order of weight, with the numbers of stdlib logging."""
-
-_METHOD_LEVELS = {
-    **{name: name for name in LEVELS},
-    "warn": "warning",
-    "exception": "error",
-    "fatal": "critical",
-}
+_METHOD_LEVELS = {**{name: name for name in LEVELS}, **ALIASES}
 
 # One variable of our own for the request, not two of structlog's: it is set and cleared around
 # each request (0.2 µs, against 1.2), and a driver that clears structlog's context doesn't lose it.
 _request: ContextVar[tuple[str | int, str] | None] = ContextVar("request", default=None)
-
-_LOG_RECORD_FIELDS = frozenset(
-    vars(logging.LogRecord("", 0, "", 0, "", (), None))
-    | {"message": 0, "asctime": 0, "taskName": 0}
-)
 
 
 @dataclass(slots=True)
@@ -54,7 +44,7 @@ class _Settings:
 
 
 _settings: _Settings | None = None
-_marks: Marks | None = None
+_marks: RequestMarks | None = None
 _at_unbind: list[Callable[[], None]] = []
 _threads: dict[int, tuple[str, int]] = {}
 
@@ -84,7 +74,7 @@ def configure(fd: int, *, worker: str, incarnation: int, level: str) -> None:
         logger_factory=_PipeLogger,
         cache_logger_on_first_use=True,
     )
-    undo = _take_over_logging(weight)
+    undo = take_over_logging(weight, _emit)
     _settings = _Settings(pipe, weight, undo)
     atexit.register(pipe.retire)
 
@@ -100,18 +90,6 @@ def reset() -> None:
         structlog.reset_defaults()
 
 
-def level_number(level: str) -> int:
-    """The number of a level's name, as in stdlib logging.
-
-    Raises:
-        ValueError: There is no such level.
-    """
-    try:
-        return LEVELS[level.lower()]
-    except KeyError:
-        raise ValueError(f"no level {level!r}: use one of {', '.join(LEVELS)}") from None
-
-
 def set_level(level: str) -> None:
     """Change the lowest level that is sent, while running.
 
@@ -121,14 +99,10 @@ def set_level(level: str) -> None:
     weight = level_number(level)
     if _settings is not None:
         _settings.level = weight
-        root = logging.getLogger()
-        root.setLevel(weight)
-        for handler in root.handlers:
-            if isinstance(handler, _PipeHandler):
-                handler.setLevel(weight)
+        set_logging_level(weight)
 
 
-def mark_output(marks: Marks | None) -> None:
+def mark_output(marks: RequestMarks | None) -> None:
     """Have marks written into this process's standard streams for each request; None ends it."""
     global _marks
     _marks = marks
@@ -230,10 +204,8 @@ def write_about(worker: str, level: str, event: str, fields: dict[str, Any]) -> 
         return False
     rest = dict(fields)
     request, member = rest.pop("request", None), rest.pop("member", None)
-    incarnation, exception = rest.pop("incarnation", None), rest.pop("exception", None)
-    line = _line(
-        settings, level, event, at=None, logger=None, exception=exception, fields=rest or None
-    )
+    incarnation, told = rest.pop("incarnation", None), as_text(rest.pop("exception", None))
+    line = _line(settings, level, event, at=None, logger=None, exception=told, fields=rest or None)
     line.worker = worker
     line.logger = ""
     line.incarnation = settings.pipe.incarnation if incarnation is None else incarnation
@@ -249,7 +221,7 @@ def _emit(
     stream: Stream = "record",
     at: float | None = None,
     logger: str | None = None,
-    exception: str | None = None,
+    exception: Raised | None = None,
     fields: dict[str, Any] | None = None,
 ) -> bool:
     settings = _settings
@@ -267,7 +239,7 @@ def _line(
     *,
     at: float | None,
     logger: str | None,
-    exception: str | None,
+    exception: Raised | None,
     fields: dict[str, Any] | None,
 ) -> RecordLine:
     pipe = settings.pipe
@@ -283,9 +255,10 @@ def _line(
         stream="record",
         event=event,
         logger=logger,
-        exception=exception,
         fields=fields,
     )
+    if exception is not None:
+        line.exception, line.raised = exception
     if request is not None:
         line.request = str(request[0])
         line.member = request[1]
@@ -319,128 +292,19 @@ def _render(logger: Any, method: str, event_dict: MutableMapping[str, Any]) -> b
     fields = get_contextvars()  # a new dictionary at each call
     fields.update(event_dict)
     event = fields.pop("event", "")
-    exception = _exception_text(fields.pop("exc_info", None))
+    exception = raised(fields.pop("exc_info", None))
     if fields.pop("stack_info", None):
         fields["stack"] = "".join(traceback.format_stack())
     line = _line(
         settings,
         level,
-        event if type(event) is str else _message(event),
+        event if type(event) is str else message_text(event),
         at=None,
         logger=getattr(logger, "name", None),
         exception=exception,
         fields=fields or None,
     )
     return encode(line)
-
-
-def _message(event: object) -> str:
-    try:
-        return str(event)
-    except Exception:  # noqa: BLE001  a stranger's __str__ may raise anything
-        return safe_repr(event)
-
-
-def _exception_text(exc_info: object) -> str | None:
-    """The traceback of what loggers accept as `exc_info`: True, an exception, or a triple."""
-    if not exc_info:
-        return None
-    if isinstance(exc_info, BaseException):
-        error: BaseException | None = exc_info
-    elif isinstance(exc_info, tuple):
-        error = exc_info[1]
-    else:
-        error = sys.exception()
-    if error is None:
-        return None
-    try:
-        return "".join(traceback.format_exception(error)).rstrip("\n")
-    except Exception as problem:  # noqa: BLE001  exceptions of drivers may break their own printing
-        return f"{type(error).__name__} (its traceback can't be shown: {safe_repr(problem)})"
-
-
-# --- stdlib logging, warnings, hooks
-
-
-class _PipeHandler(logging.Handler):
-    """Turns records of stdlib logging into ours."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Write the record; a message that doesn't fit its arguments is written unformatted."""
-        extra = {key: value for key, value in vars(record).items() if key not in _LOG_RECORD_FIELDS}
-        fields = get_contextvars()
-        fields.update(extra)
-        try:
-            event = record.getMessage()
-        except Exception as problem:  # noqa: BLE001  arguments are the library's, so is __str__
-            event = _message(record.msg)
-            fields["arguments"] = safe_repr(record.args)
-            fields["problem"] = safe_repr(problem)
-        if record.stack_info:
-            fields["stack"] = record.stack_info
-        _emit(
-            _level_name(record.levelno),
-            event.rstrip("\n"),
-            at=record.created,
-            logger=record.name,
-            exception=_exception_text(record.exc_info) or record.exc_text,
-            fields=fields or None,
-        )
-
-
-def _level_name(number: int) -> str:
-    """The name of the heaviest level that isn't above a number: 25 is info."""
-    return next((name for name in reversed(LEVELS) if LEVELS[name] <= number), "debug")
-
-
-def _log_uncaught(
-    kind: type[BaseException], error: BaseException, trace: TracebackType | None
-) -> None:
-    text = "".join(traceback.format_exception(kind, error, trace)).rstrip("\n")
-    if issubclass(kind, KeyboardInterrupt) or not _emit(
-        "error", f"uncaught {kind.__name__}", logger="uncaught", exception=text
-    ):
-        sys.__excepthook__(kind, error, trace)
-
-
-def _log_uncaught_in_thread(args: threading.ExceptHookArgs) -> None:
-    if issubclass(args.exc_type, SystemExit):
-        return  # a thread's ordinary way to end
-    name = args.thread.name if args.thread is not None else "of unknown name"
-    error = args.exc_value if args.exc_value is not None else args.exc_type()
-    text = "".join(traceback.format_exception(args.exc_type, error, args.exc_traceback))
-    event = f"uncaught {args.exc_type.__name__} in thread {name}"
-    if not _emit("error", event, logger="uncaught", exception=text.rstrip("\n")):
-        threading.__excepthook__(args)
-
-
-def _log_unraisable(args: sys.UnraisableHookArgs) -> None:
-    what = args.err_msg or "exception ignored in"
-    exception = _exception_text(args.exc_value)
-    event = f"{what}: {safe_repr(args.object)}"
-    if not _emit("error", event, logger="uncaught", exception=exception):
-        sys.__unraisablehook__(args)
-
-
-def _take_over_logging(level: int) -> Callable[[], None]:
-    """Install handler and hooks; gives what puts the former ones back."""
-    root = logging.getLogger()
-    handlers, root_level = root.handlers[:], root.level
-    hooks = sys.excepthook, threading.excepthook, sys.unraisablehook
-    handler = _PipeHandler(level)
-    root.handlers[:] = [handler]
-    root.setLevel(level)
-    logging.captureWarnings(True)
-    sys.excepthook, threading.excepthook = _log_uncaught, _log_uncaught_in_thread
-    sys.unraisablehook = _log_unraisable
-
-    def undo() -> None:
-        root.handlers[:] = handlers
-        root.setLevel(root_level)
-        logging.captureWarnings(False)
-        sys.excepthook, threading.excepthook, sys.unraisablehook = hooks
-
-    return undo
 
 
 def _after_fork() -> None:

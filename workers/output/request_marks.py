@@ -31,7 +31,7 @@ def mark_begin(fd: int) -> bytes:
     return b"\x1eorch-%x" % os.fstat(fd).st_ino
 
 
-class Marks:
+class RequestMarks:
     """Writes marks for the requests of the thread that made this object.
 
     Args:

@@ -11,12 +11,14 @@ from __future__ import annotations
 import io
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, Literal, TextIO, cast
 
 from workers.output import records
-from workers.output.request_marks import Marks
+from workers.output.pipes import STATES_EVERY
+from workers.output.request_marks import RequestMarks
 
 MAX_LINE = 16 * 1024
 """Characters of a line that are kept; the rest of it is dropped and counted."""
@@ -47,7 +49,7 @@ def flush_by_line() -> None:
             # What drivers put back after a redirection is to be recorded as well.
             setattr(sys, f"__{name}__", output)
     _buffer_c_by_line()
-    records.mark_output(Marks())
+    records.mark_output(RequestMarks())
 
 
 def _buffer_c_by_line() -> None:
@@ -62,23 +64,51 @@ def _buffer_c_by_line() -> None:
 
 
 class _Lines:
-    """What a thread printed of a line that isn't complete yet."""
+    r"""What a thread printed of a line that isn't complete yet.
 
-    __slots__ = ("dropped", "text")
+    Attributes:
+        text: What was printed; of a line that is overwritten, its present state.
+        dropped: Characters that had no room.
+        is_bar: It is overwritten, as progress bars are: what was printed in one piece goes back to
+            the line's begin. A ``\r`` within a piece is text like any other, of a device perhaps.
+        shown_at: When a state was last shown, in seconds of the monotonic clock.
+        shown: That state.
+    """
+
+    __slots__ = ("dropped", "is_bar", "shown", "shown_at", "text")
 
     def __init__(self) -> None:
         self.text = ""
         self.dropped = 0
+        self.is_bar = False
+        self.shown = ""
+        self.shown_at = 0.0
 
     def add(self, text: str) -> None:
+        goes_back = text.startswith("\r") or self.text.endswith("\r")
+        if goes_back and text.strip("\r"):
+            if not self.is_bar:
+                self.is_bar, self.shown_at = True, time.monotonic()
+            # Only a "\r" in front tells later on that there was something before.
+            self.text, text = "\r", text.lstrip("\r")
         room = MAX_LINE - len(self.text)
         self.text += text[:room]
         self.dropped += max(len(text) - room, 0)
 
     def take(self) -> tuple[str, dict[str, Any] | None]:
         text, fields = self.text, {"cut": self.dropped} if self.dropped else None
-        self.text, self.dropped = "", 0
+        self.text, self.dropped, self.is_bar = "", 0, False
         return text, fields
+
+    def take_state(self) -> str:
+        """A state that is to be shown now; empty if none is."""
+        state = self.text.strip("\r ")
+        if not self.is_bar or state == self.shown:
+            return ""
+        if time.monotonic() - self.shown_at < STATES_EVERY:
+            return ""
+        self.shown, self.shown_at = state, time.monotonic()
+        return state
 
 
 _Place = tuple[int, object]
@@ -119,6 +149,8 @@ class _Recorded(io.TextIOBase):
         lines.add(rest)
         if lines.text:
             self._begun[place] = lines
+            if lines.is_bar:
+                self._show_bar(lines)
         return len(text)
 
     def writelines(self, lines: Iterable[str]) -> None:  # type: ignore[override]
@@ -137,11 +169,21 @@ class _Recorded(io.TextIOBase):
         if lines is not None:
             self._hand_over(lines, torn=True)
 
+    def _show_bar(self, lines: _Lines) -> None:
+        """Show the state of a line that is overwritten, unless one was shown a moment ago."""
+        if state := lines.take_state():
+            records.write_output(self.stream, state)
+
     def _hand_over(self, lines: _Lines, *, torn: bool = False) -> None:
+        is_bar, shown = lines.is_bar, lines.shown
         text, fields = lines.take()
+        lines.shown = ""
+        text = text.strip("\r ") if is_bar else text.removesuffix("\r")
+        if is_bar and text == shown and not fields:
+            return
         if torn:
             fields = {**(fields or {}), "torn": True}
-        records.write_output(self.stream, text.removesuffix("\r"), fields=fields)
+        records.write_output(self.stream, text, fields=fields)
 
     @property
     def buffer(self) -> Any:
@@ -187,7 +229,9 @@ class ProcessOutput(_Recorded):
     """Records of all that this process prints, once `workers.output.records` is configured.
 
     The begin of a line that is flushed, such as a prompt, goes to the original stream, and the
-    rest of that line after it: it would be lost if the process were killed now.
+    rest of that line after it: it would be lost if the process were killed now. So does a line
+    that is overwritten, a progress bar: whoever reads the stream shows its state also when
+    nothing more comes.
     """
 
     def __init__(self, original: TextIO, stream: StreamName) -> None:
@@ -208,6 +252,9 @@ class ProcessOutput(_Recorded):
             self._passed_on.discard(_place())
             super().write(after)
         return len(text)
+
+    def _show_bar(self, lines: _Lines) -> None:
+        self.flush()
 
     def flush(self) -> None:
         """Flush all, the begin of a line as well."""

@@ -1,9 +1,9 @@
 """Start of a worker in another interpreter: `python bootstrap.py`, the spec on standard input.
 
-The interpreter has its own packages and knows nothing of ours. This file makes `workers` and
-`transports` importable from where it lies itself, and nothing else that lies beside them. The
-first line of standard input is JSON; after it the pipe stays open as long as the supervisor
-lives.
+The interpreter has its own packages and knows nothing of ours. This file makes `workers`,
+`transports` and the drivers' part of `orch` importable from where it lies itself, and nothing else
+that lies beside them. The first line of standard input is JSON; after it the pipe stays open as
+long as the supervisor lives.
 
 It is read by whatever Python was configured, so it is written for old ones: a version that is
 too old is to be told apart from a syntax error.
@@ -16,7 +16,7 @@ import sys
 
 OLDEST = (3, 11)
 NEEDED = ("zmq", "msgspec", "structlog")
-PACKAGES = ("transports", "workers")
+PACKAGES = ("transports", "workers", "orch")
 MEND = "install orch into it, as into the one that runs the rig"
 EXIT_BOOT_FAILED = 70  # as in workers.errors, which can't be imported yet
 
@@ -59,19 +59,28 @@ def _check() -> None:
         _refuse("it lacks {}; {}".format(", ".join(missing), MEND))
 
 
-def _provide(name: str, folder: str) -> None:
-    """Import a package from its folder, without making its neighbours importable."""
-    from importlib.util import module_from_spec, spec_from_file_location
+class _Packages:
+    """Finds our packages, also before others of these names, but none of their neighbours."""
 
-    path = os.path.join(folder, name)
-    spec = spec_from_file_location(
-        name, os.path.join(path, "__init__.py"), submodule_search_locations=[path]
-    )
-    if spec is None or spec.loader is None:
-        raise ImportError(path)
-    module = module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
+    def __init__(self, folder: str) -> None:
+        self._folder = folder
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> "object":
+        if name not in PACKAGES:
+            return None
+        from importlib.util import spec_from_file_location
+
+        package = os.path.join(self._folder, name)
+        return spec_from_file_location(
+            name, os.path.join(package, "__init__.py"), submodule_search_locations=[package]
+        )
+
+
+def provide() -> None:
+    """Make our packages importable from where this file lies."""
+    here = os.path.dirname(os.path.abspath(__file__))
+    packages = os.path.dirname(os.path.dirname(here))
+    sys.meta_path.insert(0, _Packages(packages))  # type: ignore[arg-type]
 
 
 def _read_line(fd: int) -> bytes:
@@ -88,13 +97,11 @@ def _read_line(fd: int) -> bytes:
 def main() -> None:
     """Be the worker that the first line of standard input describes."""
     here = os.path.dirname(os.path.abspath(__file__))
-    packages = os.path.dirname(os.path.dirname(here))
     # this folder was put there for being the script's, and its modules are not to be top-level
     sys.path[:] = [entry for entry in sys.path if os.path.abspath(entry or ".") != here]
     start = json.loads(_read_line(0).decode())
     _check()
-    for name in PACKAGES:
-        _provide(name, packages)
+    provide()
     from workers.process.child import main as be_worker
 
     be_worker(start["spec"], os.dup(0), None, None, start["records"])

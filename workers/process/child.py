@@ -25,7 +25,7 @@ from workers.errors import (
     Terminated,
 )
 from workers.output import streams as output
-from workers.process import lifeline as guard
+from workers.process import lifeline
 from workers.serving.lanes import LINGER
 from workers.serving.server import Server
 from workers.spec import WorkerSpec
@@ -66,10 +66,10 @@ def main(spec: dict[str, Any], alive: File, stdout: File, stderr: File, records:
     signal.signal(signal.SIGINT, _do_nothing)
     if hasattr(signal, "SIGHUP"):
         signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the fork server ignores it
-    guard.lead_group()
+    lifeline.lead_group()
     _redirect(stdout, stderr)
     if alive is not None:
-        guard.watch(_fd(alive), settings.supervisor_pid)
+        lifeline.watch(_fd(alive), settings.supervisor_pid)
     os.environ.update(settings.env)
     if records is not None:
         _configure_records(_fd(records), settings)
@@ -141,7 +141,7 @@ def _leave(status: int) -> NoReturn:
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError, AttributeError):
             stream.flush()
-    guard.kill_each(guard.descendants(os.getpid()))
+    lifeline.kill_each(lifeline.descendants(os.getpid()))
     os._exit(status)
 
 
@@ -166,7 +166,7 @@ def _redirect(stdout: File, stderr: File) -> None:
     # whole lines at once: those before a crash aren't lost in a buffer
     output.flush_by_line()
     faulthandler.enable(file=2, all_threads=True)
-    guard.write_stacks()
+    lifeline.write_stacks()
 
 
 def _configure_records(fd: int, settings: WorkerSpec) -> None:

@@ -6,13 +6,13 @@ import logging
 import os
 import sys
 import threading
-import traceback
 from typing import Any
 
 import zmq
 
 from workers.errors import EXIT_BOOT_FAILED, EXIT_CRASHED, EXIT_STOPPED, BootError
 from workers.output import records
+from workers.output.stacks import stack_of
 from workers.output.streams import thread_output
 from workers.serving.server import Server
 from workers.spec import WorkerSpec
@@ -89,9 +89,9 @@ class WorkerThread:
         """Write a record of what the thread does now; may be called from another thread."""
         frame = sys._current_frames().get(self._thread.ident or 0)
         if frame is not None:
-            stack = "".join(traceback.format_stack(frame)).rstrip()
+            where, stack = stack_of(frame)
             fields = {"incarnation": self._spec.incarnation, "exception": stack}
-            records.write_about(self.name, "warning", "its stack at that moment", fields)
+            records.write_about(self.name, "warning", where, fields)
 
     def _run(self) -> None:
         status = EXIT_CRASHED

@@ -6,7 +6,7 @@ from typing import Any
 
 from transports.errors import SerializationError
 from transports.headers import RequestHeader
-from transports.serializers import NPY, Buffer, decode, decode_array
+from transports.serializers import EMPTY, NPY, Buffer, decode, decode_array
 from workers.failures import Refused
 
 
@@ -22,13 +22,18 @@ def decoded(request: RequestHeader, payload: Buffer) -> Any:
         raise Refused("ValueError", str(error)) from error
 
 
+def has_raw(request: RequestHeader, raw: Buffer) -> bool:
+    """Whether the raw frame is a value; an empty one is only if its label says so."""
+    return bool(len(raw)) or request.preencodedPayloadContentType == EMPTY
+
+
 def value_of(request: RequestHeader, payload: Buffer, raw: Buffer) -> Any:
     """The value to write: frame 4 if there is one, else the payload.
 
     Raises:
         Refused: The frame can't be decoded.
     """
-    return _raw_value(request, raw) if len(raw) else decoded(request, payload)
+    return _raw_value(request, raw) if has_raw(request, raw) else decoded(request, payload)
 
 
 def arguments_of(
@@ -39,7 +44,7 @@ def arguments_of(
     Raises:
         Refused: A frame can't be decoded, or doesn't hold arguments.
     """
-    args: list[Any] = [_raw_value(request, raw)] if len(raw) else []
+    args: list[Any] = [_raw_value(request, raw)] if has_raw(request, raw) else []
     given = decoded(request, payload)
     if given is None:
         return args, {}

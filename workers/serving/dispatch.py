@@ -13,7 +13,9 @@ from typing import Any
 import msgspec
 
 from transports.headers import (
+    DESCRIPTION,
     ERROR,
+    KINDS,
     REPLY,
     Operation,
     RequestHeader,
@@ -21,19 +23,18 @@ from transports.headers import (
     decode_request_header,
     encode_header,
 )
-from transports.serializers import JSON, TEXT, Buffer, split_result
-from workers.driver.describe import ACTION, EVENT, PROPERTY, Description, nearest
+from transports.serializers import JSON, NULL, TEXT, Buffer, split_result
+from workers.driver.describe import ACTION, PROPERTY, Description, nearest
 from workers.driver.properties import Properties, Reader, Writer
 from workers.driver.thing_description import thing_description
 from workers.errors import Terminated
 from workers.failures import Refused, failure_payload, unsendable_payload
 from workers.output import capture, records
-from workers.serving.arguments import arguments_of, decoded, value_of
+from workers.serving.arguments import arguments_of, decoded, has_raw, value_of
 
 log = logging.getLogger("workers")
 
 READ, WRITE, INVOKE = str(Operation.READ), str(Operation.WRITE), str(Operation.INVOKE)
-NULL = b"null"
 
 Answer = tuple[bytes, Buffer, Buffer]
 """Response header, payload and raw frame."""
@@ -148,7 +149,7 @@ class Dispatcher:
         driver = self._driver
 
         def invoke(request: RequestHeader, payload: Buffer, raw: Buffer) -> Any:
-            if payload == NULL and not len(raw):
+            if payload == NULL and not has_raw(request, raw):
                 return getattr(driver, name)()
             args, kwargs = arguments_of(request, payload, raw)
             return getattr(driver, name)(*args, **kwargs)
@@ -162,7 +163,7 @@ class Dispatcher:
             self._handlers[operation, None] = self._write_many
         own: dict[str, Callable[..., Any]] = {
             "ping": _ping,
-            "get_thing_description": self._get_thing_description,
+            DESCRIPTION: self._get_thing_description,
             "_get_properties": self._properties.get,
             "_set_properties": self._properties.set,
         }
@@ -189,11 +190,11 @@ class Dispatcher:
         if name.startswith("_"):
             return f"{shown} is private"
         wanted = ACTION if operation == INVOKE else PROPERTY
-        for kind, sort in _SORTS.items():
+        for kind, sort in KINDS.items():
             if kind != wanted and name in self._description[kind]:
-                return f"{shown} of {self._worker} is {sort}, not {_SORTS[wanted]}"
+                return f"{shown} of {self._worker} is {sort}, not {KINDS[wanted]}"
         hint = nearest(name, self._description[wanted])
-        return f"{self._worker} has no {_SORTS[wanted].partition(' ')[2]} {shown}{hint}"
+        return f"{self._worker} has no {KINDS[wanted].partition(' ')[2]} {shown}{hint}"
 
     # --- what every worker has
 
@@ -221,9 +222,6 @@ class Dispatcher:
             event_addresses=self._event_addresses,
             skip_names=skip_names,
         )
-
-
-_SORTS = {PROPERTY: "a property", ACTION: "an action", EVENT: "an event"}
 
 
 def _ping() -> None:

@@ -1,18 +1,22 @@
-"""Events on their way out: one PUB socket, a sequence for each name, changes of properties."""
+"""Events on their way out: one XPUB socket, a sequence for each name, changes of properties."""
 
 from __future__ import annotations
 
+import math
 import threading
+import time
 from typing import Any
 
 import msgspec
 import zmq
 
 from transports import frames
-from transports.headers import EVENT, EventHeader, encode_header, event_id
+from transports.headers import CHANGE, EVENT, EVENT_PUBLISHER, EventHeader, encode_header, event_id
+from transports.link import PRESENCE
 from transports.serializers import Buffer, split_result
 
 _decode = msgspec.json.Decoder().decode
+_INTRODUCTION = b"\x01" + PRESENCE
 
 Encoded = tuple[Buffer, str, Buffer, str]
 """Payload, its content type, raw frame, its content type."""
@@ -38,13 +42,14 @@ class EventPublisher:
     def __init__(
         self, context: zmq.Context[Any], address: str, *, rig: str, worker: str, base: int
     ) -> None:
-        self._sender = f"{rig}/event-publisher"
+        self._sender = f"{rig}/{EVENT_PUBLISHER}"
         self._worker = worker
         self._base = base
         self._sequences: dict[str, int] = {}
+        self._is_introduced = False
         # a socket belongs to one thread at a time: this lock hands it over
         self._lock = threading.Lock()
-        self._socket: zmq.Socket[Any] | None = context.socket(zmq.PUB)
+        self._socket: zmq.Socket[Any] | None = context.socket(zmq.XPUB)
         self._socket.set(zmq.RCVHWM, 0)  # what it receives is subscriptions
         self._socket.connect(address)
         self.fd = int(self._socket.get(zmq.FD))
@@ -76,26 +81,40 @@ class EventPublisher:
             )
             # A send looks for new subscriptions only now and then (libzmq: max_command_delay); this
             # looks at once, so that who subscribed before a request sees what the request causes.
-            self._socket.getsockopt(zmq.EVENTS)
-            # a PUB socket drops where others would block
+            self._take_subscriptions(self._socket)
+            # an XPUB socket drops where others would block
             frames.send(self._socket, [topic.encode(), b"", encode_header(header), payload, raw])
 
-    def await_subscriptions(self, seconds: float) -> None:
-        """Wait until the rig's subscriptions have come; there is always one.
+    def await_subscriptions(self, seconds: float) -> bool:
+        """Wait until the rig's subscriptions have come; tells whether they have.
 
-        So that a new life's first events reach those who subscribed in the life before.
+        So that a new life's first events reach those who subscribed in the life before. What
+        threads of the driver publish meanwhile waits along, for the same reason.
         """
-        zmq.zmq_poll([(self.fd, zmq.POLLIN)], int(seconds * 1000))
-        self.take_subscriptions()
+        deadline = time.monotonic() + seconds
+        with self._lock:
+            while self._socket is not None and not self._is_introduced:
+                left = deadline - time.monotonic()
+                if left <= 0:
+                    return False
+                # That the socket wakes up is no sign: it does so for the connection as well.
+                zmq.zmq_poll([(self._socket, zmq.POLLIN)], math.ceil(left * 1000))
+                self._take_subscriptions(self._socket)
+        return True
 
     def take_subscriptions(self) -> None:
         """Take what subscribers asked for; to be called when `fd` is readable.
 
-        A PUB socket does so only when it is used, and a driver may emit nothing for months.
+        The socket does so only when it is used, and a driver may emit nothing for months.
         """
         with self._lock:
             if self._socket is not None:
-                self._socket.get(zmq.EVENTS)
+                self._take_subscriptions(self._socket)
+
+    def _take_subscriptions(self, socket: zmq.Socket[Any]) -> None:
+        while int(socket.getsockopt(zmq.EVENTS)) & zmq.POLLIN:
+            if socket.recv(zmq.NOBLOCK) == _INTRODUCTION:
+                self._is_introduced = True
 
     def close(self, linger: int) -> None:
         """Close the socket; later events are dropped.
@@ -134,11 +153,11 @@ class ChangeWatcher:
                 return
             self._last[name] = encoded
             # inside the lock, so that changes are published in the order in which they were seen
-            self._publisher.publish_encoded(f"{name}_change_event", encoded)
+            self._publisher.publish_encoded(f"{name}{CHANGE}", encoded)
 
 
 def _same(one: Encoded, other: Encoded) -> bool:
-    if one[2] != other[2]:
+    if one[2:] != other[2:]:  # the label tells nothing from empty bytes
         return False
     # 1 and 1.0 are written differently
     return one[0] == other[0] or bool(_decode(one[0]) == _decode(other[0]))

@@ -38,8 +38,8 @@ from workers.spec import WorkerSpec
 log = logging.getLogger("workers")
 
 
-SUBSCRIPTIONS_WITHIN = 0.2
-"""Seconds for the rig's subscriptions to come, which takes a thousandth of that."""
+SUBSCRIPTIONS_WITHIN = 5.0
+"""Seconds for the rig's subscriptions to come: milliseconds, unless its machine is overloaded."""
 
 
 class Server:
@@ -124,7 +124,11 @@ class Server:
                 self._context, spec.link, spec.token, self._dispatcher, spec.worker, self._enter
             )
             self._lane.start()
-        self._events.await_subscriptions(SUBSCRIPTIONS_WITHIN)
+        if not self._events.await_subscriptions(SUBSCRIPTIONS_WITHIN):
+            log.warning(
+                "the rig didn't tell its subscriptions within %g s: first events may be missed",
+                SUBSCRIPTIONS_WITHIN,
+            )
         ready = Ready(concurrent=concurrent, capacity=CAPACITY if concurrent else 0)
         send_control(self._link, ready, msgspec.json.encode(hosted.description))
 

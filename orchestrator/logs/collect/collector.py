@@ -19,14 +19,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from orchestrator.logs.collect import control
+from orchestrator.logs.collect.dumps import Repeats
 from orchestrator.logs.collect.reader import StreamReader
 from orchestrator.logs.collect.screen import Screen
 from orchestrator.logs.show.display import Display, wants_colour
 from orchestrator.logs.store.chain import Keep
-from orchestrator.logs.store.records import LEVELS, Record
+from orchestrator.logs.store.records import Record
 from orchestrator.logs.store.segments import Run
 from orchestrator.logs.store.shared import Shared
 from orchestrator.logs.store.store import Store
+from transports.levels import LEVELS
 from workers.output.request_marks import mark_begin
 
 CHUNK = 64 * 1024
@@ -77,6 +79,8 @@ class Collector:
         self._rig = rig
         self._selector = selectors.DefaultSelector()
         self._readers: dict[StreamReader, int] = {}
+        self._waiting: set[StreamReader] = set()  # for more to come, or for a moment to pass
+        self._repeats = Repeats()
         self._messages = b""
         self._fds: list[int] = []
         self._deadline: float | None = None
@@ -99,6 +103,7 @@ class Collector:
                     self._read_messages()
                 elif key.data in self._readers:  # a message may just have ended it
                     size += self._read(key.data)
+            self._take_due()
             self._hand_over(size)
             if 0 < size < _LITTLE:
                 time.sleep(PAUSE)  # a reader that sleeps at each line makes each write dear
@@ -127,7 +132,23 @@ class Collector:
         )
 
     def _timeout(self) -> float | None:
-        return None if self._deadline is None else max(self._deadline - time.monotonic(), 0.0)
+        times = [] if self._deadline is None else [self._deadline - time.monotonic()]
+        if self._waiting:
+            times.append(min(reader.due or 0.0 for reader in self._waiting) - time.monotonic())
+        return max(min(times), 0.0) if times else None
+
+    def _take_due(self) -> None:
+        """Take what streams have held back until now."""
+        now = time.time()
+        for reader in list(self._waiting):
+            self._records += reader.take_due(now)
+            self._note_due(reader)
+
+    def _note_due(self, reader: StreamReader) -> None:
+        if reader.due is None:
+            self._waiting.discard(reader)
+        else:
+            self._waiting.add(reader)
 
     # --- streams
 
@@ -143,12 +164,14 @@ class Collector:
             self._shared.reading(data.count(b"\n"))
             marked = reader.last_mark
             self._records += reader.feed(data, time.time())
+            self._note_due(reader)
             if reader.last_mark is not marked:
                 self._shared.keep_mark(self._readers[reader], reader.last_mark)
         return len(data)
 
     def _end_stream(self, reader: StreamReader) -> None:
         self._records += reader.end(time.time())
+        self._waiting.discard(reader)
         del self._readers[reader]
         self._selector.unregister(reader.fd)
         os.close(reader.fd)
@@ -183,6 +206,7 @@ class Collector:
             message = control.decode(line)
             if isinstance(message, control.Close):
                 self._close_by(message.deadline)
+                self._end_own_output()
             elif isinstance(message, control.Ended):
                 self._keep_last_lines(message)
             elif self._fds:
@@ -213,6 +237,7 @@ class Collector:
             for _ in range(_FINAL_READS):
                 if not self._read(reader):
                     break
+            self._records += reader.take_due(time.time(), all_of_it=True)
         self._hand_over(0)
         lines = self._tails.pop(key, ())
         record = Record(
@@ -227,6 +252,12 @@ class Collector:
         # Not shown: a screen has just seen these lines.
         self._store.add([record], 0)
 
+    def _end_own_output(self) -> None:
+        """The supervisor prints no more here. Children of its may hold the streams open."""
+        for reader in list(self._readers):
+            if reader.source.incarnation == 0 and reader.source.stream != "record":
+                self._give_up(reader)
+
     def _close_by(self, deadline: float) -> None:
         if self._deadline is None or deadline < self._deadline:
             self._deadline = deadline
@@ -237,6 +268,7 @@ class Collector:
         if not records:
             self._shared.handed_over()
             return
+        records = [self._repeats.fold(record) for record in records]
         for record in records:
             if record.incarnation and record.logger != "":  # said by itself
                 key = record.worker, record.incarnation

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-from orchestrator.logs.store.records import Source, Stream
+from orchestrator.logs.store.records import Source
+from workers.output.pipes import Stream
 
 MAX_MESSAGE = 4096
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import secrets
-import select
 import signal
 import site
 import socket
@@ -20,8 +19,13 @@ from typing import Self
 import msgspec
 
 from orchestrator.logs.collect import control
-from orchestrator.logs.store.records import LEVELS, Stream
+from orchestrator.logs.collect.kernel import enlarge, is_full, unread, wait_readable
+from orchestrator.logs.collect.own_output import OwnOutput
+from orchestrator.logs.store.segments import Run
 from orchestrator.logs.store.shared import Shared
+from orchestrator.version import version
+from transports.levels import LEVELS
+from workers.output.pipes import Stream
 
 PIPE_SIZES: dict[Stream, int] = {"stdout": 1 << 20, "stderr": 1 << 20, "record": 256 << 10}
 """Bytes that a stream holds while nobody reads it, where the system lets us choose. What C code
@@ -80,19 +84,29 @@ class LogCollector:
     collector's loses it. Belongs to one thread, the supervisor's.
 
     Attributes:
+        folder: Where the log store is.
+        run: What is known of this life of the rig; its number is found when it is stored.
         records: File descriptor (non-blocking) for the supervisor's own records, in which each
             record names its worker.
     """
 
     records: int
 
-    def __init__(self, folder: Path, *, stderr: int, rig: str, options: list[str]) -> None:
+    def __init__(
+        self, folder: Path, run: Run, *, stderr: int, rig: str, options: list[str]
+    ) -> None:
+        self.folder = folder
+        self.run = run
         self._stderr = stderr
         self._rig = rig
-        self._options = [f"--folder={folder}", f"--rig={rig}", *options]
+        about = {"run": run.id, "started": run.started, "pid": run.pid}
+        about |= {"config": run.config, "release": run.version}
+        given = [f"--{name}={value}" for name, value in about.items() if value is not None]
+        self._options = [f"--folder={folder}", f"--rig={rig}", *given, *options]
         self._read_ends: list[_ReadEnd] = []
         self._shared = Shared()
         self._verdict: str | None = None
+        self._own: OwnOutput | None = None
         self._closed = False
 
     @classmethod
@@ -123,8 +137,6 @@ class LogCollector:
             OSError: The folder can't be used, or the process not started.
             NotImplementedError: This system can't hand file descriptors to another process.
         """
-        from orchestrator import __version__
-
         if not hasattr(socket, "send_fds"):
             raise NotImplementedError("log collection needs a system that can pass descriptors")
         if level not in LEVELS:
@@ -133,11 +145,17 @@ class LogCollector:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not os.access(folder, os.W_OK | os.X_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
-        options = [f"--level={level}", f"--run={secrets.token_hex(8)}"]
-        options += [f"--started={time.time()!r}", f"--pid={os.getpid()}"]
-        given = {"keep": keep, "keep-for": keep_for, "config": config, "release": __version__}
-        options += [f"--{name}={value}" for name, value in given.items() if value is not None]
-        collector = cls(folder, stderr=stderr, rig=rig, options=options)
+        run = Run(
+            number=0,
+            id=secrets.token_hex(8),
+            started=time.time(),
+            pid=os.getpid(),
+            config=config,
+            version=version(),
+        )
+        given = {"level": level, "keep": keep, "keep-for": keep_for}
+        options = [f"--{name}={value}" for name, value in given.items() if value is not None]
+        collector = cls(folder, run, stderr=stderr, rig=rig, options=options)
         try:
             collector._spawn(None)
         except OSError:
@@ -153,6 +171,19 @@ class LogCollector:
             raise
         os.set_blocking(collector.records, False)
         return collector
+
+    def collect_own_output(self) -> None:
+        """Have what this process itself prints collected, until `close`, as the rig's output.
+
+        `stderr`, for people to look at, stays what it was.
+
+        Raises:
+            OSError: Too many open files.
+        """
+        self._own = OwnOutput(
+            lambda stream: self._open_stream(control.Collect(self._rig, 0, stream))
+        )
+        self._stderr = self._own.stderr
 
     @property
     def pid(self) -> int:
@@ -241,7 +272,7 @@ class LogCollector:
         if idle < STUCK or self._verdict is not None or self.returncode is not None:
             return False
         ends = [end for end in self._read_ends if self._of(end, worker, incarnation)]
-        if not any(end.stream.stream != "record" and _is_full(end.fd) for end in ends):
+        if not any(end.stream.stream != "record" and is_full(end.fd) for end in ends):
             return False
         self._verdict = (
             f"was killed: {worker} waited to print, and it had not read for {idle:.0f} s"
@@ -260,6 +291,9 @@ class LogCollector:
         if self._closed:
             return
         self._closed = True
+        if self._own is not None:
+            self._own.give_back()
+            self._stderr = 2
         deadline = time.monotonic() + timeout
         os.close(self.records)
         if self.returncode is not None:
@@ -269,7 +303,7 @@ class LogCollector:
                 self._let_go()
                 return
         self._send(control.Close(time.monotonic() + timeout * 0.8), [])
-        _wait_readable(self._socket, timeout)
+        wait_readable(self._socket, timeout)
         try:
             self._process.wait(max(deadline - time.monotonic(), 0))
         except subprocess.TimeoutExpired:
@@ -316,7 +350,7 @@ class LogCollector:
         read_fd, write_fd = os.pipe()
         os.set_blocking(read_fd, False)
         if len(self._read_ends) < GENEROUS * len(PIPE_SIZES):
-            _enlarge(write_fd, PIPE_SIZES[stream.stream])
+            enlarge(write_fd, PIPE_SIZES[stream.stream])
         stream = msgspec.structs.replace(stream, slot=self._shared.take_slot())
         end = _ReadEnd(read_fd, stream)
         self._read_ends.append(end)
@@ -347,7 +381,7 @@ class LogCollector:
         """Close the read ends of ended incarnations that have been read."""
         kept = []
         for end in self._read_ends:
-            if end.ended and not _unread(end.fd):
+            if end.ended and not unread(end.fd):
                 os.close(end.fd)
                 self._shared.give_slot(end.stream.slot)
             else:
@@ -376,42 +410,3 @@ def _environment() -> dict[str, str]:
         paths = [path for path in (environment.get("PYTHONPATH"), root) if path]
         environment["PYTHONPATH"] = os.pathsep.join(paths)
     return environment
-
-
-def _enlarge(fd: int, size: int) -> None:
-    """Give a pipe more room, where that can be had."""
-    try:
-        import fcntl
-
-        fcntl.fcntl(fd, fcntl.F_SETPIPE_SZ, size)
-    except (ImportError, AttributeError, OSError):
-        return  # another system, or the user's share of pipe memory is used up: the default will do
-
-
-def _unread(fd: int) -> int:
-    """Bytes in a pipe."""
-    import fcntl
-    import termios
-
-    size = fcntl.ioctl(fd, termios.FIONREAD, b"\0\0\0\0")
-    return int.from_bytes(size, sys.byteorder)
-
-
-def _is_full(fd: int) -> bool:
-    """Whether hardly more goes into a pipe. Small writes don't fill their pages to the end."""
-    try:
-        import fcntl
-
-        size = fcntl.fcntl(fd, fcntl.F_GETPIPE_SZ)
-    except (ImportError, AttributeError):
-        size = 64 * 1024  # another system
-    return _unread(fd) >= size // 2
-
-
-def _wait_readable(readable: socket.socket, timeout: float) -> None:
-    if hasattr(select, "poll"):  # select() refuses file descriptors above 1023
-        poll = select.poll()
-        poll.register(readable, select.POLLIN)
-        poll.poll(timeout * 1000)
-    else:
-        select.select([readable], [], [], timeout)

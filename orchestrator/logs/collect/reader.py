@@ -7,10 +7,14 @@ standard streams, where a request of the queued lane begins and where it ends;
 
 from __future__ import annotations
 
+import math
+import time
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
+from orchestrator.logs.collect.dumps import QUIET, Dump
 from orchestrator.logs.collect.line_splitter import Line, LineSplitter
 from orchestrator.logs.store.records import Record, Source, parse_line
 
@@ -36,9 +40,11 @@ class StreamReader:
         source: Whose stream it is.
         mark_begin: What the marks of this stream begin with; None when it has none.
         last_mark: The last mark that another reader found here, for one that takes over.
+        clock: A clock that is never set, in seconds.
 
     Attributes:
         last_mark: The last mark that was found; empty if none was.
+        due: When `take_due` has something to give, by `clock`; None if it hasn't.
     """
 
     def __init__(
@@ -47,11 +53,18 @@ class StreamReader:
         source: Source,
         mark_begin: bytes | None = None,
         last_mark: bytes = b"",
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.fd = fd
         self.source = source
         self.last_mark = last_mark
-        self._lines = LineSplitter()
+        self.due: float | None = None
+        self._clock = clock
+        self._lines = LineSplitter(overwrites=source.stream != "record")
+        self._dump = Dump() if source.stream == "stderr" else None
+        self._dump_due: float | None = None
+        self._state = b""  # of a line that is overwritten: the last one that was shown
+        self._state_due: float | None = None
         self._mark_begin = mark_begin
         self._running = self._mark(last_mark) or _NOTHING
         self._blank = False
@@ -64,7 +77,34 @@ class StreamReader:
             data: Bytes of the stream.
             now: Seconds since the epoch: the time of lines that don't tell theirs.
         """
-        return self._records(self._lines.feed(data), now)
+        lines = self._lines.feed(data)
+        if lines and self._state:
+            if lines[0].data == self._state:
+                del lines[0]  # it was shown, and has ended as it was
+            self._state = b""
+        records = self._records(lines, now)
+        if self._dump is not None:
+            records = self._dump.gather(records)
+        self._look_ahead()
+        return records
+
+    def take_due(self, now: float, *, all_of_it: bool = False) -> list[Record]:
+        """What has waited for more to come for long enough: the state of a line, or stacks.
+
+        Args:
+            now: Seconds since the epoch.
+            all_of_it: Nothing waits any longer.
+        """
+        records: list[Record] = []
+        clock = math.inf if all_of_it else self._clock()
+        state = self._lines.state
+        if state != self._state and self._state_due is not None and self._state_due <= clock:
+            self._state, self._state_due = state, self._clock() + STATES_EVERY
+            records.append(self._record(Line(state), self._at(now, now)))
+        if self._dump is not None and self._dump_due is not None and self._dump_due <= clock:
+            records += self._dump.take()
+        self._look_ahead()
+        return records
 
     def end(self, now: float) -> list[Record]:
         """What is left at the end of the stream."""
@@ -72,7 +112,21 @@ class StreamReader:
         if self._blank:
             self._blank = False
             records.append(self._record(_BLANK, self._at(now, now)))
+        if self._dump is not None:
+            records = self._dump.gather(records) + self._dump.take()
+        self.due = None
         return records
+
+    def _look_ahead(self) -> None:
+        """Find out when something is due."""
+        state = self._lines.state
+        if not state:
+            self._state, self._state_due = b"", None
+        elif self._state_due is None:
+            self._state_due = self._clock() + STATES_EVERY
+        self._dump_due = self._clock() + QUIET if self._dump is not None and self._dump else None
+        times = [self._dump_due, None if state == self._state else self._state_due]
+        self.due = min((each for each in times if each is not None), default=None)
 
     def _records(self, lines: list[Line], now: float) -> list[Record]:
         if self.source.stream == "record":

@@ -16,7 +16,7 @@ from typing import Any
 from orchestrator.logs.read.lookup import Cursor, Entry, Query
 from orchestrator.logs.read.query import POLL, Logs
 from orchestrator.logs.read.times import parse_grep, parse_levels, parse_time
-from orchestrator.logs.store.records import LEVELS
+from transports.levels import LEVELS
 
 When = str | float | datetime | timedelta
 """A time: as people write it, in seconds since the epoch, a date, or how long ago."""
@@ -72,12 +72,15 @@ class LogView:
                 for entry in some:
                     yield entry
         while after is not None and self._follow:
+            is_over = await asyncio.to_thread(logs.is_over, query)
             end = await asyncio.to_thread(logs.end)
             if end > after:
                 asked = replace(query, after=after, upto=end)
                 for entry in await asyncio.to_thread(_read, logs, asked):
                     yield entry
                 after = end
+            if is_over:
+                return
             await asyncio.sleep(POLL)
 
     def to_pandas(self) -> Any:
@@ -127,7 +130,8 @@ def select(
         member: Member that requests asked for.
         run: A run of the rig: 0 is the last one, -1 the one before, 1 the first.
         last: Only that many, the last ones.
-        follow: Go on as records come, for ever; without `last`, only these.
+        follow: Go on as records come, until `until` or the end of `run` if they are given;
+            without `last`, only these.
 
     Raises:
         FileNotFoundError: There is no store.
@@ -185,10 +189,3 @@ def _seconds(when: When | None, *, latest: bool = False) -> float | None:
     if isinstance(when, datetime):
         return when.timestamp()
     raise TypeError(f"a time is a text, a number, a datetime or a timedelta, not {when!r:.60}")
-
-
-def rig_folder(rig: str) -> Path:
-    """Where a rig of this machine keeps its logs."""
-    from orchestrator.runtime.folder import state_dir
-
-    return state_dir() / rig / "logs"

@@ -7,12 +7,15 @@ import sqlite3
 from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
+from types import NoneType
 from typing import Any, Self
 
 import msgspec
 
-from orchestrator.logs.store.records import LEVELS, Record
-from orchestrator.logs.store.segments import STREAMS, TROUBLE, to_microseconds
+from orchestrator.logs.store.records import Record
+from orchestrator.logs.store.segments import STREAMS, TROUBLE, check_version, to_microseconds
+from transports.levels import LEVELS
 
 ELLIPSIS = "…"
 """Stands for the middle of a request's id in its short form."""
@@ -21,9 +24,16 @@ _PAGE = 2000  # records of one read
 _NAMES = {number: name for name, number in LEVELS.items()}
 _FIELDS = (
     "seq, time, level, worker, incarnation, stream, event, logger, request, member, exception,"
-    " fields, run"
+    " fields, run, raised"
 )
-_decode = msgspec.json.Decoder().decode
+_FIELDS_OF_1 = _FIELDS.replace("raised", "NULL")  # a segment of the first version
+_decode_fields = msgspec.json.Decoder(dict[str, Any]).decode
+
+
+_INTEGERS = frozenset((0, 1, 2, 3, 4, 5, 12))  # of the fields
+_TEXTS = frozenset(range(14)) - _INTEGERS
+_EVENT = 6
+_LATEST = 253_402_300_800_000_000  # microseconds: the year 10000, where calendars stop
 
 
 class Entry(Record, frozen=True, omit_defaults=True, kw_only=True):
@@ -122,12 +132,14 @@ def look_up(
     Raises:
         sqlite3.Error: It can't be read.
     """
-    workers = dict(connection.execute("SELECT id, name FROM workers").fetchall())
+    named = connection.execute("SELECT id, name FROM workers").fetchall()
+    workers = {number: name if type(name) is str else repr(name) for number, name in named}
     plan = _plan(query, segment, workers)
     if plan is None:
         return
     index, conditions, values = plan
     order = "DESC" if newest_first else "ASC"
+    names = _FIELDS if check_version(connection) > 1 else _FIELDS_OF_1
     if query.grep is not None:
         search = query.grep.search
         connection.create_function(
@@ -141,7 +153,7 @@ def look_up(
         while limit is None or limit > 0:
             count = _PAGE if limit is None else min(limit, _PAGE)
             rows = connection.execute(
-                f"SELECT {_FIELDS} FROM records WHERE {where} AND {step}"
+                f"SELECT {names} FROM records WHERE {where} AND {step}"
                 f" ORDER BY seq {order} LIMIT {count}",
                 [*values, at],
             ).fetchall()
@@ -167,7 +179,7 @@ def look_up(
         page = found[begin : begin + _PAGE].tolist()
         marks = ",".join("?" * len(page))
         rows = connection.execute(
-            f"SELECT {_FIELDS} FROM records WHERE seq IN ({marks}) ORDER BY seq {order}", page
+            f"SELECT {names} FROM records WHERE seq IN ({marks}) ORDER BY seq {order}", page
         ).fetchall()
         for row in rows:
             yield _entry(row, segment, workers)
@@ -228,20 +240,56 @@ def _plan(
 
 
 def _entry(row: Sequence[Any], segment: int, workers: dict[int, str]) -> Entry:
+    if not _is_sound(tuple(map(type, row))):
+        row = _mended(row)
     seq, at, level, worker, incarnation, stream, event, logger, request, member, *rest = row
-    exception, fields, run = rest
+    exception, fields, run, raised = rest
+    if not 0 <= at < _LATEST:
+        at = 0
     return Entry(
         time=at / 1e6,
         level=_NAMES.get(level, "info"),
         worker=workers.get(worker, "?"),
         incarnation=incarnation,
-        stream=STREAMS[stream],
+        stream=STREAMS[stream] if 0 <= stream < len(STREAMS) else STREAMS[0],
         event=event,
         logger=logger,
         request=request,
         member=member,
         exception=exception,
-        fields=None if fields is None else _decode(fields),
+        fields=None if fields is None else _fields(fields),
+        raised=raised,
         run=run,
         cursor=f"{segment}.{seq}",
     )
+
+
+@cache
+def _is_sound(kinds: tuple[type, ...]) -> bool:
+    """Whether a row has values of the types that we write; SQLite holds any in any column."""
+    texts = all(kinds[place] in (str, NoneType) for place in _TEXTS)
+    return texts and kinds[_EVENT] is str and all(kinds[place] is int for place in _INTEGERS)
+
+
+def _mended(row: Sequence[Any]) -> list[Any]:
+    """What can be read of a row that we haven't written so."""
+    values = [
+        (value if isinstance(value, int) else 0) if place in _INTEGERS else _as_text(value)
+        for place, value in enumerate(row)
+    ]
+    values[_EVENT] = values[_EVENT] or ""
+    return values
+
+
+def _as_text(value: object) -> str | None:
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "backslashreplace")
+    return None if value is None else str(value)
+
+
+def _fields(text: str) -> dict[str, Any]:
+    """A record's fields; of a text that a damaged disk has left, the text."""
+    try:
+        return _decode_fields(text)
+    except ValueError:
+        return {"unreadable": text}

@@ -26,6 +26,9 @@ from orchestrator.logs.store.segments import (
 POLL = 0.1
 """Seconds between looks for new records while following."""
 
+STORED_WITHIN = 1.0
+"""Seconds after which what was logged can be read; most of the time it is a fifth of that."""
+
 Damage = Callable[[Path, str], None]
 """Takes the path of a segment that can't be read, and why."""
 
@@ -126,9 +129,10 @@ class Logs:
     def follow(
         self, query: Query, after: Cursor, *, pause: Callable[[float], None] = time.sleep
     ) -> Iterator[Entry]:
-        """The records that a query asks for as they are stored, for ever.
+        """The records that a query asks for as they are stored, as long as some may come.
 
-        Goes on from segment to segment and over restarts of the rig.
+        Goes on from segment to segment and over restarts of the rig; ends when the time up to
+        which it asks is over, or the one run that it asks for.
 
         Args:
             query: What is asked for.
@@ -138,6 +142,7 @@ class Logs:
         reader: _Reader | None = None
         try:
             while True:
+                is_over = self.is_over(query)  # before the last look, which then finds all
                 segments = self.segments()
                 # A segment is left when there is a later one, looked for before its last read.
                 later = [number for number, _ in segments if number > after.segment]
@@ -155,11 +160,27 @@ class Logs:
                         continue
                 if later:
                     after = Cursor(min(later), 0)
+                elif is_over:
+                    return
                 else:
                     pause(POLL)
         finally:
             if reader is not None:
                 reader.close()
+
+    def is_over(self, query: Query) -> bool:
+        """Whether nothing more can come that a query asks for."""
+        if query.until is not None and time.time() > query.until + STORED_WITHIN:
+            return True
+        if query.run is None:
+            return False
+        for number, path in reversed(self.segments()):
+            with _Reader(self, number, path) as reader:
+                runs = reader.ask(read_runs, [])
+                if runs:
+                    newest = runs[-1]
+                    return newest.number > query.run or newest.ended is not None
+        return False
 
     def tell_damage(self, path: Path, reason: str) -> None:
         """Tell, once, that a segment can't be read."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 
-from orchestrator.logs.store.records import LEVELS
 from orchestrator.words import quoted
+from transports.levels import LEVELS
 
 _HELP = (
     'write "2024-05-01 18:00", 18:00, today, yesterday, "yesterday 18:00", "10 min ago", -1h, or @'

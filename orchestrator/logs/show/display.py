@@ -30,7 +30,8 @@ _NEEDS_QUOTES = re.compile(r'[\s"=]|^$')
 
 COLOURS = {"debug": "2", "warning": "33", "error": "31", "critical": "1;31"}
 """ANSI codes by level; info has none."""
-_MAX_NAME = 16  # workers with longer names shift their line rather than everybody's
+MAX_NAME = 16
+"""Characters of the column of names: longer ones shift their line rather than everybody's."""
 
 
 def escape(text: str) -> str:
@@ -66,8 +67,8 @@ class Display:
         self._clock = ""
 
     def render(self, record: Record) -> str:
-        """The record's line, newline included; a traceback follows on lines of its own."""
-        self._width = max(self._width, min(len(record.worker), _MAX_NAME))
+        """The record's line, newline included; lines of a traceback follow, but no stacks."""
+        self._width = max(self._width, min(len(record.worker), MAX_NAME))
         label = record.level if record.stream == "record" else record.stream
         parts = [
             self._time(record.time),
@@ -85,7 +86,7 @@ class Display:
             parts.append(f"request={value_text(record.request)}")
         line = " ".join(parts).rstrip() + "\n"
         line += "".join(f"    {shown(part)}\n" for part in stack)
-        if record.exception is not None:
+        if record.exception is not None and not record.has_stacks:
             line += "".join(f"    {shown(part)}\n" for part in record.exception.split("\n"))
         return line
 
@@ -119,6 +120,25 @@ def fields_and_stack(record: Record) -> tuple[dict[str, Any], list[str]]:
     if not isinstance(stack, str) or "\n" not in stack:
         return fields, []
     return {key: fields[key] for key in fields if key != "stack"}, stack.rstrip("\n").split("\n")
+
+
+def exception_line(record: Record) -> str:
+    """A record's exception in one line: its type and message.
+
+    Nothing for stacks, which the record's text tells of.
+    """
+    text = record.exception
+    if record.raised is not None or text is None:
+        return record.raised or ""
+    if record.has_stacks:
+        return ""
+    lines = text.rstrip("\n").split("\n")
+    frames = [place for place, line in enumerate(lines) if line.startswith('  File "')]
+    if frames:  # a text that was made elsewhere: what follows its last frame
+        for place in range(frames[-1] + 1, len(lines)):
+            if not lines[place].startswith(" "):
+                return " ".join(" ".join(lines[place:]).split())
+    return lines[-1]
 
 
 def shown(text: str) -> str:

@@ -11,15 +11,16 @@ import msgspec
 from orchestrator.logs.read.lookup import Entry, short_id
 from orchestrator.logs.show.display import (
     COLOURS,
+    MAX_NAME,
     escape,
     escape_json,
+    exception_line,
     fields_and_stack,
     shown,
     value_text,
 )
 from orchestrator.logs.store.segments import Run
 
-_MAX_NAME = 16  # workers with longer names shift their line rather than everybody's
 _DIM = "2"
 
 
@@ -46,7 +47,7 @@ class Printer:
         return self._text(entry)
 
     def _short(self, entry: Entry) -> str:
-        self._width = max(self._width, min(len(entry.worker), _MAX_NAME))
+        self._width = max(self._width, min(len(entry.worker), MAX_NAME))
         label = entry.level if entry.stream == "record" else entry.stream
         parts = [
             self._time(entry.time),
@@ -65,8 +66,8 @@ class Printer:
         if stack:
             called = next((line for line in reversed(stack) if line.startswith("  File ")), "")
             parts.append(self._paint(f"(stack: {shown(called.strip())})", _DIM))
-        if entry.exception is not None:
-            parts.append(self._paint(f"({shown(_last_line(entry.exception))})", _DIM))
+        if line := exception_line(entry):
+            parts.append(self._paint(f"({shown(line)})", _DIM))
         return " ".join(parts).rstrip() + "\n"
 
     def _full(self, entry: Entry) -> str:
@@ -166,7 +167,3 @@ def clock(at: float, *, utc: bool) -> str:
     """A time to the second."""
     at_clock = time.gmtime(at) if utc else time.localtime(at)
     return time.strftime("%Y-%m-%d %H:%M:%S", at_clock)
-
-
-def _last_line(text: str) -> str:
-    return text.rstrip("\n").rpartition("\n")[2]

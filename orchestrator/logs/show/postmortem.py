@@ -19,13 +19,13 @@ from orchestrator.logs.read.lookup import Entry, Query
 from orchestrator.logs.read.masking import mask_config
 from orchestrator.logs.read.query import Logs
 from orchestrator.logs.show.lines import Printer, clock, run_facts
-from orchestrator.logs.store.records import LEVELS
 from orchestrator.logs.store.segments import TROUBLE, Run
+from orchestrator.runtime.folder import STATE_FILE, runtime_dir
+from transports.levels import LEVELS
 
 LAST_LINES = 20
 """What a worker printed before its death, in lines."""
 
-_MOST_OUTPUT = 4 << 20  # bytes of a rig's output
 _DUMP_TIME = 1.0  # seconds; lines get their time when they are read
 
 
@@ -76,12 +76,10 @@ def write_postmortem(
             _add(archive, "config.yaml", _config(Path(last.config)))
         state = _state(rig)
         if state is not None:
-            _add(archive, "state.json", [state])
+            _add(archive, STATE_FILE, [state])
         if status is not None:
             text = msgspec.json.format(msgspec.json.encode(status), indent=1)
             _add(archive, "status.json", [text.decode()])
-        if worker is None:  # it has the lines of all workers
-            _add_output(archive, folder.parent / "run.log")
         if damaged:
             _add(archive, "damaged.txt", damaged)
         return archive.namelist()
@@ -121,17 +119,6 @@ def _add(archive: zipfile.ZipFile, name: str, lines: Iterable[str]) -> None:
         file.writelines(lines)
 
 
-def _add_output(archive: zipfile.ZipFile, path: Path) -> None:
-    """The output of a rig in the background, its end if it is long."""
-    try:
-        with path.open("rb") as file:
-            file.seek(max(0, os.fstat(file.fileno()).st_size - _MOST_OUTPUT))
-            text = file.read(_MOST_OUTPUT).decode("utf-8", "backslashreplace")
-    except OSError:
-        return  # it never ran there
-    _add(archive, path.name, [text])
-
-
 def _run_lines(logs: Logs, runs: Sequence[Run], *, is_running: bool) -> Iterator[str]:
     known = [(run, None if run.ended else logs.last_time(run)) for run in runs]
     for each in run_facts(known, is_running=is_running):
@@ -158,9 +145,7 @@ def _config(path: Path) -> list[str]:
 
 def _state(rig: str) -> str | None:
     """What a running rig tells of itself; None when it doesn't run."""
-    from orchestrator.runtime.folder import runtime_dir
-
     try:
-        return (runtime_dir() / rig / "state.json").read_text("utf-8")
+        return (runtime_dir() / rig / STATE_FILE).read_text("utf-8")
     except OSError:
         return None

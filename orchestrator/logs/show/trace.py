@@ -38,8 +38,9 @@ class Trace:
 
 
 def where(entry: Entry) -> str:
-    """Who made a record: the broker, or a worker's incarnation."""
-    return BROKER if entry.incarnation == 0 else f"{entry.worker}[{entry.incarnation}]"
+    """Who made a record: a worker's incarnation, or the broker, if of a worker or not."""
+    is_broker_s = entry.incarnation == 0 or entry.logger == ""
+    return BROKER if is_broker_s else f"{entry.worker}[{entry.incarnation}]"
 
 
 def find_trace(logs: Logs, request: str) -> Trace | None:
@@ -100,7 +101,7 @@ def trace_lines(trace: Trace, *, utc: bool = False, colour: bool = False) -> Ite
         ]
         yield " ".join(parts).rstrip() + "\n"
         yield from (f"{'':>28}| {shown(line)}\n" for line in stack)
-        if entry.exception is not None:
+        if entry.exception is not None and not entry.has_stacks:
             yield from (f"{'':>28}| {shown(line)}\n" for line in entry.exception.split("\n"))
 
 

@@ -27,6 +27,7 @@ from orchestrator.logs.store.segments import (
 from orchestrator.runtime.lock import FileLock
 
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+_AHEAD = 6 << 20  # bytes of a write-ahead log, and of a transaction
 _LOOK = 3600.0  # seconds between looks for what is too old
 
 Tell = Callable[[str, str], None]
@@ -52,6 +53,15 @@ class Keep:
         """As `segment`, but so small that removing one leaves most of what may be kept."""
         return max(min(self.segment, self.size // 8), 256 << 10)
 
+    @property
+    def finished(self) -> int:
+        """Bytes that segments may have which aren't written any more: the last one needs room too.
+
+        While it is written, a part of it is in the write-ahead log, and its last transaction may
+        go beyond its size.
+        """
+        return max(self.size - self.segment_size - min(3 * self.segment_size, _AHEAD), 0)
+
 
 class Chain:
     """Writes to the last segment, begins the next one, and removes old ones.
@@ -63,6 +73,9 @@ class Chain:
         run: What is known of this life of the rig; its number is found here.
         keep: Which segments stay.
         tell: Takes what people should know.
+
+    Attributes:
+        filled: How many segments it has filled.
     """
 
     def __init__(self, folder: Path, run: Run, keep: Keep, tell: Tell) -> None:
@@ -75,6 +88,7 @@ class Chain:
         self._is_full = False
         self._segment: Segment | None = None
         self._look_at = 0.0
+        self.filled = 0
 
     def write(self, records: Sequence[Record]) -> None:
         """Write records in one transaction.
@@ -173,7 +187,8 @@ class Chain:
             if not fits:
                 self.release()
                 self._is_full = True
-            remove_old(self._folder, size=self._keep.size, age=self._keep.age)
+                self.filled += 1
+            remove_old(self._folder, size=self._keep.finished, age=self._keep.age)
         except (OSError, sqlite3.Error) as error:
             self._tell("warning", f"old log segments can't be removed: {error}")
 

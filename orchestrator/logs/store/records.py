@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
-Stream = Literal["record", "stdout", "stderr"]
-
-LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
-"""Names of levels in rising order of weight."""
+from transports.levels import ALIASES, LEVELS
+from workers.output.pipes import Stream
+from workers.output.stacks import is_dump
 
 OUTPUT_LEVELS: dict[Stream, str] = {"record": "warning", "stdout": "info", "stderr": "warning"}
 """The level of a line that doesn't name one. What libraries write to stderr is mostly trouble, and
 who asks for warnings is to find it; a line among the records that isn't one is trouble as well."""
 
-_LEVEL_ALIASES = {"warn": "warning", "fatal": "critical", "exception": "error", "trace": "debug"}
+_LEVEL_ALIASES = {**ALIASES, "trace": "debug"}
 _MAX_TIME = 253_402_300_800.0  # the year 10000, where calendars stop
 
 
@@ -32,7 +31,8 @@ class Record(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fie
         logger: Name of the logger; empty for what the supervisor says of a worker.
         request: Id of the request that was running.
         member: Member of the worker that the request asked for.
-        exception: Traceback, several lines.
+        exception: Traceback, or the stacks of threads; several lines.
+        raised: Type and message of the exception, on one line.
         fields: What the caller added by keyword, and marks of the collector: `cut`, `torn`,
             `dropped`, `unparsed`.
     """
@@ -48,11 +48,17 @@ class Record(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fie
     member: str | None = None
     exception: str | None = None
     fields: dict[str, Any] | None = None
+    raised: str | None = None
 
     @property
     def weight(self) -> int:
         """The level as a number; an unknown level counts as info."""
         return LEVELS.get(self.level, LEVELS["info"])
+
+    @property
+    def has_stacks(self) -> bool:
+        """Whether `exception` isn't one but the stacks of threads, which `event` tells of."""
+        return self.exception is not None and is_dump(self.exception)
 
 
 class Source(NamedTuple):

@@ -17,10 +17,14 @@ from typing import Any
 
 import msgspec
 
-from orchestrator.logs.store.records import LEVELS, Record, Stream
+from orchestrator.logs.store.records import Record
+from transports.levels import LEVELS
+from workers.output.pipes import Stream
 
-VERSION = 1
+VERSION = 2
 """Version of the schema, in each segment's `user_version`."""
+READABLE = (1, VERSION)
+"""Versions that are read; a segment of the first has no column `raised`, until it is written."""
 
 STREAMS: tuple[Stream, ...] = ("record", "stdout", "stderr")
 TROUBLE = LEVELS["warning"]
@@ -43,14 +47,15 @@ CREATE TABLE workers(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
 CREATE TABLE records(
     seq INTEGER PRIMARY KEY, run INTEGER NOT NULL, time INTEGER NOT NULL, level INTEGER NOT NULL,
     worker INTEGER NOT NULL, incarnation INTEGER NOT NULL, stream INTEGER NOT NULL,
-    event TEXT NOT NULL, logger TEXT, request TEXT, member TEXT, exception TEXT, fields TEXT);
+    event TEXT NOT NULL, logger TEXT, request TEXT, member TEXT, exception TEXT, fields TEXT,
+    raised TEXT);
 CREATE INDEX by_worker ON records(worker, time);
 CREATE INDEX by_trouble ON records(worker, time, level) WHERE level >= {TROUBLE};
 CREATE INDEX by_request ON records(request) WHERE request IS NOT NULL;
 """
 _COLUMNS = (
     "run, time, level, worker, incarnation, stream, event, logger, request, member, exception, "
-    "fields"
+    "fields, raised"
 )
 _WIDTH = _COLUMNS.count(",") + 1
 
@@ -138,6 +143,8 @@ def open_segment(path: Path) -> sqlite3.Connection:
         connection = sqlite3.connect(
             f"{uri}?immutable=1", uri=True, isolation_level=None, check_same_thread=False
         )
+    # Bytes that a damaged disk or a stranger has put there cost their text, not all others.
+    connection.text_factory = lambda data: data.decode("utf-8", "backslashreplace")
     return connection
 
 
@@ -179,8 +186,11 @@ def read_runs(connection: sqlite3.Connection) -> list[Run]:
     return [Run(*row) for row in rows]
 
 
-def check_version(connection: sqlite3.Connection) -> None:
+def check_version(connection: sqlite3.Connection) -> int:
     """Make sure that a database is a segment that this release can read.
+
+    Returns:
+        The version of its schema.
 
     Raises:
         sqlite3.Error: It isn't, or can't be read at all.
@@ -189,8 +199,9 @@ def check_version(connection: sqlite3.Connection) -> None:
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if application != _APPLICATION:
         raise NotASegment("it is no log segment")
-    if version != VERSION:
+    if version not in READABLE:
         raise NotASegment(f"it has version {version} of the format, this release reads {VERSION}")
+    return int(version)
 
 
 class Segment:
@@ -227,8 +238,11 @@ class Segment:
         # A commit survives the death of any process; a power failure may take the last ones.
         execute("PRAGMA synchronous = NORMAL")
         execute("PRAGMA cache_size = -16384")
-        check_version(self._connection)
+        version = check_version(self._connection)
         with self._transaction():
+            if version < VERSION:
+                execute("ALTER TABLE records ADD COLUMN raised TEXT")
+                execute(f"PRAGMA user_version = {VERSION}")
             _insert_run(self._connection, self.run)
         self._workers = dict(execute("SELECT name, id FROM workers"))
 
@@ -308,6 +322,7 @@ class Segment:
                 record.member,
                 record.exception,
                 None if fields is None else _encode(fields).decode(),
+                record.raised,
             )
         self._connection.execute(_insert_statement(len(records)), values)
 

@@ -11,6 +11,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from copy import copy
 from operator import attrgetter
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from orchestrator.logs.store.chain import Chain, Keep
 from orchestrator.logs.store.records import Record
 from orchestrator.logs.store.segments import Run
 from orchestrator.logs.store.shared import Shared
+from orchestrator.logs.store.strangers import SHARE, Strangers
 
 INTERVAL = 0.1
 """Seconds that records may wait for others to be written with them."""
@@ -76,6 +78,7 @@ class Store:
         self._ring = ring
         self._retry = retry
         self._chain = Chain(folder, run, keep, self._say)
+        self._strangers = Strangers(rig, SHARE * keep.segment_size)
         self._changed = threading.Condition()
         self._waiting: deque[_Batch] = deque()
         self._size = 0
@@ -153,6 +156,8 @@ class Store:
                 if self._ending is not None:
                     break
         try:
+            if self._ending is not None and (rest := self._strangers.notice()):
+                self._chain.write(rest)
             self._chain.end(time.time(), self._ending or "")
         except (sqlite3.Error, OSError) as error:
             self._tell("error", f"the end of the run isn't in its log: {error}")
@@ -185,6 +190,8 @@ class Store:
         settled = len(records) + dropped
         if dropped:
             records.append(self._loss(dropped))
+        strangers = copy(self._strangers)  # what can't be written is sifted again
+        records = strangers.sift(records, self._chain.filled)
         try:
             try:
                 self._chain.write(records)
@@ -197,6 +204,7 @@ class Store:
                 self._tell("error", f"logs can't be written to {self.folder}: {error}")
             self.failure = str(error)
             return False
+        self._strangers = strangers
         self._shared.settle(settled)
         self._reason = None
         with self._changed:
@@ -227,7 +235,7 @@ class Store:
 def _storable(record: Record) -> Record:
     """The record with what can't be stored written out."""
     changes: dict[str, object] = {}
-    for name in ("worker", "event", "logger", "request", "member", "exception"):
+    for name in ("worker", "event", "logger", "request", "member", "exception", "raised"):
         text = getattr(record, name)
         if text is not None:
             changes[name] = text.encode("utf-8", "backslashreplace").decode()

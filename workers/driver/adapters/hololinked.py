@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from transports.serializers import JSON, Buffer, SerializableData
-from workers.driver.adapters import Adapted, Members, Publish
+from workers.driver.adapters.adapted import Adapted, Members, Publish
 from workers.driver.describe import ACTION, EVENT, PROPERTY, Description, mark_concurrent
 from workers.driver.schemas import Schema, signature_of, signature_text
 from workers.spec import WorkerSpec

@@ -6,45 +6,45 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.core.pending import Deadlines, FairQueue, Request, State
+from orchestrator.core.queues import Deadlines, FairQueue
+from orchestrator.core.requests import Request, State
+from transports.headers import Limits, RequestHeader
 
 ALICE, BOB, CAROL = b"alice", b"bob", b"carol"
 
 
 def make(number: int, client: bytes = ALICE, deadline: float | None = None) -> Request:
-    return Request(
+    request = Request(
         number=number,
         client=client,
-        message_id=str(number),
-        sender=client.decode(),
         worker="stage",
-        member="move",
-        operation="invokeaction",
-        content_type="application/json",
+        header=RequestHeader(
+            messageType="OPERATION", messageID=str(number), senderID="", receiverID="rig"
+        ),
         frames=[b"", b"null", b""],
         size=4,
         arrived=0.0,
-        deadline=deadline,
-        execution_timeout=None,
-        oneway=False,
+        limits=Limits(deadline, None),
     )
+    assert request.deadline == deadline
+    return request
 
 
-def drain(queue: FairQueue) -> list[int]:
+def drain(queue: FairQueue[Request]) -> list[int]:
     return [queue.pop().number for _ in range(len(queue))]
 
 
 class TestFairQueue:
     def test_fifo(self) -> None:
         """One client's requests leave in the order in which they came."""
-        queue = FairQueue()
+        queue = FairQueue[Request]()
         for number in (1, 2, 3):
             queue.push(make(number))
         assert drain(queue) == [1, 2, 3]
 
     def test_round_robin(self) -> None:
         """A client with many requests delays another's by one, not by all of them."""
-        queue = FairQueue()
+        queue = FairQueue[Request]()
         for number in (1, 2, 3):
             queue.push(make(number, ALICE))
         queue.push(make(4, BOB))
@@ -53,7 +53,7 @@ class TestFairQueue:
 
     def test_a_served_client_goes_to_the_end(self) -> None:
         """Who was served waits behind all who wait, also behind those who came later."""
-        queue = FairQueue()
+        queue = FairQueue[Request]()
         queue.push(make(1, ALICE))
         queue.push(make(2, ALICE))
         assert queue.pop().number == 1
@@ -62,7 +62,7 @@ class TestFairQueue:
 
     def test_a_client_that_left_and_returns_joins_at_the_end(self) -> None:
         """An emptied client's place isn't kept for it."""
-        queue = FairQueue()
+        queue = FairQueue[Request]()
         queue.push(make(1, ALICE))
         queue.push(make(2, BOB))
         assert queue.pop().number == 1
@@ -71,7 +71,7 @@ class TestFairQueue:
 
     def test_pushed_back_is_next(self) -> None:
         """A request that couldn't be sent has its turn first, before other clients."""
-        queue = FairQueue()
+        queue = FairQueue[Request]()
         for number, client in ((1, ALICE), (2, BOB), (3, ALICE)):
             queue.push(make(number, client))
         taken = queue.pop()
@@ -80,7 +80,7 @@ class TestFairQueue:
 
     def test_several_pushed_back_keep_their_order(self) -> None:
         """Of several requests that couldn't be sent the oldest is the first again: FIFO holds."""
-        queue = FairQueue()
+        queue = FairQueue[Request]()
         for number in (1, 2, 3):
             queue.push(make(number))
         taken = [queue.pop(), queue.pop()]
@@ -90,7 +90,7 @@ class TestFairQueue:
 
     def test_pushed_back_to_an_emptied_client(self) -> None:
         """A client whose only request comes back is first, too."""
-        queue = FairQueue()
+        queue = FairQueue[Request]()
         queue.push(make(1, ALICE))
         queue.push(make(2, BOB))
         queue.push_back(queue.pop())
@@ -98,7 +98,7 @@ class TestFairQueue:
 
     def test_discard(self) -> None:
         """A request can be taken out wherever it stands; the others keep their order."""
-        queue = FairQueue()
+        queue = FairQueue[Request]()
         requests = [make(number) for number in (1, 2, 3)]
         for request in requests:
             queue.push(request)
@@ -108,7 +108,7 @@ class TestFairQueue:
 
     def test_counts(self) -> None:
         """Length and count by client follow every move; nothing is kept of an absent client."""
-        queue = FairQueue()
+        queue = FairQueue[Request]()
         assert (len(queue), queue.count_of(ALICE)) == (0, 0)
         first, second = make(1, ALICE), make(2, BOB)
         queue.push(first)
@@ -122,7 +122,7 @@ class TestFairQueue:
 
     def test_iterates_over_all(self) -> None:
         """Iteration shows all that wait and takes nothing out."""
-        queue = FairQueue()
+        queue = FairQueue[Request]()
         for number, client in ((1, ALICE), (2, BOB), (3, ALICE)):
             queue.push(make(number, client))
         assert sorted(request.number for request in queue) == [1, 2, 3]
@@ -136,7 +136,7 @@ class TestFairQueue:
     @given(st.lists(st.sampled_from([ALICE, BOB, CAROL, None]), max_size=60))
     def test_no_client_is_overtaken_twice(self, moves: list[bytes | None]) -> None:
         """While a client waits, each other client is served at most once before it (None: pop)."""
-        queue = FairQueue()
+        queue = FairQueue[Request]()
         overtaken: dict[bytes, dict[bytes, int]] = {}
         served: dict[bytes, int] = {}
         for number, client in enumerate(moves):
@@ -158,7 +158,7 @@ class TestFairQueue:
 class TestDeadlines:
     def setup_method(self) -> None:
         self.requests: dict[int, Request] = {}
-        self.deadlines = Deadlines(self.requests)
+        self.deadlines = Deadlines[Request](self.requests)
 
     def add(self, number: int, deadline: float | None) -> Request:
         request = self.requests[number] = make(number, deadline=deadline)

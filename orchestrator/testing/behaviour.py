@@ -1,0 +1,104 @@
+"""How simulated workers behave: how they start, what their operations take, how they end."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import Literal, NamedTuple, Protocol
+
+BESIDE = ("abort",)
+"""Members that run beside the queued ones, in all simulated workers."""
+
+
+class Boot(NamedTuple):
+    """How a life begins.
+
+    Attributes:
+        seconds: Until it says what came of it.
+        outcome: It is ready, says that its driver can't be built, dies, never says anything, or
+            can't be launched at all.
+    """
+
+    seconds: float
+    outcome: Literal["ready", "unbuilt", "dies", "hangs", "unlaunched"] = "ready"
+
+
+class Operation(NamedTuple):
+    """What an operation does.
+
+    Attributes:
+        seconds: Until its outcome.
+        outcome: It replies, raises, kills its process, or never ends.
+    """
+
+    seconds: float
+    outcome: Literal["reply", "raise", "crash", "hang"] = "reply"
+
+
+class Behaviour(Protocol):
+    """What a simulated rig asks of whoever writes its script."""
+
+    def boot(self, worker: str, incarnation: int) -> Boot:
+        """How this life begins."""
+
+    def operation(self, worker: str, member: str) -> Operation:
+        """What this operation does."""
+
+    def closing(self, worker: str, how: str) -> float | None:
+        """Seconds until it ends after `stop` or `term`; None if it takes no notice."""
+
+    def latency(self) -> float:
+        """Seconds that a message or the news of an end takes."""
+
+
+class Calm:
+    """All goes well, and quickly."""
+
+    def boot(self, worker: str, incarnation: int) -> Boot:
+        """Ready after 0.1 s."""
+        return Boot(0.1)
+
+    def operation(self, worker: str, member: str) -> Operation:
+        """A reply after 10 ms."""
+        return Operation(0.01)
+
+    def closing(self, worker: str, how: str) -> float | None:
+        """After 10 ms."""
+        return 0.01
+
+    def latency(self) -> float:
+        """0.1 ms."""
+        return 0.0001
+
+
+class Chaos:
+    """Whatever real drivers and processes do, by the dice.
+
+    Args:
+        random: The dice.
+    """
+
+    def __init__(self, random: Random) -> None:
+        self._random = random
+
+    def boot(self, worker: str, incarnation: int) -> Boot:
+        """Mostly ready within a second."""
+        outcomes = ("ready", "unbuilt", "dies", "hangs", "unlaunched")
+        (outcome,) = self._random.choices(outcomes, (40, 2, 3, 1, 1))
+        return Boot(self._random.expovariate(4.0), outcome)  # type: ignore[arg-type]
+
+    def operation(self, worker: str, member: str) -> Operation:
+        """Mostly a reply, at any time around the usual timeouts."""
+        outcomes = ("reply", "raise", "crash", "hang")
+        (outcome,) = self._random.choices(outcomes, (60, 10, 3, 2))
+        return Operation(self._random.expovariate(3.0), outcome)  # type: ignore[arg-type]
+
+    def closing(self, worker: str, how: str) -> float | None:
+        """Mostly soon; some take no notice."""
+        if self._random.random() < (0.15 if how == "stop" else 0.3):
+            return None
+        return self._random.expovariate(2.0)
+
+    def latency(self) -> float:
+        """Mostly short, now and then longer than anything else takes."""
+        long = self._random.random() < 0.01
+        return self._random.expovariate(2.0 if long else 5000.0)

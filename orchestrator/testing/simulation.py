@@ -1,0 +1,374 @@
+"""The rig's core on a virtual clock, with simulated clients, links and processes.
+
+What ZeroMQ really does is kept: messages of one link stay in order, what is under way to a
+process that dies is lost, what a dead process sent may still arrive, and a lane that is gone
+can't be sent to. Whatever happens is judged.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from orchestrator.core.admission import Caps
+from orchestrator.core.children import ChildSpec, Exit
+from orchestrator.core.effects import (
+    Describe,
+    Effect,
+    Fact,
+    Launch,
+    OrderDone,
+    RigUp,
+    Signal,
+    ToClient,
+    ToWorker,
+)
+from orchestrator.core.orders import Verb
+from orchestrator.core.rig import Rig
+from orchestrator.core.states import SETTLED
+from orchestrator.testing.behaviour import Behaviour
+from orchestrator.testing.judge import Asked, Judge, Violation
+from orchestrator.testing.process import SimulatedProcess
+from transports.headers import (
+    HANDSHAKE,
+    OPERATION,
+    REPLY,
+    Limits,
+    Operation,
+    RequestHeader,
+    decode_request_header,
+    encode_header,
+    execution_context,
+)
+
+MOST_EFFECTS = 100_000
+"""Effects of one event; more would mean that they make each other."""
+
+
+class SimulatedRig:
+    """A rig in virtual time.
+
+    Args:
+        specs: The workers.
+        behaviour: What they do.
+        limits: For each worker the timeouts of requests that bring none.
+        caps: What one client can make the rig keep.
+
+    Attributes:
+        core: The real core.
+        now: Virtual seconds.
+        judge: Who takes notes, and raises `Violation`.
+        processes: The living incarnations by worker.
+        facts: What was worth a record.
+        orders: What came of orders, by number.
+        up: What was said when all had settled for the first time.
+        events: How many events have happened.
+        hits: How many processes ended, by the state that it hit them in.
+    """
+
+    def __init__(
+        self,
+        specs: Sequence[ChildSpec],
+        behaviour: Behaviour,
+        *,
+        limits: dict[str, Limits] | None = None,
+        caps: Caps | None = None,
+    ) -> None:
+        self.core = Rig("simulated", specs, limits=limits, caps=caps)
+        self.behaviour = behaviour
+        self.now = 1000.0
+        self.judge = Judge()
+        self.processes: dict[str, SimulatedProcess] = {}
+        self.facts: list[Fact] = []
+        self.orders: dict[int, dict[str, str]] = {}
+        self.up: RigUp | None = None
+        self.events = 0
+        self.hits: Counter[str] = Counter()
+        self._specs = {spec.name: spec for spec in specs}
+        self._queue: list[tuple[float, int, Callable[[], None]]] = []
+        self._sequence = 0
+        self._arrivals: dict[tuple[str, str], float] = {}
+        self._ends: set[str] = set()  # workers of which an end hasn't been told yet
+        self._ids: Counter[str] = Counter()
+
+    # -- what a test does -----------------------------------------------------------------
+
+    def start(self, names: Sequence[str] | None = None) -> None:
+        """Start workers, all of them by default."""
+        self.order("start", names or list(self._specs))
+
+    def order(self, verb: Verb, names: Sequence[str]) -> int:
+        """Start, stop or restart workers; the number is a key of `orders` once it is done."""
+        number = self.core.order(verb, names, self.now)
+        self._settle()
+        return number
+
+    def ask(
+        self,
+        client: str,
+        worker: str,
+        member: str = "move",
+        *,
+        payload: bytes = b"null",
+        invocation_timeout: float | None = None,
+        execution_timeout: float | None = None,
+        oneway: bool = False,
+    ) -> Asked:
+        """Send a request; timeouts in seconds, None for no limit."""
+        asked = Asked(
+            client=client,
+            id=self._new_id(client),
+            worker=worker,
+            member=member,
+            oneway=oneway,
+            sent=self.now,
+            wait=invocation_timeout,
+            run=execution_timeout,
+            order=len(self.judge.asked),
+        )
+        self.judge.ask(asked)
+        context = execution_context(invocation_timeout, execution_timeout, oneway)
+        self._send(client, OPERATION, asked.id, worker, member, Operation.INVOKE, context, payload)
+        return asked
+
+    def shake_hands(self, client: str) -> None:
+        """Send a handshake, which is answered at once."""
+        id_ = self._new_id(client)
+        self.judge.expect(client, id_)
+        self._send(client, HANDSHAKE, id_)
+
+    def repeat(self, asked: Asked) -> None:
+        """Send a request's id once more: it is dropped while the first is unanswered."""
+        if not asked.answers and not asked.oneway:
+            self._send(asked.client, OPERATION, asked.id, asked.worker, "other", Operation.INVOKE)
+
+    def send(self, client: str, frames: list[bytes]) -> None:
+        """Send whatever it is, in place of the frames behind the identity."""
+        self.judge.send_rubbish(client)
+        self.core.receive_client([client.encode(), *frames][:5], self.now, len(frames) + 1)
+        self._settle()
+
+    def kill(self, worker: str, exit_: Exit) -> None:
+        """End a worker's process, whatever it does."""
+        if (process := self.processes.get(worker)) is not None:
+            process.end(exit_)
+            self._settle()
+
+    def freeze(self, worker: str) -> None:
+        """Stop a worker's process as SIGSTOP does."""
+        if (process := self.processes.get(worker)) is not None:
+            process.frozen = True
+
+    def cut(self, worker: str) -> None:
+        """Cut a worker's link for a moment: what is sent to it meanwhile can't be."""
+        process = self.processes.get(worker)
+        if process is not None and process.linked:
+            process.linked = False
+            process.later(0.05, process.open_lanes)
+
+    def shut_down(self) -> None:
+        """Stop everything."""
+        self.core.shut_down(self.now)
+        self._settle()
+
+    def kill_all(self) -> None:
+        """Stop everything, waiting for nobody."""
+        self.core.kill(self.now)
+        self._settle()
+
+    def run(self, seconds: float = 3600.0, until: Callable[[], bool] = lambda: False) -> bool:
+        """Let things happen until all is quiet, `until` says so, or the time is over.
+
+        Returns:
+            Whether it ended before the time was over.
+        """
+        end = self.now + seconds
+        while not until():
+            due = self._due()
+            if due is None:
+                return True
+            if due > end:
+                self.now = end
+                return False
+            self.step()
+        return True
+
+    def step(self) -> bool:
+        """Let the next thing happen; False when nothing is due any more."""
+        due = self._due()
+        if due is None:
+            return False
+        deadline = self.core.next_deadline
+        self.now = max(self.now, due)
+        if deadline is not None and deadline <= due:
+            self.core.tick(self.now)
+        else:
+            heapq.heappop(self._queue)[2]()
+        self._settle()
+        return True
+
+    def rest(self) -> None:
+        """Judge that nothing is left of anything, once all is over."""
+        self.judge.rest()
+        broker = self.core.broker
+        left = [
+            *broker.ledger.requests,
+            *broker.ledger.unanswered,
+            *(name for name in broker.peers if broker.queued(name) or broker.running(name)),
+        ]
+        if left or self.core.effects or self.core.next_deadline is not None:
+            raise Violation(f"I7, I14: something is left at rest: {left}")
+
+    # -- what processes ask for -----------------------------------------------------------
+
+    def later(self, seconds: float, call: Callable[[], None]) -> None:
+        """Have something happen after so many seconds."""
+        self._sequence += 1
+        heapq.heappush(self._queue, (self.now + seconds, self._sequence, call))
+
+    def to_rig(self, process: SimulatedProcess, frames: list[bytes]) -> None:
+        """A process sends; it arrives in order, also if the process is dead by then."""
+        self._in_order("to rig", process.token, lambda: self.core.receive_link(frames, self.now))
+
+    def begun(self, process: SimulatedProcess, asked: Asked) -> None:
+        """A process begins an operation."""
+        self.judge.start(asked, process.token)
+
+    def ended(self, process: SimulatedProcess, exit_: Exit) -> None:
+        """A process is over; that is told a little later."""
+        self.hits[process.state] += 1
+        del self.processes[process.worker]
+        self._ends.add(process.worker)
+
+        def tell() -> None:
+            self._ends.discard(process.worker)
+            self.core.exited(process.worker, process.incarnation, exit_, self.now)
+
+        self.later(self.behaviour.latency(), tell)
+
+    # -- how ------------------------------------------------------------------------------
+
+    def _due(self) -> float | None:
+        deadline = self.core.next_deadline
+        event = self._queue[0][0] if self._queue else None
+        return min((each for each in (deadline, event) if each is not None), default=None)
+
+    def _settle(self) -> None:
+        self.events += 1
+        effects = self.core.effects
+        for _ in range(MOST_EFFECTS):
+            if not effects:
+                break
+            self._perform(effects.popleft())
+        else:
+            raise Violation("effects without end")
+        self.judge.look(self.now)
+
+    def _perform(self, effect: Effect) -> None:
+        match effect:
+            case ToClient():
+                self.judge.answer(effect.frames, self.now)
+            case ToWorker():
+                self._to_worker(effect)
+            case Describe():
+                self.core.described(effect.number, REPLY, b"{}")
+            case Launch():
+                self._launch(effect.worker, effect.incarnation)
+            case Signal():
+                if (process := self.processes.get(effect.worker)) is not None:
+                    process.signal(effect.how)
+            case OrderDone():
+                self.orders[effect.number] = effect.states
+            case RigUp():
+                self.up = effect
+            case Fact():
+                self.facts.append(effect)
+                del self.facts[:-1000]
+
+    def _launch(self, worker: str, incarnation: int) -> None:
+        if worker in self.processes or worker in self._ends:
+            raise Violation(f"I10: two lives of {worker} at once")
+        if self.core.is_closing:
+            raise Violation(f"I10: {worker} is launched while all shuts down")
+        for name in self._specs[worker].after:
+            process, status = self.processes.get(name), self.core.children[name].status
+            # One that has died is settled until its end is told.
+            if not (process and process.ready) and status not in SETTLED:
+                raise Violation(f"I10: {worker} is launched before {name}, which is {status}")
+        token = f"{worker}-{incarnation}"
+        self.core.expect(worker, incarnation, token)
+        boot = self.behaviour.boot(worker, incarnation)
+        if boot.outcome == "unlaunched":
+            self.core.unlaunched(worker, incarnation, "couldn't be started", self.now)
+            return
+        self.processes[worker] = SimulatedProcess(
+            self, self.core.name, worker, incarnation, token, boot
+        )
+
+    def _to_worker(self, effect: ToWorker) -> None:
+        target, number = bytes(effect.frames[0]).decode(), effect.number
+        token, _, lane = target.rpartition(".")
+        worker = token.rpartition("-")[0]
+        process = self.processes.get(worker)
+        asked = None
+        if number:
+            header = decode_request_header(bytes(effect.frames[2]))
+            asked = self.judge.asked[header.senderID, str(header.messageID)]
+            self.judge.give(asked, token, self.now)
+        elif self.core.is_closing:
+            self._judge_stop(worker)
+        if process is None or process.token != token or not process.linked:
+            if asked is not None:
+                self.judge.take_back(asked)
+                self.core.unreachable(number, self.now)
+            return
+        frames = effect.frames[1:]
+        receiver = process
+
+        def arrive() -> None:
+            if receiver.alive:
+                receiver.later(0.0, lambda: receiver.receive(lane, frames, asked))
+
+        self._in_order("to worker", token, arrive)
+
+    def _judge_stop(self, worker: str) -> None:
+        for name in self.processes:
+            if worker in self._specs[name].after:
+                raise Violation(f"I10: {worker} is told to stop before {name}")
+
+    def _in_order(self, way: str, token: str, call: Callable[[], None]) -> None:
+        """Deliver after a while, but not before what was sent earlier on the same link."""
+        before = self._arrivals.get((way, token), 0.0)
+        at = self._arrivals[way, token] = max(self.now + self.behaviour.latency(), before)
+        self.later(at - self.now, call)
+
+    def _send(
+        self,
+        client: str,
+        kind: str,
+        id_: str,
+        worker: str = "",
+        member: str = "",
+        operation: str = "",
+        context: Any = None,
+        payload: bytes = b"null",
+    ) -> None:
+        header = RequestHeader(
+            messageType=kind,
+            messageID=id_,
+            senderID=client,
+            receiverID=self.core.name,
+            serverExecutionContext=context,
+            thingID=worker,
+            objekt=member,
+            operation=operation,
+        )
+        frames = [client.encode(), b"", encode_header(header), payload, b""]
+        self.core.receive_client(frames, self.now)
+        self._settle()
+
+    def _new_id(self, client: str) -> str:
+        self._ids[client] += 1
+        return str(self._ids[client])

@@ -1,0 +1,13 @@
+"""Levels of what is logged: what the link, the streams of records and the config call them."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+Level = Literal["debug", "info", "warning", "error", "critical"]
+
+LEVELS: dict[str, int] = dict(zip(get_args(Level), (10, 20, 30, 40, 50), strict=True))
+"""Names in rising order of weight, with the numbers of stdlib logging."""
+
+ALIASES = {"warn": "warning", "exception": "error", "fatal": "critical"}
+"""Other names of levels, as methods of loggers have them."""
