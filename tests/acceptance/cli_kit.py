@@ -77,6 +77,10 @@ class Dev:
         """Sleep."""
         threading.Event().wait(seconds)
 
+    def wait_for(self, path):
+        while not os.path.exists(path):
+            threading.Event().wait(0.01)
+
     def die(self):
         os.kill(os.getpid(), signal.SIGKILL)
 
@@ -90,10 +94,11 @@ rig: bench
 workers:
   dev:
     driver: lab_drivers:Dev
-    timeouts: {nap: 60s}
+    timeouts: {nap: 60s, wait_for: 60s}
   busy:
     driver: lab_drivers:Dev
     invocation_timeout: 200ms
+    timeouts: {wait_for: 60s}
   broken:
     driver: lab_drivers:Broken
 """

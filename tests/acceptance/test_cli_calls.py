@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+from pathlib import Path
 
 import pytest
 
@@ -144,28 +145,32 @@ def test_timeout_none_lifts_the_limit(rig: RunningRig) -> None:
     assert on_rig(rig, "call", "dev", "nap", "0.01", "--timeout", "none").status == 0
 
 
-def test_invocation_timeout_is_status_4(rig: RunningRig) -> None:
+def test_invocation_timeout_is_status_4(rig: RunningRig, tmp_path: Path) -> None:
     """What never began is not started."""
-    napping = begin(rig.environ, "call", "busy", "nap", "4")
-    with napping:
+    go = tmp_path / "go"
+    with begin(rig.environ, "call", "busy", "wait_for", str(go)) as waiting:
         wait_until(lambda: busy(rig, "busy"))
         done = on_rig(rig, "call", "busy", "move", "1")
+        go.touch()
         assert done.status == 4
         assert "busy.move did not start within its invocation timeout" in done.err
-        assert napping.wait(30) == 0
-        assert napping.communicate()[0] == "null\n"
+        assert waiting.wait(30) == 0
+        assert waiting.communicate()[0] == "null\n"
 
 
-def test_interrupted_call_is_130_and_says_that_it_runs_on(rig: RunningRig) -> None:
+def test_interrupted_call_is_130_and_says_that_it_runs_on(rig: RunningRig, tmp_path: Path) -> None:
     """Ctrl-C ends the command, not the operation."""
     for number, status in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
-        with begin(rig.environ, "call", "dev", "nap", "1") as calling:
+        go = tmp_path / str(status)
+        with begin(rig.environ, "call", "dev", "wait_for", str(go)) as calling:
             wait_until(lambda: busy(rig, "dev"))
             calling.send_signal(number)
             out, err = calling.communicate(timeout=30)
             assert calling.returncode == status
             assert out == ""
-            assert err == "dev.nap is not cancelled by this; it may still run\n"
+            assert err == "dev.wait_for is not cancelled by this; it may still run\n"
+        assert busy(rig, "dev")
+        go.touch()
         wait_until(lambda: not busy(rig, "dev"))
 
 
@@ -195,7 +200,7 @@ def test_describe_on_a_terminal_lists_members(rig: RunningRig) -> None:
     assert ["moved", "any", "where", "it", "went"] in rows
     brief = [line.split() for line in on_terminal(plain, "describe").out.splitlines()]
     assert ["broken", "-", "-", "-", "-", "FAILED"] in brief
-    assert brief[1][:5] == ["dev", "Dev", "3", "8", "1"]
+    assert brief[1][:5] == ["dev", "Dev", "3", "9", "1"]
 
 
 def test_rig_is_a_worker_too(rig: RunningRig) -> None:

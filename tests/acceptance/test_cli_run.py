@@ -118,7 +118,7 @@ def test_run_on_a_terminal_says_plainly_what_starts_and_fails(folder: Path) -> N
     assert done.status == 0
     assert re.search(r"info .*dev +ready", done.out)
     assert "RuntimeError: no such port: /dev/ttyUSB7" in done.out
-    assert "rig.yaml:11:13" in done.out
+    assert "rig.yaml:12:13" in done.out
     assert "rig bench is down" in done.out
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict, deque
-from collections.abc import Iterator
+from collections import Counter, defaultdict, deque
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
@@ -84,8 +84,20 @@ def found(entry: Entry) -> tuple[str, str]:
     return entry.stream, entry.event + tag
 
 
+def lost(entry: Entry) -> int:
+    """How many records it says were dropped."""
+    return int(entry.fields.get("dropped", 0)) if entry.fields else 0
+
+
+def dropped(entries: Iterable[Entry]) -> int:
+    return sum(map(lost, entries))
+
+
 def test_a_request_id_gives_exactly_that_calls_records_and_lines(rig: RunningRig) -> None:
-    """For each of a thousand calls of each of three workers, interleaved."""
+    """For each of a thousand calls of each of three workers, interleaved.
+
+    On a machine that is too busy to read them in time some are dropped: as many as is told.
+    """
     calls: dict[str, tuple[str, str, str]] = {}
     with rig.connected() as client:
         pending: deque[Future[Any]] = deque()
@@ -102,17 +114,27 @@ def test_a_request_id_gives_exactly_that_calls_records_and_lines(rig: RunningRig
             future.result(20)
     # All of them: each worker has streams of its own, of which one may lag behind.
     said = sum(len(expected(*call)) for call in calls.values())
-    wait_until(lambda: sum(entry.request in calls for entry in select(store(rig))) >= said)
+
+    def arrived() -> bool:
+        entries = list(select(store(rig)))
+        return sum(entry.request in calls for entry in entries) + dropped(entries) >= said
+
+    wait_until(arrived)
+    told, missing = dropped(select(store(rig))), 0
+    assert told < said / 2
     by_request: dict[str | None, list[Entry]] = defaultdict(list)
     for entry in select(store(rig), worker=WORKERS):
         by_request[entry.request].append(entry)
     for request, (worker, member, tag) in calls.items():
-        entries = by_request.pop(request)
-        assert sorted(map(found, entries)) == expected(worker, member, tag)
-        assert {(each.worker, each.member) for each in entries} == {(worker, member)}
-        assert {each.incarnation for each in entries} == {1}
-    rest = [entry.event for entries in by_request.values() for entry in entries]
-    assert set(rest) <= {"ready"}
+        entries = by_request.pop(request, [])
+        here, wanted = Counter(map(found, entries)), Counter(expected(worker, member, tag))
+        assert here <= wanted
+        missing += (wanted - here).total()
+        assert {(each.worker, each.member) for each in entries} <= {(worker, member)}
+        assert {each.incarnation for each in entries} <= {1}
+    assert missing == told
+    rest = {entry.event for entries in by_request.values() for entry in entries if not lost(entry)}
+    assert rest <= {"ready"}
 
 
 def test_a_crash_dump_and_torn_output_belong_to_the_request_that_crashed(rig: RunningRig) -> None:
