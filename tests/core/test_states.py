@@ -99,9 +99,9 @@ def test_no_way_leads_out_of_the_table() -> None:
 def test_which_states_have_what() -> None:
     """A life is one that is told to stop or one that isn't; what serves is among these."""
     assert {Status.READY, Status.STALLED} == SERVING
-    assert UP - RUNNING == {Status.STOPPING}
-    assert RUNNING - SERVING == {Status.STARTING}
-    assert SETTLED - SERVING == {Status.FAILED, Status.STOPPED}
+    assert {Status.STOPPING} == UP - RUNNING
+    assert {Status.STARTING} == RUNNING - SERVING
+    assert {Status.FAILED, Status.STOPPED} == SETTLED - SERVING
 
 
 def test_only_a_life_begins_and_ends() -> None:
