@@ -16,6 +16,7 @@ from typing import Any, Final
 from orchestrator.check.runner import Job, Outcome, run
 from orchestrator.config.loader import Place, Problem, RigConfig, WorkerConfig
 from orchestrator.words import did_you_mean, one_line, quoted
+from workers.driver.adapters.frameworks import other_release
 from workers.process import bootstrap
 from workers.process.bootstrap import MEND, NEEDED, OLDEST
 from workers.spec import hidden_by_ours
@@ -138,6 +139,9 @@ def _judge_answer(
         case {"not_callable": kind}:
             message = f"{quoted(attribute)} is of type {one_line(kind)}, not a class or factory"
             yield Problem(worker.place, message)
+    if wrong := other_release(answer["hololinked"]) if "hololinked" in answer else "":
+        yield Problem(worker.place, f"{quoted(attribute)} {one_line(wrong, 300)}")
+        return  # its signature and members are of another kind
     for name in answer.get("unknown_arguments", ()):
         yield Problem(
             worker.places.get(f"kwargs.{name}", worker.place),
