@@ -44,6 +44,7 @@ from transports.headers import (
     encode_header,
     event_id,
     execution_context,
+    plain_context,
     read_event_id,
     read_limits,
 )
@@ -309,7 +310,7 @@ class RequestMessage(_Message):
 
 
 def _plain_context(context: Mapping[str, Any] | msgspec.UnsetType | None) -> Context:
-    return dict(context) if isinstance(context, Mapping) else context
+    return plain_context(context) if isinstance(context, Mapping) else context
 
 
 class ResponseMessage(_Message):
