@@ -192,7 +192,7 @@ def _seconds(
         raise ProtocolError(str(error)) from error
 
 
-def plain_context(context: Mapping[str, Any]) -> dict[str, Any]:
+def plain_context(context: Mapping[str, Any] | msgspec.UnsetType | None) -> Context:
     """A context as it is sent: its timeouts by the rule for lengths of time, None for no end.
 
     JSON has no infinities and no NaN: they would travel as null, as no limit.
@@ -200,6 +200,9 @@ def plain_context(context: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         ProtocolError: A timeout that isn't a number of seconds, 0 or more, or None.
     """
+    if context is None or context is msgspec.UNSET:
+        return context
+    assert isinstance(context, Mapping)
     plain = dict(context)
     try:
         for name in _TIMEOUTS:

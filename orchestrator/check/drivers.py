@@ -16,9 +16,9 @@ from typing import Any, Final
 from orchestrator.check.runner import Job, Outcome, run
 from orchestrator.config.loader import Place, Problem, RigConfig, WorkerConfig
 from orchestrator.words import did_you_mean, one_line, quoted
-from workers.driver.adapters.frameworks import other_release
 from workers.process import bootstrap
 from workers.process.bootstrap import MEND, NEEDED, OLDEST
+from workers.releases import other_release
 from workers.spec import hidden_by_ours
 
 __all__ = ["check"]

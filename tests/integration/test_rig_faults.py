@@ -323,7 +323,7 @@ def test_extra_header_field(stranger: Stranger) -> None:
     """Ignored: a newer client may know more."""
     frames = stranger.request(surplus=1)
     answer = stranger.ask(frames)
-    assert answer.kind == "REPLY"
+    assert answer.type == "REPLY"
     assert answer.id == json.loads(frames[1])["messageID"]
 
 

@@ -12,10 +12,8 @@ from typing import Any
 
 from workers.driver.adapters.adapted import Adapted
 from workers.errors import SpecError
+from workers.releases import other_release
 from workers.spec import WorkerSpec
-
-RELEASE = "0.4"
-"""The release of hololinked whose Things are hosted."""
 
 
 def adapt(driver: object, spec: WorkerSpec) -> Adapted | None:
@@ -41,16 +39,6 @@ def complete(target: Callable[..., Any], spec: WorkerSpec) -> dict[str, Any]:
     if isinstance(target, type) and _is_thing(target, spec):
         return {"id": spec.worker} | spec.kwargs
     return spec.kwargs
-
-
-def other_release(found: str) -> str:
-    """What is wrong with Things of a release that isn't hosted; "" if it is."""
-    if found.split(".")[:2] == RELEASE.split("."):
-        return ""
-    return (
-        f"is a Thing of hololinked {found or '(unknown release)'}, and Things of {RELEASE} are "
-        f"hosted; install hololinked {RELEASE} in the interpreter that runs it"
-    )
 
 
 def _is_thing(kind: type, spec: WorkerSpec) -> bool:
