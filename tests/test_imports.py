@@ -95,8 +95,8 @@ ROOMS = Rooms(
 PURE = ("orchestrator/core",)
 HARMLESS = (
     *("__future__", "abc", "bisect", "collections", "contextlib", "copy", "dataclasses"),
-    *("difflib", "enum", "functools", "heapq", "itertools", "math", "operator", "re"),
-    *("types", "typing", "msgspec"),
+    *("difflib", "enum", "functools", "heapq", "itertools", "math", "numbers", "operator"),
+    *("re", "types", "typing", "msgspec"),
 )
 """All that pure rooms may import from elsewhere: without I/O, clock, chance or threads."""
 BENEATH = ("builtins", "io", "numpy", "random", "sys", "time", "tokenize", "traceback", "uuid")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import ipaddress
+import os
 import re
-import socket as network
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -16,6 +17,8 @@ BACKLOG = 1024
 """Connections that a bound socket may have waiting until it accepts them."""
 MAX_IPC_PATH = 107
 """Bytes of a unix socket's path: sun_path of unix(7) less its final NUL."""
+HOLOLINKED_DIR = "ORCH_HOLOLINKED_DIR"
+"""The environment variable that names the folder of hololinked's sockets."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,13 @@ class Endpoint:
         return Path(self.address.removeprefix("ipc://"))
 
     @property
+    def has_file(self) -> bool:
+        """Whether it is an ipc endpoint at a path that is known."""
+        return self.transport is ZMQ_TRANSPORTS.IPC and not self.address.startswith(
+            ("ipc://@", "ipc://*")  # Linux's abstract names, and a name of ZeroMQ's choice
+        )
+
+    @property
     def host(self) -> str:
         """The host of a tcp endpoint, brackets of IPv6 included."""
         return self.address.removeprefix("tcp://").rpartition(":")[0]
@@ -47,12 +57,20 @@ class Endpoint:
         return 0 if port == "*" else int(port)
 
     @property
+    def is_ipv6(self) -> bool:
+        """Whether a tcp endpoint's host is an IPv6 address."""
+        return self.transport is ZMQ_TRANSPORTS.TCP and self.host.startswith("[")
+
+    @property
     def is_local(self) -> bool:
         """Whether only processes of this machine can get there."""
         if self.transport is not ZMQ_TRANSPORTS.TCP:
             return True
         host = self.host.strip("[]")
-        return host in ("localhost", "::1") or host.startswith("127.")
+        try:
+            return ipaddress.ip_address(host).is_loopback
+        except ValueError:
+            return host == "localhost"
 
     def __str__(self) -> str:
         return self.address
@@ -85,6 +103,10 @@ def parse_endpoint(address: str) -> Endpoint:
         number = 0 if port == "*" else int(port) if port.isascii() and port.isdigit() else -1
         if not colon or not host or not 0 <= number <= 65535:
             raise AddressError(f"{address!r} needs a host and a port, as in tcp://127.0.0.1:5570")
+        if ":" in host and not (host.startswith("[") and host.endswith("]")):
+            raise AddressError(
+                f"{address!r}: an IPv6 address stands in brackets, as in tcp://[::1]:5570"
+            )
     return Endpoint(transport, f"{scheme.lower()}://{rest}")
 
 
@@ -95,19 +117,36 @@ def hololinked_file_name(server_id: str) -> str:
     return f"{name}.ipc".replace("_event-publisher", ".event-publisher")
 
 
+def hololinked_folder() -> Path:
+    """The folder that hololinked calls its TEMP_DIR, with the socket files in `sockets` below it.
+
+    `$ORCH_HOLOLINKED_DIR`, for programs that give the same to hololinked's
+    `set_temp_dir`; else `~/.hololinked`, as there.
+
+    Raises:
+        AddressError: The variable holds no absolute path, or there is no home folder.
+    """
+    given = os.environ.get(HOLOLINKED_DIR)
+    if given:
+        if not os.path.isabs(given):
+            raise AddressError(f"${HOLOLINKED_DIR} must be an absolute path, not {given!r}")
+        return Path(given)
+    try:
+        return Path.home() / ".hololinked"
+    except RuntimeError as error:
+        raise AddressError(
+            f"hololinked's sockets are in the home folder, and there is none: set ${HOLOLINKED_DIR}"
+        ) from error
+
+
 def hololinked_endpoint(server_id: str) -> Endpoint:
     """Where hololinked's clients look for a server given bare `IPC`.
 
     Raises:
-        AddressError: There is no home folder, or the path is too long for a unix socket.
+        AddressError: The path is too long for a unix socket, or there is no such folder.
     """
-    try:
-        folder = Path.home() / ".hololinked" / "sockets"
-    except RuntimeError as error:
-        raise AddressError(
-            "hololinked's addresses are in the home folder, and there is none; set HOME"
-        ) from error
-    return parse_endpoint(f"ipc://{folder / hololinked_file_name(server_id)}")
+    path = hololinked_folder() / "sockets" / hololinked_file_name(server_id)
+    return parse_endpoint(f"ipc://{path}")
 
 
 def locate(
@@ -157,22 +196,3 @@ def locate(
 def _refuse(transport: object) -> NoReturn:
     known = ", ".join(ZMQ_TRANSPORTS)
     raise NotImplementedError(f"transport {transport!r} isn't spoken here; known: {known}")
-
-
-def is_ipc_listener_alive(path: Path) -> bool:
-    """Whether some process accepts connections on a unix socket file.
-
-    A bind would take the file over without a word, a live server's included.
-    """
-    if not hasattr(network, "AF_UNIX") or not path.exists():
-        return False
-    with network.socket(network.AF_UNIX, network.SOCK_STREAM) as probe:
-        probe.settimeout(1.0)
-        try:
-            probe.connect(str(path))
-        except (ConnectionRefusedError, FileNotFoundError):
-            return False
-        except OSError:
-            # a full backlog, or a file that is no stream socket: somebody's, so not ours to take
-            return True
-    return True

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import random
 import time
 from collections.abc import Mapping
@@ -12,6 +11,7 @@ from uuid import UUID
 
 import msgspec
 
+from transports.durations import duration
 from transports.errors import ProtocolError
 from transports.serializers import JSON, TEXT
 
@@ -27,6 +27,7 @@ INTERRUPT = "INTERRUPT"
 
 INVOCATION = "invokation"  # the wire's spelling
 EXECUTION = "execution"
+_TIMEOUTS = ("invokation_timeout", "execution_timeout", "invokationTimeout", "executionTimeout")
 
 FRAMES = 5
 PROBE = b"?"
@@ -73,7 +74,9 @@ class Operation(StrEnum):
     """Ours alone: which of these message ids of mine do you still hold?"""
 
 
-class _Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class _Header(msgspec.Struct, frozen=True, kw_only=True):
+    """What is sent has the fields of its kind and no other; unknown ones received are ignored."""
+
     def __getitem__(self, key: str) -> Any:
         if key not in self.__struct_fields__:
             raise KeyError(f"{type(self).__name__} has no field {key!r}")
@@ -88,7 +91,7 @@ Context = dict[str, Any] | None | msgspec.UnsetType
 
 
 class RequestHeader(_Header, frozen=True, kw_only=True):
-    """Header of a request. Unknown fields are refused; `messageID` is echoed as it came."""
+    """Header of a request; `messageID` is echoed as it came."""
 
     messageType: str
     messageID: str | int
@@ -104,7 +107,7 @@ class RequestHeader(_Header, frozen=True, kw_only=True):
 
 
 class ResponseHeader(_Header, frozen=True, kw_only=True):
-    """Header of a response: exactly these fields, clients fail on any other."""
+    """Header of a response: exactly these fields, hololinked's clients fail on any other."""
 
     messageType: str
     messageID: str | int
@@ -153,7 +156,7 @@ def read_limits(context: Context, defaults: Limits) -> Limits:
     missing key takes its default.
 
     Raises:
-        ProtocolError: A timeout that isn't a number, or a context that isn't an object.
+        ProtocolError: A timeout that isn't a number, or is NaN or -inf.
     """
     if context is msgspec.UNSET:
         return defaults
@@ -183,17 +186,31 @@ def _seconds(
 ) -> float | None:
     name = snake if snake in context else camel
     value = context.get(name, missing)
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or value != value:
-        raise ProtocolError(
-            f"serverExecutionContext.{name} must be a number of seconds or null, not {value!r:.80}"
-        )
     try:
-        seconds = float(value)
-    except OverflowError:  # an integer of more than 308 digits
-        seconds = math.inf if value > 0 else -math.inf
-    return None if seconds == math.inf else seconds
+        return duration(value, f"serverExecutionContext.{name}", overdue=True)
+    except (TypeError, ValueError) as error:
+        raise ProtocolError(str(error)) from error
+
+
+def plain_context(context: Mapping[str, Any] | msgspec.UnsetType | None) -> Context:
+    """A context as it is sent: its timeouts by the rule for lengths of time, None for no end.
+
+    JSON has no infinities and no NaN: they would travel as null, as no limit.
+
+    Raises:
+        ProtocolError: A timeout that isn't a number of seconds, 0 or more, or None.
+    """
+    if context is None or context is msgspec.UNSET:
+        return context
+    assert isinstance(context, Mapping)
+    plain = dict(context)
+    try:
+        for name in _TIMEOUTS:
+            if name in plain:
+                plain[name] = duration(plain[name], f"serverExecutionContext.{name}")
+    except (TypeError, ValueError) as error:
+        raise ProtocolError(str(error)) from error
+    return plain
 
 
 def execution_context(

@@ -20,6 +20,7 @@ from orchestrator.words import did_you_mean, one_line, quoted
 from workers import search_path
 from workers.process import bootstrap
 from workers.process.bootstrap import MEND, NEEDED, OLDEST
+from workers.releases import other_release
 from workers.spec import hidden_by_ours
 
 __all__ = ["check"]
@@ -143,6 +144,9 @@ def _judge_answer(
         case {"not_callable": kind}:
             message = f"{quoted(attribute)} is of type {one_line(kind)}, not a class or factory"
             yield Problem(worker.place, message)
+    if wrong := other_release(answer["hololinked"]) if "hololinked" in answer else "":
+        yield Problem(worker.place, f"{quoted(attribute)} {one_line(wrong, 300)}")
+        return  # its signature and members are of another kind
     for name in answer.get("unknown_arguments", ()):
         yield Problem(
             worker.places.get(f"kwargs.{name}", worker.place),

@@ -111,6 +111,8 @@ def look(spec: dict[str, Any]) -> dict[str, Any]:
         return {"not_callable": type(target).__name__}
     answer = fit(target, spec["args"], spec["kwargs"])
     if isinstance(target, type):
+        if is_thing(target):
+            answer["hololinked"] = text_of(getattr(sys.modules["hololinked"], "__version__", ""))
         answer.update(look_for(target, spec["members"], spec["stop_with"]))
     return answer
 
@@ -228,6 +230,14 @@ def look_for(target: type, members: list[str], stop_with: str | None) -> dict[st
         answer["members"] = first(sorted(known))
         answer["methods"] = callables(target)
     return answer
+
+
+def is_thing(target: type) -> bool:
+    """Whether it is a class of hololinked's Things, of whichever release."""
+    return "hololinked" in sys.modules and any(
+        base.__name__ == "Thing" and str(base.__module__).partition(".")[0] == "hololinked"
+        for base in target.__mro__
+    )
 
 
 def annotated(base: type) -> Iterable[str]:

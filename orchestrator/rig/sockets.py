@@ -6,21 +6,17 @@ They stay bound for life, so that a worker's restart is invisible to clients as 
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import zmq
 
-from transports.endpoints import (
-    BACKLOG,
-    Endpoint,
-    hololinked_endpoint,
-    is_ipc_listener_alive,
-    parse_endpoint,
-)
+from transports import binding
+from transports.endpoints import BACKLOG, hololinked_endpoint, parse_endpoint
 from transports.errors import AddressError
-from transports.headers import EVENT_PUBLISHER, ZMQ_TRANSPORTS
+from transports.headers import EVENT_PUBLISHER
 from transports.link import PRESENCE
 
 ANSWER_QUEUE = 200
@@ -53,14 +49,14 @@ class Sockets:
         self.events = ""
         self.inproc_link = f"inproc://{rig}/link"
         self.inproc_events = f"inproc://{rig}/worker-events"
-        self._bound: dict[Path, zmq.Socket[Any]] = {}
+        self._bound: dict[Path, tuple[zmq.Socket[Any], binding.SocketFile]] = {}
         self.front: zmq.Socket[Any] = context.socket(zmq.ROUTER)
         self.back: zmq.Socket[Any] = context.socket(zmq.ROUTER)
         self.publisher: zmq.Socket[Any] = context.socket(zmq.XPUB)
         self.collector: zmq.Socket[Any] = context.socket(zmq.XSUB)
-        for socket in self._all:
-            socket.set(zmq.LINGER, LINGER)
-            socket.set(zmq.BACKLOG, BACKLOG)
+        for port in self._all:
+            port.set(zmq.LINGER, LINGER)
+            port.set(zmq.BACKLOG, BACKLOG)
         self.front.set(zmq.IDENTITY, rig.encode())
         # An unroutable answer is an error that can be counted, not a silent drop.
         self.front.set(zmq.ROUTER_MANDATORY, 1)
@@ -120,9 +116,7 @@ class Sockets:
         elif item == "hololinked":
             request = hololinked_endpoint(self.rig).address
             event = hololinked_endpoint(f"{self.rig}/{EVENT_PUBLISHER}").address
-            Endpoint(ZMQ_TRANSPORTS.IPC, request).path.parent.mkdir(
-                mode=0o700, parents=True, exist_ok=True
-            )
+            parse_endpoint(request).path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         else:
             request, event = item, f"{item}.events"
         self.addresses.append(self._bind(self.front, request))
@@ -141,29 +135,59 @@ class Sockets:
 
     def _watch_peers(self) -> None:
         """Notice half-open tcp peers, so that their ids are free again."""
-        for socket in (self.front, self.publisher):
-            socket.set(zmq.HEARTBEAT_IVL, 2000)
-            socket.set(zmq.HEARTBEAT_TIMEOUT, 6000)
-            socket.set(zmq.HEARTBEAT_TTL, 10000)
+        for port in (self.front, self.publisher):
+            port.set(zmq.HEARTBEAT_IVL, 2000)
+            port.set(zmq.HEARTBEAT_TIMEOUT, 6000)
+            port.set(zmq.HEARTBEAT_TTL, 10000)
 
-    def _bind(self, socket: zmq.Socket[Any], address: str) -> str:
+    def _bind(self, port: zmq.Socket[Any], address: str) -> str:
         endpoint = parse_endpoint(address)
-        if endpoint.transport is ZMQ_TRANSPORTS.IPC:
-            path = endpoint.path
-            if path.exists() and not path.is_socket():
-                raise AddressError(f"{address} is a file that is no socket; choose another path")
-            if is_ipc_listener_alive(path):
-                raise AddressError(f"{address} is in use by a running process")
         try:
-            socket.bind(endpoint.address)
+            file = binding.bind(port, endpoint)
         except zmq.ZMQError as error:
+            if endpoint.has_file and error.errno == zmq.EADDRINUSE:
+                raise AddressError(f"{address} is in use by a running process") from error
             reason = zmq.strerror(error.errno or 0)
             raise AddressError(f"{address} can't be bound: {reason}") from error
-        if endpoint.transport is ZMQ_TRANSPORTS.IPC:
-            self._bound[endpoint.path] = socket
+        if file is not None:
             os.chmod(endpoint.path, 0o600)
+            self._bound[endpoint.path] = (port, file)
             return endpoint.address
-        return socket.getsockopt_string(zmq.LAST_ENDPOINT)
+        return port.getsockopt_string(zmq.LAST_ENDPOINT)
+
+    def known_to(self, frame: Any) -> tuple[list[str], list[str]]:
+        """The addresses for requests and for events that a client can be told.
+
+        Of the transport by which it came these are the ones that it came by: another folder or
+        network of ours it may not see. Of the others they are all.
+
+        Args:
+            frame: A frame of its request, as received.
+        """
+        came_by = self._way_of(frame)
+        scheme = came_by.partition("://")[0]
+        pairs = [
+            (requests, events)
+            for requests, events in zip(self.addresses, self.event_addresses, strict=True)
+            if requests == came_by or not came_by or not requests.startswith(f"{scheme}://")
+        ]
+        return [requests for requests, _ in pairs], [events for _, events in pairs]
+
+    def _way_of(self, frame: Any) -> str:
+        """The address by which a frame came; "" if that isn't known, or any more."""
+        try:
+            with socket.socket(fileno=os.dup(frame.get(zmq.SRCFD))) as connection:
+                name = connection.getsockname()
+        except (AttributeError, OSError, zmq.ZMQError):  # no frame of a socket's; it has gone
+            return ""
+        for address in self.addresses:
+            endpoint = parse_endpoint(address)
+            if endpoint.has_file:
+                if str(endpoint.path) == name:
+                    return address
+            elif isinstance(name, tuple) and endpoint.port == name[1]:
+                return address
+        return ""
 
     @property
     def files(self) -> list[Path]:
@@ -182,12 +206,12 @@ class Sockets:
         gone = [path for path in self._bound if not path.exists()]
         for path in gone:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._bind(self._bound[path], f"ipc://{path}")
+            self._bind(self._bound[path][0], f"ipc://{path}")
         return [path.name for path in gone]
 
     def close(self) -> None:
-        """Close the sockets and remove their files."""
-        for socket in self._all:
-            socket.close()
-        for path in self._bound:
-            path.unlink(missing_ok=True)
+        """Close the sockets and remove their files, unless others are in their place by now."""
+        for _, file in self._bound.values():
+            binding.remove(file)
+        for port in self._all:
+            port.close()

@@ -240,13 +240,14 @@ class Supervisor:
             asked = decode(bytes(request.payload), request.content_type) or {}
             if not isinstance(asked, dict):
                 raise TypeError("get_thing_description takes keyword arguments")
+            requests, events = self._sockets.known_to(request.payload)
             described = thing_description(
                 self._rig.broker.peers[request.worker].description or {},
                 rig=self._config.rig,
                 worker=request.worker,
                 protocol=asked.get("protocol"),
-                request_addresses=self._sockets.addresses,
-                event_addresses=self._sockets.event_addresses,
+                request_addresses=requests,
+                event_addresses=events,
                 skip_names=asked.get("skip_names") or (),
             )
         except (SerializationError, TypeError, ValueError) as error:

@@ -100,7 +100,7 @@ def test_without_home_and_passwd_entry_a_rig_runs_or_says_what_it_needs(lab: Pat
     assert done.returncode == 2
     last = done.stderr.splitlines()[-1]
     assert last.endswith(
-        "hololinked's addresses are in the home folder, and there is none; set HOME"
+        "hololinked's sockets are in the home folder, and there is none: set $ORCH_HOLOLINKED_DIR"
     )
 
 

@@ -108,7 +108,6 @@ class TestReadHeader:
             b'{"messageType": "\xff"}',
             b"{" * 30_000,
             b"[" * 60_000,
-            request(surplus=1)[2],
             request(without=["messageID"])[2],
             request(without=["messageType"])[2],
             request(without=["senderID"])[2],
@@ -130,6 +129,11 @@ class TestReadHeader:
         with pytest.raises(Refusal, match="the header can't be read") as caught:
             read_header(with_header(text), 5, CAPS)
         assert caught.value.type == "ValueError"
+
+
+def test_header_fields_that_are_not_known_are_ignored() -> None:
+    header, *_ = read_header(with_header(request("the-id", surplus=1)[2]), 5, CAPS)
+    assert header.messageID == "the-id"
 
 
 class TestLimits:
@@ -222,7 +226,7 @@ class TestRefusals:
 
     def test_the_id_is_looked_for(self) -> None:
         """A header that can't be used still gives its id, so that the caller is answered."""
-        header, error = self.refused(request("the-id", surplus=1))
+        header, error = self.refused(request("the-id", thingID=5))
         assert header["messageType"] == "INVALID_MESSAGE"
         assert header["messageID"] == "the-id"
         assert header["receiverID"] == "alice"

@@ -242,7 +242,7 @@ class TestDuplicates:
             {"worker": "nobody"},
             {"context": {"execution_timeout": "x"}},
             {"context": {"execution_timeout": 0}},
-            {"surplus": 1},
+            {"thingID": 5},
             {"without": ["receiverID"]},
         ],
         ids=str,

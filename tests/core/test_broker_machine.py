@@ -18,7 +18,6 @@ from tests.core.moves import Machine, Moves, mover, run_long, run_short
 pytestmark = pytest.mark.unmeasured
 
 MALFORMED: list[dict[str, Any]] = [
-    {"surplus": 1},
     {"without": ["receiverID"]},
     {"thingID": 5},
     {"context": []},

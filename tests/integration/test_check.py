@@ -259,6 +259,30 @@ def test_another_interpreter_needs_nothing_of_ours(tmp_path: Path) -> None:
     )
 
 
+def test_things_of_another_release_are_told_with_the_mend(tmp_path: Path) -> None:
+    thing = "class Thing:\n    def __init__(self, id): ...\n"
+    for release in ("0.3.5", "0.4.2"):
+        package = tmp_path / release / "hololinked"
+        package.mkdir(parents=True)
+        (package / "__init__.py").write_text(f"__version__ = '{release}'\n")
+        (package / "thing.py").write_text(thing)
+    (tmp_path / "boxes.py").write_text(
+        "from hololinked.thing import Thing\n\n\nclass Box(Thing):\n    pass\n"
+    )
+    config = tmp_path / "rig.yaml"
+    config.write_text(
+        f"""rig: r
+workers:
+  old: {{driver: "boxes:Box", env: {{PYTHONPATH: {tmp_path}/0.3.5}}}}
+  new: {{driver: "boxes:Box", kwargs: {{id: x}}, env: {{PYTHONPATH: {tmp_path}/0.4.2}}}}
+"""
+    )
+    (problem,) = check(load(config))
+    assert problem.place.line == 3
+    assert '"Box" is a Thing of hololinked 0.3.5, and Things of 0.4 are hosted' in problem.message
+    assert "install hololinked 0.4 in the interpreter" in problem.message
+
+
 def test_an_interpreter_that_is_none_is_told(tmp_path: Path) -> None:
     for name, text in {"garbage": "\0garbage", "quits": "#!/bin/sh\necho oops >&2; exit 5\n",
                        "waits": "#!/bin/sh\nexec sleep 60\n"}.items():  # fmt: skip

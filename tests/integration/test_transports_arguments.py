@@ -132,12 +132,13 @@ def test_an_argument_of_another_type_is_named(
     assert echo.seen == []
 
 
-def test_a_context_without_a_number_is_refused(place: Place, echo: Echo) -> None:
+@pytest.mark.parametrize("wrong", [NAN, float("-inf"), -1, "5", True])
+def test_a_context_without_a_number_is_refused(place: Place, echo: Echo, wrong: Any) -> None:
     with (
         SyncZMQClient("me", "bench", context=place.context, transport=place.address) as client,
-        pytest.raises(ValueError, match="invokation_timeout must be a number"),
+        pytest.raises(ValueError, match="invokation_timeout must be"),
     ):
-        client.execute(*READ, server_execution_context={"invokation_timeout": NAN})
+        client.execute(*READ, server_execution_context={"invokation_timeout": wrong})
     assert echo.seen == []
 
 
@@ -177,7 +178,9 @@ def test_numbers_of_all_kinds_are_times(place: Place, echo: Echo) -> None:
 
     with SyncZMQClient("me", "bench", context=place.context, transport=place.address) as client:
         for each in (np.float32(5), np.int64(5), float("inf"), 10**400, None):
-            assert client.execute(*READ, value(3), timeout=each).payload.deserialize() == 3
+            context = {"invokation_timeout": each, "executionTimeout": each}
+            answer = client.execute(*READ, value(3), server_execution_context=context, timeout=each)
+            assert answer.payload.deserialize() == 3
 
 
 def test_a_consumer_that_has_exited_says_so(place: Place) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -24,7 +26,7 @@ from tests.integration.transports_kit import (
 from transports import AsyncZMQClient, AsyncZMQServer, BaseZMQClient, SyncZMQClient
 from transports.errors import BreakLoop, ProtocolError
 from transports.headers import execution_context
-from transports.hololinked.messages import ResponseMessage
+from transports.hololinked.messages import RequestMessage, ResponseMessage
 from transports.serializers import PreserializedData
 
 
@@ -467,3 +469,79 @@ def test_clients_leave_no_descriptor_and_no_thread(place: Place, echo: Echo) -> 
     for _ in range(5):
         one_of_each()
     until(lambda: traces() <= before)  # the server closes its ends in its own time
+
+
+class Garbler:
+    """A server that greets, and answers with what it is told to."""
+
+    def __init__(self, place: Place) -> None:
+        self.socket = place.context.socket(zmq.ROUTER)
+        self.socket.set(zmq.IDENTITY, SERVER.encode())
+        self.socket.bind(place.address)
+
+    def serve(self, answers: Callable[[dict[str, Any]], list[list[bytes]]]) -> None:
+        while self.socket.poll(10_000):
+            client, _, header, *_ = self.socket.recv_multipart()
+            request = json.loads(header)
+            answer = {
+                "messageType": "REPLY",
+                "messageID": request["messageID"],
+                "senderID": SERVER,
+                "receiverID": request["senderID"],
+            }
+            if request["messageType"] == "HANDSHAKE":
+                good = json.dumps(answer | {"messageType": "HANDSHAKE"}).encode()
+                self.socket.send_multipart([client, b"", good, b"null", b""])
+                continue
+            for frames in answers(answer):
+                self.socket.send_multipart([client, *frames])
+            return
+
+
+@pytest.mark.parametrize(
+    "garble",
+    [
+        lambda good: [b"", json.dumps(good | {"messageType": 5}).encode(), b"null", b""],
+        lambda good: [b"", json.dumps(good).encode()[:-1], b"null", b""],
+        lambda good: [b"", json.dumps(good).encode(), b"null"],
+        lambda good: [b"", json.dumps(good).encode(), b"null", b"", b"", b""],
+        lambda good: [b"", json.dumps({"messageID": good["messageID"]}).encode(), b"null", b""],
+    ],
+    ids=["wrong type", "cut", "four frames", "seven frames", "fields missing"],
+)
+def test_an_answer_that_cannot_be_read_is_an_error_for_its_caller_alone(
+    place: Place, garble: Callable[[dict[str, Any]], list[bytes]]
+) -> None:
+    server = Garbler(place)
+    with connect_to(server, place, lambda good: [garble(good)]) as client:
+        waiting = RequestMessage.craft_with_message_type("me", SERVER).id
+        with ThreadPoolExecutor() as pool:
+            other = pool.submit(client.recv_response, waiting, 0.5)
+            with pytest.raises(ProtocolError, match="can't be read"):
+                client.execute("stage", "x", "readproperty", timeout=20)
+            with pytest.raises(TimeoutError):
+                other.result()
+    server.socket.close(0)
+
+
+def test_header_fields_of_an_answer_that_are_not_known_are_ignored(place: Place) -> None:
+    server = Garbler(place)
+    with connect_to(
+        server, place, lambda good: [[b"", json.dumps(good | {"new": [1]}).encode(), b"7", b""]]
+    ) as client:
+        answer = client.execute("stage", "x", "readproperty", timeout=20)
+        assert answer.payload.deserialize() == 7
+    server.socket.close(0)
+
+
+@contextmanager
+def connect_to(
+    server: Garbler, place: Place, answers: Callable[[dict[str, Any]], list[list[bytes]]]
+) -> Iterator[SyncZMQClient]:
+    serving = threading.Thread(target=server.serve, args=(answers,))
+    serving.start()
+    try:
+        with connect(place) as client:
+            yield client
+    finally:
+        serving.join()

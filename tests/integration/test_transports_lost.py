@@ -121,6 +121,82 @@ def test_a_running_loop_keeps_nobody_alive_and_watches_nothing_that_is_lost():
         place.close()
 
 
+@pytest.mark.parametrize(
+    "made",
+    [
+        "SyncZMQClient, 'c', 'nosuch', False",
+        "AsyncZMQClient, 'c', 'nosuch', False",
+        "AsyncZMQServer, id='s', transport='INPROC'",
+        "ZMQServerPool, ids=['s', 't'], transport='INPROC'",
+        "EventPublisher, 'p', 'INPROC'",
+    ],
+)
+@pytest.mark.parametrize("cycle", [True, False])
+def test_a_subclass_exits_in_its_own_way_when_it_is_collected(made: str, cycle: bool):
+    program = f"""
+import gc
+from transports import *
+def make(kind, *args, **kwargs):
+    class Own(kind):
+        def exit(self):
+            print("own", not self._exited)
+            super().exit()
+    lost = Own(*args, **kwargs)
+    if {cycle}:
+        lost.me = lost
+make({made})
+gc.collect()
+print("collected")
+"""
+    done = run(program)
+    assert (done.stdout, done.stderr, done.returncode) == ("own True\ncollected\n", "", 0)
+
+
+def test_an_exit_that_fails_is_told_and_leaves_nothing_open():
+    program = """
+import gc, os, zmq
+from transports import *
+class Own(SyncZMQClient):
+    def exit(self):
+        raise ValueError("mine")
+given = zmq.Context()
+lost = Own("c", "nosuch", False, context=given)
+del lost
+gc.collect()
+given.term()
+print("collected")
+"""
+    done = run(program)
+    assert (done.stdout, done.returncode) == ("collected\n", 0)
+    assert "ValueError: mine" in done.stderr
+
+
+@pytest.mark.parametrize("make", FORGOTTEN.values(), ids=FORGOTTEN)
+def test_what_is_forgotten_leaves_no_thread_and_no_descriptor(make: str):
+    program = f"""
+import gc, os, zmq
+from transports import *
+def count():
+    return len(os.listdir("/proc/self/fd")), len(os.listdir("/proc/self/task"))
+def make():
+    return {make}
+def rounds(number):
+    global given
+    given = zmq.Context()
+    for _ in range(number):
+        lost = make()
+        del lost
+        gc.collect()
+    given.term()  # waits for all that was made in it
+    return count()
+before = rounds(1)  # what is made once: imports, say
+after = rounds(5)
+print(after == before, before, after)
+"""
+    done = run(program)
+    assert done.stdout.startswith("True"), done.stdout + done.stderr
+
+
 def test_a_client_is_not_lost_while_somebody_waits_in_it():
     async def main() -> None:
         with Echo(place):
@@ -174,10 +250,10 @@ publisher.exit()
 def test_exit_after_all_does_nothing_twice():
     node = BaseSyncZMQ()
     node.create_socket(id="bench", transport="INPROC")
-    release = node._release
-    assert release is not None
+    held = node._held
+    assert held is not None
     node.exit()
-    assert not release.alive
+    assert not held.is_ours
     context = zmq.Context()
     node.create_socket(id="bench", transport="INPROC", context=context)
     node.exit()

@@ -126,7 +126,6 @@ def test_a_wrong_number_of_frames_is_answered_if_the_header_can_be_read(
         b"{}",
         b"\xff\xfe",
         b'{"messageType":"OPERATION"}',
-        b'{"messageType":"X","messageID":"1","senderID":"s","receiverID":"r","extra":1}',
         b'{"messageType":"X","messageID":[],"senderID":"s","receiverID":"r"}',
         b'{"messageType":"X","messageID":"1","senderID":"s","receiverID":"r",'
         b'"thingExecutionContext":{"a":' + b"[" * 20_000 + b"]" * 20_000 + b"}}",
@@ -306,6 +305,35 @@ def test_a_server_lives_through_several_event_loops(here: Place) -> None:
         for number in range(3):
             stranger.ask(str(number))
             assert asyncio.run(server.async_recv_request()).id == str(number)
+
+
+def test_a_second_event_loop_is_refused_while_the_first_waits(here: Place) -> None:
+    """It would take the first one's messages, and leave it deaf."""
+
+    async def elsewhere() -> None:
+        for call in (server.poll_requests, server.async_recv_request, pool.poll):
+            with pytest.raises(RuntimeError, match="in another event loop already"):
+                await call()
+        with pytest.raises(RuntimeError, match="in another event loop already"):
+            await server.async_send_response(RequestMessage.craft_with_message_type("a", SERVER))
+
+    async def main() -> None:
+        first = asyncio.create_task(server.async_recv_request())
+        await asyncio.sleep(0)
+        await asyncio.to_thread(asyncio.run, elsewhere())
+        stranger.ask("heard")
+        assert (await asyncio.wait_for(first, 10)).id == "heard"
+
+    with (
+        AsyncZMQServer(id=SERVER, context=here.aio, transport="INPROC") as server,
+        ZMQServerPool(context=here.aio) as pool,
+        Stranger(here) as stranger,
+    ):
+        pool.register_server(server)
+        asyncio.run(main())
+        stranger.ask("later")  # the loop that was in the way is closed
+        assert [each.id for each in asyncio.run(pool.poll())] == ["later"]
+        pool.deregister_server(server)
 
 
 @pytest.mark.parametrize("inside", [True, False])

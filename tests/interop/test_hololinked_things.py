@@ -46,7 +46,7 @@ def client(lab: RunningRig) -> Iterator[Rig]:
 @pytest.mark.parametrize("transport", ["IPC", "tcp"])
 def test_its_own_clients_see_no_difference(lab: RunningRig, transport: str) -> None:
     access_point = "IPC" if transport == "IPC" else state(lab)["addresses"][2]
-    assert len(passed(run_script("thing_proxy", access_point, home=lab.folder))) == 8
+    assert len(passed(run_script("thing_proxy", access_point, home=lab.folder))) == 9
 
 
 def test_properties(client: Rig) -> None:

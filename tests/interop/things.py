@@ -25,6 +25,7 @@ class Spectrometer(Thing):
     hidden = Number(default=3, remote=False)
     measured = Event(doc="A spectrum was taken.", schema={"type": "object"})
     frame = Event(doc="Raw bytes.")
+    both = Event(doc="A value and bytes.")
 
     def __init__(self, id, dark=0.0, **kwargs):
         super().__init__(id=id, **kwargs)
@@ -44,6 +45,10 @@ class Spectrometer(Thing):
     @action()
     def send_frame(self):
         self.frame.push(b"\x01\x02")
+
+    @action()
+    def send_both(self):
+        self.both.push(({"n": 1}, b"\x02"))
 
     @action()
     def lock(self):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,7 +13,6 @@ from hypothesis import strategies as st
 from transports.endpoints import (
     hololinked_endpoint,
     hololinked_file_name,
-    is_ipc_listener_alive,
     locate,
     parse_endpoint,
 )
@@ -51,6 +49,7 @@ def test_an_address_is_read() -> None:
         ("udp://localhost:1", "use ipc, tcp or inproc"),
         ("tcp://localhost", "needs a host and a port"),
         ("tcp://:5570", "needs a host and a port"),
+        ("tcp://::1:5570", "stands in brackets"),
         ("tcp://localhost:99999", "needs a host and a port"),
         ("tcp://localhost:\u0664", "needs a host and a port"),
         ("ipc:///" + "x" * 107, "unix sockets allow 107"),
@@ -143,24 +142,16 @@ def test_a_tcp_client_needs_an_address_and_a_tcp_server_does_not() -> None:
     assert locate("rig", True, "TCP") is None
 
 
-def test_a_listener_is_told_from_what_it_left_behind(folder: Path) -> None:
-    path = folder / "x.ipc"
-    assert not is_ipc_listener_alive(path)
-    with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(str(path))
-        listener.listen()
-        assert is_ipc_listener_alive(path)
-    assert path.exists()
-    assert not is_ipc_listener_alive(path)
-
-
-def test_a_listener_with_a_full_backlog_is_alive(folder: Path) -> None:
-    path = folder / "x.ipc"
-    with socket.socket(socket.AF_UNIX) as listener, socket.socket(socket.AF_UNIX) as caller:
-        listener.bind(str(path))
-        listener.listen(0)
-        caller.connect(str(path))
-        assert is_ipc_listener_alive(path)
+def test_the_folder_of_hololinked_can_be_set(
+    folder: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ORCH_HOLOLINKED_DIR", f"{folder}/shared")
+    assert hololinked_endpoint("rig").address == f"ipc://{folder}/shared/sockets/rig.ipc"
+    monkeypatch.setenv("ORCH_HOLOLINKED_DIR", "")
+    assert hololinked_endpoint("rig").address == f"ipc://{home}/.hololinked/sockets/rig.ipc"
+    monkeypatch.setenv("ORCH_HOLOLINKED_DIR", "relative")
+    with pytest.raises(AddressError, match="ORCH_HOLOLINKED_DIR must be an absolute path"):
+        hololinked_endpoint("rig")
 
 
 @pytest.mark.parametrize(
@@ -170,6 +161,8 @@ def test_a_listener_with_a_full_backlog_is_alive(folder: Path) -> None:
         ("inproc://x", True),
         ("tcp://127.0.0.1:5570", True),
         ("tcp://[::1]:5570", True),
+        ("tcp://[0:0:0:0:0:0:0:1]:5570", True),
+        ("tcp://[::]:5570", False),
         ("tcp://localhost:5570", True),
         ("tcp://0.0.0.0:5570", False),
         ("tcp://*:5570", False),

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from collections import OrderedDict
 from enum import Enum, auto
 
+from transports.errors import ProtocolError
 from transports.hololinked.messages import ResponseMessage
 
 MessageId = str | int
+_TEXT = re.compile(rb'"([!#-\[\]-~]{1,255})"')
+"""A JSON string that is written as it is."""
 
 
 class _State(Enum):
     EXPECTED = auto()
     LOST = auto()
     """The connection went while it was expected: nobody can tell whether it was performed."""
+
+
+_Entry = _State | ResponseMessage | ProtocolError
 
 
 class Answers:
@@ -28,8 +35,8 @@ class Answers:
     def __init__(self, most: int = 10_000, most_strays: int = 64) -> None:
         self._most = most
         self._most_strays = most_strays
-        self._entries: OrderedDict[MessageId, _State | ResponseMessage] = OrderedDict()
-        self._strays: OrderedDict[MessageId, ResponseMessage] = OrderedDict()
+        self._entries: OrderedDict[MessageId, _Entry] = OrderedDict()
+        self._strays: OrderedDict[MessageId, _Entry] = OrderedDict()
         self._forgotten: OrderedDict[MessageId, None] = OrderedDict()
 
     def __len__(self) -> int:
@@ -63,6 +70,22 @@ class Answers:
             if len(self._strays) > self._most_strays:
                 self._strays.popitem(last=False)
 
+    def unreadable(self, header: bytes, error: ProtocolError) -> list[MessageId]:
+        """A message came that can't be read; those whose requests its header names are told.
+
+        Args:
+            header: What should have been a header.
+            error: What is wrong with the message.
+
+        Returns:
+            The message ids of these.
+        """
+        named = {text.decode() for text in _TEXT.findall(header)}
+        expected = [name for name in named if self._entries.get(name) is _State.EXPECTED]
+        for message_id in expected:
+            self._entries[message_id] = error
+        return list(expected)
+
     def lost(self) -> None:
         """The connection is gone: what is unanswered stays so."""
         for message_id, state in self._entries.items():
@@ -81,6 +104,7 @@ class Answers:
 
         Raises:
             ConnectionAbortedError: The connection was lost before it came.
+            ProtocolError: It came, and can't be read.
             KeyError: It was forgotten, or taken before.
         """
         state = self._entries.get(message_id)
@@ -91,6 +115,11 @@ class Answers:
         del self._entries[message_id]
         if isinstance(state, ResponseMessage):
             return state
+        if isinstance(state, ProtocolError):
+            raise ProtocolError(
+                f"the answer to message {message_id!r} can't be read: {state}; whether the server "
+                "performed the operation is unknown"
+            )
         raise ConnectionAbortedError(
             f"the server disconnected before it answered message {message_id!r}: "
             "whether it performed the operation is unknown"

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import msgspec
 
+from transports.durations import duration
 from transports.headers import ZMQ_TRANSPORTS
-from transports.hololinked import checks
 from transports.hololinked.messages import ResponseMessage
 from transports.hololinked.requester import HANDSHAKE_TIMEOUT, POLL_TIMEOUT, GivenContext, Requester
 from transports.hololinked.sockets import BaseAsyncZMQ
@@ -72,9 +72,7 @@ class AsyncZMQClient(Requester, BaseAsyncZMQ):
             logger=kwargs.pop("logger", None),
             poll_timeout=kwargs.pop("poll_timeout", POLL_TIMEOUT),
         )
-        timeout = checks.duration(
-            kwargs.pop("handshake_timeout", HANDSHAKE_TIMEOUT), "handshake_timeout"
-        )
+        timeout = duration(kwargs.pop("handshake_timeout", HANDSHAKE_TIMEOUT), "handshake_timeout")
         self._handshaking: asyncio.Task[None] | None = None
         arguments = self._socket_arguments(kwargs)
         self.create_socket(context=context, transport=transport, **arguments)
@@ -99,7 +97,7 @@ class AsyncZMQClient(Requester, BaseAsyncZMQ):
             ConnectionError: No answer in time, where no event loop runs; else
                 `handshake_complete` raises it.
         """
-        steps = self._shake_hands(checks.duration(timeout))
+        steps = self._shake_hands(duration(timeout))
         if not in_event_loop():
             self._run_blocking(steps)
             return
@@ -132,7 +130,7 @@ class AsyncZMQClient(Requester, BaseAsyncZMQ):
             ConnectionError: It failed.
         """
         task = self._handshaking
-        limit = checks.duration(timeout)
+        limit = duration(timeout)
         seconds = None if limit is None else limit / 1000
         if task is None or (task.done() and not _failed(task)):
             if self._up:
@@ -207,7 +205,7 @@ class AsyncZMQClient(Requester, BaseAsyncZMQ):
             BreakLoop: `stop` was called.
             TypeError, ValueError: `timeout` isn't a number of 0 or more, or None.
         """
-        return await self._tasks.run(self._receive(message_id, checks.duration(timeout)))
+        return await self._tasks.run(self._receive(message_id, duration(timeout)))
 
     async def async_execute(
         self,
@@ -238,7 +236,7 @@ class AsyncZMQClient(Requester, BaseAsyncZMQ):
             server_execution_context,
             thing_execution_context,
         )
-        return await self._tasks.run(self._execute(request, oneway, checks.duration(timeout)))
+        return await self._tasks.run(self._execute(request, oneway, duration(timeout)))
 
     async def stay_connected(self) -> None:
         """Reach the server whenever it isn't there, until the call is cancelled.

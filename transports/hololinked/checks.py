@@ -2,37 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
-from numbers import Real
 from typing import Any
 
 import msgspec
 
 from transports.serializers import PreserializedData, SerializableData
-
-
-def duration(value: Any, name: str = "timeout") -> float | None:
-    """A length of time, in any unit; None, and infinity, for no end.
-
-    Raises:
-        TypeError: Not a number.
-        ValueError: NaN, or less than 0.
-    """
-    if value is None:
-        return None
-    number: Any = value
-    if isinstance(value, bool) or not isinstance(value, Real):
-        raise TypeError(f"{name} must be a number or None, not {value!r:.80}")
-    if not number >= 0:  # nor is NaN
-        raise ValueError(f"{name} must be 0 or more, not {value!r:.80}")
-    try:
-        length = float(number)
-    except OverflowError:  # an integer of more than 308 digits
-        return None
-    if length == math.inf:
-        return None
-    return number if isinstance(number, int) else length
 
 
 def text(value: Any, name: str) -> None:

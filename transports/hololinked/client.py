@@ -7,8 +7,8 @@ from typing import Any, TypeVar
 import msgspec
 import zmq
 
+from transports.durations import duration
 from transports.headers import ZMQ_TRANSPORTS
-from transports.hololinked import checks
 from transports.hololinked.messages import ResponseMessage
 from transports.hololinked.requester import (
     HANDSHAKE_TIMEOUT,
@@ -73,9 +73,7 @@ class SyncZMQClient(Requester, BaseSyncZMQ):
             logger=kwargs.pop("logger", None),
             poll_timeout=kwargs.pop("poll_timeout", POLL_TIMEOUT),
         )
-        timeout = checks.duration(
-            kwargs.pop("handshake_timeout", HANDSHAKE_TIMEOUT), "handshake_timeout"
-        )
+        timeout = duration(kwargs.pop("handshake_timeout", HANDSHAKE_TIMEOUT), "handshake_timeout")
         arguments = self._socket_arguments(kwargs)
         self.create_socket(context=context, transport=transport, **arguments)
         self._threads = Threads(self.socket, self._take)
@@ -100,7 +98,7 @@ class SyncZMQClient(Requester, BaseSyncZMQ):
             BreakLoop: `stop` was called.
             TypeError, ValueError: `timeout` isn't a number of 0 or more, or None.
         """
-        self._run(self._shake_hands(checks.duration(timeout)))
+        self._run(self._shake_hands(duration(timeout)))
 
     def send_request(
         self,
@@ -158,7 +156,7 @@ class SyncZMQClient(Requester, BaseSyncZMQ):
             BreakLoop: `stop` was called.
             TypeError, ValueError: `timeout` isn't a number of 0 or more, or None.
         """
-        return self._run(self._receive(message_id, checks.duration(timeout)))
+        return self._run(self._receive(message_id, duration(timeout)))
 
     def execute(
         self,
@@ -189,7 +187,7 @@ class SyncZMQClient(Requester, BaseSyncZMQ):
             server_execution_context,
             thing_execution_context,
         )
-        return self._run(self._execute(request, oneway, checks.duration(timeout)))
+        return self._run(self._execute(request, oneway, duration(timeout)))
 
     def stop(self) -> None:
         """End the waits in progress, in any thread: they raise BreakLoop. Later ones wait again."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import zmq
 
+from transports.durations import duration
 from transports.errors import BreakLoop, ProtocolError
 from transports.frames import TooManyFrames, receive_interruptibly
 from transports.headers import FRAMES
@@ -188,9 +189,7 @@ class EventConsumer(BaseEventConsumer, BaseSyncZMQ):
             ConnectionAbortedError: The consumer had exited before the call.
             TypeError, ValueError: `timeout` isn't a number of 0 or more, or None.
         """
-        return self._threads.run(
-            self._receive(checks.duration(timeout), raise_interrupt_as_exception)
-        )
+        return self._threads.run(self._receive(duration(timeout), raise_interrupt_as_exception))
 
     def interrupt(self) -> None:
         """The same as `stop_polling`."""
@@ -267,9 +266,7 @@ class AsyncEventConsumer(BaseEventConsumer, BaseAsyncZMQ):
             ConnectionAbortedError: The consumer had exited before the call.
             TypeError, ValueError: `timeout` isn't a number of 0 or more, or None.
         """
-        return await self._tasks.run(
-            self._receive(checks.duration(timeout), raise_interrupt_as_exception)
-        )
+        return await self._tasks.run(self._receive(duration(timeout), raise_interrupt_as_exception))
 
     async def interrupt(self) -> None:
         """The same as `stop_polling`."""

@@ -44,6 +44,7 @@ from transports.headers import (
     encode_header,
     event_id,
     execution_context,
+    plain_context,
     read_event_id,
     read_limits,
 )
@@ -280,8 +281,8 @@ class RequestMessage(_Message):
             messageID=str(uuid4()),
             senderID=sender_id,
             receiverID=receiver_id,
-            serverExecutionContext=_plain_context(server_execution_context),
-            thingExecutionContext=_plain_context(thing_execution_context),
+            serverExecutionContext=plain_context(server_execution_context),
+            thingExecutionContext=plain_context(thing_execution_context),
             thingID=thing_id,
             objekt=objekt,
             operation=operation,
@@ -306,10 +307,6 @@ class RequestMessage(_Message):
         )
         message: RequestMessage = _compose(cls([]), receiver_id, header, _none(), _empty())
         return message
-
-
-def _plain_context(context: Mapping[str, Any] | msgspec.UnsetType | None) -> Context:
-    return dict(context) if isinstance(context, Mapping) else context
 
 
 class ResponseMessage(_Message):

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 
+from transports.durations import duration
 from transports.endpoints import parse_endpoint
 from transports.errors import TransportError
 from transports.headers import ZMQ_TRANSPORTS, Operation
-from transports.hololinked import checks
 from transports.hololinked.async_client import AsyncZMQClient
 from transports.hololinked.messages import ResponseMessage
 from transports.hololinked.requester import HANDSHAKE_TIMEOUT, BaseZMQClient, GivenContext
@@ -177,7 +177,7 @@ class MessageMappedZMQClientPool(BaseZMQClient):
 
     def handshake(self, timeout: float | None = HANDSHAKE_TIMEOUT) -> None:
         """Start a handshake of each client, as `AsyncZMQClient.handshake` does."""
-        checks.duration(timeout)
+        duration(timeout)
         for client in self.pool.values():
             client.handshake(timeout)
 
@@ -191,7 +191,7 @@ class MessageMappedZMQClientPool(BaseZMQClient):
             TimeoutError: One isn't complete in time.
             ConnectionError: One failed.
         """
-        checks.duration(timeout)
+        duration(timeout)
         await _all(client.handshake_complete(timeout) for client in self.pool.values())
 
     def start_polling(self) -> None:
@@ -266,7 +266,7 @@ class MessageMappedZMQClientPool(BaseZMQClient):
             ValueError: No client is registered for the Thing.
             KeyError: The message id isn't known.
         """
-        checks.duration(timeout)
+        duration(timeout)
         client = self.pool[self.get_client_id_from_thing_id(thing_id)]
         if not client.is_expected(message_id):
             raise KeyError(f"no answer to message {message_id!r} is expected")
@@ -321,7 +321,7 @@ class MessageMappedZMQClientPool(BaseZMQClient):
         default all that are registered. The first error is raised once all are done, with the
         Thing in its notes.
         """
-        checks.duration(timeout)
+        duration(timeout)
         things = list(self._client_of) if thing_ids is None else thing_ids
 
         async def one(thing_id: str) -> ResponseMessage:

@@ -3,40 +3,75 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
-from typing import Any
+from contextlib import suppress
+from typing import Any, ClassVar
 
 import zmq
 
-
-def close_socket(socket: zmq.Socket[Any] | None, ipc_file: tuple[Path, int] | None) -> None:
-    """Close a socket, with its file."""
-    # While it still listens nobody takes the path, so nobody else's file can be met.
-    if ipc_file is not None and file_of(ipc_file[0]) == ipc_file:
-        ipc_file[0].unlink(missing_ok=True)
-    if socket is not None and not socket.closed:
-        socket.close(0)
+from transports.binding import SocketFile, remove
 
 
-def close_lost(
-    process: int,
-    socket: zmq.Socket[Any] | None,
-    ipc_file: tuple[Path, int] | None,
-    context: zmq.Context[Any] | None,
+def close_socket(
+    socket: zmq.Socket[Any] | None, file: SocketFile | None = None, bound: str = ""
 ) -> None:
-    """Close what a lost object has left, in whichever thread that comes to light."""
-    if os.getpid() != process:
-        return  # a copy, made by a fork, of what is another process's
-    close_socket(socket, ipc_file)
-    if context is not None:
-        # All its sockets are closed and nothing lingers, so that ends within milliseconds. In a
-        # thread it might go on while the interpreter ends, which crashes.
-        context.destroy(0)
+    """Close a socket.
+
+    Args:
+        socket: What is closed.
+        file: Its file, if it is bound to one.
+        bound: Where it is bound.
+    """
+    remove(file)
+    if socket is None or socket.closed:
+        return
+    if bound.startswith("inproc://"):
+        with suppress(zmq.ZMQError):  # ENOENT: somebody has taken it back already
+            socket.unbind(bound)  # else the name is free only when ZeroMQ's thread has seen to it
+    socket.close(0)
 
 
-def file_of(path: Path) -> tuple[Path, int] | None:
-    """A file as it is now: its path and inode."""
-    try:
-        return path, path.stat().st_ino
-    except OSError:
-        return None
+class Held:
+    """What an object holds that must be closed, should it be lost without `exit`.
+
+    It isn't the object's alone but kept here as well: the garbage collector doesn't know what
+    comes first, and a context that it ends while its socket is open waits for ever.
+
+    Args:
+        socket: Its socket.
+        file: The socket's file.
+        bound: Where the socket is bound.
+        context: A context that is its own.
+    """
+
+    _all: ClassVar[set[Held]] = set()
+
+    def __init__(
+        self,
+        socket: zmq.Socket[Any] | None = None,
+        file: SocketFile | None = None,
+        bound: str = "",
+        context: zmq.Context[Any] | None = None,
+    ) -> None:
+        self._process = os.getpid()
+        self.socket, self.file, self.bound, self.context = socket, file, bound, context
+        self._all.add(self)
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether it is open, and no copy, made by a fork, of what is another process's."""
+        return self in self._all and os.getpid() == self._process
+
+    def drop(self) -> None:
+        """Its owner has closed it."""
+        self._all.discard(self)
+
+    def close(self) -> None:
+        """Close what a lost object has left, in whichever thread that comes to light."""
+        if not self.is_ours:
+            return
+        self.drop()
+        close_socket(self.socket, self.file, self.bound)
+        if self.context is not None:
+            # All its sockets are closed and nothing lingers, so that ends within milliseconds. In
+            # a thread it might go on while the interpreter ends, which crashes.
+            self.context.destroy(0)

@@ -10,7 +10,14 @@ import msgspec
 
 from transports.errors import BreakLoop, ProtocolError
 from transports.frames import TooManyFrames
-from transports.headers import FRAMES, HANDSHAKE, ZMQ_TRANSPORTS, Limits, read_limits
+from transports.headers import (
+    FRAMES,
+    HANDSHAKE,
+    MAX_HEADER,
+    ZMQ_TRANSPORTS,
+    Limits,
+    read_limits,
+)
 from transports.hololinked import checks
 from transports.hololinked.answers import Answers, MessageId
 from transports.hololinked.connection import OPTIONS, Connection, Sent
@@ -149,15 +156,25 @@ class Requester(BaseZMQClient):
         return True
 
     def _accept(self, received: Any) -> None:
-        if isinstance(received, TooManyFrames):
-            self.logger.warning("ignored a message", frames=received.count, expected=FRAMES)
+        told = isinstance(received, TooManyFrames)
+        message = ResponseMessage(received.first if told else received)
+        wrong = _fault(message, received.count if told else len(received))
+        if wrong is not None:
+            self._tell_unreadable(message, wrong)
             return
-        message = ResponseMessage(received)
         if self.handled_default_message_types(message):
             self._waiting.notify(None)
             return
         self._answers.arrived(message)
         self._waiting.notify(message.id)
+
+    def _tell_unreadable(self, message: ResponseMessage, wrong: ProtocolError) -> None:
+        frames = message.byte_array
+        header = bytes(frames[2][:MAX_HEADER]) if len(frames) > 2 else b""
+        callers = self._answers.unreadable(header, wrong)
+        for message_id in callers:
+            self._waiting.notify(message_id)
+        self.logger.warning("a message can't be read", error=str(wrong), callers=len(callers))
 
     def _look(self, present: bool) -> bool:
         """Notice whether the server came or went; returns whether to look again."""
@@ -367,3 +384,14 @@ class Requester(BaseZMQClient):
             thing_execution_context,
         )
         return request, read_limits(request.server_execution_context, Limits()).oneway
+
+
+def _fault(message: ResponseMessage, count: int) -> ProtocolError | None:
+    """What is wrong with a message as such."""
+    if count != FRAMES:
+        return ProtocolError(f"a message has {FRAMES} frames, this one {count}")
+    try:
+        message.parse_header()
+    except ProtocolError as error:
+        return error
+    return None

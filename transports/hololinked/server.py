@@ -102,8 +102,9 @@ class AsyncZMQServer(BaseZMQServer, BaseAsyncZMQ):
         Raises:
             BreakLoop: EXIT was received.
             ConnectionAbortedError: The server has exited.
+            RuntimeError: Another event loop uses the server.
         """
-        return (await self._tasks.run(self._requests(1, stoppable=False)))[0]
+        return (await self._run(self._requests(1, stoppable=False)))[0]
 
     async def async_recv_requests(self) -> list[RequestMessage]:
         """Wait for at least one operation; returns all that are there, up to 256.
@@ -112,7 +113,7 @@ class AsyncZMQServer(BaseZMQServer, BaseAsyncZMQ):
             BreakLoop: EXIT was received; what came before it was returned first.
             ConnectionAbortedError: The server has exited.
         """
-        return await self._tasks.run(self._requests(BATCH, stoppable=False))
+        return await self._run(self._requests(BATCH, stoppable=False))
 
     async def poll_requests(self) -> list[RequestMessage]:
         """Wait for operations as `async_recv_requests` does, or until `stop_polling`.
@@ -123,7 +124,7 @@ class AsyncZMQServer(BaseZMQServer, BaseAsyncZMQ):
         Raises:
             BreakLoop: EXIT was received; what came before it was returned first.
         """
-        return await self._tasks.run(self._requests(BATCH, stoppable=True))
+        return await self._run(self._requests(BATCH, stoppable=True))
 
     def stop_polling(self) -> None:
         """End `poll_requests` at once, or the next call if none waits. From any thread."""
@@ -158,6 +159,7 @@ class AsyncZMQServer(BaseZMQServer, BaseAsyncZMQ):
         preserialized_payload: PreserializedData | None = None,
     ) -> None:
         """Send a response of any type, otherwise as `async_send_response`."""
+        self.check_loop()
         self._deliver(
             replies.reply(
                 *self._route(request_message), payload, preserialized_payload, message_type or REPLY
@@ -194,6 +196,19 @@ class AsyncZMQServer(BaseZMQServer, BaseAsyncZMQ):
             self.undelivered += 1
             self.logger.warning("dropped a response", client=frames[0], reason=str(error))
         self._glance()  # sending may have taken the sign that something came
+
+    async def _run(self, steps: Steps[list[RequestMessage]]) -> list[RequestMessage]:
+        self.check_loop()
+        return await self._tasks.run(steps)
+
+    def check_loop(self) -> None:
+        """See that no other event loop uses the server, by itself or by a pool.
+
+        Raises:
+            RuntimeError: One does.
+        """
+        for watcher in self._watchers:
+            watcher.check_loop()
 
     def _requests(self, most: int, *, stoppable: bool) -> Steps[list[RequestMessage]]:
         while True:

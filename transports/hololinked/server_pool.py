@@ -139,7 +139,10 @@ class ZMQServerPool(BaseZMQServer):
 
         Raises:
             BreakLoop: EXIT was received; what came before it was returned first.
+            RuntimeError: Another event loop uses one of the servers.
         """
+        for server in self.pool.values():
+            server.check_loop()
         return await self._tasks.run(self._requests())
 
     def stop_polling(self) -> None:

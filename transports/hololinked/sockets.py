@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import threading
-import weakref
 from collections.abc import Mapping
-from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, cast
 
 import zmq
 
-from transports.endpoints import (
-    BACKLOG,
-    Endpoint,
-    is_ipc_listener_alive,
-    locate,
-    parse_endpoint,
-)
-from transports.errors import AddressError
+from transports.binding import SocketFile, allow_ipv6, bind, file_of
+from transports.endpoints import BACKLOG, Endpoint, locate, parse_endpoint
 from transports.headers import ZMQ_TRANSPORTS
 from transports.hololinked import checks
 from transports.hololinked.logs import get_logger
-from transports.hololinked.release import close_lost, close_socket, file_of
+from transports.hololinked.release import Held, close_socket
 
 if TYPE_CHECKING:
     import zmq.asyncio
@@ -77,9 +68,9 @@ class BaseZMQ:
     _given_logger: Any = None
     _logger: Any = None
     _owns_context = False
-    _release: weakref.finalize[Any, Any] | None = None
-    _ipc_file: tuple[Path, int] | None = None
+    _held: Held | None = None
     _exited = False
+    _lost = False
 
     def __init__(self, id: str = "", *, logger: Any = None) -> None:
         self.id = id
@@ -156,8 +147,8 @@ class BaseZMQ:
             if endpoint is None or endpoint.transport is ZMQ_TRANSPORTS.TCP:
                 for option, value in _HEARTBEATS.items():
                     socket.set(option, value)
-            if endpoint is not None and endpoint.address.startswith("tcp://["):
-                socket.set(zmq.IPV6, 1)
+            if endpoint is not None:
+                allow_ipv6(socket, endpoint)
             for name, setting in options.items():
                 socket.set(name, setting)
             if endpoint is None:
@@ -197,48 +188,54 @@ class BaseZMQ:
         except BaseException:
             self._end_context()
             raise
-        endpoint = parse_endpoint(self.socket_address)
-        if endpoint.transport is ZMQ_TRANSPORTS.IPC and node_type.lower() == "server":
-            self._ipc_file = file_of(endpoint.path)
-        self._release_if_lost()
+        binds = node_type.lower() == "server"
+        self._hold(self.socket, self.socket_address if binds else "")
 
     def _use_context(
         self, context: zmq.Context[Any] | None, make_context: type[zmq.Context[Any]]
     ) -> None:
         self.context = make_context() if context is None else context
         self._owns_context = context is None
-        self._release_if_lost()
+        self._hold()
 
-    def _release_if_lost(self) -> None:
-        """See to it that what is open now is closed, should this object be lost without `exit`.
-
-        The garbage collector doesn't know what comes first: a context that it ends while its
-        socket is open waits for ever.
-        """
-        if self._release is not None:
-            self._release.detach()
-        own = self.context if self._owns_context else None
-        self._release = weakref.finalize(
-            self, close_lost, os.getpid(), self.socket, self._ipc_file, own
-        )
-        self._release.atexit = False  # pyzmq sees to that
+    def _hold(self, socket: zmq.Socket[Any] | None = None, bound: str = "") -> None:
+        if self._held is not None:
+            self._held.drop()
+        file = _file_at(bound) if bound else None
+        self._held = Held(socket, file, bound, self.context if self._owns_context else None)
 
     def exit(self) -> None:
-        """Close the socket, and the context if it was made here. Further calls do nothing."""
+        """Close the socket, and the context if it was made here. Further calls do nothing.
+
+        It is called, a subclass's own too, when the object is collected that nobody has closed.
+        """
         if self._exited:
             return
         self._exited = True
+        if self._lost and self._held is not None:
+            self._held.close()  # in any thread: what `_leave` does is for that of its event loop
+            return
         self._leave()
-        close_socket(self.socket, self._ipc_file)
-        self._ipc_file = None
+        if self._held is not None:
+            close_socket(self.socket, self._held.file, self._held.bound)
         self._end_context()
+
+    def __del__(self) -> None:
+        held = self._held
+        if held is None or self._exited or sys.is_finalizing() or not held.is_ours:
+            return
+        self._lost = True
+        try:
+            self.exit()
+        finally:
+            held.close()
 
     def _leave(self) -> None:
         """What a subclass does before its socket is closed."""
 
     def _end_context(self) -> None:
-        if self._release is not None:
-            self._release.detach()
+        if self._held is not None:
+            self._held.drop()
         if not self._owns_context:
             return
         self._owns_context = False
@@ -373,27 +370,20 @@ def _identity(id: str) -> bytes:
 
 
 def _bind(socket: zmq.Socket[Any], endpoint: Endpoint) -> str:
-    if endpoint.transport is ZMQ_TRANSPORTS.IPC and not endpoint.address.startswith(
-        ("ipc://@", "ipc://*")  # Linux's abstract names, and a name of ZeroMQ's choice
-    ):
-        _clear_path(endpoint)
-    socket.bind(endpoint.address)
+    if endpoint.has_file:
+        for folder in reversed(endpoint.path.parents):
+            if not folder.exists():
+                folder.mkdir(mode=0o700, exist_ok=True)
+    bind(socket, endpoint)
     chosen = endpoint.transport is ZMQ_TRANSPORTS.TCP and endpoint.port == 0
     if chosen or endpoint.address == "ipc://*":
         return cast("bytes", socket.get(zmq.LAST_ENDPOINT)).decode().rstrip("\0")
     return endpoint.address
 
 
-def _clear_path(endpoint: Endpoint) -> None:
-    """Refuse a path that isn't ours to take: a bind would take it without a word."""
-    path = endpoint.path
-    for folder in reversed([path.parent, *path.parent.parents]):
-        if not folder.exists():
-            folder.mkdir(mode=0o700, exist_ok=True)
-    if path.exists() and not path.is_socket():
-        raise AddressError(f"{path} is a file and no socket; remove it or choose another path")
-    if is_ipc_listener_alive(path):
-        raise zmq.ZMQError(zmq.EADDRINUSE, f"a live server listens at {endpoint}")
+def _file_at(address: str) -> SocketFile | None:
+    endpoint = parse_endpoint(address)
+    return file_of(endpoint.path) if endpoint.has_file else None
 
 
 def _bind_free_port(socket: zmq.Socket[Any]) -> str:

@@ -44,7 +44,7 @@ class Tasks:
         self._readers.remove(socket)
 
     async def run(self, steps: Steps[T]) -> T:
-        """Run steps to their end, in the caller's task."""
+        """Run steps to their end, in the caller's task. Raises as `check_loop`."""
         self.attach()
         try:
             pause = next(steps)
@@ -57,11 +57,29 @@ class Tasks:
         finally:
             steps.close()
 
+    def check_loop(self) -> None:
+        """See that no other event loop than the running one uses the sockets.
+
+        Raises:
+            RuntimeError: Another one runs, or tasks of it wait here: they would hear of nothing
+                any more.
+        """
+        loop = self._loop
+        if loop is None or loop.is_closed() or loop is asyncio.get_running_loop():
+            return
+        if loop.is_running() or self._waiters:
+            raise RuntimeError(
+                "it is awaited in another event loop already; a socket belongs to one loop at a "
+                "time: await it there, or make one for each loop"
+            )
+
     def attach(self) -> None:
-        """Watch the sockets in the running event loop."""
+        """Watch the sockets in the running event loop. Raises as `check_loop`."""
         loop = asyncio.get_running_loop()
         if loop is self._loop:
             return
+        self.check_loop()
+        self._waiters.clear()  # of a loop that is closed
         self._readers.move(loop)
         self._loop = loop
         self._scheduled = False

@@ -17,6 +17,14 @@ from workers.driver.describe import ACTION, EVENT, PROPERTY, Description
 
 CONTEXT: list[Any] = ["https://www.w3.org/2022/wot/td/v1.1", {"orch": "urn:orch:"}]
 
+PING = "ping"
+"""The action that every worker has, its driver's own if that has one."""
+_PING: dict[str, Any] = {
+    "description": "Answered when the worker's queue moves.",
+    "orch:signature": "()",
+    "orch:concurrent": False,
+}
+
 Form = dict[str, str]
 
 
@@ -74,6 +82,9 @@ def thing_description(
         name: affordance | {"forms": _forms(Operation.INVOKE, requests)}
         for name, affordance in kept(ACTION)
     }
+    taken = (*thing[PROPERTY], *thing[ACTION], *description[EVENT])
+    if PING not in taken and PING not in skip_names:
+        thing[ACTION][PING] = _PING | {"forms": _forms("invokeaction", requests)}
     thing[EVENT] = {
         name: affordance | {"forms": _forms(SUBSCRIBE, events)} for name, affordance in kept(EVENT)
     }

@@ -59,6 +59,16 @@ def events():
 
 
 @check
+def events_of_a_value_and_bytes():
+    got = []
+    one.subscribe_event("both", callbacks=lambda event: got.append(event.data))
+    repeat_until(one.send_both, lambda: got)
+    one.unsubscribe_event("both")
+    # one value, as the Thing's serializer writes it: raw bytes go with results only
+    assert got[0] == [{"n": 1}, "Ag=="], got[0]
+
+
+@check
 def observed():
     got = []
     one.observe_property("integration_time", callbacks=lambda event: got.append(event.data))

@@ -86,7 +86,8 @@ def _publisher(thing: Any, names: dict[str, str], publish: Publish) -> Callable[
     def forward(event_id: str, data: Any) -> None:
         name = names.get(event_id)
         if name is not None:
-            publish(name, _encoded(thing, name, data))
+            # bytes alone travel as they are: its servers write a pair as one value
+            publish(name, data if isinstance(data, bytes) else _written(thing, name, data))
 
     return forward
 
@@ -141,6 +142,11 @@ def _encoded(thing: Any, name: str, value: Any) -> Any:
         return value
     if type(value) is tuple and len(value) == 2 and isinstance(value[1], bytes):
         return _encoded(thing, name, value[0]), value[1]
+    return _written(thing, name, value)
+
+
+def _written(thing: Any, name: str, value: Any) -> Any:
+    """A value as the Thing's serializer for that member writes it."""
     from hololinked import Serializers  # type: ignore[import-not-found, unused-ignore]
 
     serializer = Serializers.for_object(thing.id, type(thing).__name__, name)

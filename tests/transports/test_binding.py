@@ -1,0 +1,134 @@
+"""Addresses that are taken: a live server's never, a closing one's at once."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+import zmq
+
+from transports.binding import bind, file_of, is_taken, remove
+from transports.endpoints import Endpoint, parse_endpoint
+from transports.errors import AddressError
+
+Make = Callable[[int], "zmq.Socket[bytes]"]
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    with TemporaryDirectory(prefix="o", dir="/tmp") as name:
+        yield Path(name)
+
+
+@pytest.fixture
+def socket_of() -> Iterator[Make]:
+    context = zmq.Context()
+    made: list[zmq.Socket[bytes]] = []
+
+    def make(kind: int) -> zmq.Socket[bytes]:
+        made.append(context.socket(kind))
+        return made[-1]
+
+    yield make
+    context.destroy(0)
+
+
+def at(path: Path) -> Endpoint:
+    return parse_endpoint(f"ipc://{path}")
+
+
+def test_a_listener_is_told_from_what_it_left_behind(folder: Path) -> None:
+    path = folder / "x.ipc"
+    assert not is_taken(at(path))
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        listener.listen()
+        assert is_taken(at(path))
+    assert path.exists()
+    assert not is_taken(at(path))
+
+
+def test_a_listener_with_a_full_backlog_is_alive(folder: Path) -> None:
+    path = folder / "x.ipc"
+    with socket.socket(socket.AF_UNIX) as listener, socket.socket(socket.AF_UNIX) as caller:
+        listener.bind(str(path))
+        listener.listen(0)
+        caller.connect(str(path))
+        assert is_taken(at(path))
+
+
+def test_a_listener_that_ends_while_it_is_looked_at_leaves_its_address(folder: Path) -> None:
+    """It accepts, too: what counts is that the connection doesn't last."""
+    path = folder / "x.ipc"
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(str(path))
+    listener.listen()
+
+    def end() -> None:
+        connection, _ = listener.accept()
+        connection.sendall(b"hello")
+        listener.close()
+        connection.close()
+
+    ending = threading.Thread(target=end)
+    ending.start()
+    assert not is_taken(at(path))
+    ending.join()
+
+
+@pytest.mark.parametrize("kind", ["ipc", "tcp", "tcp6"])
+def test_an_address_is_bound_again_right_after_it_was_closed(
+    folder: Path, socket_of: Make, kind: str
+) -> None:
+    address = {"ipc": f"ipc://{folder}/x.ipc", "tcp": "tcp://127.0.0.1:*", "tcp6": "tcp://[::1]:*"}
+    endpoint = parse_endpoint(address[kind])
+    for _ in range(100):
+        listener = socket_of(zmq.ROUTER)
+        bind(listener, endpoint)
+        endpoint = parse_endpoint(listener.getsockopt_string(zmq.LAST_ENDPOINT))
+        listener.close(0)
+
+
+@pytest.mark.parametrize("address", ["ipc://{}/x.ipc", "tcp://127.0.0.1:*"])
+def test_a_live_servers_address_is_refused(folder: Path, socket_of: Make, address: str) -> None:
+    live, other = socket_of(zmq.ROUTER), socket_of(zmq.ROUTER)
+    bind(live, parse_endpoint(address.format(folder)))
+    taken = parse_endpoint(live.getsockopt_string(zmq.LAST_ENDPOINT))
+    with pytest.raises(zmq.ZMQError) as caught:
+        bind(other, taken)
+    assert caught.value.errno == zmq.EADDRINUSE
+
+
+def test_ipv6_at_one_address_leaves_the_next_as_it_is(
+    socket_of: Make,
+) -> None:
+    listener = socket_of(zmq.ROUTER)
+    bind(listener, parse_endpoint("tcp://[::1]:*"))
+    bind(listener, parse_endpoint("tcp://*:*"))
+    assert listener.getsockopt_string(zmq.LAST_ENDPOINT).startswith("tcp://0.0.0.0:")
+
+
+def test_what_is_no_socket_is_not_taken(folder: Path, socket_of: Make) -> None:
+    path = folder / "x.ipc"
+    path.write_text("mine")
+    with pytest.raises(AddressError, match="no socket"):
+        bind(socket_of(zmq.ROUTER), at(path))
+    assert path.read_text() == "mine"
+
+
+def test_only_the_own_file_is_removed(folder: Path, socket_of: Make) -> None:
+    path = folder / "x.ipc"
+    file = bind(socket_of(zmq.ROUTER), at(path))
+    assert file == file_of(path)
+    os.rename(path, folder / "away")
+    path.write_text("another's")
+    remove(file)
+    assert path.read_text() == "another's"
+    os.replace(folder / "away", path)
+    remove(file)
+    assert not path.exists()
