@@ -6,9 +6,10 @@ import pytest
 
 from orchestrator.logs.collect.dumps import QUIET, WITHIN, Repeats
 from orchestrator.logs.collect.line_splitter import MAX_LINE
-from orchestrator.logs.collect.reader import STATES_EVERY, StreamReader
+from orchestrator.logs.collect.reader import StreamReader
 from orchestrator.logs.store.records import Record, Source
 from tests.logs.log_kit import NOW, record
+from workers.output.pipes import STATES_EVERY
 
 BEGIN = b"\x1eorch-4f2"
 

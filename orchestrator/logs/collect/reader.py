@@ -17,6 +17,7 @@ import msgspec
 from orchestrator.logs.collect.dumps import QUIET, Dump
 from orchestrator.logs.collect.line_splitter import Line, LineSplitter
 from orchestrator.logs.store.records import Record, Source, parse_line
+from workers.output.pipes import STATES_EVERY
 
 
 class _Mark(msgspec.Struct, array_like=True, frozen=True):
