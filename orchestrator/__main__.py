@@ -7,11 +7,34 @@ Worker processes may import this module again, under another name: it imports no
 def main() -> None:
     """Run the command line; exits with the status of the command."""
     try:
+        _find_ours()
         from orchestrator.cli import main as run
 
         run()
     except KeyboardInterrupt:  # before the command line could take it up
         raise SystemExit(130) from None
+
+
+def _find_ours() -> None:
+    """Have our packages found from here on, whatever bears their names elsewhere.
+
+    Also in the folder in which this was typed, or that the script is in, which Python searches
+    first of all: it doesn't belong to what a rig depends on.
+    """
+    import os
+    import sys
+    from importlib.util import module_from_spec, spec_from_file_location
+
+    if not sys.flags.safe_path:
+        del sys.path[0]
+    place = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    file = os.path.join(place, "workers", "process", "bootstrap.py")
+    spec = spec_from_file_location("bootstrap", file)
+    assert spec is not None
+    assert spec.loader is not None
+    bootstrap = module_from_spec(spec)
+    spec.loader.exec_module(bootstrap)
+    bootstrap.provide(("orch", "orchestrator", *bootstrap.PACKAGES))
 
 
 if __name__ == "__main__":

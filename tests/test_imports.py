@@ -47,6 +47,7 @@ ROOMS = Rooms(
         ),
         "orchestrator/logs/collect": (
             *LEAVES,
+            "workers",
             "workers/output",
             "orchestrator/logs/store",
             "orchestrator/logs/show",

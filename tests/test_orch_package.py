@@ -140,7 +140,8 @@ def test_a_module_of_such_a_name_is_told_apart(tmp_path: Path, name: str):
     (tmp_path / "lab.yaml").write_text(f'rig: lab\nworkers: {{a: {{driver: "{name}:Laser"}}}}\n')
     hint = f'"{name}" is a package of orch, a module of yours needs another name'
     [problem] = check(load(tmp_path / "lab.yaml"))
-    assert problem.message == f'"{name}" has no "Laser"; {hint}'
+    owner = f'"{name}" is a package of orch'
+    assert problem.message == f'{owner}, which hides "{name}.py"; give yours another name'
     with pytest.raises(SpecError, match=hint):
         find(f"{name}:Laser")
     with pytest.raises(ModuleNotFoundError) as raised:

@@ -99,9 +99,14 @@ def hololinked_endpoint(server_id: str) -> Endpoint:
     """Where hololinked's clients look for a server given bare `IPC`.
 
     Raises:
-        AddressError: The path is too long for a unix socket.
+        AddressError: There is no home folder, or the path is too long for a unix socket.
     """
-    folder = Path.home() / ".hololinked" / "sockets"
+    try:
+        folder = Path.home() / ".hololinked" / "sockets"
+    except RuntimeError as error:
+        raise AddressError(
+            "hololinked's addresses are in the home folder, and there is none; set HOME"
+        ) from error
     return parse_endpoint(f"ipc://{folder / hololinked_file_name(server_id)}")
 
 

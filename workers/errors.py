@@ -11,7 +11,7 @@ EXIT_BOOT_FAILED = 70
 EXIT_SUPERVISOR_LOST = 71
 """The supervisor is gone and the process couldn't be ended by a signal."""
 EXIT_TERMINATED = 143
-"""SIGTERM came: 128 + 15, as a shell shows it. The driver was closed."""
+"""The supervisor's signal came: 128 + 15, as a shell shows SIGTERM. The driver was closed."""
 
 
 class WorkerError(Exception):
@@ -41,7 +41,7 @@ class BootError(WorkerError):
 
 
 class Terminated(BaseException):
-    """SIGTERM reached the process while code of the driver ran.
+    """The supervisor's signal reached the process while code of the driver ran.
 
     Not an Exception, so that the driver's `finally` blocks run and its `except Exception` doesn't
     catch it.

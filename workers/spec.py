@@ -6,8 +6,7 @@ from typing import Any
 
 import msgspec
 
-OURS = ("orch", "orchestrator", "transports", "workers")
-"""Our own packages: in a worker these names are taken."""
+from workers.search_path import OURS
 
 
 def hidden_by_ours(module: str) -> str:
@@ -39,7 +38,7 @@ class WorkerSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         link: Address of the broker's back socket.
         events: Address of the socket that takes events.
         token: Secret of this incarnation, which opens the link.
-        folder: Folder that is put first on `sys.path`; empty for none.
+        folder: The config's folder, for `search_path.arrange`; empty for none.
         cwd: Working directory; None keeps the one of the parent.
         env: Environment variables to set.
         log_level: Lowest level of records: debug, info, warning, error, critical.

@@ -13,9 +13,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
+from orchestrator.check.modules import hidden_modules
 from orchestrator.check.runner import Job, Outcome, run
 from orchestrator.config.loader import Place, Problem, RigConfig, WorkerConfig
 from orchestrator.words import did_you_mean, one_line, quoted
+from workers import search_path
 from workers.process import bootstrap
 from workers.process.bootstrap import MEND, NEEDED, OLDEST
 from workers.spec import hidden_by_ours
@@ -37,15 +39,16 @@ def check(config: RigConfig, *, deadline: float = 60.0) -> list[Problem]:
         deadline: seconds that each import may take; as many run at a time as there are
             processors.
     """
-    jobs = [_job(worker, config, deadline) for worker in config.workers.values()]
+    hidden = hidden_modules(config)
+    workers = [worker for worker in config.workers.values() if worker.name not in hidden]
+    jobs = [_job(worker, config, deadline) for worker in workers]
     outcomes = run(jobs, deadline=deadline, at_once=_processors())
-    return sorted(
-        {
-            problem
-            for worker in config.workers.values()
-            for problem in _judge(worker, outcomes[worker.name], config, deadline)
-        }
-    )
+    judged = {
+        problem
+        for worker in workers
+        for problem in _judge(worker, outcomes[worker.name], config, deadline)
+    }
+    return sorted({*hidden.values(), *judged})
 
 
 def _processors() -> int:
@@ -57,17 +60,19 @@ def _processors() -> int:
 def _job(worker: WorkerConfig, config: RigConfig, deadline: float) -> Job:
     members = [*worker.concurrent] if "concurrent" in worker.places else []
     members += [name for name in worker.timeouts if f"timeouts.{name}" in worker.places]
+    own = worker.python is not None or bool(worker.env)
     spec = {
         "driver": worker.driver,
         "args": worker.args,
         "kwargs": worker.kwargs,
         "members": members,
         "stop_with": worker.stop_with if "stop_with" in worker.places else None,
-        "path_first": [str(config.folder)],
-        # A worker of this interpreter sees what this process sees, and last of all its folder.
-        "path_last": [] if worker.python else [os.path.abspath(entry) for entry in sys.path],
-        "deadline": deadline,
+        "folder": str(config.folder),
+        # A worker that is forked, or a thread, begins with what this process has.
+        "path": [] if own else [os.path.abspath(entry) for entry in sys.path],
         "bootstrap": bootstrap.__file__,
+        "search_path": search_path.__file__,
+        "deadline": deadline,
         "needs": list(NEEDED),
         "oldest": list(OLDEST),
     }
@@ -76,7 +81,7 @@ def _job(worker: WorkerConfig, config: RigConfig, deadline: float) -> Job:
         interpreter=str(worker.python or sys.executable),
         spec=spec,
         env={**os.environ, **worker.env},
-        cwd=worker.cwd if worker.transport == "ipc" else None,
+        cwd=worker.cwd,
     )
 
 

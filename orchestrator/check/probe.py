@@ -2,9 +2,9 @@
 
 Started as a script by `orchestrator.check.drivers`, in the worker's interpreter: the standard
 library of Python 3.8 or later must do. Nothing of orch may be imported, but by the driver, which
-finds our packages as in its worker. Standard input is one end of a socket pair. Over it come one
-line of JSON, the specification, and back go two: that the probe runs, and what it found. Then it
-waits to be killed; it also ends, with its group, when the other end closes.
+finds modules as in its worker. Standard input is one end of a socket pair. Over it come one line of
+JSON, the specification, and back go two: that the probe runs, and what it found. Then it waits to
+be killed; it also ends, with its group, when the other end closes.
 """
 
 from __future__ import annotations
@@ -47,15 +47,15 @@ def main() -> None:
     send(link, {"python": list(sys.version_info[:3])})
     lacking = [name for name in spec["needs"] if importlib.util.find_spec(name) is None]
     threading.Thread(target=end_with, args=(lines,), daemon=True).start()
-    for entry in reversed(spec["path_first"]):
-        sys.path.insert(0, entry)
-    sys.path.extend(entry for entry in spec["path_last"] if entry not in sys.path)
-    provide(spec["bootstrap"])
+    if spec["path"]:
+        sys.path[:] = spec["path"]
+    load(spec["bootstrap"]).provide()
+    load(spec["search_path"]).arrange(spec["folder"])
     try:
         answer = look(spec)
     # Metaclasses, signatures and descriptors are code of the driver's too.
     except BaseException as error:  # noqa: BLE001 - a driver may raise anything, and it is reported
-        answer = {"failed": failure(error, spec["path_first"])}
+        answer = {"failed": failure(error, [spec["folder"]])}
     if lacking:
         answer["lacks"] = lacking
     if list(sys.version_info[:2]) < spec["oldest"]:
@@ -65,14 +65,15 @@ def main() -> None:
     threading.Event().wait()
 
 
-def provide(bootstrap: str) -> None:
-    """Make importable what a worker makes importable for its driver."""
-    found = importlib.util.spec_from_file_location("bootstrap", bootstrap)
+def load(file: str) -> Any:
+    """A module of ours that every Python can read, by its file: none of ours is importable yet."""
+    name = "orch_" + os.path.basename(file).partition(".")[0]
+    found = importlib.util.spec_from_file_location(name, file)
     assert found is not None
     assert found.loader is not None
     module = importlib.util.module_from_spec(found)
     found.loader.exec_module(module)
-    module.provide()
+    return module
 
 
 def end_with(lines: Any) -> NoReturn:
@@ -97,7 +98,7 @@ def look(spec: dict[str, Any]) -> dict[str, Any]:
         missing = error.name or ""
         if module_name == missing or module_name.startswith(missing + "."):
             return {"no_module": missing, "names": module_names(missing)}
-        return {"failed": failure(error, spec["path_first"])}
+        return {"failed": failure(error, [spec["folder"]])}
     target: Any = module
     within = module_name
     for name in attribute.split("."):

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from orchestrator.cli.failures import CommandError, Exit, print_out, say, saying_on_stop
@@ -23,37 +24,53 @@ TAIL = 20
 """Lines of a dead rig's output that are shown."""
 KEPT = 64 * 1024
 """Bytes of it that are kept until then."""
-SETTLED = ("READY", "STALLED", "FAILED", "STOPPED")
+MAIN = Path(__file__).resolve().parents[1] / "__main__.py"
+"""This program as a file, which is found without the present folder and its modules."""
+UP = ("READY", "STALLED")
+SETTLED = (*UP, "FAILED", "STOPPED")
 
 
-def start_detached(config: RigConfig) -> int:
+def start_detached(config: RigConfig, *, wait: bool = True) -> int:
     """Run a rig in a session of its own and wait until its workers are ready or have failed.
 
+    Args:
+        config: The rig.
+        wait: Whether to wait for the workers, or only until the rig answers.
+
     Returns:
-        The exit status: `DONE`, also when some workers failed.
+        The exit status, `DONE`.
 
     Raises:
         AlreadyRunning: A rig of this id runs.
-        CommandError: It didn't come up.
+        CommandError: It didn't come up; or it did and goes on, but not all of its workers.
     """
     _refuse_second(config.rig)
     with _Output() as output:
         process = subprocess.Popen(
-            [sys.executable, *_ourselves(), "run", "--in-background", str(config.file)],
+            [sys.executable, "-P", str(MAIN), "run", "--in-background", str(config.file)],
             stdin=subprocess.DEVNULL,
             stdout=output.write_end,
             stderr=output.write_end,
             start_new_session=True,
         )
         with saying_on_stop(f"rig {config.rig} goes on in the background, pid {process.pid}"):
-            status = _await(config.rig, process, output)
+            status = _await(config.rig, process, output, wait=wait)
     process.returncode = 0  # left to itself on purpose, of which Popen would warn
     print_out(f"rig {config.rig} runs: pid {process.pid}, {', '.join(status['addresses'])}")
     print_out(f"its output: orch logs --rig {config.rig}")
     print_out("")
     show_workers(status["workers"])
-    if late := [worker["name"] for worker in status["workers"] if worker["state"] not in SETTLED]:
-        say(f"not settled after {UP_WITHIN:.0f} s: {', '.join(late)}")
+    not_up = [each for each in status["workers"] if each["state"] not in UP]
+    if wait and not_up:
+        if late := [worker["name"] for worker in not_up if worker["state"] not in SETTLED]:
+            say(f"not settled after {UP_WITHIN:.0f} s: {', '.join(late)}")
+        names = ", ".join(f"{worker['name']} ({worker['state']})" for worker in not_up)
+        one = len(not_up) == 1
+        raise CommandError(
+            f"rig {config.rig} runs, but {len(not_up)} of {len(status['workers'])} workers"
+            f" {'is' if one else 'are'} not ready: {names}",
+            Exit.NOT_STARTED,
+        )
     return Exit.DONE
 
 
@@ -90,7 +107,9 @@ class _Output:
         return self._text.decode(errors="backslashreplace").splitlines()[-TAIL:]
 
 
-def _await(rig: str, process: subprocess.Popen[bytes], output: _Output) -> dict[str, Any]:
+def _await(
+    rig: str, process: subprocess.Popen[bytes], output: _Output, *, wait: bool
+) -> dict[str, Any]:
     """The rig's status once its workers have settled, or when they had their time."""
     from orchestrator.client import connect
     from orchestrator.errors import OrchError
@@ -106,7 +125,7 @@ def _await(rig: str, process: subprocess.Popen[bytes], output: _Output) -> dict[
                 while time.monotonic() < deadline and _ended(process) is None:
                     status = connection.status()
                     output.take()
-                    if all(worker["state"] in SETTLED for worker in status["workers"]):
+                    if not wait or all(worker["state"] in SETTLED for worker in status["workers"]):
                         return status
         except OrchError:
             continue  # not listening yet, or gone: the process tells
@@ -149,14 +168,3 @@ def _refuse_second(rig: str) -> None:
             rig=rig,
             pid=pid,
         )
-
-
-def _ourselves() -> list[str]:
-    """Arguments of the interpreter that run this program again.
-
-    An installed program is found without the working directory, whose modules could hide ours.
-    """
-    main = sys.modules.get("__main__")
-    by_module = getattr(main, "__spec__", None) is not None
-    safe = not by_module or sys.flags.safe_path
-    return ["-P", "-m", "orchestrator"] if safe else ["-m", "orchestrator"]

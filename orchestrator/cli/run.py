@@ -23,17 +23,24 @@ _config = click.argument("config", metavar="CONFIG")
 @click.command()
 @_config
 @click.option("--detach", is_flag=True, help="Leave it running in the background once it is up.")
+@click.option("--no-wait", is_flag=True, help="With --detach: don't wait for the workers.")
 @click.option("--in-background", is_flag=True, hidden=True, help="What --detach starts.")
-def run(config: str, detach: bool, in_background: bool) -> int:
+def run(config: str, detach: bool, no_wait: bool, in_background: bool) -> int:
     """Run a rig until Ctrl-C or SIGTERM.
 
     The first one stops its workers in reverse order, a second one kills them.
     """
+    if no_wait and not detach:
+        raise click.UsageError("--no-wait goes with --detach")
     loaded = _load(config, "nothing was started")
+    from orchestrator.check.modules import hidden_modules
+
+    if problems := sorted(set(hidden_modules(loaded).values())):
+        raise _refusal(config, problems, "nothing was started")
     if detach:
         from orchestrator.cli.detach import start_detached
 
-        return start_detached(loaded)
+        return start_detached(loaded, wait=not no_wait)
     return _run_here(loaded, config, in_background=in_background)
 
 
@@ -82,8 +89,10 @@ def _run_here(config: RigConfig, given: str, *, in_background: bool) -> int:
     from orchestrator.runtime.folder import RigFolder
     from transports.errors import AddressError
 
+    _settle_in(config)
     # A driver in a thread may crash this process. The descriptor: `sys.stderr` is replaced.
     faulthandler.enable(file=2, all_threads=True)
+    _refuse_shared_logs(config.rig)
     folder = RigFolder(config.rig)
     folder.acquire()
     try:
@@ -122,11 +131,41 @@ def _run(config: RigConfig, supervisor: Supervisor) -> int:
         raise
 
 
+def _settle_in(config: RigConfig) -> None:
+    """From here on nothing depends on the folder in which the command was typed."""
+    import os
+
+    for name in ("ORCH_RUNTIME_DIR", "ORCH_STATE_DIR", "PYTHONPATH"):
+        if given := os.environ.get(name):
+            several = given.split(os.pathsep) if name == "PYTHONPATH" else [given]
+            os.environ[name] = os.pathsep.join(map(os.path.abspath, filter(None, several)))
+    os.chdir(config.folder)
+
+
+def _refuse_shared_logs(rig: str) -> None:
+    """Refuse to keep logs where others could change or remove them.
+
+    Raises:
+        CommandError: With the mend.
+    """
+    from orchestrator.private import who_may_write
+    from orchestrator.runtime.places import state_dir
+
+    base = state_dir()
+    for folder in (base, base / rig, base / rig / "logs"):
+        if folder.is_dir() and (who := who_may_write(folder.stat())):
+            raise CommandError(
+                f"{folder} is no place for logs, {who}; make it your own alone"
+                f" (chmod go-w {folder}), or set ORCH_STATE_DIR to another folder",
+                Exit.NOT_STARTED,
+            )
+
+
 def _of_logs(error: OSError) -> str | None:
     """What to do where the folder of the logs can't be made or used; None for another error."""
     from pathlib import Path
 
-    from orchestrator.runtime.folder import state_dir
+    from orchestrator.runtime.places import state_dir
 
     if not isinstance(error.filename, str):
         return None

@@ -51,7 +51,7 @@ def _owner(folder: Path) -> str:
 
 
 def _chosen(rig: str | None) -> Path:
-    from orchestrator.runtime.folder import logs_folder, state_dir
+    from orchestrator.runtime.places import logs_folder, state_dir
 
     name = rig or os.environ.get(RIG_VARIABLE) or None
     base = state_dir()

@@ -134,15 +134,35 @@ def order(verb: str, names: tuple[str, ...]) -> None:
         check_workers(rig, wanted)
         with operating(rig.id, verb):
             states = rig[rig.id].call(verb, wanted)
-        workers = {worker["name"]: worker for worker in status_of_rig(rig)["workers"]}
+        status = status_of_rig(rig)
+    workers = {worker["name"]: worker for worker in status["workers"]}
     print_table(
         ("WORKER", "STATE"),
         [[(name, "bold"), (states[name], STYLES.get(states[name], ""))] for name in wanted],
     )
+    if verb == "restart":
+        _say_what_is_old(status, wanted)
     failed = [name for name in wanted if states[name] == "FAILED"]
     if failed:
         reasons = [f"{name}: {workers[name]['reason']}" for name in failed]
         raise CommandError("\n".join(reasons), Exit.NOT_STARTED)
+
+
+def _say_what_is_old(status: dict[str, Any], names: list[str]) -> None:
+    """Say what a restart doesn't read anew: the config, and the modules of threads."""
+    if status.get("config_changed"):
+        say(
+            f"{status['config']} has changed since it was read, and a restart doesn't read it:"
+            " for that, orch down and orch run"
+        )
+    inside = {worker["name"] for worker in status["workers"] if worker["pid"] == status["pid"]}
+    if threads := [name for name in names if name in inside]:
+        one = len(threads) == 1
+        say(
+            f"{', '.join(threads)} {'is a thread' if one else 'are threads'} of the supervisor,"
+            f" and {'its' if one else 'their'} code isn't read anew: for that, orch down and"
+            " orch run"
+        )
 
 
 @click.command("log-level")
@@ -171,7 +191,7 @@ def log_level(name: str, level: str) -> None:
 @rig_option
 def down() -> int:
     """Stop the rig and wait until it is gone."""
-    from orchestrator.errors import RigLost
+    from orchestrator.errors import OutcomeUnknown
     from orchestrator.runtime.folder import find_rig
 
     address = find_rig(chosen_rig()).address
@@ -180,7 +200,8 @@ def down() -> int:
         pid = status_of_rig(rig)["pid"]
         # A number of a process on another machine says nothing here.
         gone = _watch_address(address) if address.startswith("tcp:") else _watch_process(pid)
-        with suppress(RigLost), asking(name, "down"):
+        # A rig that ends may do so before it answers; whether it does is looked at below.
+        with suppress(OutcomeUnknown), asking(name, "down"):
             rig[name].call("down")
     say(f"rig {name} is stopping")
     if not gone():

@@ -17,7 +17,7 @@ from orchestrator.client.exchange import Timeout
 from orchestrator.client.rig import open_session
 from orchestrator.client.session import EVENT, Session
 from orchestrator.errors import OrchError
-from orchestrator.runtime.folder import logs_folder
+from orchestrator.runtime.places import logs_folder
 
 if TYPE_CHECKING:
     from orchestrator.logs.read.api import LogView

@@ -10,7 +10,8 @@ from orchestrator.client.connection import CONNECT_TIMEOUT, Connection
 from orchestrator.client.session import Recipe, Session, T
 from orchestrator.client.worker import Worker, run
 from orchestrator.errors import OrchError, RigNotReachable
-from orchestrator.runtime.folder import find_rig, logs_folder
+from orchestrator.runtime.folder import find_rig
+from orchestrator.runtime.places import logs_folder
 
 if TYPE_CHECKING:
     from orchestrator.logs.read.api import LogView

@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from orchestrator.config.changes import digest_of
 from orchestrator.config.problems import ConfigError, Place, Problem
 from orchestrator.config.schema import (
     DefaultsSection,
@@ -34,6 +35,7 @@ from orchestrator.config.start_order import find_cycles, sort_after
 from orchestrator.config.values import check_id
 from orchestrator.config.yaml import Document, KeyPath, parse, read
 from orchestrator.durations import Intensity
+from orchestrator.private import no_socket_of_ours
 from orchestrator.words import did_you_mean, quoted, say
 from transports.levels import Level
 
@@ -122,20 +124,25 @@ class RigConfig:
         rig: the rig's id.
         listen: addresses for clients: ``ipc``, ``ipc:///path``, ``hololinked`` or
             ``tcp://host:port``, as they were written.
+        allow_local_users: whether it is meant that every user of the machine reaches its tcp
+            addresses on loopback.
         workers: by name, in the order of the file.
         logs: what is logged.
         file: the config, absolute.
         folder: the config's folder, absolute; drivers in it can be imported.
+        digest: of the file's text, for `changes.has_changed`.
         start_order: all workers, each after those in its ``after``, else as in the file.
     """
 
     rig: str
     listen: tuple[str, ...]
     workers: dict[str, WorkerConfig]
+    allow_local_users: bool
     logs: LogsConfig
     file: Path
     folder: Path
     start_order: tuple[str, ...]
+    digest: str = field(compare=False, repr=False)
 
 
 def load(path: str | os.PathLike[str]) -> RigConfig:
@@ -148,12 +155,14 @@ def load(path: str | os.PathLike[str]) -> RigConfig:
         ConfigError: it can't be used; `ConfigError.problems` has all that was found in one pass.
     """
     file = os.fspath(path)
-    return _Loader(parse(read(file), file)).load()
+    text = read(file)
+    return _Loader(parse(text, file), digest_of(text)).load()
 
 
 class _Loader:
-    def __init__(self, document: Document) -> None:
+    def __init__(self, document: Document, digest: str) -> None:
         self._document = document
+        self._digest = digest
         self._file = Path(os.path.abspath(document.file))
         self._folder = self._file.parent
         self._top = TopSection()
@@ -173,6 +182,7 @@ class _Loader:
             raise ConfigError(document.problems)
         self._read_top(document.data)
         self._check_twice(("listen",))
+        self._check_sockets()
         self._check_process(self._defaults, ("defaults",))
         self._check_after(("defaults", "after"))
         for name, section in self._sections.items():
@@ -187,10 +197,12 @@ class _Loader:
             rig=self._top.rig,
             listen=tuple(self._top.listen),
             workers={name: self._worker(name) for name in self._sections},
+            allow_local_users=self._top.allow_local_users,
             logs=LogsConfig(level=logs.level, keep=logs.keep, keep_for=logs.keep_for),
             file=self._file,
             folder=self._folder,
             start_order=start_order,
+            digest=self._digest,
         )
 
     def _read_top(self, data: dict[str, Any]) -> None:
@@ -281,6 +293,18 @@ class _Loader:
             document.report(
                 document.place((*path, "python")), f'"python": {quoted(interpreter)} {reason}'
             )
+
+    def _check_sockets(self) -> None:
+        """That each path to listen at is free, or a socket of ours."""
+        for index, item in self._names(("listen",)):
+            if item not in self._top.listen or not item.startswith("ipc://"):
+                continue
+            path = Path(item.removeprefix("ipc://"))
+            for file in (path, path.with_name(f"{path.name}.events")):
+                if reason := no_socket_of_ours(file):
+                    place = self._document.place(("listen", index))
+                    self._document.report(place, f'"listen": {quoted(file)} {reason}')
+                    break
 
     def _names(self, path: KeyPath) -> list[tuple[int, str]]:
         """The texts in a list of the file, each with its index.

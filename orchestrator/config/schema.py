@@ -88,6 +88,7 @@ class TopSection(_Section):
 
     rig: _Id | None = None
     listen: list[_Address] = Field(default_factory=lambda: ["ipc"], min_length=1)
+    allow_local_users: bool = False
     defaults: Any = None
     workers: Any = None
     logs: Any = None
@@ -98,6 +99,7 @@ _SHAPES: Final[dict[tuple[str, ...], str]] = {
     ("rig",): "a text such as bench",
     ("listen",): 'a list such as [ipc, "tcp://127.0.0.1:5570"]',
     ("listen", "*"): 'an address such as ipc or "tcp://127.0.0.1:5570"',
+    ("allow_local_users",): "true or false",
     ("driver",): "a text such as package.module:Class",
     ("args",): "a list such as [1, two]",
     ("kwargs",): "a mapping such as {axes: 3}",

@@ -83,8 +83,10 @@ def check_method(value: str) -> str:
     """A name of a driver's method, unchanged; it may have underscores in front.
 
     Raises:
-        ValueError: it is no identifier.
+        ValueError: it is no identifier, or one that Python itself has a use for.
     """
+    if value.startswith("__") and value.endswith("__") and value not in ("__exit__", "__aexit__"):
+        raise ValueError(f"{quoted(value)} is Python's own; name a method of the driver")
     if not value.isidentifier() or keyword.iskeyword(value):
         raise ValueError(f"{quoted(value)} is not the name of a member; write the bare name")
     return value
@@ -94,12 +96,14 @@ def check_env_name(value: str) -> str:
     """A name of an environment variable, unchanged.
 
     Raises:
-        ValueError: no environment can hold it.
+        ValueError: no environment can hold it, or it is one of ours.
     """
     if not value or "=" in value or "\0" in value:
         raise ValueError(
             f"{quoted(value)} can't name a variable; a name isn't empty and holds no = or NUL"
         )
+    if value.upper().startswith("ORCH_"):
+        raise ValueError(f"{quoted(value)} is a variable of orch's own; choose another name")
     return value
 
 

@@ -29,6 +29,7 @@ from ruamel.yaml.events import (
 )
 
 from orchestrator.config.problems import ConfigError, Place, Problem
+from orchestrator.private import who_may_write
 from orchestrator.words import did_you_mean, one_line, quoted, say
 
 __all__ = ["MAX_BYTES", "MAX_DEPTH", "MAX_NODES", "Document", "KeyPath", "parse", "read"]
@@ -110,9 +111,11 @@ def read(file: str) -> str:
     """The text of a config file.
 
     Raises:
-        ConfigError: there is no such file, it can't be read, is no regular file, may be written
-            by everyone (what it names is executed), is too big or isn't UTF-8.
+        ConfigError: there is no such file, it can't be read, is no regular file, it or its folder
+            may be written by others (what it names is executed), is too big or isn't UTF-8.
     """
+    if not _is_text(file):
+        raise _refused(ascii(file)[1:-1], "its path holds bytes that aren't UTF-8; rename it")
     try:
         # Not blocking: a named pipe would wait for its writer.
         fd = os.open(file, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
@@ -126,9 +129,7 @@ def read(file: str) -> str:
             raise _refused(file, "is a folder; a config is a file")
         if not stat.S_ISREG(status.st_mode):
             raise _refused(file, "is not a regular file")
-        # Mode bits say who may write only where there are POSIX owners.
-        if hasattr(os, "getuid") and status.st_mode & stat.S_IWOTH:
-            raise _refused(file, "everyone may write to it, and it names what runs: chmod o-w it")
+        _refuse_others(file, status)
         with os.fdopen(fd, "rb", closefd=False) as stream:
             data = stream.read(MAX_BYTES + 1)
     except OSError as error:
@@ -346,6 +347,40 @@ def _position(before: str) -> tuple[int, int]:
     """Line and column, from 1, of what follows the text."""
     lines = _LINE_BREAK.split(before)
     return len(lines), len(lines[-1]) + 1
+
+
+def _is_text(file: str) -> bool:
+    try:
+        os.path.abspath(file).encode()
+    except UnicodeEncodeError:
+        return False
+    except FileNotFoundError:
+        return True  # the present folder is gone, and the file not to be found either
+    return True
+
+
+def _refuse_others(file: str, status: os.stat_result) -> None:
+    """Refuse what others may change: the config names what runs, and its folder is imported from.
+
+    Raises:
+        ConfigError: with the mend.
+    """
+    if who := who_may_write(status):
+        mend = {"everyone": "chmod o-w it", "group": "chmod g-w it"}.get(who.split()[0])
+        mend = mend or "only a file of yours, or of root, is run"
+        raise _refused(file, f"{who}, and it names what runs: {mend}")
+    folder = os.path.dirname(os.path.abspath(file))
+    if who := who_may_write(os.stat(folder)):
+        raise _refused(
+            file,
+            f"its folder {quoted(Path(folder))} is others' too ({who}), and modules in it run:"
+            " keep it in a folder of your own",
+        )
+    for above in Path(folder).parents:
+        mode = os.stat(above).st_mode
+        if hasattr(os, "getuid") and mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
+            message = f"everyone may replace what is in {quoted(above)}: chmod o-w that folder"
+            raise _refused(file, message)
 
 
 def _refused(file: str, message: str) -> ConfigError:

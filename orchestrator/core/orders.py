@@ -12,7 +12,7 @@ import msgspec
 
 from orchestrator.core.children import Child
 from orchestrator.core.effects import Effects, OrderDone
-from orchestrator.core.states import SERVING, SETTLED, UP
+from orchestrator.core.states import SERVING, UP
 
 Verb = Literal["start", "stop", "restart"]
 
@@ -70,7 +70,7 @@ class Orders:
 
     def _is_done(self, order: Order) -> bool:
         return all(
-            child.status in SETTLED
+            child.settled
             and (
                 name not in order.replaced
                 or child.incarnation > order.replaced[name]

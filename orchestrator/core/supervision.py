@@ -232,12 +232,10 @@ class Supervision:
                 self._ended(child, child.late, now)
             elif child.status is Status.BACKOFF:
                 self._await_turn(child, Happening.DELAY, now)
-            elif child.ladder:
+            else:
                 signal = _SIGNALS[child.ladder[0][0]]
                 self._fact("warning", f"doesn't stop, sent {signal}", child.spec.name)
                 self._climb(child, now)
-            else:
-                self._due(child, None)
         self._advance(now)
 
     # -- how --------------------------------------------------------------------------------

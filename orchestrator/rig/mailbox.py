@@ -45,6 +45,8 @@ class Mailbox:
         """
         self._on_signal = on_signal
         numbers = [getattr(signal, name) for name in STOP_SIGNALS if hasattr(signal, name)]
+        if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+            numbers.remove(signal.SIGHUP)  # by nohup: the rig is to outlive the terminal
         for number in numbers:
             signal.signal(number, lambda number, _: self._signals.append(number))
         fd = signal.set_wakeup_fd(self._waker.fileno(), warn_on_full_buffer=False)

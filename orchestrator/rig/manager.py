@@ -5,6 +5,7 @@ An object of the supervisor, served over INPROC under the rig's id like any driv
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -13,8 +14,12 @@ from typing import Any
 import msgspec
 import psutil
 
+from orchestrator.config.changes import has_changed
+from orchestrator.config.loader import RigConfig
 from orchestrator.core.orders import Verb
 from workers.driver.markers import action
+
+log = logging.getLogger("orchestrator")
 
 ANSWER_WITHIN = 10.0
 """Seconds in which the supervisor's loop must take up a question."""
@@ -28,6 +33,7 @@ class Supervised(msgspec.Struct, frozen=True):
         snapshot: The rig's state.
         order: Starts, stops or restarts workers; the future has their states once settled.
         shut_down: Stops the rig.
+        config: What the rig runs by.
         set_level: Sets the level of a worker's records, or of the rig's own.
     """
 
@@ -36,6 +42,7 @@ class Supervised(msgspec.Struct, frozen=True):
     order: Callable[[Verb, list[str]], Future[dict[str, str]]]
     shut_down: Callable[[], None]
     set_level: Callable[[str, str], None]
+    config: RigConfig
 
 
 class RigControl:
@@ -53,9 +60,11 @@ class RigControl:
             `{"rig": id, "workers": [{name, state, pid, incarnation, restarts, queue, in_flight,
             uptime (seconds), cpu (percent of one core), memory (bytes), reason}]}` and more of
             the rig; `counts` tells how many requests were answered, refused or timed out, and
-            what was dropped.
+            what was dropped, `config_changed` whether its file says something else by now.
         """
         snapshot: dict[str, Any] = self._ask(self._supervised.snapshot)
+        config = self._supervised.config
+        snapshot["config_changed"] = has_changed(config.file, config.digest)
         for worker in snapshot["workers"]:
             worker.update(self._usage(worker["pid"], worker.pop("own")))
         return snapshot
@@ -72,7 +81,13 @@ class RigControl:
 
     @action(concurrent=True)
     def restart(self, names: list[str]) -> dict[str, str]:
-        """Restart workers; returns their states once each is READY or FAILED again."""
+        """Restart workers; returns their states once each is READY or FAILED again.
+
+        By the config as it was read when the rig was started; a log record tells if it has changed.
+        """
+        config = self._supervised.config
+        if has_changed(config.file, config.digest):
+            log.warning("%s has changed since it was read: a restart doesn't read it", config.file)
         return self._order("restart", names)
 
     @action(concurrent=True)

@@ -26,9 +26,9 @@ from orchestrator.config.loader import WorkerConfig
 from orchestrator.core.children import Exit
 from orchestrator.logs.collect.handle import LogCollector, Streams
 from orchestrator.rig.reaper import TOKEN
+from workers import search_path
 from workers.errors import EXIT_BOOT_FAILED, EXIT_SUPERVISOR_LOST, EXIT_TERMINATED
-from workers.process import bootstrap, child
-from workers.process.lifeline import ask_for_stacks, descendants, force_stacks, kill_each
+from workers.process import bootstrap, child, lifeline
 from workers.process.thread import WorkerThread
 from workers.spec import WorkerSpec
 
@@ -70,7 +70,7 @@ class Handle(Protocol):
 _MEANINGS = {
     EXIT_BOOT_FAILED: "it can't be hosted; the log has the reason",
     EXIT_SUPERVISOR_LOST: "it lost its supervisor",
-    EXIT_TERMINATED: "ended by SIGTERM",
+    EXIT_TERMINATED: "ended by its supervisor's signal",
 }
 
 
@@ -92,20 +92,20 @@ def exit_of(code: int | None) -> Exit:
 def _signal_process(pid: int, how: str) -> None:
     with suppress(ProcessLookupError):
         if how == "stacks":
-            ask_for_stacks(pid)
+            lifeline.ask_for_stacks(pid)
             return
         if how == "forced stacks":
-            force_stacks(pid)
+            lifeline.force_stacks(pid)
             return
         if how == "kill":
-            below = descendants(pid)
+            below = lifeline.descendants(pid)
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(pid, signal.SIGKILL)
-            kill_each([pid, *below])
+            lifeline.kill_each([pid, *below])
             return
         if how == "wake":
             os.kill(pid, signal.SIGCONT)
-        os.kill(pid, signal.SIGTERM)
+        lifeline.terminate(pid)
 
 
 class _ForkedHandle:
@@ -288,7 +288,8 @@ class Processes:
             from multiprocess import forkserver
 
             forkserver.set_forkserver_preload(list(PRELOAD))
-            forkserver.ensure_running()
+            with search_path.own_environment_set():
+                forkserver.ensure_running()
 
     def launch(self, config: WorkerConfig, spec: WorkerSpec) -> Handle:
         """Start an incarnation.
@@ -314,6 +315,11 @@ class Processes:
         return handle
 
     def _launch_forked(self, spec: WorkerSpec, env: dict[str, str], streams: Streams) -> Handle:
+        self.warm_up()  # the fork server may have died since
+        try:
+            os.getcwd()
+        except FileNotFoundError:  # replaced since
+            os.chdir(spec.folder)
         theirs, ours = self._multiprocess.Pipe(duplex=False)
         data = msgspec.structs.replace(spec, env=env).to_dict()
         outputs = [

@@ -53,7 +53,7 @@ class Sockets:
         self.events = ""
         self.inproc_link = f"inproc://{rig}/link"
         self.inproc_events = f"inproc://{rig}/worker-events"
-        self._files: list[Path] = []
+        self._bound: dict[Path, zmq.Socket[Any]] = {}
         self.front: zmq.Socket[Any] = context.socket(zmq.ROUTER)
         self.back: zmq.Socket[Any] = context.socket(zmq.ROUTER)
         self.publisher: zmq.Socket[Any] = context.socket(zmq.XPUB)
@@ -160,14 +160,34 @@ class Sockets:
             reason = zmq.strerror(error.errno or 0)
             raise AddressError(f"{address} can't be bound: {reason}") from error
         if endpoint.transport is ZMQ_TRANSPORTS.IPC:
-            self._files.append(endpoint.path)
+            self._bound[endpoint.path] = socket
             os.chmod(endpoint.path, 0o600)
             return endpoint.address
         return socket.getsockopt_string(zmq.LAST_ENDPOINT)
+
+    @property
+    def files(self) -> list[Path]:
+        """The files of the sockets that have some."""
+        return list(self._bound)
+
+    def restore(self) -> list[str]:
+        """Make the files anew that somebody removed; connections that there are aren't touched.
+
+        Returns:
+            Their names.
+
+        Raises:
+            AddressError: One can't be bound.
+        """
+        gone = [path for path in self._bound if not path.exists()]
+        for path in gone:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._bind(self._bound[path], f"ipc://{path}")
+        return [path.name for path in gone]
 
     def close(self) -> None:
         """Close the sockets and remove their files."""
         for socket in self._all:
             socket.close()
-        for path in self._files:
+        for path in self._bound:
             path.unlink(missing_ok=True)

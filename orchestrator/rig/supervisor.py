@@ -20,16 +20,18 @@ from orchestrator.core.rig import Rig
 from orchestrator.logs.collect.handle import STUCK, LogCollector
 from orchestrator.rig.backlog import Backlog
 from orchestrator.rig.event_relay import EventRelay
+from orchestrator.rig.keeper import FileKeeper
 from orchestrator.rig.loop import Loop
 from orchestrator.rig.mailbox import Mailbox
 from orchestrator.rig.manager import RigControl, Supervised
+from orchestrator.rig.openness import warnings_of
 from orchestrator.rig.performer import Performer
 from orchestrator.rig.processes import Guardian, Processes
 from orchestrator.rig.sockets import Sockets
 from orchestrator.rig.status import snapshot
-from orchestrator.runtime.folder import RigFolder, RigState, logs_folder
+from orchestrator.runtime.folder import RigFolder, RigState
+from orchestrator.runtime.places import logs_folder
 from orchestrator.version import version
-from transports.endpoints import parse_endpoint
 from transports.errors import SerializationError
 from transports.exceptions import exception_payload
 from transports.headers import ERROR, EVENTS_PER_LIFE, REPLY, Limits
@@ -96,6 +98,7 @@ class Supervisor:
             perform=Performer(self._rig, self._sockets, backlog, self._processes, self).perform,
             record=self.record,
         )
+        self._keeper = FileKeeper(self._loop, folder, self._sockets, self.record)
         self._orders: dict[int, Future[dict[str, str]]] = {}
         self._levels: dict[str, str] = {}
         self._status = 0
@@ -140,10 +143,8 @@ class Supervisor:
     def _serve(self) -> None:
         rig = self._config.rig
         self.record("info", f"rig {rig} starts", {"config": str(self._config.file)})
-        for address in self._sockets.addresses:
-            if not parse_endpoint(address).is_local:
-                text = f"{address} can be reached from the network, without authentication"
-                self.record("warning", text, {})
+        for text in warnings_of(self._sockets.addresses, self._config.allow_local_users):
+            self.record("warning", text, {})
         orders = dict.fromkeys(("start", "stop", "restart"), ORDER_TIMEOUT)
         self._rig.broker.add_worker(rig, Limits(5.0, 10.0), dict(orders))
         control = RigControl(
@@ -153,6 +154,7 @@ class Supervisor:
                 order=self._order,
                 shut_down=self._shut_down,
                 set_level=self._set_level,
+                config=self._config,
             )
         )
         restore_output = install_thread_output()
@@ -160,6 +162,7 @@ class Supervisor:
         self._rig.expect(rig, 1, token)
         thread = self._processes.host(self._spec_of_rig(token), control)
         self._loop.watch(self._logs.sentinel, self._revive_logs)
+        self._keeper.start()
         self._rig.order("start", self._config.start_order, time.monotonic())
         try:
             with self._mailbox.signals(self._on_signal):
@@ -183,6 +186,7 @@ class Supervisor:
     def _close(self) -> None:
         self._processes.kill_all()  # none lives but after an error of our own
         self.record("info", f"rig {self._config.rig} is down", {})
+        self._keeper.close()
         self._mailbox.close()
         records.reset()
         self._logs.close(3.0)

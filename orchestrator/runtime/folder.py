@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
-import stat
-import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
 
 from orchestrator.errors import AlreadyRunning, RigNotReachable, RuntimeFolderError
-from orchestrator.names import ID_PATTERN, RIG_VARIABLE, RUNTIME_VARIABLE, STATE_VARIABLE
+from orchestrator.names import ID_PATTERN, RIG_VARIABLE
+from orchestrator.private import OTHERS_WRITE, check_private, make_private
+from orchestrator.runtime.guard import Guard, holder
 from orchestrator.runtime.lock import FileLock
+from orchestrator.runtime.places import runtime_dir, short_temp, user
 from transports.endpoints import MAX_IPC_PATH, parse_endpoint
 from transports.errors import AddressError
 
@@ -66,94 +66,6 @@ class Found:
     events: tuple[str, ...] = ()
 
 
-def runtime_dir() -> Path:
-    """The folder of all rigs of this user; it may not exist yet.
-
-    `$ORCH_RUNTIME_DIR`, else `orch` in `$XDG_RUNTIME_DIR`, else `/tmp/orch-<uid>`.
-    """
-    given = os.environ.get(RUNTIME_VARIABLE)
-    if given:
-        return Path(given).absolute()
-    session = os.environ.get("XDG_RUNTIME_DIR")
-    if session and os.path.isabs(session) and os.path.isdir(session):
-        return Path(session) / "orch"
-    return _short_temp() / f"orch-{_user()}"
-
-
-def state_dir() -> Path:
-    """The folder for what outlives a rig, such as logs; it may not exist yet.
-
-    `$ORCH_STATE_DIR`, else `orch` in `$XDG_STATE_HOME`, else `~/.local/state/orch`.
-    """
-    given = os.environ.get(STATE_VARIABLE)
-    if given:
-        return Path(given).absolute()
-    home = os.environ.get("XDG_STATE_HOME")
-    if home and os.path.isabs(home):
-        return Path(home) / "orch"
-    return Path.home() / ".local" / "state" / "orch"
-
-
-def logs_folder(rig: str) -> Path:
-    """Where a rig of this machine keeps its logs; it may not exist yet."""
-    return state_dir() / rig / "logs"
-
-
-OTHERS = 0o077
-"""Mode bits that a rig's folder must not have: others may not enter it."""
-OTHERS_WRITE = 0o022
-"""Mode bits that the folder of all rigs must not have: others may look, but swap nothing."""
-
-
-def make_private(folder: Path, forbidden: int = OTHERS) -> Path:
-    """Make a folder that only this user can use, or check that it is one.
-
-    Args:
-        folder: The folder; made with mode 0700.
-        forbidden: Mode bits that it must not have if it is there already.
-
-    Raises:
-        RuntimeFolderError: It can't be made, or others own it, may enter it, or could swap it.
-        FileNotFoundError: It was removed at the same time.
-    """
-    try:
-        folder.mkdir(mode=0o700, parents=True)
-    except FileExistsError:
-        pass  # whatever it is, it is checked next
-    except OSError as error:
-        raise RuntimeFolderError(
-            f"{folder} can't be made: {error.strerror}; set {RUNTIME_VARIABLE} to another folder"
-        ) from error
-    check_private(folder, forbidden)
-    return folder
-
-
-def check_private(folder: Path, forbidden: int = OTHERS) -> None:
-    """Check that a folder is this user's, and that others have none of the `forbidden` bits.
-
-    Raises:
-        RuntimeFolderError: It isn't, with the mend in the text.
-        FileNotFoundError: There is none.
-    """
-    status = os.lstat(folder)
-    if stat.S_ISLNK(status.st_mode):
-        raise RuntimeFolderError(f"{folder} is a symbolic link; others may control where it leads")
-    if not stat.S_ISDIR(status.st_mode):
-        raise RuntimeFolderError(f"{folder} is not a folder; set {RUNTIME_VARIABLE} to another one")
-    if not hasattr(os, "getuid"):
-        return  # without POSIX modes, a folder in the user's profile is private by its ACL
-    if status.st_uid != os.getuid():
-        raise RuntimeFolderError(
-            f"{folder} belongs to user {status.st_uid}, not to you; "
-            f"set {RUNTIME_VARIABLE} to a folder of your own"
-        )
-    if status.st_mode & forbidden:
-        raise RuntimeFolderError(
-            f"{folder} is open to other users (mode {stat.S_IMODE(status.st_mode):04o}); "
-            f"close it with: chmod 700 {folder}"
-        )
-
-
 class RigFolder:
     """The folder of one rig, held by this process from `acquire` to `release`.
 
@@ -172,8 +84,10 @@ class RigFolder:
         self.base = base or runtime_dir()
         self.path = self.base / rig
         digest = hashlib.sha256(os.fsencode(self.path)).hexdigest()[:12]
-        self._short = _short_temp() / f"orch-{_user()}-{digest}"
+        self._short = short_temp() / f"orch-{user()}-{digest}"
         self._lock: FileLock | None = None
+        self._state: RigState | None = None
+        self.guard: Guard
 
     def __enter__(self) -> RigFolder:
         self.acquire()
@@ -190,6 +104,19 @@ class RigFolder:
             RuntimeFolderError: The folder can't be used.
         """
         make_private(self.base, OTHERS_WRITE)
+        self.guard = Guard(self.base, self.rig)
+        pid = self.guard.take()
+        if pid is not None:
+            raise self._already_runs(pid)
+        try:
+            self._lock = self._acquire()
+        except BaseException:
+            self.guard.release()
+            raise
+        self._clear()
+        self._lock.write_pid()
+
+    def _acquire(self) -> FileLock:
         for _ in range(_ATTEMPTS):
             lock = FileLock(self.path / _LOCK_FILE)
             try:
@@ -202,21 +129,58 @@ class RigFolder:
                     f"{lock.path} can't be locked: {error.strerror}"
                 ) from error
             if not taken:
-                pid = lock.holder()
-                who = f" with pid {pid}" if pid else ""
-                raise AlreadyRunning(
-                    f"rig {self.rig} already runs{who}; stop it with: orch down --rig {self.rig}",
-                    rig=self.rig,
-                    pid=pid,
-                )
+                raise self._already_runs(lock.holder())
             if lock.is_current():
-                break
+                return lock
             lock.release()  # it was removed between open and lock: somebody may hold a new one
-        else:
-            raise RuntimeFolderError(f"{self.path} keeps vanishing while it is being locked")
-        self._lock = lock
-        self._clear()
-        lock.write_pid()
+        raise RuntimeFolderError(f"{self.path} keeps vanishing while it is being locked")
+
+    def _already_runs(self, pid: int | None) -> AlreadyRunning:
+        who = f" with pid {pid}" if pid else ""
+        text = f"rig {self.rig} already runs{who}; stop it with: orch down --rig {self.rig}"
+        return AlreadyRunning(text, rig=self.rig, pid=pid or None)
+
+    def restore(self) -> list[str]:
+        """Put back what somebody removed while the rig runs, but for its sockets.
+
+        Returns:
+            The names of what was gone.
+
+        Raises:
+            RuntimeFolderError: The folder can't be made anew, or isn't private any more.
+            AlreadyRunning: Another process has taken the lock meanwhile.
+            OSError: A file can't be written.
+        """
+        restored: list[str] = []
+        if self._lock is None:
+            return restored
+        make_private(self.base, OTHERS_WRITE)
+        guard = Guard(self.base, self.rig)
+        if guard.name != self.guard.name:  # the folder of all rigs is another one
+            guard.take()
+            self.guard.release()
+            self.guard = guard
+        if not self._lock.is_current():
+            lock = self._acquire()
+            lock.write_pid()
+            self._lock.release()
+            self._lock = lock
+            restored.append(_LOCK_FILE)
+        if self._state is not None and not (self.path / STATE_FILE).exists():
+            self.write_state(self._state)
+            restored.append(STATE_FILE)
+        return restored
+
+    def touch(self) -> None:
+        """Have all files look used, to those who remove what isn't."""
+        for folder in self.folders:
+            for path in (*folder.iterdir(), folder):
+                os.utime(path)
+
+    @property
+    def folders(self) -> list[Path]:
+        """The folders that are this rig's alone, as far as they are there."""
+        return [path for path in (self.path, self._short) if path.is_dir()]
 
     def release(self) -> None:
         """Remove all files and let go of the lock. Does nothing when not held."""
@@ -224,6 +188,7 @@ class RigFolder:
         if lock is None:
             return
         self._clear()
+        self.guard.release()
         lock.remove()
         for folder in (self.path, self._short):
             try:
@@ -262,6 +227,7 @@ class RigFolder:
 
     def write_state(self, state: RigState) -> None:
         """Write `state.json` in one step: readers see the old or the new one."""
+        self._state = state
         draft = self.path / f"{STATE_FILE}.new"
         draft.write_bytes(msgspec.json.format(msgspec.json.encode(state), indent=1))
         draft.replace(self.path / STATE_FILE)
@@ -273,7 +239,7 @@ class RigFolder:
             except FileNotFoundError:
                 continue
             for entry in folder.iterdir():
-                if entry.name != "lock" and not entry.is_dir():
+                if entry.name != _LOCK_FILE and not entry.is_dir():
                     entry.unlink(missing_ok=True)
 
 
@@ -296,10 +262,13 @@ class _Runtime:
             raise RigNotReachable(str(error)) from error
         except OSError as error:
             raise RigNotReachable(f"{runtime.base} can't be read: {error.strerror}") from error
-        runtime.live = [
-            name for name in names if FileLock(runtime.base / name / _LOCK_FILE).is_held()
-        ]
+        runtime.live = [name for name in names if runtime.is_live(name)]
         return runtime
+
+    def is_live(self, name: str) -> bool:
+        return FileLock(self.base / name / _LOCK_FILE).is_held() or (
+            ID_PATTERN.fullmatch(name) is not None and holder(self.base, name) is not None
+        )
 
 
 def running_rigs() -> list[str]:
@@ -384,16 +353,3 @@ def _preferred(addresses: list[str]) -> str:
     if not zmq.has("ipc"):
         return next((item for item in addresses if not item.startswith("ipc:")), addresses[0])
     return addresses[0]
-
-
-def _user() -> str:
-    if hasattr(os, "getuid"):
-        return str(os.getuid())
-    import getpass
-
-    return re.sub(r"[^A-Za-z0-9]+", "_", getpass.getuser())
-
-
-def _short_temp() -> Path:
-    """A temporary folder with a short path: `/tmp` wherever it is there."""
-    return Path("/tmp") if os.path.isdir("/tmp") else Path(tempfile.gettempdir())  # noqa: S108

@@ -175,7 +175,10 @@ def test_detached_rig_is_up_when_the_command_ends_and_down_when_down_ends(folder
     environ = environment(folder)
     done = orch(environ, "run", "--detach", "rig.yaml", cwd=folder)
     try:
-        assert done.status == 0, done.err
+        assert done.status == 4, done.err
+        assert (
+            done.err == "error: rig bench runs, but 1 of 3 workers is not ready: broken (FAILED)\n"
+        )
         status = json.loads(orch(environ, "status", "--json").out)
         assert [worker["state"] for worker in status["workers"]] == ["READY", "READY", "FAILED"]
         assert f"rig bench runs: pid {status['pid']}, {status['addresses'][0]}" in done.out
@@ -191,6 +194,60 @@ def test_detached_rig_is_up_when_the_command_ends_and_down_when_down_ends(folder
     gone = orch(environ, "down")
     assert gone.status == 3
     assert gone.err == "error: no rig is running; start one with: orch run config.yaml\n"
+
+
+def test_no_wait_is_done_once_the_rig_answers(folder: Path) -> None:
+    """However long a worker takes, and whatever becomes of it."""
+    (folder / "rig.yaml").write_text(CONFIG.replace("lab_drivers:Broken", "slow:Slow"))
+    (folder / "slow.py").write_text("import threading\nthreading.Event().wait(60)\n")
+    environ = environment(folder)
+    done = orch(environ, "run", "--detach", "--no-wait", "rig.yaml", cwd=folder)
+    status = orch(environ, "status", "--json")
+    down = orch(environ, "down")
+    assert (done.status, down.status) == (0, 0), done.err
+    workers = json.loads(status.out)["workers"]
+    assert {w["name"]: w["state"] for w in workers}["broken"] == "STARTING"
+    alone = orch(environ, "run", "--no-wait", "rig.yaml", cwd=folder)
+    assert (alone.status, "goes with --detach" in alone.err) == (2, True)
+
+
+@pytest.mark.timeout(180)
+def test_down_is_0_whenever_the_rig_went_down(folder: Path) -> None:
+    """Also with no worker alive, when it is gone at once."""
+    (folder / "rig.yaml").write_text('rig: nope\nworkers:\n  w: {driver: "nosuchmodule:X"}\n')
+    environ = environment(folder)
+    for _ in range(20):
+        done = orch(environ, "run", "--detach", "rig.yaml", cwd=folder)
+        down = orch(environ, "down")
+        assert done.status == 4
+        assert "1 of 1 workers is not ready: w (FAILED)" in done.err
+        assert "nosuchmodule" in done.out
+        assert (down.status, down.out) == (0, "rig nope is down\n"), down.err
+
+
+def test_restart_says_what_it_does_not_read_anew() -> None:
+    """The config once it has changed, and the code of a thread."""
+    thread = "  thread: {driver: lab_drivers:Dev, transport: inproc}\n"
+    config = CONFIG.replace("  busy:", f"{thread}  busy:")
+    with running(config, {"lab_drivers": DRIVERS}) as rig:
+        done = on_rig(rig, "restart", "dev")
+        assert (done.status, done.err) == (0, "")
+        done = on_rig(rig, "restart", "thread", "dev")
+        assert done.status == 0
+        assert done.err == (
+            "thread is a thread of the supervisor, and its code isn't read anew:"
+            " for that, orch down and orch run\n"
+        )
+        rig.config.write_text(f"{config}logs: {{level: debug}}\n")
+        done = on_rig(rig, "restart", "dev")
+        assert done.status == 0
+        assert done.err == (
+            f"{rig.config} has changed since it was read, and a restart doesn't read it:"
+            " for that, orch down and orch run\n"
+        )
+        wait_until(lambda: "has changed since it was read" in rig.text)
+        rig.config.write_text(config)
+        assert on_rig(rig, "restart", "dev").err == ""
 
 
 def test_detached_rig_that_does_not_come_up_shows_its_last_words(folder: Path) -> None:

@@ -498,3 +498,43 @@ def test_json_of_a_fact_is_plain(up: Bench) -> None:
     up.lose()
     fields: list[dict[str, Any]] = [fact.fields for fact in up.facts]
     assert json.loads(json.dumps(fields)) == fields
+
+
+class TestRecords:
+    @pytest.mark.parametrize(("kind", "how"), [("REPLY", "done"), ("EXCEPTION", "raised")])
+    def test_a_request_s_life_is_told_when_it_is_traced(
+        self, up: Bench, kind: str, how: str
+    ) -> None:
+        """Its arrival, its dispatch and its answer, with the seconds between them."""
+        up.broker.traces = True
+        up.ask("1")
+        up.ask("2")
+        up.now = 102.0
+        up.reply(up.sent[0], kind=kind)
+        up.now = 105.0
+        up.reply(up.sent[1], kind=kind)
+        lives = [fact for fact in up.facts if fact.fields.get("request") == "2"]
+        assert {fact.level for fact in lives} == {"debug"}
+        assert [fact.text for fact in lives] == ["arrived", "dispatched", "answered"]
+        arrived, dispatched, answered = (fact.fields for fact in lives)
+        assert (arrived["operation"], arrived["client"]) == ("invokeaction", "alice")
+        assert (dispatched["waited"], dispatched["life"]) == (2.0, 1)
+        assert (answered["seconds"], answered["total"], answered["how"]) == (3.0, 5.0, how)
+
+    def test_it_is_not_told_unasked(self, up: Bench) -> None:
+        """What goes well is worth no record, and costs none."""
+        up.ask("1")
+        up.reply(up.sent[0])
+        assert up.facts == []
+
+    def test_the_level_of_a_worker_s_records(self, up: Bench) -> None:
+        """A worker is told it over its queued lane; one that has none yet can't be."""
+        assert up.broker.set_level("stage", "debug")
+        up.collect()
+        (told,) = up.sent
+        assert (told.lane, told.number) == ("stage1.q", 0)
+        assert told.header == {"type": "set_level", "level": "debug"}
+        up.lose()
+        assert not up.broker.set_level("stage", "info")
+        up.collect()
+        assert up.sent == [told]

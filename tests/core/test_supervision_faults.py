@@ -153,6 +153,22 @@ class TestUnbuilt:
         assert (fact.level, fact.fields["worker"]) == ("error", "a")
         assert f"{words}: ImportError: no module" in fact.text
 
+    @pytest.mark.parametrize(
+        ("kind", "message", "text"),
+        [
+            ("RuntimeError", "SystemExit: 3", "SystemExit: 3"),
+            ("RuntimeError", "no device", "RuntimeError: no device"),
+            ("OSError", "SystemExit: 3", "OSError: SystemExit: 3"),
+        ],
+    )
+    def test_what_is_no_exception_keeps_its_name(self, kind: str, message: str, text: str) -> None:
+        """It travels as a RuntimeError that names it; the name isn't told twice."""
+        rig = in_state(S.STARTING)
+        exception = {"type": kind, "message": message, "traceback": ["x"]}
+        rig.core.unbuilt("a", 1, "build", exception, rig.now)
+        rig.exit()
+        assert rig.core.children["a"].reason == f"its driver couldn't be built: {text}"
+
     def test_with_a_normal_exit(self) -> None:
         """How the process ends after its report doesn't matter."""
         rig = in_state(S.STARTING, ChildSpec("a", restart="transient"))
@@ -416,6 +432,17 @@ class TestShutDown:
         for name in "abc":
             rig.exit(name)
         assert rig.statuses == "STOPPED STOPPED STOPPED STOPPED"
+
+    def test_kill_of_one_that_has_ended(self) -> None:
+        """Its reason isn't waited for any more, nor its turn to stop; nobody is left to signal."""
+        rig = Rig(ChildSpec("a"), ChildSpec("b", after=("a",)))
+        rig.up("b")
+        rig.start("a")
+        rig.exit("a", UNUSABLE)
+        rig.core.kill(rig.now)
+        assert rig.of(Signal) == ["b"]
+        assert rig.statuses == "STOPPED STOPPING"
+        assert rig.core.next_deadline is None
 
 
 class TestPlan:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import ModuleType
 
 import psutil
 import pytest
@@ -17,6 +18,8 @@ import pytest
 import orchestrator.check.probe
 from orchestrator.check.drivers import check
 from orchestrator.config.loader import load
+from workers import search_path
+from workers.process import bootstrap
 
 CAMERA = """\
 import sys
@@ -211,20 +214,24 @@ def test_a_worker_is_looked_at_in_its_own_environment_and_folder(tmp_path: Path)
     (tmp_path / "data").mkdir()
     expect(
         tmp_path,
-        "  a: {driver: 'env:f', env: {ORCH_TEST_KEY: v}, cwd: data}\n",
-        env="import os\nassert os.environ['ORCH_TEST_KEY'] == 'v'\n"
+        "  a: {driver: 'env:f', env: {LAB_TEST_KEY: v}, cwd: data}\n",
+        env="import os\nassert os.environ['LAB_TEST_KEY'] == 'v'\n"
         "assert os.path.basename(os.getcwd()) == 'data'\ndef f(): ...\n",
     )
 
 
-def test_the_configs_folder_comes_first_and_ours_not_at_all(tmp_path: Path) -> None:
+def test_the_standard_library_comes_first_and_the_probe_not_at_all(tmp_path: Path) -> None:
     file = lab(
         tmp_path,
         "  a: {driver: 'colorsys:Mine'}\n  b: {driver: 'probing:run'}\n",
         colorsys="class Mine: ...\n",
     )
-    (problem,) = check(load(file))
-    assert problem.message.startswith('there is no module "probing"')
+    hides, lacks = (problem.message for problem in check(load(file)))
+    assert hides == (
+        '"colorsys" is a module of the standard library, which hides "colorsys.py";'
+        " give yours another name"
+    )
+    assert lacks.startswith('there is no module "probing"')
 
 
 def test_another_interpreter_needs_nothing_of_ours(tmp_path: Path) -> None:
@@ -271,8 +278,9 @@ def test_an_interpreter_that_is_none_is_told(tmp_path: Path) -> None:
     )
 
 
-def test_the_probe_is_readable_by_python_3_8() -> None:
-    source = Path(orchestrator.check.probe.__file__).read_text()
+@pytest.mark.parametrize("module", [orchestrator.check.probe, bootstrap, search_path])
+def test_what_other_interpreters_read_is_readable_by_python_3_8(module: ModuleType) -> None:
+    source = Path(module.__file__ or "").read_text()
     tree = ast.parse(source, feature_version=(3, 8))
     imported = {
         alias.name.partition(".")[0]
@@ -284,7 +292,8 @@ def test_the_probe_is_readable_by_python_3_8() -> None:
         for node in ast.walk(tree)
         if isinstance(node, ast.ImportFrom)
     }
-    assert imported <= sys.stdlib_module_names | {"annotationlib"}
+    # `workers` by the bootstrap, once it knows that the interpreter is new enough
+    assert imported <= sys.stdlib_module_names | {"annotationlib", "workers"}
 
 
 def test_nothing_is_imported_into_our_own_process(tmp_path: Path) -> None:

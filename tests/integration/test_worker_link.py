@@ -23,6 +23,7 @@ from transports.link import CONTROL, LaneOpen, Ready, encode_control
 from transports.serializers import NPY, encode_array
 from workers.errors import EXIT_BOOT_FAILED, EXIT_TERMINATED
 from workers.process import bootstrap
+from workers.process.lifeline import terminate
 
 
 @pytest.fixture
@@ -289,7 +290,7 @@ def wait_for_line(path: Path, line: str) -> None:
         ("Sample", "wait_in_loop"),
     ],
 )
-def test_sigterm_interrupts_the_driver_and_closes_it(
+def test_the_supervisors_signal_interrupts_the_driver_and_closes_it(
     bench: Bench, tmp_path: Path, driver: str, member: str
 ):
     journal = tmp_path / "journal"
@@ -298,31 +299,34 @@ def test_sigterm_interrupts_the_driver_and_closes_it(
     bench.ready()
     bench.send("invokeaction", member)
     wait_for_line(journal, "waiting")
-    os.kill(process.pid, signal.SIGTERM)
+    terminate(process.pid)
     assert status_of(process) == EXIT_TERMINATED
     assert journal.read_text().split() == ["waiting", "left", "closed"]
 
 
-def test_sigterm_ends_an_idle_worker_and_sigint_does_not(bench: Bench, tmp_path: Path):
+def test_the_supervisors_signal_ends_an_idle_worker_and_others_do_not(bench: Bench, tmp_path: Path):
     journal = tmp_path / "journal"
     spec = bench.make_spec("sample_drivers:Sample", kwargs={"journal": str(journal)})
     process = bench.start(spec)
     bench.ready()
-    os.kill(process.pid, signal.SIGINT)
-    assert bench.call("add", 1).value == 2
-    os.kill(process.pid, signal.SIGTERM)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGTERM, signal.SIGHUP):
+        os.kill(process.pid, number)
+        assert bench.call("add", 1).value == 2
+    terminate(process.pid)
     assert status_of(process) == EXIT_TERMINATED
     assert journal.read_text() == "closed\n"
 
 
-def test_sigterm_interrupts_a_driver_that_hangs_while_it_closes(bench: Bench, tmp_path: Path):
+def test_the_supervisors_signal_interrupts_a_driver_that_hangs_while_it_closes(
+    bench: Bench, tmp_path: Path
+):
     journal = tmp_path / "journal"
     spec = bench.make_spec("sample_drivers:HangsAtClose", kwargs={"journal": str(journal)})
     process = bench.start(spec)
     bench.ready()
     bench.stop()
     wait_for_line(journal, "closing")
-    os.kill(process.pid, signal.SIGTERM)
+    terminate(process.pid)
     assert status_of(process) == EXIT_TERMINATED
     assert journal.read_text().split() == ["closing", "let_go"]
 

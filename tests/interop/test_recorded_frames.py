@@ -7,6 +7,7 @@ here needs hololinked.
 from __future__ import annotations
 
 import json
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +18,7 @@ import zmq
 
 from orchestrator.core.broker import Broker
 from orchestrator.core.effects import ToClient, ToWorker
+from tests.core.told import KeeperTold, taken
 from transports.headers import Limits
 from transports.hololinked.messages import EventMessage, RequestMessage, ResponseMessage
 from transports.link import CONTROL, QUEUED, LaneOpen, Ready, encode_control, routing_id
@@ -125,13 +127,14 @@ class Rig:
             wait=lambda awaitable: awaitable,
             seen=ChangeWatcher(publisher).seen,
         )
-        self.broker = Broker("holo")
+        self.effects: deque[Any] = deque()
+        self.broker = Broker("holo", self.effects, KeeperTold(self.effects))
         self.broker.add_worker("one", Limits(5.0, 5.0))
         self.broker.expect("one", 1, "token")
         self.lane = routing_id("token", QUEUED)
         self._say(LaneOpen())
         self._say(Ready(), json.dumps(description).encode())
-        self.broker.take_effects()
+        taken(self.effects)
 
     def published(self) -> list[Frames]:
         """The events since the last call."""
@@ -152,7 +155,7 @@ class Rig:
     def answers(self, answer: bool = True) -> list[Frames]:
         """Let the worker perform what it was given, if it shall; what clients receive."""
         told: list[Frames] = []
-        while effects := self.broker.take_effects():
+        while effects := taken(self.effects):
             for effect in effects:
                 if isinstance(effect, ToClient):
                     told.append([bytes(frame) for frame in effect.frames])

@@ -15,19 +15,17 @@ from pathlib import Path
 import pytest
 
 from orchestrator.errors import AlreadyRunning, RigNotReachable, RuntimeFolderError
-from orchestrator.runtime import folder as runtime
+from orchestrator.private import make_private
 from orchestrator.runtime.folder import (
     Found,
     RigFolder,
     RigState,
     find_rig,
-    make_private,
     read_state,
     running_rigs,
-    runtime_dir,
-    state_dir,
 )
 from orchestrator.runtime.lock import FileLock
+from orchestrator.runtime.places import runtime_dir, state_dir, user
 
 ROOT = Path(__file__).parents[2]
 HOLD = """
@@ -373,7 +371,7 @@ def test_the_user_is_told_apart_without_uids(monkeypatch: pytest.MonkeyPatch) ->
     """Where there are no numbers, names serve."""
     monkeypatch.delattr(os, "getuid")
     monkeypatch.setenv("LOGNAME", "ann lee")
-    assert runtime._user() == "ann_lee"
+    assert user() == "ann_lee"
 
 
 def test_a_runtime_folder_that_others_may_look_into_will_do(tmp_path: Path) -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import functools
 import logging
 import os
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
+from workers import search_path
 from workers.driver.adapters.adapted import Publish
 from workers.driver.adapters.frameworks import adapt, complete
 from workers.driver.describe import Description, describe, nearest
@@ -61,14 +61,14 @@ def host(
 
     Raises:
         BootError: One of the stages failed; nothing of the driver is left open.
-        Terminated: SIGTERM came.
+        Terminated: The supervisor ends the process by a signal.
     """
     if driver is None:
         with _stage("import", spec):
             if directory is not None:
                 os.chdir(directory)
-            if spec.folder and spec.folder not in sys.path[:1]:
-                sys.path.insert(0, spec.folder)
+            if spec.folder:
+                search_path.arrange(spec.folder)
             target = find(spec.driver)
         with _stage("build", spec):
             driver = build(target, spec, wait)
@@ -107,7 +107,7 @@ def close(method: Callable[[], Any], name: str, wait: Callable[[Any], Any]) -> N
         wait: Runs an awaitable to its end.
 
     Raises:
-        Terminated: SIGTERM came.
+        Terminated: The supervisor ends the process by a signal.
     """
     try:
         result = method()

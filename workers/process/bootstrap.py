@@ -62,11 +62,12 @@ def _check() -> None:
 class _Packages:
     """Finds our packages, also before others of these names, but none of their neighbours."""
 
-    def __init__(self, folder: str) -> None:
+    def __init__(self, folder: str, names: "tuple[str, ...]") -> None:
         self._folder = folder
+        self._names = names
 
     def find_spec(self, name: str, path: object = None, target: object = None) -> "object":
-        if name not in PACKAGES:
+        if name not in self._names:
             return None
         from importlib.util import spec_from_file_location
 
@@ -76,11 +77,11 @@ class _Packages:
         )
 
 
-def provide() -> None:
-    """Make our packages importable from where this file lies."""
+def provide(names: "tuple[str, ...]" = PACKAGES) -> None:
+    """Make packages of ours importable from where this file lies."""
     here = os.path.dirname(os.path.abspath(__file__))
     packages = os.path.dirname(os.path.dirname(here))
-    sys.meta_path.insert(0, _Packages(packages))  # type: ignore[arg-type]
+    sys.meta_path.insert(0, _Packages(packages, names))  # type: ignore[arg-type]
 
 
 def _read_line(fd: int) -> bytes:

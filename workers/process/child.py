@@ -60,12 +60,10 @@ def main(spec: dict[str, Any], alive: File, stdout: File, stderr: File, records:
     """
     settings = WorkerSpec.from_dict(spec)
     term = _TermHandler()
-    signal.signal(signal.SIGTERM, term)
-    # Not ignored: that would be inherited by the programs that a driver starts. The supervisor
-    # alone decides what Ctrl-C means.
-    signal.signal(signal.SIGINT, _do_nothing)
-    if hasattr(signal, "SIGHUP"):
-        signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the fork server ignores it
+    _leave_to_supervisor(settings.worker, alone=alive is None)
+    signal.signal(lifeline.TERMINATE, term)
+    if alive is None:
+        signal.signal(signal.SIGTERM, term)
     lifeline.lead_group()
     _redirect(stdout, stderr)
     if alive is not None:
@@ -77,7 +75,7 @@ def main(spec: dict[str, Any], alive: File, stdout: File, stderr: File, records:
 
 
 class _TermHandler:
-    """SIGTERM: interrupts the driver where its code runs, else wakes the loop."""
+    """The supervisor's signal: interrupts the driver where its code runs, else wakes the loop."""
 
     def __init__(self) -> None:
         self.wake, sender = socket.socketpair()
@@ -97,6 +95,25 @@ class _TermHandler:
             if server.busy:
                 server.busy = False
                 raise Terminated
+
+
+def _leave_to_supervisor(worker: str, *, alone: bool) -> None:
+    """What comes to all processes of a rig at once is for the supervisor alone to act on.
+
+    Not ignored: that would be inherited by the programs that a driver starts. A SIGHUP that was
+    ignored before, by nohup, stays so for them too.
+    """
+    signal.signal(signal.SIGINT, _do_nothing)
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, _do_nothing)
+    hint = f"orch: SIGTERM is left to the supervisor; to end this worker: orch stop {worker}\n"
+
+    def refuse(number: int, frame: FrameType | None) -> None:
+        signal.signal(number, _do_nothing)  # said once
+        os.write(2, hint.encode())  # a print could wait for a lock that this thread holds
+
+    if not alone:
+        signal.signal(signal.SIGTERM, refuse)
 
 
 def _do_nothing(number: int, frame: FrameType | None) -> None:

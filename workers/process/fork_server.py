@@ -7,8 +7,23 @@ tell how the workers ended.
 
 from __future__ import annotations
 
+import os
 import signal
+from types import FrameType
+
+from workers.search_path import given_environment
+
+
+def _do_nothing(number: int, frame: FrameType | None) -> None:
+    pass
+
 
 for _name in ("SIGTERM", "SIGHUP"):
-    if hasattr(signal, _name):
-        signal.signal(getattr(signal, _name), signal.SIG_IGN)
+    # What is ignored already, as SIGHUP by nohup, is to be so in workers and their programs too.
+    if hasattr(signal, _name) and signal.getsignal(getattr(signal, _name)) != signal.SIG_IGN:
+        signal.signal(getattr(signal, _name), _do_nothing)
+
+_given = given_environment(dict(os.environ))
+for _name in set(os.environ) - set(_given):
+    del os.environ[_name]
+os.environ.update(_given)

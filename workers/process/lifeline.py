@@ -22,6 +22,10 @@ anybody uses, and which queues: it is to be sent twice, see `write_stacks`."""
 FORCED_STACKS: int | None = None if STACKS is None else STACKS + 1
 """The same without the interpreter lock, for a driver that holds it in C. While Python code runs
 the stacks change under the eyes of who reads them, which may crash the process."""
+TERMINATE: int = signal.SIGTERM if STACKS is None else STACKS + 2
+"""Signal by which the supervisor ends a worker. One of our own, so that a SIGTERM to all processes
+at once, as from `kill`, systemd or a job scheduler, is told apart: it is the supervisor's to act
+on, which stops the workers in their order."""
 PR_SET_PDEATHSIG = 1  # prctl(2)
 
 
@@ -94,6 +98,11 @@ def ask_for_stacks(pid: int) -> None:
     if STACKS is not None:
         os.kill(pid, STACKS)
         os.kill(pid, STACKS)
+
+
+def terminate(pid: int) -> None:
+    """End a worker's process as its supervisor does: the driver is interrupted and closed."""
+    os.kill(pid, TERMINATE)
 
 
 def force_stacks(pid: int) -> None:

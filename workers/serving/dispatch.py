@@ -94,7 +94,7 @@ class Dispatcher:
             raw: The client's frame of raw bytes.
 
         Raises:
-            Terminated: SIGTERM came while the driver ran.
+            Terminated: The supervisor ends the process by a signal while the driver ran.
         """
         try:
             request = decode_request_header(header)

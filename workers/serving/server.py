@@ -92,7 +92,7 @@ class Server:
 
         Raises:
             BootError: The driver couldn't be booted; the broker was told.
-            Terminated: SIGTERM came.
+            Terminated: The supervisor ends the process by a signal.
         """
         self.busy = True
         try:
@@ -136,7 +136,7 @@ class Server:
         """Perform requests one after the other until the broker says stop.
 
         Raises:
-            Terminated: SIGTERM came.
+            Terminated: The supervisor ends the process by a signal.
         """
         link, respond = self._link, self._dispatcher.respond
         subscriptions = self._events.fd
@@ -190,7 +190,7 @@ class Server:
             self.busy = not self.terminating
             boot.close(hosted.close, hosted.close_name, self._loop.wait)
         except Terminated:
-            log.warning("SIGTERM came before %s of the driver had ended", hosted.close_name)
+            log.warning("the time was up before %s of the driver had ended", hosted.close_name)
         finally:
             self.busy = False
 

@@ -6,7 +6,6 @@ import errno
 import os
 import secrets
 import signal
-import site
 import socket
 import subprocess
 import sys
@@ -26,6 +25,7 @@ from orchestrator.logs.store.shared import Shared
 from orchestrator.version import version
 from transports.levels import LEVELS
 from workers.output.pipes import Stream
+from workers.search_path import own_environment
 
 PIPE_SIZES: dict[Stream, int] = {"stdout": 1 << 20, "stderr": 1 << 20, "record": 256 << 10}
 """Bytes that a stream holds while nobody reads it, where the system lets us choose. What C code
@@ -335,7 +335,7 @@ class LogCollector:
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,
                     stderr=self._stderr,
-                    env=_environment(),
+                    env=own_environment(dict(os.environ)),
                     pass_fds=[theirs.fileno(), self._shared.fd],
                     start_new_session=True,
                 )
@@ -400,13 +400,3 @@ def _ending(returncode: int) -> str:
         return f"was killed by {signal.Signals(-returncode).name}"
     except ValueError:
         return f"was killed by signal {-returncode}"
-
-
-def _environment() -> dict[str, str]:
-    """Our environment, in which the collector finds this package also when it isn't installed."""
-    environment = dict(os.environ)
-    root = str(Path(__file__).resolve().parents[3])
-    if root not in site.getsitepackages():
-        paths = [path for path in (environment.get("PYTHONPATH"), root) if path]
-        environment["PYTHONPATH"] = os.pathsep.join(paths)
-    return environment

@@ -20,7 +20,8 @@ from orchestrator.logs.read.masking import mask_config
 from orchestrator.logs.read.query import Logs
 from orchestrator.logs.show.lines import Printer, clock, run_facts
 from orchestrator.logs.store.segments import TROUBLE, Run
-from orchestrator.runtime.folder import STATE_FILE, runtime_dir
+from orchestrator.runtime.folder import STATE_FILE
+from orchestrator.runtime.places import runtime_dir
 from transports.levels import LEVELS
 
 LAST_LINES = 20

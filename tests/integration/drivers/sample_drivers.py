@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from workers import Event, action, prop
+from workers.search_path import is_standard
 
 
 class Sample:
@@ -114,7 +115,8 @@ class Sample:
             "pid": os.getpid(),
             "session": os.getsid(0),
             "executable": sys.executable,
-            "path": sys.path[0],
+            # what is searched right after the standard library
+            "path": next(entry for entry in sys.path if not is_standard(entry)),
             "stdin": sys.stdin.read(),
         }
 
