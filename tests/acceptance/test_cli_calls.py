@@ -161,6 +161,7 @@ def test_invocation_timeout_is_status_4(rig: RunningRig, tmp_path: Path) -> None
 def test_interrupted_call_is_130_and_says_that_it_runs_on(rig: RunningRig, tmp_path: Path) -> None:
     """Ctrl-C ends the command, not the operation."""
     for number, status in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
+        wait_until(lambda: not busy(rig, "dev"))  # with what another test left
         go = tmp_path / str(status)
         with begin(rig.environ, "call", "dev", "wait_for", str(go)) as calling:
             wait_until(lambda: busy(rig, "dev"))
