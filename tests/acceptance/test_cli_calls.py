@@ -201,7 +201,7 @@ def test_describe_on_a_terminal_lists_members(rig: RunningRig) -> None:
     assert ["moved", "any", "where", "it", "went"] in rows
     brief = [line.split() for line in on_terminal(plain, "describe").out.splitlines()]
     assert ["broken", "-", "-", "-", "-", "FAILED"] in brief
-    assert brief[1][:5] == ["dev", "Dev", "3", "9", "1"]
+    assert brief[1][:5] == ["dev", "Dev", "3", "10", "1"]
 
 
 def test_rig_is_a_worker_too(rig: RunningRig) -> None:
