@@ -132,3 +132,14 @@ def test_only_the_own_file_is_removed(folder: Path, socket_of: Make) -> None:
     os.replace(folder / "away", path)
     remove(file)
     assert not path.exists()
+
+
+def test_a_port_that_is_bound_and_answers_nobody_is_an_error_in_the_end(socket_of: Make) -> None:
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        with pytest.raises(zmq.ZMQError) as caught:
+            bind(
+                socket_of(zmq.ROUTER),
+                parse_endpoint(f"tcp://127.0.0.1:{holder.getsockname()[1]}"),
+            )
+    assert caught.value.errno == zmq.EADDRINUSE
