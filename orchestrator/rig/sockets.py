@@ -23,10 +23,16 @@ from transports.errors import AddressError
 from transports.headers import EVENT_PUBLISHER, ZMQ_TRANSPORTS
 from transports.link import PRESENCE
 
+ROOT = 0
+"""The user who may reach what belongs to any other anyway."""
 ANSWER_QUEUE = 200
 """Answers that ZeroMQ keeps for a slow client before the outbox does."""
 EVENT_QUEUE = 1000
 """Messages that a slow subscriber may lag behind before it misses some."""
+SUBSCRIPTION = 1024
+"""Bytes of a message to the publisher above which the subscriber is disconnected."""
+HANDSHAKE = 5000
+"""Milliseconds in which who connects must have shaken hands as ZeroMQ does."""
 LINGER = 200
 """Milliseconds for last answers to leave when a socket is closed."""
 
@@ -61,6 +67,15 @@ class Sockets:
         for socket in self._all:
             socket.set(zmq.LINGER, LINGER)
             socket.set(zmq.BACKLOG, BACKLOG)
+            if zmq.has("ipc"):
+                for uid in {os.getuid(), ROOT}:
+                    socket.set(zmq.IPC_FILTER_UID, uid)
+        for socket in (self.front, self.publisher):
+            # An engine whose input stops at the mark aborts the process when its peer then leaves
+            # and its heartbeat is due (libzmq 4.3.5). What is kept is bounded otherwise.
+            socket.set(zmq.RCVHWM, 0)
+            socket.set(zmq.HANDSHAKE_IVL, HANDSHAKE)
+        self.publisher.set(zmq.MAXMSGSIZE, SUBSCRIPTION)
         self.front.set(zmq.IDENTITY, rig.encode())
         # An unroutable answer is an error that can be counted, not a silent drop.
         self.front.set(zmq.ROUTER_MANDATORY, 1)

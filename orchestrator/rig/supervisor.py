@@ -19,10 +19,13 @@ from orchestrator.core.orders import Verb
 from orchestrator.core.rig import Rig
 from orchestrator.logs.collect.handle import STUCK, LogCollector
 from orchestrator.rig.backlog import Backlog
+from orchestrator.rig.connections import Connection, Connections
+from orchestrator.rig.descriptors import SLOTS, connection_cap, raise_limit
 from orchestrator.rig.event_relay import EventRelay
 from orchestrator.rig.loop import Loop
 from orchestrator.rig.mailbox import Mailbox
 from orchestrator.rig.manager import RigControl, Supervised
+from orchestrator.rig.memory import PERIOD, MemoryGuard
 from orchestrator.rig.performer import Performer
 from orchestrator.rig.processes import Guardian, Processes
 from orchestrator.rig.sockets import Sockets
@@ -59,6 +62,7 @@ class Supervisor:
         self._config = config
         self._folder = folder
         self._started = time.time()
+        cap = connection_cap(raise_limit(), len(config.workers))
         self._guardian = Guardian()
         self._logs = LogCollector.start(
             logs_folder(config.rig),
@@ -71,8 +75,10 @@ class Supervisor:
         records.configure(
             self._logs.records, worker=config.rig, incarnation=0, level=config.logs.level
         )
+        records.never_wait()
         self._context: zmq.Context[Any] = zmq.Context()
-        self._sockets = Sockets(self._context, config.rig)
+        self._context.set(zmq.MAX_SOCKETS, SLOTS)
+        self._sockets = sockets = Sockets(self._context, config.rig)
         self._processes = Processes(self._context, self._logs, self._guardian)
         workers = config.workers.values()
         self._rig = Rig(
@@ -85,15 +91,29 @@ class Supervisor:
         )
         self._rig.broker.traces = config.logs.level == "debug"
         self._mailbox = Mailbox()
-        backlog = Backlog(self._sockets.front)
+        self._backlog = backlog = Backlog(sockets.front)
+        broker = self._rig.broker
+        self._connections = connections = Connections(
+            self._context, (sockets.front, sockets.publisher), cap, self._refused
+        )
+        self._memory = MemoryGuard(connections, self._known_bytes, self._cut_off)
+        performer = Performer(self._rig, sockets, backlog, self._processes, connections, self)
         self._loop = Loop(
             rig=self._rig,
-            sockets=self._sockets,
+            sockets=sockets,
             processes=self._processes,
             mailbox=self._mailbox,
             backlog=backlog,
-            relay=EventRelay(self._sockets, self.record),
-            perform=Performer(self._rig, self._sockets, backlog, self._processes, self).perform,
+            relay=EventRelay(
+                sockets,
+                connections,
+                publishers=broker.publishers,
+                peers=broker.peers,
+                tally=broker.ledger.tally,
+                counts=broker.counts,
+            ),
+            connections=connections,
+            perform=performer.perform,
             record=self.record,
         )
         self._orders: dict[int, Future[dict[str, str]]] = {}
@@ -156,6 +176,7 @@ class Supervisor:
         thread = self._processes.host(self._spec_of_rig(token), control)
         self._loop.watch(self._logs.sentinel, self._revive_logs)
         self._rig.order("start", self._config.start_order, time.monotonic())
+        self._watch_memory()
         try:
             with self._mailbox.signals(self._on_signal):
                 self._loop.run(lambda: self._rig.is_over)
@@ -182,6 +203,7 @@ class Supervisor:
         records.reset()
         self._logs.close(3.0)
         self._guardian.close(5.0)
+        self._connections.close()
         # Last: a client that is disconnected drops the answers that it hasn't read yet.
         self._sockets.close()
         self._folder.release()
@@ -211,6 +233,36 @@ class Supervisor:
             self._loop.call_later(REVIVE_AFTER, self._revive_logs)
             return
         self._loop.watch(self._logs.sentinel, self._revive_logs)
+
+    # -- strangers ------------------------------------------------------------------------
+
+    def _watch_memory(self) -> None:
+        if len(self._connections):
+            self._memory.look()
+        self._loop.call_later(PERIOD if len(self._connections) else 4 * PERIOD, self._watch_memory)
+
+    def _known_bytes(self) -> int:
+        return self._rig.broker.ledger.held_bytes + self._backlog.size
+
+    def _cut_off(self, connection: Connection, size: int) -> None:
+        broker = self._rig.broker
+        broker.counts["cut off"] += 1
+        text = f"the rig's process had grown to {size >> 20} MiB, and it sent the most"
+        broker.ledger.tally.tell(
+            "warning",
+            "connection cut off",
+            time.monotonic(),
+            address=connection.endpoint,
+            reason=text,
+        )
+
+    def _refused(self, address: str) -> None:
+        broker = self._rig.broker
+        broker.counts["connections refused"] += 1
+        text = f"there are {self._connections.cap} already"
+        broker.ledger.tally.tell(
+            "warning", "connection refused", time.monotonic(), address=address, reason=text
+        )
 
     # -- what the core leaves to be done ---------------------------------------------------
 
@@ -317,7 +369,14 @@ class Supervisor:
     # -- what the rig's worker asks -------------------------------------------------------
 
     def _snapshot(self) -> dict[str, Any]:
-        return snapshot(self._config, self._started, self._sockets, self._rig, self._processes)
+        return snapshot(
+            self._config,
+            self._started,
+            self._sockets,
+            self._rig,
+            self._processes,
+            self._connections,
+        )
 
     def _order(self, verb: Verb, names: list[str]) -> Future[dict[str, str]]:
         self._check_names(names)
