@@ -21,6 +21,7 @@ from transports.endpoints import (
 )
 from transports.errors import AddressError
 from transports.headers import EVENT_PUBLISHER, ZMQ_TRANSPORTS
+from transports.keepalive import keep_alive
 from transports.link import PRESENCE
 
 ROOT = 0
@@ -29,6 +30,8 @@ ANSWER_QUEUE = 200
 """Answers that ZeroMQ keeps for a slow client before the outbox does."""
 EVENT_QUEUE = 1000
 """Messages that a slow subscriber may lag behind before it misses some."""
+UNREAD = 200
+"""Messages of one connection that are kept until they are read; then its sender has to wait."""
 SUBSCRIPTION = 1024
 """Bytes of a message to the publisher above which the subscriber is disconnected."""
 HANDSHAKE = 5000
@@ -71,9 +74,8 @@ class Sockets:
                 for uid in {os.getuid(), ROOT}:
                     socket.set(zmq.IPC_FILTER_UID, uid)
         for socket in (self.front, self.publisher):
-            # An engine whose input stops at the mark aborts the process when its peer then leaves
-            # and its heartbeat is due (libzmq 4.3.5). What is kept is bounded otherwise.
-            socket.set(zmq.RCVHWM, 0)
+            socket.set(zmq.RCVHWM, UNREAD)  # and so no heartbeats: see transports.keepalive
+            keep_alive(socket)
             socket.set(zmq.HANDSHAKE_IVL, HANDSHAKE)
         self.publisher.set(zmq.MAXMSGSIZE, SUBSCRIPTION)
         self.front.set(zmq.IDENTITY, rig.encode())
@@ -118,8 +120,6 @@ class Sockets:
         tcp = [item for item in listen if item.startswith("tcp://")]
         for item in (each for each in listen if each not in tcp):
             self._listen_ipc(item, sockets)
-        if tcp:
-            self._watch_peers()
         for item in tcp:
             self._listen_tcp(item)
 
@@ -153,13 +153,6 @@ class Sockets:
         self.event_addresses.append(
             self._bind(self.publisher, f"tcp://{endpoint.host}:{event_port}")
         )
-
-    def _watch_peers(self) -> None:
-        """Notice half-open tcp peers, so that their ids are free again."""
-        for socket in (self.front, self.publisher):
-            socket.set(zmq.HEARTBEAT_IVL, 2000)
-            socket.set(zmq.HEARTBEAT_TIMEOUT, 6000)
-            socket.set(zmq.HEARTBEAT_TTL, 10000)
 
     def _bind(self, socket: zmq.Socket[Any], address: str) -> str:
         endpoint = parse_endpoint(address)

@@ -25,6 +25,7 @@ from transports.headers import ZMQ_TRANSPORTS
 from transports.hololinked import checks
 from transports.hololinked.logs import get_logger
 from transports.hololinked.release import close_lost, close_socket, file_of
+from transports.keepalive import keep_alive
 
 if TYPE_CHECKING:
     import zmq.asyncio
@@ -49,11 +50,11 @@ _HEARTBEATS = {
 def _watch_peer(socket: zmq.Socket[Any], socket_type: int) -> None:
     """Notice when a tcp peer is gone without a word.
 
-    Where input stops at the receive mark, a heartbeat of our own aborts the process when the peer
-    leaves meanwhile (libzmq 4.3.5). A subscriber may be slow and needs the mark, and its publisher
-    sends heartbeats; the others read what they asked for, or must read in any case.
+    A subscriber may be slow and needs its receive mark; the others read what they asked for, or
+    read in any case.
     """
     if socket_type == zmq.SUB:
+        keep_alive(socket)
         return
     socket.set(zmq.RCVHWM, 0)
     for option, value in _HEARTBEATS.items():
