@@ -70,20 +70,24 @@ class Stranger:
         self.addresses = addresses
         self.sockets: dict[str, zmq.Socket[Any]] = {}
         self.kinds: list[tuple[str, int, Callable[[], list[bytes]]]] = [
-            ("front", zmq.DEALER, self.mutated),
-            ("front", zmq.DEALER, self.random_frames),
-            ("front", zmq.DEALER, self.odd_request),
-            ("publisher", zmq.XSUB, self.subscription),
-            ("back", zmq.DEALER, self.link_message),
-            ("collector", zmq.XPUB, self.event),
+            ("front", zmq.DEALER, self._mutated),
+            ("front", zmq.DEALER, self._random_frames),
+            ("front", zmq.DEALER, self._odd_request),
+            ("publisher", zmq.XSUB, self._subscription),
+            ("back", zmq.DEALER, self._link_message),
+            ("collector", zmq.XPUB, self._event),
         ]
+
+    def keep_only(self, names: list[str]) -> None:
+        """Send only these kinds: names of the methods below."""
+        self.kinds = [each for each in self.kinds if each[2].__name__.strip("_") in names]
 
     def run(self, count: int) -> int:
         """Send so many messages; how many were taken."""
         sent = 0
         while sent < count:
             where, kind, make = self.random.choice(self.kinds)
-            stranger = self.plug(where, kind)
+            stranger = self._plug(where, kind)
             for _ in range(self.random.choice((1, 20, 90, 300))):
                 try:
                     stranger.send_multipart(make())
@@ -91,15 +95,15 @@ class Stranger:
                     break
                 sent += 1
             if self.random.random() < 0.3:
-                self.unplug(where, kind)
+                self._unplug(where, kind)
             if self.random.random() < 0.01:
-                sent += self.raw_bytes()
+                sent += self._raw_bytes()
         for each in list(self.sockets.values()):
             each.close(0)
         self.context.term()
         return sent
 
-    def plug(self, where: str, kind: int) -> zmq.Socket[Any]:
+    def _plug(self, where: str, kind: int) -> zmq.Socket[Any]:
         name = f"{where}{kind}"
         if name not in self.sockets:
             made: zmq.Socket[Any] = self.context.socket(kind)
@@ -112,12 +116,12 @@ class Stranger:
             self.sockets[name] = made
         return self.sockets[name]
 
-    def unplug(self, where: str, kind: int) -> None:
+    def _unplug(self, where: str, kind: int) -> None:
         self.sockets.pop(f"{where}{kind}").close()
 
     # each makes one message
 
-    def header(self) -> dict[str, Any]:
+    def _header(self) -> dict[str, Any]:
         return {
             "messageType": "OPERATION",
             "messageID": str(self.random.getrandbits(64)),
@@ -129,53 +133,53 @@ class Stranger:
             "operation": "invokeaction",
         }
 
-    def mutated(self) -> list[bytes]:
-        header = bytearray(json.dumps(self.header()).encode())
+    def _mutated(self) -> list[bytes]:
+        header = bytearray(json.dumps(self._header()).encode())
         for _ in range(self.random.choice((1, 3, 20))):
             header[self.random.randrange(len(header))] = self.random.randrange(256)
         frames = [b"", bytes(header), b'{"value": 1}', b""]
         if self.random.random() < 0.3:
-            frames.insert(self.random.randrange(4), self.noise(100))
+            frames.insert(self.random.randrange(4), self._noise(100))
         if self.random.random() < 0.3:
             del frames[self.random.randrange(len(frames))]
         return frames
 
-    def random_frames(self) -> list[bytes]:
-        return [self.noise(200) for _ in range(self.random.choice((1, 2, 4, 5, 100)))]
+    def _random_frames(self) -> list[bytes]:
+        return [self._noise(200) for _ in range(self.random.choice((1, 2, 4, 5, 100)))]
 
-    def odd_request(self) -> list[bytes]:
-        header = self.header()
+    def _odd_request(self) -> list[bytes]:
+        header = self._header()
         odd: list[Any] = [None, "", "x" * 60_000, -1, [], {}, "__class__", "\ud800", 1e308, True]
         header[self.random.choice(list(header))] = self.random.choice(odd)
         text = json.dumps(header)
         if self.random.random() < 0.1:
             text = "[" * 30_000
-        return [b"", text.encode("utf-8", "replace"), self.noise(50), self.noise(50)]
+        return [b"", text.encode("utf-8", "replace"), self._noise(50), self._noise(50)]
 
-    def subscription(self) -> list[bytes]:
-        topics = (b"a/said", b"", b"b/", b"x" * 900, b"orch-probe", self.noise(50))
+    def _subscription(self) -> list[bytes]:
+        topics = (b"a/said", b"", b"b/", b"x" * 900, b"orch-probe", self._noise(50))
         first = self.random.choice((b"", b"\0", b"\1", b"x")) + self.random.choice(topics)
         rest = [self.random.choice((b"\1t", b"\0a/said", b""))] * self.random.choice((0, 0, 1, 3))
         return [first, *rest]
 
-    def link_message(self) -> list[bytes]:
+    def _link_message(self) -> list[bytes]:
         return [bytes(8), b'{"type":"ready"}', b"{}", b""][: self.random.randrange(1, 5)]
 
-    def event(self) -> list[bytes]:
+    def _event(self) -> list[bytes]:
         topic = self.random.choice((b"a/said", b"b/said", b"", b"\xff"))
-        return [topic, self.noise(32), b"{}", b"1", b""][: self.random.randrange(1, 6)]
+        return [topic, self._noise(32), b"{}", b"1", b""][: self.random.randrange(1, 6)]
 
-    def noise(self, most: int) -> bytes:
+    def _noise(self, most: int) -> bytes:
         return self.random.randbytes(self.random.randrange(most))
 
-    def raw_bytes(self) -> int:
+    def _raw_bytes(self) -> int:
         """Bytes that are no message of ZeroMQ at all, at a port."""
         address = self.random.choice([each for each in self.addresses["front"] if "tcp" in each])
         host, port = address.removeprefix("tcp://").rsplit(":", 1)
         greeting = b"\xff" + bytes(8) + b"\x7f\x03\x00NULL" + bytes(48)
         with socket.create_connection((host, int(port)), timeout=5) as raw:
             raw.sendall(self.random.choice((greeting, greeting + b"\x04\x19\x05READY", b"GET /")))
-            raw.sendall(self.noise(1000))
+            raw.sendall(self._noise(1000))
         return 1
 
 
@@ -183,9 +187,10 @@ class Stranger:
 
 
 class Normal:
-    """Calls a worker all the while, and takes the time."""
+    """Calls a worker of a rig all the while, and takes the time."""
 
-    def __init__(self) -> None:
+    def __init__(self, rig: str) -> None:
+        self._rig = rig
         self.errors: list[str] = []
         self.waits: list[float] = []
         self._stop = threading.Event()
@@ -193,7 +198,7 @@ class Normal:
         self._thread.start()
 
     def _run(self) -> None:
-        with connect() as rig, rig.a.subscribe("said") as heard:
+        with connect(self._rig) as rig, rig.a.subscribe("said") as heard:
             value = 0
             while not self._stop.is_set():
                 value += 1
@@ -218,67 +223,130 @@ class Normal:
 # -- the siege --------------------------------------------------------------------------------
 
 
-def besiege(folder: str, process: Any, options: argparse.Namespace) -> int:
-    """Run it against a rig that is up; prints the report."""
-    run = next(Path(folder, "run").glob("*/state.json")).parent
-    state = json.loads((run / "state.json").read_text())
-    addresses = {
-        "front": state["addresses"],
-        "publisher": state["events"],
-        "back": [f"ipc://{next(run.rglob('link.ipc'))}"],
-        "collector": [f"ipc://{next(run.rglob('xsub.ipc'))}"],
-    }
-    quiet = Normal()
-    time.sleep(3.0)  # it measures for so long
-    before = quiet.end()
-    client = Normal()
-    supervisor = psutil.Process(process.pid)
-    peak, sent, seed, began = 0, 0, options.seed, time.monotonic()
-    strangers: list[subprocess.Popen[str]] = []
-    while process.poll() is None:
-        for each in [each for each in strangers if each.poll() is not None]:
-            strangers.remove(each)
-            output = each.communicate()[0]
-            sent += int(output) if output.strip() else 0
-        seconds = time.monotonic() - began
-        is_over = sent >= options.messages if options.messages else seconds > options.seconds
-        if is_over and not strangers:
-            break
-        if not is_over and len(strangers) < options.strangers:
-            seed += 1
-            arguments = ["--stranger", json.dumps(addresses), "--seed", str(seed)]
-            strangers.append(
-                subprocess.Popen(
-                    ["nice", "-n", "19", sys.executable, __file__, *arguments],
-                    stdout=subprocess.PIPE,
-                    text=True,
-                )
-            )
-        try:
-            peak = max(peak, supervisor.memory_info().rss)
-        except psutil.Error:
-            break
-        time.sleep(0.05)  # between two looks at the memory
-    after = client.end()
-    crashes = int(process.poll() is not None)
-    counts: dict[str, int] = {}
-    if not crashes:
-        with connect() as rig:
-            counts = rig.status()["counts"]
+class RunningRig:
+    """A rig of its own, in its own folders, that is up.
+
+    Attributes:
+        name: Its id.
+        process: Its supervisor.
+        addresses: Of its sockets, for strangers.
+    """
+
+    def __init__(self, folder: str, name: str) -> None:
+        self.name = name
+        self._config = Path(folder, f"{name}.yaml")
+        self._config.write_text(CONFIG.format(rig=name))
+        self._run = Path(folder, "run", name)
+
+    def __enter__(self) -> RunningRig:
+        command = [sys.executable, "-m", "orchestrator", "run", str(self._config)]
+        self._log = self._config.with_suffix(".log").open("w+")
+        self.process = subprocess.Popen(command, stderr=self._log)
+        self._wait_until_up()
+        state = json.loads((self._run / "state.json").read_text())
+        self.addresses = {
+            "front": state["addresses"],
+            "publisher": state["events"],
+            "back": [f"ipc://{next(self._run.rglob('link.ipc'))}"],
+            "collector": [f"ipc://{next(self._run.rglob('xsub.ipc'))}"],
+        }
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        if self.process.poll() not in (None, 0):
+            self._log.seek(0)
+            print(self._log.read()[-2000:])
+        self.process.terminate()
+        self.process.wait(30)
+        self._log.close()
+
+    def _wait_until_up(self) -> None:
+        deadline = time.monotonic() + 30
+        while self.process.poll() is None and time.monotonic() < deadline:
+            # there may be none yet
+            with contextlib.suppress(OrchError), connect(self.name) as rig:
+                if all(each["state"] == "READY" for each in rig.status()["workers"]):
+                    return
+            time.sleep(0.05)  # nothing of it can be waited on before it is up
+        raise SystemExit("the rig didn't come up")
+
+
+class Siege:
+    """Strangers at a rig.
+
+    Attributes:
+        sent: Messages that they have sent.
+        peak: Bytes that the rig's process came to.
+    """
+
+    def __init__(self, rig: RunningRig, options: argparse.Namespace) -> None:
+        self.sent = 0
+        self.peak = 0
+        self._rig = rig
+        self._options = options
+        self._seed = options.seed
+        self._strangers: list[subprocess.Popen[str]] = []
+
+    def go_on(self, is_over: Callable[[], bool]) -> None:
+        """Besiege until it is over, or the rig has died."""
+        supervisor = psutil.Process(self._rig.process.pid)
+        while self._rig.process.poll() is None:
+            for each in [each for each in self._strangers if each.poll() is not None]:
+                self._strangers.remove(each)
+                self.sent += int(each.communicate()[0] or 0)
+            if is_over():
+                if not self._strangers:
+                    return
+            elif len(self._strangers) < self._options.strangers:
+                self._strangers.append(self._stranger())
+            with contextlib.suppress(psutil.Error):
+                self.peak = max(self.peak, supervisor.memory_info().rss)
+            time.sleep(0.05)  # between two looks at the memory
+
+    def _stranger(self) -> subprocess.Popen[str]:
+        self._seed += 1
+        arguments = ["--stranger", json.dumps(self._rig.addresses), "--seed", str(self._seed)]
+        if self._options.only:
+            arguments += ["--only", *self._options.only]
+        command = ["nice", "-n", "19", sys.executable, __file__, *arguments]
+        return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
+
+def report(folder: str, options: argparse.Namespace) -> int:
+    """Besiege, print what came of it, and judge it."""
+    with RunningRig(folder, f"siege{os.getpid()}") as rig:
+        client = Normal(rig.name)
+        # Strangers take their share of the machine, whichever rig they besiege.
+        with RunningRig(folder, f"decoy{os.getpid()}") as decoy:
+            end = time.monotonic() + min(options.seconds / 3, 20.0)
+            Siege(decoy, options).go_on(lambda: time.monotonic() > end)
+        before = client.end()
+        client = Normal(rig.name)
+        siege, began = Siege(rig, options), time.monotonic()
+        if options.messages:
+            siege.go_on(lambda: siege.sent >= options.messages)
+        else:
+            siege.go_on(lambda: time.monotonic() - began > options.seconds)
+        seconds, after = time.monotonic() - began, client.end()
+        has_crashed = rig.process.poll() is not None
+        counts: dict[str, int] = {}
+        if not has_crashed:
+            with connect(rig.name) as connected:
+                counts = connected.status()["counts"]
     counts.pop("answered", None)
-    bound = max(RATIO * before, FLOOR)
     print(f"seed            {options.seed}")
-    print(f"messages        {sent:,} in {time.monotonic() - began:.0f} s")
-    print(f"crashes         {crashes}")
+    print(f"messages        {siege.sent:,} in {seconds:.0f} s")
+    print(f"crashes         {int(has_crashed)}")
     print(f"faults          {counts.get('faults', 0)}")
     print(f"client          {len(client.waits):,} calls, {len(client.errors)} errors")
-    print(f"client's p99    {1e3 * before:.1f} ms before, {1e3 * after:.1f} ms under siege")
-    print(f"peak memory     {peak >> 20} MiB")
+    print(f"client's p99    {1e3 * after:.1f} ms; {1e3 * before:.1f} ms while another is besieged")
+    print(f"peak memory     {siege.peak >> 20} MiB")
     print(f"the rig counts  {json.dumps(counts, sort_keys=True)}")
     for error in client.errors[:5]:
         print(f"  {error}")
-    bad = crashes or counts.get("faults") or client.errors or not client.waits
-    return int(bool(bad or peak > MEMORY << 20 or (after > bound and not options.no_p99)))
+    is_slow = after > max(RATIO * before, FLOOR) and not options.no_p99
+    bad = has_crashed or counts.get("faults") or client.errors or not client.waits
+    return int(bool(bad or is_slow or siege.peak > MEMORY << 20))
 
 
 def main() -> int:
@@ -288,40 +356,20 @@ def main() -> int:
     parser.add_argument("--messages", type=int, help="how many messages, however long it takes")
     parser.add_argument("--strangers", type=int, default=2, help="processes (default 2)")
     parser.add_argument("--seed", type=int, default=random.randrange(10**6))
+    parser.add_argument("--only", nargs="+", metavar="KIND", help="such as mutated or event")
     parser.add_argument("--no-p99", action="store_true", help="where others share the machine")
     parser.add_argument("--stranger", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.stranger:
-        print(Stranger(json.loads(options.stranger), options.seed).run(5000))
+        stranger = Stranger(json.loads(options.stranger), options.seed)
+        if options.only:
+            stranger.keep_only(options.only)
+        print(stranger.run(5000))
         return 0
     with tempfile.TemporaryDirectory(prefix="orch-siege-") as folder:
         Path(folder, "siege_driver.py").write_text(DRIVER)
-        config = Path(folder, "siege.yaml")
-        config.write_text(CONFIG.format(rig=f"siege{os.getpid()}"))
         os.environ.update(ORCH_RUNTIME_DIR=f"{folder}/run", ORCH_STATE_DIR=f"{folder}/state")
-        command = [sys.executable, "-m", "orchestrator", "run", str(config)]
-        with open(f"{folder}/stderr", "w+") as log:
-            process = subprocess.Popen(command, stderr=log)
-            try:
-                wait_until_up(process)
-                return besiege(folder, process, options)
-            finally:
-                if process.poll() not in (None, 0):
-                    log.seek(0)
-                    print(log.read()[-2000:])
-                process.terminate()
-                process.wait(30)
-
-
-def wait_until_up(process: subprocess.Popen[bytes]) -> None:
-    """Until its workers are READY."""
-    deadline = time.monotonic() + 30
-    while process.poll() is None and time.monotonic() < deadline:
-        with contextlib.suppress(OrchError), connect() as rig:  # there is none yet
-            if all(each["state"] == "READY" for each in rig.status()["workers"]):
-                return
-        time.sleep(0.05)  # nothing of it can be waited on before it is up
-    raise SystemExit("the rig didn't come up")
+        return report(folder, options)
 
 
 if __name__ == "__main__":

@@ -28,8 +28,8 @@ from transports.headers import FRAMES
 
 BATCH = 64
 """Messages taken from one socket before the others get their turn."""
-CLIENTS_BATCH = 8
-"""The same for clients, who may send without end: workers' answers don't wait for more."""
+STRANGERS_BATCH = 8
+"""The same for clients and subscribers, who may send without end, and all that is rubbish."""
 LAST_WORDS = 4096
 """Messages read before the end of a worker is told, which may be behind its last answers. More
 than its lanes' credit is never under way from it, whatever the others send meanwhile."""
@@ -110,13 +110,13 @@ class Loop:
             for source, _ in ready:
                 try:
                     if source is sockets.front:
-                        self._from_clients(now, 1 if is_alone else CLIENTS_BATCH)
+                        self._from_clients(now, 1 if is_alone else STRANGERS_BATCH)
                     elif source is sockets.back:
                         self._from_workers(now, 1 if is_alone else BATCH)
                     elif source is sockets.collector:
                         self._relay.forward_events(BATCH, now)
                     elif source is sockets.publisher:
-                        self._relay.forward_subscriptions(BATCH, now)
+                        self._relay.forward_subscriptions(STRANGERS_BATCH, now)
                     elif source == mailbox:
                         self._mailbox.answer()
                     elif source in self._watched:
@@ -223,12 +223,18 @@ class Loop:
     def _reap(self, now: float) -> None:
         """Tell the core of workers that have ended, after what they sent before that."""
         ended = self._processes.reap()
-        if ended and has_more(self._sockets.back):
-            self._from_workers(now, LAST_WORDS)
-        if ended and has_more(self._sockets.collector):
-            self._relay.forward_events(LAST_WORDS, now)
+        try:
+            if ended and has_more(self._sockets.back):
+                self._from_workers(now, LAST_WORDS)
+            if ended and has_more(self._sockets.collector):
+                self._relay.forward_events(LAST_WORDS, now)
+        except Exception as error:  # noqa: BLE001  that they have ended must be told
+            self._fault(error)
         for worker, incarnation, exit_ in ended:
-            self._rig.exited(worker, incarnation, exit_, now)
+            try:
+                self._rig.exited(worker, incarnation, exit_, now)
+            except Exception as error:  # noqa: BLE001  so must the others' end
+                self._fault(error)
 
     def _fault(self, error: Exception) -> None:
         """Tell of a fault of our own, with its traceback, and go on.
@@ -255,4 +261,7 @@ class Loop:
         for _ in range(EFFECTS):
             if not effects:
                 return
-            self._perform_one(effects.popleft(), now)
+            try:
+                self._perform_one(effects.popleft(), now)
+            except Exception as error:  # noqa: BLE001  the effects behind it are performed
+                self._fault(error)

@@ -9,6 +9,7 @@ import resource
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +21,7 @@ import pytest
 import zmq
 
 from orchestrator.client.rig import Rig
+from tests.integration.endless import MIB, endless_message
 from tests.rigs import RunningRig, running, wait_until
 
 DRIVER = """
@@ -54,7 +56,6 @@ workers:
   a: {{driver: "box:Plain"}}
   b: {{driver: "box:Liar"}}
 """
-MIB = 1 << 20
 
 
 def free_port() -> int:
@@ -321,6 +322,18 @@ def limited(soft: int, hard: int | None = None) -> Iterator[None]:
         yield
     finally:
         RunningRig.command = before  # type: ignore[method-assign]
+
+
+def test_a_message_without_end(besieged: Besieged) -> None:
+    """Its frames can't be read before the last one is there, and there is none."""
+    peak, stop = 0, threading.Event()
+    with endless_message(besieged.front, stop):
+        deadline = time.monotonic() + 60
+        while not besieged.counts().get("cut off") and time.monotonic() < deadline:
+            peak = max(peak, besieged.memory())
+        assert besieged.counts()["cut off"] == 1
+    assert peak < 1800 * MIB
+    wait_until(lambda: besieged.memory() < 300 * MIB)
 
 
 def test_another_user_s_connection_is_refused() -> None:

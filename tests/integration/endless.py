@@ -1,0 +1,41 @@
+"""A message that never ends, in raw bytes: ZeroMQ's sockets send nothing before the last frame."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import struct
+import threading
+from collections.abc import Iterator
+
+MIB = 1 << 20
+
+
+@contextlib.contextmanager
+def endless_message(address: str, stop: threading.Event) -> Iterator[None]:
+    """Send frames of 1 MiB, each with more to come, until stopped or cut off."""
+    scheme, place = address.split("://")
+    if scheme == "tcp":
+        host, port = place.split(":")
+        raw = socket.create_connection((host, int(port)))
+    else:
+        raw = socket.socket(socket.AF_UNIX)
+        raw.connect(place)
+
+    def run() -> None:
+        raw.sendall(b"\xff" + bytes(8) + b"\x7f\x03\x00NULL" + bytes(48))
+        ready = b"\x05READY\x0bSocket-Type" + struct.pack(">I", 6) + b"DEALER"
+        raw.sendall(b"\x04" + bytes([len(ready)]) + ready)
+        frame = b"\x03" + struct.pack(">Q", MIB) + bytes(MIB)
+        with contextlib.suppress(OSError):
+            while not stop.is_set():
+                raw.sendall(frame)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+        raw.close()
