@@ -112,6 +112,14 @@ def _check_lengths(header: RequestHeader) -> None:
             )
 
 
+def read_ids(payload: Any) -> list[str | int]:
+    """The message ids that a client asks about. Raises Refusal if it isn't a list of them."""
+    try:
+        return msgspec.json.decode(bytes(payload), type=list[str | int])
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Refusal("ValueError", f"pending takes a list of message ids: {error}") from error
+
+
 def refuse_protocol(error: ProtocolError) -> Refusal:
     """The refusal for a field that decodes but makes no sense."""
     return Refusal("ValueError", str(error))

@@ -17,11 +17,12 @@ from orchestrator.core.admission import (
     Refusal,
     find_message_id,
     read_header,
+    read_ids,
     refuse_protocol,
     unknown_worker,
 )
 from orchestrator.core.contracts import Keeper
-from orchestrator.core.effects import Cut, Describe, Effects, ToWorker
+from orchestrator.core.effects import Describe, Effects, ToWorker
 from orchestrator.core.manners import Manners
 from orchestrator.core.peers import Lane, Peer, Phase, check_room
 from orchestrator.core.requests import Ledger, Request, State
@@ -86,7 +87,7 @@ class Broker:
         self.peers: dict[str, Peer] = {}
         self.publishers: dict[bytes, bytes] = {}
         self.traces = False
-        self._manners = Manners()
+        self._manners = Manners(self.ledger)
         self._lanes: dict[bytes, Lane] = {}
         self._number = 0
 
@@ -118,14 +119,12 @@ class Broker:
         """
         client = bytes(frames[0])
         if self._manners.is_muted(client, now):
-            self.counts["dropped unread"] += 1
             return
         try:
             header, size = read_header(frames, count or len(frames), self.caps)
         except Refusal as refusal:
             self.ledger.refuse_unread(client, find_message_id(frames), refusal, now)
-            if self._manners.malformed(client, now):
-                self._cut(client, frames[0], "it sends only what is malformed", now)
+            self._manners.malformed(client, frames[0], now)
             return
         self._manners.good(client)
         if self.ledger.is_pending(client, header.messageID, now):
@@ -148,17 +147,8 @@ class Broker:
         except Refusal as refusal:
             self.ledger.refuse(client, header, refusal, now)
 
-    def _cut(self, client: bytes, frame: Any, reason: str, now: float) -> None:
-        self.counts["cut off"] += 1
-        name = client.decode("utf-8", "backslashreplace")
-        self.ledger.tally.tell("warning", "client cut off", now, client=name, reason=reason)
-        self.effects.append(Cut(frame, reason))
-
     def _tell_pending(self, client: bytes, header: RequestHeader, payload: Any) -> None:
-        try:
-            ids = msgspec.json.decode(bytes(payload), type=list[str | int])
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise Refusal("ValueError", f"pending takes a list of message ids: {error}") from error
+        ids = read_ids(payload)
         held = [each for each in ids if (client, each) in self.ledger.unanswered]
         self.ledger.tell(client, header, REPLY, msgspec.json.encode(held))
 
@@ -182,10 +172,7 @@ class Broker:
             limits=limits,
         )
         if self.traces:
-            sender = client.decode("utf-8", "replace")
-            self.ledger.note(
-                "debug", "arrived", request, operation=request.operation, client=sender
-            )
+            self.ledger.note_arrival(request)
         wait, run = limits.invocation_timeout, limits.execution_timeout
         if (wait is not None and wait <= 0) or (run is not None and run <= 0):
             self.ledger.time_out(request, INVOCATION)

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from orchestrator.core.effects import Cut
+from orchestrator.core.requests import Ledger
+
 MOST = 100
 """Malformed messages of one client in a row, within a second, before it is cut off."""
 SECONDS = 1.0
@@ -11,9 +16,14 @@ MOST_CLIENTS = 10_000
 
 
 class Manners:
-    """Counts malformed messages by client, from its last good one on."""
+    """Counts malformed messages by client, from its last good one on.
 
-    def __init__(self) -> None:
+    Args:
+        ledger: Where counts, facts and effects go.
+    """
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
         self._counts: dict[bytes, tuple[float, int]] = {}  # since when, how many
         self._muted: dict[bytes, float] = {}  # until when
 
@@ -25,6 +35,7 @@ class Manners:
         if until is None:
             return False
         if now < until:
+            self._ledger.counts["dropped unread"] += 1
             return True
         del self._muted[client]
         return False
@@ -34,8 +45,8 @@ class Manners:
         if self._counts:
             self._counts.pop(client, None)
 
-    def malformed(self, client: bytes, now: float) -> bool:
-        """A client sent something malformed; tells whether that was once too often."""
+    def malformed(self, client: bytes, frame: Any, now: float) -> None:
+        """A client sent something malformed, in a message with this frame: once too often?"""
         since, count = self._counts.get(client, (now, 0))
         if now - since > SECONDS:
             since, count = now, 0
@@ -43,9 +54,13 @@ class Manners:
             self._counts[client] = since, count + 1
             if len(self._counts) > MOST_CLIENTS:
                 self._counts.clear()
-            return False
+            return
         self._counts.pop(client, None)
         if len(self._muted) >= MOST_CLIENTS:
             self._muted.clear()
         self._muted[client] = now + SECONDS
-        return True
+        ledger, reason = self._ledger, f"it sent {MOST} malformed messages in a row"
+        ledger.counts["cut off"] += 1
+        name = client.decode("utf-8", "backslashreplace")
+        ledger.tally.tell("warning", "client cut off", now, client=name, reason=reason)
+        ledger.effects.append(Cut(frame, reason))

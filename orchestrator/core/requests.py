@@ -261,6 +261,11 @@ class Ledger:
         about = {"worker": request.worker, "member": request.member, "request": request.message_id}
         self.effects.append(Fact(level, text, about | fields))
 
+    def note_arrival(self, request: Request) -> None:
+        """Record that a request has come, and from whom."""
+        sender = request.client.decode("utf-8", "replace")
+        self.note("debug", "arrived", request, operation=request.operation, client=sender)
+
     def fact(self, level: str, text: str, **fields: Any) -> None:
         """Record what concerns no request of the table."""
         self.effects.append(Fact(level, text, fields))

@@ -29,7 +29,7 @@ class Connection:
 
     Attributes:
         endpoint: The address that it came to.
-        topics: Subscriptions that it was the first to make.
+        topics: What it is subscribed to.
         received: Bytes that it had sent at the last look; only of tcp.
     """
 
@@ -37,7 +37,7 @@ class Connection:
 
     def __init__(self, endpoint: str) -> None:
         self.endpoint = endpoint
-        self.topics = 0
+        self.topics: set[bytes] = set()
         self.received = 0
 
     @property
@@ -64,6 +64,7 @@ class Connections:
 
     Attributes:
         cap: As given.
+        left: Called with each connection that is gone.
         monitors: What becomes readable when there is something to `update`.
         living: The connections by socket and file descriptor.
     """
@@ -78,6 +79,7 @@ class Connections:
         self.cap = cap
         # By socket, since the same number may come anew at one before it is told gone at another.
         self.living: dict[zmq.Socket[Any], dict[int, Connection]] = {each: {} for each in watched}
+        self.left: Callable[[Connection], None] = lambda connection: None
         self.monitors: list[zmq.Socket[Any]] = []
         self._refused = refused
         self._counts = {True: 0, False: 0}  # by tcp, by ipc
@@ -123,16 +125,16 @@ class Connections:
         connection = living.pop(fd, None)
         if connection is not None:
             self._counts[connection.is_tcp] -= 1
+            self.left(connection)
 
     # -- one of them -----------------------------------------------------------------------
 
-    def count_topic(self, socket: zmq.Socket[Any], frame: Any, change: int) -> int:
-        """Count a subscription of the connection that a frame came by; how many it has."""
-        connection = self.living[socket].get(_descriptor(frame))
-        if connection is None:
-            return 0
-        connection.topics += change
-        return connection.topics
+    def of(self, socket: zmq.Socket[Any], frame: Any) -> Connection | None:
+        """The connection that a socket's frame came by, if it is still there."""
+        fd = _descriptor(frame)
+        if fd not in self.living[socket]:
+            self.update()  # its coming may not have been read yet
+        return self.living[socket].get(fd)
 
     def cut(self, socket: zmq.Socket[Any], frame: Any) -> bool:
         """Close the connection that a socket's frame came by; whether it was still there."""

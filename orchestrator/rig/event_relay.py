@@ -7,16 +7,13 @@ from typing import Any
 
 from orchestrator.core.peers import Peer
 from orchestrator.core.tally import Tally
-from orchestrator.rig.connections import Connections
+from orchestrator.rig.connections import Connection, Connections
 from orchestrator.rig.sockets import Sockets
 from transports.frames import TooManyFrames, has_more, receive, receive_frame, send
 from transports.headers import FRAMES, PROBE
 
 SUBSCRIPTIONS = 2000
-"""Topics that one connection may be the first to subscribe to; libzmq takes kilobytes for each."""
-
-WITHHELD = 1.0
-"""Seconds in which the subscriptions of a connection that was cut off are told as ended."""
+"""Topics that one connection may be subscribed to; libzmq takes kilobytes for each."""
 
 
 class EventRelay:
@@ -47,8 +44,8 @@ class EventRelay:
         self._peers = peers
         self._tally = tally
         self._counts = counts
-        self._withheld: set[bytes] = set()
-        self._withheld_until = 0.0
+        self._wanted: Counter[bytes] = Counter()  # by how many connections
+        connections.left = self.forget
 
     def forward_events(self, most: int, now: float) -> None:
         """Pass on what workers have published, so many messages at most."""
@@ -91,40 +88,44 @@ class EventRelay:
                 return
 
     def _take_subscription(self, frame: Any, message: bytes, now: float) -> None:
+        """Keep who wants what: anybody may end a subscription that isn't his, and libzmq tells."""
         topic, begins = message[1:], message[0] == 1
-        if topic.startswith(PROBE):
-            if begins:
-                send(self._sockets.publisher, [topic, b"", b"", b"", b""])
-            return
-        if self._withheld and now > self._withheld_until:
-            self._pass_on_withheld()
-        publisher = self._sockets.publisher
-        count = self._connections.count_topic(publisher, frame, 1 if begins else -1)
-        if begins and count > SUBSCRIPTIONS:
-            self._withhold(topic, now)
-            if self._connections.cut(publisher, frame):
+        connection = self._connections.of(self._sockets.publisher, frame)
+        if connection is None:
+            return  # it is gone, or going, and so are its subscriptions
+        if not begins:
+            if topic in connection.topics:
+                connection.topics.remove(topic)
+                self._end(topic)
+        elif len(connection.topics) >= SUBSCRIPTIONS:
+            if self._connections.cut(self._sockets.publisher, frame):
                 text = f"it has subscribed to more than {SUBSCRIPTIONS} topics"
                 self._counts["cut off"] += 1
                 self._tally.tell("warning", "subscriber cut off", now, reason=text)
+        elif topic not in connection.topics:
+            connection.topics.add(topic)
+            self._begin(topic)
+
+    def forget(self, connection: Connection) -> None:
+        """End the subscriptions of a connection that is gone."""
+        for topic in connection.topics:
+            self._end(topic)
+        connection.topics.clear()
+
+    def _begin(self, topic: bytes) -> None:
+        if topic.startswith(PROBE):
+            send(self._sockets.publisher, [topic, b"", b"", b"", b""])
         elif self._is_of_a_worker(topic):
-            if topic not in self._withheld:
-                send(self._sockets.collector, [message])
-            elif not begins:
-                self._withheld.remove(topic)
+            self._wanted[topic] += 1
+            if self._wanted[topic] == 1:
+                send(self._sockets.collector, [b"\1" + topic])
 
-    def _withhold(self, topic: bytes, now: float) -> None:
-        """Don't pass on a subscription of one that is cut off: it is told as ended presently.
-
-        If it isn't, another subscriber has come to the same topic meanwhile.
-        """
-        if self._is_of_a_worker(topic):
-            self._withheld.add(topic)
-            self._withheld_until = now + WITHHELD
-
-    def _pass_on_withheld(self) -> None:
-        for topic in self._withheld:
-            send(self._sockets.collector, [b"\1" + topic])
-        self._withheld.clear()
+    def _end(self, topic: bytes) -> None:
+        if topic in self._wanted:
+            self._wanted[topic] -= 1
+            if not self._wanted[topic]:
+                del self._wanted[topic]
+                send(self._sockets.collector, [b"\0" + topic])
 
     def _is_of_a_worker(self, topic: bytes) -> bool:
         """Whether some worker could publish under it; workers needn't know of others."""

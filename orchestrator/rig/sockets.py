@@ -78,6 +78,9 @@ class Sockets:
             keep_alive(socket)
             socket.set(zmq.HANDSHAKE_IVL, HANDSHAKE)
         self.publisher.set(zmq.MAXMSGSIZE, SUBSCRIPTION)
+        # Each subscriber's wishes are told, not only the first one's and what ends the last one:
+        # libzmq takes the end of a subscription from whoever sends it.
+        self.publisher.set(zmq.XPUB_VERBOSER, 1)
         self.front.set(zmq.IDENTITY, rig.encode())
         # An unroutable answer is an error that can be counted, not a silent drop.
         self.front.set(zmq.ROUTER_MANDATORY, 1)

@@ -19,17 +19,16 @@ from orchestrator.core.orders import Verb
 from orchestrator.core.rig import Rig
 from orchestrator.logs.collect.handle import STUCK, LogCollector
 from orchestrator.rig.backlog import Backlog
-from orchestrator.rig.connections import Connection, Connections
 from orchestrator.rig.descriptors import SLOTS, connection_cap, raise_limit
 from orchestrator.rig.event_relay import EventRelay
 from orchestrator.rig.loop import Loop
 from orchestrator.rig.mailbox import Mailbox
 from orchestrator.rig.manager import RigControl, Supervised
-from orchestrator.rig.memory import PERIOD, MemoryGuard
 from orchestrator.rig.performer import Performer
 from orchestrator.rig.processes import Guardian, Processes
 from orchestrator.rig.sockets import Sockets
 from orchestrator.rig.status import snapshot
+from orchestrator.rig.strangers import Strangers
 from orchestrator.runtime.folder import RigFolder, RigState, logs_folder
 from orchestrator.version import version
 from transports.endpoints import parse_endpoint
@@ -91,12 +90,10 @@ class Supervisor:
         )
         self._rig.broker.traces = config.logs.level == "debug"
         self._mailbox = Mailbox()
-        self._backlog = backlog = Backlog(sockets.front)
+        backlog = Backlog(sockets.front)
         broker = self._rig.broker
-        self._connections = connections = Connections(
-            self._context, (sockets.front, sockets.publisher), cap, self._refused
-        )
-        self._memory = MemoryGuard(connections, self._known_bytes, self._cut_off)
+        self._strangers = Strangers(self._context, sockets, broker, backlog, cap)
+        self._connections = connections = self._strangers.connections
         performer = Performer(self._rig, sockets, backlog, self._processes, connections, self)
         self._loop = Loop(
             rig=self._rig,
@@ -176,7 +173,7 @@ class Supervisor:
         thread = self._processes.host(self._spec_of_rig(token), control)
         self._loop.watch(self._logs.sentinel, self._revive_logs)
         self._rig.order("start", self._config.start_order, time.monotonic())
-        self._watch_memory()
+        self._strangers.watch(self._loop.call_later)
         try:
             with self._mailbox.signals(self._on_signal):
                 self._loop.run(lambda: self._rig.is_over)
@@ -233,36 +230,6 @@ class Supervisor:
             self._loop.call_later(REVIVE_AFTER, self._revive_logs)
             return
         self._loop.watch(self._logs.sentinel, self._revive_logs)
-
-    # -- strangers ------------------------------------------------------------------------
-
-    def _watch_memory(self) -> None:
-        if len(self._connections):
-            self._memory.look()
-        self._loop.call_later(PERIOD if len(self._connections) else 4 * PERIOD, self._watch_memory)
-
-    def _known_bytes(self) -> int:
-        return self._rig.broker.ledger.held_bytes + self._backlog.size
-
-    def _cut_off(self, connection: Connection, size: int) -> None:
-        broker = self._rig.broker
-        broker.counts["cut off"] += 1
-        text = f"the rig's process had grown to {size >> 20} MiB, and it sent the most"
-        broker.ledger.tally.tell(
-            "warning",
-            "connection cut off",
-            time.monotonic(),
-            address=connection.endpoint,
-            reason=text,
-        )
-
-    def _refused(self, address: str) -> None:
-        broker = self._rig.broker
-        broker.counts["connections refused"] += 1
-        text = f"there are {self._connections.cap} already"
-        broker.ledger.tally.tell(
-            "warning", "connection refused", time.monotonic(), address=address, reason=text
-        )
 
     # -- what the core leaves to be done ---------------------------------------------------
 

@@ -8,6 +8,7 @@ from typing import Any
 from orchestrator.core.admission import Caps
 from orchestrator.core.effects import Cut, Effects, Fact
 from orchestrator.core.manners import MOST, Manners
+from orchestrator.core.requests import Ledger
 from orchestrator.core.tally import LONGEST_TEXT, Tally
 from tests.core.kit import Bench, request
 from tests.core.told import taken
@@ -58,12 +59,17 @@ def test_texts_are_cut() -> None:
 
 
 def test_only_rubbish_in_a_row_and_in_a_short_time_is_too_much() -> None:
-    manners = Manners()
+    effects: Effects = deque()
+    manners = Manners(Ledger("rig", effects))
     for number in range(10 * MOST):
-        assert not manners.malformed(b"slow", number * 0.02)
-        assert not manners.malformed(b"mixed", 0.0)
+        manners.malformed(b"slow", b"", number * 0.02)
+        manners.malformed(b"mixed", b"", 0.0)
         manners.good(b"mixed")
-    assert [manners.malformed(b"bad", 1.0) for _ in range(MOST)] == [False] * (MOST - 1) + [True]
+    for _ in range(MOST - 1):
+        manners.malformed(b"bad", b"frame", 1.0)
+    assert not effects
+    manners.malformed(b"bad", b"frame", 1.0)
+    assert [each.frame for each in effects if isinstance(each, Cut)] == [b"frame"]
     assert manners.is_muted(b"bad", 1.5)
     assert not manners.is_muted(b"slow", 1.5)
     assert not manners.is_muted(b"bad", 2.5)

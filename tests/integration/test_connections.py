@@ -14,7 +14,7 @@ import zmq
 
 from orchestrator.rig.connections import Connection, Connections
 from orchestrator.rig.memory import MemoryGuard, resident
-from tests.integration.endless import MIB, endless_message
+from tests.integration.raw_zmtp import MIB, endless_message
 from tests.rigs import wait_until
 
 

@@ -21,7 +21,7 @@ import pytest
 import zmq
 
 from orchestrator.client.rig import Rig
-from tests.integration.endless import MIB, endless_message
+from tests.integration.raw_zmtp import MIB, endless_message, raw_peer
 from tests.rigs import RunningRig, running, wait_until
 
 DRIVER = """
@@ -141,6 +141,22 @@ def test_torn_subscriptions_cost_their_sender_alone(besieged: Besieged) -> None:
     wait_until(lambda: besieged.counts().get("strangers", 0) >= 5)
     besieged.client["a"].say(7)
     assert next(heard).value == 7
+    heard.close()
+
+
+def test_nobody_ends_another_s_subscription(besieged: Besieged) -> None:
+    """Neither who never made it, nor who made the same one and leaves."""
+    heard = besieged.client["a"].subscribe("said")
+    port = besieged.port + 1
+    with raw_peer(f"tcp://127.0.0.1:{port}", "XSUB") as stranger:
+        for message in (b"\x00a/said", b"\x00a/said", b"\x01a/said", b"\x00a/said", b"\x01a/"):
+            stranger.sendall(bytes([0, len(message)]) + message)
+        besieged.client["a"].say(1)
+        assert next(heard).value == 1
+    wait_until(lambda: besieged.client.status()["connections"]["tcp"] == 0)
+    for value in range(2, 20):
+        besieged.client["a"].say(value)
+        assert next(heard).value == value
     heard.close()
 
 

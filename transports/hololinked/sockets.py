@@ -25,7 +25,7 @@ from transports.headers import ZMQ_TRANSPORTS
 from transports.hololinked import checks
 from transports.hololinked.logs import get_logger
 from transports.hololinked.release import close_lost, close_socket, file_of
-from transports.keepalive import keep_alive
+from transports.keepalive import watch_peer
 
 if TYPE_CHECKING:
     import zmq.asyncio
@@ -38,27 +38,6 @@ TCP_HOST = "127.0.0.1"
 """... but on this machine only; listening to the network takes an address that says so."""
 TERMINATION = 1.0
 """Seconds that `exit` waits for a context whose other sockets somebody has left open."""
-
-_HEARTBEATS = {
-    # A half-open tcp peer keeps its id taken until it is noticed. Milliseconds.
-    zmq.HEARTBEAT_IVL: 5_000,
-    zmq.HEARTBEAT_TIMEOUT: 15_000,
-    zmq.HEARTBEAT_TTL: 30_000,
-}
-
-
-def _watch_peer(socket: zmq.Socket[Any], socket_type: int) -> None:
-    """Notice when a tcp peer is gone without a word.
-
-    A subscriber may be slow and needs its receive mark; the others read what they asked for, or
-    read in any case.
-    """
-    if socket_type == zmq.SUB:
-        keep_alive(socket)
-        return
-    socket.set(zmq.RCVHWM, 0)
-    for option, value in _HEARTBEATS.items():
-        socket.set(option, value)
 
 
 class BaseZMQ:
@@ -169,7 +148,7 @@ class BaseZMQ:
             if binds:
                 socket.set(zmq.BACKLOG, BACKLOG)
             if endpoint is None or endpoint.transport is ZMQ_TRANSPORTS.TCP:
-                _watch_peer(socket, socket_type)
+                watch_peer(socket, socket_type)
             if endpoint is not None and endpoint.address.startswith("tcp://["):
                 socket.set(zmq.IPV6, 1)
             for name, setting in options.items():
