@@ -48,23 +48,39 @@ class TooManyFrames:
 
 
 def receive(socket: zmq.Socket[Any], most: int) -> list[zmq.Frame] | TooManyFrames:
-    """Receive one message without waiting, its frames uncopied.
+    """Receive one message without waiting, its frames uncopied. Never raises `zmq.Again`.
 
     Args:
         socket: Where from.
         most: How many frames are kept; further ones are read and dropped.
 
-    Raises:
-        zmq.Again: Nothing is there.
+    Returns:
+        No frames when nothing is there. Of a message whose rest doesn't follow, which a peer can
+        bring about at some sockets, those that came: whoever knows how many there should be
+        counts them.
     """
-    frame: Any = _recv(socket, _DONTWAIT, False)
-    frames = [frame]
-    while frame.more:
-        frame = _recv(socket, _DONTWAIT, False)
-        frames.append(frame)
-        if len(frames) > most:
-            return _drain(socket, frames[:most], frame, len(frames))
-    return frames
+    frames: list[zmq.Frame] = []
+    count = 0
+    more = True
+    try:
+        while more:
+            frame: Any = _recv(socket, _DONTWAIT, False)
+            more = frame.more
+            count += 1
+            if count <= most:
+                frames.append(frame)
+    except zmq.Again:
+        pass  # empty, or torn: said by the number of frames
+    return frames if count <= most else TooManyFrames(frames, count)
+
+
+def receive_frame(socket: zmq.Socket[Any]) -> zmq.Frame | None:
+    """Receive one frame without waiting, whatever message it is of; None when nothing is there."""
+    try:
+        frame: zmq.Frame = _recv(socket, _DONTWAIT, False)
+    except zmq.Again:
+        return None
+    return frame
 
 
 class _Raw(msgspec.Struct):
@@ -126,15 +142,6 @@ def has_more(socket: zmq.Socket[Any]) -> bool:
     """Whether a message can be received now; a third of the cost of a `zmq.Again`."""
     events: Any = _get(socket, _EVENTS)
     return bool(events & _POLLIN)
-
-
-def _drain(
-    socket: zmq.Socket[Any], first: list[zmq.Frame], frame: Any, count: int
-) -> TooManyFrames:
-    while frame.more:
-        frame = _recv(socket, _DONTWAIT, False)
-        count += 1
-    return TooManyFrames(first, count)
 
 
 def send(socket: zmq.Socket[Any], frames: Sequence[Buffer | zmq.Frame]) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from orchestrator.core.tally import shorten
 from transports.errors import ProtocolError
 from transports.exceptions import NOT_STARTED, refusal_payload
 from transports.headers import (
@@ -35,6 +36,8 @@ class Caps(msgspec.Struct, frozen=True):
         queue: Requests that wait for one worker.
         queue_per_client: Requests of one client among them.
         queue_bytes: Bytes of the requests that wait for one worker.
+        held_bytes: Bytes of all requests that wait or run, for whichever worker.
+        held_bytes_per_client: Bytes of one client's requests among them.
     """
 
     header: int = MAX_HEADER
@@ -42,6 +45,8 @@ class Caps(msgspec.Struct, frozen=True):
     queue: int = 10_000
     queue_per_client: int = 5_000
     queue_bytes: int = 1024 * 1024 * 1024
+    held_bytes: int = 1024 * 1024 * 1024
+    held_bytes_per_client: int = LARGEST
 
 
 class Refusal(Exception):
@@ -53,9 +58,9 @@ class Refusal(Exception):
     """
 
     def __init__(self, type_: str, message: str) -> None:
-        super().__init__(message)
+        self.message = shorten(message)  # it may repeat what a stranger wrote
+        super().__init__(self.message)
         self.type = type_
-        self.message = message
 
 
 def read_header(frames: list[Any], count: int, caps: Caps) -> tuple[RequestHeader, int]:
@@ -85,9 +90,34 @@ def read_header(frames: list[Any], count: int, caps: Caps) -> tuple[RequestHeade
             "ValueError", f"the message has {size} bytes; at most {caps.message} are accepted"
         )
     try:
-        return decode_request_header(bytes(frames[2])), size
+        header = decode_request_header(bytes(frames[2]))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Refusal("ValueError", f"the header can't be read: {error}") from error
+    if header_size > _LONGEST_NAME:
+        _check_lengths(header)
+    return header, size
+
+
+_LONGEST_NAME = 1000
+
+
+def _check_lengths(header: RequestHeader) -> None:
+    """Raise Refusal for a name that is too long to be looked up, compared and recorded."""
+    for field in ("messageID", "messageType", "thingID", "objekt", "operation"):
+        value = header[field]
+        if isinstance(value, str) and len(value) > _LONGEST_NAME:
+            raise Refusal(
+                "ValueError",
+                f"{field} has {len(value)} characters; at most {_LONGEST_NAME} are read",
+            )
+
+
+def read_ids(payload: Any) -> list[str | int]:
+    """The message ids that a client asks about. Raises Refusal if it isn't a list of them."""
+    try:
+        return msgspec.json.decode(bytes(payload), type=list[str | int])
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Refusal("ValueError", f"pending takes a list of message ids: {error}") from error
 
 
 def refuse_protocol(error: ProtocolError) -> Refusal:
@@ -97,9 +127,13 @@ def refuse_protocol(error: ProtocolError) -> Refusal:
 
 def unknown_worker(rig: str, name: str | None, known: Iterable[str]) -> Refusal:
     """The refusal for a thing id that no worker has."""
-    near = difflib.get_close_matches(name or "", known, n=1)
+    name = shorten(name or "", _LONGEST_COMPARED)  # what is compared costs more than its length
+    near = difflib.get_close_matches(name, known, n=1)
     hint = f"; did you mean {near[0]!r}?" if near else f"; it has {', '.join(sorted(known))}"
     return Refusal("KeyError", f"rig {rig!r} has no worker {name!r}{hint}")
+
+
+_LONGEST_COMPARED = 100
 
 
 def response(

@@ -10,8 +10,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
-
 from orchestrator.core.admission import (
     Caps,
     Refusal,
@@ -22,6 +20,7 @@ from orchestrator.core.admission import (
 )
 from orchestrator.core.contracts import Keeper
 from orchestrator.core.effects import Describe, Effects, ToWorker
+from orchestrator.core.manners import Manners
 from orchestrator.core.peers import Lane, Peer, Phase, check_room
 from orchestrator.core.requests import Ledger, Request, State
 from transports.errors import ProtocolError, SerializationError
@@ -33,7 +32,6 @@ from transports.headers import (
     HANDSHAKE,
     INVOCATION,
     OPERATION,
-    REPLY,
     Limits,
     Operation,
     RequestHeader,
@@ -69,6 +67,7 @@ class Broker:
         counts: How often what happened that isn't a plain answer.
         peers: The workers, by name.
         ledger: The requests, and what they are owed.
+        publishers: What the topics of those incarnations begin with that may publish, by token.
         traces: Whether each request's life is told as facts of level debug.
     """
 
@@ -82,7 +81,9 @@ class Broker:
         self.effects = effects
         self.keeper = keeper
         self.peers: dict[str, Peer] = {}
+        self.publishers: dict[bytes, bytes] = {}
         self.traces = False
+        self._manners = Manners(self.ledger)
         self._lanes: dict[bytes, Lane] = {}
         self._number = 0
 
@@ -91,7 +92,8 @@ class Broker:
     @property
     def next_deadline(self) -> float | None:
         """When `tick` is due; None while nothing has a deadline."""
-        return self.ledger.deadlines.next()
+        due, told = self.ledger.deadlines.next(), self.ledger.tally.next_deadline
+        return due if told is None else told if due is None else min(due, told)
 
     def queued(self, worker: str) -> int:
         """How many requests wait for a worker."""
@@ -112,12 +114,16 @@ class Broker:
             count: How many frames it had, when that is more than were kept.
         """
         client = bytes(frames[0])
+        if self._manners.is_muted(client, now):
+            return
         try:
             header, size = read_header(frames, count or len(frames), self.caps)
         except Refusal as refusal:
-            self.ledger.refuse_unread(client, find_message_id(frames), refusal)
+            self.ledger.refuse_unread(client, find_message_id(frames), refusal, now)
+            self._manners.malformed(client, frames[0], now)
             return
-        if self.ledger.is_pending(client, header.messageID):
+        self._manners.good(client)
+        if self.ledger.is_pending(client, header.messageID, now):
             return
         kind = header.messageType
         if kind == HANDSHAKE:
@@ -129,21 +135,13 @@ class Broker:
             if kind != OPERATION:
                 raise Refusal("ValueError", f"message type {kind!r} isn't a request")
             if header.operation == Operation.PENDING:
-                self._tell_pending(client, header, frames[3])
+                self.ledger.tell_pending(client, header, frames[3])
                 return
             self._accept(client, header, frames, size, now)
         except ProtocolError as error:
-            self.ledger.refuse(client, header, refuse_protocol(error))
+            self.ledger.refuse(client, header, refuse_protocol(error), now)
         except Refusal as refusal:
-            self.ledger.refuse(client, header, refusal)
-
-    def _tell_pending(self, client: bytes, header: RequestHeader, payload: Any) -> None:
-        try:
-            ids = msgspec.json.decode(bytes(payload), type=list[str | int])
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise Refusal("ValueError", f"pending takes a list of message ids: {error}") from error
-        held = [each for each in ids if (client, each) in self.ledger.unanswered]
-        self.ledger.tell(client, header, REPLY, msgspec.json.encode(held))
+            self.ledger.refuse(client, header, refusal, now)
 
     def _accept(
         self, client: bytes, header: RequestHeader, frames: list[Any], size: int, now: float
@@ -165,10 +163,7 @@ class Broker:
             limits=limits,
         )
         if self.traces:
-            sender = client.decode("utf-8", "replace")
-            self.ledger.note(
-                "debug", "arrived", request, operation=request.operation, client=sender
-            )
+            self.ledger.note_arrival(request)
         wait, run = limits.invocation_timeout, limits.execution_timeout
         if (wait is not None and wait <= 0) or (run is not None and run <= 0):
             self.ledger.time_out(request, INVOCATION)
@@ -185,7 +180,7 @@ class Broker:
             self.ledger.enter(request)
             self._dispatch(lane, request, now)
             return
-        check_room(peer, request, self.caps)
+        check_room(peer, request, self.ledger, self.caps)
         self.ledger.enter(request)
         peer.enqueue(lane, request)
         self.ledger.wait(request)
@@ -218,7 +213,8 @@ class Broker:
         lane = self._lanes.get(bytes(frames[0]))
         if lane is None:
             self.counts["strangers"] += 1
-            self.ledger.fact("warning", "frame of an unknown or ended incarnation dropped")
+            text = "frame of an unknown or ended incarnation dropped"
+            self.ledger.tally.tell("warning", text, now)
             return
         try:
             if len(frames) != LINK_FRAMES + 1:
@@ -300,6 +296,7 @@ class Broker:
         peer = self.peers[worker]
         for lane in peer.expect(incarnation, token):
             self._lanes[lane.id] = lane
+        self.publishers[token.encode()] = f"{worker}/".encode()
 
     def refuse(self, worker: str, reason: str) -> None:
         """Refuse what waits for a worker and what comes; what runs may end."""
@@ -349,6 +346,7 @@ class Broker:
         peer = self.peers[worker]
         for lane in peer.lanes:
             self._lanes.pop(lane.id, None)
+        self.publishers.pop(peer.token, None)
         for request in peer.running():
             self.ledger.leave(request.number)
             if request.state is State.OVERRUN:
@@ -391,7 +389,9 @@ class Broker:
     # -- time -----------------------------------------------------------------------------
 
     def tick(self, now: float) -> None:
-        """Answer the requests whose deadline has come."""
+        """Answer the requests whose deadline has come, and tell the sums that are due."""
+        if self.ledger.tally.next_deadline is not None:
+            self.ledger.tally.tick(now)
         for request in self.ledger.deadlines.expired(now):
             if request.state is State.QUEUED:
                 self.peers[request.worker].forget(request)

@@ -17,6 +17,18 @@ class ToClient(msgspec.Struct, frozen=True, gc=False):
     frames: Frames
 
 
+class Cut(msgspec.Struct, frozen=True):
+    """Close the connection that a client's message came by; what it still sent isn't read.
+
+    Attributes:
+        frame: A frame of that message, as the socket gave it.
+        reason: Why.
+    """
+
+    frame: Any
+    reason: str
+
+
 class ToWorker(msgspec.Struct, frozen=True, gc=False):
     """Send to a worker's lane; the first frame is the lane's routing id.
 
@@ -109,6 +121,6 @@ class Fact(msgspec.Struct, frozen=True):
     fields: dict[str, Any]
 
 
-Effect = ToClient | ToWorker | Describe | Launch | Signal | Unblock | OrderDone | RigUp | Fact
+Effect = ToClient | ToWorker | Cut | Describe | Launch | Signal | Unblock | OrderDone | RigUp | Fact
 Effects: TypeAlias = deque[Effect]
 """One queue for the whole core: whatever part of it leaves an effect, they are in order."""

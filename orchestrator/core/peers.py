@@ -8,7 +8,7 @@ from typing import Any
 
 from orchestrator.core.admission import Caps, Refusal
 from orchestrator.core.queues import FairQueue
-from orchestrator.core.requests import Request
+from orchestrator.core.requests import Ledger, Request
 from transports.headers import Limits
 from transports.link import CONCURRENT, QUEUED, routing_id
 
@@ -48,6 +48,7 @@ class Peer:
         self.phase = Phase.HELD
         self.reason = ""
         self.incarnation = 0
+        self.token = b""
         self.concurrent: frozenset[str] = frozenset()
         self.description: dict[str, Any] | None = None
         self.queued = Lane(self, 1)
@@ -78,6 +79,7 @@ class Peer:
     def expect(self, incarnation: int, token: str) -> tuple[Lane, ...]:
         """Await an incarnation: give its lanes their routing ids."""
         self.incarnation = incarnation
+        self.token = token.encode()
         for lane, name in zip(self.lanes, (QUEUED, CONCURRENT), strict=True):
             lane.id = routing_id(token, name)
             lane.open = False
@@ -164,7 +166,7 @@ class Peer:
             yield from lane.queue
 
 
-def check_room(peer: Peer, request: Request, caps: Caps) -> None:
+def check_room(peer: Peer, request: Request, ledger: Ledger, caps: Caps) -> None:
     """Raise Refusal if a request may not wait for a worker any more."""
     if peer.waiting >= caps.queue:
         full = f"{caps.queue} requests wait"
@@ -172,6 +174,14 @@ def check_room(peer: Peer, request: Request, caps: Caps) -> None:
         full = f"{caps.queue_per_client} requests of this client wait"
     elif peer.waiting_bytes + request.size > caps.queue_bytes:
         full = f"requests of {peer.waiting_bytes} bytes wait"
+    elif ledger.held_bytes + request.size > caps.held_bytes:
+        raise _too_much(f"its clients' requests have {ledger.held_bytes} bytes")
+    elif ledger.held.get(request.client, 0) + request.size > caps.held_bytes_per_client:
+        raise _too_much(f"this client's requests have {ledger.held[request.client]} bytes")
     else:
         return
     raise Refusal("BufferError", f"worker {peer.name!r} is busy: {full} for it; try again later")
+
+
+def _too_much(what: str) -> Refusal:
+    return Refusal("BufferError", f"the rig holds too much already: {what}; try again later")

@@ -14,18 +14,23 @@ import msgspec
 from orchestrator.core.admission import Refusal, refuse_unread, response
 from orchestrator.core.effects import Effects, Fact, ToClient
 from orchestrator.core.queues import Deadlines
+from orchestrator.core.tally import Tally
 from transports.exceptions import NOT_STARTED, refusal_payload
 from transports.headers import (
     ERROR,
     EXECUTION,
     INVALID_MESSAGE,
     INVOCATION,
+    REPLY,
     TIMEOUT,
     Limits,
     RequestHeader,
 )
 
 _TIMEOUTS = {INVOCATION: "invocation timeouts", EXECUTION: "execution timeouts"}
+
+SMALL = 4096
+"""Bytes of a request up to which it is bounded by how many there may be, and not summed up."""
 
 Key = tuple[bytes, str | int]
 """A request's key: the client's identity, which ZeroMQ vouches for, and its message id."""
@@ -114,6 +119,9 @@ class Ledger:
         unanswered: Those that still owe their client an answer, by client and message id.
         deadlines: Of those that have one.
         counts: How often what happened that isn't a plain answer.
+        tally: Tells what strangers cause.
+        held: Bytes of requests larger than `SMALL`, by client.
+        held_bytes: Their sum.
     """
 
     def __init__(self, rig: str, effects: Effects) -> None:
@@ -123,12 +131,17 @@ class Ledger:
         self.deadlines: Deadlines[Request] = Deadlines(self.requests)
         self.counts: Counter[str] = Counter()
         self.effects = effects
+        self.tally = Tally(effects)
+        self.held: dict[bytes, int] = {}
+        self.held_bytes = 0
 
     # -- where a request stands -----------------------------------------------------------
 
     def enter(self, request: Request) -> None:
         """Take a request up: it is owed an answer from now on."""
         self.requests[request.number] = self.unanswered[request.key] = request
+        if request.size > SMALL:
+            self._hold(request.client, request.size)
 
     def wait(self, request: Request) -> None:
         """It waits for its lane, until its invocation times out."""
@@ -156,7 +169,18 @@ class Ledger:
 
     def leave(self, number: int) -> Request:
         """It holds no lane any more. Raises KeyError if there is no such request."""
-        return self.requests.pop(number)
+        request = self.requests.pop(number)
+        if request.size > SMALL:
+            self._hold(request.client, -request.size)
+        return request
+
+    def _hold(self, client: bytes, change: int) -> None:
+        self.held_bytes += change
+        held = self.held.get(client, 0) + change
+        if held:
+            self.held[client] = held
+        else:
+            del self.held[client]
 
     # -- the answer -----------------------------------------------------------------------
 
@@ -200,12 +224,13 @@ class Ledger:
 
     # -- what never becomes a request -----------------------------------------------------
 
-    def is_pending(self, client: bytes, message_id: str | int) -> bool:
+    def is_pending(self, client: bytes, message_id: str | int, now: float) -> bool:
         """Whether a message reuses a pending id: any answer to it would settle that request."""
         if (client, message_id) not in self.unanswered:
             return False
         self.counts["duplicates"] += 1
-        self.fact("warning", "message with a pending request's id dropped", request=message_id)
+        text = "message with a pending request's id dropped"
+        self.tally.tell("warning", text, now, request=message_id)
         return True
 
     def tell(
@@ -215,19 +240,33 @@ class Ledger:
         frames = response(client, header.messageID, header.senderID, self.rig, kind, payload)
         self.effects.append(ToClient(frames))
 
-    def refuse(self, client: bytes, header: RequestHeader, refusal: Refusal) -> None:
+    def refuse(self, client: bytes, header: RequestHeader, refusal: Refusal, now: float) -> None:
         """Refuse a message that can't be dispatched."""
         self.counts["refused"] += 1
-        self.fact("warning", "request refused", request=header.messageID, reason=refusal.message)
+        reason = refusal.message
+        self.tally.tell("warning", "request refused", now, request=header.messageID, reason=reason)
         payload = refusal_payload(refusal.type, refusal.message, NOT_STARTED)
         self.tell(client, header, INVALID_MESSAGE, payload)
 
-    def refuse_unread(self, client: bytes, message_id: str, refusal: Refusal) -> None:
+    def refuse_unread(self, client: bytes, message_id: str, refusal: Refusal, now: float) -> None:
         """Refuse a message whose header couldn't be used."""
         self.counts["refused"] += 1
-        self.fact("warning", "malformed message refused", reason=refusal.message)
-        if not self.is_pending(client, message_id):
+        self.tally.tell("warning", "malformed message refused", now, reason=refusal.message)
+        if not self.is_pending(client, message_id, now):
             self.effects.append(ToClient(refuse_unread(client, message_id, self.rig, refusal)))
+
+    def tell_pending(self, client: bytes, header: RequestHeader, payload: Any) -> None:
+        """Answer which of a client's requests are unanswered.
+
+        Raises:
+            Refusal: The payload is no list of message ids.
+        """
+        try:
+            ids = msgspec.json.decode(bytes(payload), type=list[str | int])
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise Refusal("ValueError", f"pending takes a list of message ids: {error}") from error
+        held = [each for each in ids if (client, each) in self.unanswered]
+        self.tell(client, header, REPLY, msgspec.json.encode(held))
 
     # -- records --------------------------------------------------------------------------
 
@@ -235,6 +274,11 @@ class Ledger:
         """Record what happened to a request."""
         about = {"worker": request.worker, "member": request.member, "request": request.message_id}
         self.effects.append(Fact(level, text, about | fields))
+
+    def note_arrival(self, request: Request) -> None:
+        """Record that a request has come, and from whom."""
+        sender = request.client.decode("utf-8", "replace")
+        self.note("debug", "arrived", request, operation=request.operation, client=sender)
 
     def fact(self, level: str, text: str, **fields: Any) -> None:
         """Record what concerns no request of the table."""

@@ -21,11 +21,13 @@ class BacklogCaps(msgspec.Struct, frozen=True):
         messages: Answers that wait for it.
         size: Their bytes.
         patience: Seconds without any progress before they are given up.
+        total: Bytes of all clients' answers that wait.
     """
 
     messages: int = 10_000
     size: int = 256 * 1024 * 1024
     patience: float = 60.0
+    total: int = 512 * 1024 * 1024
 
 
 class _Queue:
@@ -42,7 +44,11 @@ class Backlog:
 
     Args:
         socket: The front ROUTER, mandatory.
-        caps: The limits of one client.
+        caps: The limits.
+
+    Attributes:
+        dropped: Answers that were given up.
+        size: Bytes that wait.
     """
 
     def __init__(self, socket: zmq.Socket[Any], caps: BacklogCaps | None = None) -> None:
@@ -50,6 +56,7 @@ class Backlog:
         self._caps = caps or BacklogCaps()
         self._backlogs: dict[bytes, _Queue] = {}
         self.dropped = 0
+        self.size = 0
 
     def __len__(self) -> int:
         """How many clients lag behind."""
@@ -82,10 +89,9 @@ class Backlog:
         lost = []
         for client, backlog in list(self._backlogs.items()):
             if not self._flush(backlog, now):
-                del self._backlogs[client]
+                self._forget(client)
             elif now - backlog.since > self._caps.patience:
-                self.dropped += len(backlog.frames)
-                del self._backlogs[client]
+                self._forget(client)
                 lost.append(client)
         return lost
 
@@ -99,18 +105,30 @@ class Backlog:
             except zmq.ZMQError as error:
                 if error.errno != zmq.EHOSTUNREACH:
                     raise
-                self.dropped += len(backlog.frames)
                 return False
-            backlog.size -= sum(map(len, backlog.frames.popleft()))
+            size = sum(map(len, backlog.frames.popleft()))
+            backlog.size -= size
+            self.size -= size
             backlog.since = now
         return False
+
+    def _forget(self, client: bytes) -> None:
+        backlog = self._backlogs.pop(client)
+        self.dropped += len(backlog.frames)
+        self.size -= backlog.size
 
     def _keep(self, frames: list[Any], now: float) -> None:
         backlog = self._backlogs.setdefault(frames[0], _Queue(now))
         size = sum(map(len, frames))
-        if len(backlog.frames) >= self._caps.messages or backlog.size + size > self._caps.size:
+        caps = self._caps
+        if (
+            len(backlog.frames) >= caps.messages
+            or backlog.size + size > caps.size
+            or self.size + size > caps.total
+        ):
             # The client asks later which of its requests are still held, and learns of the loss.
             self.dropped += 1
             return
         backlog.frames.append(frames)
         backlog.size += size
+        self.size += size

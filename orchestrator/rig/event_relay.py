@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
 from typing import Any
 
+from orchestrator.core.peers import Peer
+from orchestrator.core.tally import Tally
+from orchestrator.rig.connections import Connection, Connections
 from orchestrator.rig.sockets import Sockets
-from transports.frames import TooManyFrames, has_more, receive, send
+from transports.frames import TooManyFrames, has_more, receive, receive_frame, send
 from transports.headers import FRAMES, PROBE
 
-_BEGIN, _END = b"\x01", b"\x00"
-"""First byte of a subscription, and of its end."""
+SUBSCRIPTIONS = 2000
+"""Topics that one connection may be subscribed to; libzmq takes kilobytes for each."""
 
 
 class EventRelay:
@@ -18,42 +21,119 @@ class EventRelay:
 
     Args:
         sockets: The rig's sockets.
-        record: Writes a record: level, text, fields.
+        connections: Closes those of subscribers that ask for too much.
+        publishers: Who may publish: the worker, by its incarnation's token.
+        peers: The workers, by name.
+        tally: Tells what was dropped.
+        counts: Counts it.
     """
 
     def __init__(
-        self, sockets: Sockets, record: Callable[[str, str, dict[str, Any]], None]
+        self,
+        sockets: Sockets,
+        connections: Connections,
+        *,
+        publishers: dict[bytes, bytes],
+        peers: dict[str, Peer],
+        tally: Tally,
+        counts: Counter[str],
     ) -> None:
         self._sockets = sockets
-        self._record = record
+        self._connections = connections
+        self._publishers = publishers
+        self._peers = peers
+        self._tally = tally
+        self._counts = counts
+        self._wanted: Counter[bytes] = Counter()  # by how many connections
+        connections.left = self.forget
 
-    def forward_events(self, most: int) -> None:
+    def forward_events(self, most: int, now: float) -> None:
         """Pass on what workers have published, so many messages at most."""
-        collector = self._sockets.collector
+        collector, publishers = self._sockets.collector, self._publishers
         for _ in range(most):
             frames = receive(collector, FRAMES)
             if isinstance(frames, TooManyFrames) or len(frames) != FRAMES:
-                self._record("error", "malformed event of a worker dropped", {})
+                if not frames:
+                    return
+                self._drop("malformed event dropped", now)
             else:
-                send(self._sockets.publisher, frames)
+                # Its place on the wire is empty; on the way here it holds the publisher's token.
+                prefix = publishers.get(frames[1].bytes)
+                if prefix is None:
+                    self._drop("event of an unknown or ended incarnation dropped", now)
+                elif not frames[0].bytes.startswith(prefix):
+                    self._drop("event in another worker's name dropped", now)
+                else:
+                    send(self._sockets.publisher, [frames[0], b"", *frames[2:]])
             if not has_more(collector):
                 return
 
-    def forward_subscriptions(self, most: int) -> None:
-        """Pass on what subscribers want to hear, so many messages at most."""
+    def forward_subscriptions(self, most: int, now: float) -> None:
+        """Pass on what subscribers want to hear, so many frames at most.
+
+        Frame by frame: libzmq takes out what it has dealt with itself, wherever in a message that
+        stood, and leaves the rest of the message torn. What begins with 0 or 1 is its own word.
+        """
         publisher = self._sockets.publisher
         for _ in range(most):
-            frames = receive(publisher, 1)
-            if not isinstance(frames, TooManyFrames):
-                self._subscribe(frames[0].bytes)
+            frame = receive_frame(publisher)
+            if frame is None:
+                return
+            message = frame.bytes
+            if message[:1] not in (b"\0", b"\1"):
+                self._drop("message of a subscriber that is no subscription dropped", now)
+            else:
+                self._take_subscription(frame, message, now)
             if not has_more(publisher):
                 return
 
-    def _subscribe(self, message: bytes) -> None:
-        what, topic = message[:1], message[1:]
-        if what not in (_BEGIN, _END):
-            return  # an XPUB hands through whatever else a peer sends; workers needn't hear it
-        if not topic.startswith(PROBE):
-            send(self._sockets.collector, [message])
-        elif what == _BEGIN:
+    def _take_subscription(self, frame: Any, message: bytes, now: float) -> None:
+        """Keep who wants what: anybody may end a subscription that isn't his, and libzmq tells."""
+        topic, begins = message[1:], message[0] == 1
+        connection = self._connections.of(self._sockets.publisher, frame)
+        if connection is None:
+            return  # it is gone, or going, and so are its subscriptions
+        if not begins:
+            if topic in connection.topics:
+                connection.topics.remove(topic)
+                self._end(topic)
+        elif len(connection.topics) >= SUBSCRIPTIONS:
+            if self._connections.cut(self._sockets.publisher, frame):
+                text = f"it has subscribed to more than {SUBSCRIPTIONS} topics"
+                self._counts["cut off"] += 1
+                self._tally.tell("warning", "subscriber cut off", now, reason=text)
+        elif topic not in connection.topics:
+            connection.topics.add(topic)
+            self._begin(topic)
+
+    def forget(self, connection: Connection) -> None:
+        """End the subscriptions of a connection that is gone."""
+        for topic in connection.topics:
+            self._end(topic)
+        connection.topics.clear()
+
+    def _begin(self, topic: bytes) -> None:
+        if topic.startswith(PROBE):
             send(self._sockets.publisher, [topic, b"", b"", b"", b""])
+        elif self._is_of_a_worker(topic):
+            self._wanted[topic] += 1
+            if self._wanted[topic] == 1:
+                send(self._sockets.collector, [b"\1" + topic])
+
+    def _end(self, topic: bytes) -> None:
+        if topic in self._wanted:
+            self._wanted[topic] -= 1
+            if not self._wanted[topic]:
+                del self._wanted[topic]
+                send(self._sockets.collector, [b"\0" + topic])
+
+    def _is_of_a_worker(self, topic: bytes) -> bool:
+        """Whether some worker could publish under it; workers needn't know of others."""
+        name, slash, _ = topic.partition(b"/")
+        if slash:
+            return name.decode("utf-8", "replace") in self._peers
+        return any(worker.encode().startswith(topic) for worker in self._peers)
+
+    def _drop(self, text: str, now: float) -> None:
+        self._counts["events dropped" if "event" in text else "strangers"] += 1
+        self._tally.tell("warning", text, now)

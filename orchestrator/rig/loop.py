@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import time
+import traceback
 from collections.abc import Callable
 from typing import Any
 
@@ -15,7 +16,9 @@ import zmq
 
 from orchestrator.core.effects import Effect
 from orchestrator.core.rig import Rig
+from orchestrator.core.tally import shorten
 from orchestrator.rig.backlog import Backlog
+from orchestrator.rig.connections import Connections
 from orchestrator.rig.event_relay import EventRelay
 from orchestrator.rig.mailbox import Mailbox
 from orchestrator.rig.processes import Processes
@@ -25,6 +28,8 @@ from transports.headers import FRAMES
 
 BATCH = 64
 """Messages taken from one socket before the others get their turn."""
+STRANGERS_BATCH = 8
+"""The same for clients and subscribers, who may send without end, and all that is rubbish."""
 LAST_WORDS = 4096
 """Messages read before the end of a worker is told, which may be behind its last answers. More
 than its lanes' credit is never under way from it, whatever the others send meanwhile."""
@@ -44,6 +49,7 @@ class Loop:
         mailbox: What other threads and signals ask for.
         backlog: Answers that clients have no room for.
         relay: Passes events on.
+        connections: Who is connected.
         perform: Does what an effect says.
         record: Writes a record: level, text, fields.
     """
@@ -57,6 +63,7 @@ class Loop:
         mailbox: Mailbox,
         backlog: Backlog,
         relay: EventRelay,
+        connections: Connections,
         perform: Callable[[Effect, float], None],
         record: Callable[[str, str, dict[str, Any]], None],
     ) -> None:
@@ -66,11 +73,13 @@ class Loop:
         self._mailbox = mailbox
         self._backlog = backlog
         self._relay = relay
+        self._connections = connections
         self._perform_one = perform
         self._record = record
         self._later: list[tuple[float, Callable[[], None]]] = []
         self._watched: dict[int, Callable[[], None]] = {}
         self._watch_changes = 0
+        self._next_fault = 0.0
         self._items: list[tuple[Any, int]] = []
         self._items_of = (-1, -1)  # the changes that `_items` knows of
 
@@ -97,28 +106,36 @@ class Loop:
             ready = zmq.zmq_poll(self._poll_items(), self._timeout(now, deadline))
             now = time.monotonic()
             # To ask a socket for more costs more than a poll that finds it, unless it is busy.
-            most = 1 if len(ready) == 1 else BATCH
+            is_alone = len(ready) == 1
             for source, _ in ready:
-                if source is sockets.front:
-                    self._from_clients(now, most)
-                elif source is sockets.back:
-                    self._from_workers(now, most)
-                elif source is sockets.collector:
-                    self._relay.forward_events(BATCH)
-                elif source is sockets.publisher:
-                    self._relay.forward_subscriptions(BATCH)
-                elif source == mailbox:
-                    self._mailbox.answer()
-                elif source in self._watched:
-                    self._watched[source]()
-                else:
+                try:
+                    if source is sockets.front:
+                        self._from_clients(now, 1 if is_alone else STRANGERS_BATCH)
+                    elif source is sockets.back:
+                        self._from_workers(now, 1 if is_alone else BATCH)
+                    elif source is sockets.collector:
+                        self._relay.forward_events(BATCH, now)
+                    elif source is sockets.publisher:
+                        self._relay.forward_subscriptions(STRANGERS_BATCH, now)
+                    elif source == mailbox:
+                        self._mailbox.answer()
+                    elif source in self._watched:
+                        self._watched[source]()
+                    elif source in self._connections.monitors:
+                        self._connections.update()
+                    else:
+                        self._reap(now)
+                    self._perform(now)
+                except Exception as error:  # noqa: BLE001  it costs the message that it came of
+                    self._fault(error)
+            try:
+                self._tick(now)
+                self._perform(now)
+                if self._processes.silent_ends:
                     self._reap(now)
-                self._perform(now)
-            self._tick(now)
-            self._perform(now)
-            if self._processes.silent_ends:
-                self._reap(now)
-                self._perform(now)
+                    self._perform(now)
+            except Exception as error:  # noqa: BLE001  what is due comes again
+                self._fault(error)
 
     def flush(self, timeout: float) -> None:
         """Give lagging clients a last chance to take their answers."""
@@ -139,6 +156,7 @@ class Loop:
         self._items_of = (self._processes.changes, self._watch_changes)
         sockets = self._sockets
         sources = [sockets.front, sockets.back, sockets.collector, sockets.publisher]
+        sources += self._connections.monitors
         fds = [self._mailbox.fileno(), *self._watched, *self._processes.sentinels()]
         self._items = [(source, int(zmq.POLLIN)) for source in (*sources, *fds)]
         return self._items
@@ -165,14 +183,17 @@ class Loop:
             due = [call for at, call in self._later if at <= now]
             self._later = [entry for entry in self._later if entry[0] > now]
             for call in due:
-                call()
+                try:
+                    call()
+                except Exception as error:  # noqa: BLE001  the others are called all the same
+                    self._fault(error)
         deadline = self._rig.next_deadline
         if deadline is not None and deadline <= now:
             self._rig.tick(now)
         if len(self._backlog):
             for client in self._backlog.retry(now):
                 text = "client reads nothing, its answers dropped"
-                self._record("warning", text, {"client": repr(client)})
+                self._rig.broker.ledger.tally.tell("warning", text, now, client=repr(client))
 
     def _from_clients(self, now: float, most: int) -> None:
         front, rig = self._sockets.front, self._rig
@@ -180,6 +201,8 @@ class Loop:
             frames = receive(front, FRAMES)
             if isinstance(frames, TooManyFrames):
                 rig.receive_client(frames.first, now, frames.count)
+            elif not frames:
+                return
             else:
                 rig.receive_client(frames, now)
             self._perform(now)
@@ -190,6 +213,8 @@ class Loop:
         back, rig = self._sockets.back, self._rig
         for left in reversed(range(most)):
             frames = receive(back, FRAMES)
+            if not frames:
+                return
             rig.receive_link(frames.first if isinstance(frames, TooManyFrames) else frames, now)
             self._perform(now)
             if not left or not has_more(back):
@@ -198,10 +223,37 @@ class Loop:
     def _reap(self, now: float) -> None:
         """Tell the core of workers that have ended, after what they sent before that."""
         ended = self._processes.reap()
-        if ended and has_more(self._sockets.back):
-            self._from_workers(now, LAST_WORDS)
+        try:
+            if ended and has_more(self._sockets.back):
+                self._from_workers(now, LAST_WORDS)
+            if ended and has_more(self._sockets.collector):
+                self._relay.forward_events(LAST_WORDS, now)
+        except Exception as error:  # noqa: BLE001  that they have ended must be told
+            self._fault(error)
         for worker, incarnation, exit_ in ended:
-            self._rig.exited(worker, incarnation, exit_, now)
+            try:
+                self._rig.exited(worker, incarnation, exit_, now)
+            except Exception as error:  # noqa: BLE001  so must the others' end
+                self._fault(error)
+
+    def _fault(self, error: Exception) -> None:
+        """Tell of a fault of our own, with its traceback, and go on.
+
+        One that comes again and again is told once a second, and counted each time.
+        """
+        counts, now = self._rig.broker.counts, time.monotonic()
+        counts["faults"] += 1
+        if now < self._next_fault:
+            return
+        self._next_fault = now + 1.0
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        fields = {
+            "place": f"{place.filename}:{place.lineno}",
+            "faults": counts["faults"],
+            "exception": "".join(traceback.format_exception(error)),
+        }
+        text = f"fault in the rig, it goes on: {type(error).__name__}: {error}"
+        self._record("error", shorten(text), fields)
 
     def _perform(self, now: float) -> None:
         """Perform what the core has left, in order; what comes of it joins the queue."""
@@ -209,4 +261,7 @@ class Loop:
         for _ in range(EFFECTS):
             if not effects:
                 return
-            self._perform_one(effects.popleft(), now)
+            try:
+                self._perform_one(effects.popleft(), now)
+            except Exception as error:  # noqa: BLE001  the effects behind it are performed
+                self._fault(error)

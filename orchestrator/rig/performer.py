@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import zmq
 
 from orchestrator.core.effects import (
+    Cut,
     Describe,
     Effect,
     Fact,
@@ -21,9 +22,12 @@ from orchestrator.core.effects import (
 )
 from orchestrator.core.rig import Rig
 from orchestrator.rig.backlog import Backlog
+from orchestrator.rig.connections import Connections
 from orchestrator.rig.processes import Processes
 from orchestrator.rig.sockets import Sockets
+from transports.exceptions import exception_payload
 from transports.frames import send
+from transports.headers import ERROR
 
 
 class Host(Protocol):
@@ -53,20 +57,29 @@ class Performer:
         sockets: The rig's sockets.
         backlog: Sends answers to clients.
         processes: Signals workers.
+        connections: Cuts clients off.
         host: Does the rest.
     """
 
     def __init__(
-        self, rig: Rig, sockets: Sockets, backlog: Backlog, processes: Processes, host: Host
+        self,
+        rig: Rig,
+        sockets: Sockets,
+        backlog: Backlog,
+        processes: Processes,
+        connections: Connections,
+        host: Host,
     ) -> None:
         self._rig = rig
         self._sockets = sockets
         self._backlog = backlog
         self._processes = processes
+        self._connections = connections
         self._host = host
         self._by_kind: dict[type[Any], Callable[[Any, float], None]] = {
             ToClient: self._to_client,
             ToWorker: self._to_worker,
+            Cut: self._cut,
             Describe: self._describe,
             Launch: self._launch,
             Signal: self._signal,
@@ -91,8 +104,17 @@ class Performer:
                 raise
             self._rig.unreachable(effect.number, now)
 
+    def _cut(self, effect: Cut, now: float) -> None:
+        self._connections.cut(self._sockets.front, effect.frame)
+
     def _describe(self, effect: Describe, now: float) -> None:
-        self._rig.described(effect.number, *self._host.describe(effect))
+        try:
+            answer = self._host.describe(effect)
+        except Exception as error:
+            # a fault of our own, which the loop tells; whoever asked needn't wait for nothing
+            self._rig.described(effect.number, ERROR, exception_payload(error))
+            raise
+        self._rig.described(effect.number, *answer)
 
     def _launch(self, effect: Launch, now: float) -> None:
         try:
@@ -100,6 +122,10 @@ class Performer:
         except OSError as error:
             reason = f"couldn't be started: {error}"
             self._rig.unlaunched(effect.worker, effect.incarnation, reason, now)
+        except Exception as error:
+            reason = f"couldn't be started, by a fault of the rig: {error}"
+            self._rig.unlaunched(effect.worker, effect.incarnation, reason, now)
+            raise
 
     def _signal(self, effect: Signal, now: float) -> None:
         self._processes.signal(effect.worker, effect.how)

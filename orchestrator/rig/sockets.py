@@ -17,12 +17,21 @@ from transports import binding
 from transports.endpoints import BACKLOG, hololinked_endpoint, parse_endpoint
 from transports.errors import AddressError
 from transports.headers import EVENT_PUBLISHER
+from transports.keepalive import keep_alive
 from transports.link import PRESENCE
 
+ROOT = 0
+"""The user who may reach what belongs to any other anyway."""
 ANSWER_QUEUE = 200
 """Answers that ZeroMQ keeps for a slow client before the outbox does."""
 EVENT_QUEUE = 1000
 """Messages that a slow subscriber may lag behind before it misses some."""
+UNREAD = 200
+"""Messages of one connection that are kept until they are read; then its sender has to wait."""
+SUBSCRIPTION = 1024
+"""Bytes of a message to the publisher above which the subscriber is disconnected."""
+HANDSHAKE = 5000
+"""Milliseconds in which who connects must have shaken hands as ZeroMQ does."""
 LINGER = 200
 """Milliseconds for last answers to leave when a socket is closed."""
 
@@ -57,6 +66,17 @@ class Sockets:
         for port in self._all:
             port.set(zmq.LINGER, LINGER)
             port.set(zmq.BACKLOG, BACKLOG)
+            if zmq.has("ipc"):
+                for uid in {os.getuid(), ROOT}:
+                    port.set(zmq.IPC_FILTER_UID, uid)
+        for port in (self.front, self.publisher):
+            port.set(zmq.RCVHWM, UNREAD)  # and so no heartbeats: see transports.keepalive
+            keep_alive(port)
+            port.set(zmq.HANDSHAKE_IVL, HANDSHAKE)
+        self.publisher.set(zmq.MAXMSGSIZE, SUBSCRIPTION)
+        # Each subscriber's wishes are told, not only the first one's and what ends the last one:
+        # libzmq takes the end of a subscription from whoever sends it.
+        self.publisher.set(zmq.XPUB_VERBOSER, 1)
         self.front.set(zmq.IDENTITY, rig.encode())
         # An unroutable answer is an error that can be counted, not a silent drop.
         self.front.set(zmq.ROUTER_MANDATORY, 1)
@@ -99,8 +119,6 @@ class Sockets:
         tcp = [item for item in listen if item.startswith("tcp://")]
         for item in (each for each in listen if each not in tcp):
             self._listen_ipc(item, sockets)
-        if tcp:
-            self._watch_peers()
         for item in tcp:
             self._listen_tcp(item)
 
@@ -132,13 +150,6 @@ class Sockets:
         self.event_addresses.append(
             self._bind(self.publisher, f"tcp://{endpoint.host}:{event_port}")
         )
-
-    def _watch_peers(self) -> None:
-        """Notice half-open tcp peers, so that their ids are free again."""
-        for port in (self.front, self.publisher):
-            port.set(zmq.HEARTBEAT_IVL, 2000)
-            port.set(zmq.HEARTBEAT_TIMEOUT, 6000)
-            port.set(zmq.HEARTBEAT_TTL, 10000)
 
     def _bind(self, port: zmq.Socket[Any], address: str) -> str:
         endpoint = parse_endpoint(address)

@@ -8,6 +8,7 @@ from typing import Any
 
 from orchestrator.config.loader import RigConfig
 from orchestrator.core.rig import Rig
+from orchestrator.rig.connections import Connections
 from orchestrator.rig.processes import Processes
 from orchestrator.rig.sockets import Sockets
 
@@ -18,6 +19,7 @@ def snapshot(
     sockets: Sockets,
     rig: Rig,
     processes: Processes,
+    connections: Connections,
 ) -> dict[str, Any]:
     """What is known of a rig and its workers without asking the system.
 
@@ -27,6 +29,7 @@ def snapshot(
         sockets: Its addresses.
         rig: What waits and runs, and the workers' states.
         processes: The workers' processes.
+        connections: Who is connected.
 
     Returns:
         As `status` gives it, except that a worker has `own` (whether its process is its own) in
@@ -59,6 +62,8 @@ def snapshot(
         "started": started,
         "addresses": sockets.addresses,
         "events": sockets.event_addresses,
+        "connections": {"tcp": connections.count("tcp"), "ipc": connections.count("ipc")},
+        "connections_at_most": connections.cap,
         "counts": dict(rig.broker.counts),
         "workers": workers,
     }

@@ -19,6 +19,7 @@ from orchestrator.core.orders import Verb
 from orchestrator.core.rig import Rig
 from orchestrator.logs.collect.handle import STUCK, LogCollector
 from orchestrator.rig.backlog import Backlog
+from orchestrator.rig.descriptors import SLOTS, connection_cap, raise_limit
 from orchestrator.rig.event_relay import EventRelay
 from orchestrator.rig.keeper import FileKeeper
 from orchestrator.rig.loop import Loop
@@ -29,6 +30,7 @@ from orchestrator.rig.performer import Performer
 from orchestrator.rig.processes import Guardian, Processes
 from orchestrator.rig.sockets import Sockets
 from orchestrator.rig.status import snapshot
+from orchestrator.rig.strangers import Strangers
 from orchestrator.runtime.folder import RigFolder, RigState
 from orchestrator.runtime.places import logs_folder
 from orchestrator.version import version
@@ -61,6 +63,7 @@ class Supervisor:
         self._config = config
         self._folder = folder
         self._started = time.time()
+        cap = connection_cap(raise_limit(), len(config.workers))
         self._guardian = Guardian()
         self._logs = LogCollector.start(
             logs_folder(config.rig),
@@ -73,8 +76,10 @@ class Supervisor:
         records.configure(
             self._logs.records, worker=config.rig, incarnation=0, level=config.logs.level
         )
+        records.never_wait()
         self._context: zmq.Context[Any] = zmq.Context()
-        self._sockets = Sockets(self._context, config.rig)
+        self._context.set(zmq.MAX_SOCKETS, SLOTS)
+        self._sockets = sockets = Sockets(self._context, config.rig)
         self._processes = Processes(self._context, self._logs, self._guardian)
         workers = config.workers.values()
         self._rig = Rig(
@@ -87,15 +92,27 @@ class Supervisor:
         )
         self._rig.broker.traces = config.logs.level == "debug"
         self._mailbox = Mailbox()
-        backlog = Backlog(self._sockets.front)
+        backlog = Backlog(sockets.front)
+        broker = self._rig.broker
+        self._strangers = Strangers(self._context, sockets, broker, backlog, cap)
+        self._connections = connections = self._strangers.connections
+        performer = Performer(self._rig, sockets, backlog, self._processes, connections, self)
         self._loop = Loop(
             rig=self._rig,
-            sockets=self._sockets,
+            sockets=sockets,
             processes=self._processes,
             mailbox=self._mailbox,
             backlog=backlog,
-            relay=EventRelay(self._sockets, self.record),
-            perform=Performer(self._rig, self._sockets, backlog, self._processes, self).perform,
+            relay=EventRelay(
+                sockets,
+                connections,
+                publishers=broker.publishers,
+                peers=broker.peers,
+                tally=broker.ledger.tally,
+                counts=broker.counts,
+            ),
+            connections=connections,
+            perform=performer.perform,
             record=self.record,
         )
         self._keeper = FileKeeper(self._loop, folder, self._sockets, self.record)
@@ -164,6 +181,7 @@ class Supervisor:
         self._loop.watch(self._logs.sentinel, self._revive_logs)
         self._keeper.start()
         self._rig.order("start", self._config.start_order, time.monotonic())
+        self._strangers.watch(self._loop.call_later)
         try:
             with self._mailbox.signals(self._on_signal):
                 self._loop.run(lambda: self._rig.is_over)
@@ -191,6 +209,7 @@ class Supervisor:
         records.reset()
         self._logs.close(3.0)
         self._guardian.close(5.0)
+        self._connections.close()
         # Last: a client that is disconnected drops the answers that it hasn't read yet.
         self._sockets.close()
         self._folder.release()
@@ -327,7 +346,14 @@ class Supervisor:
     # -- what the rig's worker asks -------------------------------------------------------
 
     def _snapshot(self) -> dict[str, Any]:
-        return snapshot(self._config, self._started, self._sockets, self._rig, self._processes)
+        return snapshot(
+            self._config,
+            self._started,
+            self._sockets,
+            self._rig,
+            self._processes,
+            self._connections,
+        )
 
     def _order(self, verb: Verb, names: list[str]) -> Future[dict[str, str]]:
         self._check_names(names)

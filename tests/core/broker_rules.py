@@ -234,7 +234,7 @@ class Rules:
         open_jobs = list(self.open.values())
         deadlines = [job.deadline for job in open_jobs if job.deadline is not None]
         assert all(deadline > self.now for deadline in deadlines), "I8: not answered in time"
-        assert self.broker.next_deadline == min(deadlines, default=None)
+        assert self.broker.ledger.deadlines.next() == min(deadlines, default=None)
         assert len(self.broker.ledger.unanswered) == len(open_jobs)
         running = 0
         for name, life in self.lives.items():
@@ -272,7 +272,8 @@ class Rules:
                 assert starts[key] == 0, "I2"
         ledger = self.broker.ledger
         assert len(ledger.requests) == len(ledger.unanswered) == len(ledger.deadlines) == 0
-        assert self.broker.next_deadline is None
+        assert self.broker.ledger.deadlines.next() is None
+        assert (ledger.held, ledger.held_bytes) == ({}, 0)
         for peer in self.broker.peers.values():
             assert (peer.waiting, peer.waiting_bytes, peer.running()) == (0, 0, [])
             assert not any(lane.queue._clients for lane in peer.lanes)

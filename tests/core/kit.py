@@ -315,7 +315,7 @@ class Bench:
         broker = self.broker
         assert not broker.ledger.requests
         assert not broker.ledger.unanswered
-        assert broker.next_deadline is None
+        assert broker.ledger.deadlines.next() is None
         for name, peer in broker.peers.items():
             assert broker.queued(name) == 0
             assert broker.running(name) == []

@@ -360,7 +360,7 @@ class BrokerMachine(Machine):
     @move
     def wait(self, seconds: float | None) -> None:
         """Time passes: so much, or until the next deadline, when something must happen."""
-        deadline = self.world.broker.next_deadline
+        deadline = self.world.broker.ledger.deadlines.next()
         if seconds is not None or deadline is None:
             self.seen["wait"] += 1
             self.pass_time(seconds or 0)

@@ -275,8 +275,8 @@ class Bench:
 
     def event(self) -> tuple[str, Any, str]:
         """Topic, value and message id of the next event."""
-        topic, empty, header, payload, raw = self.events.recv_multipart()
-        assert empty == b""
+        topic, token, header, payload, raw = self.events.recv_multipart()
+        assert token == self.spec.token.encode(), "by it the rig knows whose event this is"
         decoded = decode_event_header(header)
         assert decoded.eventID == topic.decode()
         assert decoded.senderID == "bench/event-publisher"

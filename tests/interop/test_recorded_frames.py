@@ -113,7 +113,9 @@ class Rig:
         self.events = context.socket(zmq.SUB)
         self.events.bind("inproc://events")
         self.events.subscribe(b"")
-        publisher = EventPublisher(context, "inproc://events", rig="holo", worker="one", base=0)
+        publisher = EventPublisher(
+            context, "inproc://events", rig="holo", worker="one", base=0, token=""
+        )
         self.events.poll(0)  # sees the publisher, and tells it of the subscription
         self.close = lambda: (publisher.close(0), self.events.close(0))
         box, description = Box(), describe(Box)

@@ -27,7 +27,7 @@ class Listener:
         self.socket.bind(address)
         self.socket.send(b"\x01")
         self.publisher = EventPublisher(
-            self.context, address, rig="bench", worker="stage", base=base
+            self.context, address, rig="bench", worker="stage", base=base, token="secret"
         )
         # over inproc a subscription is there before the next message, or is not: probe
         while not self.socket.poll(1):
@@ -38,7 +38,7 @@ class Listener:
         topic = b"stage/probe"
         while topic == b"stage/probe":
             topic, empty, header, payload, raw = self.socket.recv_multipart()
-        assert empty == b""
+        assert empty == b"secret", "by it the rig knows whose event this is"
         decoded = decode_event_header(header)
         assert decoded.messageType == "EVENT"
         assert decoded.eventID == topic.decode()
@@ -196,7 +196,7 @@ def test_a_new_publisher_waits_until_it_knows_all_subscriptions(tmp_path: Path, 
     topics = [b"stage/moved", *(b"stage/%0100d" % number for number in range(others))]
     for topic in (PRESENCE, *topics, "stage/\U0010ffff".encode()):
         rig.send(b"\x01" + topic)
-    publisher = EventPublisher(context, address, rig="bench", worker="stage", base=0)
+    publisher = EventPublisher(context, address, rig="bench", worker="stage", base=0, token="")
     try:
         # It is connected, but the rig's loop is busy with something else.
         assert not publisher.await_subscriptions(0.05)

@@ -319,6 +319,22 @@ def test_a_stuck_pipe_is_waited_for_once_and_not_once_a_record(pipe: Pipe):
     assert writer.dropped == 1000
 
 
+def test_who_never_waits_drops_at_once(pipe: Pipe, monkeypatch: pytest.MonkeyPatch):
+    """For a loop that others wait for: not once is it asked when there is room."""
+    records.configure(pipe.fd, worker="stage", incarnation=0, level="info")
+    try:
+        records.never_wait()
+        pipe.fill()
+        with monkeypatch.context() as patch:
+            patch.setattr(select, "poll", lambda: pytest.fail("it waits for room"))
+            assert not records.write_about("stage", "info", "a", {})
+        pipe.read()
+        assert records.write_about("stage", "info", "b", {})
+        assert [each["event"] for each in pipe.records()] == ["dropped 1 records", "b"]
+    finally:
+        records.reset()
+
+
 def test_a_record_waits_for_a_reader_that_is_only_slow(pipe: Pipe):
     writer = RecordPipe(pipe.fd, worker="stage", incarnation=1, patience=30)
     pipe.fill()
@@ -364,7 +380,7 @@ def test_at_the_end_a_loss_waits_for_room_once_more(pipe: Pipe):
     writer = RecordPipe(pipe.fd, worker="stage", incarnation=1, patience=0.01)
     pipe.fill()
     assert not writer.write(line("lost"))
-    writer._patience = 30
+    writer.patience = 30
     reader = threading.Thread(target=pipe.read)
     reader.start()
     writer.retire()

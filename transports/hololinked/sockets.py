@@ -16,6 +16,7 @@ from transports.headers import ZMQ_TRANSPORTS
 from transports.hololinked import checks
 from transports.hololinked.logs import get_logger
 from transports.hololinked.release import Held, close_socket
+from transports.keepalive import watch_peer
 
 if TYPE_CHECKING:
     import zmq.asyncio
@@ -28,13 +29,6 @@ TCP_HOST = "127.0.0.1"
 """... but on this machine only; listening to the network takes an address that says so."""
 TERMINATION = 1.0
 """Seconds that `exit` waits for a context whose other sockets somebody has left open."""
-
-_HEARTBEATS = {
-    # A half-open tcp peer keeps its id taken until it is noticed. Milliseconds.
-    zmq.HEARTBEAT_IVL: 5_000,
-    zmq.HEARTBEAT_TIMEOUT: 15_000,
-    zmq.HEARTBEAT_TTL: 30_000,
-}
 
 
 class BaseZMQ:
@@ -145,8 +139,7 @@ class BaseZMQ:
             if binds:
                 socket.set(zmq.BACKLOG, BACKLOG)
             if endpoint is None or endpoint.transport is ZMQ_TRANSPORTS.TCP:
-                for option, value in _HEARTBEATS.items():
-                    socket.set(option, value)
+                watch_peer(socket, socket_type)
             if endpoint is not None:
                 allow_ipv6(socket, endpoint)
             for name, setting in options.items():

@@ -152,6 +152,9 @@ class RecordPipe:
         worker: Name on the records of loss.
         incarnation: Number of the worker's life, likewise.
         patience: Seconds that one record may wait for room.
+
+    Attributes:
+        patience: As given.
     """
 
     def __init__(
@@ -160,7 +163,7 @@ class RecordPipe:
         self.fd = fd
         self.worker = worker
         self.incarnation = incarnation
-        self._patience = patience
+        self.patience = patience
         self._lock = threading.Lock()
         self._count_lock = threading.RLock()
         self._dropped = 0
@@ -179,7 +182,7 @@ class RecordPipe:
     def write(self, data: bytes) -> bool:
         """Write one encoded record, or drop and count it. Tells which; never raises."""
         # The lock has a deadline too: a signal handler that logs may have interrupted its holder.
-        if not self._lock.acquire(timeout=self._patience):
+        if not self._lock.acquire(timeout=max(self.patience, PATIENCE)):
             self._count(1)
             return False
         try:
@@ -192,7 +195,7 @@ class RecordPipe:
 
     def report_loss(self) -> None:
         """Write the record of what was dropped, if something was and there is room."""
-        if self._lock.acquire(timeout=self._patience):
+        if self._lock.acquire(timeout=max(self.patience, PATIENCE)):
             try:
                 self._report_loss()
             finally:
@@ -262,7 +265,7 @@ class RecordPipe:
                 if self._congested and not begun:
                     return False
                 if deadline is None:
-                    deadline = time.monotonic() + self._patience
+                    deadline = time.monotonic() + self.patience
                 if not self._wait_for_room(deadline - time.monotonic()):
                     self._congested = True
                     self._torn = self._torn or begun

@@ -34,17 +34,26 @@ class EventPublisher:
         rig: Id of the rig.
         worker: Name of the worker.
         base: Sequence number before the first event's, for every name.
+        token: Secret of this incarnation: by it the rig knows whose events these are.
 
     Attributes:
         fd: Readable when subscriptions may have come.
     """
 
     def __init__(
-        self, context: zmq.Context[Any], address: str, *, rig: str, worker: str, base: int
+        self,
+        context: zmq.Context[Any],
+        address: str,
+        *,
+        rig: str,
+        worker: str,
+        base: int,
+        token: str,
     ) -> None:
         self._sender = f"{rig}/{EVENT_PUBLISHER}"
         self._worker = worker
         self._base = base
+        self._token = token.encode()
         self._sequences: dict[str, int] = {}
         self._is_introduced = False
         # a socket belongs to one thread at a time: this lock hands it over
@@ -83,7 +92,8 @@ class EventPublisher:
             # looks at once, so that who subscribed before a request sees what the request causes.
             self._take_subscriptions(self._socket)
             # an XPUB socket drops where others would block
-            frames.send(self._socket, [topic.encode(), b"", encode_header(header), payload, raw])
+            message = [topic.encode(), self._token, encode_header(header), payload, raw]
+            frames.send(self._socket, message)
 
     def await_subscriptions(self, seconds: float) -> bool:
         """Wait until the rig's subscriptions have come; tells whether they have.

@@ -81,7 +81,12 @@ class Server:
         self._loop = EventLoop(f"{spec.worker}-asyncio", enter)
         self._link = open_lane(context, spec.link, spec.token, QUEUED)
         self._events = EventPublisher(
-            context, spec.events, rig=spec.rig, worker=spec.worker, base=spec.event_base
+            context,
+            spec.events,
+            rig=spec.rig,
+            worker=spec.worker,
+            base=spec.event_base,
+            token=spec.token,
         )
 
     def start(self, driver: object | None = None) -> None:

@@ -1,0 +1,66 @@
+"""Who sends nothing but rubbish, and is to be cut off."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from orchestrator.core.effects import Cut
+from orchestrator.core.requests import Ledger
+
+MOST = 100
+"""Malformed messages of one client in a row, within a second, before it is cut off."""
+SECONDS = 1.0
+"""Seconds in which they are counted, and for which one that was cut off is not heard."""
+MOST_CLIENTS = 10_000
+"""Clients that are kept in mind; their names are theirs to choose, and so is how many."""
+
+
+class Manners:
+    """Counts malformed messages by client, from its last good one on.
+
+    Args:
+        ledger: Where counts, facts and effects go.
+    """
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._counts: dict[bytes, tuple[float, int]] = {}  # since when, how many
+        self._muted: dict[bytes, float] = {}  # until when
+
+    def is_muted(self, client: bytes, now: float) -> bool:
+        """Whether what a client sends isn't even to be read, as the rest of what it was cut for."""
+        if not self._muted:
+            return False
+        until = self._muted.get(client)
+        if until is None:
+            return False
+        if now < until:
+            self._ledger.counts["dropped unread"] += 1
+            return True
+        del self._muted[client]
+        return False
+
+    def good(self, client: bytes) -> None:
+        """A client sent something that makes sense."""
+        if self._counts:
+            self._counts.pop(client, None)
+
+    def malformed(self, client: bytes, frame: Any, now: float) -> None:
+        """A client sent something malformed, in a message with this frame: once too often?"""
+        since, count = self._counts.get(client, (now, 0))
+        if now - since > SECONDS:
+            since, count = now, 0
+        if count + 1 < MOST:
+            self._counts[client] = since, count + 1
+            if len(self._counts) > MOST_CLIENTS:
+                self._counts.clear()
+            return
+        self._counts.pop(client, None)
+        if len(self._muted) >= MOST_CLIENTS:
+            self._muted.clear()
+        self._muted[client] = now + SECONDS
+        ledger, reason = self._ledger, f"it sent {MOST} malformed messages in a row"
+        ledger.counts["cut off"] += 1
+        name = client.decode("utf-8", "backslashreplace")
+        ledger.tally.tell("warning", "client cut off", now, client=name, reason=reason)
+        ledger.effects.append(Cut(frame, reason))

@@ -1,0 +1,213 @@
+"""Who is connected: counted, capped, and cut off where it must be.
+
+libzmq aborts the process when it can't accept a connection for lack of descriptors. So there are
+far fewer connections than descriptors, and one too many is closed as soon as it is there.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import socket as sockets
+import struct
+import termios
+from collections.abc import Callable
+from typing import Any
+
+import zmq
+from zmq.utils.monitor import recv_monitor_message
+
+_EVENTS = int(zmq.EVENT_ACCEPTED | zmq.EVENT_DISCONNECTED | zmq.EVENT_CLOSED)
+BUSY = 64 * 1024
+"""Bytes that a connection sends between two looks, or has sent and aren't read, if it is busy."""
+_MOST = 1000
+"""Monitors' messages taken in one turn."""
+
+
+class Connection:
+    """A connection of a stranger.
+
+    Attributes:
+        endpoint: The address that it came to.
+        topics: What it is subscribed to.
+        received: Bytes that it had sent at the last look; only of tcp.
+    """
+
+    __slots__ = ("endpoint", "received", "topics")
+
+    def __init__(self, endpoint: str) -> None:
+        self.endpoint = endpoint
+        self.topics: set[bytes] = set()
+        self.received = 0
+
+    @property
+    def is_tcp(self) -> bool:
+        """Whether it came by tcp."""
+        return self.endpoint.startswith("tcp:")
+
+    @property
+    def place(self) -> str:
+        """The port or the path that it came to."""
+        return self.endpoint.rpartition(":" if self.is_tcp else "://")[2]
+
+
+class Connections:
+    """The connections of sockets that strangers can reach.
+
+    A monitor's events are always read: libzmq would stop for a monitor that is full.
+
+    Args:
+        context: Where the monitors' sockets are made.
+        watched: The sockets, not bound yet.
+        cap: How many there may be by tcp, and how many by ipc.
+        refused: Called with the address for each that was one too many.
+
+    Attributes:
+        cap: As given.
+        left: Called with each connection that is gone.
+        monitors: What becomes readable when there is something to `update`.
+        living: The connections by socket and file descriptor.
+    """
+
+    def __init__(
+        self,
+        context: zmq.Context[Any],
+        watched: tuple[zmq.Socket[Any], ...],
+        cap: int,
+        refused: Callable[[str], None],
+    ) -> None:
+        self.cap = cap
+        # By socket, since the same number may come anew at one before it is told gone at another.
+        self.living: dict[zmq.Socket[Any], dict[int, Connection]] = {each: {} for each in watched}
+        self.left: Callable[[Connection], None] = lambda connection: None
+        self.monitors: list[zmq.Socket[Any]] = []
+        self._refused = refused
+        self._counts = {True: 0, False: 0}  # by tcp, by ipc
+        for index, socket in enumerate(watched):
+            address = f"inproc://monitor-{id(self)}-{index}"
+            socket.monitor(address, _EVENTS)
+            monitor: zmq.Socket[Any] = context.socket(zmq.PAIR)
+            monitor.set(zmq.RCVHWM, 0)
+            monitor.set(zmq.LINGER, 0)
+            monitor.connect(address)
+            self.monitors.append(monitor)
+
+    def __len__(self) -> int:
+        return self._counts[True] + self._counts[False]
+
+    def count(self, transport: str) -> int:
+        """How many there are by `tcp` or by `ipc`."""
+        return self._counts[transport == "tcp"]
+
+    def update(self) -> None:
+        """Take note of who has come and gone."""
+        for living, monitor in zip(self.living.values(), self.monitors, strict=True):
+            for _ in range(_MOST):
+                try:
+                    event: Any = recv_monitor_message(monitor, zmq.DONTWAIT)
+                except zmq.Again:
+                    break
+                fd = int(event["value"])
+                if event["event"] == zmq.EVENT_ACCEPTED:
+                    self._accepted(living, fd, event["endpoint"].decode("utf-8", "replace"))
+                elif event["event"] == zmq.EVENT_DISCONNECTED:
+                    self._gone(living, fd)
+
+    def _accepted(self, living: dict[int, Connection], fd: int, endpoint: str) -> None:
+        self._gone(living, fd)
+        connection = living[fd] = Connection(endpoint)
+        self._counts[connection.is_tcp] += 1
+        if self._counts[connection.is_tcp] > self.cap:
+            self._refused(endpoint)
+            _shut(fd, connection)
+
+    def _gone(self, living: dict[int, Connection], fd: int) -> None:
+        connection = living.pop(fd, None)
+        if connection is not None:
+            self._counts[connection.is_tcp] -= 1
+            self.left(connection)
+
+    # -- one of them -----------------------------------------------------------------------
+
+    def of(self, socket: zmq.Socket[Any], frame: Any) -> Connection | None:
+        """The connection that a socket's frame came by, if it is still there."""
+        fd = _descriptor(frame)
+        if fd not in self.living[socket]:
+            self.update()  # its coming may not have been read yet
+        return self.living[socket].get(fd)
+
+    def cut(self, socket: zmq.Socket[Any], frame: Any) -> bool:
+        """Close the connection that a socket's frame came by; whether it was still there."""
+        self.update()
+        fd = _descriptor(frame)
+        connection = self.living[socket].get(fd)
+        return connection is not None and _shut(fd, connection)
+
+    def cut_busiest(self) -> Connection | None:
+        """Close the connection that sends the most just now, if one sends much."""
+        self.update()
+        busiest: tuple[int, Connection] | None = None
+        most = BUSY
+        for living in self.living.values():
+            for fd, connection in living.items():
+                amount = _arriving(fd, connection)
+                if amount > most:
+                    busiest, most = (fd, connection), amount
+        return busiest[1] if busiest is not None and _shut(*busiest) else None
+
+    def close(self) -> None:
+        """Stop watching."""
+        for socket, monitor in zip(self.living, self.monitors, strict=True):
+            socket.disable_monitor()
+            monitor.close()
+
+
+def _shut(fd: int, connection: Connection) -> bool:
+    """Shut a connection down; libzmq sees that it has ended and closes it.
+
+    The descriptor may be another's by now. One that isn't a connection to the same address is
+    left alone.
+    """
+    try:
+        with sockets.socket(fileno=os.dup(fd)) as own:
+            if own.getsockopt(sockets.SOL_SOCKET, sockets.SO_ACCEPTCONN):
+                return False
+            if _place(own) != connection.place:
+                return False
+            own.shutdown(sockets.SHUT_RDWR)
+    except OSError:
+        return False  # it has ended by itself
+    return True
+
+
+def _descriptor(frame: Any) -> int:
+    try:
+        return int(frame.get(zmq.SRCFD))
+    except (zmq.ZMQError, AttributeError):
+        return -1  # of inproc
+
+
+def _place(own: sockets.socket) -> str:
+    """The port of tcp, or the path of ipc: an address of tcp may stand for several."""
+    name = own.getsockname()
+    return str(name[1]) if isinstance(name, tuple) else os.fsdecode(name)
+
+
+_TCP_INFO_RECEIVED = 128
+"""Where tcpi_bytes_received stands in the kernel's struct tcp_info."""
+
+
+def _arriving(fd: int, connection: Connection) -> int:
+    """Bytes that came by a connection since the last look; of ipc, those that wait to be read."""
+    try:
+        if not connection.is_tcp:
+            return int(struct.unpack("i", fcntl.ioctl(fd, termios.FIONREAD, bytes(4)))[0])
+        with sockets.socket(fileno=os.dup(fd)) as own:
+            info = own.getsockopt(sockets.IPPROTO_TCP, sockets.TCP_INFO, _TCP_INFO_RECEIVED + 8)
+    except OSError:
+        return 0
+    if len(info) < _TCP_INFO_RECEIVED + 8:
+        return 0
+    received = int(struct.unpack_from("Q", info, _TCP_INFO_RECEIVED)[0])
+    change, connection.received = received - connection.received, received
+    return change

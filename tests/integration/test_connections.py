@@ -1,0 +1,129 @@
+"""Connections are counted, capped and cut off; memory that no core sees is bounded by that."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import zmq
+
+from orchestrator.rig.connections import Connection, Connections
+from orchestrator.rig.memory import MemoryGuard, resident
+from tests.integration.raw_zmtp import MIB, endless_message
+from tests.rigs import wait_until
+
+
+class Front:
+    """A ROUTER with its connections, on tcp and ipc."""
+
+    def __init__(self, folder: Path, cap: int) -> None:
+        self.context: zmq.Context[Any] = zmq.Context()
+        self.router: zmq.Socket[Any] = self.context.socket(zmq.ROUTER)
+        self.router.linger = 0
+        self.refused: list[str] = []
+        self.connections = Connections(self.context, (self.router,), cap, self.refused.append)
+        self.port = self.router.bind_to_random_port("tcp://127.0.0.1")
+        self.ipc = f"ipc://{folder}/f"
+        self.router.bind(self.ipc)
+        self.strangers: list[Any] = []
+
+    def stranger(self, address: str) -> zmq.Socket[Any]:
+        made: zmq.Socket[Any] = self.context.socket(zmq.DEALER)
+        made.linger = 0
+        made.setsockopt(zmq.RECONNECT_IVL, -1)
+        made.connect(address)
+        self.strangers.append(made)
+        return made
+
+    def count(self) -> int:
+        self.connections.update()
+        return len(self.connections)
+
+    def close(self) -> None:
+        for each in self.strangers:
+            each.close()
+        self.connections.close()
+        self.router.close()
+        self.context.term()
+
+
+@pytest.fixture
+def front(tmp_path: Path) -> Iterator[Front]:
+    made = Front(tmp_path, cap=5)
+    yield made
+    made.close()
+
+
+def test_who_comes_and_goes_is_counted(front: Front) -> None:
+    """Also who never says a word of ZeroMQ."""
+    raw = [socket.create_connection(("127.0.0.1", front.port)) for _ in range(3)]
+    wait_until(lambda: front.count() == 3)
+    assert (front.connections.count("tcp"), front.connections.count("ipc")) == (3, 0)
+    front.stranger(front.ipc)
+    wait_until(lambda: front.connections.count("ipc") == 1 or not front.count())
+    for each in raw:
+        each.close()
+    wait_until(lambda: front.count() == 1)
+    assert not front.refused
+
+
+def test_one_too_many_is_closed_and_its_place_is_free_again(front: Front) -> None:
+    """By tcp no more than the cap; that leaves as many for ipc."""
+    raw = [socket.create_connection(("127.0.0.1", front.port)) for _ in range(8)]
+    wait_until(lambda: front.count() and len(front.refused) == 3)
+    wait_until(lambda: front.count() == 5)
+    own = front.stranger(front.ipc)
+    own.send(b"hello")
+    assert front.router.recv_multipart()[1] == b"hello"
+    for each in raw:
+        each.close()
+    wait_until(lambda: front.count() == 1)
+
+
+@pytest.mark.parametrize("transport", ["tcp", "ipc"])
+def test_the_connection_of_a_message_is_cut_and_no_other(front: Front, transport: str) -> None:
+    """By a frame of that message."""
+    address = front.ipc if transport == "ipc" else f"tcp://127.0.0.1:{front.port}"
+    bad, good = front.stranger(address), front.stranger(address)
+    bad.send(b"bad")
+    frames = front.router.recv_multipart(copy=False)
+    good.send(b"good")
+    front.router.recv_multipart()
+    assert front.connections.cut(front.router, frames[0])
+    wait_until(lambda: front.count() == 1)
+    good.send(b"still here")
+    assert front.router.recv_multipart()[1] == b"still here"
+    assert not front.connections.cut(front.router, frames[0])
+
+
+@pytest.mark.parametrize("transport", ["tcp", "ipc"])
+def test_a_message_without_end_is_cut_off(front: Front, transport: str) -> None:
+    """It is never handed over, so what it takes shows in the size of the process alone."""
+    address = front.ipc if transport == "ipc" else f"tcp://127.0.0.1:{front.port}"
+    quiet = front.stranger(address)
+    quiet.send(b"hello")
+    front.router.recv_multipart()
+    told: list[Connection] = []
+    guard = MemoryGuard(
+        front.connections, lambda: 0, lambda each, _: told.append(each), allowance=100 * MIB
+    )
+    before = resident()
+    stop = threading.Event()
+    with endless_message(address, stop):
+        peak = 0
+        deadline = time.monotonic() + 30
+        while not told and time.monotonic() < deadline:
+            front.connections.update()
+            guard.look()
+            peak = max(peak, resident())
+            stop.wait(0.01)
+        assert len(told) == 1
+        wait_until(lambda: front.count() == 1)
+    assert peak - before < 400 * MIB
+    quiet.send(b"still here")
+    assert front.router.recv_multipart()[1] == b"still here"

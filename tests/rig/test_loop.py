@@ -1,0 +1,136 @@
+"""A fault of our own costs what it came of; the loop tells it and goes on."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+import zmq
+
+from orchestrator.core.effects import Effect, ToClient
+from orchestrator.core.rig import Rig
+from orchestrator.rig.backlog import Backlog
+from orchestrator.rig.connections import Connections
+from orchestrator.rig.event_relay import EventRelay
+from orchestrator.rig.loop import Loop
+from orchestrator.rig.mailbox import Mailbox
+from orchestrator.rig.processes import Processes
+from orchestrator.rig.sockets import Sockets
+from transports.headers import HANDSHAKE, RequestHeader, encode_header
+
+
+class NoProcesses:
+    """A rig without workers."""
+
+    changes = 0
+    silent_ends = ()
+
+    def sentinels(self) -> tuple[int, ...]:
+        return ()
+
+    def reap(self) -> list[Any]:
+        return []
+
+
+class Running:
+    """A loop in a thread, whose effects fail for one client."""
+
+    def __init__(self, folder: Path) -> None:
+        self.context: zmq.Context[Any] = zmq.Context()
+        self.sockets = Sockets(self.context, "rig")
+        self.rig = Rig("rig", [])
+        self.told: list[tuple[str, str, dict[str, Any]]] = []
+        self.mailbox = Mailbox()
+        self.backlog = Backlog(self.sockets.front)
+        broker = self.rig.broker
+        self.connections = Connections(
+            self.context, (self.sockets.front, self.sockets.publisher), 100, lambda address: None
+        )
+        self.loop = Loop(
+            rig=self.rig,
+            sockets=self.sockets,
+            processes=cast("Processes", NoProcesses()),
+            mailbox=self.mailbox,
+            backlog=self.backlog,
+            relay=EventRelay(
+                self.sockets,
+                self.connections,
+                publishers=broker.publishers,
+                peers=broker.peers,
+                tally=broker.ledger.tally,
+                counts=broker.counts,
+            ),
+            connections=self.connections,
+            perform=self.perform,
+            record=lambda *told: self.told.append(told),
+        )
+        self.sockets.bind([f"ipc://{folder}/front"], folder, 10_000)
+        self.ends = threading.Event()
+        self.thread = threading.Thread(target=self.loop.run, args=(self.ends.is_set,))
+        self.thread.start()
+
+    def perform(self, effect: Effect, now: float) -> None:
+        if isinstance(effect, ToClient):
+            if effect.frames[0] == b"bad":
+                raise ZeroDivisionError("a fault of our own")
+            self.backlog.send(effect.frames, now)
+
+    def ask(self, call: Callable[[], Any]) -> Any:
+        return self.mailbox.ask(call).result(10)
+
+    def shake_hands(self, name: bytes) -> bool:
+        """Send a handshake; whether it is answered in time."""
+        header = RequestHeader(
+            messageType=HANDSHAKE, messageID="1", senderID=name.decode(), receiverID="rig"
+        )
+        with self.context.socket(zmq.DEALER) as client:
+            client.linger = 1000
+            client.setsockopt(zmq.IDENTITY, name)
+            client.connect(self.sockets.addresses[0])
+            client.send_multipart([b"", encode_header(header), b"null", b""])
+            return bool(client.poll(300 if name == b"bad" else 10_000))
+
+    def close(self) -> None:
+        self.mailbox.ask(self.ends.set)
+        self.thread.join()
+        self.mailbox.close()
+        self.connections.close()
+        self.sockets.close()
+        self.context.term()
+
+
+@pytest.fixture
+def running(tmp_path: Path) -> Iterator[Running]:
+    made = Running(tmp_path)
+    yield made
+    made.close()
+
+
+def test_a_fault_is_told_with_its_place_and_counted(running: Running) -> None:
+    """One record a second however often it comes; others are answered as always."""
+    for _ in range(3):
+        assert not running.shake_hands(b"bad")
+        assert running.shake_hands(b"good")
+    assert running.ask(lambda: running.rig.broker.counts["faults"]) == 3
+    level, text, fields = running.told[0]
+    assert level == "error"
+    assert "ZeroDivisionError: a fault of our own" in text
+    assert "test_loop.py:" in fields["place"]
+    assert "Traceback" in fields["exception"]
+    assert len(running.told) < 3
+
+
+def test_a_callback_that_fails_keeps_no_other_from_being_called(running: Running) -> None:
+    """Neither what is called later, nor what watches a descriptor."""
+    called = threading.Event()
+
+    def fail() -> None:
+        raise ValueError("no")
+
+    running.ask(lambda: running.loop.call_later(0.0, fail))
+    running.ask(lambda: running.loop.call_later(0.0, called.set))
+    assert called.wait(10)
+    assert running.shake_hands(b"good")
