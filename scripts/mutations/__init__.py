@@ -54,6 +54,8 @@ TESTS = {
     "hang.py": Tests(("test_hang",)),
     "orders.py": Tests(("test_orders",)),
     "rig.py": Tests(("test_rig",)),
+    "manners.py": Tests(("test_manners",)),
+    "tally.py": Tests(("test_tally",)),
 }
 """Which tests a file's mutations are tried on."""
 NO_RULES = {"__init__.py", "contracts.py", "effects.py"}

@@ -56,6 +56,18 @@ def receive(socket: FakeSocket, most: int) -> list[zmq.Frame] | TooManyFrames:
     return socket.inbox.popleft()
 
 
+def receive_frame(socket: FakeSocket) -> zmq.Frame | None:
+    """As `transports.frames.receive_frame`."""
+    if not socket.inbox:
+        return None
+    message = socket.inbox[0]
+    assert isinstance(message, list)
+    frame = message.pop(0)
+    if not message:
+        socket.inbox.popleft()
+    return frame
+
+
 def has_more(socket: FakeSocket) -> bool:
     """As `transports.frames.has_more`."""
     return bool(socket.inbox)
@@ -63,6 +75,7 @@ def has_more(socket: FakeSocket) -> bool:
 
 def fake_frames(monkeypatch: pytest.MonkeyPatch, module: Any) -> None:
     """Have a module use fake sockets: frames go through compiled methods, not the socket's own."""
-    for name, function in (("send", send), ("receive", receive), ("has_more", has_more)):
+    ours = (send, receive, receive_frame, has_more)
+    for name, function in [(each.__name__, each) for each in ours]:
         if hasattr(module, name):
             monkeypatch.setattr(module, name, function)

@@ -2,30 +2,62 @@
 
 from __future__ import annotations
 
+from collections import Counter, deque
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from orchestrator.core.effects import Fact
+from orchestrator.core.tally import Tally
 from orchestrator.rig import event_relay as module
-from orchestrator.rig.event_relay import EventRelay
+from orchestrator.rig.connections import Connection
+from orchestrator.rig.event_relay import SUBSCRIPTIONS, EventRelay
 from tests.rig.sockets_kit import FakeSocket, fake_frames
 from transports.headers import PROBE
 
-EVENT = [b"rig/stage/moved", b"", b"{}", b"null", b""]
+TOKEN = b"secret"
+EVENT = [b"stage/moved", b"", b"{}", b"null", b""]
 
 
 class Scene:
-    """A relay between two fake sockets."""
+    """A relay between two fake sockets, and connections that are what the test says.
+
+    Attributes:
+        connection: Of whatever is received next; None if it is gone.
+        cut: Those that were cut off.
+    """
 
     def __init__(self) -> None:
         self.collector, self.publisher = FakeSocket(), FakeSocket()
-        self.records: list[tuple[str, str]] = []
+        self.counts: Counter[str] = Counter()
+        self.connection: Connection | None = Connection("tcp://127.0.0.1:1")
+        self.cut: list[Connection | None] = []
+        self._facts: deque[Any] = deque()
         sockets: Any = SimpleNamespace(collector=self.collector, publisher=self.publisher)
-        self.relay = EventRelay(sockets, self.record)
+        connections: Any = SimpleNamespace(of=lambda *_: self.connection, cut=self._cut)
+        peers: Any = {"stage": None}
+        self.relay = EventRelay(
+            sockets,
+            connections,
+            publishers={TOKEN: b"stage/"},
+            peers=peers,
+            tally=Tally(self._facts),
+            counts=self.counts,
+        )
+        self.leave = connections.left
 
-    def record(self, level: str, text: str, fields: dict[str, Any]) -> None:
-        self.records.append((level, text))
+    def _cut(self, *_: Any) -> bool:
+        self.cut.append(self.connection)
+        return True
+
+    def publish(self, *frames: bytes, token: bytes = TOKEN) -> None:
+        """Let a worker's event be received."""
+        self.collector.put(frames[0], token, *frames[2:])
+
+    @property
+    def told(self) -> list[str]:
+        return [fact.text for fact in self._facts if isinstance(fact, Fact)]
 
 
 @pytest.fixture
@@ -34,70 +66,118 @@ def scene(monkeypatch: pytest.MonkeyPatch) -> Scene:
     return Scene()
 
 
-def test_events_pass_untouched_and_in_order(scene: Scene) -> None:
+def test_events_pass_in_order_and_without_their_token(scene: Scene) -> None:
     """All that are there by one call."""
     events = [[*EVENT[:3], str(number).encode(), b""] for number in range(3)]
     for event in events:
-        scene.collector.put(*event)
-    scene.relay.forward_events(64)
+        scene.publish(*event)
+    scene.relay.forward_events(64, 0.0)
     assert scene.publisher.sent == events
-    assert scene.records == []
+    assert scene.told == []
 
 
 def test_no_more_than_asked_for(scene: Scene) -> None:
     """So that a flood of events doesn't keep the loop from requests; the rest comes later."""
-    for _ in range(5):
-        scene.collector.put(*EVENT)
-        scene.publisher.put(b"\x01topic")
-    scene.relay.forward_events(2)
-    scene.relay.forward_subscriptions(3)
+    for number in range(5):
+        scene.publish(*EVENT)
+        scene.publisher.put(b"\x01stage/" + str(number).encode())
+    scene.relay.forward_events(2, 0.0)
+    scene.relay.forward_subscriptions(3, 0.0)
     assert (len(scene.publisher.sent), len(scene.collector.sent)) == (2, 3)
     assert (len(scene.collector.inbox), len(scene.publisher.inbox)) == (3, 2)
 
 
-@pytest.mark.parametrize("frames", [1, 4, "too many"])
+@pytest.mark.parametrize("frames", [2, 4, "too many"])
 def test_a_malformed_event_is_dropped(scene: Scene, frames: int | str) -> None:
     """It is told, and the next one passes."""
     if isinstance(frames, int):
-        scene.collector.put(*EVENT[:frames])
+        scene.publish(*EVENT[:frames])
     else:
         scene.collector.put_too_many()
-    scene.collector.put(*EVENT)
-    scene.relay.forward_events(64)
+    scene.publish(*EVENT)
+    scene.relay.forward_events(64, 0.0)
     assert scene.publisher.sent == [EVENT]
-    assert scene.records == [("error", "malformed event of a worker dropped")]
+    assert scene.told == ["malformed event dropped"]
+    assert scene.counts["events dropped"] == 1
 
 
-@pytest.mark.parametrize("message", [b"\x01rig/stage/moved", b"\x00rig/stage/moved", b"\x01"])
-def test_subscriptions_pass_to_workers(scene: Scene, message: bytes) -> None:
-    """And their ends; to all topics as well."""
-    scene.publisher.put(message)
-    scene.relay.forward_subscriptions(64)
-    assert scene.collector.sent == [[message]]
+@pytest.mark.parametrize(("topic", "token"), [(b"stage/moved", b"other"), (b"camera/x", TOKEN)])
+def test_an_event_of_nobody_or_in_anothers_name_is_dropped(
+    scene: Scene, topic: bytes, token: bytes
+) -> None:
+    """Who publishes is known by the incarnation's token, as who replies is."""
+    scene.publish(topic, *EVENT[1:], token=token)
+    scene.relay.forward_events(64, 0.0)
     assert scene.publisher.sent == []
+    assert scene.counts["events dropped"] == 1
+    assert len(scene.told) == 1
+
+
+@pytest.mark.parametrize("topic", [b"stage/moved", b"sta", b""])
+def test_subscriptions_pass_to_workers_once_and_end_with_the_last(
+    scene: Scene, topic: bytes
+) -> None:
+    """Whatever workers could publish, for as long as anybody wants it."""
+    one, other = Connection("tcp://127.0.0.1:1"), Connection("tcp://127.0.0.1:1")
+    for connection, message in ((one, b"\1"), (other, b"\1"), (one, b"\1"), (one, b"\0")):
+        scene.connection = connection
+        scene.publisher.put(message + topic)
+        scene.relay.forward_subscriptions(64, 0.0)
+    assert scene.collector.sent == [[b"\1" + topic]]
+    scene.leave(other)
+    assert scene.collector.sent == [[b"\1" + topic], [b"\0" + topic]]
+
+
+def test_nobody_ends_anothers_subscription(scene: Scene) -> None:
+    """Though a message that says so reaches the rig."""
+    one, other = Connection("tcp://127.0.0.1:1"), Connection("tcp://127.0.0.1:1")
+    for connection, message in ((one, b"\1stage/"), (other, b"\0stage/")):
+        scene.connection = connection
+        scene.publisher.put(message)
+        scene.relay.forward_subscriptions(64, 0.0)
+    assert scene.collector.sent == [[b"\1stage/"]]
+
+
+@pytest.mark.parametrize("topic", [b"camera/moved", b"x"])
+def test_workers_do_not_see_what_is_not_theirs(scene: Scene, topic: bytes) -> None:
+    """However many such subscriptions there are, they cost no worker anything."""
+    scene.publisher.put(b"\x01" + topic)
+    scene.relay.forward_subscriptions(64, 0.0)
+    assert scene.collector.sent == []
+
+
+def test_who_subscribes_without_end_is_cut_off(scene: Scene) -> None:
+    """At the cap, and told."""
+    for number in range(SUBSCRIPTIONS + 1):
+        scene.publisher.put(b"\x01stage/" + str(number).encode())
+    scene.relay.forward_subscriptions(SUBSCRIPTIONS + 1, 0.0)
+    assert scene.cut == [scene.connection]
+    assert len(scene.collector.sent) == SUBSCRIPTIONS
+    assert scene.told == ["subscriber cut off"]
 
 
 def test_a_probe_is_echoed_to_who_asks(scene: Scene) -> None:
     """It doesn't reach workers, and its end is no probe."""
     scene.publisher.put(b"\x01" + PROBE + b"17")
     scene.publisher.put(b"\x00" + PROBE + b"17")
-    scene.relay.forward_subscriptions(64)
+    scene.relay.forward_subscriptions(64, 0.0)
     assert scene.publisher.sent == [[PROBE + b"17", b"", b"", b"", b""]]
     assert scene.collector.sent == []
 
 
-def test_what_is_no_subscription_is_dropped(scene: Scene) -> None:
-    """A subscriber that sends more frames disturbs nobody."""
-    scene.publisher.put_too_many()
-    scene.publisher.put(b"\x01topic")
-    scene.relay.forward_subscriptions(64)
-    assert scene.collector.sent == [[b"\x01topic"]]
-
-
-@pytest.mark.parametrize("message", [b"", b"\x02topic", b"hello"])
-def test_what_a_subscriber_says_besides_goes_nowhere(scene: Scene, message: bytes) -> None:
+@pytest.mark.parametrize("message", [[b""], [b"\x02topic"], [b"hello"], [b"torn", b"\x03"]])
+def test_what_a_subscriber_says_besides_goes_nowhere(scene: Scene, message: list[bytes]) -> None:
     """XPUB hands through messages that are no subscriptions; workers never see them."""
-    scene.publisher.put(message)
-    scene.publisher.put(b"\x01topic")
-    scene.relay.forward_subscriptions(64)
-    assert scene.collector.sent == [[b"\x01topic"]]
+    scene.publisher.put(*message)
+    scene.publisher.put(b"\x01stage/moved")
+    scene.relay.forward_subscriptions(64, 0.0)
+    assert scene.collector.sent == [[b"\x01stage/moved"]]
+    assert scene.counts["strangers"] == len(message)
+
+
+def test_a_connection_that_is_gone_wants_nothing(scene: Scene) -> None:
+    """What it said last is of no use to anybody."""
+    scene.connection = None
+    scene.publisher.put(b"\x01stage/moved")
+    scene.relay.forward_subscriptions(64, 0.0)
+    assert scene.collector.sent == []

@@ -10,6 +10,7 @@ import zmq
 
 from orchestrator.core.children import ChildSpec
 from orchestrator.core.effects import (
+    Cut,
     Describe,
     Effect,
     Fact,
@@ -59,6 +60,10 @@ class Hands:
     def rig_up(self, up: RigUp) -> None:
         self.done.append(("rig up", up))
 
+    def cut(self, socket: Any, frame: Any) -> bool:
+        self.done.append(("cut", frame))
+        return True
+
     def signal(self, worker: str, how: str) -> None:
         self.done.append(("signal", worker, how))
 
@@ -76,8 +81,8 @@ class Scene:
         self.bench = Bench(ChildSpec("a"))
         self.hands, self.back = Hands(), FakeSocket()
         hands: Any = self.hands
-        sockets: Any = SimpleNamespace(back=self.back)
-        self.performer = Performer(self.bench.rig, sockets, hands, hands, hands)
+        sockets: Any = SimpleNamespace(back=self.back, front=self.back)
+        self.performer = Performer(self.bench.rig, sockets, hands, hands, hands, hands)
 
     def perform(self, effect: Effect) -> list[tuple[Any, ...]]:
         """Perform one effect; gives what was done."""
@@ -93,6 +98,7 @@ def scene(monkeypatch: pytest.MonkeyPatch) -> Scene:
 
 EFFECTS: list[tuple[Effect, tuple[Any, ...]]] = [
     (ToClient([b"alice", b""]), ("answer", [b"alice", b""], 100.0)),
+    (Cut(b"frame", "rubbish"), ("cut", b"frame")),
     (Launch("a", 3), ("launch", "a", 3)),
     (Signal("a", "kill"), ("signal", "a", "kill")),
     (Unblock("a"), ("unblock", "a")),
