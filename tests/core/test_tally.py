@@ -7,7 +7,7 @@ from typing import Any
 
 from orchestrator.core.admission import Caps
 from orchestrator.core.effects import Cut, Effects, Fact
-from orchestrator.core.manners import MOST, Manners
+from orchestrator.core.manners import MOST_MALFORMED, Manners
 from orchestrator.core.requests import Ledger
 from orchestrator.core.tally import LONGEST_TEXT, Tally
 from tests.core.kit import Bench, request
@@ -61,11 +61,11 @@ def test_texts_are_cut() -> None:
 def test_only_rubbish_in_a_row_and_in_a_short_time_is_too_much() -> None:
     effects: Effects = deque()
     manners = Manners(Ledger("rig", effects))
-    for number in range(10 * MOST):
+    for number in range(10 * MOST_MALFORMED):
         manners.malformed(b"slow", b"", number * 0.02)
         manners.malformed(b"mixed", b"", 0.0)
         manners.good(b"mixed")
-    for _ in range(MOST - 1):
+    for _ in range(MOST_MALFORMED - 1):
         manners.malformed(b"bad", b"frame", 1.0)
     assert not effects
     manners.malformed(b"bad", b"frame", 1.0)
@@ -78,7 +78,7 @@ def test_only_rubbish_in_a_row_and_in_a_short_time_is_too_much() -> None:
 def test_who_is_cut_off_is_neither_read_nor_answered() -> None:
     bench = Bench()
     bench.add()
-    for _ in range(MOST):
+    for _ in range(MOST_MALFORMED):
         bench.broker.receive_client([b"bad", b"rubbish"], bench.now)
     (cut,) = [each for each in taken(bench.broker.effects) if isinstance(each, Cut)]
     assert cut.frame == b"bad"
