@@ -20,7 +20,7 @@ from zmq.utils.monitor import recv_monitor_message
 _EVENTS = int(zmq.EVENT_ACCEPTED | zmq.EVENT_DISCONNECTED | zmq.EVENT_CLOSED)
 BUSY = 64 * 1024
 """Bytes that a connection sends between two looks, or has sent and aren't read, if it is busy."""
-_MOST = 1000
+_MOST_EVENTS = 1000
 """Monitors' messages taken in one turn."""
 
 
@@ -102,7 +102,7 @@ class Connections:
     def update(self) -> None:
         """Take note of who has come and gone."""
         for living, monitor in zip(self.living.values(), self.monitors, strict=True):
-            for _ in range(_MOST):
+            for _ in range(_MOST_EVENTS):
                 try:
                     event: Any = recv_monitor_message(monitor, zmq.DONTWAIT)
                 except zmq.Again:
