@@ -92,8 +92,7 @@ class Broker:
     @property
     def next_deadline(self) -> float | None:
         """When `tick` is due; None while nothing has a deadline."""
-        due, told = self.ledger.deadlines.next(), self.ledger.tally.next_deadline
-        return due if told is None else told if due is None else min(due, told)
+        return self.ledger.next_deadline
 
     def queued(self, worker: str) -> int:
         """How many requests wait for a worker."""
@@ -138,10 +137,9 @@ class Broker:
                 self.ledger.tell_pending(client, header, frames[3])
                 return
             self._accept(client, header, frames, size, now)
-        except ProtocolError as error:
-            self.ledger.refuse(client, header, refuse_protocol(error), now)
-        except Refusal as refusal:
-            self.ledger.refuse(client, header, refusal, now)
+        except (ProtocolError, Refusal) as error:
+            found = error if isinstance(error, Refusal) else refuse_protocol(error)
+            self.ledger.refuse(client, header, found, now)
 
     def _accept(
         self, client: bytes, header: RequestHeader, frames: list[Any], size: int, now: float
@@ -212,9 +210,7 @@ class Broker:
         """Take a message from the private side: routing id, number, header, payload, raw."""
         lane = self._lanes.get(bytes(frames[0]))
         if lane is None:
-            self.counts["strangers"] += 1
-            text = "frame of an unknown or ended incarnation dropped"
-            self.ledger.tally.tell("warning", text, now)
+            self.ledger.stranger(now)
             return
         try:
             if len(frames) != LINK_FRAMES + 1:
@@ -352,8 +348,7 @@ class Broker:
             if request.state is State.OVERRUN:
                 continue
             self.counts["unknown outcomes"] += 1
-            what = f"{request.worker}.{request.member}"
-            text = f"{reason}; it ran {what}, whose outcome is unknown"
+            text = f"{reason}; it ran {request.worker}.{request.member}, whose outcome is unknown"
             self.ledger.note("warning", "request lost with its worker", request, reason=reason)
             self.ledger.answer_error(request, "ConnectionResetError", text, UNKNOWN)
         peer.ended()
@@ -390,8 +385,7 @@ class Broker:
 
     def tick(self, now: float) -> None:
         """Answer the requests whose deadline has come, and tell the sums that are due."""
-        if self.ledger.tally.next_deadline is not None:
-            self.ledger.tally.tick(now)
+        self.ledger.tally.tick(now)
         for request in self.ledger.deadlines.expired(now):
             if request.state is State.QUEUED:
                 self.peers[request.worker].forget(request)

@@ -7,7 +7,7 @@ from typing import Any
 from orchestrator.core.effects import Cut
 from orchestrator.core.requests import Ledger
 
-MOST = 100
+MOST_MALFORMED = 100
 """Malformed messages of one client in a row, within a second, before it is cut off."""
 SECONDS = 1.0
 """Seconds in which they are counted, and for which one that was cut off is not heard."""
@@ -50,7 +50,7 @@ class Manners:
         since, count = self._counts.get(client, (now, 0))
         if now - since > SECONDS:
             since, count = now, 0
-        if count + 1 < MOST:
+        if count + 1 < MOST_MALFORMED:
             self._counts[client] = since, count + 1
             if len(self._counts) > MOST_CLIENTS:
                 self._counts.clear()
@@ -59,7 +59,7 @@ class Manners:
         if len(self._muted) >= MOST_CLIENTS:
             self._muted.clear()
         self._muted[client] = now + SECONDS
-        ledger, reason = self._ledger, f"it sent {MOST} malformed messages in a row"
+        ledger, reason = self._ledger, f"it sent {MOST_MALFORMED} malformed messages in a row"
         ledger.counts["cut off"] += 1
         name = client.decode("utf-8", "backslashreplace")
         ledger.tally.tell("warning", "client cut off", now, client=name, reason=reason)

@@ -135,6 +135,12 @@ class Ledger:
         self.held: dict[bytes, int] = {}
         self.held_bytes = 0
 
+    @property
+    def next_deadline(self) -> float | None:
+        """When a request's time is over, or a sum is to be told; None while nothing is due."""
+        due, told = self.deadlines.next(), self.tally.next_deadline
+        return due if told is None else told if due is None else min(due, told)
+
     # -- where a request stands -----------------------------------------------------------
 
     def enter(self, request: Request) -> None:
@@ -232,6 +238,11 @@ class Ledger:
         text = "message with a pending request's id dropped"
         self.tally.tell("warning", text, now, request=message_id)
         return True
+
+    def stranger(self, now: float) -> None:
+        """Drop what came over the link from somebody who isn't a worker, or not any more."""
+        self.counts["strangers"] += 1
+        self.tally.tell("warning", "frame of an unknown or ended incarnation dropped", now)
 
     def tell(
         self, client: bytes, header: RequestHeader, kind: str, payload: bytes = b"null"

@@ -10,7 +10,7 @@ OWN = 64
 """Descriptors of the rig itself: its sockets, pipes, files, log collector."""
 EACH_WORKER = 10
 """Of one worker: its process, its output, its connections."""
-MOST = 4096
+MOST_CONNECTIONS = 4096
 """Connections by tcp, and as many by ipc, however many descriptors there are."""
 LEAST = 16
 """Connections with which a rig is of use."""
@@ -23,7 +23,7 @@ def raise_limit() -> int:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != hard:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    return MOST * 100 if hard == resource.RLIM_INFINITY else hard
+    return MOST_CONNECTIONS * 100 if hard == resource.RLIM_INFINITY else hard
 
 
 def connection_cap(limit: int, workers: int) -> int:
@@ -40,7 +40,7 @@ def connection_cap(limit: int, workers: int) -> int:
         AddressError: The limit is too low for them.
     """
     own = OWN + EACH_WORKER * workers
-    cap = min((limit - own) // 4, MOST)
+    cap = min((limit - own) // 4, MOST_CONNECTIONS)
     if cap < LEAST:
         raise AddressError(
             f"the limit of open files is {limit}: {workers} workers need "

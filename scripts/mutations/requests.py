@@ -314,9 +314,9 @@ CLIENTS = [
     ),
     Mutation(
         "anybody's requests are told as pending",
-        "broker.py",
-        "if (client, each) in self.ledger.unanswered]",
-        "if any(each == id_ for _, id_ in self.ledger.unanswered)]",
+        "requests.py",
+        "if (client, each) in self.unanswered]",
+        "if any(each == id_ for _, id_ in self.unanswered)]",
         units_only=True,  # the worlds ask for what is the asker's
     ),
     Mutation(
@@ -357,7 +357,7 @@ STRANGERS = [
     Mutation(
         "rubbish is heard for ever",
         "manners.py",
-        "if count + 1 < MOST:",
+        "if count + 1 < MOST_MALFORMED:",
         "if True:",
     ),
     Mutation(

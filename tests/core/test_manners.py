@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from orchestrator.core.effects import Cut
-from orchestrator.core.manners import MOST, MOST_CLIENTS, SECONDS, Manners
+from orchestrator.core.manners import MOST_CLIENTS, MOST_MALFORMED, SECONDS, Manners
 from orchestrator.core.requests import Ledger
 
 
@@ -32,7 +32,7 @@ def scene() -> Scene:
 
 def test_one_more_is_one_too_many(scene: Scene) -> None:
     """It is cut off, told, counted, and not heard for a while."""
-    assert scene.rubbish(MOST - 1) == []
+    assert scene.rubbish(MOST_MALFORMED - 1) == []
     assert not scene.manners.is_muted(b"eve", 10.0)
     assert len(scene.rubbish(1)) == 1
     assert scene.ledger.counts["cut off"] == 1
@@ -43,22 +43,22 @@ def test_one_more_is_one_too_many(scene: Scene) -> None:
 
 def test_others_are_heard(scene: Scene) -> None:
     """Each client has a count of its own."""
-    scene.rubbish(MOST)
+    scene.rubbish(MOST_MALFORMED)
     assert not scene.manners.is_muted(b"alice", 10.0)
-    assert len(scene.rubbish(MOST - 1, client=b"alice")) == 1  # eve alone
+    assert len(scene.rubbish(MOST_MALFORMED - 1, client=b"alice")) == 1  # eve alone
 
 
 def test_a_good_message_forgives(scene: Scene) -> None:
     """A program with a fault isn't an attack."""
     for _ in range(5):
-        assert scene.rubbish(MOST - 1) == []
+        assert scene.rubbish(MOST_MALFORMED - 1) == []
         scene.manners.good(b"eve")
 
 
 def test_mistakes_now_and_then_are_none(scene: Scene) -> None:
     """Only those of one second count."""
     for second in range(5):
-        assert scene.rubbish(MOST - 1, 10.0 + second * (SECONDS + 0.1)) == []
+        assert scene.rubbish(MOST_MALFORMED - 1, 10.0 + second * (SECONDS + 0.1)) == []
 
 
 def test_names_without_end_are_forgotten(scene: Scene) -> None:
