@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 import subprocess
 import sys
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from orchestrator import errors
 from orchestrator.check.drivers import check
 from orchestrator.config.loader import load
 from orchestrator.rig.processes import PRELOAD
+from orchestrator.version import version
 from tests.rigs import running
 from workers.driver.build import find
 from workers.errors import SpecError
@@ -199,3 +202,30 @@ def test_nothing_of_ours_imports_it():
         if re.search(r"^\s*(from|import) orch\b", path.read_text(), re.MULTILINE)
     ]
     assert users == []
+
+
+def test_each_name_is_had_when_it_is_asked_for(monkeypatch: pytest.MonkeyPatch):
+    """In this process too; what isn't there is told as an attribute, or with the mend."""
+    assert {getattr(orch, name) for name in orch.__all__ if name != "errors"}
+    assert orch.errors.NotStarted.__name__ == "NotStarted"
+    assert set(orch.__all__) <= set(dir(orch))
+    with pytest.raises(AttributeError, match="nothing_of_the_kind"):
+        orch.__getattr__("nothing_of_the_kind")
+
+    def lacks(name: str) -> Any:
+        raise ModuleNotFoundError(name, name="orchestrator")
+
+    monkeypatch.setattr(importlib, "import_module", lacks)
+    with pytest.raises(ImportError, match="install orch into it"):
+        orch.__getattr__("connect")
+
+
+def test_a_source_tree_has_no_version(monkeypatch: pytest.MonkeyPatch):
+    """But says so."""
+    assert version() == metadata.version("orch")
+
+    def missing(name: str) -> str:
+        raise metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(metadata, "version", missing)
+    assert version() == "0+unknown"

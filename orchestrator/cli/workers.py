@@ -142,9 +142,12 @@ def order(verb: str, names: tuple[str, ...]) -> None:
     )
     if verb == "restart":
         _say_what_is_old(status, wanted)
-    failed = [name for name in wanted if states[name] == "FAILED"]
-    if failed:
-        reasons = [f"{name}: {workers[name]['reason']}" for name in failed]
+    # Somebody else may have stopped one meanwhile: it isn't what was asked for either.
+    missed = [name for name in wanted if states[name] == "FAILED"]
+    if verb != "stop":
+        missed = [name for name in wanted if states[name] not in ("READY", "STALLED")]
+    if missed:
+        reasons = [f"{name}: {workers[name]['reason'] or 'is ' + states[name]}" for name in missed]
         raise CommandError("\n".join(reasons), Exit.NOT_STARTED)
 
 

@@ -20,6 +20,8 @@ def main() -> int:
     parser.add_argument("--events", type=int, default=5_000, help="of each seed (default: 5000)")
     parser.add_argument("--seeds", type=int, default=40, help="how many, from 0 (default: 40)")
     options = parser.parse_args()
+    if min(options.seeds, options.events) < 1:
+        parser.error("--seeds and --events take a number from 1 on")
     seeds = range(options.seeds) if options.seed is None else [options.seed]
     counts: Counter[str] = Counter()
     for seed in seeds:

@@ -67,7 +67,7 @@ def test_a_module_that_a_driver_lacks_is_a_failure_with_its_place(tmp_path: Path
     file = tmp_path / f"{lab}.py"
     file.write_text("\n\nimport no_such_module\n")
     (tmp_path / "elsewhere").mkdir()
-    found = look(f"{lab}:Stage", path_first=[str(tmp_path)])
+    found = look(f"{lab}:Stage", path_first=[str(tmp_path)], folder=str(tmp_path))
     assert found["failed"]["type"] == "ModuleNotFoundError"
     assert found["failed"]["place"] == [str(file), 3]
 
