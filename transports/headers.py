@@ -44,6 +44,9 @@ KINDS = {"properties": "a property", "actions": "an action", "events": "an event
 """What members there are: as a Thing Description has them, and as a sentence names one."""
 DESCRIPTION = "get_thing_description"
 """Action that every worker has: its Thing Description."""
+TIMEOUTS = "orch:timeouts"
+"""Where a Thing Description tells a rig's timeouts for the worker: `invocation`, `execution`, and
+`members` by name, in seconds; null for none."""
 FETCH_LOGS = "fetchExecutionLogs"
 """Key of a thing execution context: the answer is to carry what was logged meanwhile."""
 MAX_HEADER = 64 * 1024

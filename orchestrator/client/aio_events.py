@@ -11,6 +11,7 @@ from orchestrator.client.events import Event, Subscription
 from orchestrator.client.exchange import Exchange
 from orchestrator.client.session import Recipe, Session, T
 from orchestrator.errors import OrchError
+from transports.durations import duration
 
 _READ_AHEAD = 100
 """Events that are taken from the socket before the consumer asks for them."""
@@ -72,7 +73,7 @@ class AsyncSubscription:
         self._session = session
         self._worker = worker
         self._event = event
-        self._timeout = timeout
+        self._timeout = duration(timeout)
         self._subscription: Subscription | None = None
         self._queue: asyncio.Queue[Item] = asyncio.Queue()
         self._newest = _Newest() if conflate else None

@@ -12,6 +12,7 @@ code that may take long, or call the rig again.
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 from time import monotonic
@@ -28,7 +29,8 @@ from orchestrator.client.exchange import (
     compose,
     compose_handshake,
 )
-from orchestrator.errors import OrchError, RigNotReachable
+from orchestrator.errors import OrchError, OutcomeUnknown, RigNotReachable
+from transports.durations import duration
 from transports.headers import Operation
 
 CONNECT_TIMEOUT = 2.0
@@ -59,7 +61,8 @@ class Connection:
         timeout: float = CONNECT_TIMEOUT,
         context: zmq.Context[Any] | None = None,
     ) -> None:
-        self._timeout = timeout
+        seconds = duration(timeout)
+        self._timeout = timeout = math.inf if seconds is None else seconds
         self._lock = threading.Lock()  # guards who leads, who follows, and the outbox's order
         self._leader: Leader | None = None
         self._followers: dict[Exchange, None] = {}
@@ -168,7 +171,10 @@ class Connection:
     def _shake_hands(self, timeout: float) -> str:
         exchange = compose_handshake(self._channel.next_id(), self._channel.sender)
         exchange.deadline = monotonic() + timeout
-        return str(self.request(exchange))
+        try:
+            return str(self.request(exchange))
+        except OutcomeUnknown as error:
+            raise RigNotReachable(f"no rig answers at {self.address}: {error}") from error
 
     def _confirm(self) -> None:
         """See that the rig has taken what was sent before: closing drops what is on its way."""

@@ -15,11 +15,11 @@ import zmq
 from zmq.backend import zmq_poll
 
 from orchestrator.client.connection import CONNECT_TIMEOUT, FORKED
-from orchestrator.client.exchange import check_seconds
 from orchestrator.client.framing import FramedReader, own_memory
 from orchestrator.client.liveness import INTERVAL, UNANSWERED
 from orchestrator.client.wakeup import Wakeup
 from orchestrator.errors import RigLost, RigNotReachable
+from transports.durations import duration
 from transports.errors import SerializationError
 from transports.headers import EVENTS_PER_LIFE, FRAMES, PROBE, decode_event_header, read_event_id
 from transports.serializers import Buffer, join_result
@@ -76,7 +76,7 @@ class Subscription:
         context: zmq.Context[Any] | None = None,
     ) -> None:
         self.topic = topic
-        self.timeout = check_seconds("timeout", timeout)
+        self.timeout = duration(timeout)
         self.missed = 0
         self.restarts = 0
         self._address = address
@@ -132,7 +132,7 @@ class Subscription:
             RigLost: The rig went away.
             RuntimeError: Another thread is waiting already.
         """
-        timeout = check_seconds("timeout", timeout)
+        timeout = duration(timeout)
         if self._process != os.getpid():
             raise RigLost(FORKED.format(self._process))
         if not self._using.acquire(blocking=False):

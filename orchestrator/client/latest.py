@@ -8,6 +8,7 @@ from time import monotonic
 
 from orchestrator.client.events import Event, Subscription
 from orchestrator.errors import OrchError
+from transports.durations import duration
 
 
 class _Slot:
@@ -104,6 +105,7 @@ class LatestSubscription:
             RigLost: The rig went away.
         """
         slot = self._slot
+        timeout = duration(timeout)
         deadline = None if timeout is None else monotonic() + timeout
         with slot.changed:
             while slot.event is None and not slot.ended:

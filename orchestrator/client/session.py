@@ -11,13 +11,24 @@ from collections.abc import Generator, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import msgspec
+
 from orchestrator.client.connection import Connection
 from orchestrator.client.exchange import Exchange, Timeout, call_arguments, goes_raw
 from orchestrator.runtime.folder import Found
 from orchestrator.words import did_you_mean
 from transports.endpoints import Endpoint, parse_endpoint
 from transports.errors import AddressError
-from transports.headers import CHANGE, DESCRIPTION, OBSERVE, SUBSCRIBE, ZMQ_TRANSPORTS, Operation
+from transports.headers import (
+    CHANGE,
+    DESCRIPTION,
+    OBSERVE,
+    SUBSCRIBE,
+    TIMEOUTS,
+    ZMQ_TRANSPORTS,
+    Limits,
+    Operation,
+)
 
 if TYPE_CHECKING:
     import asyncio
@@ -30,6 +41,17 @@ ACTION = "action"
 EVENT = "event"
 
 
+_UNKNOWN = Limits(None, None)
+
+
+class _Timeouts(msgspec.Struct, frozen=True):
+    """What a Thing Description says under `orch:timeouts`, in seconds."""
+
+    invocation: float | None = None
+    execution: float | None = None
+    members: dict[str, float | None] = {}
+
+
 @dataclass(frozen=True)
 class Members:
     """What a worker offers, from its Thing Description.
@@ -37,10 +59,14 @@ class Members:
     Attributes:
         description: The Thing Description.
         kinds: `PROPERTY`, `ACTION` or `EVENT` by member.
+        limits: The worker's timeouts.
+        timeouts: Execution timeouts of members that have their own, in seconds.
     """
 
     description: dict[str, Any]
     kinds: dict[str, str] = field(default_factory=dict)
+    limits: Limits = _UNKNOWN
+    timeouts: dict[str, float | None] = field(default_factory=dict)
 
     @classmethod
     def read(cls, description: Any) -> Members:
@@ -51,7 +77,11 @@ class Members:
             members = known.get(key)
             if isinstance(members, dict):
                 kinds.update(dict.fromkeys(members, kind))
-        return cls(known, kinds)
+        try:
+            said = msgspec.convert(known.get(TIMEOUTS, {}), _Timeouts)
+        except msgspec.ValidationError:
+            said = _Timeouts()
+        return cls(known, kinds, Limits(said.invocation, said.execution), said.members)
 
     def affordance(self, name: str) -> dict[str, Any]:
         """The description of one member; empty if there is none."""
@@ -61,6 +91,13 @@ class Members:
                 found: dict[str, Any] = members[name]
                 return found
         return {}
+
+    def usual(self, name: str) -> Limits:
+        """The timeouts of a member where a call gives none; None also where they aren't known."""
+        limits = self.limits
+        if name in self.timeouts:
+            return Limits(limits.invocation_timeout, self.timeouts[name])
+        return limits
 
     def of_kind(self, kind: str) -> list[str]:
         """Names of the members of one kind."""
@@ -179,6 +216,7 @@ class Session:
             worker,
             Operation.INVOKE,
             action,
+            usual=self._members[worker].usual(action),
             payload=payload,
             raw=raw,
             invocation_timeout=invocation_timeout,
@@ -201,6 +239,7 @@ class Session:
             worker,
             Operation.READ,
             name,
+            usual=self._members[worker].usual(name),
             invocation_timeout=invocation_timeout,
             execution_timeout=execution_timeout,
         )
@@ -222,6 +261,7 @@ class Session:
             worker,
             Operation.WRITE,
             name,
+            usual=self._members[worker].usual(name),
             payload=None if raw is not None else value,
             raw=raw,
             invocation_timeout=invocation_timeout,

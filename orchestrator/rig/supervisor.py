@@ -34,7 +34,7 @@ from orchestrator.runtime.places import logs_folder
 from orchestrator.version import version
 from transports.errors import SerializationError
 from transports.exceptions import exception_payload
-from transports.headers import ERROR, EVENTS_PER_LIFE, REPLY, Limits
+from transports.headers import ERROR, EVENTS_PER_LIFE, REPLY, TIMEOUTS, Limits
 from transports.serializers import decode, encode
 from workers.driver.thing_description import thing_description
 from workers.output import levels, records
@@ -250,9 +250,22 @@ class Supervisor:
                 event_addresses=events,
                 skip_names=asked.get("skip_names") or (),
             )
+            described[TIMEOUTS] = self._timeouts_of(
+                request.worker, (*described["properties"], *described["actions"])
+            )
         except (SerializationError, TypeError, ValueError) as error:
             return ERROR, exception_payload(error)
         return REPLY, bytes(encode(described))
+
+    def _timeouts_of(self, worker: str, members: tuple[str, ...]) -> dict[str, Any]:
+        peer = self._rig.broker.peers[worker]
+        usual = peer.limits_of("")
+        own = {name: peer.limits_of(name).execution_timeout for name in members}
+        return {
+            "invocation": usual.invocation_timeout,
+            "execution": usual.execution_timeout,
+            "members": {n: each for n, each in own.items() if each != usual.execution_timeout},
+        }
 
     def order_done(self, done: OrderDone) -> None:
         """Tell whoever waits for an order; nobody does for the first start."""

@@ -58,6 +58,7 @@ class FakeRig:
     Attributes:
         requests: Operations received, in order.
         held: Requests that wait for `release`.
+        edit: Changes the header of an answer before it is sent.
         questions: How often a client asked what is pending.
         came: Set with each message received.
     """
@@ -71,6 +72,7 @@ class FakeRig:
         self.handshakes = 0
         self.malformed = 0
         self.mute = False
+        self.edit: Callable[[bytes], bytes] = bytes
         self.came = threading.Condition()
         self.values: dict[str, Any] = {"position": 0.0, "speed": 1, "image": None}
         self._sequence = 0
@@ -273,8 +275,9 @@ class FakeRig:
             payloadContentType=JSON,
             preencodedPayloadContentType=label,
         )
+        head = self.edit(encode_header(header))
         try:
-            self._front.send_multipart([request.client, b"", encode_header(header), payload, raw])
+            self._front.send_multipart([request.client, b"", head, payload, raw])
         except zmq.ZMQError as error:
             if error.errno != zmq.EHOSTUNREACH:
                 raise
