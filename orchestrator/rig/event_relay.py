@@ -9,6 +9,9 @@ from orchestrator.rig.sockets import Sockets
 from transports.frames import TooManyFrames, has_more, receive, send
 from transports.headers import FRAMES, PROBE
 
+_BEGIN, _END = b"\x01", b"\x00"
+"""First byte of a subscription, and of its end."""
+
 
 class EventRelay:
     """Passes messages between the rig's XSUB and XPUB.
@@ -42,11 +45,15 @@ class EventRelay:
         for _ in range(most):
             frames = receive(publisher, 1)
             if not isinstance(frames, TooManyFrames):
-                message = frames[0].bytes
-                topic = message[1:]
-                if not topic.startswith(PROBE):
-                    send(self._sockets.collector, [message])
-                elif message[0] == 1:
-                    send(publisher, [topic, b"", b"", b"", b""])
+                self._subscribe(frames[0].bytes)
             if not has_more(publisher):
                 return
+
+    def _subscribe(self, message: bytes) -> None:
+        what, topic = message[:1], message[1:]
+        if what not in (_BEGIN, _END):
+            return  # an XPUB hands through whatever else a peer sends; workers needn't hear it
+        if not topic.startswith(PROBE):
+            send(self._sockets.collector, [message])
+        elif what == _BEGIN:
+            send(self._sockets.publisher, [topic, b"", b"", b"", b""])

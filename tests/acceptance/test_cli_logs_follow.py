@@ -65,7 +65,7 @@ def test_what_is_there_comes_first(
 
 
 def test_it_ends_with_the_time_up_to_which_it_shows(tmp_path: Path, writer: Chain) -> None:
-    done = orch(environment(tmp_path), "logs", "-o", "cat", "-f", "-U", f"@{time.time() + 2:.3f}")
+    done = orch(environment(tmp_path), "logs", "-o", "cat", "-f", "-U", f"@{time.time() + 5:.3f}")
     assert done.status == 0
     assert done.out.splitlines() == [f"line {number}" for number in range(40, 50)]
 

@@ -58,6 +58,27 @@ class TestTimeouts:
         assert up.broker.counts["late replies"] == 1
         up.assert_empty()
 
+    def test_beside_the_queue_nobody_waits(self, bench: Bench) -> None:
+        """An overdue operation of the concurrent lane stalls nothing, nor is its end told."""
+        bench.bring_up(concurrent=["peek"], capacity=1)
+        bench.others.clear()
+        bench.ask("1", member="peek", context={"execution_timeout": 3})
+        bench.at(103)
+        bench.reply(bench.sent[0])
+        assert bench.others == [Overran("stage", 1, "peek", stalls=False)]
+
+    def test_both_at_one_moment(self, up: Bench) -> None:
+        """One that was started when half of its time was over is answered once, as it ran."""
+        up.ask("1")
+        up.ask("2", context={"invokation_timeout": 4, "execution_timeout": 2})
+        up.now = 102.0
+        up.reply(up.sent[0])
+        up.at(104)
+        up.at(105)
+        assert up.summaries[1:] == [("2", "TIMEOUT", "execution")]
+        up.reply(up.sent[1])
+        up.assert_empty()
+
     def test_an_overdue_operation_keeps_its_worker_busy(self, up: Bench) -> None:
         """Nothing is started beside an operation that overran, until it ends."""
         up.ask("1", context={"execution_timeout": 1})

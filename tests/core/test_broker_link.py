@@ -406,6 +406,7 @@ class TestUnreachable:
         up.ask("1")
         up.unreachable(up.sent[0])
         up.ask("2")
+        up.control("stage1.c", {"type": "lane_open"})
         assert up.started == ["1"]
         up.control("stage1.q", {"type": "lane_open"})
         assert up.started == ["1", "1"]

@@ -6,6 +6,7 @@ import pytest
 
 from orchestrator.core.children import ChildSpec, Exit
 from orchestrator.core.effects import Launch, Signal
+from orchestrator.core.states import Goal
 from orchestrator.core.states import Status as S
 from orchestrator.core.supervision import BACKOFF_MOST, REASON_WITHIN, UNBUILT_GRACE
 from tests.core.supervision_kit import CRASH, DONE, IMPORT_ERROR, Rig, in_state
@@ -100,6 +101,17 @@ class TestCrash:
         (lost,) = rig.take()
         assert isinstance(lost, Lost)
         assert lost.holds is (after is S.BACKOFF)
+
+    @pytest.mark.parametrize("goal", [Goal.RUN, Goal.RESTART])
+    def test_who_is_given_up_is_not_wanted(self, goal: Goal) -> None:
+        """Nor who ended in peace: nothing is left of the wish that it should run."""
+        rig = Rig(ChildSpec("a"), ChildSpec("b", restart="transient"))
+        rig.start("a", "b")
+        rig.core.children["a"].goal = goal
+        rig.unlaunched("a")
+        rig.exit("b", DONE)
+        assert rig.statuses == "FAILED STOPPED"
+        assert {child.goal for child in rig.core.children.values()} == {Goal.STOP}
 
     @pytest.mark.parametrize("restart", ["transient", "temporary"])
     def test_an_end_in_peace_frees_those_after(self, restart: str) -> None:

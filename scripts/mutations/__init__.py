@@ -1,0 +1,60 @@
+"""What `scripts/mutate` breaks in the pure core, and which tests have to notice."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Tests:
+    """The tests of one file of the core, by name in `tests/core`.
+
+    Attributes:
+        units: Sentences about it; each mutation of it has to break one.
+        world: Random worlds in which it shows as well; empty if there are none.
+    """
+
+    units: tuple[str, ...]
+    world: str = ""
+
+
+@dataclass(frozen=True)
+class Mutation:
+    """One rule switched off.
+
+    Attributes:
+        name: What is broken.
+        file: Where, in `orchestrator/core`.
+        old: The source that is replaced; it must occur exactly once.
+        new: What it becomes.
+        units_only: The random worlds can't see it: why is said beside the mutation.
+    """
+
+    name: str
+    file: str
+    old: str
+    new: str
+    units_only: bool = False
+
+
+_BROKER = Tests(("test_broker", "test_broker_answers", "test_broker_link"), "test_broker_machine")
+_SUPERVISION = Tests(
+    ("test_supervision", "test_supervision_faults"),
+    "test_supervision_machine",
+)
+TESTS = {
+    "admission.py": Tests(("test_admission",), _BROKER.world),
+    "broker.py": _BROKER,
+    "peers.py": _BROKER,
+    "queues.py": Tests(("test_queues",), _BROKER.world),
+    "requests.py": _BROKER,
+    "children.py": _SUPERVISION,
+    "supervision.py": _SUPERVISION,
+    "states.py": Tests(("test_states", *_SUPERVISION.units), _SUPERVISION.world),
+    "hang.py": Tests(("test_hang",)),
+    "orders.py": Tests(("test_orders",)),
+    "rig.py": Tests(("test_rig",)),
+}
+"""Which tests a file's mutations are tried on."""
+NO_RULES = {"__init__.py", "contracts.py", "effects.py"}
+"""Files that only name things: nothing in them could be switched off."""

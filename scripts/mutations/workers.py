@@ -1,0 +1,240 @@
+"""Rules of workers: starts, stops, deaths, late reasons, goals."""
+
+from __future__ import annotations
+
+from mutations import Mutation
+
+SUPERVISION = [
+    Mutation(
+        "news of earlier incarnations counts",
+        "supervision.py",
+        "        if child is None or incarnation != child.incarnation:\n            return None",
+        "        if child is None:\n            return None",
+    ),
+    Mutation(
+        "what has ended is heard while its reason is awaited",
+        "supervision.py",
+        "return child if child.status in UP and child.late is None else None",
+        "return child if child.status in UP else None",
+        units_only=True,  # the worlds' processes are silent once they have ended
+    ),
+    Mutation(
+        "nobody waits for others to start",
+        "supervision.py",
+        "return all(self.children[name].settled for name in child.spec.after)",
+        "return True",
+    ),
+    Mutation(
+        "nobody waits for others to stop",
+        "supervision.py",
+        "return not any(\n            child.spec.name in other.spec.after",
+        "return True or not any(\n            child.spec.name in other.spec.after",
+    ),
+    Mutation(
+        "those about to stop are waited for no more",
+        "children.py",
+        "(self.status in SERVING and self.goal is Goal.RUN)",
+        "(self.status in SERVING)",
+    ),
+    Mutation(
+        "who was told to stop is told again",
+        "children.py",
+        "self.status in RUNNING and self.goal",
+        "self.status in RUNNING | {Status.STOPPING} and self.goal",
+    ),
+    Mutation(
+        "restarts are not counted",
+        "supervision.py",
+        "if len(child.history) >= spec.intensity:",
+        "if False:",
+    ),
+    Mutation(
+        "restarts are counted for ever",
+        "supervision.py",
+        "while child.history and child.history[0] <= now - spec.period:",
+        "while False:",
+    ),
+    Mutation(
+        "pauses don't grow",
+        "supervision.py",
+        "BACKOFF_FIRST * 2**doublings",
+        "BACKOFF_FIRST",
+        units_only=True,  # the worlds don't judge how long a pause is
+    ),
+    Mutation(
+        "death before its turn to stop is a crash",
+        "supervision.py",
+        "        if child.is_to_stop or child.status is Status.STOPPING:\n"
+        "            self._ended_on_request",
+        "        if child.status is Status.STOPPING:\n            self._ended_on_request",
+    ),
+    Mutation(
+        "launches go on while all shuts down",
+        "supervision.py",
+        "        self.closing = True\n",
+        "        self.closing = False\n",
+    ),
+    Mutation(
+        "first builds are tried again",
+        "supervision.py",
+        "elif (child.unbuilt or exit_.unusable) and not child.was_ready:",
+        "elif False:",
+    ),
+    Mutation(
+        "the ladder ends after its first signal",
+        "supervision.py",
+        "self._due(child, now + child.ladder[0][1] if child.ladder else None)",
+        "self._due(child, None)",
+    ),
+    Mutation(
+        "one that can't be told is waited for",
+        "supervision.py",
+        "self._climb(child, now)  # it can't be told over its link: signalled at once",
+        "self._due(child, now + child.ladder[0][1])",
+    ),
+    Mutation(
+        "the next deadline is out of date",
+        "supervision.py",
+        "        child.deadline = deadline\n        self._changed = True\n",
+        "        child.deadline = deadline\n",
+    ),
+    Mutation(
+        "an overrun without end isn't counted",
+        "supervision.py",
+        "reason = child.overrun or child.unbuilt or exit_.text\n",
+        "reason = child.overrun or child.unbuilt or exit_.text\n"
+        "        if child.overrun:\n            child.history.clear()\n",
+    ),
+    Mutation(
+        "an end by recovery is forgotten",
+        "supervision.py",
+        "Happening.RECOVERY not in NEXT[child.status] or child.overrun:",
+        "Happening.RECOVERY not in NEXT[child.status]:",
+    ),
+    Mutation(
+        "an overrun undoes a stop",
+        "supervision.py",
+        "if child.spec.restart_on_overrun and not child.is_to_stop:",
+        "if child.spec.restart_on_overrun:",
+    ),
+    Mutation(
+        "a build that failed may go on for ever",
+        "supervision.py",
+        "        self._due(child, now + UNBUILT_GRACE)\n",
+        "",
+    ),
+    Mutation(
+        "kill leaves those whose turn hasn't come",
+        "supervision.py",
+        "            elif child.status in UP:\n                child.ladder = []",
+        "            elif child.status is Status.STOPPING:\n                child.ladder = []",
+        units_only=True,  # in the worlds all end by their ladders as well
+    ),
+]
+LATE_REASON = [
+    Mutation(
+        "a reason that is late isn't waited for",
+        "supervision.py",
+        "if exit_.unusable and not child.unbuilt and not stops:",
+        "if False:",
+        units_only=True,  # as of all of these: the worlds see no reasons
+    ),
+    Mutation(
+        "the reason of one that is to stop is waited for",
+        "supervision.py",
+        "not child.unbuilt and not stops:",
+        "not child.unbuilt:",
+        units_only=True,
+    ),
+    Mutation(
+        "a late reason is waited for too long",
+        "supervision.py",
+        "now + REASON_WITHIN",
+        "now + 4 * REASON_WITHIN",
+        units_only=True,
+    ),
+    Mutation(
+        "a reason that came isn't enough",
+        "supervision.py",
+        "        if child.late is not None:\n            self._ended(child, child.late, now)\n"
+        "            return\n        child.ladder = [",
+        "        child.ladder = [",
+        units_only=True,
+    ),
+    Mutation(
+        "a reason that never comes is waited for for ever",
+        "supervision.py",
+        "self._ended(child, child.late, now)\n            elif child.status is Status.BACK",
+        "self._due(child, None)\n            elif child.status is Status.BACK",
+        units_only=True,
+    ),
+    Mutation(
+        "one that has ended is told to stop",
+        "supervision.py",
+        "        if child.late is not None:\n            self._ended(child, child.late, now)\n"
+        "            return\n        name = child.spec.name\n",
+        "        name = child.spec.name\n",
+        units_only=True,
+    ),
+]
+GOALS = [
+    Mutation(
+        "a stop can't be taken back",
+        "supervision.py",
+        "                child.goal = Goal.RUN  # a stop that hasn't begun is taken back\n",
+        "                pass\n",
+    ),
+    Mutation(
+        "a start takes back a restart",
+        "supervision.py",
+        "            elif child.goal is Goal.STOP:\n",
+        "            elif child.goal is not Goal.RUN:\n",
+        units_only=True,  # another life is what it would have come to
+    ),
+    Mutation(
+        "a restart that is under way isn't stopped",
+        "supervision.py",
+        "            child.goal = Goal.STOP\n            if Happening.STOP in NEXT",
+        "            child.goal = child.goal if child.goal is Goal.RESTART else Goal.STOP\n"
+        "            if Happening.STOP in NEXT",
+    ),
+    Mutation(
+        "a restart is a stop",
+        "supervision.py",
+        "            if child.status in RUNNING:\n                child.goal = Goal.RESTART\n",
+        "            if child.status in RUNNING:\n                child.goal = Goal.STOP\n",
+    ),
+    Mutation(
+        "a start while it stops is forgotten",
+        "supervision.py",
+        '"""Have another incarnation follow the one that is stopping."""\n'
+        "        child.goal = Goal.RESTART\n",
+        '"""Have another incarnation follow the one that is stopping."""\n',
+    ),
+    Mutation(
+        "what waits for a restart is refused",
+        "supervision.py",
+        "hold, reason = child.goal is Goal.RESTART,",
+        "hold, reason = False,",
+    ),
+    Mutation(
+        "one that was replaced is replaced again",
+        "supervision.py",
+        "            child.goal = Goal.RUN\n            child.restarts += 1\n",
+        "            child.restarts += 1\n",
+    ),
+    Mutation(
+        "a launch that failed is to be stopped still",
+        "supervision.py",
+        "        child.goal = Goal.STOP\n        self._move(child, Happening.GIVEN_UP, now)\n",
+        "        self._move(child, Happening.GIVEN_UP, now)\n",
+        units_only=True,  # nothing looks at the goal of one that has failed but status
+    ),
+    Mutation(
+        "a start by hand doesn't forget earlier crashes",
+        "supervision.py",
+        "        child.goal = Goal.RUN\n        child.history.clear()\n",
+        "        child.goal = Goal.RUN\n",
+    ),
+]
+MUTATIONS = [*SUPERVISION, *LATE_REASON, *GOALS]

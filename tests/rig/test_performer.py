@@ -1,0 +1,169 @@
+"""What the core leaves is performed: each effect by who can, and what can't be done is told."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any, get_args
+
+import pytest
+import zmq
+
+from orchestrator.core.children import ChildSpec
+from orchestrator.core.effects import (
+    Describe,
+    Effect,
+    Fact,
+    Launch,
+    OrderDone,
+    RigUp,
+    Signal,
+    ToClient,
+    ToWorker,
+    Unblock,
+)
+from orchestrator.core.states import Status
+from orchestrator.rig import performer as module
+from orchestrator.rig.performer import Performer
+from tests.core.kit import Answer, Sent
+from tests.core.rig_kit import Bench
+from tests.rig.sockets_kit import BROKEN, FULL, GONE, FakeSocket, fake_frames
+
+
+class Hands:
+    """Everybody who performs something; notes it.
+
+    Attributes:
+        done: What was done, in order.
+        fails: What a launch raises.
+    """
+
+    def __init__(self) -> None:
+        self.done: list[tuple[Any, ...]] = []
+        self.fails: Exception | None = None
+
+    def launch(self, worker: str, incarnation: int) -> None:
+        if self.fails:
+            raise self.fails
+        self.done.append(("launch", worker, incarnation))
+
+    def describe(self, request: Describe) -> tuple[str, bytes]:
+        self.done.append(("describe", request.worker))
+        return "REPLY", b'"described"'
+
+    def record(self, level: str, text: str, fields: dict[str, Any]) -> None:
+        self.done.append(("record", level, text, fields))
+
+    def order_done(self, done: OrderDone) -> None:
+        self.done.append(("order done", done))
+
+    def rig_up(self, up: RigUp) -> None:
+        self.done.append(("rig up", up))
+
+    def signal(self, worker: str, how: str) -> None:
+        self.done.append(("signal", worker, how))
+
+    def unblock(self, worker: str) -> None:
+        self.done.append(("unblock", worker))
+
+    def send(self, frames: list[Any], now: float) -> None:
+        self.done.append(("answer", frames, now))
+
+
+class Scene:
+    """A performer with a real core."""
+
+    def __init__(self) -> None:
+        self.bench = Bench(ChildSpec("a"))
+        self.hands, self.back = Hands(), FakeSocket()
+        hands: Any = self.hands
+        sockets: Any = SimpleNamespace(back=self.back)
+        self.performer = Performer(self.bench.rig, sockets, hands, hands, hands)
+
+    def perform(self, effect: Effect) -> list[tuple[Any, ...]]:
+        """Perform one effect; gives what was done."""
+        self.performer.perform(effect, 100.0)
+        return self.hands.done
+
+
+@pytest.fixture
+def scene(monkeypatch: pytest.MonkeyPatch) -> Scene:
+    fake_frames(monkeypatch, module)
+    return Scene()
+
+
+EFFECTS: list[tuple[Effect, tuple[Any, ...]]] = [
+    (ToClient([b"alice", b""]), ("answer", [b"alice", b""], 100.0)),
+    (Launch("a", 3), ("launch", "a", 3)),
+    (Signal("a", "kill"), ("signal", "a", "kill")),
+    (Unblock("a"), ("unblock", "a")),
+    (OrderDone(1, {"a": "READY"}), ("order done", OrderDone(1, {"a": "READY"}))),
+    (RigUp(1, 1, ()), ("rig up", RigUp(1, 1, ()))),
+    (Fact("info", "ready", {"worker": "a"}), ("record", "info", "ready", {"worker": "a"})),
+]
+
+
+@pytest.mark.parametrize(("effect", "done"), EFFECTS, ids=lambda each: type(each).__name__)
+def test_each_effect_by_who_can(scene: Scene, effect: Effect, done: tuple[Any, ...]) -> None:
+    """Once, with what it says."""
+    assert scene.perform(effect) == [done]
+
+
+def test_no_kind_of_effect_is_left_out() -> None:
+    """Those that aren't in the list have tests of their own."""
+    kinds = {type(effect) for effect, _ in EFFECTS} | {ToWorker, Describe}
+    assert kinds == set(get_args(Effect))
+
+
+def test_a_request_is_sent_to_its_lane(scene: Scene) -> None:
+    """Its frames as they are."""
+    scene.perform(ToWorker([b"a1.q", b"number", b"header"], 1))
+    assert scene.back.sent == [[b"a1.q", b"number", b"header"]]
+
+
+def test_a_lane_that_is_gone_is_told_to_the_core(scene: Scene) -> None:
+    """What was to be sent wasn't started: it waits, and is sent when the lane opens again."""
+    bench = scene.bench
+    bench.start()
+    bench.ask("1")
+    (effect,) = bench.rig.effects
+    bench.rig.effects.clear()
+    scene.back.errno = GONE
+    scene.perform(effect)
+    assert bench.rig.broker.queued("a") == 1
+    bench.control("a1.q", {"type": "lane_open"})
+    assert [sent.id for sent in bench.of(Sent)] == ["1"]
+
+
+@pytest.mark.parametrize("errno", [FULL, BROKEN])
+def test_any_other_error_is_a_fault_of_ours(scene: Scene, errno: int) -> None:
+    """A lane's credit is room: a full one can't be."""
+    scene.back.errno = errno
+    with pytest.raises(zmq.ZMQError):
+        scene.perform(ToWorker([b"a1.q"], 1))
+
+
+def test_a_description_is_given_to_the_core(scene: Scene) -> None:
+    """Which answers with it."""
+    bench = scene.bench
+    bench.start()
+    bench.ask("1", member="get_thing_description")
+    (effect,) = bench.rig.effects
+    bench.rig.effects.clear()
+    assert scene.perform(effect) == [("describe", "a")]
+    assert [answer.value for answer in bench.of(Answer)] == ["described"]
+
+
+def test_a_launch_that_fails_is_told_to_the_core(scene: Scene) -> None:
+    """With the reason; only what the system says is one."""
+    bench = scene.bench
+    bench.order("start", "a")
+    (effect,) = bench.take()
+    scene.hands.fails = FileNotFoundError(2, "no such file", "python9")
+    scene.perform(effect)
+    assert bench.status() is Status.FAILED
+    assert bench.rig.children["a"].reason == (
+        "couldn't be started: [Errno 2] no such file: 'python9'"
+    )
+    scene.hands.fails = TypeError("ours")
+    with pytest.raises(TypeError):
+        scene.perform(effect)
