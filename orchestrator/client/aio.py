@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from orchestrator.client.aio_events import AsyncSubscription, request, run
 from orchestrator.client.connection import CONNECT_TIMEOUT
-from orchestrator.client.events import Subscription
+from orchestrator.client.events import OnLoss, Subscription
 from orchestrator.client.exchange import Timeout
 from orchestrator.client.rig import open_session
 from orchestrator.client.session import EVENT, Session
@@ -278,7 +278,13 @@ class AsyncWorker:
         await request(session, exchange)
 
     def subscribe(
-        self, event: str, /, timeout: float | None = None, *, conflate: bool = False
+        self,
+        event: str | None = None,
+        /,
+        timeout: float | None = None,
+        *,
+        conflate: bool = False,
+        on_loss: OnLoss = "reconnect",
     ) -> AsyncSubscription:
         """Subscribe to an event: `async for event in worker.subscribe("moved")`.
 
@@ -286,12 +292,15 @@ class AsyncWorker:
         live. Must be called while the event loop runs.
 
         Args:
-            event: Its name, or that of an observable property.
-            timeout: Seconds without an event after which TimeoutError is raised; None waits for
-                as long as the rig is there.
+            event: Its name, or that of an observable property; left out: all events.
+            timeout: Seconds without an event after which TimeoutError is raised; None waits
+                without end.
             conflate: Give the newest event only, for consumers slower than the events.
+            on_loss: As for `Worker.subscribe`.
         """
-        return AsyncSubscription(self._rig.keep, self._session, self.name, event, timeout, conflate)
+        return AsyncSubscription(
+            self._rig.keep, self._session, self.name, event, timeout, conflate, on_loss
+        )
 
     async def describe(self) -> dict[str, Any]:
         """The worker's Thing Description, asked for anew. Raises OrchError."""

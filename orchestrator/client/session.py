@@ -268,8 +268,18 @@ class Session:
             execution_timeout=execution_timeout,
         )
 
-    def event_source(self, worker: str, name: str) -> Recipe[tuple[str, str]]:
-        """Topic and address of an event, or of the changes of an observable property."""
+    def event_source(self, worker: str, name: str | None) -> Recipe[tuple[tuple[str, ...], str]]:
+        """Topic and address of an event, or of the changes of an observable property.
+
+        Without a name it is the topics of all events.
+        """
+        if name is None:
+            members = self._members.get(worker) or (yield from self.describe(worker))
+            names = members.of_kind(EVENT)
+            if not names:
+                raise AttributeError(f"worker {worker} has no events")
+            topics = tuple(f"{worker}/{each}" for each in names)
+            return topics, self._event_address(worker, names[0], members.affordance(names[0]))
         kind = yield from self.find_member(worker, name)
         members = self._members[worker]
         affordance = members.affordance(name)
@@ -279,12 +289,9 @@ class Session:
             topic = f"{worker}/{name}"
         else:
             raise AttributeError(_misused(worker, name, kind))
-        address = self._event_address(affordance)
-        if address is None:
-            raise AttributeError(f"{worker}.{name} has no address to subscribe at")
-        return topic, address
+        return (topic,), self._event_address(worker, name, affordance)
 
-    def _event_address(self, affordance: dict[str, Any]) -> str | None:
+    def _event_address(self, worker: str, name: str, affordance: dict[str, Any]) -> str:
         """Where an event is published for clients that came as this one did."""
         here = parse_endpoint(self.connection.address)
         for address in self._events:
@@ -294,7 +301,7 @@ class Session:
         for form in forms if isinstance(forms, list) else ():
             if form.get("op") in (SUBSCRIBE, OBSERVE):
                 return _reachable(str(form.get("href")), here)
-        return None
+        raise AttributeError(f"{worker}.{name} has no address to subscribe at")
 
 
 def _reachable(href: str, here: Endpoint) -> str:

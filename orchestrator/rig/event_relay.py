@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from orchestrator.rig.newest import Newest
 from orchestrator.rig.sockets import Sockets
 from transports.frames import TooManyFrames, has_more, receive, send
 from transports.headers import FRAMES, PROBE
@@ -26,6 +27,7 @@ class EventRelay:
     ) -> None:
         self._sockets = sockets
         self._record = record
+        self._newest = Newest()
 
     def forward_events(self, most: int) -> None:
         """Pass on what workers have published, so many messages at most."""
@@ -36,6 +38,7 @@ class EventRelay:
                 self._record("error", "malformed event of a worker dropped", {})
             else:
                 send(self._sockets.publisher, frames)
+                self._newest.keep(frames)
             if not has_more(collector):
                 return
 
@@ -55,5 +58,7 @@ class EventRelay:
             return  # an XPUB hands through whatever else a peer sends; workers needn't hear it
         if not topic.startswith(PROBE):
             send(self._sockets.collector, [message])
+            if what == _END:
+                self._newest.forget(topic)
         elif what == _BEGIN:
-            send(self._sockets.publisher, [topic, b"", b"", b"", b""])
+            send(self._sockets.publisher, self._newest.answer(topic))

@@ -10,7 +10,7 @@ import pytest
 from orchestrator.rig import event_relay as module
 from orchestrator.rig.event_relay import EventRelay
 from tests.rig.sockets_kit import FakeSocket, fake_frames
-from transports.headers import PROBE
+from transports.headers import PROBE, EventHeader, encode_header, event_id
 
 EVENT = [b"rig/stage/moved", b"", b"{}", b"null", b""]
 
@@ -101,3 +101,32 @@ def test_what_a_subscriber_says_besides_goes_nowhere(scene: Scene, message: byte
     scene.publisher.put(b"\x01topic")
     scene.relay.forward_subscriptions(64)
     assert scene.collector.sent == [[b"\x01topic"]]
+
+
+def test_who_asks_is_given_what_is_newer(scene: Scene) -> None:
+    """The newest event of just that topic; nothing if it has that, or nobody is subscribed."""
+    ids = [event_id(number) for number in (1, 2)]
+    heads = [
+        encode_header(EventHeader(messageType="EVENT", messageID=each, senderID="", eventID=""))
+        for each in ids
+    ]
+    for head, value in zip(heads, (b"1", b"2"), strict=True):
+        scene.collector.put(EVENT[0], b"", head, value, b"raw")
+    scene.collector.put(EVENT[0] + b"_far", b"", heads[0], b"9", b"")
+    scene.relay.forward_events(64)
+
+    def answer(known: str, topic: bytes = EVENT[0]) -> list[bytes]:
+        probe = PROBE + f"any {known} ".encode() + topic
+        scene.publisher.sent.clear()
+        scene.publisher.put(b"\x01" + probe)
+        scene.relay.forward_subscriptions(64)
+        (message,) = scene.publisher.sent
+        assert message[:2] == [probe, b""]
+        return message[2:]
+
+    assert answer(ids[0]) == answer("") == [heads[1], b"2", b"raw"]
+    assert answer(ids[1]) == [b"", b"", b""]
+    assert answer("", b"rig/stage/none") == [b"", b"", b""]
+    scene.publisher.put(b"\x00" + EVENT[0])
+    scene.relay.forward_subscriptions(64)
+    assert answer(ids[0]) == [b"", b"", b""]
