@@ -103,6 +103,19 @@ class AsyncRig:
         """The rig's state, as `Rig.status`. Raises OrchError."""
         return await run(self._session, self._session.status())
 
+    def subscribe(
+        self,
+        event: str | None = None,
+        /,
+        timeout: float | None = None,
+        *,
+        conflate: bool = False,
+        on_loss: OnLoss = "reconnect",
+    ) -> AsyncSubscription:
+        """Subscribe to an event of the rig itself, as `Rig.subscribe`."""
+        own = self._worker(self.id, AttributeError)
+        return own.subscribe(event, timeout, conflate=conflate, on_loss=on_loss)
+
     def logs(self, **asked: Any) -> LogView:
         """The rig's log: `async for record in rig.logs(since="-1h")`.
 

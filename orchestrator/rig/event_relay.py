@@ -42,6 +42,11 @@ class EventRelay:
             if not has_more(collector):
                 return
 
+    def publish(self, frames: list[Any]) -> None:
+        """Publish an event of the rig itself; to be called in the loop's thread."""
+        send(self._sockets.publisher, frames)
+        self._newest.keep(frames)
+
     def forward_subscriptions(self, most: int) -> None:
         """Pass on what subscribers want to hear, so many messages at most."""
         publisher = self._sockets.publisher

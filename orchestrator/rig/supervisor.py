@@ -14,7 +14,7 @@ import zmq
 from orchestrator.config.loader import RigConfig, WorkerConfig
 from orchestrator.core.admission import Caps, unknown_worker
 from orchestrator.core.children import ChildSpec
-from orchestrator.core.effects import Describe, OrderDone, RigUp
+from orchestrator.core.effects import Describe, Moved, OrderDone, RigUp
 from orchestrator.core.orders import Verb
 from orchestrator.core.rig import Rig
 from orchestrator.logs.collect.handle import STUCK, LogCollector
@@ -28,6 +28,7 @@ from orchestrator.rig.openness import warnings_of
 from orchestrator.rig.performer import Performer
 from orchestrator.rig.processes import Guardian, Processes
 from orchestrator.rig.sockets import Sockets
+from orchestrator.rig.state_events import AFFORDANCES, StateEvents
 from orchestrator.rig.status import snapshot
 from orchestrator.runtime.folder import RigFolder, RigState
 from orchestrator.runtime.places import logs_folder
@@ -88,13 +89,15 @@ class Supervisor:
         self._rig.broker.traces = config.logs.level == "debug"
         self._mailbox = Mailbox()
         backlog = Backlog(self._sockets.front)
+        relay = EventRelay(self._sockets, self.record)
+        self._states = StateEvents(config.rig, relay.publish)
         self._loop = Loop(
             rig=self._rig,
             sockets=self._sockets,
             processes=self._processes,
             mailbox=self._mailbox,
             backlog=backlog,
-            relay=EventRelay(self._sockets, self.record),
+            relay=relay,
             perform=Performer(self._rig, self._sockets, backlog, self._processes, self).perform,
             record=self.record,
         )
@@ -241,8 +244,11 @@ class Supervisor:
             if not isinstance(asked, dict):
                 raise TypeError("get_thing_description takes keyword arguments")
             requests, events = self._sockets.known_to(request.payload)
+            offered = self._rig.broker.peers[request.worker].description or {}
+            if request.worker == self._config.rig:
+                offered = offered | {"events": AFFORDANCES}
             described = thing_description(
-                self._rig.broker.peers[request.worker].description or {},
+                offered,
                 rig=self._config.rig,
                 worker=request.worker,
                 protocol=asked.get("protocol"),
@@ -266,6 +272,10 @@ class Supervisor:
             "execution": usual.execution_timeout,
             "members": {n: each for n, each in own.items() if each != usual.execution_timeout},
         }
+
+    def moved(self, change: Moved) -> None:
+        """Publish the change of a worker's state."""
+        self._states.publish(change)
 
     def order_done(self, done: OrderDone) -> None:
         """Tell whoever waits for an order; nobody does for the first start."""

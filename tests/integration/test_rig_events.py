@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import itertools
 import threading
 from collections.abc import Iterator
 
@@ -169,6 +170,34 @@ def test_an_idle_subscription_outlives_its_rig() -> None:
         assert first.sequence == 1
         assert ticks.restarts == 1
         assert seen + ticks.missed == last.sequence
+
+
+def test_states_of_workers_are_events_of_the_rig(running_rig: RunningRig, rig: Rig) -> None:
+    """Each change, in order, of a death as of an order; for both faces."""
+
+    async def use(address: str) -> str:
+        async with aconnect(address) as other, other.subscribe("worker-state", 20) as states:
+            await other[other.id].call("stop", ["ab"])
+            async for state in states:
+                if state.value["worker"] == "ab":
+                    return str(state.value["state"])
+        return ""
+
+    with rig.subscribe("worker-state", timeout=20) as states:
+        with pytest.raises(errors.WorkerDied):
+            rig["a"].call("kill")
+        rig["a"].call("emit", 0)
+        seen = []
+        while not seen or seen[-1]["state"] != "READY":
+            seen.append(next(states).value)
+        path = ["READY", "BACKOFF", "WAITING", "STARTING", "READY"]
+        assert [(each["was"], each["state"]) for each in seen] == list(itertools.pairwise(path))
+        assert {each["worker"] for each in seen} == {"a"}
+        assert "SIGKILL" in seen[0]["reason"]
+        assert seen[-1]["incarnation"] == seen[0]["incarnation"] + 1
+        assert asyncio.run(use(rig.address)) == "STOPPING"
+        rig[rig.id].call("start", ["ab"])
+        assert (states.missed, states.restarts) == (0, 0)
 
 
 def test_latest_only(rig: Rig) -> None:
