@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import weakref
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -148,6 +149,8 @@ class AsyncSubscription:
             on_loss=self._on_loss,
         )
         self._keep(self._subscription)
+        # Whoever drops this without `stop` leaves nothing behind either.
+        weakref.finalize(self, _end, self._subscription, self._room).atexit = False
         threading.Thread(
             target=_read_ahead,
             args=(
@@ -160,6 +163,11 @@ class AsyncSubscription:
             name=f"orch-events-{topics[0]}",
             daemon=True,
         ).start()
+
+
+def _end(subscription: Subscription, room: threading.Semaphore) -> None:
+    subscription.end()
+    room.release()  # a reader that waits for room looks again
 
 
 class _Newest:

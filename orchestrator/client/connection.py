@@ -12,9 +12,11 @@ code that may take long, or call the rig again.
 
 from __future__ import annotations
 
+import functools
 import math
 import os
 import threading
+import weakref
 from time import monotonic
 from typing import Any
 
@@ -69,13 +71,19 @@ class Connection:
         self._closed = False
         self._process = os.getpid()
         self._unplugged = threading.Event()
-        self._channel = channel = Channel(address, context or zmq.Context.instance(), self._notify)
-        self._completer = Completer(
+        channel: Channel
+        self._completer = completer = Completer(
             self._take_role, self._lead_for_futures, lambda: bool(channel.pending or channel.outbox)
         )
+        self._channel = channel = Channel(
+            address, context or zmq.Context.instance(), functools.partial(_notify, completer)
+        )
+        self._dropped = weakref.finalize(self, _drop, channel, completer, self._process)
+        self._dropped.atexit = False
         try:
             self._channel.plug()
         except RigNotReachable:
+            self._dropped.detach()
             self._channel.wakeup.close()
             raise
         try:
@@ -134,7 +142,7 @@ class Connection:
         Raises:
             RigNotReachable: The connection is closed.
         """
-        future = exchange.future = RequestFuture(exchange.id)
+        future = exchange.future = RequestFuture(exchange.id, self)
         self._completer.start()
         try:
             if self._enter(exchange):
@@ -311,17 +319,28 @@ class Connection:
             self._leader = leader
             return True
 
-    def _notify(self, exchange: Exchange) -> None:
-        """Tell whoever waits for a request that it is settled."""
-        if exchange.future is not None:
-            self._completer.complete(exchange)
-        else:
-            exchange.rouse()
-
     def _unplug(self) -> None:
         with self._lock:
             if self._unplugged.is_set():
                 return
             self._unplugged.set()
+        self._dropped.detach()
         self._channel.unplug()
         self._channel.wakeup.close()
+
+
+def _notify(completer: Completer, exchange: Exchange) -> None:
+    """Tell whoever waits for a request that it is settled."""
+    if exchange.future is not None:
+        completer.complete(exchange)
+    else:
+        exchange.rouse()
+
+
+def _drop(channel: Channel, completer: Completer, process: int) -> None:
+    """A connection is collected that was never closed: nobody waits for anything any more."""
+    if process != os.getpid():
+        return  # it is the parent's
+    completer.end()
+    channel.unplug()
+    channel.wakeup.close()

@@ -173,10 +173,14 @@ class Subscription:
         """End the subscription, and the iteration over it."""
         if self._process != os.getpid():
             return  # the thread is the parent's
+        self.end()
+        self._feed.join(_PATIENCE)
+
+    def end(self) -> None:
+        """As `close`, without waiting until its thread and socket are gone."""
         self._release()
         with self._feed.changed:
             self._feed.changed.notify_all()
-        self._feed.join(_PATIENCE)
 
     def _await_confirmation(self, address: str, seconds: float | None) -> None:
         feed = self._feed

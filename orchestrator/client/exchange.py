@@ -72,8 +72,9 @@ class RequestFuture(Future[Any]):
 
     request_id: str
 
-    def __init__(self, request_id: str) -> None:
+    def __init__(self, request_id: str, connection: object = None) -> None:
         super().__init__()
+        self._connection = connection  # lives for as long as somebody waits for this
         self.request_id = request_id
         # The first to write here wins; asking again gives the same answer. The standard way of
         # claiming a future takes a lock, which an interrupt can leave locked.
