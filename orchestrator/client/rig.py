@@ -42,7 +42,9 @@ def connect(name_or_address: str | None = None, *, timeout: float = CONNECT_TIME
     """Connect to a running rig.
 
     Args:
-        name_or_address: The rig's id, or an address such as `tcp://host:5570`. If left out:
+        name_or_address: The rig's id, or an address such as `tcp://host:5570`; through tunnels
+            both its addresses, `tcp://localhost:7000,tcp://localhost:7001`: of requests, and of
+            events, which is else the one that the rig says, on the same host. If left out:
             `$ORCH_RIG`, else the only rig that this user runs.
         timeout: Seconds within which the rig must answer; also how long a later call waits for
             the connection to come back before it fails as not started.

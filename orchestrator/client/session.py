@@ -116,6 +116,7 @@ class Session:
     def __init__(self, connection: Connection, found: Found) -> None:
         self.connection = connection
         self._events = found.events
+        self._told = found.events[0] if found.rig is None and found.events else None
         self._members: dict[str, Members] = {}
         self.workers: tuple[str, ...] = ()
         self.opening: set[asyncio.Future[None]] = set()
@@ -293,6 +294,8 @@ class Session:
 
     def _event_address(self, worker: str, name: str, affordance: dict[str, Any]) -> str:
         """Where an event is published for clients that came as this one did."""
+        if self._told is not None:
+            return self._told
         here = parse_endpoint(self.connection.address)
         for address in self._events:
             if address.startswith(f"{here.transport.lower()}://"):

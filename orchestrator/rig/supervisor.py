@@ -33,6 +33,7 @@ from orchestrator.rig.status import snapshot
 from orchestrator.runtime.folder import RigFolder, RigState
 from orchestrator.runtime.places import logs_folder
 from orchestrator.version import version
+from orchestrator.words import tcp_pairs
 from transports.errors import SerializationError
 from transports.exceptions import exception_payload
 from transports.headers import ERROR, EVENTS_PER_LIFE, REPLY, TIMEOUTS, Limits
@@ -126,7 +127,9 @@ class Supervisor:
         """
         try:
             self._processes.warm_up()
-            self._sockets.bind(self._config.listen, self._folder.sockets, Caps().message)
+            self._sockets.bind(
+                self._config.listen, self._folder.sockets, Caps().message, self._config.events
+            )
             self._folder.write_state(
                 RigState(
                     rig=self._config.rig,
@@ -289,6 +292,8 @@ class Supervisor:
             "seconds": round(time.time() - self._started, 3),
             "address": self._sockets.addresses[0],
         }
+        if published := tcp_pairs(self._sockets.addresses, self._sockets.event_addresses):
+            fields["listens"] = "; ".join(published)
         if up.failed:
             fields["failed"] = ", ".join(up.failed)
         self.record("warning" if up.failed else "info", text, fields)
