@@ -63,12 +63,17 @@ def allow_ipv6(socket: zmq.Socket[Any], endpoint: Endpoint) -> None:
 
 
 def _bind_tcp(socket: zmq.Socket[Any], endpoint: Endpoint) -> None:
-    try:
-        socket.bind(endpoint.address)
-    except zmq.ZMQError as error:
-        if error.errno != zmq.EADDRINUSE or is_taken(endpoint):
-            raise
-        socket.bind(endpoint.address)
+    deadline = time.monotonic() + CLOSING
+    while True:
+        try:
+            socket.bind(endpoint.address)
+        except zmq.ZMQError as error:
+            # A listener that answers nobody any more may have its port for another moment.
+            late = time.monotonic() >= deadline
+            if error.errno != zmq.EADDRINUSE or late or is_taken(endpoint):
+                raise
+        else:
+            return
 
 
 def is_taken(endpoint: Endpoint) -> bool:

@@ -161,6 +161,7 @@ def test_invocation_timeout_is_status_4(rig: RunningRig, tmp_path: Path) -> None
 def test_interrupted_call_is_130_and_says_that_it_runs_on(rig: RunningRig, tmp_path: Path) -> None:
     """Ctrl-C ends the command, not the operation."""
     for number, status in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
+        wait_until(lambda: not busy(rig, "dev"))  # with what another test left
         go = tmp_path / str(status)
         with begin(rig.environ, "call", "dev", "wait_for", str(go)) as calling:
             wait_until(lambda: busy(rig, "dev"))
@@ -200,7 +201,7 @@ def test_describe_on_a_terminal_lists_members(rig: RunningRig) -> None:
     assert ["moved", "any", "where", "it", "went"] in rows
     brief = [line.split() for line in on_terminal(plain, "describe").out.splitlines()]
     assert ["broken", "-", "-", "-", "-", "FAILED"] in brief
-    assert brief[1][:5] == ["dev", "Dev", "3", "9", "1"]
+    assert brief[1][:5] == ["dev", "Dev", "3", "10", "1"]
 
 
 def test_rig_is_a_worker_too(rig: RunningRig) -> None:

@@ -45,3 +45,17 @@ def test_the_gate_can_fail() -> None:
     done = run_gate("--tests", "units", "nothing")
     assert done.returncode == 1, done.stdout + done.stderr
     assert "0 of 1 mutations caught" in done.stdout
+
+
+def test_the_lists_are_up_to_date() -> None:
+    """Each file of the core has tests and a mutation; each mutation has its place in the source."""
+    done = run_gate("--check")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_time_that_is_over_is_a_failure() -> None:
+    """What wasn't tried isn't said to be caught."""
+    done = run_gate("--within", "0", "--jobs", "1", "unknown lanes", "the queue has no cap")
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert "1 of 2 mutations caught" in done.stdout
+    assert "1 weren't tried" in done.stderr

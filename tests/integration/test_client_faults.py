@@ -289,17 +289,17 @@ def test_interrupts_at_any_moment(rig: Rig, fake: FakeRig) -> None:
     strikes = 0
     lost = []
 
-    def work(thread: int) -> int:
-        count = 0
+    counts = [0, 0]
+
+    def work(thread: int) -> None:
         while not stop.is_set():
-            count += 1
+            count = counts[thread] = counts[thread] + 1
             try:
                 assert rig.stage.move(t=thread, n=count) == {"t": thread, "n": count}
                 future = rig.stage.submit("move", f=count)
                 assert future.result(20) == {"f": count}
             except errors.RigLost as error:
                 lost.append(error)
-        return count
 
     def strike(signum: int, frame: object) -> None:
         raise _Strike
@@ -310,7 +310,9 @@ def test_interrupts_at_any_moment(rig: Rig, fake: FakeRig) -> None:
         with ThreadPoolExecutor(2) as pool:
             others = [pool.submit(work, thread) for thread in range(2)]
             end = monotonic() + 1
-            while monotonic() < end:
+            # A loaded machine takes longer for as many; threads that failed would never get there.
+            while monotonic() < end or strikes <= 100 or min(counts) <= 5:
+                assert not any(other.done() for other in others), others
                 try:
                     signal.setitimer(signal.ITIMER_REAL, rng.uniform(1e-5, 1e-3))
                     for _ in range(50):  # longer than the timer
@@ -318,13 +320,12 @@ def test_interrupts_at_any_moment(rig: Rig, fake: FakeRig) -> None:
                 except _Strike:
                     strikes += 1
             stop.set()
-            counts = [other.result(20) for other in others]
+            for other in others:
+                other.result(20)
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
-    assert strikes > 100
     assert len(lost) < strikes / 10
-    assert min(counts) > 5
     assert rig.stage.move(x=2) == {"x": 2}
 
 

@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 import pytest
 import zmq
 
+from tests.integration.transports_kit import free_port
 from transports.binding import bind, file_of, is_taken, remove
 from transports.endpoints import Endpoint, parse_endpoint
 from transports.errors import AddressError
@@ -85,12 +86,16 @@ def test_a_listener_that_ends_while_it_is_looked_at_leaves_its_address(folder: P
 def test_an_address_is_bound_again_right_after_it_was_closed(
     folder: Path, socket_of: Make, kind: str
 ) -> None:
-    address = {"ipc": f"ipc://{folder}/x.ipc", "tcp": "tcp://127.0.0.1:*", "tcp6": "tcp://[::1]:*"}
+    port = free_port()  # not one that the system may give to somebody else meanwhile
+    address = {
+        "ipc": f"ipc://{folder}/x.ipc",
+        "tcp": f"tcp://127.0.0.1:{port}",
+        "tcp6": f"tcp://[::1]:{port}",
+    }
     endpoint = parse_endpoint(address[kind])
     for _ in range(100):
         listener = socket_of(zmq.ROUTER)
         bind(listener, endpoint)
-        endpoint = parse_endpoint(listener.getsockopt_string(zmq.LAST_ENDPOINT))
         listener.close(0)
 
 
@@ -132,3 +137,14 @@ def test_only_the_own_file_is_removed(folder: Path, socket_of: Make) -> None:
     os.replace(folder / "away", path)
     remove(file)
     assert not path.exists()
+
+
+def test_a_port_that_is_bound_and_answers_nobody_is_an_error_in_the_end(socket_of: Make) -> None:
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        with pytest.raises(zmq.ZMQError) as caught:
+            bind(
+                socket_of(zmq.ROUTER),
+                parse_endpoint(f"tcp://127.0.0.1:{holder.getsockname()[1]}"),
+            )
+    assert caught.value.errno == zmq.EADDRINUSE

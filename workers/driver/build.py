@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
-from workers import search_path
+from workers import forks, search_path
 from workers.driver.adapters.adapted import Publish
 from workers.driver.adapters.frameworks import adapt, complete
 from workers.driver.describe import Description, describe, nearest
@@ -113,9 +113,11 @@ def close(method: Callable[[], Any], name: str, wait: Callable[[Any], Any]) -> N
         result = method()
         if hasattr(type(result), "__await__"):
             wait(result)
+        forks.end_child()
     except Terminated:
         raise
     except BaseException as error:  # the driver may raise anything, SystemExit included
+        forks.end_child(error)
         strip(error)
         log.error("%s raised while the driver was closed", name, exc_info=error)
 
@@ -214,9 +216,11 @@ def build(target: Callable[..., Any], spec: WorkerSpec, wait: Callable[[Any], An
 def _stage(stage: str, spec: WorkerSpec) -> Iterator[None]:
     try:
         yield
+        forks.end_child()
     except Terminated:
         raise
     except BaseException as error:
+        forks.end_child(error)
         if spec.place and not isinstance(error, SpecError):
             error.add_note(f"{spec.place}: driver: {spec.driver}")
         raise BootError(stage, error) from error

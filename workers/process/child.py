@@ -16,6 +16,7 @@ from typing import Any, NoReturn, Protocol
 
 import zmq
 
+from workers import forks
 from workers.errors import (
     EXIT_BOOT_FAILED,
     EXIT_CRASHED,
@@ -68,6 +69,8 @@ def main(spec: dict[str, Any], alive: File, stdout: File, stderr: File, records:
     _redirect(stdout, stderr)
     if alive is not None:
         lifeline.watch(_fd(alive), settings.supervisor_pid)
+    stacks = {number for number in (lifeline.STACKS, lifeline.FORCED_STACKS) if number}
+    forks.guard(stacks, lifeline.FORCED_STACKS, lifeline.TERMINATE)
     os.environ.update(settings.env)
     if records is not None:
         _configure_records(_fd(records), settings)
