@@ -241,7 +241,8 @@ class Exchange(Leader):
         raise error_from_response(kind, body, **self.where)
 
 
-_UNKNOWN = Limits(None, None)
+UNKNOWN = Limits(None, None)
+"""The timeouts of a member that nothing is known of."""
 
 
 def compose(
@@ -257,7 +258,7 @@ def compose(
     invocation_timeout: Timeout = ...,
     execution_timeout: Timeout = ...,
     oneway: bool = False,
-    usual: Limits = _UNKNOWN,
+    usual: Limits = UNKNOWN,
 ) -> Exchange:
     """Encode a request.
 

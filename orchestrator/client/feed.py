@@ -20,7 +20,7 @@ import zmq
 from zmq.backend import zmq_poll
 
 from orchestrator.client.framing import FramedReader
-from orchestrator.client.liveness import UNANSWERED
+from orchestrator.client.liveness import INTERVAL, UNANSWERED
 from orchestrator.client.wakeup import Wakeup
 from orchestrator.errors import RigLost, RigNotReachable
 from transports.headers import (
@@ -34,8 +34,6 @@ from transports.headers import (
 )
 from transports.serializers import Buffer
 
-INTERVAL = 1.0
-"""Seconds between two questions."""
 HELD = 10_000
 """Events that are kept for a consumer that lags behind."""
 HELD_BYTES = 64 * 1024 * 1024

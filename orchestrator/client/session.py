@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 
 from orchestrator.client.connection import Connection
-from orchestrator.client.exchange import Exchange, Timeout, call_arguments, goes_raw
+from orchestrator.client.exchange import UNKNOWN, Exchange, Timeout, call_arguments, goes_raw
 from orchestrator.runtime.folder import Found
 from orchestrator.words import did_you_mean
 from transports.endpoints import Endpoint, parse_endpoint
@@ -41,9 +41,6 @@ ACTION = "action"
 EVENT = "event"
 
 
-_UNKNOWN = Limits(None, None)
-
-
 class _Timeouts(msgspec.Struct, frozen=True):
     """What a Thing Description says under `orch:timeouts`, in seconds."""
 
@@ -65,7 +62,7 @@ class Members:
 
     description: dict[str, Any]
     kinds: dict[str, str] = field(default_factory=dict)
-    limits: Limits = _UNKNOWN
+    limits: Limits = UNKNOWN
     timeouts: dict[str, float | None] = field(default_factory=dict)
 
     @classmethod
