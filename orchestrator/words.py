@@ -80,3 +80,17 @@ def did_you_mean(word: str, options: Iterable[str]) -> str:
 
 def _form(word: str) -> str:
     return word.casefold().replace("-", "_")
+
+
+def tcp_pairs(addresses: Iterable[str], events: Iterable[str]) -> list[str]:
+    """The addresses that a tunnel or another machine needs, as people read them.
+
+    Args:
+        addresses: Where a rig takes requests.
+        events: Where it publishes events, in the same order.
+    """
+    return [
+        f"{request}, events at {event}"
+        for request, event in zip(addresses, events, strict=False)
+        if request.startswith("tcp://")
+    ]

@@ -32,7 +32,9 @@ _TIMEOUTS = ("invokation_timeout", "execution_timeout", "invokationTimeout", "ex
 FRAMES = 5
 PROBE = b"?"
 """First byte of topics that nothing is published under, but that a rig echoes: who subscribes to
-one knows by its echo that the subscriptions before it are live."""
+one knows by its echo that the subscriptions before it are live. One that ends with the id of an
+event, or nothing, and a topic, both after a space, is echoed with that topic's newest event unless
+it is the one named."""
 CHANGE = "_change_event"
 """End of the name under which the changes of an observable property are published."""
 EVENT_PUBLISHER = "event-publisher"
@@ -44,6 +46,9 @@ KINDS = {"properties": "a property", "actions": "an action", "events": "an event
 """What members there are: as a Thing Description has them, and as a sentence names one."""
 DESCRIPTION = "get_thing_description"
 """Action that every worker has: its Thing Description."""
+TIMEOUTS = "orch:timeouts"
+"""Where a Thing Description tells a rig's timeouts for the worker: `invocation`, `execution`, and
+`members` by name, in seconds; null for none."""
 FETCH_LOGS = "fetchExecutionLogs"
 """Key of a thing execution context: the answer is to carry what was logged meanwhile."""
 MAX_HEADER = 64 * 1024
@@ -230,13 +235,14 @@ def execution_context(
 
 _UUID4 = (4 << 76) | (0b10 << 62)  # version nibble and variant bits of RFC 9562, section 5.4
 _SEQUENCE_BITS = 46
+_TAG_BITS = 16
 
 
 EVENTS_PER_LIFE = 10**9
 """Each life of a worker numbers its events from a multiple of this, so that a restart shows."""
 
 
-def event_id(sequence: int, time_ns: int | None = None) -> str:
+def event_id(sequence: int, time_ns: int | None = None, tag: int | None = None) -> str:
     """A message id for an event that carries its sequence number and time.
 
     The header of an event has no room for them and clients of the format refuse further
@@ -246,9 +252,11 @@ def event_id(sequence: int, time_ns: int | None = None) -> str:
     Args:
         sequence: 0 to 2**46 - 1.
         time_ns: Nanoseconds since the epoch; now if left out.
+        tag: The random bits; a publisher that keeps to some shows by others that it is another.
     """
     microseconds = (time.time_ns() if time_ns is None else time_ns) // 1000
-    low = ((sequence & ((1 << _SEQUENCE_BITS) - 1)) << 16) | random.getrandbits(16)
+    low = (sequence & ((1 << _SEQUENCE_BITS) - 1)) << _TAG_BITS
+    low |= random.getrandbits(_TAG_BITS) if tag is None else tag
     high = microseconds & ((1 << 60) - 1)
     value = ((high >> 12) << 80) | ((high & 0xFFF) << 64) | low | _UUID4
     return str(UUID(int=value))
@@ -262,4 +270,14 @@ def read_event_id(message_id: str) -> tuple[int, float]:
     """
     value = UUID(message_id).int
     high = ((value >> 80) << 12) | ((value >> 64) & 0xFFF)
-    return (value & ((1 << 62) - 1)) >> 16, high / 1e6
+    return (value & ((1 << 62) - 1)) >> _TAG_BITS, high / 1e6
+
+
+def new_tag() -> int:
+    """A tag for the ids of one publisher's events."""
+    return random.getrandbits(_TAG_BITS)
+
+
+def event_tag(message_id: str) -> int:
+    """The tag of an id made by `event_id`. Raises ValueError: Not a UUID."""
+    return UUID(message_id).int & ((1 << _TAG_BITS) - 1)

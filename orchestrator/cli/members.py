@@ -11,6 +11,7 @@ from orchestrator.cli.failures import operating, print_out, say
 from orchestrator.cli.options import (
     NumbersCommand,
     json_option,
+    read_optional_text,
     read_pairs,
     read_text,
     read_value,
@@ -19,7 +20,7 @@ from orchestrator.cli.options import (
     timeout_option,
     worker_argument,
 )
-from orchestrator.cli.rigs import check_member, open_rig, reading
+from orchestrator.cli.rigs import check_events, check_member, open_rig, reading
 from orchestrator.cli.show import clock, is_terminal, print_value, to_json, to_line
 
 if TYPE_CHECKING:
@@ -93,21 +94,24 @@ def set_(worker: str, name: str, value: Any, timeout: Timeout) -> None:
 
 @click.command()
 @worker_argument
-@click.argument("event", callback=read_text)
+@click.argument("event", required=False, callback=read_optional_text)
 @click.option("-n", "count", metavar="N", type=click.IntRange(min=1), help="Stop after N events.")
 @json_option
 @rig_option
-def watch(worker: str, event: str, count: int | None, as_json: bool) -> None:
+def watch(worker: str, event: str | None, count: int | None, as_json: bool) -> None:
     """Print events as they come, one line each: time and value.
 
-    EVENT may also be an observable property, whose changes are shown. With --json each line is an
-    object of time, sequence and value.
+    EVENT may also be an observable property, whose changes are shown; without it all events of the
+    worker are, each with its name. With --json each line is an object of time, sequence and value.
     """
     people = is_terminal()
     with open_rig() as rig:
-        check_member(rig, worker, "events", event)
-        with reading(), rig[worker].subscribe(event) as events:
-            say(f"watching {worker}.{event}")
+        if event is None:
+            check_events(rig, worker)
+        else:
+            check_member(rig, worker, "events", event)
+        with reading(), rig[worker].subscribe(event, on_loss="raise") as events:
+            say(f"watching {worker}.{event}" if event else f"watching all events of {worker}")
             missed = restarts = 0
             for number, each in enumerate(events, 1):
                 if events.missed > missed:
@@ -117,17 +121,19 @@ def watch(worker: str, event: str, count: int | None, as_json: bool) -> None:
                     say("the worker was restarted; events may be missing")
                     restarts = events.restarts
                 if as_json:
-                    print_out(to_json(_event(each)))
+                    print_out(to_json(_event(each, named=event is None)))
                 else:
                     value = to_line(each.value) if people else to_json(each.value)
-                    print_out(f"{clock(each.time, short=people)} {value}")
+                    name = "" if event else f"{each.name} "
+                    print_out(f"{clock(each.time, short=people)} {name}{value}")
                 if number == count:
                     return
 
 
-def _event(event: Event) -> dict[str, Any]:
+def _event(event: Event, named: bool) -> dict[str, Any]:
+    name = {"event": event.name} if named else {}
     at = clock(event.time, short=False)
-    return {"time": at, "sequence": event.sequence, "value": event.value}
+    return {"time": at, **name, "sequence": event.sequence, "value": event.value}
 
 
 def _say_missed(count: int) -> None:

@@ -77,6 +77,17 @@ def check_worker(rig: Rig, name: str) -> None:
         check_workers(rig, [name])
 
 
+def check_events(rig: Rig, worker: str) -> None:
+    """Refuse a worker that has no events.
+
+    Raises:
+        CommandError: There is no such worker, or it has none.
+    """
+    check_worker(rig, worker)
+    if not describe_worker(rig, worker).get("events"):
+        raise CommandError(f"{worker} has no events", Exit.USAGE)
+
+
 def check_member(rig: Rig, worker: str, kind: str, name: str) -> None:
     """Refuse a name that isn't a worker's member of that kind.
 

@@ -183,13 +183,15 @@ def _listen_place(given: str, config: RigConfig, message: str) -> str:
     from orchestrator.config.yaml import parse, read
 
     for index, item in enumerate(config.listen):
-        if any(address in message for address in _addresses(item)):
+        if any(address in message for address in _addresses(item, config.events.get(item))):
             return f"{parse(read(given), given).place(('listen', index))}: "
     return ""
 
 
-def _addresses(item: str) -> list[str]:
+def _addresses(item: str, events: str | None) -> list[str]:
     """How addresses begin that an item of `listen:` leads to."""
+    if events is not None:
+        return [f"{item} ", f"{events} "]
     if item == "ipc":
         return ["/front.ipc", "/events.ipc"]
     if item == "hololinked":

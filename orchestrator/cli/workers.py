@@ -15,6 +15,7 @@ from orchestrator.cli.failures import CommandError, Exit, asking, operating, pri
 from orchestrator.cli.options import chosen_rig, json_option, rig_option
 from orchestrator.cli.rigs import check_workers, open_rig, status_of_rig
 from orchestrator.cli.show import Cell, duration, print_table, safe, size, to_json
+from orchestrator.words import tcp_pairs
 from transports.levels import LEVELS
 
 STYLES = {
@@ -49,6 +50,8 @@ def status(as_json: bool) -> None:
         print_out(to_json(found))
     else:
         show_workers(found["workers"])
+        for line in tcp_pairs(found.get("addresses", ()), found.get("events", ())):
+            print_out(f"\nlistens at {line}")
 
 
 def show_workers(workers: list[dict[str, Any]]) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from orchestrator.client.aio_events import AsyncSubscription, request, run
 from orchestrator.client.connection import CONNECT_TIMEOUT
-from orchestrator.client.events import Subscription
+from orchestrator.client.events import OnLoss, Subscription
 from orchestrator.client.exchange import Timeout
 from orchestrator.client.rig import open_session
 from orchestrator.client.session import EVENT, Session
@@ -102,6 +102,19 @@ class AsyncRig:
     async def status(self) -> dict[str, Any]:
         """The rig's state, as `Rig.status`. Raises OrchError."""
         return await run(self._session, self._session.status())
+
+    def subscribe(
+        self,
+        event: str | None = None,
+        /,
+        timeout: float | None = None,
+        *,
+        conflate: bool = False,
+        on_loss: OnLoss = "reconnect",
+    ) -> AsyncSubscription:
+        """Subscribe to an event of the rig itself, as `Rig.subscribe`."""
+        own = self._worker(self.id, AttributeError)
+        return own.subscribe(event, timeout, conflate=conflate, on_loss=on_loss)
 
     def logs(self, **asked: Any) -> LogView:
         """The rig's log: `async for record in rig.logs(since="-1h")`.
@@ -278,7 +291,13 @@ class AsyncWorker:
         await request(session, exchange)
 
     def subscribe(
-        self, event: str, /, timeout: float | None = None, *, conflate: bool = False
+        self,
+        event: str | None = None,
+        /,
+        timeout: float | None = None,
+        *,
+        conflate: bool = False,
+        on_loss: OnLoss = "reconnect",
     ) -> AsyncSubscription:
         """Subscribe to an event: `async for event in worker.subscribe("moved")`.
 
@@ -286,12 +305,15 @@ class AsyncWorker:
         live. Must be called while the event loop runs.
 
         Args:
-            event: Its name, or that of an observable property.
-            timeout: Seconds without an event after which TimeoutError is raised; None waits for
-                as long as the rig is there.
+            event: Its name, or that of an observable property; left out: all events.
+            timeout: Seconds without an event after which TimeoutError is raised; None waits
+                without end.
             conflate: Give the newest event only, for consumers slower than the events.
+            on_loss: As for `Worker.subscribe`.
         """
-        return AsyncSubscription(self._rig.keep, self._session, self.name, event, timeout, conflate)
+        return AsyncSubscription(
+            self._rig.keep, self._session, self.name, event, timeout, conflate, on_loss
+        )
 
     async def describe(self) -> dict[str, Any]:
         """The worker's Thing Description, asked for anew. Raises OrchError."""

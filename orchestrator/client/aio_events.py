@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import weakref
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from orchestrator.client.events import Event, Subscription
+from orchestrator.client.events import Event, OnLoss, Subscription
 from orchestrator.client.exchange import Exchange
+from orchestrator.client.feed import HELD
 from orchestrator.client.session import Recipe, Session, T
 from orchestrator.errors import OrchError
+from transports.durations import duration
 
 _READ_AHEAD = 100
 """Events that are taken from the socket before the consumer asks for them."""
@@ -54,9 +57,10 @@ class AsyncSubscription:
         keep: Told the subscription once it is live, to close it with the connection.
         session: The rig.
         worker: The worker.
-        event: The event.
+        event: The event; None for all of the worker's.
         timeout: Seconds without an event after which TimeoutError is raised; None waits.
         conflate: Give the newest event only; those that it replaced are gone.
+        on_loss: As for `Subscription`.
     """
 
     def __init__(
@@ -64,15 +68,17 @@ class AsyncSubscription:
         keep: Callable[[Subscription], None],
         session: Session,
         worker: str,
-        event: str,
+        event: str | None,
         timeout: float | None,
         conflate: bool = False,
+        on_loss: OnLoss = "reconnect",
     ) -> None:
         self._keep = keep
         self._session = session
         self._worker = worker
         self._event = event
-        self._timeout = timeout
+        self._timeout = duration(timeout)
+        self._on_loss = on_loss
         self._subscription: Subscription | None = None
         self._queue: asyncio.Queue[Item] = asyncio.Queue()
         self._newest = _Newest() if conflate else None
@@ -85,7 +91,14 @@ class AsyncSubscription:
     @property
     def missed(self) -> int:
         """How many events were lost on the way, as told by gaps in the sequence."""
-        return self._subscription.missed if self._subscription else 0
+        if self._subscription is None:
+            return 0
+        return self._subscription.lost if self._newest else self._subscription.missed
+
+    @property
+    def restarts(self) -> int:
+        """How often the worker was restarted in between."""
+        return self._subscription.restarts if self._subscription else 0
 
     async def __aenter__(self) -> AsyncSubscription:
         await asyncio.shield(self._opening)
@@ -105,7 +118,7 @@ class AsyncSubscription:
                 item = await self._queue.get()
         except TimeoutError:
             raise TimeoutError(
-                f"no event {self._worker}/{self._event} within {self._timeout:g} s"
+                f"no event {self._worker}/{self._event or '*'} within {self._timeout:g} s"
             ) from None
         self._room.release()
         if isinstance(item, _Newest):
@@ -125,11 +138,19 @@ class AsyncSubscription:
         self._room.release()  # a reader that waits for room looks again
 
     async def _open(self) -> None:
-        topic, address = await run(
+        topics, address = await run(
             self._session, self._session.event_source(self._worker, self._event), _send
         )
-        self._subscription = await asyncio.to_thread(Subscription, address, topic)
+        self._subscription = await asyncio.to_thread(
+            Subscription,
+            address,
+            topics,
+            held=HELD if self._newest is None else 1,
+            on_loss=self._on_loss,
+        )
         self._keep(self._subscription)
+        # Whoever drops this without `stop` leaves nothing behind either.
+        weakref.finalize(self, _end, self._subscription, self._room).atexit = False
         threading.Thread(
             target=_read_ahead,
             args=(
@@ -139,9 +160,14 @@ class AsyncSubscription:
                 self._room,
                 self._newest,
             ),
-            name=f"orch-events-{topic}",
+            name=f"orch-events-{topics[0]}",
             daemon=True,
         ).start()
+
+
+def _end(subscription: Subscription, room: threading.Semaphore) -> None:
+    subscription.end()
+    room.release()  # a reader that waits for room looks again
 
 
 class _Newest:

@@ -22,9 +22,9 @@ from zmq.backend import zmq_poll
 from orchestrator.client.completer import WATCH
 from orchestrator.client.exchange import Exchange, Leader, compose
 from orchestrator.client.framing import FramedReader, own_memory, sender_of
-from orchestrator.client.liveness import BATCH, Liveness
+from orchestrator.client.liveness import BATCH, MARGIN, Liveness
 from orchestrator.client.wakeup import Wakeup
-from orchestrator.errors import RigLost, RigNotReachable
+from orchestrator.errors import OutcomeUnknown, RigLost, RigNotReachable
 from transports.errors import SerializationError
 from transports.headers import FRAMES, REPLY, Operation, decode_response_header
 from transports.serializers import Buffer, decode
@@ -147,15 +147,19 @@ class Channel:
     def _receive(self, leader: Leader) -> None:
         reader = self._reader
         while not leader.settled:
+            malformed = reader.malformed
             frames = reader.next()
+            if reader.malformed != malformed:
+                self.liveness.hasten()
             if frames is None:
                 return
-            self.liveness.heard()
             try:
                 header = decode_response_header(frames[1])
-            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+                self._unreadable(frames[1], error)
                 reader.done()
                 continue
+            self.liveness.heard()
             exchange = self.pending.get(header.messageID)
             if exchange is not None:
                 exchange.header = header
@@ -167,6 +171,15 @@ class Channel:
                 for lost in self.liveness.answered(header.messageID, held):
                     self._lose(lost)
             reader.done()
+
+    def _unreadable(self, head: Buffer, error: Exception) -> None:
+        """Tell whose answer this would have been; if that can't be read either, ask the rig."""
+        exchange = self.pending.get(_id_of(head))
+        if exchange is None:
+            self.liveness.hasten()
+            return
+        text = f"{exchange.name} was answered, but the answer's header can't be read: {error}"
+        self.settle(exchange, OutcomeUnknown(text, **exchange.where))
 
     def settle(self, exchange: Exchange, error: Exception | None = None) -> None:
         """End a request, with an error or with what it has received."""
@@ -187,6 +200,7 @@ class Channel:
         if isinstance(leader, Exchange) and leader.deadline is not None and leader.deadline <= now:
             self._refuse(leader)
         if self.pending and self.liveness.due <= now:
+            self._give_up(now)
             if self.liveness.ask(now):
                 self._ask()
             else:
@@ -204,6 +218,19 @@ class Channel:
             else "takes no connection: it is down, or the address is wrong"
         )
         self.settle(exchange, RigNotReachable(f"{self.name} {text}", **exchange.where))
+
+    def _give_up(self, now: float) -> None:
+        """Settle what has gone on for longer than its timeouts, whatever the rig says of it.
+
+        The margin is counted in looks, not in seconds: a process that was stopped for a while
+        finds its replies when it goes on.
+        """
+        for exchange in list(self.pending.values()):
+            if exchange.sent and now >= exchange.give_up + exchange.limit:
+                exchange.overdue += 1
+                if exchange.overdue > MARGIN:
+                    text = f"{self.name} gave no answer within the timeouts of {exchange.name}"
+                    self.settle(exchange, RigLost(text, **exchange.where))
 
     def _ask(self) -> None:
         """Ask the rig which of the outstanding requests it holds."""
@@ -257,6 +284,18 @@ def _prepare(socket: zmq.Socket[Any], identity: str, address: str) -> None:
         socket.set(zmq.HEARTBEAT_IVL, 5000)
         socket.set(zmq.HEARTBEAT_TIMEOUT, 30000)
         socket.set(zmq.HEARTBEAT_TTL, 30000)
+
+
+def _id_of(head: Buffer) -> str | int:
+    """The message id of a header that can't be read as a whole; "" if there is none."""
+    try:
+        return msgspec.json.decode(head, type=_Identified).messageID
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return ""
+
+
+class _Identified(msgspec.Struct):
+    messageID: str | int
 
 
 def _held(payload: Buffer) -> list[Any] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import weakref
 from collections import deque
 from collections.abc import Callable
 
@@ -16,10 +17,14 @@ _STOP_PATIENCE = 5.0  # seconds for a callback of a future to return when the co
 class Completer:
     """A daemon thread, started with the first future.
 
+    While it has nothing to do it doesn't keep the connection alive, so that one which was dropped
+    can be collected.
+
     Args:
         take_role: Makes the completer lead if that is wanted; returns whether it does.
-        lead: Does the I/O until there is a future to complete, and gives the role back.
-        outstanding: Whether any request is.
+        lead: Does the I/O until there is a future to complete, and gives the role back. Both are
+            methods of the connection.
+        outstanding: Whether any request is; knows nothing of the connection.
 
     Attributes:
         leader: The completer as a leader; never settled.
@@ -32,8 +37,8 @@ class Completer:
         lead: Callable[[Leader], None],
         outstanding: Callable[[], bool],
     ) -> None:
-        self._take_role = take_role
-        self._lead = lead
+        self._take_role = weakref.WeakMethod(take_role)
+        self._lead = weakref.WeakMethod(lead)
         self._outstanding = outstanding
         self.leader = Leader()
         self.ready: deque[Exchange] = deque()
@@ -57,10 +62,14 @@ class Completer:
         self.ready.append(exchange)
         release(self._gate)
 
-    def stop(self) -> None:
-        """Complete what is ready and end the thread; from a callback, end it afterwards."""
+    def end(self) -> None:
+        """Have the thread complete what is ready and end; doesn't wait for that."""
         self._stopping = True
         self.wake()
+
+    def stop(self) -> None:
+        """Complete what is ready and end the thread; from a callback, end it afterwards."""
+        self.end()
         thread = self._thread
         if thread is not None and thread is not threading.current_thread():
             thread.join(_STOP_PATIENCE)
@@ -73,14 +82,25 @@ class Completer:
             while not self._stopping or self.ready:
                 while self.ready:
                     _complete(self.ready.popleft())
-                if self._take_role(self.leader):
-                    self._lead(self.leader)
-                elif not self.ready and not self._stopping:
+                if self._led():
+                    continue
+                if not self.ready and not self._stopping:
                     # An interrupt can strike a leader that is just about to wake the completer.
                     self._gate.acquire(timeout=WATCH if self._outstanding() else -1)
         finally:
             self._thread = None  # a callback may end the thread; the next future starts another
             self._running.release()
+
+    def _led(self) -> bool:
+        """Do the I/O if nobody else does; whether it was done."""
+        take_role, lead = self._take_role(), self._lead()
+        if take_role is None or lead is None:
+            self._stopping = True
+            return False
+        if not take_role(self.leader):
+            return False
+        lead(self.leader)
+        return True
 
 
 def _complete(exchange: Exchange) -> None:

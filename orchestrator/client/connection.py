@@ -12,8 +12,11 @@ code that may take long, or call the rig again.
 
 from __future__ import annotations
 
+import functools
+import math
 import os
 import threading
+import weakref
 from time import monotonic
 from typing import Any
 
@@ -28,7 +31,8 @@ from orchestrator.client.exchange import (
     compose,
     compose_handshake,
 )
-from orchestrator.errors import OrchError, RigNotReachable
+from orchestrator.errors import OrchError, OutcomeUnknown, RigNotReachable
+from transports.durations import duration
 from transports.headers import Operation
 
 CONNECT_TIMEOUT = 2.0
@@ -59,20 +63,27 @@ class Connection:
         timeout: float = CONNECT_TIMEOUT,
         context: zmq.Context[Any] | None = None,
     ) -> None:
-        self._timeout = timeout
+        seconds = duration(timeout)
+        self._timeout = timeout = math.inf if seconds is None else seconds
         self._lock = threading.Lock()  # guards who leads, who follows, and the outbox's order
         self._leader: Leader | None = None
         self._followers: dict[Exchange, None] = {}
         self._closed = False
         self._process = os.getpid()
         self._unplugged = threading.Event()
-        self._channel = channel = Channel(address, context or zmq.Context.instance(), self._notify)
-        self._completer = Completer(
+        channel: Channel
+        self._completer = completer = Completer(
             self._take_role, self._lead_for_futures, lambda: bool(channel.pending or channel.outbox)
         )
+        self._channel = channel = Channel(
+            address, context or zmq.Context.instance(), functools.partial(_notify, completer)
+        )
+        self._dropped = weakref.finalize(self, _drop, channel, completer, self._process)
+        self._dropped.atexit = False
         try:
             self._channel.plug()
         except RigNotReachable:
+            self._dropped.detach()
             self._channel.wakeup.close()
             raise
         try:
@@ -131,7 +142,7 @@ class Connection:
         Raises:
             RigNotReachable: The connection is closed.
         """
-        future = exchange.future = RequestFuture(exchange.id)
+        future = exchange.future = RequestFuture(exchange.id, self)
         self._completer.start()
         try:
             if self._enter(exchange):
@@ -168,7 +179,10 @@ class Connection:
     def _shake_hands(self, timeout: float) -> str:
         exchange = compose_handshake(self._channel.next_id(), self._channel.sender)
         exchange.deadline = monotonic() + timeout
-        return str(self.request(exchange))
+        try:
+            return str(self.request(exchange))
+        except OutcomeUnknown as error:
+            raise RigNotReachable(f"no rig answers at {self.address}: {error}") from error
 
     def _confirm(self) -> None:
         """See that the rig has taken what was sent before: closing drops what is on its way."""
@@ -305,17 +319,28 @@ class Connection:
             self._leader = leader
             return True
 
-    def _notify(self, exchange: Exchange) -> None:
-        """Tell whoever waits for a request that it is settled."""
-        if exchange.future is not None:
-            self._completer.complete(exchange)
-        else:
-            exchange.rouse()
-
     def _unplug(self) -> None:
         with self._lock:
             if self._unplugged.is_set():
                 return
             self._unplugged.set()
+        self._dropped.detach()
         self._channel.unplug()
         self._channel.wakeup.close()
+
+
+def _notify(completer: Completer, exchange: Exchange) -> None:
+    """Tell whoever waits for a request that it is settled."""
+    if exchange.future is not None:
+        completer.complete(exchange)
+    else:
+        exchange.rouse()
+
+
+def _drop(channel: Channel, completer: Completer, process: int) -> None:
+    """A connection is collected that was never closed: nobody waits for anything any more."""
+    if process != os.getpid():
+        return  # it is the parent's
+    completer.end()
+    channel.unplug()
+    channel.wakeup.close()

@@ -5,26 +5,24 @@ from __future__ import annotations
 import os
 import threading
 import weakref
+from collections.abc import Sequence
 from dataclasses import dataclass
 from time import monotonic
-from typing import Any
-from uuid import uuid4
+from typing import Any, Literal
 
-import msgspec
 import zmq
-from zmq.backend import zmq_poll
 
 from orchestrator.client.connection import CONNECT_TIMEOUT, FORKED
-from orchestrator.client.exchange import check_seconds
-from orchestrator.client.framing import FramedReader, own_memory
-from orchestrator.client.liveness import INTERVAL, UNANSWERED
-from orchestrator.client.wakeup import Wakeup
+from orchestrator.client.feed import HELD, Feed, Received
+from orchestrator.client.framing import own_memory
 from orchestrator.errors import RigLost, RigNotReachable
+from transports.durations import duration
 from transports.errors import SerializationError
-from transports.headers import EVENTS_PER_LIFE, FRAMES, PROBE, decode_event_header, read_event_id
-from transports.serializers import Buffer, join_result
+from transports.serializers import join_result
 
-_IN = int(zmq.POLLIN)
+OnLoss = Literal["reconnect", "raise"]
+"""What a subscription does when its rig is gone: wait until it is back, or raise RigLost."""
+_PATIENCE = 5.0  # seconds for the thread to close its socket
 
 
 @dataclass(frozen=True)
@@ -35,66 +33,73 @@ class Event:
         value: What was emitted; arrays as writable numpy arrays.
         time: When it was emitted, in seconds since the epoch.
         sequence: Its number among the worker's events of this name, plus one for each.
+        name: The event's name, as it is subscribed to.
     """
 
     value: Any
     time: float
     sequence: int
+    name: str = ""
 
 
 class Subscription:
-    """An iterator over the events of one name, from the moment on at which it was made.
+    """An iterator over events, from the moment on at which it was made.
 
-    A subscriber that lags behind misses events; `missed` counts them. One thread at a time can
-    iterate; `close()` may come from any.
+    A thread takes them as they come and keeps the newest 10,000, or 64 MiB of them. One thread at
+    a time can iterate; `close()` may come from any.
 
     Args:
         address: Where the rig publishes.
-        topic: `<worker>/<event>`.
-        timeout: Seconds without an event after which iterating raises TimeoutError; None waits
-            for as long as the rig is there.
+        topics: `<worker>/<event>`, one or several.
+        timeout: Seconds without an event after which iterating raises TimeoutError; None waits.
         connect_timeout: Seconds for the subscription to be known to be live.
         context: Where the socket is made; the process's own if left out.
+        held: How many events are kept; the newest one is never among those that are dropped.
+        on_loss: What to do when the rig is gone: `reconnect` waits until it is back, `raise`
+            raises RigLost, once each time; iterating may go on after that.
 
     Attributes:
-        missed: How many events were lost on the way, as told by gaps in the sequence.
-        restarts: How often the worker was restarted in between; the last events of the life
-            before may be missing then, which `missed` can't count.
-        topic: The topic.
+        topic: The topics, as text.
 
     Raises:
         RigNotReachable: The rig doesn't confirm the subscription in time.
+        TypeError, ValueError: A timeout isn't one, or `on_loss` neither of the two.
     """
 
     def __init__(
         self,
         address: str,
-        topic: str,
+        topics: str | Sequence[str],
         *,
         timeout: float | None = None,
         connect_timeout: float = CONNECT_TIMEOUT,
         context: zmq.Context[Any] | None = None,
+        held: int = HELD,
+        on_loss: OnLoss = "reconnect",
     ) -> None:
-        self.topic = topic
-        self.timeout = check_seconds("timeout", timeout)
-        self.missed = 0
-        self.restarts = 0
-        self._address = address
-        self._topic = topic.encode()
-        self._last: int | None = None
-        self._probe: bytes | None = None
-        self._unanswered = 0
+        if on_loss not in ("reconnect", "raise"):
+            raise ValueError(f"on_loss is 'reconnect' or 'raise', not {on_loss!r:.80}")
+        names = (topics,) if isinstance(topics, str) else tuple(topics)
+        self.topic = ", ".join(names)
+        self.timeout = duration(timeout)
+        self._missed = 0
+        self._restarts = 0
+        self._unreadable = 0
         self._using = threading.RLock()  # an interrupt may leave it taken by its own thread
-        self._closing = False
         self._process = os.getpid()
-        self._early: list[Event] = []
-        self._wakeup = Wakeup()
-        self._socket: zmq.Socket[Any] = (context or zmq.Context.instance()).socket(zmq.SUB)
+        self._feed = Feed(
+            address,
+            names,
+            held=held,
+            raises=on_loss == "raise",
+            context=context or zmq.Context.instance(),
+        )
         # A loop that is left by `break` drops its subscription without closing it.
-        self._release = weakref.finalize(self, _release, self._socket, self._wakeup)
+        self._release = weakref.finalize(self, self._feed.stop)
         self._release.atexit = False
+        self._feed.start()
         try:
-            self._open(address, connect_timeout)
+            self._await_confirmation(address, duration(connect_timeout, "connect_timeout"))
         except BaseException:
             self.close()
             raise
@@ -108,13 +113,35 @@ class Subscription:
     def __iter__(self) -> Subscription:
         return self
 
+    @property
+    def missed(self) -> int:
+        """How many events were lost until the one given last: on the way, as told by gaps in
+        the sequence, or here, because they weren't taken in time."""
+        return self.lost + self.dropped
+
+    @property
+    def lost(self) -> int:
+        """How many of those that were missed were lost on the way."""
+        return self._missed + self._unreadable
+
+    @property
+    def dropped(self) -> int:
+        """How many were pushed out by newer ones because they weren't taken in time."""
+        return self._feed.dropped
+
+    @property
+    def restarts(self) -> int:
+        """How often the worker was restarted in between, by itself or with the rig; the last
+        events of the life before may be missing then, which `missed` can't count."""
+        return self._restarts
+
     def __next__(self) -> Event:
         """The next event.
 
         Raises:
             StopIteration: The subscription was closed.
             TimeoutError: No event came within `timeout`.
-            RigLost: The rig went away.
+            RigLost: The rig went away, and `on_loss` is `raise`.
         """
         event = self.next(self.timeout)
         if event is None:
@@ -125,146 +152,71 @@ class Subscription:
         """The next event; None once the subscription is closed.
 
         Args:
-            timeout: Seconds to wait; None waits for as long as the rig is there.
+            timeout: Seconds to wait; None waits without end.
 
         Raises:
             TimeoutError: No event came within `timeout`.
-            RigLost: The rig went away.
+            RigLost: The rig went away, and `on_loss` is `raise`; or this is a fork.
             RuntimeError: Another thread is waiting already.
         """
-        timeout = check_seconds("timeout", timeout)
+        timeout = duration(timeout)
         if self._process != os.getpid():
             raise RigLost(FORKED.format(self._process))
         if not self._using.acquire(blocking=False):
             raise RuntimeError(f"another thread is waiting for events of {self.topic}")
         try:
-            if self._closing:
-                return None
-            if self._early:
-                return self._early.pop(0)
             return self._await_event(timeout)
         finally:
             self._using.release()
-            if self._closing:
-                self.close()
 
     def close(self) -> None:
         """End the subscription, and the iteration over it."""
-        self._closing = True
-        self._wakeup.wake()
-        if self._using.acquire(blocking=False):
-            try:
-                self._release()
-            finally:
-                self._using.release()
+        if self._process != os.getpid():
+            return  # the thread is the parent's
+        self.end()
+        self._feed.join(_PATIENCE)
 
-    def _open(self, address: str, timeout: float) -> None:
-        socket = self._socket
-        socket.set(zmq.LINGER, 0)
-        socket.set(zmq.RECONNECT_IVL, 50)
-        socket.set(zmq.RECONNECT_IVL_MAX, 500)
-        if address.startswith("tcp://"):
-            socket.set(zmq.IPV6, 1)
-        self._reader = FramedReader(socket, FRAMES)
-        self._items: list[Any] = [(socket, _IN), (self._wakeup.fd, _IN)]
-        try:
-            socket.connect(address)
-        except zmq.ZMQError as error:
-            raise RigNotReachable(f"events at {address}: {error.strerror}") from error
-        socket.subscribe(self._topic)
-        self._ask()
-        deadline = monotonic() + timeout
-        while self._probe is not None:
-            left = deadline - monotonic()
-            if left <= 0:
+    def end(self) -> None:
+        """As `close`, without waiting until its thread and socket are gone."""
+        self._release()
+        with self._feed.changed:
+            self._feed.changed.notify_all()
+
+    def _await_confirmation(self, address: str, seconds: float | None) -> None:
+        feed = self._feed
+        with feed.changed:
+            if not feed.changed.wait_for(lambda: feed.is_live or feed.ended, seconds):
                 raise RigNotReachable(f"events at {address}: no rig confirms the subscription")
-            self._poll(left)
-            event = self._take()
-            if event is not None:
-                self._early.append(event)
 
     def _await_event(self, timeout: float | None) -> Event | None:
-        start = monotonic()
-        deadline = None if timeout is None else start + timeout
-        asked = start
+        feed = self._feed
+        deadline = None if timeout is None else monotonic() + timeout
         while True:
-            event = self._take()
+            with feed.changed:
+                while self._release.alive and not feed.items and not feed.ended:
+                    left = None if deadline is None else deadline - monotonic()
+                    if left is not None and left <= 0:
+                        raise TimeoutError(f"no event {self.topic} within {timeout:g} s")
+                    feed.changed.wait(left)
+                item = feed.take() if self._release.alive else None
+            if item is None:
+                return None
+            if isinstance(item, RigLost):
+                raise item
+            event = self._read(item)
             if event is not None:
                 return event
-            if self._closing:
-                return None
-            now = monotonic()
-            if deadline is not None and now >= deadline:
-                raise TimeoutError(f"no event {self.topic} within {timeout:g} s")
-            if now >= asked + INTERVAL:
-                if self._unanswered >= UNANSWERED:
-                    self._unanswered = 0
-                    raise RigLost(f"the rig that publishes {self.topic} went away")
-                self._ask()
-                asked = now
-            due = asked + INTERVAL if deadline is None else min(asked + INTERVAL, deadline)
-            self._poll(due - now)
 
-    def _poll(self, seconds: float) -> None:
-        for item, _ in zmq_poll(self._items, int(seconds * 1000) + 1):
-            if item is not self._socket:
-                self._wakeup.clear()
-
-    def _ask(self) -> None:
-        """Subscribe to a topic that nobody has; the rig echoes it to show that it took it."""
-        self._forget_probe()
-        self._probe = PROBE + str(uuid4()).encode()
-        self._unanswered += 1
-        self._socket.subscribe(self._probe)
-
-    def _forget_probe(self) -> None:
-        probe, self._probe = self._probe, None
-        if probe is not None:
-            self._socket.unsubscribe(probe)
-
-    def _take(self) -> Event | None:
-        """The next event that is there; None if there is none."""
-        while (frames := self._reader.next()) is not None:
-            self._reader.done()
-            self._unanswered = 0
-            topic = frames[0]
-            if topic == self._probe:
-                self._forget_probe()
-            elif topic == self._topic:  # ZeroMQ matches prefixes, so others come as well
-                event = self._read(frames)
-                if event is not None:
-                    return event
-        return None
-
-    def _count(self, sequence: int) -> None:
-        """Notice a gap; how far the life before this one had come isn't known."""
-        last, self._last = self._last, sequence
-        if last is None:
-            return
-        restarts = sequence // EVENTS_PER_LIFE - last // EVENTS_PER_LIFE
-        if sequence <= last:  # they never go back but with a new rig, which counts from the start
-            restarts = max(1, sequence // EVENTS_PER_LIFE)
-        if restarts > 0:
-            self.restarts += restarts
-            last = sequence // EVENTS_PER_LIFE * EVENTS_PER_LIFE
-        self.missed += max(sequence - last - 1, 0)
-
-    def _read(self, frames: list[Buffer]) -> Event | None:
+    def _read(self, item: Received) -> Event | None:
+        self._missed, self._restarts = item.missed, item.restarts
         try:
-            header = decode_event_header(frames[2])
-            sequence, time = read_event_id(header.messageID)
             value = join_result(
-                frames[3],
-                header.payloadContentType,
-                own_memory(frames[4]),
-                header.preencodedPayloadContentType,
+                item.payload,
+                item.header.payloadContentType,
+                own_memory(item.raw),
+                item.header.preencodedPayloadContentType,
             )
-        except (msgspec.DecodeError, SerializationError, ValueError):
+        except SerializationError:
+            self._unreadable += 1
             return None
-        self._count(sequence)
-        return Event(value, time, sequence)
-
-
-def _release(socket: zmq.Socket[Any], wakeup: Wakeup) -> None:
-    socket.close(0)
-    wakeup.close()
+        return Event(value, item.time, item.sequence, item.topic.partition("/")[2])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Mapping
 from concurrent.futures import Future
 from threading import Lock
@@ -12,7 +11,9 @@ from typing import Any
 
 import zmq
 
+from orchestrator.client.liveness import SLOWEST
 from orchestrator.errors import OrchError, error_from_response
+from transports.durations import duration
 from transports.errors import SerializationError
 from transports.frames import COPY_THRESHOLD
 from transports.headers import (
@@ -20,6 +21,7 @@ from transports.headers import (
     HANDSHAKE,
     OPERATION,
     REPLY,
+    Limits,
     Operation,
     RequestHeader,
     ResponseHeader,
@@ -70,8 +72,9 @@ class RequestFuture(Future[Any]):
 
     request_id: str
 
-    def __init__(self, request_id: str) -> None:
+    def __init__(self, request_id: str, connection: object = None) -> None:
         super().__init__()
+        self._connection = connection  # lives for as long as somebody waits for this
         self.request_id = request_id
         # The first to write here wins; asking again gives the same answer. The standard way of
         # claiming a future takes a lock, which an interrupt can leave locked.
@@ -127,6 +130,8 @@ class Exchange(Leader):
         flags, copies: Arguments for sending each frame.
         size: Bytes of large frames, which take their time to travel.
         give_up: Monotonic seconds after which it is no longer tried to send it.
+        limit: Seconds that it may wait and run by its timeouts, once it is sent.
+        overdue: How often it was found to be past that.
         oneway: Settled as soon as it is sent.
         future: Where the result goes when nobody waits in a call.
         sent: It was handed to the socket.
@@ -145,8 +150,10 @@ class Exchange(Leader):
         "give_up",
         "header",
         "id",
+        "limit",
         "member",
         "oneway",
+        "overdue",
         "payload",
         "raw",
         "sent",
@@ -174,6 +181,8 @@ class Exchange(Leader):
             self.size = len(frames[2]) + len(frames[3])
         self.oneway = oneway
         self.give_up = math.inf
+        self.limit = math.inf
+        self.overdue = 0
         self.future: RequestFuture | None = None
         self.sent = False
         self.gate: Lock | None = None
@@ -189,6 +198,11 @@ class Exchange(Leader):
         """Let its caller through the gate, once however often this is called."""
         if self.gate is not None:
             release(self.gate)
+
+    @property
+    def name(self) -> str:
+        """What it asks for, as errors name it."""
+        return f"{self.worker}.{self.member}" if self.worker else "the handshake"
 
     @property
     def where(self) -> dict[str, Any]:
@@ -221,11 +235,14 @@ class Exchange(Leader):
             body = decode(self.payload, header.payloadContentType)
         except SerializationError as error:
             raise OrchError(
-                f"{self.worker}.{self.member} was answered ({kind}), but the answer can't be "
-                f"read: {error}",
+                f"{self.name} was answered ({kind}), but the answer can't be read: {error}",
                 **self.where,
             ) from error
         raise error_from_response(kind, body, **self.where)
+
+
+UNKNOWN = Limits(None, None)
+"""The timeouts of a member that nothing is known of."""
 
 
 def compose(
@@ -241,6 +258,7 @@ def compose(
     invocation_timeout: Timeout = ...,
     execution_timeout: Timeout = ...,
     oneway: bool = False,
+    usual: Limits = UNKNOWN,
 ) -> Exchange:
     """Encode a request.
 
@@ -256,10 +274,11 @@ def compose(
         invocation_timeout: Seconds until it must have started.
         execution_timeout: Seconds from then until it must have ended.
         oneway: No reply is wanted.
+        usual: The timeouts that the rig takes where none is given, as far as they are known.
 
     Raises:
         TypeError: A value can't be encoded, or a timeout isn't a number.
-        ValueError: The message is too large, or a timeout is NaN.
+        ValueError: The message is too large, or a timeout is NaN or less than 0.
     """
     context = _context(invocation_timeout, execution_timeout, oneway)
     try:
@@ -282,7 +301,12 @@ def compose(
         operation=operation,
         preencodedPayloadContentType=label,
     )
-    return Exchange(id, [b"", encode_header(header), body, frame], worker, member, oneway)
+    exchange = Exchange(id, [b"", encode_header(header), body, frame], worker, member, oneway)
+    invocation = context.get("invokation_timeout", usual.invocation_timeout)
+    execution = context.get("execution_timeout", usual.execution_timeout)
+    if invocation is not None and execution is not None:
+        exchange.limit = invocation + execution + exchange.size / SLOWEST
+    return exchange
 
 
 def compose_handshake(id: str, sender: str) -> Exchange:
@@ -313,27 +337,12 @@ def _context(invocation: Timeout, execution: Timeout, oneway: bool) -> dict[str,
         return _DEFAULTS
     context: dict[str, Any] = {"defaults": True, "oneway": oneway}
     if invocation is not ...:
-        seconds = check_seconds("invocation_timeout", invocation)
+        seconds = duration(invocation, "invocation_timeout")
         context["invokation_timeout"] = context["invokationTimeout"] = seconds
     if execution is not ...:
-        seconds = check_seconds("execution_timeout", execution)
+        seconds = duration(execution, "execution_timeout")
         context["execution_timeout"] = context["executionTimeout"] = seconds
     return context
-
-
-def check_seconds(name: str, value: float | None) -> float | None:
-    """A timeout as it is meant: None for one without end.
-
-    Raises:
-        TypeError, ValueError: It is no number; `name` tells which argument that is.
-    """
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise TypeError(f"{name} is a number of seconds, or None for no limit; not {value!r:.80}")
-    if value != value:
-        raise ValueError(f"{name} is not a number (NaN)")
-    return None if value > sys.float_info.max else value
 
 
 def _raw_frame(raw: Any) -> tuple[Buffer, str]:

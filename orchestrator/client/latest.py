@@ -2,75 +2,37 @@
 
 from __future__ import annotations
 
-import threading
-import weakref
-from time import monotonic
-
 from orchestrator.client.events import Event, Subscription
-from orchestrator.errors import OrchError
-
-
-class _Slot:
-    """Holds the newest event, until it is taken or the events end."""
-
-    def __init__(self) -> None:
-        self.changed = threading.Condition()
-        self.event: Event | None = None
-        self.error: OrchError | None = None
-        self.ended = False
-        self.skipped = 0
-
-    def put(self, event: Event) -> None:
-        with self.changed:
-            self.skipped += self.event is not None
-            self.event = event
-            self.changed.notify()
-
-    def end(self, error: OrchError | None) -> None:
-        with self.changed:
-            self.ended = True
-            self.error = error
-            self.changed.notify_all()
 
 
 class LatestSubscription:
-    """An iterator over the events of one name that gives the newest, and each at most once.
+    """An iterator over events that gives the newest, and each at most once.
 
-    A thread takes events as they come, so that none waits behind older ones. One thread at a
-    time can iterate; `close()` may come from any.
+    One thread at a time can iterate; `close()` may come from any.
 
     Args:
-        subscription: Where the events come from; this object owns it.
+        subscription: Where the events come from, one that keeps a single event; this object owns
+            it.
 
     Attributes:
         topic: The topic.
+        timeout: Seconds without an event after which iterating raises TimeoutError.
     """
 
     def __init__(self, subscription: Subscription) -> None:
         self.topic = subscription.topic
         self.timeout = subscription.timeout
         self._subscription = subscription
-        self._slot = _Slot()
-        # A loop that is left by `break` drops its subscription without closing it; the thread
-        # knows nothing of this object, or it would keep it alive.
-        self._release = weakref.finalize(self, subscription.close)
-        self._release.atexit = False
-        threading.Thread(
-            target=_take_all,
-            args=(subscription, self._slot),
-            name=f"orch-latest-{self.topic}",
-            daemon=True,
-        ).start()
 
     @property
     def missed(self) -> int:
         """How many events were lost on the way; those that newer ones replaced don't count."""
-        return self._subscription.missed
+        return self._subscription.lost
 
     @property
     def skipped(self) -> int:
         """How many events were replaced by newer ones before they were asked for."""
-        return self._slot.skipped
+        return self._subscription.dropped
 
     @property
     def restarts(self) -> int:
@@ -88,46 +50,20 @@ class LatestSubscription:
 
     def __next__(self) -> Event:
         """The newest event. Raises as `Subscription.__next__` does."""
-        event = self.next(self.timeout)
-        if event is None:
-            raise StopIteration
-        return event
+        return next(self._subscription)
 
     def next(self, timeout: float | None = None) -> Event | None:
         """The newest event that wasn't given yet; None once the subscription is closed.
 
         Args:
-            timeout: Seconds to wait; None waits for as long as the rig is there.
+            timeout: Seconds to wait; None waits without end.
 
         Raises:
             TimeoutError: No event came within `timeout`.
-            RigLost: The rig went away.
+            RigLost: As `Subscription.next`.
         """
-        slot = self._slot
-        deadline = None if timeout is None else monotonic() + timeout
-        with slot.changed:
-            while slot.event is None and not slot.ended:
-                left = None if deadline is None else deadline - monotonic()
-                if left is not None and left <= 0:
-                    raise TimeoutError(f"no event {self.topic} within {timeout:g} s")
-                slot.changed.wait(left)
-            event, slot.event = slot.event, None
-            if event is None and slot.error is not None:
-                raise slot.error
-            return event
+        return self._subscription.next(timeout)
 
     def close(self) -> None:
         """End the subscription, and the iteration over it."""
-        self._release()
-
-
-def _take_all(subscription: Subscription, slot: _Slot) -> None:
-    error: OrchError | None = None
-    try:
-        while (event := subscription.next()) is not None:
-            slot.put(event)
-    except OrchError as lost:
-        error = lost
-    finally:
-        subscription.close()
-        slot.end(error)
+        self._subscription.close()

@@ -15,6 +15,8 @@ UNANSWERED = 3
 """Questions in a row without any sign of life after which the rig counts as gone."""
 SLOWEST = 10e6
 """Bytes a second at least that a large request is taken to travel with."""
+MARGIN = 3
+"""Looks after its timeouts at which an answer may still come, before its caller is told."""
 BATCH = 1000
 """Ids in one question."""
 REMEMBERED = 100
@@ -51,6 +53,12 @@ class Liveness:
     def heard(self) -> None:
         """A message came."""
         self._unanswered = 0
+
+    def hasten(self) -> None:
+        """Something unreadable came: it may have been an answer, so ask now. Once only: what
+        comes then may be unreadable as well."""
+        if not self._unanswered:
+            self.due = 0.0
 
     def ask(self, now: float) -> bool:
         """It is time to ask. Returns whether that still makes sense: False if the rig is gone."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, overload
 
 from orchestrator.client.connection import CONNECT_TIMEOUT, Connection
+from orchestrator.client.events import OnLoss, Subscription
+from orchestrator.client.latest import LatestSubscription
 from orchestrator.client.session import Recipe, Session, T
 from orchestrator.client.worker import Worker, run
 from orchestrator.errors import OrchError, RigNotReachable
@@ -40,7 +42,9 @@ def connect(name_or_address: str | None = None, *, timeout: float = CONNECT_TIME
     """Connect to a running rig.
 
     Args:
-        name_or_address: The rig's id, or an address such as `tcp://host:5570`. If left out:
+        name_or_address: The rig's id, or an address such as `tcp://host:5570`; through tunnels
+            both its addresses, `tcp://localhost:7000,tcp://localhost:7001`: of requests, and of
+            events, which is else the one that the rig says, on the same host. If left out:
             `$ORCH_RIG`, else the only rig that this user runs.
         timeout: Seconds within which the rig must answer; also how long a later call waits for
             the connection to come back before it fails as not started.
@@ -93,6 +97,45 @@ class Rig:
             OrchError: Any of the tree.
         """
         return self._run(self._session.status())
+
+    @overload
+    def subscribe(
+        self,
+        event: str | None = None,
+        /,
+        timeout: float | None = None,
+        *,
+        conflate: Literal[False] = False,
+        on_loss: OnLoss = "reconnect",
+    ) -> Subscription: ...
+    @overload
+    def subscribe(
+        self,
+        event: str | None = None,
+        /,
+        timeout: float | None = None,
+        *,
+        conflate: Literal[True],
+        on_loss: OnLoss = "reconnect",
+    ) -> LatestSubscription: ...
+    def subscribe(
+        self,
+        event: str | None = None,
+        /,
+        timeout: float | None = None,
+        *,
+        conflate: bool = False,
+        on_loss: OnLoss = "reconnect",
+    ) -> Subscription | LatestSubscription:
+        """Subscribe to an event of the rig itself.
+
+        `worker-state` tells each change of a worker's state: `{"worker", "incarnation", "was",
+        "state", "reason"}`. Arguments and errors are those of `Worker.subscribe`.
+        """
+        own = self[self.id]
+        if conflate:
+            return own.subscribe(event, timeout, conflate=True, on_loss=on_loss)
+        return own.subscribe(event, timeout, on_loss=on_loss)
 
     def logs(self, **asked: Any) -> LogView:
         """The rig's log as record objects, when it runs on this machine.

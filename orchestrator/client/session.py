@@ -11,13 +11,24 @@ from collections.abc import Generator, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import msgspec
+
 from orchestrator.client.connection import Connection
-from orchestrator.client.exchange import Exchange, Timeout, call_arguments, goes_raw
+from orchestrator.client.exchange import UNKNOWN, Exchange, Timeout, call_arguments, goes_raw
 from orchestrator.runtime.folder import Found
 from orchestrator.words import did_you_mean
 from transports.endpoints import Endpoint, parse_endpoint
 from transports.errors import AddressError
-from transports.headers import CHANGE, DESCRIPTION, OBSERVE, SUBSCRIBE, ZMQ_TRANSPORTS, Operation
+from transports.headers import (
+    CHANGE,
+    DESCRIPTION,
+    OBSERVE,
+    SUBSCRIBE,
+    TIMEOUTS,
+    ZMQ_TRANSPORTS,
+    Limits,
+    Operation,
+)
 
 if TYPE_CHECKING:
     import asyncio
@@ -30,6 +41,14 @@ ACTION = "action"
 EVENT = "event"
 
 
+class _Timeouts(msgspec.Struct, frozen=True):
+    """What a Thing Description says under `orch:timeouts`, in seconds."""
+
+    invocation: float | None = None
+    execution: float | None = None
+    members: dict[str, float | None] = {}
+
+
 @dataclass(frozen=True)
 class Members:
     """What a worker offers, from its Thing Description.
@@ -37,10 +56,14 @@ class Members:
     Attributes:
         description: The Thing Description.
         kinds: `PROPERTY`, `ACTION` or `EVENT` by member.
+        limits: The worker's timeouts.
+        timeouts: Execution timeouts of members that have their own, in seconds.
     """
 
     description: dict[str, Any]
     kinds: dict[str, str] = field(default_factory=dict)
+    limits: Limits = UNKNOWN
+    timeouts: dict[str, float | None] = field(default_factory=dict)
 
     @classmethod
     def read(cls, description: Any) -> Members:
@@ -51,7 +74,11 @@ class Members:
             members = known.get(key)
             if isinstance(members, dict):
                 kinds.update(dict.fromkeys(members, kind))
-        return cls(known, kinds)
+        try:
+            said = msgspec.convert(known.get(TIMEOUTS, {}), _Timeouts)
+        except msgspec.ValidationError:
+            said = _Timeouts()
+        return cls(known, kinds, Limits(said.invocation, said.execution), said.members)
 
     def affordance(self, name: str) -> dict[str, Any]:
         """The description of one member; empty if there is none."""
@@ -61,6 +88,13 @@ class Members:
                 found: dict[str, Any] = members[name]
                 return found
         return {}
+
+    def usual(self, name: str) -> Limits:
+        """The timeouts of a member where a call gives none; None also where they aren't known."""
+        limits = self.limits
+        if name in self.timeouts:
+            return Limits(limits.invocation_timeout, self.timeouts[name])
+        return limits
 
     def of_kind(self, kind: str) -> list[str]:
         """Names of the members of one kind."""
@@ -79,6 +113,7 @@ class Session:
     def __init__(self, connection: Connection, found: Found) -> None:
         self.connection = connection
         self._events = found.events
+        self._told = found.events[0] if found.rig is None and found.events else None
         self._members: dict[str, Members] = {}
         self.workers: tuple[str, ...] = ()
         self.opening: set[asyncio.Future[None]] = set()
@@ -179,6 +214,7 @@ class Session:
             worker,
             Operation.INVOKE,
             action,
+            usual=self._members[worker].usual(action),
             payload=payload,
             raw=raw,
             invocation_timeout=invocation_timeout,
@@ -201,6 +237,7 @@ class Session:
             worker,
             Operation.READ,
             name,
+            usual=self._members[worker].usual(name),
             invocation_timeout=invocation_timeout,
             execution_timeout=execution_timeout,
         )
@@ -222,14 +259,25 @@ class Session:
             worker,
             Operation.WRITE,
             name,
+            usual=self._members[worker].usual(name),
             payload=None if raw is not None else value,
             raw=raw,
             invocation_timeout=invocation_timeout,
             execution_timeout=execution_timeout,
         )
 
-    def event_source(self, worker: str, name: str) -> Recipe[tuple[str, str]]:
-        """Topic and address of an event, or of the changes of an observable property."""
+    def event_source(self, worker: str, name: str | None) -> Recipe[tuple[tuple[str, ...], str]]:
+        """Topic and address of an event, or of the changes of an observable property.
+
+        Without a name it is the topics of all events.
+        """
+        if name is None:
+            members = self._members.get(worker) or (yield from self.describe(worker))
+            names = members.of_kind(EVENT)
+            if not names:
+                raise AttributeError(f"worker {worker} has no events")
+            topics = tuple(f"{worker}/{each}" for each in names)
+            return topics, self._event_address(worker, names[0], members.affordance(names[0]))
         kind = yield from self.find_member(worker, name)
         members = self._members[worker]
         affordance = members.affordance(name)
@@ -239,13 +287,12 @@ class Session:
             topic = f"{worker}/{name}"
         else:
             raise AttributeError(_misused(worker, name, kind))
-        address = self._event_address(affordance)
-        if address is None:
-            raise AttributeError(f"{worker}.{name} has no address to subscribe at")
-        return topic, address
+        return (topic,), self._event_address(worker, name, affordance)
 
-    def _event_address(self, affordance: dict[str, Any]) -> str | None:
+    def _event_address(self, worker: str, name: str, affordance: dict[str, Any]) -> str:
         """Where an event is published for clients that came as this one did."""
+        if self._told is not None:
+            return self._told
         here = parse_endpoint(self.connection.address)
         for address in self._events:
             if address.startswith(f"{here.transport.lower()}://"):
@@ -254,7 +301,7 @@ class Session:
         for form in forms if isinstance(forms, list) else ():
             if form.get("op") in (SUBSCRIBE, OBSERVE):
                 return _reachable(str(form.get("href")), here)
-        return None
+        raise AttributeError(f"{worker}.{name} has no address to subscribe at")
 
 
 def _reachable(href: str, here: Endpoint) -> str:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Literal, overload
 
-from orchestrator.client.events import Subscription
+from orchestrator.client.events import OnLoss, Subscription
 from orchestrator.client.exchange import RequestFuture, Timeout
+from orchestrator.client.feed import HELD
 from orchestrator.client.latest import LatestSubscription
 from orchestrator.client.session import ACTION, EVENT, Recipe, Session, T
 from orchestrator.errors import OrchError
@@ -175,32 +176,57 @@ class Worker:
 
     @overload
     def subscribe(
-        self, event: str, /, timeout: float | None = None, *, conflate: Literal[False] = False
+        self,
+        event: str | None = None,
+        /,
+        timeout: float | None = None,
+        *,
+        conflate: Literal[False] = False,
+        on_loss: OnLoss = "reconnect",
     ) -> Subscription: ...
     @overload
     def subscribe(
-        self, event: str, /, timeout: float | None = None, *, conflate: Literal[True]
+        self,
+        event: str | None = None,
+        /,
+        timeout: float | None = None,
+        *,
+        conflate: Literal[True],
+        on_loss: OnLoss = "reconnect",
     ) -> LatestSubscription: ...
     def subscribe(
-        self, event: str, /, timeout: float | None = None, *, conflate: bool = False
+        self,
+        event: str | None = None,
+        /,
+        timeout: float | None = None,
+        *,
+        conflate: bool = False,
+        on_loss: OnLoss = "reconnect",
     ) -> Subscription | LatestSubscription:
         """Subscribe to an event, or to the changes of an observable property.
 
+        It outlives restarts of the worker and of the rig; its `restarts` and `missed` tell of what
+        wasn't seen.
+
         Args:
-            event: Its name.
+            event: Its name; left out: all events of the worker, each with its name.
             timeout: Seconds without an event after which iterating raises TimeoutError; None
-                waits for as long as the rig is there.
+                waits without end.
             conflate: Give the newest event only, for consumers slower than the events.
+            on_loss: `raise`: iterating raises RigLost when the rig is gone, some seconds after
+                that; `reconnect`: it waits until the rig is back.
 
         Returns:
             An iterator and context manager; it is live when this returns.
 
         Raises:
-            AttributeError: No such event.
+            AttributeError: No such event, or none at all.
             OrchError: The rig can't be reached.
+            TypeError, ValueError: The timeout isn't one, or `on_loss` neither of the two.
         """
-        topic, address = self._run(self._session.event_source(self.name, event))
-        subscription = Subscription(address, topic, timeout=timeout)
+        topics, address = self._run(self._session.event_source(self.name, event))
+        held = 1 if conflate else HELD
+        subscription = Subscription(address, topics, timeout=timeout, held=held, on_loss=on_loss)
         self._keep(subscription)
         return LatestSubscription(subscription) if conflate else subscription
 

@@ -124,6 +124,7 @@ class RigConfig:
         rig: the rig's id.
         listen: addresses for clients: ``ipc``, ``ipc:///path``, ``hololinked`` or
             ``tcp://host:port``, as they were written.
+        events: where events are published for one of these, if that was written too.
         allow_local_users: whether it is meant that every user of the machine reaches its tcp
             addresses on loopback.
         workers: by name, in the order of the file.
@@ -136,6 +137,7 @@ class RigConfig:
 
     rig: str
     listen: tuple[str, ...]
+    events: dict[str, str]
     workers: dict[str, WorkerConfig]
     allow_local_users: bool
     logs: LogsConfig
@@ -192,10 +194,12 @@ class _Loader:
         if document.problems:
             raise ConfigError(document.problems)
         assert self._top.rig is not None
+        listen = self._top.listen
         logs = validate(LogsSection, document.data.get("logs", {}), document, ("logs",), "logs")
         return RigConfig(
             rig=self._top.rig,
-            listen=tuple(self._top.listen),
+            listen=tuple(each if isinstance(each, str) else each["requests"] for each in listen),
+            events={each["requests"]: each["events"] for each in listen if isinstance(each, dict)},
             workers={name: self._worker(name) for name in self._sections},
             allow_local_users=self._top.allow_local_users,
             logs=LogsConfig(level=logs.level, keep=logs.keep, keep_for=logs.keep_for),

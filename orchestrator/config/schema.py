@@ -30,7 +30,7 @@ from transports.levels import Level
 __all__ = ["DefaultsSection", "LogsSection", "TopSection", "WorkerSection", "misspelt", "validate"]
 
 _Id = Annotated[str, AfterValidator(values.check_id)]
-_Address = Annotated[str, AfterValidator(values.check_address)]
+_Listened = Annotated[Any, PlainValidator(values.check_listened)]
 _Driver = Annotated[str, AfterValidator(values.check_driver)]
 _Member = Annotated[str, AfterValidator(values.check_member)]
 _Method = Annotated[str, AfterValidator(values.check_method)]
@@ -87,7 +87,7 @@ class TopSection(_Section):
     """The top of the file; the sections in it are validated one by one."""
 
     rig: _Id | None = None
-    listen: list[_Address] = Field(default_factory=lambda: ["ipc"], min_length=1)
+    listen: list[_Listened] = Field(default_factory=lambda: ["ipc"], min_length=1)
     allow_local_users: bool = False
     defaults: Any = None
     workers: Any = None
@@ -98,7 +98,6 @@ class TopSection(_Section):
 _SHAPES: Final[dict[tuple[str, ...], str]] = {
     ("rig",): "a text such as bench",
     ("listen",): 'a list such as [ipc, "tcp://127.0.0.1:5570"]',
-    ("listen", "*"): 'an address such as ipc or "tcp://127.0.0.1:5570"',
     ("allow_local_users",): "true or false",
     ("driver",): "a text such as package.module:Class",
     ("args",): "a list such as [1, two]",

@@ -22,6 +22,7 @@ __all__ = [
 ]
 
 _ADDRESS_HELP = 'accepted: ipc, "ipc:///path", hololinked, "tcp://host:port"'
+_PAIR_HELP = '{requests: "tcp://127.0.0.1:5570", events: "tcp://127.0.0.1:6000"}'
 _SCHEME = re.compile(r"([^:/]*)://(.*)", re.DOTALL)
 _HOST_PORT = re.compile(r"(\[[^\[\]]*\]|[^:\[\]]*):([^:\[\]]*)")
 _HOST = re.compile(
@@ -161,6 +162,29 @@ def check_address(value: str) -> str:
         elif value.casefold() == "tcp":
             hint = "; tcp needs a host and a port"
         raise ValueError(f"{quoted(value)} is not an address; {_ADDRESS_HELP}{hint}")
+    return value
+
+
+def check_listened(value: object) -> object:
+    """An item of ``listen``, unchanged: an address, or two as ``{requests: …, events: …}``.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    if isinstance(value, str):
+        return check_address(value)
+    if not isinstance(value, dict):
+        known = 'ipc or "tcp://127.0.0.1:5570"'
+        raise ValueError(f"must be an address such as {known}, not {say(value)}")
+    if set(value) != {"requests", "events"}:
+        raise ValueError(f"a pair of addresses is written {_PAIR_HELP}")
+    for each in value.values():
+        if not isinstance(each, str) or each in ("ipc", "hololinked"):
+            raise ValueError(f"a pair has two full addresses, such as {_PAIR_HELP}")
+        check_address(each)
+    schemes = {each.partition("://")[0] for each in value.values()}
+    if len(schemes) > 1 or len(set(value.values())) < 2:
+        raise ValueError("a pair has two different addresses of one kind, tcp or ipc")
     return value
 
 

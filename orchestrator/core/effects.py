@@ -82,6 +82,22 @@ class Unblock(msgspec.Struct, frozen=True):
     worker: str
 
 
+class Moved(msgspec.Struct, frozen=True):
+    """A worker's state has changed.
+
+    Attributes:
+        was: The state before.
+        state: The state now.
+        reason: Why, as far as there is something to say.
+    """
+
+    worker: str
+    incarnation: int
+    was: str
+    state: str
+    reason: str
+
+
 class OrderDone(msgspec.Struct, frozen=True):
     """Workers that were to be started, stopped or restarted have settled.
 
@@ -121,6 +137,18 @@ class Fact(msgspec.Struct, frozen=True):
     fields: dict[str, Any]
 
 
-Effect = ToClient | ToWorker | Cut | Describe | Launch | Signal | Unblock | OrderDone | RigUp | Fact
+Effect = (
+    ToClient
+    | ToWorker
+    | Cut
+    | Describe
+    | Launch
+    | Signal
+    | Unblock
+    | Moved
+    | OrderDone
+    | RigUp
+    | Fact
+)
 Effects: TypeAlias = deque[Effect]
 """One queue for the whole core: whatever part of it leaves an effect, they are in order."""

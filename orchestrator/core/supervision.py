@@ -13,7 +13,7 @@ from typing import Any
 
 from orchestrator.core.children import Child, ChildSpec, Exit
 from orchestrator.core.contracts import Holder
-from orchestrator.core.effects import Effects, Fact, Launch, Signal
+from orchestrator.core.effects import Effects, Fact, Launch, Moved, Signal
 from orchestrator.core.states import NEXT, RUNNING, SERVING, UP, Goal, Happening, Status
 
 BACKOFF_FIRST = 0.1
@@ -206,8 +206,8 @@ class Supervision:
             return
         reason = f"{member} overran its execution timeout"
         if stalls and Happening.OVERRUN in NEXT[child.status]:
-            self._move(child, Happening.OVERRUN, now)
             child.reason = f"{reason} and still runs"
+            self._move(child, Happening.OVERRUN, now)
         if child.spec.restart_on_overrun and not child.is_to_stop:
             child.overrun = reason
             child.ladder = list(END_LADDER)
@@ -374,7 +374,10 @@ class Supervision:
         self._holder.lost(name, now, reason=told, holds=False)
 
     def _move(self, child: Child, happening: Happening, now: float) -> None:
-        child.status = NEXT[child.status][happening]
+        was, child.status = child.status, NEXT[child.status][happening]
+        self.effects.append(
+            Moved(child.spec.name, child.incarnation, str(was), str(child.status), child.reason)
+        )
         child.since = now
         self.changes += 1
         self._due(child, None)

@@ -8,6 +8,7 @@ from typing import Any
 from orchestrator.core.peers import Peer
 from orchestrator.core.tally import Tally
 from orchestrator.rig.connections import Connection, Connections
+from orchestrator.rig.newest import Newest
 from orchestrator.rig.sockets import Sockets
 from transports.frames import TooManyFrames, has_more, receive, receive_frame, send
 from transports.headers import FRAMES, PROBE
@@ -46,6 +47,7 @@ class EventRelay:
         self._counts = counts
         self._wanted: Counter[bytes] = Counter()  # by how many connections
         connections.left = self.forget
+        self._newest = Newest()
 
     def forward_events(self, most: int, now: float) -> None:
         """Pass on what workers have published, so many messages at most."""
@@ -65,8 +67,14 @@ class EventRelay:
                     self._drop("event in another worker's name dropped", now)
                 else:
                     send(self._sockets.publisher, [frames[0], b"", *frames[2:]])
+                    self._newest.keep(frames)
             if not has_more(collector):
                 return
+
+    def publish(self, frames: list[Any]) -> None:
+        """Publish an event of the rig itself; to be called in the loop's thread."""
+        send(self._sockets.publisher, frames)
+        self._newest.keep(frames)
 
     def forward_subscriptions(self, most: int, now: float) -> None:
         """Pass on what subscribers want to hear, so many frames at most.
@@ -114,7 +122,7 @@ class EventRelay:
 
     def _begin(self, topic: bytes) -> None:
         if topic.startswith(PROBE):
-            send(self._sockets.publisher, [topic, b"", b"", b"", b""])
+            send(self._sockets.publisher, self._newest.answer(topic))
         elif self._is_of_a_worker(topic):
             self._wanted[topic] += 1
             if self._wanted[topic] == 1:
@@ -125,6 +133,7 @@ class EventRelay:
             self._wanted[topic] -= 1
             if not self._wanted[topic]:
                 del self._wanted[topic]
+                self._newest.forget(topic)
                 send(self._sockets.collector, [b"\0" + topic])
 
     def _is_of_a_worker(self, topic: bytes) -> bool:

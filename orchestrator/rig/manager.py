@@ -46,7 +46,10 @@ class Supervised(msgspec.Struct, frozen=True):
 
 
 class RigControl:
-    """The rig: its workers' states, and starting and stopping them."""
+    """The rig: its workers' states, and starting and stopping them.
+
+    Changes of states are its event `worker-state`, which the supervisor's loop publishes.
+    """
 
     def __init__(self, supervised: Supervised) -> None:
         self._supervised = supervised

@@ -13,6 +13,7 @@ from orchestrator.core.effects import (
     Effect,
     Fact,
     Launch,
+    Moved,
     OrderDone,
     RigUp,
     Signal,
@@ -41,6 +42,9 @@ class Host(Protocol):
 
     def record(self, level: str, text: str, fields: dict[str, Any]) -> None:
         """Write a record."""
+
+    def moved(self, change: Moved) -> None:
+        """Publish the change of a worker's state."""
 
     def order_done(self, done: OrderDone) -> None:
         """Tell whoever waits for an order."""
@@ -84,6 +88,7 @@ class Performer:
             Launch: self._launch,
             Signal: self._signal,
             Unblock: self._unblock,
+            Moved: self._moved,
             OrderDone: self._order_done,
             RigUp: self._rig_up,
             Fact: self._fact,
@@ -132,6 +137,9 @@ class Performer:
 
     def _unblock(self, effect: Unblock, now: float) -> None:
         self._processes.unblock(effect.worker)
+
+    def _moved(self, effect: Moved, now: float) -> None:
+        self._host.moved(effect)
 
     def _order_done(self, effect: OrderDone, now: float) -> None:
         self._host.order_done(effect)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -96,12 +96,15 @@ class Sockets:
     def _all(self) -> tuple[zmq.Socket[Any], ...]:
         return self.front, self.back, self.publisher, self.collector
 
-    def bind(self, listen: Sequence[str], sockets: Path, message_cap: int) -> None:
+    def bind(
+        self, listen: Sequence[str], sockets: Path, message_cap: int, events: Mapping[str, str]
+    ) -> None:
         """Bind everything.
 
         Args:
             listen: As in the config: `ipc`, `ipc:///path`, `hololinked`, `tcp://host:port`.
             sockets: The folder of the rig's own socket files.
+            events: Where events are published for those of `listen` that say so.
             message_cap: Bytes of a client's frame above which it is disconnected.
 
         Raises:
@@ -118,13 +121,13 @@ class Sockets:
             self.events = self._bind(self.collector, "tcp://127.0.0.1:*")
         tcp = [item for item in listen if item.startswith("tcp://")]
         for item in (each for each in listen if each not in tcp):
-            self._listen_ipc(item, sockets)
+            self._listen_ipc(item, sockets, events)
         for item in tcp:
-            self._listen_tcp(item)
+            self._listen_tcp(item, events)
 
-    def _listen_ipc(self, item: str, sockets: Path) -> None:
+    def _listen_ipc(self, item: str, sockets: Path, events: Mapping[str, str]) -> None:
         if item == "ipc" and not zmq.has("ipc"):
-            self._listen_tcp("tcp://127.0.0.1:*")
+            self._listen_tcp("tcp://127.0.0.1:*", {})
             return
         if item == "ipc":
             request, event = (
@@ -136,20 +139,19 @@ class Sockets:
             event = hololinked_endpoint(f"{self.rig}/{EVENT_PUBLISHER}").address
             parse_endpoint(request).path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         else:
-            request, event = item, f"{item}.events"
+            request, event = item, events.get(item, f"{item}.events")
         self.addresses.append(self._bind(self.front, request))
         self.event_addresses.append(self._bind(self.publisher, event))
 
-    def _listen_tcp(self, item: str) -> None:
+    def _listen_tcp(self, item: str, events: Mapping[str, str]) -> None:
         endpoint = parse_endpoint(item)
         address = self._bind(self.front, item)
         port = parse_endpoint(address).port
         self.addresses.append(address)
         # hololinked's rule: events are published on the port after the one for requests.
         event_port = port + 1 if endpoint.port else "*"
-        self.event_addresses.append(
-            self._bind(self.publisher, f"tcp://{endpoint.host}:{event_port}")
-        )
+        event = events.get(item, f"tcp://{endpoint.host}:{event_port}")
+        self.event_addresses.append(self._bind(self.publisher, event))
 
     def _bind(self, port: zmq.Socket[Any], address: str) -> str:
         endpoint = parse_endpoint(address)

@@ -11,13 +11,13 @@ from typing import Any
 
 import zmq
 
-from orchestrator.config.loader import RigConfig, WorkerConfig
+from orchestrator.config.loader import RigConfig
 from orchestrator.core.admission import Caps, unknown_worker
-from orchestrator.core.children import ChildSpec
-from orchestrator.core.effects import Describe, OrderDone, RigUp
+from orchestrator.core.effects import Describe, Moved, OrderDone, RigUp
 from orchestrator.core.orders import Verb
 from orchestrator.core.rig import Rig
 from orchestrator.logs.collect.handle import STUCK, LogCollector
+from orchestrator.rig import specs
 from orchestrator.rig.backlog import Backlog
 from orchestrator.rig.descriptors import SLOTS, connection_cap, raise_limit
 from orchestrator.rig.event_relay import EventRelay
@@ -29,19 +29,20 @@ from orchestrator.rig.openness import warnings_of
 from orchestrator.rig.performer import Performer
 from orchestrator.rig.processes import Guardian, Processes
 from orchestrator.rig.sockets import Sockets
+from orchestrator.rig.state_events import AFFORDANCES, StateEvents
 from orchestrator.rig.status import snapshot
 from orchestrator.rig.strangers import Strangers
 from orchestrator.runtime.folder import RigFolder, RigState
 from orchestrator.runtime.places import logs_folder
 from orchestrator.version import version
+from orchestrator.words import tcp_pairs
 from transports.errors import SerializationError
 from transports.exceptions import exception_payload
-from transports.headers import ERROR, EVENTS_PER_LIFE, REPLY, Limits
+from transports.headers import ERROR, REPLY, TIMEOUTS, Limits
 from transports.serializers import decode, encode
 from workers.driver.thing_description import thing_description
 from workers.output import levels, records
 from workers.output.streams import install_thread_output
-from workers.spec import WorkerSpec
 
 ORDER_TIMEOUT = 300.0
 """Seconds that starting, stopping or restarting workers may take for a client that waits."""
@@ -84,7 +85,7 @@ class Supervisor:
         workers = config.workers.values()
         self._rig = Rig(
             config.rig,
-            [_spec_of(each) for each in workers],
+            [specs.child_spec(each) for each in workers],
             limits={w.name: Limits(w.invocation_timeout, w.execution_timeout) for w in workers},
             timeouts={w.name: dict(w.timeouts) for w in workers},
             caps=Caps(),
@@ -97,20 +98,22 @@ class Supervisor:
         self._strangers = Strangers(self._context, sockets, broker, backlog, cap)
         self._connections = connections = self._strangers.connections
         performer = Performer(self._rig, sockets, backlog, self._processes, connections, self)
+        relay = EventRelay(
+            sockets,
+            connections,
+            publishers=broker.publishers,
+            peers=broker.peers,
+            tally=broker.ledger.tally,
+            counts=broker.counts,
+        )
+        self._states = StateEvents(config.rig, relay.publish)
         self._loop = Loop(
             rig=self._rig,
             sockets=sockets,
             processes=self._processes,
             mailbox=self._mailbox,
             backlog=backlog,
-            relay=EventRelay(
-                sockets,
-                connections,
-                publishers=broker.publishers,
-                peers=broker.peers,
-                tally=broker.ledger.tally,
-                counts=broker.counts,
-            ),
+            relay=relay,
             connections=connections,
             perform=performer.perform,
             record=self.record,
@@ -140,7 +143,9 @@ class Supervisor:
         """
         try:
             self._processes.warm_up()
-            self._sockets.bind(self._config.listen, self._folder.sockets, Caps().message)
+            self._sockets.bind(
+                self._config.listen, self._folder.sockets, Caps().message, self._config.events
+            )
             self._folder.write_state(
                 RigState(
                     rig=self._config.rig,
@@ -177,7 +182,7 @@ class Supervisor:
         restore_output = install_thread_output()
         token = secrets.token_hex(16)
         self._rig.expect(rig, 1, token)
-        thread = self._processes.host(self._spec_of_rig(token), control)
+        thread = self._processes.host(specs.rig_spec(self._config, self._sockets, token), control)
         self._loop.watch(self._logs.sentinel, self._revive_logs)
         self._keeper.start()
         self._rig.order("start", self._config.start_order, time.monotonic())
@@ -251,7 +256,11 @@ class Supervisor:
         config = self._config.workers[worker]
         token = secrets.token_hex(16)
         self._rig.expect(worker, incarnation, token)
-        self._processes.launch(config, self._spec(config, incarnation, token))
+        level = self._levels.get(worker, self._config.logs.level)
+        spec = specs.worker_spec(
+            self._config, config, self._sockets, incarnation=incarnation, token=token, level=level
+        )
+        self._processes.launch(config, spec)
 
     def describe(self, request: Describe) -> tuple[str, bytes]:
         """Message type and payload of the answer to a request for a Thing Description."""
@@ -260,8 +269,11 @@ class Supervisor:
             if not isinstance(asked, dict):
                 raise TypeError("get_thing_description takes keyword arguments")
             requests, events = self._sockets.known_to(request.payload)
+            offered = self._rig.broker.peers[request.worker].description or {}
+            if request.worker == self._config.rig:
+                offered = offered | {"events": AFFORDANCES}
             described = thing_description(
-                self._rig.broker.peers[request.worker].description or {},
+                offered,
                 rig=self._config.rig,
                 worker=request.worker,
                 protocol=asked.get("protocol"),
@@ -269,9 +281,26 @@ class Supervisor:
                 event_addresses=events,
                 skip_names=asked.get("skip_names") or (),
             )
+            described[TIMEOUTS] = self._timeouts_of(
+                request.worker, (*described["properties"], *described["actions"])
+            )
         except (SerializationError, TypeError, ValueError) as error:
             return ERROR, exception_payload(error)
         return REPLY, bytes(encode(described))
+
+    def _timeouts_of(self, worker: str, members: tuple[str, ...]) -> dict[str, Any]:
+        peer = self._rig.broker.peers[worker]
+        usual = peer.limits_of("")
+        own = {name: peer.limits_of(name).execution_timeout for name in members}
+        return {
+            "invocation": usual.invocation_timeout,
+            "execution": usual.execution_timeout,
+            "members": {n: each for n, each in own.items() if each != usual.execution_timeout},
+        }
+
+    def moved(self, change: Moved) -> None:
+        """Publish the change of a worker's state."""
+        self._states.publish(change)
 
     def order_done(self, done: OrderDone) -> None:
         """Tell whoever waits for an order; nobody does for the first start."""
@@ -285,6 +314,8 @@ class Supervisor:
             "seconds": round(time.time() - self._started, 3),
             "address": self._sockets.addresses[0],
         }
+        if published := tcp_pairs(self._sockets.addresses, self._sockets.event_addresses):
+            fields["listens"] = "; ".join(published)
         if up.failed:
             fields["failed"] = ", ".join(up.failed)
         self.record("warning" if up.failed else "info", text, fields)
@@ -298,50 +329,6 @@ class Supervisor:
         records.write_about(worker, level, text, rest)
 
     # -- workers --------------------------------------------------------------------------
-
-    def _spec(self, config: WorkerConfig, incarnation: int, token: str) -> WorkerSpec:
-        inproc = config.transport == "inproc"
-        sockets = self._sockets
-        return WorkerSpec(
-            rig=self._config.rig,
-            worker=config.name,
-            incarnation=incarnation,
-            driver=config.driver,
-            args=list(config.args),
-            kwargs=dict(config.kwargs),
-            concurrent=list(config.concurrent),
-            timeouts=[name for name in config.timeouts if f"timeouts.{name}" in config.places],
-            stop_with=config.stop_with,
-            link=sockets.inproc_link if inproc else sockets.link,
-            events=sockets.inproc_events if inproc else sockets.events,
-            token=token,
-            folder=str(self._config.folder),
-            cwd=str(config.cwd),
-            env=dict(config.env),
-            log_level=self._levels.get(config.name, self._config.logs.level),
-            supervisor_pid=os.getpid(),
-            event_base=(incarnation - 1) * EVENTS_PER_LIFE,
-            place=str(config.place),
-            event_addresses=list(sockets.event_addresses),
-            request_addresses=list(sockets.addresses),
-        )
-
-    def _spec_of_rig(self, token: str) -> WorkerSpec:
-        return WorkerSpec(
-            rig=self._config.rig,
-            worker=self._config.rig,
-            incarnation=1,
-            driver="",
-            link=self._sockets.inproc_link,
-            events=self._sockets.inproc_events,
-            token=token,
-            folder=str(self._config.folder),
-            cwd=str(self._config.folder),
-            log_level=self._config.logs.level,
-            supervisor_pid=os.getpid(),
-            event_addresses=list(self._sockets.event_addresses),
-            request_addresses=list(self._sockets.addresses),
-        )
 
     # -- what the rig's worker asks -------------------------------------------------------
 
@@ -383,15 +370,3 @@ class Supervisor:
         for name in names:
             if name not in known:
                 raise KeyError(str(unknown_worker(self._config.rig, name, known)))
-
-
-def _spec_of(config: WorkerConfig) -> ChildSpec:
-    return ChildSpec(
-        name=config.name,
-        after=tuple(config.after),
-        restart=config.restart,
-        intensity=config.max_restarts.count,
-        period=config.max_restarts.period,
-        restart_on_overrun=config.on_execution_timeout == "restart",
-        place=str(config.place),
-    )

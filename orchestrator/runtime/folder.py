@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from transports.errors import AddressError
 STATE_FILE = "state.json"
 """In a rig's runtime folder: a `RigState`."""
 _LOCK_FILE = "lock"
+_COMMA = re.compile(r",(?=[a-z]+://)")
 START_HINT = "start one with: orch run config.yaml"
 _ATTEMPTS = 20  # the folder may be removed by a rig that ends while another one starts
 
@@ -58,7 +60,8 @@ class Found:
     Attributes:
         rig: Its id; None when only an address was given.
         address: Where requests go.
-        events: Where its events are published; empty when only an address was given.
+        events: Where its events are published; empty when only an address was given, the one that
+            was given with it otherwise.
     """
 
     rig: str | None
@@ -293,7 +296,8 @@ def find_rig(name_or_address: str | None = None) -> Found:
     """Find a rig by id or address, by `$ORCH_RIG`, or as the only one that this user runs.
 
     Args:
-        name_or_address: A rig's id, or `tcp://host:port`, or `ipc:///path`.
+        name_or_address: A rig's id, or `tcp://host:port`, or `ipc:///path`; two addresses with a
+            comma are those for requests and for events.
 
     Raises:
         RigNotReachable: None was found, or several; the text names what runs.
@@ -301,7 +305,8 @@ def find_rig(name_or_address: str | None = None) -> Found:
     wanted = name_or_address or os.environ.get(RIG_VARIABLE) or None
     if wanted is not None and "://" in wanted:
         try:
-            return Found(None, parse_endpoint(wanted).address)
+            first, *rest = (parse_endpoint(each).address for each in _COMMA.split(wanted, 1))
+            return Found(None, first, tuple(rest))
         except AddressError as error:
             raise RigNotReachable(str(error)) from error
     runtime = _Runtime.read()

@@ -19,6 +19,7 @@ from orchestrator.core.effects import (
     Effect,
     Fact,
     Launch,
+    Moved,
     OrderDone,
     RigUp,
     Signal,
@@ -283,6 +284,8 @@ class SimulatedRig:
                 self.orders[effect.number] = effect.states
             case RigUp():
                 self.up = effect
+            case Moved():
+                pass  # a state that is asked for is looked up
             case Fact():
                 self.facts.append(effect)
                 del self.facts[:-1000]

@@ -45,6 +45,29 @@ def test_json_is_an_object_a_line(rig: RunningRig) -> None:
     assert datetime.fromisoformat(first["time"]).tzinfo is not None
 
 
+def test_without_an_event_it_is_all_of_them(rig: RunningRig) -> None:
+    """Each line has the name; those of the rig itself are the states of its workers."""
+    for options in ([], ["--json"]):
+        with begin(rig.environ, "watch", "dev", "-n", "2", *options) as watching:
+            assert watching.stderr is not None
+            assert watching.stderr.readline() == "watching all events of dev\n"
+            on_rig(rig, "call", "dev", "move", "4")
+            on_rig(rig, "call", "dev", "show")
+            out, _ = watching.communicate(timeout=20)
+        first, second = out.splitlines()
+        if options:
+            assert (json.loads(first)["event"], json.loads(first)["value"]) == ("moved", {"x": 4})
+        else:
+            assert first.partition(" ")[2] == 'moved {"x":4}'
+        assert "moved" in second
+    with begin(rig.environ, "watch", "bench", "-n", "1") as watching:
+        assert watching.stderr is not None
+        assert watching.stderr.readline() == "watching all events of bench\n"
+        on_rig(rig, "restart", "busy")
+        out, _ = watching.communicate(timeout=20)
+        assert out.partition(" ")[2].startswith('worker-state {"worker":"busy"')
+
+
 def test_changes_of_an_observable_property_are_events(rig: RunningRig) -> None:
     """As they come to light by a write."""
     with watch(rig, "busy", "position", "-n", "1") as watching:

@@ -60,9 +60,39 @@ def test_addresses_that_are_refused(tmp_path: Path, bad: str, message: str) -> N
     [
         ("§ipc", '"listen" must be a list'),
         ("§[]", "must have at least one entry"),
-        ("[§5570]", '"listen.0" must be an address'),
+        ("[§5570]", '"listen.0": must be an address such as ipc'),
         ("[§[ipc]]", "must be an address such as ipc"),
     ],
 )
 def test_listen_is_a_list_of_addresses(tmp_path: Path, listen: str, message: str) -> None:
     expect(tmp_path, f"rig: r\nlisten: {listen}\nworkers: {{a: {{driver: 'a:B'}}}}\n", message)
+
+
+def test_where_events_are_published_can_be_said(tmp_path: Path) -> None:
+    """Beside addresses that leave it to the rules."""
+    text = """
+rig: r
+listen:
+  - ipc
+  - {requests: "tcp://127.0.0.1:5570", events: "tcp://127.0.0.1:6000"}
+workers: {a: {driver: 'a:B'}}
+"""
+    config = load_text(tmp_path, text)
+    assert config.listen == ("ipc", "tcp://127.0.0.1:5570")
+    assert config.events == {"tcp://127.0.0.1:5570": "tcp://127.0.0.1:6000"}
+
+
+@pytest.mark.parametrize(
+    ("pair", "message"),
+    [
+        ("{requests: 'tcp://a:1'}", "a pair of addresses is written {requests"),
+        ("{requests: 'tcp://a:1', events: 'tcp://a:2', logs: x}", "a pair of addresses"),
+        ("{requests: 'tcp://a:1', events: 2}", "has two full addresses"),
+        ("{requests: ipc, events: ipc}", "has two full addresses"),
+        ("{requests: 'tcp://a:1', events: 'tcp://a:1'}", "two different addresses"),
+        ("{requests: 'tcp://a:1', events: 'ipc:///tmp/a'}", "of one kind"),
+        ("{requests: 'tcp://a:1', events: 'tcp://a'}", "is not tcp://host:port"),
+    ],
+)
+def test_a_pair_that_is_none(tmp_path: Path, pair: str, message: str) -> None:
+    expect(tmp_path, f"rig: r\nlisten: [§{pair}]\nworkers: {{a: {{driver: 'a:B'}}}}\n", message)

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from orchestrator.core.children import ChildSpec, Exit
-from orchestrator.core.effects import Fact, ToClient, ToWorker
+from orchestrator.core.effects import Fact, Moved, ToClient, ToWorker
 from orchestrator.core.orders import Verb
 from orchestrator.core.rig import Rig
 from orchestrator.core.states import Status
@@ -25,6 +25,7 @@ class Bench:
         rig: The core.
         now: Its clock.
         facts: The facts of all time; they are kept apart from other effects.
+        moves: The changes of states of all time, likewise.
     """
 
     def __init__(self, *specs: ChildSpec, **options: Any) -> None:
@@ -32,6 +33,7 @@ class Bench:
         self.rig = Rig(RIG, specs or (ChildSpec("a"),), limits=limits, **options)
         self.now = 100.0
         self.facts: list[Fact] = []
+        self.moves: list[Moved] = []
 
     def take(self) -> list[Any]:
         """The effects since the last call, in order; messages are read."""
@@ -40,6 +42,8 @@ class Bench:
             match effect:
                 case Fact():
                     self.facts.append(effect)
+                case Moved():
+                    self.moves.append(effect)
                 case ToClient():
                     effects.append(Answer.read(effect))
                 case ToWorker():

@@ -6,7 +6,7 @@ from collections import deque
 from typing import Any
 
 from orchestrator.core.children import ChildSpec, Exit
-from orchestrator.core.effects import Effect, Fact, ToClient, ToWorker
+from orchestrator.core.effects import Effect, Fact, Moved, ToClient, ToWorker
 from orchestrator.core.states import Status as S
 from orchestrator.core.supervision import Supervision
 from tests.core.told import HolderTold, taken
@@ -23,7 +23,8 @@ def worker_of(effect: Effect) -> str:
 
 
 class Rig:
-    """A supervisor's core with a clock of its own; facts are kept apart from other effects."""
+    """A supervisor's core with a clock of its own; facts and moves are kept apart from
+    other effects."""
 
     def __init__(self, *specs: ChildSpec) -> None:
         self._queue: deque[Any] = deque()
@@ -32,9 +33,10 @@ class Rig:
         self.now = 0.0
         self.effects: list[Effect] = []
         self.facts: list[Fact] = []
+        self.moves: list[Moved] = []
 
     def take(self) -> list[Effect]:
-        """The effects since the last call, without facts."""
+        """The effects since the last call, without facts and moves."""
         self.collect()
         effects, self.effects = self.effects, []
         return effects
@@ -43,6 +45,8 @@ class Rig:
         for effect in taken(self._queue):
             if isinstance(effect, Fact):
                 self.facts.append(effect)
+            elif isinstance(effect, Moved):
+                self.moves.append(effect)
             else:
                 self.effects.append(effect)
 

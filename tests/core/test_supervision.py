@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from orchestrator.core.children import ChildSpec
+from orchestrator.core.children import ChildSpec, Exit
 from orchestrator.core.effects import Launch, Signal
 from orchestrator.core.states import Status as S
 from orchestrator.core.supervision import STOP_LADDER
@@ -359,3 +359,21 @@ class TestRestart:
         rig.take()
         rig.exit("b", DONE)
         assert AskToStop("a", hold=True) in rig.take()
+
+
+def test_each_change_of_a_state_is_told_with_its_reason() -> None:
+    """In order, with the life that it happened to."""
+    rig = Rig(ChildSpec("a", intensity=1))
+    rig.core.start(["a"], rig.now)
+    rig.core.ready("a", 1, rig.now)
+    rig.core.overran("a", 1, "move", rig.now, stalls=True)
+    rig.core.exited("a", 1, Exit("signal 9", normal=False), rig.now)
+    rig.collect()
+    assert [(move.was, move.state, move.incarnation, move.reason) for move in rig.moves] == [
+        ("STOPPED", "WAITING", 0, ""),
+        ("WAITING", "STARTING", 1, ""),
+        ("STARTING", "READY", 1, ""),
+        ("READY", "STALLED", 1, "move overran its execution timeout and still runs"),
+        ("STALLED", "BACKOFF", 1, "signal 9"),
+    ]
+    assert {move.worker for move in rig.moves} == {"a"}

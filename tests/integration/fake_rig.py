@@ -28,6 +28,7 @@ from transports.headers import (
     decode_request_header,
     encode_header,
     event_id,
+    new_tag,
 )
 from transports.serializers import JSON, TEXT, split_result
 
@@ -58,6 +59,7 @@ class FakeRig:
     Attributes:
         requests: Operations received, in order.
         held: Requests that wait for `release`.
+        edit: Changes the header of an answer before it is sent.
         questions: How often a client asked what is pending.
         came: Set with each message received.
     """
@@ -71,14 +73,17 @@ class FakeRig:
         self.handshakes = 0
         self.malformed = 0
         self.mute = False
+        self.edit: Callable[[bytes], bytes] = bytes
         self.came = threading.Condition()
         self.values: dict[str, Any] = {"position": 0.0, "speed": 1, "image": None}
-        self._sequence = 0
         self.start()
 
     def start(self) -> None:
         """Bind and serve. Raises what binding raises."""
         self.topics: set[str] = set()
+        self._tag = new_tag()
+        self._newest: dict[bytes, list[bytes]] = {}
+        self._sequence = 0
         self._context: zmq.Context[Any] = zmq.Context()
         self._front = self._context.socket(zmq.ROUTER)
         self._front.set(zmq.IDENTITY, RIG.encode())
@@ -126,23 +131,27 @@ class FakeRig:
         count: int = self.perform(answer)
         return count
 
-    def emit(self, name: str, value: Any, skip: int = 0) -> None:
-        """Publish an event; `skip` sequence numbers are left out before it."""
+    def emit(self, name: str, value: Any, skip: int = 0, lost: bool = False) -> None:
+        """Publish an event; `skip` sequence numbers are left out before it.
+
+        One that is lost isn't sent, but the rig knows of it.
+        """
 
         def publish() -> None:
             self._sequence += 1 + skip
             payload, kind, raw, raw_kind = split_result(value)
             header = EventHeader(
                 messageType=EVENT,
-                messageID=event_id(self._sequence),
+                messageID=event_id(self._sequence, tag=self._tag),
                 senderID=f"{RIG}/event-publisher",
                 eventID=name,
                 payloadContentType=kind,
                 preencodedPayloadContentType=raw_kind,
             )
-            self._publisher.send_multipart(
-                [name.encode(), b"", encode_header(header), bytes(payload), bytes(raw)]
-            )
+            frames = [name.encode(), b"", encode_header(header), bytes(payload), bytes(raw)]
+            self._newest[frames[0]] = frames
+            if not lost:
+                self._publisher.send_multipart(frames)
 
         self.perform(publish)
 
@@ -193,7 +202,11 @@ class FakeRig:
         with self.came:
             self.came.notify_all()
         if subscription.startswith(b"\1?") and not self.mute:
-            self._publisher.send_multipart([subscription[1:], b"", b"", b"", b""])
+            _, known, topic = subscription[2:].split(b" ", 2)
+            newest = self._newest.get(topic)
+            if newest is None or (known and known in newest[2]):
+                newest = [b""] * FRAMES
+            self._publisher.send_multipart([subscription[1:], b"", *newest[2:]])
 
     def _take(self, frames: list[bytes]) -> None:
         client, _, head, payload, raw = frames
@@ -273,8 +286,9 @@ class FakeRig:
             payloadContentType=JSON,
             preencodedPayloadContentType=label,
         )
+        head = self.edit(encode_header(header))
         try:
-            self._front.send_multipart([request.client, b"", encode_header(header), payload, raw])
+            self._front.send_multipart([request.client, b"", head, payload, raw])
         except zmq.ZMQError as error:
             if error.errno != zmq.EHOSTUNREACH:
                 raise

@@ -8,15 +8,17 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from orchestrator import aconnect, connect, errors
-from orchestrator.client import Rig, Subscription, events
+from orchestrator.client import Rig, Subscription, feed
+from orchestrator.client.feed import HELD
 from tests.integration.fake_rig import FakeRig
+from tests.rigs import wait_until
 
 TOPIC = "stage/moved"
 
@@ -135,39 +137,143 @@ def test_a_loop_that_is_left_leaves_nothing_open(rig: Rig, fake: FakeRig) -> Non
     for event in subscription:
         assert event.value == 1
         break
-    socket = subscription._socket
+    feed = subscription._feed
     del subscription
     gc.collect()
-    assert socket.closed
+    feed.join(10)
+    assert feed._socket.closed
 
 
 def test_a_rig_that_went_away(rig: Rig, fake: FakeRig, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ends the wait that has no timeout."""
-    monkeypatch.setattr(events, "INTERVAL", 0.1)
-    with rig.stage.subscribe("moved") as subscription:
+    """Ends the wait that has no timeout, if that is asked for; the next one goes on."""
+    monkeypatch.setattr(feed, "INTERVAL", 0.1)
+    with rig.stage.subscribe("moved", on_loss="raise") as subscription:
         fake.emit(TOPIC, 1)
         assert next(subscription).value == 1
         fake.stop()
         with pytest.raises(errors.RigLost, match="publishes stage/moved went away"):
             next(subscription)
+        fake.start()
+        fake.wait_for_subscriber(TOPIC)
+        fake.emit(TOPIC, 2)
+        while True:  # it may have been told of the loss once more
+            try:
+                assert next(subscription).value == 2
+                break
+            except errors.RigLost:
+                continue
+
+
+@pytest.mark.parametrize("on_loss", ["", "ignore", None])
+def test_what_a_loss_cannot_do(rig: Rig, on_loss: Any) -> None:
+    with pytest.raises(ValueError, match="'reconnect' or 'raise'"):
+        rig.stage.subscribe("moved", on_loss=on_loss)
+
+
+def test_an_outage_of_any_length_is_outlived(
+    rig: Rig, fake: FakeRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also one that leaves the connection up, as a rig that was stopped or cut off does."""
+    monkeypatch.setattr(feed, "INTERVAL", 0.02)
+    with rig.stage.subscribe("moved", timeout=20) as subscription:
+        fake.emit(TOPIC, 1)
+        assert next(subscription).value == 1
+        first = subscription._feed._socket
+        fake.mute = True
+        wait_until(lambda: subscription._feed._socket is not first)
+        fake.stop()
+        second = subscription._feed._socket
+        wait_until(lambda: subscription._feed._socket is not second)
+        fake.mute = False
+        fake.start()
+        fake.wait_for_subscriber(TOPIC)
+        fake.emit(TOPIC, 2, skip=2)
+        assert next(subscription).value == 2
+        assert (subscription.restarts, subscription.missed) == (1, 2)
+
+
+def test_a_loss_at_the_tail_is_counted_and_the_newest_comes(
+    rig: Rig, fake: FakeRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Though nothing follows that would show it."""
+    monkeypatch.setattr(feed, "INTERVAL", 0.05)
+    with (
+        rig.stage.subscribe("moved", timeout=10) as subscription,
+        rig.stage.subscribe("moved", timeout=10, conflate=True) as newest,
+    ):
+        fake.emit(TOPIC, 0)
+        assert next(subscription).value == next(newest).value == 0
+        for value in range(1, 6):
+            fake.emit(TOPIC, value, lost=True)
+        assert next(subscription).value == 5
+        assert subscription.missed == 4
+        assert next(newest).value == 5
+        assert newest.missed == 4
+        with pytest.raises(TimeoutError):  # it is given once
+            subscription.next(0.3)
+        fake.emit(TOPIC, 6)
+        assert next(subscription).value == 6
+        assert subscription.missed == 4
+
+
+def test_what_was_before_a_subscription_is_not_of_it(
+    rig: Rig, fake: FakeRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The rig's newest event is then old."""
+    monkeypatch.setattr(feed, "INTERVAL", 0.05)
+    fake.emit(TOPIC, 0)
+    with rig.stage.subscribe("moved", timeout=10) as subscription:
+        with pytest.raises(TimeoutError):
+            subscription.next(0.3)
+        fake.emit(TOPIC, 1, lost=True)
+        assert next(subscription).value == 1
+
+
+def test_a_reader_that_sleeps_gets_the_newest(rig: Rig, fake: FakeRig) -> None:
+    """What finds no room pushes out the oldest, and is counted: by number and by size."""
+    for values, held in ((range(HELD + 500), HELD), ([b"x" * 2**24] * 6, 4)):
+        with rig.stage.subscribe("moved", timeout=10) as subscription:
+            for value in values:
+                fake.emit(TOPIC, value)
+            fake.emit(TOPIC, "last")
+            wait_until(lambda s=subscription: s._feed.items[-1].payload == b'"last"')
+            got = [next(subscription).value for _ in range(held)]
+            assert got[-1] == "last"
+            assert held + subscription.missed == len(values) + 1
+
+
+def test_all_events_of_a_worker(rig: Rig, fake: FakeRig) -> None:
+    """With their names, each counted by its own numbers."""
+    with rig.stage.subscribe(timeout=10) as subscription:
+        fake.emit(TOPIC, 1)
+        fake.emit("stage/moved_far", 2)
+        fake.emit("laser/moved", 3)
+        fake.emit(TOPIC, 4)
+        got = [next(subscription) for _ in range(3)]
+    assert [(each.name, each.value) for each in got] == [
+        ("moved", 1),
+        ("moved_far", 2),
+        ("moved", 4),
+    ]
 
 
 def test_an_idle_rig_is_not_gone(rig: Rig, fake: FakeRig, monkeypatch: pytest.MonkeyPatch) -> None:
     """It confirms the subscription as often as it is asked, and across its own restart."""
-    monkeypatch.setattr(events, "INTERVAL", 0.02)
-    with rig.stage.subscribe("moved") as subscription:
+    monkeypatch.setattr(feed, "INTERVAL", 0.02)
+    with rig.stage.subscribe("moved", on_loss="raise") as subscription:
         with pytest.raises(TimeoutError):
             subscription.next(0.3)
-        monkeypatch.setattr(events, "UNANSWERED", 500)
+        fake.emit(TOPIC, 1)
+        assert next(subscription).value == 1
+        monkeypatch.setattr(feed, "UNANSWERED", 500)
         fake.stop()
         fake.start()
-        with ThreadPoolExecutor(1) as pool:  # ZeroMQ renews a subscription only while it is used
-            waiting = pool.submit(subscription.next, 20)
-            fake.wait_for_subscriber(TOPIC)
-            fake.emit(TOPIC, 2)
-            event = waiting.result(20)
+        fake.wait_for_subscriber(TOPIC)  # though nobody waits for an event meanwhile
+        fake.emit(TOPIC, 2, skip=2)
+        event = subscription.next(20)
         assert event is not None
         assert event.value == 2
+        assert (subscription.restarts, subscription.missed) == (1, 2)
 
 
 def test_nobody_confirms(fake: FakeRig) -> None:

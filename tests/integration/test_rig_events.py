@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import itertools
 import threading
 from collections.abc import Iterator
 
 import pytest
 
 from orchestrator import aconnect, errors
+from orchestrator.client import Subscription
 from orchestrator.client.rig import Rig
 from tests.rigs import RunningRig, running, wait_until
 
@@ -110,20 +112,92 @@ def test_a_slow_consumer_is_told_how_many_it_missed(rig: Rig) -> None:
         seen = 0
         while True:
             try:
-                ticks.next(0.5)
+                event = ticks.next(2.5)
             except TimeoutError:
                 break
+            assert event is not None
+            last = event.value[0]
             seen += 1
         assert 0 < seen < count
-        # a gap shows with the event after it
-        rig["a"].call("emit", 1)
-        assert next(ticks).value[0] == 0
+        assert last == count - 1
         assert seen + ticks.missed == count
         # others have missed nothing, and this one misses nothing more
         missed = ticks.missed
         rig["a"].call("emit", 100)
         assert [next(ticks).value[0] for _ in range(100)] == list(range(100))
         assert ticks.missed == missed
+
+
+def test_a_storm_ends_with_its_last_event(rig: Rig) -> None:
+    """Whatever of it was lost where, for readers that slept through it."""
+    count = 30_000
+    with (
+        rig["a"].subscribe("tick", timeout=10) as ticks,
+        rig["a"].subscribe("tick", timeout=10, conflate=True) as newest,
+    ):
+        rig["a"].call("emit", count, execution_timeout=60)
+        seen, last = 0, -1
+        while last < count - 1:
+            last = next(ticks).value[0]
+            seen += 1
+        assert seen + ticks.missed == count
+        wait_until(lambda: newest._subscription._feed.items[-1].sequence == ticks_end(ticks))
+        assert next(newest).value[0] == count - 1
+        assert newest.skipped + newest.missed == count - 1
+
+
+def ticks_end(ticks: Subscription) -> int | None:
+    """Number of the newest event that came."""
+    (topic,) = ticks._feed._topics.values()
+    return topic.sequence
+
+
+def test_an_idle_subscription_outlives_its_rig() -> None:
+    """It goes on, and tells that there was a restart and what it hasn't seen."""
+    with running(CONFIG, {"source": SOURCE}) as own, own.connected() as rig:
+        ticks = rig["a"].subscribe("tick", timeout=20)
+        rig["a"].call("emit", 1)
+        first = next(ticks)
+        assert own.stop() == 0
+        own.start()
+        own.wait_settled()
+        rig["a"].call("emit", 3)
+        while not ticks._feed.items:  # the connection is made anew in its own time
+            rig["a"].call("emit", 1)
+        seen, last = 1, next(ticks)
+        while ticks._feed.items:
+            seen, last = seen + 1, next(ticks)
+        assert first.sequence == 1
+        assert ticks.restarts == 1
+        assert seen + ticks.missed == last.sequence
+
+
+def test_states_of_workers_are_events_of_the_rig(running_rig: RunningRig, rig: Rig) -> None:
+    """Each change, in order, of a death as of an order; for both faces."""
+
+    async def use(address: str) -> str:
+        async with aconnect(address) as other, other.subscribe("worker-state", 20) as states:
+            await other[other.id].call("stop", ["ab"])
+            async for state in states:
+                if state.value["worker"] == "ab":
+                    return str(state.value["state"])
+        return ""
+
+    with rig.subscribe("worker-state", timeout=20) as states:
+        with pytest.raises(errors.WorkerDied):
+            rig["a"].call("kill")
+        rig["a"].call("emit", 0)
+        seen = []
+        while not seen or seen[-1]["state"] != "READY":
+            seen.append(next(states).value)
+        path = ["READY", "BACKOFF", "WAITING", "STARTING", "READY"]
+        assert [(each["was"], each["state"]) for each in seen] == list(itertools.pairwise(path))
+        assert {each["worker"] for each in seen} == {"a"}
+        assert "SIGKILL" in seen[0]["reason"]
+        assert seen[-1]["incarnation"] == seen[0]["incarnation"] + 1
+        assert asyncio.run(use(rig.address)) == "STOPPING"
+        rig[rig.id].call("start", ["ab"])
+        assert (states.missed, states.restarts) == (0, 0)
 
 
 def test_latest_only(rig: Rig) -> None:
@@ -159,7 +233,7 @@ def test_latest_only_leaves_nothing_behind(rig: Rig) -> None:
     """A loop that is left by `break` ends its thread."""
 
     def threads() -> list[threading.Thread]:
-        return [each for each in threading.enumerate() if each.name == "orch-latest-a/tick"]
+        return [each for each in threading.enumerate() if each.name == "orch-feed-a/tick"]
 
     subscription = rig["a"].subscribe("tick", conflate=True)
     rig["a"].call("emit", 1)

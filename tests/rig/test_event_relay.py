@@ -14,7 +14,7 @@ from orchestrator.rig import event_relay as module
 from orchestrator.rig.connections import Connection
 from orchestrator.rig.event_relay import SUBSCRIPTIONS, EventRelay
 from tests.rig.sockets_kit import FakeSocket, fake_frames
-from transports.headers import PROBE
+from transports.headers import PROBE, EventHeader, encode_header, event_id
 
 TOKEN = b"secret"
 EVENT = [b"stage/moved", b"", b"{}", b"null", b""]
@@ -181,3 +181,36 @@ def test_a_connection_that_is_gone_wants_nothing(scene: Scene) -> None:
     scene.publisher.put(b"\x01stage/moved")
     scene.relay.forward_subscriptions(64, 0.0)
     assert scene.collector.sent == []
+
+
+def test_who_asks_is_given_what_is_newer(scene: Scene) -> None:
+    """The newest event of just that topic; nothing if it has that, or nobody is subscribed."""
+    ids = [event_id(number) for number in (1, 2)]
+    heads = [
+        encode_header(EventHeader(messageType="EVENT", messageID=each, senderID="", eventID=""))
+        for each in ids
+    ]
+    for head, value in zip(heads, (b"1", b"2"), strict=True):
+        scene.publish(EVENT[0], b"", head, value, b"raw")
+    scene.publish(EVENT[0] + b"_far", b"", heads[0], b"9", b"")
+    scene.publisher.put(b"\x01" + EVENT[0])
+    scene.relay.forward_subscriptions(64, 0.0)
+    scene.relay.forward_events(64, 0.0)
+
+    asked = iter(range(99))
+
+    def answer(known: str, topic: bytes = EVENT[0]) -> list[bytes]:
+        probe = PROBE + f"{next(asked)} {known} ".encode() + topic
+        scene.publisher.sent.clear()
+        scene.publisher.put(b"\x01" + probe)
+        scene.relay.forward_subscriptions(64, 0.0)
+        (message,) = scene.publisher.sent
+        assert message[:2] == [probe, b""]
+        return message[2:]
+
+    assert answer(ids[0]) == answer("") == [heads[1], b"2", b"raw"]
+    assert answer(ids[1]) == [b"", b"", b""]
+    assert answer("", b"stage/none") == [b"", b"", b""]
+    scene.publisher.put(b"\x00" + EVENT[0])
+    scene.relay.forward_subscriptions(64, 0.0)
+    assert answer(ids[0]) == [b"", b"", b""]

@@ -67,7 +67,7 @@ class Running:
             perform=self.perform,
             record=lambda *told: self.told.append(told),
         )
-        self.sockets.bind([f"ipc://{folder}/front"], folder, 10_000)
+        self.sockets.bind([f"ipc://{folder}/front"], folder, 10_000, {})
         self.ends = threading.Event()
         self.thread = threading.Thread(target=self.loop.run, args=(self.ends.is_set,))
         self.thread.start()

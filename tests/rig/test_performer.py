@@ -15,6 +15,7 @@ from orchestrator.core.effects import (
     Effect,
     Fact,
     Launch,
+    Moved,
     OrderDone,
     RigUp,
     Signal,
@@ -53,6 +54,9 @@ class Hands:
 
     def record(self, level: str, text: str, fields: dict[str, Any]) -> None:
         self.done.append(("record", level, text, fields))
+
+    def moved(self, change: Moved) -> None:
+        self.done.append(("moved", change))
 
     def order_done(self, done: OrderDone) -> None:
         self.done.append(("order done", done))
@@ -96,12 +100,14 @@ def scene(monkeypatch: pytest.MonkeyPatch) -> Scene:
     return Scene()
 
 
+CHANGE = Moved("a", 1, "WAITING", "STARTING", "")
 EFFECTS: list[tuple[Effect, tuple[Any, ...]]] = [
     (ToClient([b"alice", b""]), ("answer", [b"alice", b""], 100.0)),
     (Cut(b"frame", "rubbish"), ("cut", b"frame")),
     (Launch("a", 3), ("launch", "a", 3)),
     (Signal("a", "kill"), ("signal", "a", "kill")),
     (Unblock("a"), ("unblock", "a")),
+    (CHANGE, ("moved", CHANGE)),
     (OrderDone(1, {"a": "READY"}), ("order done", OrderDone(1, {"a": "READY"}))),
     (RigUp(1, 1, ()), ("rig up", RigUp(1, 1, ()))),
     (Fact("info", "ready", {"worker": "a"}), ("record", "info", "ready", {"worker": "a"})),

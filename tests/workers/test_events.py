@@ -211,3 +211,22 @@ def test_a_new_publisher_waits_until_it_knows_all_subscriptions(tmp_path: Path, 
         publisher.close(0)
         rig.close(0)
         context.term()
+
+
+def test_the_newest_event_is_kept_until_there_is_room(listener: Listener) -> None:
+    """One of each name, in order; what was dropped shows by the numbers."""
+    count = 5000
+    for number in range(count):
+        listener.publisher.publish("moved", number)
+    listener.publisher.publish("stopped", "end")
+    got = []
+    while not got or got[-1][0] != "stage/stopped":
+        if not listener.socket.poll(0):
+            assert zmq.zmq_poll([(listener.publisher.fd, zmq.POLLIN)], 10_000)
+            listener.publisher.take_subscriptions()
+        else:
+            got.append(listener.next())
+    moved = [value for topic, value, _ in got if topic == "stage/moved"]
+    assert moved[-1] == count - 1
+    assert 0 < len(moved) < count
+    assert got[-1][1] == "end"

@@ -11,7 +11,15 @@ import msgspec
 import zmq
 
 from transports import frames
-from transports.headers import CHANGE, EVENT, EVENT_PUBLISHER, EventHeader, encode_header, event_id
+from transports.headers import (
+    CHANGE,
+    EVENT,
+    EVENT_PUBLISHER,
+    EventHeader,
+    encode_header,
+    event_id,
+    new_tag,
+)
 from transports.link import PRESENCE
 from transports.serializers import Buffer, split_result
 
@@ -25,8 +33,9 @@ Encoded = tuple[Buffer, str, Buffer, str]
 class EventPublisher:
     """Publishes a worker's events from any thread; never blocks.
 
-    Without subscribers an event goes nowhere; with slow ones the queue of the socket is bounded,
-    and a gap in the sequence shows what was dropped.
+    Without subscribers an event goes nowhere. The queue to the rig is bounded: of what finds no
+    room the newest event of each name is kept until there is some, and a gap in the sequence shows
+    what was dropped.
 
     Args:
         context: The process's ZeroMQ context.
@@ -37,7 +46,7 @@ class EventPublisher:
         token: Secret of this incarnation: by it the rig knows whose events these are.
 
     Attributes:
-        fd: Readable when subscriptions may have come.
+        fd: Readable when subscriptions may have come, or room for events.
     """
 
     def __init__(
@@ -54,12 +63,15 @@ class EventPublisher:
         self._worker = worker
         self._base = base
         self._token = token.encode()
+        self._tag = new_tag()
         self._sequences: dict[str, int] = {}
+        self._late: dict[str, list[Any]] = {}  # the newest of each topic that found no room
         self._is_introduced = False
         # a socket belongs to one thread at a time: this lock hands it over
         self._lock = threading.Lock()
         self._socket: zmq.Socket[Any] | None = context.socket(zmq.XPUB)
         self._socket.set(zmq.RCVHWM, 0)  # what it receives is subscriptions
+        self._socket.set(zmq.XPUB_NODROP, 1)  # says so when there is no room; it never blocks here
         self._socket.connect(address)
         self.fd = int(self._socket.get(zmq.FD))
 
@@ -82,7 +94,7 @@ class EventPublisher:
             self._sequences[name] = sequence
             header = EventHeader(
                 messageType=EVENT,
-                messageID=event_id(sequence),
+                messageID=event_id(sequence, tag=self._tag),
                 senderID=self._sender,
                 eventID=topic,
                 payloadContentType=content_type,
@@ -91,9 +103,9 @@ class EventPublisher:
             # A send looks for new subscriptions only now and then (libzmq: max_command_delay); this
             # looks at once, so that who subscribed before a request sees what the request causes.
             self._take_subscriptions(self._socket)
-            # an XPUB socket drops where others would block
-            message = [topic.encode(), self._token, encode_header(header), payload, raw]
-            frames.send(self._socket, message)
+            self._late.pop(topic, None)  # older than this one, which shows that it was missed
+            self._late[topic] = [topic.encode(), self._token, encode_header(header), payload, raw]
+            self._send(self._socket)
 
     def await_subscriptions(self, seconds: float) -> bool:
         """Wait until the rig's subscriptions have come; tells whether they have.
@@ -113,13 +125,23 @@ class EventPublisher:
         return True
 
     def take_subscriptions(self) -> None:
-        """Take what subscribers asked for; to be called when `fd` is readable.
+        """Take what subscribers asked for, and send what is late; for when `fd` is readable.
 
         The socket does so only when it is used, and a driver may emit nothing for months.
         """
         with self._lock:
             if self._socket is not None:
                 self._take_subscriptions(self._socket)
+                self._send(self._socket)
+
+    def _send(self, socket: zmq.Socket[Any]) -> None:
+        while self._late:
+            topic = next(iter(self._late))
+            try:
+                frames.send(socket, self._late[topic])
+            except zmq.Again:
+                return  # the socket's file descriptor tells when there is room again
+            del self._late[topic]
 
     def _take_subscriptions(self, socket: zmq.Socket[Any]) -> None:
         while int(socket.getsockopt(zmq.EVENTS)) & zmq.POLLIN:
@@ -134,6 +156,7 @@ class EventPublisher:
         """
         with self._lock:
             if self._socket is not None:
+                self._send(self._socket)
                 self._socket.close(linger=linger)
                 self._socket = None
 

@@ -1,0 +1,319 @@
+"""What takes events off the wire: a thread that always listens, and a bounded store of them.
+
+A consumer may sleep for as long as it likes. What finds no room pushes out what is oldest, a rig
+that comes back finds its subscriptions renewed, and once a second the rig is asked for its newest
+event, so that one which was lost on the way shows though none follows it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from time import monotonic
+from typing import Any
+from uuid import uuid4
+
+import msgspec
+import zmq
+from zmq.backend import zmq_poll
+
+from orchestrator.client.framing import FramedReader
+from orchestrator.client.liveness import INTERVAL, UNANSWERED
+from orchestrator.client.wakeup import Wakeup
+from orchestrator.errors import RigLost, RigNotReachable
+from transports.headers import (
+    EVENTS_PER_LIFE,
+    FRAMES,
+    PROBE,
+    EventHeader,
+    decode_event_header,
+    event_tag,
+    read_event_id,
+)
+from transports.serializers import Buffer
+
+HELD = 10_000
+"""Events that are kept for a consumer that lags behind."""
+HELD_BYTES = 64 * 1024 * 1024
+"""Bytes that they may take together; the newest one is kept whatever its size."""
+_IN = int(zmq.POLLIN)
+
+
+@dataclass(frozen=True)
+class Received:
+    """An event as it came, with what was counted until then.
+
+    Attributes:
+        topic: `<worker>/<event>`.
+        header, payload, raw: The event.
+        sequence: Its number.
+        time: When it was emitted, in seconds since the epoch.
+        missed: How many were lost on the way so far.
+        restarts: How often workers were restarted so far.
+    """
+
+    topic: str
+    header: EventHeader
+    payload: Buffer
+    raw: Buffer
+    sequence: int
+    time: float
+    missed: int
+    restarts: int
+
+    @property
+    def size(self) -> int:
+        """Bytes that it takes."""
+        return len(self.payload) + len(self.raw)
+
+
+@dataclass
+class _Topic:
+    """One topic: its newest event so far, and the question about it that is open."""
+
+    name: bytes
+    id: str = ""
+    sequence: int | None = None
+    probe: bytes | None = None
+    confirmed: bool = field(default=False)
+
+
+class Feed:
+    """Events of some topics, from a thread that lives from `start` to `stop`.
+
+    It knows nothing of its consumer, which can so be collected while the thread runs.
+
+    Args:
+        address: Where the rig publishes.
+        topics: `<worker>/<event>` each.
+        held: How many events are kept.
+        raises: Whether the loss of the rig is told, as a `RigLost` among the events.
+        context: Where sockets are made.
+
+    Attributes:
+        changed: Notified whenever something else here changed.
+        items: What was received and not taken yet.
+        dropped: How many events were pushed out by newer ones.
+        ended: Nothing comes any more.
+
+    Raises:
+        RigNotReachable: The address can't be connected to at all.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        topics: Sequence[str],
+        *,
+        held: int,
+        raises: bool,
+        context: zmq.Context[Any],
+    ) -> None:
+        self.changed = threading.Condition()
+        self.items: deque[Received | RigLost] = deque()
+        self.dropped = 0
+        self.ended = False
+        self._name = ", ".join(topics)
+        self._address = address
+        self._context = context
+        self._topics = {topic.encode(): _Topic(topic.encode()) for topic in topics}
+        self._held = held
+        self._raises = raises
+        self._bytes = 0
+        self._missed = 0
+        self._restarts = 0
+        self._unanswered = 0
+        self._stopping = False
+        self._wakeup = Wakeup()
+        try:
+            self._socket = self._connect()
+        except BaseException:
+            self._wakeup.close()
+            raise
+        self._thread = threading.Thread(
+            target=self._run, name=f"orch-feed-{self._name:.40}", daemon=True
+        )
+
+    def start(self) -> None:
+        """Listen."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread, soon; nothing is waited for."""
+        self._stopping = True
+        self._wakeup.wake()
+
+    def join(self, seconds: float) -> None:
+        """Wait until the thread has closed the socket."""
+        if self._thread is not threading.current_thread():
+            self._thread.join(seconds)
+
+    @property
+    def is_live(self) -> bool:
+        """Whether the rig has confirmed all topics."""
+        return all(topic.confirmed for topic in self._topics.values())
+
+    def take(self) -> Received | RigLost | None:
+        """The oldest that is there; `changed` is held."""
+        if not self.items:
+            return None
+        item = self.items.popleft()
+        if isinstance(item, Received):
+            self._bytes -= item.size
+        return item
+
+    # -- the thread -----------------------------------------------------------------------
+
+    def _run(self) -> None:
+        try:
+            self._ask()
+            due = monotonic() + INTERVAL
+            while not self._stopping:
+                self._read()
+                now = monotonic()
+                if now >= due:
+                    if self._unanswered >= UNANSWERED:
+                        self._lose()
+                    self._ask()
+                    due = now + INTERVAL
+                self._poll(due - now)
+        except zmq.ZMQError as error:  # its context was terminated
+            self._tell(RigLost(f"events of {self._name}: {error.strerror}"))
+        finally:
+            self._socket.close(0)
+            self._wakeup.close()
+            with self.changed:
+                self.ended = True
+                self.changed.notify_all()
+
+    def _connect(self) -> zmq.Socket[Any]:
+        socket: zmq.Socket[Any] = self._context.socket(zmq.SUB)
+        try:
+            socket.set(zmq.LINGER, 0)
+            socket.set(zmq.RECONNECT_IVL, 50)
+            socket.set(zmq.RECONNECT_IVL_MAX, 500)
+            if self._address.startswith("tcp://"):
+                socket.set(zmq.IPV6, 1)
+            socket.connect(self._address)
+        except zmq.ZMQError as error:
+            socket.close(0)
+            raise RigNotReachable(f"events at {self._address}: {error.strerror}") from error
+        for topic in self._topics:
+            socket.subscribe(topic)
+        self._reader = FramedReader(socket, FRAMES)
+        self._items: list[Any] = [(socket, _IN), (self._wakeup.fd, _IN)]
+        return socket
+
+    def _poll(self, seconds: float) -> None:
+        for item, _ in zmq_poll(self._items, int(seconds * 1000) + 1):
+            if item is not self._socket:
+                self._wakeup.clear()
+
+    def _ask(self) -> None:
+        """Ask the rig for what is newer than the newest that came, by subscribing to a topic that
+        nobody has; that it echoes it shows as well that it took what was subscribed before."""
+        self._unanswered += 1
+        for topic in self._topics.values():
+            self._forget(topic)
+            topic.probe = PROBE + f"{uuid4()} {topic.id} ".encode() + topic.name
+            self._socket.subscribe(topic.probe)
+
+    def _forget(self, topic: _Topic) -> None:
+        if topic.probe is not None:
+            self._socket.unsubscribe(topic.probe)
+            topic.probe = None
+
+    def _lose(self) -> None:
+        """The rig doesn't answer: tell if that is asked for, and connect anew.
+
+        A connection whose other end was cut off somewhere on the way is never closed by itself.
+        """
+        if self._raises:
+            self._tell(RigLost(f"the rig that publishes {self._name} went away"))
+        self._socket.close(0)
+        for topic in self._topics.values():
+            topic.probe = None
+        self._unanswered = 0
+        self._socket = self._connect()
+
+    def _read(self) -> None:
+        while not self._stopping and (frames := self._reader.next()) is not None:
+            self._reader.done()
+            self._unanswered = 0
+            name = bytes(frames[0])
+            if name.startswith(PROBE):
+                self._answered(name, frames)
+            elif (topic := self._topics.get(name)) is not None:
+                self._keep(topic, frames)  # ZeroMQ matches prefixes, so others come as well
+
+    def _answered(self, probe: bytes, frames: list[Buffer]) -> None:
+        topic = next((each for each in self._topics.values() if each.probe == probe), None)
+        if topic is None:
+            return
+        self._forget(topic)
+        if topic.confirmed:
+            if frames[2]:
+                self._keep(topic, frames)
+            return
+        if not topic.id:  # what was the newest before this subscription isn't of it
+            topic.id = _id_of(frames[2])
+        with self.changed:
+            topic.confirmed = True
+            self.changed.notify_all()
+
+    def _keep(self, topic: _Topic, frames: list[Buffer]) -> None:
+        try:
+            header = decode_event_header(frames[2])
+            sequence, time = read_event_id(header.messageID)
+        except (msgspec.DecodeError, ValueError):
+            return
+        if header.messageID == topic.id:
+            return
+        self._count(topic, header.messageID, sequence)
+        self._tell(
+            Received(
+                topic.name.decode(),
+                header,
+                frames[3],
+                frames[4],
+                sequence,
+                time,
+                self._missed,
+                self._restarts,
+            )
+        )
+
+    def _count(self, topic: _Topic, id: str, sequence: int) -> None:
+        """Notice a gap; how far the life before this one had come isn't known."""
+        last, before = topic.sequence, topic.id
+        topic.sequence, topic.id = sequence, id
+        if last is None:
+            return
+        life = sequence // EVENTS_PER_LIFE
+        restarts = life - last // EVENTS_PER_LIFE
+        if restarts <= 0 and (sequence <= last or event_tag(id) != event_tag(before)):
+            restarts = life + 1  # of another rig, whose workers count from the start
+        if restarts > 0:
+            self._restarts += restarts
+            last = life * EVENTS_PER_LIFE
+        self._missed += max(sequence - last - 1, 0)
+
+    def _tell(self, item: Received | RigLost) -> None:
+        with self.changed:
+            self.items.append(item)
+            if isinstance(item, Received):
+                self._bytes += item.size
+            while len(self.items) > self._held or (
+                self._bytes > HELD_BYTES and len(self.items) > 1
+            ):
+                self.dropped += isinstance(self.take(), Received)
+            self.changed.notify()
+
+
+def _id_of(head: Buffer) -> str:
+    try:
+        return decode_event_header(head).messageID
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return ""

@@ -1,0 +1,88 @@
+"""From a config to what the core and the workers are told."""
+
+from __future__ import annotations
+
+import os
+
+from orchestrator.config.loader import RigConfig, WorkerConfig
+from orchestrator.core.children import ChildSpec
+from orchestrator.rig.sockets import Sockets
+from transports.headers import EVENTS_PER_LIFE
+from workers.spec import WorkerSpec
+
+
+def child_spec(config: WorkerConfig) -> ChildSpec:
+    """What the core is told of a worker."""
+    return ChildSpec(
+        name=config.name,
+        after=tuple(config.after),
+        restart=config.restart,
+        intensity=config.max_restarts.count,
+        period=config.max_restarts.period,
+        restart_on_overrun=config.on_execution_timeout == "restart",
+        place=str(config.place),
+    )
+
+
+def worker_spec(
+    rig: RigConfig,
+    config: WorkerConfig,
+    sockets: Sockets,
+    *,
+    incarnation: int,
+    token: str,
+    level: str,
+) -> WorkerSpec:
+    """What an incarnation is told at its start.
+
+    Args:
+        rig: The rig's config.
+        config: The worker's.
+        sockets: Where it connects, and where the rig listens.
+        incarnation: Number of its life.
+        token: Its secret.
+        level: The lowest level of its records.
+    """
+    inproc = config.transport == "inproc"
+    return WorkerSpec(
+        rig=rig.rig,
+        worker=config.name,
+        incarnation=incarnation,
+        driver=config.driver,
+        args=list(config.args),
+        kwargs=dict(config.kwargs),
+        concurrent=list(config.concurrent),
+        timeouts=[name for name in config.timeouts if f"timeouts.{name}" in config.places],
+        stop_with=config.stop_with,
+        link=sockets.inproc_link if inproc else sockets.link,
+        events=sockets.inproc_events if inproc else sockets.events,
+        token=token,
+        folder=str(rig.folder),
+        cwd=str(config.cwd),
+        env=dict(config.env),
+        log_level=level,
+        supervisor_pid=os.getpid(),
+        event_base=(incarnation - 1) * EVENTS_PER_LIFE,
+        place=str(config.place),
+        event_addresses=list(sockets.event_addresses),
+        request_addresses=list(sockets.addresses),
+    )
+
+
+def rig_spec(rig: RigConfig, sockets: Sockets, token: str) -> WorkerSpec:
+    """The same for the rig's own worker."""
+    return WorkerSpec(
+        rig=rig.rig,
+        worker=rig.rig,
+        incarnation=1,
+        driver="",
+        link=sockets.inproc_link,
+        events=sockets.inproc_events,
+        token=token,
+        folder=str(rig.folder),
+        cwd=str(rig.folder),
+        log_level=rig.logs.level,
+        supervisor_pid=os.getpid(),
+        event_addresses=list(sockets.event_addresses),
+        request_addresses=list(sockets.addresses),
+    )
