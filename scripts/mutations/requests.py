@@ -361,7 +361,7 @@ STRANGERS = [
         "if True:",
     ),
     Mutation(
-        "a good message forgives nothing",
+        "a good message is no excuse",
         "manners.py",
         "            self._counts.pop(client, None)\n\n",
         "            pass\n\n",

@@ -32,6 +32,7 @@ def raw_peer(address: str, kind: str) -> Iterator[socket.socket]:
 def endless_message(address: str, stop: threading.Event) -> Iterator[None]:
     """Send frames of 1 MiB, each with more to come, until stopped or cut off."""
     with raw_peer(address, "DEALER") as raw:
+        raw.settimeout(5)  # who is cut off in the middle may not be told so
 
         def run() -> None:
             frame = b"\x03" + struct.pack(">Q", MIB) + bytes(MIB)

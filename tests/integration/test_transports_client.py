@@ -340,10 +340,14 @@ def test_exit_ends_the_waits_in_progress(client: SyncZMQClient, echo: Echo) -> N
 def test_a_server_that_does_not_read_is_told(place: Place) -> None:
     """Its queue fills up; what doesn't fit isn't sent, and all is well once it reads again."""
     with (
-        AsyncZMQServer(id=SERVER, context=place.aio, socket_address=place.address) as server,
+        AsyncZMQServer(
+            id=SERVER,
+            context=place.aio,
+            socket_address=place.address,
+            socket_options={zmq.RCVHWM: 2},
+        ) as server,
         connect(place, handshake=False, poll_timeout=200, socket_options={zmq.SNDHWM: 2}) as client,
     ):
-        server.socket.set(zmq.RCVHWM, 2)
         raw = PreserializedData(bytes(1 << 20))
         sent = 0
 
