@@ -19,6 +19,7 @@ from transports.headers import (
     HANDSHAKE,
     OPERATION,
     REPLY,
+    TIMEOUT,
     Operation,
     RequestHeader,
     ResponseHeader,
@@ -223,7 +224,8 @@ class Exchange(Leader):
                 f"read: {error}",
                 **self.where,
             ) from error
-        raise error_from_response(kind, body, **self.where)
+        detail = bytes(self.raw).decode("utf-8", "replace") if kind == TIMEOUT else ""
+        raise error_from_response(kind, body, detail=detail, **self.where)
 
 
 def compose(

@@ -71,6 +71,9 @@ class WorkerConfig:
             ``temporary`` never.
         max_restarts: how many restarts in what time are borne.
         on_execution_timeout: whether an overdue operation is only reported, or ends the worker.
+        start_timeout: seconds that a start may take; None for no limit.
+        stop_timeout: seconds that closing may take before a signal insists.
+        retry_start: whether a driver whose constructor raises is tried again, without end.
         stop_with: the driver's method that closes it; None for the first usual one it has.
         place: where the driver's value stands.
         places: where the worker's own keys stand: ``args``, ``args.0`` (entries of lists),
@@ -93,6 +96,9 @@ class WorkerConfig:
     restart: Literal["permanent", "transient", "temporary"]
     max_restarts: Intensity
     on_execution_timeout: Literal["report", "restart"]
+    start_timeout: float | None
+    stop_timeout: float
+    retry_start: bool
     stop_with: str | None
     place: Place = field(compare=False)
     places: dict[str, Place] = field(compare=False, repr=False)
@@ -370,6 +376,9 @@ class _Loader:
             restart=chosen["restart"],
             max_restarts=chosen["max_restarts"],
             on_execution_timeout=chosen["on_execution_timeout"],
+            start_timeout=chosen["start_timeout"],
+            stop_timeout=chosen["stop_timeout"],
+            retry_start=chosen["retry_start"],
             stop_with=chosen["stop_with"],
             place=self._document.place(("workers", name, "driver")),
             places=self._places(name),

@@ -37,6 +37,7 @@ _EnvName = Annotated[str, AfterValidator(values.check_env_name)]
 _EnvValue = Annotated[str, PlainValidator(values.check_env_value)]
 _Duration = Annotated[float | None, PlainValidator(parse_duration)]
 _Timeout = Annotated[float | None, PlainValidator(parse_timeout)]
+_Seconds = Annotated[float, PlainValidator(values.check_seconds)]
 _Intensity = Annotated[Intensity, PlainValidator(parse_intensity)]
 _Size = Annotated[int, PlainValidator(parse_size)]
 
@@ -64,6 +65,9 @@ class DefaultsSection(_Section):
     restart: Literal["permanent", "transient", "temporary"] = "permanent"
     max_restarts: _Intensity = Intensity(count=5, period=60.0)
     on_execution_timeout: Literal["report", "restart"] = "report"
+    start_timeout: _Timeout = 30.0
+    stop_timeout: _Seconds = 5.0
+    retry_start: bool = True
     stop_with: _Method | None = None
 
 
@@ -107,6 +111,7 @@ _SHAPES: Final[dict[tuple[str, ...], str]] = {
     ("concurrent",): "a list of members such as [abort, status]",
     ("concurrent", "*"): "the name of a member",
     ("timeouts",): "a mapping such as {expose: 120s}",
+    ("retry_start",): "true or false",
     ("stop_with",): "the name of a method such as close",
 }
 

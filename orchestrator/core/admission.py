@@ -89,6 +89,15 @@ def read_header(frames: list[Any], count: int, caps: Caps) -> tuple[RequestHeade
         raise Refusal("ValueError", f"the header can't be read: {error}") from error
 
 
+def read_ids(payload: Any) -> list[str | int]:
+    """The message ids that a client asks after. Raises Refusal if they aren't a list of ids."""
+    try:
+        ids: list[str | int] = msgspec.json.decode(bytes(payload), type=list[str | int])
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Refusal("ValueError", f"pending takes a list of message ids: {error}") from error
+    return ids
+
+
 def refuse_protocol(error: ProtocolError) -> Refusal:
     """The refusal for a field that decodes but makes no sense."""
     return Refusal("ValueError", str(error))

@@ -17,6 +17,7 @@ from orchestrator.core.admission import (
     Refusal,
     find_message_id,
     read_header,
+    read_ids,
     refuse_protocol,
     unknown_worker,
 )
@@ -46,6 +47,7 @@ from transports.link import (
     LaneOpen,
     Ready,
     SetLevel,
+    Starting,
     Stop,
     decode_control,
     encode_control,
@@ -139,11 +141,7 @@ class Broker:
             self.ledger.refuse(client, header, refusal)
 
     def _tell_pending(self, client: bytes, header: RequestHeader, payload: Any) -> None:
-        try:
-            ids = msgspec.json.decode(bytes(payload), type=list[str | int])
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise Refusal("ValueError", f"pending takes a list of message ids: {error}") from error
-        held = [each for each in ids if (client, each) in self.ledger.unanswered]
+        held = [each for each in read_ids(payload) if (client, each) in self.ledger.unanswered]
         self.ledger.tell(client, header, REPLY, msgspec.json.encode(held))
 
     def _accept(
@@ -166,10 +164,7 @@ class Broker:
             limits=limits,
         )
         if self.traces:
-            sender = client.decode("utf-8", "replace")
-            self.ledger.note(
-                "debug", "arrived", request, operation=request.operation, client=sender
-            )
+            self.ledger.note_arrival(request)
         wait, run = limits.invocation_timeout, limits.execution_timeout
         if (wait is not None and wait <= 0) or (run is not None and run <= 0):
             self.ledger.time_out(request, INVOCATION)
@@ -180,6 +175,10 @@ class Broker:
             return
         if peer.phase is Phase.CLOSED:
             self.ledger.answer_error(request, "ConnectionRefusedError", peer.reason, NOT_STARTED)
+            return
+        if member == DESCRIPTION and self.keeper.is_late(peer.name):
+            reason = self.keeper.standing(peer.name, now)
+            self.ledger.answer_error(request, "ConnectionRefusedError", reason, NOT_STARTED)
             return
         lane = peer.lane_for(member)
         if lane.free and not lane.queue:
@@ -195,10 +194,7 @@ class Broker:
         self.ledger.start(request, now)
         lane.running[request.number] = request
         if self.traces:
-            waited = round(now - request.arrived, 6)
-            self.ledger.note(
-                "debug", "dispatched", request, waited=waited, life=lane.peer.incarnation
-            )
+            self.ledger.note_dispatch(request, lane.peer.incarnation, now)
         frames = [lane.id, pack_number(request.number), *request.frames]
         self.effects.append(ToWorker(frames, request.number))
 
@@ -250,10 +246,7 @@ class Broker:
         else:
             self.ledger.pass_on(request, frames[2:])
             if self.traces:
-                times = {"seconds": now - request.started, "total": now - request.arrived}
-                how = "raised" if _EXCEPTION in bytes(frames[2])[:64] else "done"
-                rounded = {name: round(each, 6) for name, each in times.items()}
-                self.ledger.note("debug", "answered", request, how=how, **rounded)
+                self.ledger.note_reply(request, bytes(frames[2]), now)
         if lane.queue:
             self._pump(lane, now)
 
@@ -272,6 +265,8 @@ class Broker:
             if peer.described:
                 for request in peer.take_all(DESCRIPTION):
                     self._describe(request)
+        elif isinstance(control, Starting):
+            self.keeper.starting(peer.name, peer.incarnation, control.doing)
         elif isinstance(control, Failed):
             self.keeper.unbuilt(peer.name, peer.incarnation, control.stage, control.exception, now)
         for each in peer.lanes:
@@ -305,6 +300,10 @@ class Broker:
     def refuse(self, worker: str, reason: str) -> None:
         """Refuse what waits for a worker and what comes; what runs may end."""
         self._close(self.peers[worker], reason)
+
+    def refuse_descriptions(self, worker: str, reason: str) -> None:
+        """Refuse whoever waits to be told what a worker offers."""
+        self._refuse_each(self.peers[worker].take_all(DESCRIPTION), reason)
 
     def hold(self, worker: str) -> None:
         """Let requests queue again for a worker that was closed."""
@@ -364,7 +363,10 @@ class Broker:
             self._close(peer, reason)
 
     def _close(self, peer: Peer, reason: str) -> None:
-        for request in peer.close(reason):
+        self._refuse_each(peer.close(reason), reason)
+
+    def _refuse_each(self, requests: list[Request], reason: str) -> None:
+        for request in requests:
             self.ledger.leave(request.number)
             self.ledger.answer_error(request, "ConnectionRefusedError", reason, NOT_STARTED)
 
@@ -396,14 +398,17 @@ class Broker:
         for request in self.ledger.deadlines.expired(now):
             if request.state is State.QUEUED:
                 self.peers[request.worker].forget(request)
-                self._expire_waiting(request)
+                self._expire_waiting(request, now)
             else:
                 self._expire_running(request, now)
 
-    def _expire_waiting(self, request: Request) -> None:
+    def _expire_waiting(self, request: Request, now: float) -> None:
         self.ledger.leave(request.number)
         self.ledger.note("warning", "invocation timed out, not started", request)
-        self.ledger.time_out(request, INVOCATION)
+        keeps = self.peers[request.worker].keeps(request.member, now)
+        self.ledger.time_out(
+            request, INVOCATION, keeps or self.keeper.standing(request.worker, now)
+        )
 
     def _expire_running(self, request: Request, now: float) -> None:
         peer = self.peers[request.worker]
@@ -413,6 +418,3 @@ class Broker:
         self.ledger.time_out(request, EXECUTION)
         stalls = request.number in peer.queued.running
         self.keeper.overran(request.worker, peer.incarnation, request.member, now, stalls=stalls)
-
-
-_EXCEPTION = b'"EXCEPTION"'

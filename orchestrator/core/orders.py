@@ -12,11 +12,9 @@ import msgspec
 
 from orchestrator.core.children import Child
 from orchestrator.core.effects import Effects, OrderDone
-from orchestrator.core.states import SERVING, UP, Status
+from orchestrator.core.states import SERVING, UP
 
 Verb = Literal["start", "stop", "restart"]
-
-_SETTLED = SERVING | {Status.FAILED, Status.STOPPED}
 
 
 class Order(msgspec.Struct, frozen=True):
@@ -72,7 +70,7 @@ class Orders:
 
     def _is_done(self, order: Order) -> bool:
         return all(
-            child.status in _SETTLED
+            child.has_outcome
             and (
                 name not in order.replaced
                 or child.incarnation > order.replaced[name]

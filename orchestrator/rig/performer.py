@@ -30,7 +30,7 @@ class Host(Protocol):
     """What only the rig's composition root can do."""
 
     def launch(self, worker: str, incarnation: int) -> None:
-        """Start an incarnation. Raises OSError if it can't be started."""
+        """Have an incarnation started; the core is told if it can't be."""
 
     def describe(self, request: Describe) -> tuple[str, bytes]:
         """Message type and payload of the answer to a request for a Thing Description."""
@@ -95,11 +95,7 @@ class Performer:
         self._rig.described(effect.number, *self._host.describe(effect))
 
     def _launch(self, effect: Launch, now: float) -> None:
-        try:
-            self._host.launch(effect.worker, effect.incarnation)
-        except OSError as error:
-            reason = f"couldn't be started: {error}"
-            self._rig.unlaunched(effect.worker, effect.incarnation, reason, now)
+        self._host.launch(effect.worker, effect.incarnation)
 
     def _signal(self, effect: Signal, now: float) -> None:
         self._processes.signal(effect.worker, effect.how)

@@ -20,11 +20,15 @@ from orchestrator.core.rig import Rig
 from orchestrator.logs.collect.handle import STUCK, LogCollector
 from orchestrator.rig.backlog import Backlog
 from orchestrator.rig.event_relay import EventRelay
+from orchestrator.rig.guardian import Guardian
+from orchestrator.rig.helpers import Helpers
+from orchestrator.rig.launchers.forkserver import ForkServer
+from orchestrator.rig.launchers.handle import is_want
 from orchestrator.rig.loop import Loop
 from orchestrator.rig.mailbox import Mailbox
 from orchestrator.rig.manager import RigControl, Supervised
 from orchestrator.rig.performer import Performer
-from orchestrator.rig.processes import Guardian, Processes
+from orchestrator.rig.processes import Processes
 from orchestrator.rig.sockets import Sockets
 from orchestrator.rig.status import snapshot
 from orchestrator.runtime.folder import RigFolder, RigState, state_dir
@@ -43,8 +47,6 @@ ORDER_TIMEOUT = 300.0
 """Seconds that starting, stopping or restarting workers may take for a client that waits."""
 ONE_SIGNAL = 0.3
 """Seconds within which a signal counts once: terminals and wrappers may both deliver it."""
-REVIVE_AFTER = 5.0
-"""Seconds until a log collector that couldn't be restarted is tried again."""
 
 
 class Supervisor:
@@ -73,7 +75,16 @@ class Supervisor:
         )
         self._context: zmq.Context[Any] = zmq.Context()
         self._sockets = Sockets(self._context, config.rig)
-        self._processes = Processes(self._context, self._logs, self._guardian)
+        self._mailbox = Mailbox()
+        self._fork_server = ForkServer()
+        self._processes = Processes(
+            self._context,
+            self._logs,
+            self._guardian,
+            self._fork_server,
+            deliver=self._mailbox.tell,
+            unlaunched=self._unlaunched,
+        )
         workers = config.workers.values()
         self._rig = Rig(
             config.rig,
@@ -84,7 +95,6 @@ class Supervisor:
             unblock_again=2 * STUCK,
         )
         self._rig.broker.traces = config.logs.level == "debug"
-        self._mailbox = Mailbox()
         backlog = Backlog(self._sockets.front)
         self._loop = Loop(
             rig=self._rig,
@@ -94,6 +104,15 @@ class Supervisor:
             backlog=backlog,
             relay=EventRelay(self._sockets, self.record),
             perform=Performer(self._rig, self._sockets, backlog, self._processes, self).perform,
+            record=self.record,
+        )
+        self._helpers = Helpers(
+            self._loop,
+            self._mailbox,
+            logs=self._logs,
+            guardian=self._guardian,
+            fork_server=self._fork_server,
+            groups=self._processes.groups,
             record=self.record,
         )
         self._orders: dict[int, Future[dict[str, str]]] = {}
@@ -114,7 +133,7 @@ class Supervisor:
             AddressError: An address of `listen:` is taken or can't be bound.
         """
         try:
-            self._processes.warm_up()
+            self._helpers.start()
             self._sockets.bind(self._config.listen, self._folder.sockets, Caps().message)
             self._folder.write_state(
                 RigState(
@@ -154,7 +173,7 @@ class Supervisor:
         token = secrets.token_hex(16)
         self._rig.expect(rig, 1, token)
         thread = self._processes.host(self._spec_of_rig(token), control)
-        self._loop.watch(self._logs.sentinel, self._revive_logs)
+        self._helpers.watch()
         self._rig.order("start", self._config.start_order, time.monotonic())
         try:
             with self._mailbox.signals(self._on_signal):
@@ -177,6 +196,7 @@ class Supervisor:
 
     def _close(self) -> None:
         self._processes.kill_all()  # none lives but after an error of our own
+        self._fork_server.close()
         self.record("info", f"rig {self._config.rig} is down", {})
         self._mailbox.close()
         records.reset()
@@ -187,6 +207,9 @@ class Supervisor:
         self._folder.release()
 
     def _on_signal(self, number: int) -> None:
+        if number == signal.SIGCHLD:
+            self._processes.reap_orphans(self._helpers.pids)
+            return
         name, now = signal.Signals(number).name, time.monotonic()
         if self._stopping_since and now - self._stopping_since < ONE_SIGNAL:
             return
@@ -202,28 +225,21 @@ class Supervisor:
     def _shut_down(self) -> None:
         self._rig.shut_down(time.monotonic())
 
-    def _revive_logs(self) -> None:
-        self._loop.unwatch(self._logs.sentinel)
-        try:
-            self._logs.restart()
-        except OSError:
-            # Out of processes or files: requests come first; tried again after a while.
-            self._loop.call_later(REVIVE_AFTER, self._revive_logs)
-            return
-        self._loop.watch(self._logs.sentinel, self._revive_logs)
-
     # -- what the core leaves to be done ---------------------------------------------------
 
     def launch(self, worker: str, incarnation: int) -> None:
-        """Start an incarnation of a worker.
-
-        Raises:
-            OSError: Its interpreter or folder isn't there, or the system is out of something.
-        """
+        """Have an incarnation of a worker started."""
         config = self._config.workers[worker]
         token = secrets.token_hex(16)
         self._rig.expect(worker, incarnation, token)
-        self._processes.launch(config, self._spec(config, incarnation, token))
+        try:
+            self._processes.launch(config, self._spec(config, incarnation, token))
+        except OSError as error:
+            self._unlaunched(worker, incarnation, error)
+
+    def _unlaunched(self, worker: str, incarnation: int, error: OSError) -> None:
+        reason, now = f"couldn't be started: {error}", time.monotonic()
+        self._rig.unlaunched(worker, incarnation, reason, now, wants=is_want(error))
 
     def describe(self, request: Describe) -> tuple[str, bytes]:
         """Message type and payload of the answer to a request for a Thing Description."""
@@ -258,7 +274,9 @@ class Supervisor:
         }
         if up.failed:
             fields["failed"] = ", ".join(up.failed)
-        self.record("warning" if up.failed else "info", text, fields)
+        if up.later:
+            fields["later"] = ", ".join(up.later)
+        self.record("warning" if up.failed or up.later else "info", text, fields)
 
     def record(self, level: str, text: str, fields: dict[str, Any]) -> None:
         """Write a record about the rig, or about the worker that the fields name."""
@@ -290,7 +308,6 @@ class Supervisor:
             cwd=str(config.cwd),
             env=dict(config.env),
             log_level=self._levels.get(config.name, self._config.logs.level),
-            supervisor_pid=os.getpid(),
             event_base=(incarnation - 1) * EVENTS_PER_LIFE,
             place=str(config.place),
             event_addresses=list(sockets.event_addresses),
@@ -309,7 +326,6 @@ class Supervisor:
             folder=str(self._config.folder),
             cwd=str(self._config.folder),
             log_level=self._config.logs.level,
-            supervisor_pid=os.getpid(),
             event_addresses=list(self._sockets.event_addresses),
             request_addresses=list(self._sockets.addresses),
         )
@@ -357,5 +373,8 @@ def _spec_of(config: WorkerConfig) -> ChildSpec:
         intensity=config.max_restarts.count,
         period=config.max_restarts.period,
         restart_on_overrun=config.on_execution_timeout == "restart",
+        start_timeout=config.start_timeout,
+        stop_timeout=config.stop_timeout,
+        retry_start=config.retry_start,
         place=str(config.place),
     )

@@ -6,8 +6,9 @@ import pytest
 
 from orchestrator.core.children import ChildSpec, Exit
 from orchestrator.core.effects import Launch, Signal
+from orchestrator.core.starts import CRASH_MOST
 from orchestrator.core.states import Status as S
-from orchestrator.core.supervision import BACKOFF_MOST, REASON_WITHIN, UNBUILT_GRACE
+from orchestrator.core.supervision import REASON_WITHIN, UNBUILT_GRACE
 from tests.core.supervision_kit import CRASH, DONE, IMPORT_ERROR, Rig, in_state
 from tests.core.told import AskToStop, Hold, Lost
 
@@ -79,7 +80,7 @@ class TestCrash:
             rig.exit()
             rig.to_deadline()
         rig.exit()
-        assert rig.core.next_deadline == rig.now + BACKOFF_MOST
+        assert rig.core.next_deadline == rig.now + CRASH_MOST
 
     @pytest.mark.parametrize(
         ("restart", "how", "after"),
@@ -122,7 +123,7 @@ class TestCrash:
         rig.core.overran("a", 1, "move", rig.now, stalls=True)
         assert rig.take() == []
         assert rig.status() is S.STARTING
-        assert rig.core.next_deadline is None
+        assert rig.core.next_deadline == rig.now + 5.0  # when a start takes long
 
 
 class TestUnbuilt:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import logging
 import os
 import sys
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
+from workers import forks
 from workers.driver.adapters.adapted import Publish
 from workers.driver.adapters.frameworks import adapt, complete
 from workers.driver.describe import Description, describe, nearest
@@ -70,8 +72,14 @@ def host(
             if spec.folder and spec.folder not in sys.path[:1]:
                 sys.path.insert(0, spec.folder)
             target = find(spec.driver)
+        with _stage("arguments", spec):
+            arguments = complete(target, spec)
+            check_arguments(target, spec, arguments)
         with _stage("build", spec):
-            driver = build(target, spec, wait)
+            driver = build(target, spec, arguments, wait)
+        with _stage("arguments", spec):
+            if driver is None:
+                raise SpecError(f"driver {spec.driver!r} gave None, there is nothing to host")
     with _stage("describe", spec):
         try:
             hosted = _hosted(driver, spec)
@@ -113,9 +121,11 @@ def close(method: Callable[[], Any], name: str, wait: Callable[[Any], Any]) -> N
         result = method()
         if hasattr(type(result), "__await__"):
             wait(result)
+        forks.end_child()
     except Terminated:
         raise
     except BaseException as error:  # the driver may raise anything, SystemExit included
+        forks.end_child(error)
         strip(error)
         log.error("%s raised while the driver was closed", name, exc_info=error)
 
@@ -188,29 +198,50 @@ def find(path: str) -> Callable[..., Any]:
     return target
 
 
-def build(target: Callable[..., Any], spec: WorkerSpec, wait: Callable[[Any], Any]) -> object:
-    """Call the class or factory with the spec's arguments.
+def check_arguments(target: Callable[..., Any], spec: WorkerSpec, keywords: dict[str, Any]) -> None:
+    """See that a class or factory takes the spec's arguments, as far as it says what it takes.
 
     Raises:
-        SpecError: It gave nothing to host.
+        TypeError: It doesn't, in the words of a call.
+    """
+    try:
+        signature = inspect.signature(target)
+    except (TypeError, ValueError):  # of C code
+        return
+    try:
+        signature.bind(*spec.args, **keywords)
+    except TypeError as error:
+        name = getattr(target, "__qualname__", spec.driver)
+        raise TypeError(f"{name}: {error}") from None
+
+
+def build(
+    target: Callable[..., Any],
+    spec: WorkerSpec,
+    keywords: dict[str, Any],
+    wait: Callable[[Any], Any],
+) -> object | None:
+    """Call the class or factory; what it gives.
+
+    Raises:
         Exception: Whatever the driver raises.
     """
-    built = target(*spec.args, **complete(target, spec))
+    built: Any = target(*spec.args, **keywords)
     if hasattr(type(built), "__await__"):
         built = wait(built)
-    if built is None:
-        raise SpecError(f"driver {spec.driver!r} gave None, there is nothing to host")
-    driver: object = built
-    return driver
+    given: object | None = built
+    return given
 
 
 @contextmanager
 def _stage(stage: str, spec: WorkerSpec) -> Iterator[None]:
     try:
         yield
+        forks.end_child()
     except Terminated:
         raise
     except BaseException as error:
+        forks.end_child(error)
         if spec.place and not isinstance(error, SpecError):
             error.add_note(f"{spec.place}: driver: {spec.driver}")
         raise BootError(stage, error) from error

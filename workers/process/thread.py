@@ -11,6 +11,7 @@ from typing import Any
 
 import zmq
 
+from workers import forks
 from workers.errors import EXIT_BOOT_FAILED, EXIT_CRASHED, EXIT_STOPPED, BootError
 from workers.output import records
 from workers.output.streams import thread_output
@@ -106,6 +107,7 @@ class WorkerThread:
             os.close(self._end)
 
     def _serve(self) -> int:
+        forks.guard()
         server = Server(self._spec, self._context, enter=self._register)
         try:
             server.start(self._driver)

@@ -22,6 +22,7 @@ from transports.headers import (
     encode_header,
 )
 from transports.serializers import JSON, TEXT, Buffer, split_result
+from workers import forks
 from workers.driver.describe import ACTION, EVENT, PROPERTY, Description, nearest
 from workers.driver.properties import Properties, Reader, Writer
 from workers.driver.thing_description import thing_description
@@ -130,12 +131,14 @@ class Dispatcher:
             value = handler(request, payload, raw)
             if hasattr(type(value), "__await__"):
                 value = self._wait(value)
+            forks.end_child()
             return _encoded(request, value)
         except Terminated:
             raise
         except Refused as refusal:
             return ERROR, refusal.payload, JSON, b"", TEXT
         except BaseException as error:  # the driver may raise anything, SystemExit included
+            forks.end_child(error)
             content = failure_payload(error)
             log.warning("%s %s raised", request.operation, member, exc_info=error)
             return ERROR, content, JSON, b"", TEXT

@@ -33,6 +33,7 @@ from workers.serving.dispatch import Dispatcher
 from workers.serving.events import ChangeWatcher, EventPublisher
 from workers.serving.executor import CAPACITY, Enter, EventLoop
 from workers.serving.lanes import LINGER, ConcurrentLane, open_lane, receive, send_control
+from workers.serving.progress import Progress
 from workers.spec import WorkerSpec
 
 log = logging.getLogger("workers")
@@ -96,7 +97,11 @@ class Server:
         """
         self.busy = True
         try:
-            hosted = boot.host(self._spec, self._loop.wait, driver, self._directory)
+            with Progress(self._link):
+                try:
+                    hosted = boot.host(self._spec, self._loop.wait, driver, self._directory)
+                finally:
+                    self.busy = False  # what the other thread has is given back undisturbed
         except BootError as failure:
             self.busy = False
             self._report(failure)
