@@ -14,6 +14,8 @@ import threading
 import traceback
 from collections.abc import Collection
 
+_HANDLED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
+"""Signals for which a worker or a supervisor may have a handler of its own."""
 _lock = threading.Lock()
 _guarded = False
 _forked = False
@@ -32,19 +34,29 @@ def guard(blocked: Collection[int] = (), dumps: int | None = None) -> None:
             return
         _guarded = True
 
+    masks = threading.local()
+
+    def hold() -> None:
+        # What comes before the child has let go of the handlers would be lost: Python drops it.
+        masks.before = signal.pthread_sigmask(signal.SIG_BLOCK, _HANDLED)
+
+    def go_on() -> None:
+        signal.pthread_sigmask(signal.SIG_SETMASK, masks.before)
+
     def let_go() -> None:
         global _forked
         _forked = True
         signal.set_wakeup_fd(-1)
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD):
+        for number in _HANDLED:
             if callable(signal.getsignal(number)):
                 how = signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
                 signal.signal(number, how)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, blocked)
         if dumps is not None:
             faulthandler.unregister(dumps)
+        go_on()
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, blocked)
 
-    os.register_at_fork(after_in_child=let_go)
+    os.register_at_fork(before=hold, after_in_parent=go_on, after_in_child=let_go)
 
 
 def end_child(error: BaseException | None = None) -> None:

@@ -202,6 +202,7 @@ class Supervisor:
         records.reset()
         self._logs.close(3.0)
         self._guardian.close(5.0)
+        self._processes.reap_orphans(own=())
         # Last: a client that is disconnected drops the answers that it hasn't read yet.
         self._sockets.close()
         self._folder.release()

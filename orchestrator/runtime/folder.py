@@ -6,11 +6,14 @@ when that process dies, however it dies.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import re
 import stat
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -146,6 +149,20 @@ def check_private(folder: Path, forbidden: int = OTHERS) -> None:
         )
 
 
+@contextmanager
+def _telling_when_full(folder: Path) -> Iterator[None]:
+    """Name the folder when it has no room; that isn't the command's output."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise RuntimeFolderError(
+            f"the runtime folder {folder} is full; make room there, "
+            "or set ORCH_RUNTIME_DIR to another folder"
+        ) from error
+
+
 class RigFolder:
     """The folder of one rig, held by this process from `acquire` to `release`.
 
@@ -207,8 +224,9 @@ class RigFolder:
         else:
             raise RuntimeFolderError(f"{self.path} keeps vanishing while it is being locked")
         self._lock = lock
-        self._clear()
-        lock.write_pid()
+        with _telling_when_full(self.path):
+            self._clear()
+            lock.write_pid()
 
     def release(self) -> None:
         """Remove all files and let go of the lock. Does nothing when not held."""
@@ -253,10 +271,15 @@ class RigFolder:
         return longest.parent
 
     def write_state(self, state: RigState) -> None:
-        """Write `state.json` in one step: readers see the old or the new one."""
+        """Write `state.json` in one step: readers see the old or the new one.
+
+        Raises:
+            RuntimeFolderError: The folder is full.
+        """
         draft = self.path / "state.json.new"
-        draft.write_bytes(msgspec.json.format(msgspec.json.encode(state), indent=1))
-        draft.replace(self.path / "state.json")
+        with _telling_when_full(self.path):
+            draft.write_bytes(msgspec.json.format(msgspec.json.encode(state), indent=1))
+            draft.replace(self.path / "state.json")
 
     def _clear(self) -> None:
         for folder in (self.path, self._short):

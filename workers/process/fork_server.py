@@ -93,6 +93,9 @@ def main(connection: socket.socket) -> None:
     sys.path[:] = first[0]["path"]
     for module in PRELOAD:
         importlib.import_module(module)
+    from workers.process.keeper import name_process
+
+    name_process("orch-forkserver")
     gc.collect()
     gc.freeze()  # workers share these pages as long as nobody writes to them
     send(connection, {"pid": os.getpid()})
@@ -146,11 +149,13 @@ def _be_keeper(news: int, message: dict[str, Any], fds: list[int]) -> NoReturn:
 
     try:
         os.setsid()
+        keeper.name_process("orch-keeper")
         keeper.adopt_orphans()
         *streams, status = fds
         worker = os.fork()
         if worker == 0:
             os.close(status)
+            keeper.name_process("orch-worker")
             _be_worker(news, message, streams)
         for fd in streams:  # they end with the worker, not with its keeper
             os.close(fd)

@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 
 from workers.process.lifeline import descendants, kill_each
 
-PR_SET_CHILD_SUBREAPER = 36  # prctl(2)
+PR_SET_NAME, PR_SET_CHILD_SUBREAPER = 15, 36  # prctl(2)
 STATUS = struct.Struct("!i")
 """What a keeper writes at the end: the worker's exit status, negative for a signal."""
 
@@ -27,6 +27,13 @@ def adopt_orphans() -> bool:
         return False
     libc: Any = ctypes.CDLL(None)
     return bool(libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0)
+
+
+def name_process(name: str) -> None:
+    """Have `ps -o comm` and `top` show a name, 15 characters of it."""
+    if sys.platform.startswith("linux"):
+        libc: Any = ctypes.CDLL(None)
+        libc.prctl(PR_SET_NAME, name.encode(), 0, 0, 0)
 
 
 def keep(worker: int, status: int) -> NoReturn:
