@@ -39,6 +39,8 @@ class Guardian:
             cwd="/",
             start_new_session=True,
         )
+        assert self._process.stdin is not None
+        os.set_blocking(self._process.stdin.fileno(), False)
         self.sentinel = os.pidfd_open(self._process.pid)
 
     def restart(self, groups: Iterable[int]) -> None:
@@ -69,9 +71,12 @@ class Guardian:
 
     def _tell(self, line: str) -> None:
         assert self._process.stdin is not None
-        with suppress(BrokenPipeError):  # it died: its successor is told of all that live
-            self._process.stdin.write(f"{line}\n".encode())
-            self._process.stdin.flush()
+        try:
+            os.write(self._process.stdin.fileno(), f"{line}\n".encode())
+        except BlockingIOError:  # it hasn't read a thousand lines: as good as dead
+            self._process.kill()
+        except BrokenPipeError:  # it died: its successor is told of all that live
+            return
 
     def close(self, timeout: float) -> None:
         """Let it do its last work and end."""

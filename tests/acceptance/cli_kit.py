@@ -96,6 +96,7 @@ workers:
     invocation_timeout: 200ms
   broken:
     driver: lab_drivers:Broken
+    retry_start: false
 """
 
 
