@@ -162,7 +162,7 @@ def _leave(status: int, term: _TermHandler) -> NoReturn:
 
     # Libraries close devices there, and os._exit leaves it out. What takes longer than closing may
     # take is interrupted by the signal that comes then.
-    term.interrupts = not term.came
+    term.interrupts = True
     try:
         atexit._run_exitfuncs()
     except Terminated:
