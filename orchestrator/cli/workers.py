@@ -140,7 +140,7 @@ def order(verb: str, names: tuple[str, ...]) -> None:
         ("WORKER", "STATE"),
         [[(name, "bold"), (states[name], STYLES.get(states[name], ""))] for name in wanted],
     )
-    failed = [name for name in wanted if states[name] == "FAILED"]
+    failed = [name for name in wanted if states[name] in ("FAILED", "BACKOFF")]
     if failed:
         reasons = [f"{name}: {workers[name]['reason']}" for name in failed]
         raise CommandError("\n".join(reasons), Exit.NOT_STARTED)

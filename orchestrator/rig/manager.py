@@ -62,7 +62,7 @@ class RigControl:
 
     @action(concurrent=True)
     def start(self, names: list[str]) -> dict[str, str]:
-        """Start workers; returns their states once each is READY or FAILED."""
+        """Start workers; returns their states once each is READY, FAILED, or to be tried again."""
         return self._order("start", names)
 
     @action(concurrent=True)
@@ -72,7 +72,7 @@ class RigControl:
 
     @action(concurrent=True)
     def restart(self, names: list[str]) -> dict[str, str]:
-        """Restart workers; returns their states once each is READY or FAILED again."""
+        """Restart workers; returns their states as `start` does."""
         return self._order("restart", names)
 
     @action(concurrent=True)
