@@ -1,4 +1,4 @@
-"""The loop: the only file with poll and clock.
+"""The loop: the one place that polls, and that gives the core its `now`.
 
 It waits for sockets, ended processes, the mailbox and the next deadline, feeds the rig's core,
 and has performed what that leaves, in order.
