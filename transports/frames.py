@@ -138,6 +138,31 @@ def _drop_rest(socket: zmq.Socket[Any], first: list[Any]) -> TooManyFrames:
     return TooManyFrames(first, count)
 
 
+class InterruptibleReader:
+    """As `receive_interruptibly`, without what is left of a message that an interrupt struck.
+
+    Its peer is not to be blamed for that.
+
+    Args:
+        socket: Where from.
+        count: How many frames a message has.
+    """
+
+    def __init__(self, socket: zmq.Socket[Any], count: int) -> None:
+        self._socket = socket
+        self._count = count
+        self._receiving = False  # stays True if an interrupt strikes
+
+    def next(self) -> list[Buffer] | TooManyFrames | None:
+        """One message if there is one."""
+        while True:
+            struck, self._receiving = self._receiving, True
+            frames = receive_interruptibly(self._socket, self._count)
+            self._receiving = False
+            if not struck or not isinstance(frames, list) or len(frames) == self._count:
+                return frames
+
+
 def has_more(socket: zmq.Socket[Any]) -> bool:
     """Whether a message can be received now; a third of the cost of a `zmq.Again`."""
     events: Any = _get(socket, _EVENTS)

@@ -179,25 +179,27 @@ class Subscription:
     def end(self) -> None:
         """As `close`, without waiting until its thread and socket are gone."""
         self._release()
-        with self._feed.changed:
-            self._feed.changed.notify_all()
+        self._feed.notify()
 
     def _await_confirmation(self, address: str, seconds: float | None) -> None:
         feed = self._feed
-        with feed.changed:
-            if not feed.changed.wait_for(lambda: feed.is_live or feed.ended, seconds):
+        deadline = None if seconds is None else monotonic() + seconds
+        while not feed.is_live and not feed.ended:
+            left = None if deadline is None else deadline - monotonic()
+            if left is not None and left <= 0:
                 raise RigNotReachable(f"events at {address}: no rig confirms the subscription")
+            feed.wait(left)
 
     def _await_event(self, timeout: float | None) -> Event | None:
         feed = self._feed
         deadline = None if timeout is None else monotonic() + timeout
         while True:
-            with feed.changed:
-                while self._release.alive and not feed.items and not feed.ended:
-                    left = None if deadline is None else deadline - monotonic()
-                    if left is not None and left <= 0:
-                        raise TimeoutError(f"no event {self.topic} within {timeout:g} s")
-                    feed.changed.wait(left)
+            while self._release.alive and not feed.items and not feed.ended:
+                left = None if deadline is None else deadline - monotonic()
+                if left is not None and left <= 0:
+                    raise TimeoutError(f"no event {self.topic} within {timeout:g} s")
+                feed.wait(left)
+            with feed.lock:
                 item = feed.take() if self._release.alive else None
             if item is None:
                 return None

@@ -10,7 +10,9 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from queue import Empty, SimpleQueue
 from time import monotonic
 from typing import Any
 from uuid import uuid4
@@ -19,6 +21,7 @@ import msgspec
 import zmq
 from zmq.backend import zmq_poll
 
+from orchestrator.client.completer import WATCH
 from orchestrator.client.framing import FramedReader
 from orchestrator.client.liveness import INTERVAL, UNANSWERED
 from orchestrator.client.wakeup import Wakeup
@@ -83,7 +86,9 @@ class _Topic:
 class Feed:
     """Events of some topics, from a thread that lives from `start` to `stop`.
 
-    It knows nothing of its consumer, which can so be collected while the thread runs.
+    It knows nothing of its consumer, which can so be collected while the thread runs. One thread
+    at a time waits for news, by `wait`; an interrupt may strike it at any place there, which a
+    condition variable doesn't survive.
 
     Args:
         address: Where the rig publishes.
@@ -93,7 +98,7 @@ class Feed:
         context: Where sockets are made.
 
     Attributes:
-        changed: Notified whenever something else here changed.
+        lock: Held while what follows is changed.
         items: What was received and not taken yet.
         dropped: How many events were pushed out by newer ones.
         ended: Nothing comes any more.
@@ -111,7 +116,8 @@ class Feed:
         raises: bool,
         context: zmq.Context[Any],
     ) -> None:
-        self.changed = threading.Condition()
+        self.lock = threading.Lock()
+        self._news: SimpleQueue[None] = SimpleQueue()
         self.items: deque[Received | RigLost] = deque()
         self.dropped = 0
         self.ended = False
@@ -150,13 +156,26 @@ class Feed:
         if self._thread is not threading.current_thread():
             self._thread.join(seconds)
 
+    def wait(self, seconds: float | None) -> None:
+        """Wait until something has changed since the last look, or may have.
+
+        Not for longer than `WATCH`: an interrupt may have come just before the wait.
+        """
+        with suppress(Empty):
+            self._news.get(timeout=WATCH if seconds is None else min(seconds, WATCH))
+
+    def notify(self) -> None:
+        """Let who waits look again; from any thread."""
+        if self._news.empty():
+            self._news.put(None)
+
     @property
     def is_live(self) -> bool:
         """Whether the rig has confirmed all topics."""
         return all(topic.confirmed for topic in self._topics.values())
 
     def take(self) -> Received | RigLost | None:
-        """The oldest that is there; `changed` is held."""
+        """The oldest that is there; `lock` is held."""
         if not self.items:
             return None
         item = self.items.popleft()
@@ -184,9 +203,8 @@ class Feed:
         finally:
             self._socket.close(0)
             self._wakeup.close()
-            with self.changed:
-                self.ended = True
-                self.changed.notify_all()
+            self.ended = True
+            self.notify()
 
     def _connect(self) -> zmq.Socket[Any]:
         socket: zmq.Socket[Any] = self._context.socket(zmq.SUB)
@@ -259,9 +277,8 @@ class Feed:
             return
         if not topic.id:  # what was the newest before this subscription isn't of it
             topic.id = _id_of(frames[2])
-        with self.changed:
-            topic.confirmed = True
-            self.changed.notify_all()
+        topic.confirmed = True
+        self.notify()
 
     def _keep(self, topic: _Topic, frames: list[Buffer]) -> None:
         try:
@@ -301,7 +318,7 @@ class Feed:
         self._missed += max(sequence - last - 1, 0)
 
     def _tell(self, item: Received | RigLost) -> None:
-        with self.changed:
+        with self.lock:
             self.items.append(item)
             if isinstance(item, Received):
                 self._bytes += item.size
@@ -309,7 +326,7 @@ class Feed:
                 self._bytes > HELD_BYTES and len(self.items) > 1
             ):
                 self.dropped += isinstance(self.take(), Received)
-            self.changed.notify()
+        self.notify()
 
 
 def _id_of(head: Buffer) -> str:

@@ -17,7 +17,7 @@ from typing import Any
 import zmq
 
 from transports.endpoints import parse_endpoint
-from transports.frames import TooManyFrames, receive_interruptibly, send
+from transports.frames import InterruptibleReader, TooManyFrames, send
 from transports.headers import FRAMES, ZMQ_TRANSPORTS
 from transports.serializers import Buffer
 
@@ -56,6 +56,7 @@ class Connection:
 
     def __init__(self, socket: zmq.Socket[Any], address: str) -> None:
         self._socket = socket
+        self._reader = InterruptibleReader(socket, FRAMES)
         self._address = address
         self.transport = parse_endpoint(address).transport
         self.renewed_at = time.monotonic()
@@ -88,7 +89,7 @@ class Connection:
 
     def receive(self) -> list[Buffer] | TooManyFrames | None:
         """One message if there is one."""
-        return receive_interruptibly(self._socket, FRAMES)
+        return self._reader.next()
 
     def renew(self) -> None:
         """Connect anew; where a connection stands, take it down, so that the next call does.

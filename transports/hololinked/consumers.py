@@ -13,7 +13,7 @@ import zmq
 
 from transports.durations import duration
 from transports.errors import BreakLoop, ProtocolError
-from transports.frames import TooManyFrames, receive_interruptibly
+from transports.frames import InterruptibleReader, TooManyFrames
 from transports.headers import FRAMES
 from transports.hololinked import checks
 from transports.hololinked.connection import socket_events
@@ -60,6 +60,7 @@ class BaseEventConsumer(BaseZMQClient):
                 "or a transport and the publisher's id as server_id"
             )
         self._connect(context, where, kwargs)
+        self._reader = InterruptibleReader(self.socket, FRAMES)
 
     def _connect(self, context: Any, where: str, kwargs: dict[str, Any]) -> None:
         raise NotImplementedError
@@ -99,7 +100,7 @@ class BaseEventConsumer(BaseZMQClient):
                 if raise_interrupt_as_exception:
                     raise BreakLoop(f"consumer {self.id!r} was interrupted")
                 return None
-            received = receive_interruptibly(self.socket, FRAMES)
+            received = self._reader.next()
             if received is not None:
                 message = self._read(received)
                 if message is not None:

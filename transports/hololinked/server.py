@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import zmq
 
 from transports.errors import BreakLoop, ProtocolError
-from transports.frames import TooManyFrames, receive_interruptibly, send
+from transports.frames import InterruptibleReader, TooManyFrames, send
 from transports.headers import FRAMES, REPLY, ZMQ_TRANSPORTS
 from transports.hololinked import replies
 from transports.hololinked.base_server import BaseZMQServer
@@ -84,6 +84,7 @@ class AsyncZMQServer(BaseZMQServer, BaseAsyncZMQ):
         self.create_socket(
             id=id, context=context, transport=transport, socket_type=socket_type, **kwargs
         )
+        self._reader = InterruptibleReader(self.socket, FRAMES)
         self._tasks = Tasks(self._news)
         self._watch(self._tasks)
 
@@ -236,7 +237,7 @@ class AsyncZMQServer(BaseZMQServer, BaseAsyncZMQ):
                 raise told
             if len(requests) >= most or self._exit_message is not None:
                 break
-            received = receive_interruptibly(self.socket, FRAMES)
+            received = self._reader.next()
             if received is None:
                 break
             request = self._screen(received)
