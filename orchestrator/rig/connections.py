@@ -17,6 +17,8 @@ from typing import Any
 import zmq
 from zmq.utils.monitor import recv_monitor_message
 
+from transports.frames import has_more
+
 _EVENTS = int(zmq.EVENT_ACCEPTED | zmq.EVENT_DISCONNECTED | zmq.EVENT_CLOSED)
 BUSY = 64 * 1024
 """Bytes that a connection sends between two looks, or has sent and aren't read, if it is busy."""
@@ -80,7 +82,7 @@ class Connections:
         # By socket, since the same number may come anew at one before it is told gone at another.
         self.living: dict[zmq.Socket[Any], dict[int, Connection]] = {each: {} for each in watched}
         self.left: Callable[[Connection], None] = lambda connection: None
-        self.monitors: list[zmq.Socket[Any]] = []
+        self._monitor_of: dict[zmq.Socket[Any], zmq.Socket[Any]] = {}
         self._refused = refused
         self._counts = {True: 0, False: 0}  # by tcp, by ipc
         for index, socket in enumerate(watched):
@@ -90,7 +92,8 @@ class Connections:
             monitor.set(zmq.RCVHWM, 0)
             monitor.set(zmq.LINGER, 0)
             monitor.connect(address)
-            self.monitors.append(monitor)
+            self._monitor_of[socket] = monitor
+        self.monitors = list(self._monitor_of.values())
 
     def __len__(self) -> int:
         return self._counts[True] + self._counts[False]
@@ -103,10 +106,9 @@ class Connections:
         """Take note of who has come and gone."""
         for living, monitor in zip(self.living.values(), self.monitors, strict=True):
             for _ in range(_MOST_EVENTS):
-                try:
-                    event: Any = recv_monitor_message(monitor, zmq.DONTWAIT)
-                except zmq.Again:
+                if not has_more(monitor):
                     break
+                event: Any = recv_monitor_message(monitor, zmq.DONTWAIT)
                 fd = int(event["value"])
                 if event["event"] == zmq.EVENT_ACCEPTED:
                     self._accepted(living, fd, event["endpoint"].decode("utf-8", "replace"))
@@ -131,10 +133,11 @@ class Connections:
 
     def of(self, socket: zmq.Socket[Any], frame: Any) -> Connection | None:
         """The connection that a socket's frame came by, if it is still there."""
-        fd = _descriptor(frame)
-        if fd not in self.living[socket]:
-            self.update()  # its coming may not have been read yet
-        return self.living[socket].get(fd)
+        # Its coming may not have been read yet, nor that an older one of the same number has gone.
+        self.update()
+        while has_more(self._monitor_of[socket]):  # more came and went than one turn takes
+            self.update()
+        return self.living[socket].get(_descriptor(frame))
 
     def cut(self, socket: zmq.Socket[Any], frame: Any) -> bool:
         """Close the connection that a socket's frame came by; whether it was still there."""

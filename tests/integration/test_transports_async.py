@@ -193,7 +193,12 @@ def test_sending_does_not_swallow_the_sign_of_an_answer(
 def test_who_waits_for_room_is_told_when_there_is_some(place: Place) -> None:
     async def main() -> None:
         async with (
-            AsyncZMQServer(id=SERVER, context=place.aio, socket_address=place.address) as server,
+            AsyncZMQServer(
+                id=SERVER,
+                context=place.aio,
+                socket_address=place.address,
+                socket_options={zmq.RCVHWM: 2},
+            ) as server,
             connect(
                 place, handshake=False, poll_timeout=60_000, socket_options={zmq.SNDHWM: 2}
             ) as client,

@@ -31,7 +31,7 @@ def raised(kind, function):
     return outcome
 
 
-def until(condition, seconds=10.0):
+def until(condition, seconds=20.0):
     """Wait for a condition that another thread brings about."""
     deadline = time.monotonic() + seconds
     while not condition():
@@ -39,7 +39,7 @@ def until(condition, seconds=10.0):
         threading.Event().wait(0.01)
 
 
-def repeat_until(act, condition, seconds=10.0):
+def repeat_until(act, condition, seconds=20.0):
     """Do something again and again until it shows: a subscription needs a moment to be live."""
     deadline = time.monotonic() + seconds
     while not condition():
