@@ -8,6 +8,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("orch", deadline=None)  # how long an example takes depends on the machine
+settings.load_profile("orch")
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -9,7 +9,7 @@ import unicodedata
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.logs.show.display import MAX_SHOWN, Display, escape, escape_json, wants_colour
@@ -113,7 +113,6 @@ def test_a_stack_follows_as_a_traceback_does():
     assert render(fields={"stack": "one"}).endswith(" moved stack=one\n")
 
 
-@settings(deadline=None)
 @given(st.text(), st.dictionaries(st.text(max_size=5), st.text()), st.text())
 def test_nothing_in_a_record_is_obeyed(event: str, fields: dict[str, Any], worker: str):
     line = render(event, fields=fields, worker=worker, logger=event, member=worker)

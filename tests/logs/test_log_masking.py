@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
@@ -115,5 +115,6 @@ def test_a_masked_config_is_yaml_without_the_secret(value: object, flow: bool):
     yaml.dump({"a": value, "password": {"x": ["hunter2", value]}, "z": 5}, out)
     masked = mask_config(out.getvalue())
     assert "hunter2" not in masked
+    assume("no valid YAML" not in masked)  # ruamel.yaml writes {a: ?0}, which it can't read
     read = YAML(typ="safe", pure=True).load(masked)
     assert (read["password"], read["z"]) == ("****", 5)

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.logs.collect.line_splitter import Line, LineSplitter
@@ -119,7 +119,6 @@ def test_marks_are_added_to_the_fields():
     assert parse(b"half", torn=True).fields == {"unparsed": True, "torn": True}
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=200), st.sampled_from(["record", "stdout", "stderr"]))
 def test_any_bytes_become_a_record_that_can_be_read_again(data: bytes, stream: Any):
     record = parse_line(data, Source("stage", 3, stream), NOW, {})
@@ -136,7 +135,6 @@ JSON = st.recursive(
 KEYS = st.sampled_from([*Record.__struct_fields__, "message", "extra"])
 
 
-@settings(deadline=None)
 @given(st.dictionaries(KEYS, JSON))
 def test_any_json_object_becomes_a_record(content: dict[str, Any]):
     record = parse(json.dumps(content).encode())
@@ -186,7 +184,6 @@ def test_a_cut_leaves_characters_whole():
     assert split(["abc€".encode() + b"\n"], 4) == [Line(b"abc", cut=True), Line(b"", dropped=3)]
 
 
-@settings(deadline=None)
 @given(st.lists(st.binary(max_size=30)), st.integers(4, 12))
 def test_no_byte_is_lost_uncounted_however_the_stream_is_cut_up(chunks: list[bytes], limit: int):
     whole = b"".join(chunks)

@@ -62,7 +62,7 @@ OPTIONAL = st.none() | TEXT
 FIELDS = st.none() | st.dictionaries(TEXT, st.integers(-(2**63), 2**63 - 1) | TEXT, min_size=1)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     st.builds(
         Record,

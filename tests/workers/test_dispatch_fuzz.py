@@ -72,7 +72,7 @@ PAYLOADS = st.sampled_from(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     operation=st.sampled_from([str(operation) for operation in Operation]) | st.text() | st.none(),
     name=NAMES | st.text() | st.none(),

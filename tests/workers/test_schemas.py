@@ -204,7 +204,7 @@ def combined(inner: st.SearchStrategy[Case]) -> st.SearchStrategy[Case]:
 CASES = st.recursive(st.sampled_from(SIMPLE), combined, max_leaves=6)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(st.data())
 def test_a_schema_allows_the_values_of_its_annotation(data: st.DataObject):
     annotation, values = data.draw(CASES)
