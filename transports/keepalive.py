@@ -1,8 +1,12 @@
-"""Noticing that a tcp peer is gone without a word, without heartbeats of ZeroMQ.
+"""Noticing that a tcp peer is gone without a word, and not dying of it.
 
-An engine whose input has stopped at the receive mark aborts the process when its peer leaves and
-a heartbeat of its own falls due after that (libzmq 4.3.5). So a socket has either heartbeats or a
-receive mark. The kernel's own probes find half-open peers as well, whatever the mark.
+An engine whose input has stopped at the receive mark aborts the process (libzmq 4.3.5) when its
+peer leaves and it then comes to send a heartbeat: one of its own that falls due, or the answer to
+one of the peer's that stands in what it had read already. So
+
+- who reads in any case has no receive mark, and bounds by itself what it reads;
+- who needs one, a subscriber that may be slow, sends no heartbeats, and publishers send it none:
+  the kernel's own probes find half-open peers as well, whatever the mark.
 """
 
 from __future__ import annotations
@@ -38,9 +42,10 @@ def watch_peer(socket: zmq.Socket[Any], socket_type: int) -> None:
     A subscriber may be slow and needs its receive mark; the others read what they asked for, or
     read in any case.
     """
-    if socket_type == zmq.SUB:
+    if socket_type != zmq.SUB:
+        socket.set(zmq.RCVHWM, 0)
+    if socket_type in (zmq.SUB, zmq.PUB, zmq.XPUB):
         keep_alive(socket)
         return
-    socket.set(zmq.RCVHWM, 0)
     for option, value in _HEARTBEATS.items():
         socket.set(option, value)

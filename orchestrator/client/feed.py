@@ -210,6 +210,7 @@ class Feed:
         socket: zmq.Socket[Any] = self._context.socket(zmq.SUB)
         try:
             socket.set(zmq.LINGER, 0)
+            socket.set(zmq.RCVHWM, 0)  # this thread always reads; what it keeps is bounded
             socket.set(zmq.RECONNECT_IVL, 50)
             socket.set(zmq.RECONNECT_IVL_MAX, 500)
             if self._address.startswith("tcp://"):

@@ -14,6 +14,10 @@ RETRY = 0.005
 """Seconds between attempts; a ROUTER can't be polled for one peer's room."""
 
 
+RETURN = 5.0
+"""Seconds in which a client comes back to a socket that was made anew."""
+
+
 class BacklogCaps(msgspec.Struct, frozen=True):
     """How far a client may lag behind.
 
@@ -55,6 +59,7 @@ class Backlog:
         self._socket = socket
         self._caps = caps or BacklogCaps()
         self._backlogs: dict[bytes, _Queue] = {}
+        self._returning_until = 0.0
         self.dropped = 0
         self.size = 0
 
@@ -65,6 +70,11 @@ class Backlog:
     def next_deadline(self, now: float) -> float | None:
         """When `retry` is due; None while nobody lags behind."""
         return now + RETRY if self._backlogs else None
+
+    def move_to(self, socket: zmq.Socket[Any], now: float) -> None:
+        """Send by a socket in place of the one so far, whose clients have to connect again."""
+        self._socket = socket
+        self._returning_until = now + RETURN
 
     def send(self, frames: list[Any], now: float) -> None:
         """Send an answer; its first frame is the client's identity."""
@@ -78,7 +88,10 @@ class Backlog:
         except zmq.ZMQError as error:
             if error.errno != zmq.EHOSTUNREACH:
                 raise
-            self.dropped += 1
+            if now < self._returning_until:
+                self._keep(frames, now)
+            else:
+                self.dropped += 1
 
     def retry(self, now: float) -> list[bytes]:
         """Send what there is room for.
@@ -105,7 +118,7 @@ class Backlog:
             except zmq.ZMQError as error:
                 if error.errno != zmq.EHOSTUNREACH:
                     raise
-                return False
+                return now < self._returning_until
             size = sum(map(len, backlog.frames.popleft()))
             backlog.size -= size
             self.size -= size

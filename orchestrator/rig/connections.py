@@ -13,6 +13,7 @@ import struct
 import termios
 from collections.abc import Callable
 from typing import Any
+from uuid import uuid4
 
 import zmq
 from zmq.utils.monitor import recv_monitor_message
@@ -67,7 +68,7 @@ class Connections:
     Attributes:
         cap: As given.
         left: Called with each connection that is gone.
-        monitors: What becomes readable when there is something to `update`.
+        changes: How often one of `monitors` has been replaced.
         living: The connections by socket and file descriptor.
     """
 
@@ -79,21 +80,40 @@ class Connections:
         refused: Callable[[str], None],
     ) -> None:
         self.cap = cap
+        self.changes = 0
         # By socket, since the same number may come anew at one before it is told gone at another.
         self.living: dict[zmq.Socket[Any], dict[int, Connection]] = {each: {} for each in watched}
         self.left: Callable[[Connection], None] = lambda connection: None
-        self._monitor_of: dict[zmq.Socket[Any], zmq.Socket[Any]] = {}
         self._refused = refused
+        self._context = context
         self._counts = {True: 0, False: 0}  # by tcp, by ipc
-        for index, socket in enumerate(watched):
-            address = f"inproc://monitor-{id(self)}-{index}"
-            socket.monitor(address, _EVENTS)
-            monitor: zmq.Socket[Any] = context.socket(zmq.PAIR)
-            monitor.set(zmq.RCVHWM, 0)
-            monitor.set(zmq.LINGER, 0)
-            monitor.connect(address)
-            self._monitor_of[socket] = monitor
-        self.monitors = list(self._monitor_of.values())
+        self._monitor_of = {socket: self._monitor(socket) for socket in watched}
+
+    def _monitor(self, socket: zmq.Socket[Any]) -> zmq.Socket[Any]:
+        address = f"inproc://monitor-{uuid4()}"
+        socket.monitor(address, _EVENTS)
+        monitor: zmq.Socket[Any] = self._context.socket(zmq.PAIR)
+        monitor.set(zmq.RCVHWM, 0)
+        monitor.set(zmq.LINGER, 0)
+        monitor.connect(address)
+        return monitor
+
+    def replace(self, old: zmq.Socket[Any], new: zmq.Socket[Any]) -> None:
+        """Watch another socket, not bound yet, in place of one that is about to be closed."""
+        self.update()
+        for fd in list(self.living[old]):
+            self._gone(self.living[old], fd)
+        old.disable_monitor()
+        self._monitor_of.pop(old).close()
+        self._monitor_of[new] = self._monitor(new)
+        del self.living[old]
+        self.living[new] = {}
+        self.changes += 1
+
+    @property
+    def monitors(self) -> list[zmq.Socket[Any]]:
+        """What becomes readable when there is something to `update`."""
+        return list(self._monitor_of.values())
 
     def __len__(self) -> int:
         return self._counts[True] + self._counts[False]
@@ -104,7 +124,8 @@ class Connections:
 
     def update(self) -> None:
         """Take note of who has come and gone."""
-        for living, monitor in zip(self.living.values(), self.monitors, strict=True):
+        for socket, monitor in self._monitor_of.items():
+            living = self.living[socket]
             for _ in range(_MOST_EVENTS):
                 if not has_more(monitor):
                     break
@@ -146,6 +167,13 @@ class Connections:
         connection = self.living[socket].get(fd)
         return connection is not None and _shut(fd, connection)
 
+    def cut_all(self, socket: zmq.Socket[Any]) -> int:
+        """Close all connections of a socket; how many there still were."""
+        self.update()
+        for fd, connection in self.living[socket].items():
+            _shut(fd, connection)
+        return len(self.living[socket])
+
     def cut_busiest(self) -> Connection | None:
         """Close the connection that sends the most just now, if one sends much."""
         self.update()
@@ -160,7 +188,7 @@ class Connections:
 
     def close(self) -> None:
         """Stop watching."""
-        for socket, monitor in zip(self.living, self.monitors, strict=True):
+        for socket, monitor in self._monitor_of.items():
             socket.disable_monitor()
             monitor.close()
 

@@ -31,8 +31,9 @@ BATCH = 64
 STRANGERS_BATCH = 8
 """The same for clients and subscribers, who may send without end, and all that is rubbish."""
 LAST_WORDS = 4096
-"""Messages read before the end of a worker is told, which may be behind its last answers. More
-than its lanes' credit is never under way from it, whatever the others send meanwhile."""
+"""Messages read before the end of a worker is told, which may be behind its last answers, and
+before the clients' socket is closed. More than its lanes' credit is never under way from a worker,
+whatever the others send meanwhile."""
 EFFECTS = 4096
 """Effects performed in one turn; what is left then comes first in the next."""
 LONGEST_POLL = 86_400.0
@@ -81,7 +82,7 @@ class Loop:
         self._watch_changes = 0
         self._next_fault = 0.0
         self._items: list[tuple[Any, int]] = []
-        self._items_of = (-1, -1)  # the changes that `_items` knows of
+        self._items_of = (-1, -1, -1)  # the changes that `_items` knows of
 
     def watch(self, fd: int, callback: Callable[[], None]) -> None:
         """Call back whenever a file descriptor is readable."""
@@ -96,6 +97,29 @@ class Loop:
     def call_later(self, seconds: float, call: Callable[[], None]) -> None:
         """Have something called between two turns, once, after so many seconds."""
         self._later.append((time.monotonic() + seconds, call))
+
+    def last_messages(self, is_over: Callable[[], bool], seconds: float) -> list[Any]:
+        """Read what clients have sent, until there can't come more or for so many seconds."""
+        front, messages = self._sockets.front, list[Any]()
+        deadline = time.monotonic() + seconds
+        items = [(source, int(zmq.POLLIN)) for source in (front, *self._connections.monitors)]
+        while len(messages) < LAST_WORDS:
+            over = is_over()  # asked first: what came before the end is read after it
+            if frames := receive(front, FRAMES):
+                messages.append(frames)
+                continue
+            left = deadline - time.monotonic()
+            if over or left <= 0:
+                break
+            zmq.zmq_poll(items, math.ceil(left * 1000))
+        return messages
+
+    def take_up(self, messages: list[Any]) -> None:
+        """Feed the core with clients' messages."""
+        now = time.monotonic()
+        for frames in messages:
+            self._take(frames, now)
+            self._perform(now)
 
     def run(self, until: Callable[[], bool], deadline: float = math.inf) -> None:
         """Turn until `until` says so after a turn, or the deadline (monotonic seconds) comes."""
@@ -151,9 +175,10 @@ class Loop:
     # -- how ------------------------------------------------------------------------------
 
     def _poll_items(self) -> list[tuple[Any, int]]:
-        if self._items_of == (self._processes.changes, self._watch_changes):
+        changes = (self._processes.changes, self._watch_changes, self._connections.changes)
+        if self._items_of == changes:
             return self._items
-        self._items_of = (self._processes.changes, self._watch_changes)
+        self._items_of = changes
         sockets = self._sockets
         sources = [sockets.front, sockets.back, sockets.collector, sockets.publisher]
         sources += self._connections.monitors
@@ -196,18 +221,21 @@ class Loop:
                 self._rig.broker.ledger.tally.tell("warning", text, now, client=repr(client))
 
     def _from_clients(self, now: float, most: int) -> None:
-        front, rig = self._sockets.front, self._rig
+        front = self._sockets.front
         for left in reversed(range(most)):
             frames = receive(front, FRAMES)
-            if isinstance(frames, TooManyFrames):
-                rig.receive_client(frames.first, now, frames.count)
-            elif not frames:
+            if not frames:
                 return
-            else:
-                rig.receive_client(frames, now)
+            self._take(frames, now)
             self._perform(now)
             if not left or not has_more(front):
                 return
+
+    def _take(self, frames: list[zmq.Frame] | TooManyFrames, now: float) -> None:
+        if isinstance(frames, TooManyFrames):
+            self._rig.receive_client(frames.first, now, frames.count)
+        else:
+            self._rig.receive_client(frames, now)
 
     def _from_workers(self, now: float, most: int) -> None:
         back, rig = self._sockets.back, self._rig

@@ -3,6 +3,10 @@
 A message is handed over when its last frame is there, so one that never ends grows unseen. What
 strangers send faster than it is read grows too, since nothing may stop at a receive mark. Who
 sends the most then is cut off, which frees what it sent.
+
+Of a connection whose identity is another one's, libzmq reads all and hands over nothing, and keeps
+it when that connection is gone, until the socket is closed. So when cutting off doesn't help, the
+clients' socket is made anew.
 """
 
 from __future__ import annotations
@@ -18,6 +22,8 @@ PERIOD = 0.25
 """Seconds between looks, while anybody is connected."""
 ALLOWANCE = 768 * 1024 * 1024
 """Bytes by which the process may grow beyond what the core and the backlog know of."""
+LOOKS = 4
+"""Looks in a row at too large a process until its clients' socket is made anew."""
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -28,6 +34,7 @@ class MemoryGuard:
         connections: Who is connected.
         known: Bytes of requests and answers that the rig holds and bounds itself.
         told: Called with a connection that was cut off, and bytes of the process.
+        renew: Makes the clients' socket anew; called with bytes of the process.
         allowance: Bytes that there may be beside what is known.
     """
 
@@ -36,27 +43,45 @@ class MemoryGuard:
         connections: Connections,
         known: Callable[[], int],
         told: Callable[[Connection, int], None],
+        renew: Callable[[int], None],
         allowance: int = ALLOWANCE,
     ) -> None:
         self._connections = connections
         self._known = known
         self._told = told
+        self._renew = renew
+        self._allowance = allowance
         self._limit = resident() + allowance
+        self._looks = 0  # in a row at too much
+        self._renewed = False  # and nobody was cut off since
         self._trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
 
     def look(self) -> None:
         """Cut one connection off if there is too much; the next one at the next look."""
-        size = resident()
-        if size - self._known() <= self._limit:
-            return
-        if self._trim is not None:
+        size = self._beyond_known()
+        if size > self._limit and self._trim is not None:
             self._trim(0)  # what was freed isn't given back by itself
-            size = resident()
-            if size - self._known() <= self._limit:
-                return
+            size = self._beyond_known()
+        if size <= self._limit:
+            self._looks, self._renewed = 0, False
+            return
+        self._looks += 1
         connection = self._connections.cut_busiest()
         if connection is not None:
-            self._told(connection, size)
+            self._renewed = False
+            self._told(connection, resident())
+        if self._looks < LOOKS:
+            return
+        self._looks = 0
+        if self._renewed:
+            # No connection's, since all are gone: an INPROC driver's.
+            self._limit = size + self._allowance
+        else:
+            self._renewed = True
+            self._renew(resident())
+
+    def _beyond_known(self) -> int:
+        return resident() - self._known()
 
 
 def resident() -> int:

@@ -25,9 +25,7 @@ ROOT = 0
 ANSWER_QUEUE = 200
 """Answers that ZeroMQ keeps for a slow client before the outbox does."""
 EVENT_QUEUE = 1000
-"""Messages that a slow subscriber may lag behind before it misses some."""
-UNREAD = 200
-"""Messages of one connection that are kept until they are read; then its sender has to wait."""
+"""Messages that a subscriber may lag behind before it misses some, and the rig behind a worker."""
 SUBSCRIPTION = 1024
 """Bytes of a message to the publisher above which the subscriber is disconnected."""
 HANDSHAKE = 5000
@@ -59,38 +57,51 @@ class Sockets:
         self.inproc_link = f"inproc://{rig}/link"
         self.inproc_events = f"inproc://{rig}/worker-events"
         self._bound: dict[Path, tuple[zmq.Socket[Any], binding.SocketFile]] = {}
-        self.front: zmq.Socket[Any] = context.socket(zmq.ROUTER)
-        self.back: zmq.Socket[Any] = context.socket(zmq.ROUTER)
-        self.publisher: zmq.Socket[Any] = context.socket(zmq.XPUB)
-        self.collector: zmq.Socket[Any] = context.socket(zmq.XSUB)
-        for port in self._all:
-            port.set(zmq.LINGER, LINGER)
-            port.set(zmq.BACKLOG, BACKLOG)
-            if zmq.has("ipc"):
-                for uid in {os.getuid(), ROOT}:
-                    port.set(zmq.IPC_FILTER_UID, uid)
-        for port in (self.front, self.publisher):
-            port.set(zmq.RCVHWM, UNREAD)  # and so no heartbeats: see transports.keepalive
-            keep_alive(port)
-            port.set(zmq.HANDSHAKE_IVL, HANDSHAKE)
+        self._context = context
+        self._message_cap = -1
+        self.front = self._make_front()
+        self.back = self._make(zmq.ROUTER)
+        self.publisher = self._make(zmq.XPUB)
+        self.collector = self._make(zmq.XSUB)
+        _expect_strangers(self.publisher)
         self.publisher.set(zmq.MAXMSGSIZE, SUBSCRIPTION)
         # Each subscriber's wishes are told, not only the first one's and what ends the last one:
         # libzmq takes the end of a subscription from whoever sends it.
         self.publisher.set(zmq.XPUB_VERBOSER, 1)
-        self.front.set(zmq.IDENTITY, rig.encode())
-        # An unroutable answer is an error that can be counted, not a silent drop.
-        self.front.set(zmq.ROUTER_MANDATORY, 1)
-        # Counted in messages of any size: what a client lags behind is bounded in bytes only
-        # where the outbox keeps it.
-        self.front.set(zmq.SNDHWM, ANSWER_QUEUE)
         self.back.set(zmq.ROUTER_MANDATORY, 1)
         # Bounded by the lanes' credit, so a request for a living worker always finds room.
         self.back.set(zmq.SNDHWM, 0)
         self.publisher.set(zmq.SNDHWM, EVENT_QUEUE)
+        # Here a worker that publishes too fast has to wait. So it alone has a mark (see
+        # transports.keepalive), where only processes of this user come.
+        self.collector.set(zmq.RCVHWM, EVENT_QUEUE)
         # What it sends is subscriptions, and one that is dropped is never asked for again.
         self.collector.set(zmq.SNDHWM, 0)
         # One that is always there: by it a worker knows that the others have come as well.
         self.collector.send(b"\x01" + PRESENCE)
+
+    def _make(self, kind: int) -> zmq.Socket[Any]:
+        made: zmq.Socket[Any] = self._context.socket(kind)
+        made.set(zmq.LINGER, LINGER)
+        made.set(zmq.BACKLOG, BACKLOG)
+        # See transports.keepalive: what comes is bounded by what reads it.
+        made.set(zmq.RCVHWM, 0)
+        if zmq.has("ipc"):
+            for uid in {os.getuid(), ROOT}:
+                made.set(zmq.IPC_FILTER_UID, uid)
+        return made
+
+    def _make_front(self) -> zmq.Socket[Any]:
+        front = self._make(zmq.ROUTER)
+        _expect_strangers(front)
+        front.set(zmq.IDENTITY, self.rig.encode())
+        # An unroutable answer is an error that can be counted, not a silent drop.
+        front.set(zmq.ROUTER_MANDATORY, 1)
+        # Counted in messages of any size: what a client lags behind is bounded in bytes only
+        # where the outbox keeps it.
+        front.set(zmq.SNDHWM, ANSWER_QUEUE)
+        front.set(zmq.MAXMSGSIZE, self._message_cap)
+        return front
 
     @property
     def _all(self) -> tuple[zmq.Socket[Any], ...]:
@@ -110,6 +121,7 @@ class Sockets:
         Raises:
             AddressError: An address is taken or can't be bound.
         """
+        self._message_cap = message_cap
         self.front.set(zmq.MAXMSGSIZE, message_cap)
         self.back.bind(self.inproc_link)
         self.collector.bind(self.inproc_events)
@@ -222,9 +234,35 @@ class Sockets:
             self._bind(self._bound[path][0], f"ipc://{path}")
         return [path.name for path in gone]
 
+    def replace_front(self) -> tuple[zmq.Socket[Any], zmq.Socket[Any]]:
+        """Put a new socket for clients in place of `front`; returns that one, and the new one.
+
+        The new one is bound by `bind_front`.
+        """
+        old, self.front = self.front, self._make_front()
+        return old, self.front
+
+    def bind_front(self, old: zmq.Socket[Any]) -> None:
+        """Close the socket that was replaced and bind the new one where that was.
+
+        Raises:
+            AddressError: Somebody was faster.
+        """
+        for path in [path for path, (port, _) in self._bound.items() if port is old]:
+            binding.remove(self._bound.pop(path)[1])
+        old.close()
+        for address in self.addresses:
+            self._bind(self.front, address)
+
     def close(self) -> None:
         """Close the sockets and remove their files, unless others are in their place by now."""
         for _, file in self._bound.values():
             binding.remove(file)
         for port in self._all:
             port.close()
+
+
+def _expect_strangers(port: zmq.Socket[Any]) -> None:
+    """Have connections that are half-open, or say nothing, noticed and closed."""
+    keep_alive(port)
+    port.set(zmq.HANDSHAKE_IVL, HANDSHAKE)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from typing import Any
 
 import zmq
@@ -11,8 +10,14 @@ import zmq
 from orchestrator.core.broker import Broker
 from orchestrator.rig.backlog import Backlog
 from orchestrator.rig.connections import Connection, Connections
+from orchestrator.rig.loop import Loop
 from orchestrator.rig.memory import PERIOD, MemoryGuard
 from orchestrator.rig.sockets import Sockets
+
+LAST_ANSWERS = 0.05
+"""Seconds for answers to leave by a socket that is to be closed."""
+LAST_MESSAGES = 0.3
+"""Seconds at most in which what clients have sent is read from it."""
 
 
 class Strangers:
@@ -40,16 +45,23 @@ class Strangers:
         watched = (sockets.front, sockets.publisher)
         self.connections = Connections(context, watched, cap, self._refused)
         self._memory = MemoryGuard(
-            self.connections, lambda: broker.ledger.held_bytes + backlog.size, self._cut_off
+            self.connections,
+            lambda: broker.ledger.held_bytes + backlog.size,
+            self._cut_off,
+            self._renew,
         )
         self._broker = broker
+        self._sockets = sockets
+        self._backlog = backlog
+        self._loop: Loop
 
-    def watch(self, call_later: Callable[[float, Callable[[], None]], None]) -> None:
-        """Look after memory from now on; `call_later` has something called after seconds."""
+    def watch(self, loop: Loop) -> None:
+        """Look after memory from now on, in a loop's thread."""
+        self._loop = loop
         if len(self.connections):
             self._memory.look()
         period = PERIOD if len(self.connections) else 4 * PERIOD
-        call_later(period, lambda: self.watch(call_later))
+        loop.call_later(period, lambda: self.watch(loop))
 
     def _refused(self, address: str) -> None:
         text = f"there are {self.connections.cap} already"
@@ -58,6 +70,22 @@ class Strangers:
     def _cut_off(self, connection: Connection, size: int) -> None:
         text = f"the rig's process had grown to {size >> 20} MiB, and it sent the most"
         self._tell("cut off", "connection cut off", connection.endpoint, text)
+
+    def _renew(self, size: int) -> None:
+        """Make the clients' socket anew: it gives back what strangers' connections left there."""
+        text = f"the rig's process had grown to {size >> 20} MiB, and cutting off didn't help"
+        self._tell("fronts renewed", "all clients have to connect again", self._sockets.rig, text)
+        # Answers leave first; then clients are told that they have to come again. What they
+        # sent until then is read, and answered when they have come.
+        messages = self._loop.last_messages(lambda: False, LAST_ANSWERS)
+        messages += self._loop.last_messages(
+            lambda: not self.connections.cut_all(self._sockets.front), LAST_MESSAGES
+        )
+        old, new = self._sockets.replace_front()
+        self.connections.replace(old, new)
+        self._backlog.move_to(new, time.monotonic())
+        self._sockets.bind_front(old)
+        self._loop.take_up(messages)
 
     def _tell(self, count: str, what: str, address: str, reason: str) -> None:
         self._broker.counts[count] += 1

@@ -186,7 +186,7 @@ class Supervisor:
         self._loop.watch(self._logs.sentinel, self._revive_logs)
         self._keeper.start()
         self._rig.order("start", self._config.start_order, time.monotonic())
-        self._strangers.watch(self._loop.call_later)
+        self._strangers.watch(self._loop)
         try:
             with self._mailbox.signals(self._on_signal):
                 self._loop.run(lambda: self._rig.is_over)

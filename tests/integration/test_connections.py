@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import zmq
 
+from orchestrator.rig import memory
 from orchestrator.rig.connections import Connection, Connections
 from orchestrator.rig.memory import MemoryGuard, resident
 from tests.integration.raw_zmtp import MIB, endless_message
@@ -110,7 +111,11 @@ def test_a_message_without_end_is_cut_off(front: Front, transport: str) -> None:
     front.router.recv_multipart()
     told: list[Connection] = []
     guard = MemoryGuard(
-        front.connections, lambda: 0, lambda each, _: told.append(each), allowance=100 * MIB
+        front.connections,
+        lambda: 0,
+        lambda each, _: told.append(each),
+        lambda _: pytest.fail("cutting off helps"),
+        allowance=100 * MIB,
     )
     before = resident()
     stop = threading.Event()
@@ -127,3 +132,41 @@ def test_a_message_without_end_is_cut_off(front: Front, transport: str) -> None:
     assert peak - before < 400 * MIB
     quiet.send(b"still here")
     assert front.router.recv_multipart()[1] == b"still here"
+
+
+def test_what_no_connection_gives_back(front: Front, monkeypatch: pytest.MonkeyPatch) -> None:
+    """First the socket is made anew; what is left after that isn't strangers', and is allowed."""
+    renewed: list[int] = []
+    size = MIB
+    monkeypatch.setattr(memory, "resident", lambda: size)
+    guard = MemoryGuard(
+        front.connections, lambda: 0, lambda *_: None, renewed.append, allowance=100 * MIB
+    )
+    size = 200 * MIB
+    for _ in range(memory.LOOKS):
+        assert not renewed
+        guard.look()
+    assert renewed == [200 * MIB]
+    for _ in range(10 * memory.LOOKS):
+        guard.look()
+    assert renewed == [200 * MIB]
+    size = 301 * MIB
+    for _ in range(memory.LOOKS):
+        guard.look()
+    assert renewed == [200 * MIB, 301 * MIB]
+
+
+def test_another_socket_in_its_place(front: Front) -> None:
+    """Connections of the one that is to be closed are told gone, the new one's are counted."""
+    front.stranger(front.ipc)
+    wait_until(lambda: front.count() == 1)
+    left: list[Connection] = []
+    front.connections.left = left.append
+    old, front.router = front.router, front.context.socket(zmq.ROUTER)
+    front.connections.replace(old, front.router)
+    assert (front.count(), len(left), front.connections.changes) == (0, 1, 1)
+    old.close(0)
+    front.router.bind(f"{front.ipc}2")
+    front.stranger(f"{front.ipc}2").send(b"hello")
+    assert front.router.recv_multipart()[1] == b"hello"
+    wait_until(lambda: front.count() == 1)

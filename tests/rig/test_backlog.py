@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import zmq
 
 from orchestrator.rig import backlog as module
-from orchestrator.rig.backlog import RETRY, Backlog, BacklogCaps
+from orchestrator.rig.backlog import RETRY, RETURN, Backlog, BacklogCaps
 from tests.rig.sockets_kit import BROKEN, FULL, GONE, FakeSocket, fake_frames
 
 ALICE, BOB = b"alice", b"bob"
@@ -139,3 +139,21 @@ def test_any_other_error_is_not_the_client_s(socket: FakeSocket) -> None:
         answers.send([BOB, b"2"], 10.0)
     with pytest.raises(zmq.ZMQError):
         answers.retry(10.1)
+
+
+def test_clients_of_a_socket_made_anew_are_waited_for(socket: FakeSocket) -> None:
+    """They have to connect again; who doesn't come back is forgotten as ever."""
+    answers = backlog(socket)
+    anew = FakeSocket()
+    answers.move_to(cast("Any", anew), 10.0)
+    anew.errno = GONE
+    answers.send([ALICE, b"1"], 10.0)
+    answers.send([BOB, b"2"], 10.0)
+    assert answers.retry(10.1) == []
+    assert (len(answers), answers.dropped) == (2, 0)
+    anew.errno, anew.room = 0, 1
+    answers.retry(10.2)
+    assert (anew.sent, socket.sent) == ([[ALICE, b"1"]], [])
+    anew.errno = GONE
+    answers.retry(10.0 + RETURN)
+    assert (len(answers), answers.dropped, answers.size) == (0, 1, 0)

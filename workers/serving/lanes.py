@@ -33,6 +33,7 @@ def open_lane(context: zmq.Context[Any], address: str, token: str, lane: str) ->
     dealer: zmq.Socket[Any] = context.socket(zmq.DEALER)
     dealer.setsockopt(zmq.ROUTING_ID, routing_id(token, lane))
     dealer.setsockopt(zmq.LINGER, LINGER)
+    dealer.setsockopt(zmq.RCVHWM, 0)  # bounded by the lane's credit
     dealer.connect(address)
     return dealer
 
