@@ -129,7 +129,7 @@ class RigControl:
                 times = process.cpu_times()
                 started = process.create_time()
                 memory = process.memory_info().rss
-        except psutil.Error:
+        except (psutil.Error, OSError):  # it has ended, or there is no descriptor to look with
             return nothing
         used, now = times.user + times.system, time.time()
         before, then = self._samples.get(pid, (0.0, started))

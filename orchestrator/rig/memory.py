@@ -12,9 +12,9 @@ clients' socket is made anew.
 from __future__ import annotations
 
 import ctypes
+import functools
 import os
 from collections.abc import Callable
-from pathlib import Path
 
 from orchestrator.rig.connections import Connection, Connections
 
@@ -86,4 +86,10 @@ class MemoryGuard:
 
 def resident() -> int:
     """Resident bytes of this process."""
-    return int(Path("/proc/self/statm").read_text().split()[1]) * _PAGE
+    return int(os.pread(_statm(), 256, 0).split()[1]) * _PAGE
+
+
+@functools.cache
+def _statm() -> int:
+    """Opened once: when descriptors run out is no time to be blind."""
+    return os.open("/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC)

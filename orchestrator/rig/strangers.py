@@ -58,10 +58,10 @@ class Strangers:
     def watch(self, loop: Loop) -> None:
         """Look after memory from now on, in a loop's thread."""
         self._loop = loop
+        period = PERIOD if len(self.connections) else 4 * PERIOD
+        loop.call_later(period, lambda: self.watch(loop))  # first: a look that fails isn't the last
         if len(self.connections):
             self._memory.look()
-        period = PERIOD if len(self.connections) else 4 * PERIOD
-        loop.call_later(period, lambda: self.watch(loop))
 
     def _refused(self, address: str) -> None:
         text = f"there are {self.connections.cap} already"

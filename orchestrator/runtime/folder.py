@@ -6,16 +6,19 @@ when that process dies, however it dies.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
 
 from orchestrator.errors import AlreadyRunning, RigNotReachable, RuntimeFolderError
-from orchestrator.names import ID_PATTERN, RIG_VARIABLE
+from orchestrator.names import ID_PATTERN, RIG_VARIABLE, RUNTIME_VARIABLE
 from orchestrator.private import OTHERS_WRITE, check_private, make_private
 from orchestrator.runtime.guard import Guard, holder
 from orchestrator.runtime.lock import FileLock
@@ -113,18 +116,21 @@ class RigFolder:
             raise self._already_runs(pid)
         try:
             self._lock = self._acquire()
+            self._clear()
+            with _room_in(self.path):
+                self._lock.write_pid()
         except BaseException:
+            self.release()
             self.guard.release()
             raise
-        self._clear()
-        self._lock.write_pid()
 
     def _acquire(self) -> FileLock:
         for _ in range(_ATTEMPTS):
             lock = FileLock(self.path / _LOCK_FILE)
             try:
-                make_private(self.path)
-                taken = lock.acquire()
+                with _room_in(self.path):
+                    make_private(self.path)
+                    taken = lock.acquire()
             except FileNotFoundError:
                 continue  # a rig that just ended removed the folder
             except OSError as error:
@@ -229,11 +235,17 @@ class RigFolder:
         return longest.parent
 
     def write_state(self, state: RigState) -> None:
-        """Write `state.json` in one step: readers see the old or the new one."""
+        """Write `state.json` in one step: readers see the old or the new one.
+
+        Raises:
+            RuntimeFolderError: There is no room for it.
+            OSError: It can't be written for another reason.
+        """
         self._state = state
         draft = self.path / f"{STATE_FILE}.new"
-        draft.write_bytes(msgspec.json.format(msgspec.json.encode(state), indent=1))
-        draft.replace(self.path / STATE_FILE)
+        with _room_in(self.path):
+            draft.write_bytes(msgspec.json.format(msgspec.json.encode(state), indent=1))
+            draft.replace(self.path / STATE_FILE)
 
     def _clear(self) -> None:
         for folder in (self.path, self._short):
@@ -244,6 +256,18 @@ class RigFolder:
             for entry in folder.iterdir():
                 if entry.name != _LOCK_FILE and not entry.is_dir():
                     entry.unlink(missing_ok=True)
+
+
+@contextmanager
+def _room_in(folder: Path) -> Iterator[None]:
+    """Name the folder when there is no room: else it would be taken for the output's."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        text = f"the runtime folder {folder} is full; ${RUNTIME_VARIABLE} names another place"
+        raise RuntimeFolderError(text) from error
 
 
 @dataclass
