@@ -9,7 +9,7 @@ import click
 from orchestrator.cli.failures import print_out
 from orchestrator.cli.options import json_option, read_optional_text, rig_option
 from orchestrator.cli.rigs import check_worker, describe_worker, open_rig, status_of_rig
-from orchestrator.cli.show import Cell, is_terminal, print_table, safe, to_json
+from orchestrator.cli.show import Cell, print_table, safe, to_json
 from orchestrator.cli.workers import STYLES
 
 if TYPE_CHECKING:
@@ -32,7 +32,6 @@ def describe(worker: str | None, as_json: bool) -> None:
 
     Members are properties, actions and events; --json gives the W3C Thing Description.
     """
-    as_json = as_json or not is_terminal()
     with open_rig() as rig:
         if worker is None:
             _all_workers(rig, as_json)

@@ -178,9 +178,9 @@ def test_interrupted_call_is_130_and_says_that_it_runs_on(rig: RunningRig, tmp_p
 # -- describe and status ------------------------------------------------------------------
 
 
-def test_describe_on_a_pipe_is_the_thing_description(rig: RunningRig) -> None:
+def test_describe_as_json_is_the_thing_description(rig: RunningRig) -> None:
     """One worker's, or all by name; null for one that never was ready."""
-    thing = json.loads(on_rig(rig, "describe", "dev").out)
+    thing = json.loads(on_rig(rig, "describe", "dev", "--json").out)
     assert thing["id"] == "dev"
     assert thing["properties"]["position"]["unit"] == "mm"
     assert "forms" in thing["actions"]["move"]
@@ -190,16 +190,18 @@ def test_describe_on_a_pipe_is_the_thing_description(rig: RunningRig) -> None:
     assert things["broken"] is None
 
 
-def test_describe_on_a_terminal_lists_members(rig: RunningRig) -> None:
-    """Types, units, access, signatures and docs."""
+def test_describe_lists_members(rig: RunningRig) -> None:
+    """Types, units, access, signatures and docs; in a pipe the same, as people read it there."""
     plain = {**rig.environ, "NO_COLOR": "1"}
     shown = on_terminal(plain, "describe", "dev").out
     rows = [line.split() for line in shown.splitlines()]
+    assert [line.split() for line in on_rig(rig, "describe", "dev").out.splitlines()] == rows
     assert ["position", "number", "mm", "rw,", "observable", "Where", "it", "stands."] in rows
     assert ["idn", "string", "ro"] in rows
     assert "move(x: float, speed: float = 1.0) -> float\n    Go there.\n" in shown
     assert ["moved", "any", "where", "it", "went"] in rows
     brief = [line.split() for line in on_terminal(plain, "describe").out.splitlines()]
+    assert [line.split() for line in on_rig(rig, "describe").out.splitlines()] == brief
     assert ["broken", "-", "-", "-", "-", "FAILED"] in brief
     assert brief[1][:5] == ["dev", "Dev", "3", "10", "1"]
 
@@ -207,7 +209,7 @@ def test_describe_on_a_terminal_lists_members(rig: RunningRig) -> None:
 def test_rig_is_a_worker_too(rig: RunningRig) -> None:
     """Its actions are called by the rig's id."""
     assert json.loads(on_rig(rig, "call", "bench", "status").out)["rig"] == "bench"
-    assert "down" in json.loads(on_rig(rig, "describe", "bench").out)["actions"]
+    assert "down" in json.loads(on_rig(rig, "describe", "bench", "--json").out)["actions"]
 
 
 def test_status_as_json_is_what_the_rig_says(rig: RunningRig) -> None:
