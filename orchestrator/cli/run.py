@@ -53,12 +53,17 @@ def check(config: str) -> None:
     """
     loaded = _load(config)
     from orchestrator.check.drivers import check as check_drivers
+    from orchestrator.config.addresses import events_of
+    from orchestrator.words import tcp_pairs
 
     problems = check_drivers(loaded)
     if problems:
         raise _refusal(config, problems)
     count = len(loaded.workers)
     print_out(f"{config}: rig {loaded.rig}, {count} worker{'s'[: count != 1]}, nothing wrong")
+    published = [loaded.events.get(each) or events_of(each) or "" for each in loaded.listen]
+    for line in tcp_pairs(loaded.listen, published):
+        print_out(f"listens at {line}")
 
 
 def _load(config: str, consequence: str = "") -> RigConfig:

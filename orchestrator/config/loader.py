@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from orchestrator.config.addresses import wrong_with
 from orchestrator.config.changes import digest_of
 from orchestrator.config.problems import ConfigError, Place, Problem
 from orchestrator.config.schema import (
@@ -35,7 +36,6 @@ from orchestrator.config.start_order import find_cycles, sort_after
 from orchestrator.config.values import check_id
 from orchestrator.config.yaml import Document, KeyPath, parse, read
 from orchestrator.durations import Intensity
-from orchestrator.private import no_socket_of_ours
 from orchestrator.words import did_you_mean, quoted, say
 from transports.levels import Level
 
@@ -183,8 +183,7 @@ class _Loader:
                 )
             raise ConfigError(document.problems)
         self._read_top(document.data)
-        self._check_twice(("listen",))
-        self._check_sockets()
+        self._check_listen()
         self._check_process(self._defaults, ("defaults",))
         self._check_after(("defaults", "after"))
         for name, section in self._sections.items():
@@ -298,17 +297,11 @@ class _Loader:
                 document.place((*path, "python")), f'"python": {quoted(interpreter)} {reason}'
             )
 
-    def _check_sockets(self) -> None:
-        """That each path to listen at is free, or a socket of ours."""
-        for index, item in self._names(("listen",)):
-            if item not in self._top.listen or not item.startswith("ipc://"):
-                continue
-            path = Path(item.removeprefix("ipc://"))
-            for file in (path, path.with_name(f"{path.name}.events")):
-                if reason := no_socket_of_ours(file):
-                    place = self._document.place(("listen", index))
-                    self._document.report(place, f'"listen": {quoted(file)} {reason}')
-                    break
+    def _check_listen(self) -> None:
+        """That each address is given once, and each port and path is free for it."""
+        self._check_twice(("listen",))
+        for index, reason in wrong_with(self._top.listen):
+            self._document.report(self._document.place(("listen", index)), f'"listen": {reason}')
 
     def _names(self, path: KeyPath) -> list[tuple[int, str]]:
         """The texts in a list of the file, each with its index.

@@ -87,6 +87,11 @@ def test_check_looks_at_drivers_too(folder: Path) -> None:
     done = orch(environment(folder), "check", str(config))
     assert (done.status, done.err) == (0, "")
     assert done.out == f"{config}: rig one, 1 worker, nothing wrong\n"
+    config.write_text(f"{ONE_WORKER}listen: ['tcp://127.0.0.1:5570']\n")
+    done = orch(environment(folder), "check", str(config))
+    assert done.out.splitlines()[1:] == [
+        "listens at tcp://127.0.0.1:5570, events at tcp://127.0.0.1:5571"
+    ]
     config.write_text(ONE_WORKER.replace(":Dev", ":Dve"))
     done = orch(environment(folder), "check", str(config))
     assert done.status == 2

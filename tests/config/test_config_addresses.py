@@ -12,7 +12,7 @@ from tests.config.config_kit import expect, load_text
 @pytest.mark.parametrize(
     "good",
     ["ipc", "hololinked", "ipc:///tmp/a.ipc", "ipc:///" + "a" * 106, "tcp://127.0.0.1:5570",
-     "tcp://*:0", "tcp://localhost:*", "tcp://[::1]:65535", "tcp://lab-pc.example.org:80"],
+     "tcp://*:0", "tcp://localhost:*", "tcp://[::1]:65534", "tcp://lab-pc.example.org:80"],
 )  # fmt: skip
 def test_addresses_that_are_accepted(tmp_path: Path, good: str) -> None:
     config = load_text(tmp_path, f"rig: r\nlisten: ['{good}']\nworkers: {{a: {{driver: 'a:B'}}}}\n")
@@ -96,3 +96,36 @@ workers: {a: {driver: 'a:B'}}
 )
 def test_a_pair_that_is_none(tmp_path: Path, pair: str, message: str) -> None:
     expect(tmp_path, f"rig: r\nlisten: [§{pair}]\nworkers: {{a: {{driver: 'a:B'}}}}\n", message)
+
+
+@pytest.mark.parametrize(
+    ("listen", "message"),
+    [
+        ("['tcp://*:5570', §'tcp://*:5571']", 'taken by where the events of "tcp://*:5570" are'),
+        ("['tcp://*:5571', §'tcp://*:5570']", 'port 5571, the port after it, of "tcp://*:5570"'),
+        ("['tcp://*:5570', §'tcp://127.0.0.1:5571']", "taken by where the events"),
+        ("['tcp://127.0.0.1:5570', §'tcp://[::]:5570']", 'is taken by "tcp://127.0.0.1:5570"'),
+        ("[§'tcp://*:65535']", "and there is none; write {requests: …, events: …}"),
+        (
+            "[{requests: 'tcp://a:1', events: 'tcp://a:9'}, §{requests: 'tcp://a:2', "
+            "events: 'tcp://a:9'}]",
+            'port 9 of "tcp://a:2" is taken by where the events of "tcp://a:1" are',
+        ),
+    ],
+)
+def test_a_port_that_another_address_needs(tmp_path: Path, listen: str, message: str) -> None:
+    """Events are published at the port after the one for requests: that one is taken too."""
+    expect(tmp_path, f"rig: r\nlisten: {listen}\nworkers: {{a: {{driver: 'a:B'}}}}\n", message)
+
+
+@pytest.mark.parametrize(
+    "listen",
+    [
+        "['tcp://127.0.0.1:5570', 'tcp://127.0.0.2:5571', 'tcp://*:5573']",
+        "['tcp://*:0', 'tcp://*:*']",
+        "[{requests: 'tcp://*:65535', events: 'tcp://*:5570'}, 'tcp://*:5571']",
+    ],
+)
+def test_ports_that_are_free(tmp_path: Path, listen: str) -> None:
+    """At other hosts, or any free ones, or told apart."""
+    load_text(tmp_path, f"rig: r\nlisten: {listen}\nworkers: {{a: {{driver: 'a:B'}}}}\n")
