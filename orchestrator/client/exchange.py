@@ -13,7 +13,7 @@ import zmq
 
 from orchestrator.client.liveness import SLOWEST
 from orchestrator.errors import OrchError, error_from_response
-from transports.durations import duration
+from transports.durations import duration, wait_time
 from transports.errors import SerializationError
 from transports.frames import COPY_THRESHOLD
 from transports.headers import (
@@ -90,6 +90,28 @@ class RequestFuture(Future[Any]):
         if self._claim.setdefault("by", "caller") != "caller":
             return False
         return super().cancel()
+
+    def result(self, timeout: float | None = None) -> Any:
+        """Wait for the result.
+
+        Args:
+            timeout: Seconds, 0 or more, of any number type; None and infinity wait without end.
+
+        Raises:
+            TimeoutError: There is none within `timeout`; the request goes on.
+            CancelledError: It was cancelled before it was sent.
+            OrchError: Any of the tree; or the driver's own, if it is a builtin one.
+            TypeError, ValueError: `timeout` isn't one.
+        """
+        return super().result(wait_time(duration(timeout)))
+
+    def exception(self, timeout: float | None = None) -> BaseException | None:
+        """Wait as `result` does, and give its exception; None if it has a result.
+
+        Raises:
+            TimeoutError, CancelledError, TypeError, ValueError: As for `result`.
+        """
+        return super().exception(wait_time(duration(timeout)))
 
     def running(self) -> bool:
         """Whether the request was sent and not answered yet."""

@@ -17,7 +17,8 @@ class Action:
     """An action of a worker: call it.
 
     Two keywords are its own, all others are the action's: `invocation_timeout` and
-    `execution_timeout`, in seconds; None is no limit, left out is what the config says.
+    `execution_timeout`, in seconds, 0 or more, of any number type; None and infinity are no limit,
+    left out is what the config says.
     """
 
     def __init__(self, worker: Worker, name: str, affordance: dict[str, Any]) -> None:
@@ -48,8 +49,9 @@ class Worker:
     `call("read")`, `read("name")` and so on.
 
     Everywhere, `invocation_timeout` (until the operation has started) and `execution_timeout`
-    (from then until it has ended) are in seconds; None is no limit, left out is what the rig's
-    config says for the member.
+    (from then until it has ended) are in seconds, 0 or more, of any number type; None and infinity
+    are no limit, left out is what the rig's config says for the member. Anything else is a
+    TypeError or ValueError, and nothing is sent.
     """
 
     name: str

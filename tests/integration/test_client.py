@@ -261,6 +261,8 @@ def test_a_timeout_may_be_any_number(rig: Rig, fake: FakeRig, seconds: Any) -> N
     assert context["execution_timeout"] == float(seconds)
     with rig.stage.subscribe("moved", seconds) as subscription:
         assert subscription.timeout == float(seconds)
+    assert rig.stage.submit("move", x=1).exception(seconds) is None
+    assert rig.stage.submit("move", x=1).result(10**400) is not None
 
 
 @pytest.mark.parametrize(
@@ -279,8 +281,10 @@ def test_a_timeout_may_be_any_number(rig: Rig, fake: FakeRig, seconds: Any) -> N
 def test_what_is_no_timeout_is_refused_here(
     rig: Rig, fake: FakeRig, seconds: Any, error: type[Exception]
 ) -> None:
-    """In calls, subscriptions and `connect`, before anything is sent."""
+    """In calls, subscriptions, futures and `connect`, before anything is sent."""
     _ = rig.stage.position
+    waiting, done = rig.stage.submit("lose"), rig.stage.submit("move", x=1)
+    done.result(10)
     fake.requests.clear()
     with rig.stage.subscribe("moved", conflate=True) as newest:
         for attempt in (
@@ -289,7 +293,11 @@ def test_what_is_no_timeout_is_refused_here(
             lambda: rig.stage.oneway("move", execution_timeout=seconds),
             lambda: rig.stage.write("speed", 1, execution_timeout=seconds),
             lambda: rig.stage.subscribe("moved", seconds),
+            lambda: rig.stage.read("speed", invocation_timeout=seconds),
             lambda: newest.next(seconds),
+            lambda: waiting.result(seconds),
+            lambda: done.result(seconds),
+            lambda: done.exception(seconds),
             lambda: connect(fake.address, timeout=seconds),
         ):
             with pytest.raises(error, match="timeout must be"):

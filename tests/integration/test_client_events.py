@@ -51,6 +51,16 @@ def test_a_subscription_is_live_when_it_is_there(rig: Rig, fake: FakeRig) -> Non
     assert list(subscription) == []  # it is closed
 
 
+@pytest.mark.parametrize("seconds", [1e10, 10**400])
+def test_a_timeout_may_be_longer_than_any_lock_waits(
+    rig: Rig, fake: FakeRig, seconds: float
+) -> None:
+    """There is a longest wait, of centuries."""
+    with rig.stage.subscribe("moved", timeout=seconds) as subscription:
+        threading.Timer(0.1, fake.emit, (TOPIC, 1)).start()
+        assert next(subscription).value == 1
+
+
 def test_a_topic_that_begins_alike_is_another(rig: Rig, fake: FakeRig) -> None:
     """ZeroMQ matches prefixes; a subscriber gets the event that it named."""
     with rig.stage.subscribe("moved", timeout=5) as subscription:
