@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import sys
-import threading
 from numbers import Real
 from typing import Any
 
@@ -39,8 +38,3 @@ def duration(value: Any, name: str = "timeout", *, overdue: bool = False) -> flo
     if overdue and length > -math.inf:  # nor is NaN
         return 0.0
     raise ValueError(f"{name} must be 0 or more, not {value!r:.80}")
-
-
-def wait_time(seconds: float | None) -> float | None:
-    """Seconds as locks and conditions take them: there is a longest wait, of centuries."""
-    return None if seconds is None else min(seconds, threading.TIMEOUT_MAX)

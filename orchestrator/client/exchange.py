@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from concurrent.futures import Future
-from threading import Lock
+from threading import TIMEOUT_MAX, Lock
 from types import EllipsisType
 from typing import Any
 
@@ -13,7 +13,7 @@ import zmq
 
 from orchestrator.client.liveness import SLOWEST
 from orchestrator.errors import OrchError, error_from_response
-from transports.durations import duration, wait_time
+from transports.durations import duration
 from transports.errors import SerializationError
 from transports.frames import COPY_THRESHOLD
 from transports.headers import (
@@ -122,6 +122,11 @@ class RequestFuture(Future[Any]):
         if self.cancelled() and not self._told:
             self._told = True
             self.set_running_or_notify_cancel()
+
+
+def wait_time(seconds: float | None) -> float | None:
+    """Seconds as locks and conditions take them: there is a longest wait, of centuries."""
+    return None if seconds is None else min(seconds, TIMEOUT_MAX)
 
 
 class Leader:
