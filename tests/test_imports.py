@@ -106,6 +106,11 @@ LINES = 420
 TOP_FILES = 8
 
 
+def expect_none(found: list[str]) -> None:
+    """Fail with all findings; the comparison of two lists would show the first one alone."""
+    assert not found, "\n".join(["", *found])
+
+
 @pytest.fixture(scope="module")
 def product() -> Tree:
     """All that is shipped."""
@@ -115,29 +120,29 @@ def product() -> Tree:
 
 
 def test_rooms_import_only_what_they_may(product: Tree) -> None:
-    assert ROOMS.breaches(product) == []
+    expect_none(ROOMS.breaches(product))
 
 
 def test_the_table_runs_one_way() -> None:
-    assert ROOMS.disorder() == []
+    expect_none(ROOMS.disorder())
 
 
 def test_no_circle_of_files_or_rooms(product: Tree) -> None:
-    assert circle(product.graph()) == []
-    assert ROOMS.circle(product) == []
+    expect_none(circle(product.graph()))
+    expect_none(ROOMS.circle(product))
 
 
 def test_nothing_imports_the_front_door_of_its_own_package(product: Tree) -> None:
-    assert own_doors(product) == []
+    expect_none(own_doors(product))
 
 
 def test_pure_rooms_know_no_sockets_clock_or_threads(product: Tree) -> None:
-    assert impurities(product, ROOMS, PURE, HARMLESS, BENEATH) == []
+    expect_none(impurities(product, ROOMS, PURE, HARMLESS, BENEATH))
 
 
 def test_files_are_short_and_the_top_is_empty(product: Tree) -> None:
-    assert overlong(product, LINES, ()) == []
-    assert crowd(product, "orchestrator", TOP_FILES) == []
+    expect_none(overlong(product, LINES, ()))
+    expect_none(crowd(product, "orchestrator", TOP_FILES))
 
 
 @pytest.mark.parametrize(
@@ -160,6 +165,12 @@ def test_import_does_no_work(module: str, heavy: tuple[str, ...]) -> None:
 
 
 # --- the checker, on small trees
+
+
+def test_all_findings_are_told() -> None:
+    expect_none([])
+    with pytest.raises(AssertionError, match=r"the first\s+the second"):
+        expect_none(["the first", "the second"])
 
 
 def tree_of(folder: Path, files: dict[str, str]) -> Tree:

@@ -170,7 +170,7 @@ class AsyncRig:
         return self._worker(name, KeyError)
 
     def __dir__(self) -> list[str]:
-        return [*object.__dir__(self), *self.workers]
+        return [*{*object.__dir__(self), *self.workers}]
 
     def __repr__(self) -> str:
         return f"<rig {self.id} at {self.address}>"
@@ -334,7 +334,7 @@ class AsyncWorker:
 
     def __dir__(self) -> list[str]:
         members = self._session.known_members(self.name)
-        return [*object.__dir__(self), *(members.kinds if members else ())]
+        return [*{*object.__dir__(self), *(members.kinds if members else ())}]
 
     def __repr__(self) -> str:
         return f"<worker {self.name} of rig {self._session.rig}>"

@@ -177,7 +177,7 @@ class Rig:
 
     def __dir__(self) -> list[str]:
         try:
-            return [*object.__dir__(self), *self.workers]
+            return [*{*object.__dir__(self), *self.workers}]
         except OrchError:
             return [*object.__dir__(self)]
 

@@ -264,7 +264,7 @@ class Worker:
             members = known or self._run(self._session.describe(self.name))
         except OrchError:
             return [*object.__dir__(self)]
-        return [*object.__dir__(self), *members.kinds]
+        return [*{*object.__dir__(self), *members.kinds}]
 
     def __repr__(self) -> str:
         return f"<worker {self.name} of rig {self._session.rig}>"

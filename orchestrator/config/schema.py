@@ -20,7 +20,6 @@ from orchestrator.durations import (
     Intensity,
     parse_duration,
     parse_intensity,
-    parse_size,
     parse_timeout,
 )
 from orchestrator.words import did_you_mean, nearest, quoted, say
@@ -40,7 +39,7 @@ _EnvValue = Annotated[str, PlainValidator(values.check_env_value)]
 _Duration = Annotated[float | None, PlainValidator(parse_duration)]
 _Timeout = Annotated[float | None, PlainValidator(parse_timeout)]
 _Intensity = Annotated[Intensity, PlainValidator(parse_intensity)]
-_Size = Annotated[int, PlainValidator(parse_size)]
+_Kept = Annotated[int, PlainValidator(values.check_kept)]
 
 
 class _Section(BaseModel):
@@ -79,7 +78,7 @@ class LogsSection(_Section):
     """What is logged and for how long it is kept."""
 
     level: Level = "info"
-    keep: _Size = 1 << 30
+    keep: _Kept = 1 << 30
     keep_for: _Duration = 30 * 86_400.0
 
 

@@ -6,6 +6,7 @@ import ipaddress
 import keyword
 import re
 
+from orchestrator.durations import parse_size
 from orchestrator.names import ID_PATTERN
 from orchestrator.words import did_you_mean, quoted, say
 from transports.endpoints import MAX_IPC_PATH
@@ -16,11 +17,14 @@ __all__ = [
     "check_env_name",
     "check_env_value",
     "check_id",
+    "check_kept",
     "check_member",
     "check_method",
     "check_path",
 ]
 
+LEAST_KEPT = 1 << 20
+"""Bytes of logs that can be kept at least: the store's smallest segment, while it is written."""
 _ADDRESS_HELP = 'accepted: ipc, "ipc:///path", hololinked, "tcp://host:port"'
 _PAIR_HELP = '{requests: "tcp://127.0.0.1:5570", events: "tcp://127.0.0.1:6000"}'
 _SCHEME = re.compile(r"([^:/]*)://(.*)", re.DOTALL)
@@ -135,6 +139,18 @@ def check_path(value: str) -> str:
     if not value or "\0" in value:
         raise ValueError("must be a path; it isn't empty and holds no NUL")
     return value
+
+
+def check_kept(value: object) -> int:
+    """Bytes of logs to be kept, as `parse_size` reads them.
+
+    Raises:
+        ValueError: as `parse_size`, or it is less than can be kept.
+    """
+    size = parse_size(value)
+    if size < LEAST_KEPT:
+        raise ValueError(f"{say(value)} is too little to keep anything; the least is 1MiB")
+    return size
 
 
 def check_address(value: str) -> str:

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from orchestrator.config.loader import ConfigError, Place, Problem
+from orchestrator.config.values import LEAST_KEPT
+from orchestrator.logs.store.chain import Keep
 from tests.config.config_kit import expect, in_worker, load_text
 
 
@@ -279,3 +281,20 @@ def test_a_worker_that_is_inproc_by_default_has_none_either(tmp_path: Path) -> N
         "rig: r\ndefaults: {transport: inproc}\nworkers:\n  a: {driver: 'x:X', §env: {A: b}}\n",
         '"env" can\'t be given',
     )
+
+
+@pytest.mark.parametrize(
+    ("keep", "message"),
+    [
+        ("1", "1 is too little to keep anything; the least is 1MiB"),
+        ("1MB", "is too little to keep anything"),
+        ("0", "is less than a byte"),
+    ],
+)
+def test_logs_of_which_nothing_could_be_kept(tmp_path: Path, keep: str, message: str) -> None:
+    """The least that can be is what one segment takes while it is written."""
+    rest = "workers: {a: {driver: 'a:B'}}\n"
+    expect(tmp_path, f"rig: r\nlogs: {{keep: §{keep}}}\n{rest}", message)
+    least = Keep(size=LEAST_KEPT)
+    assert least.segment_size + 3 * least.segment_size == LEAST_KEPT
+    assert load_text(tmp_path, f"rig: r\nlogs: {{keep: 1MiB}}\n{rest}").logs.keep == LEAST_KEPT

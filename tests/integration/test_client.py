@@ -176,6 +176,8 @@ def test_dir_and_repr_tell_what_is_there(rig: Rig) -> None:
     """For tab completion, and for a look at a prompt."""
     assert {"stage", "laser", "status"} <= set(dir(rig))
     assert {"move", "position", "moved", "call"} <= set(dir(rig.stage))
+    for names in (dir(rig), dir(rig.stage)):  # each once, also a member with a name of ours
+        assert len(names) == len(set(names))
     assert repr(rig.stage.move) == "<action stage.move(x: float) -> None>"
     assert "Go there." in (rig.stage.move.__doc__ or "")
     assert repr(rig.stage) == "<worker stage of rig bench>"
