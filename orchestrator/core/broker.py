@@ -295,8 +295,14 @@ class Broker:
         self.publishers[token.encode()] = f"{worker}/".encode()
 
     def refuse(self, worker: str, reason: str) -> None:
-        """Refuse what waits for a worker and what comes; what runs may end."""
-        self._close(self.peers[worker], reason)
+        """Refuse what waits for a worker and what comes; what runs may end.
+
+        The reason stands until the worker is held again, whatever becomes of it meanwhile.
+        """
+        peer = self.peers[worker]
+        peer.is_refused = False
+        self._close(peer, reason)
+        peer.is_refused = True
 
     def hold(self, worker: str) -> None:
         """Let requests queue again for a worker that was closed."""

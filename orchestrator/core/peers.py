@@ -46,7 +46,8 @@ class Peer:
     def __init__(self, name: str, limits: Limits, timeouts: dict[str, float | None]) -> None:
         self.name = name
         self.phase = Phase.HELD
-        self.reason = ""
+        self.reason = ""  # why it is closed
+        self.is_refused = False  # by what reaches further than its own stop: its reason stands
         self.incarnation = 0
         self.token = b""
         self.concurrent: frozenset[str] = frozenset()
@@ -104,6 +105,7 @@ class Peer:
     def hold(self) -> None:
         """Keep what comes until an incarnation is ready."""
         self.phase = Phase.HELD
+        self.is_refused = False
 
     def ended(self) -> None:
         """The incarnation is over; nothing runs any more."""
@@ -117,7 +119,8 @@ class Peer:
     def close(self, reason: str) -> list[Request]:
         """Refuse what comes; give back what waits."""
         self.phase = Phase.CLOSED
-        self.reason = reason
+        if not self.is_refused:
+            self.reason = reason
         waiting = list(self._waiting())
         for lane in self.lanes:
             lane.queue = FairQueue()
@@ -174,10 +177,10 @@ def check_room(peer: Peer, request: Request, ledger: Ledger, caps: Caps) -> None
         full = f"{caps.queue_per_client} requests of this client wait"
     elif peer.waiting_bytes + request.size > caps.queue_bytes:
         full = f"requests of {peer.waiting_bytes} bytes wait"
-    elif ledger.held_bytes + request.size > caps.held_bytes:
-        raise _too_much(f"its clients' requests have {ledger.held_bytes} bytes")
-    elif ledger.held.get(request.client, 0) + request.size > caps.held_bytes_per_client:
-        raise _too_much(f"this client's requests have {ledger.held[request.client]} bytes")
+    elif ledger.held.total + request.size > caps.held_bytes:
+        raise _too_much(f"its clients' requests have {ledger.held.total} bytes")
+    elif ledger.held.of(request.client) + request.size > caps.held_bytes_per_client:
+        raise _too_much(f"this client's requests have {ledger.held.of(request.client)} bytes")
     else:
         return
     raise Refusal("BufferError", f"worker {peer.name!r} is busy: {full} for it; try again later")

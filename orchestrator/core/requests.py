@@ -13,6 +13,7 @@ import msgspec
 
 from orchestrator.core.admission import Refusal, refuse_unread, response
 from orchestrator.core.effects import Effects, Fact, ToClient
+from orchestrator.core.held import HeldBytes
 from orchestrator.core.queues import Deadlines
 from orchestrator.core.tally import Tally
 from transports.exceptions import NOT_STARTED, refusal_payload
@@ -28,9 +29,6 @@ from transports.headers import (
 )
 
 _TIMEOUTS = {INVOCATION: "invocation timeouts", EXECUTION: "execution timeouts"}
-
-SMALL = 4096
-"""Bytes of a request up to which it is bounded by how many there may be, and not summed up."""
 
 Key = tuple[bytes, str | int]
 """A request's key: the client's identity, which ZeroMQ vouches for, and its message id."""
@@ -120,8 +118,7 @@ class Ledger:
         deadlines: Of those that have one.
         counts: How often what happened that isn't a plain answer.
         tally: Tells what strangers cause.
-        held: Bytes of requests larger than `SMALL`, by client.
-        held_bytes: Their sum.
+        held: Their bytes.
     """
 
     def __init__(self, rig: str, effects: Effects) -> None:
@@ -132,8 +129,7 @@ class Ledger:
         self.counts: Counter[str] = Counter()
         self.effects = effects
         self.tally = Tally(effects)
-        self.held: dict[bytes, int] = {}
-        self.held_bytes = 0
+        self.held = HeldBytes()
 
     @property
     def next_deadline(self) -> float | None:
@@ -146,8 +142,7 @@ class Ledger:
     def enter(self, request: Request) -> None:
         """Take a request up: it is owed an answer from now on."""
         self.requests[request.number] = self.unanswered[request.key] = request
-        if request.size > SMALL:
-            self._hold(request.client, request.size)
+        self.held.add(request)
 
     def wait(self, request: Request) -> None:
         """It waits for its lane, until its invocation times out."""
@@ -176,17 +171,8 @@ class Ledger:
     def leave(self, number: int) -> Request:
         """It holds no lane any more. Raises KeyError if there is no such request."""
         request = self.requests.pop(number)
-        if request.size > SMALL:
-            self._hold(request.client, -request.size)
+        self.held.remove(request)
         return request
-
-    def _hold(self, client: bytes, change: int) -> None:
-        self.held_bytes += change
-        held = self.held.get(client, 0) + change
-        if held:
-            self.held[client] = held
-        else:
-            del self.held[client]
 
     # -- the answer -----------------------------------------------------------------------
 

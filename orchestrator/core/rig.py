@@ -145,15 +145,19 @@ class Rig:
 
     def shut_down(self, now: float) -> None:
         """Stop everything, in reverse order of start; refuse what waits and what comes."""
-        for name in self.children:
-            self.broker.refuse(name, f"rig {self.name!r} is stopping")
+        self._refuse_all()
         self.supervision.shut_down(now)
         self._settle()
 
     def kill(self, now: float) -> None:
         """Shut down without waiting for anybody."""
+        self._refuse_all()
         self.supervision.kill(now)
         self._settle()
+
+    def _refuse_all(self) -> None:
+        for name in self.children:
+            self.broker.refuse(name, f"rig {self.name!r} is stopping")
 
     # -- what the broker tells ------------------------------------------------------------
 

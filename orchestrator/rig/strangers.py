@@ -46,7 +46,7 @@ class Strangers:
         self.connections = Connections(context, watched, cap, self._refused)
         self._memory = MemoryGuard(
             self.connections,
-            lambda: broker.ledger.held_bytes + backlog.size,
+            lambda: broker.ledger.held.total + backlog.size,
             self._cut_off,
             self._renew,
         )

@@ -48,6 +48,7 @@ TESTS = {
     "peers.py": _BROKER,
     "queues.py": Tests(("test_queues",), _BROKER.world),
     "requests.py": _BROKER,
+    "held.py": Tests(("test_held",), _BROKER.world),
     "children.py": _SUPERVISION,
     "supervision.py": _SUPERVISION,
     "states.py": Tests(("test_states", *_SUPERVISION.units), _SUPERVISION.world),

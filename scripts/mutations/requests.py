@@ -243,8 +243,8 @@ CLIENTS = [
     Mutation(
         "a request never leaves the table",
         "requests.py",
-        "request = self.requests.pop(number)\n        if request.size",
-        "request = self.requests[number]\n        if request.size",
+        "request = self.requests.pop(number)\n        self.held",
+        "request = self.requests[number]\n        self.held",
     ),
     Mutation("the queue has no cap", "peers.py", "if peer.waiting >= caps.queue:", "if False:"),
     Mutation(
@@ -329,6 +329,12 @@ CLIENTS = [
 ]
 ORDER = [
     Mutation(
+        "a worker's stop hides that the rig's end refuses",
+        "peers.py",
+        "        if not self.is_refused:\n",
+        "        if True:\n",
+    ),
+    Mutation(
         "the last comes first",
         "queues.py",
         "queue.popitem(last=False)",
@@ -353,48 +359,4 @@ ORDER = [
         "self.effects.appendleft(ToWorker(frames, request.number))",
     ),
 ]
-STRANGERS = [
-    Mutation(
-        "rubbish is heard for ever",
-        "manners.py",
-        "if count + 1 < MOST_MALFORMED:",
-        "if True:",
-    ),
-    Mutation(
-        "a good message is no excuse",
-        "manners.py",
-        "            self._counts.pop(client, None)\n\n",
-        "            pass\n\n",
-    ),
-    Mutation(
-        "who was cut off is heard",
-        "manners.py",
-        "        if now < until:\n",
-        "        if False:\n",
-    ),
-    Mutation(
-        "names are kept without end",
-        "manners.py",
-        "                self._counts.clear()\n",
-        "                pass\n",
-    ),
-    Mutation(
-        "each fact of strangers is a record",
-        "tally.py",
-        "if window is None or window.ends <= now:",
-        "if True:",
-    ),
-    Mutation(
-        "sums are never told",
-        "tally.py",
-        "self.next_deadline = window.ends",
-        "self.next_deadline = None",
-    ),
-    Mutation(
-        "texts of strangers have any length",
-        "tally.py",
-        "return text if len(text) <= most else",
-        "return text if True else",
-    ),
-]
-MUTATIONS = [*LINK, *TIME, *CLIENTS, *ORDER, *STRANGERS]
+MUTATIONS = [*LINK, *TIME, *CLIENTS, *ORDER]

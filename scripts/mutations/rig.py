@@ -174,8 +174,14 @@ RIG = [
     Mutation(
         "the shutdown keeps what waits",
         "rig.py",
-        "            self.broker.refuse(name, ",
-        "            str.format(name, ",
+        "        self._refuse_all()\n        self.supervision.shut_down(now)\n",
+        "        self.supervision.shut_down(now)\n",
+    ),
+    Mutation(
+        "the rig's end by force keeps what waits",
+        "rig.py",
+        "        self._refuse_all()\n        self.supervision.kill(now)\n",
+        "        self.supervision.kill(now)\n",
     ),
     Mutation(
         "an order that is done at once isn't told",

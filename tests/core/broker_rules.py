@@ -273,7 +273,7 @@ class Rules:
         ledger = self.broker.ledger
         assert len(ledger.requests) == len(ledger.unanswered) == len(ledger.deadlines) == 0
         assert self.broker.ledger.deadlines.next() is None
-        assert (ledger.held, ledger.held_bytes) == ({}, 0)
+        assert (ledger.held.by_client, ledger.held.total) == ({}, 0)
         for peer in self.broker.peers.values():
             assert (peer.waiting, peer.waiting_bytes, peer.running()) == (0, 0, [])
             assert not any(lane.queue._clients for lane in peer.lanes)

@@ -361,6 +361,23 @@ class TestStopping:
         assert [answer.id for answer in up.answers] == ["2", "1"]
         up.assert_empty()
 
+    def test_a_refusal_s_reason_stands_until_it_is_held_again(self, up: Bench) -> None:
+        """That of the rig's end, whatever becomes of the worker on the way there."""
+
+        def reason(id_: str) -> object:
+            up.ask(id_)
+            up.collect()
+            return up.answers[-1].value["exception"]["message"]
+
+        up.broker.refuse("stage", "the rig shuts down")
+        up.stop(hold=False, reason="worker 'stage' is stopping")
+        assert reason("1") == "the rig shuts down"
+        up.broker.lost("stage", up.now, reason="it has ended", holds=False)
+        assert reason("2") == "the rig shuts down"
+        up.broker.hold("stage")
+        up.stop(hold=False, reason="worker 'stage' is stopping")
+        assert reason("3") == "worker 'stage' is stopping"
+
 
 class TestUnreachable:
     def test_waits_again_at_the_front(self, up: Bench) -> None:

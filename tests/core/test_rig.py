@@ -355,6 +355,18 @@ class TestEnd:
         bench.reply(sent)
         assert [answer.summary for answer in bench.of(Answer)] == [("runs", "REPLY", "done")]
 
+    def test_who_comes_late_is_told_that_the_rig_stops(self) -> None:
+        """Not that this worker does, which is how the rig goes about it."""
+        bench = Bench(*PAIR)
+        bench.start("a", "b")
+        bench.rig.shut_down(bench.now)
+        bench.ask("while it closes", worker="b")
+        bench.exit("b", DONE)
+        bench.ask("when it has ended", worker="b")
+        bench.ask("before its turn", worker="a")
+        reasons = [answer.value["exception"]["message"] for answer in bench.of(Answer)]
+        assert reasons == [f"rig {RIG!r} is stopping"] * 3
+
     def test_it_is_over_when_the_last_has_ended(self) -> None:
         """In reverse order of start."""
         bench = Bench(*PAIR)
@@ -367,6 +379,20 @@ class TestEnd:
             bench.exit(name, DONE)
         assert bench.rig.is_over
         assert bench.rig.next_deadline is None
+
+    def test_kill_refuses_what_waits_and_what_comes(self) -> None:
+        """At once: those who wait aren't to wait for the end of all that is killed."""
+        bench = Bench(*PAIR)
+        bench.start("a", "b")
+        for id_ in ("runs", "waits"):
+            bench.ask(id_)
+        bench.take()
+        bench.rig.kill(bench.now)
+        bench.ask("comes")
+        assert [answer.summary[0::3] for answer in bench.of(Answer)] == [
+            ("waits", "not started"),
+            ("comes", "not started"),
+        ]
 
     def test_kill_waits_for_nobody(self) -> None:
         """All that lives is signalled at once, and what ran is settled by its end."""

@@ -102,4 +102,4 @@ def test_one_client_s_bytes_are_a_share_of_the_rig_s() -> None:
     assert [ask("alice", str(number)) for number in range(5)] == [True] * 3 + [False] * 2
     assert all(ask(f"client {number}", "1") for number in range(7))
     assert not ask("another", "1"), "all of them together have too much"
-    assert 90_000 < bench.broker.ledger.held_bytes <= 100_000
+    assert 90_000 < bench.broker.ledger.held.total <= 100_000
