@@ -13,7 +13,6 @@ from typing import Any, Literal
 import zmq
 
 from orchestrator.client.connection import CONNECT_TIMEOUT, FORKED
-from orchestrator.client.exchange import wait_time
 from orchestrator.client.feed import HELD, Feed, Received
 from orchestrator.client.framing import own_memory
 from orchestrator.errors import RigLost, RigNotReachable
