@@ -11,6 +11,7 @@ import os
 import socket as sockets
 import struct
 import termios
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
@@ -32,14 +33,16 @@ class Connection:
 
     Attributes:
         endpoint: The address that it came to.
+        identity: Whose messages were received by it; None if none was yet.
         topics: What it is subscribed to.
         received: Bytes that it had sent at the last look; only of tcp.
     """
 
-    __slots__ = ("endpoint", "received", "topics")
+    __slots__ = ("endpoint", "identity", "received", "topics")
 
     def __init__(self, endpoint: str) -> None:
         self.endpoint = endpoint
+        self.identity: bytes | None = None
         self.topics: set[bytes] = set()
         self.received = 0
 
@@ -69,6 +72,7 @@ class Connections:
         cap: As given.
         left: Called with each connection that is gone.
         changes: How often one of `monitors` has been replaced.
+        heard: The identities of connections by which messages were received.
         living: The connections by socket and file descriptor.
     """
 
@@ -81,12 +85,14 @@ class Connections:
     ) -> None:
         self.cap = cap
         self.changes = 0
+        self.heard: set[bytes] = set()
         # By socket, since the same number may come anew at one before it is told gone at another.
         self.living: dict[zmq.Socket[Any], dict[int, Connection]] = {each: {} for each in watched}
         self.left: Callable[[Connection], None] = lambda connection: None
         self._refused = refused
         self._context = context
         self._counts = {True: 0, False: 0}  # by tcp, by ipc
+        self._unheard: Counter[zmq.Socket[Any]] = Counter()  # of those that are gone
         self._monitor_of = {socket: self._monitor(socket) for socket in watched}
 
     def _monitor(self, socket: zmq.Socket[Any]) -> zmq.Socket[Any]:
@@ -102,11 +108,11 @@ class Connections:
         """Watch another socket, not bound yet, in place of one that is about to be closed."""
         self.update()
         for fd in list(self.living[old]):
-            self._gone(self.living[old], fd)
+            self._gone(old, fd)
         old.disable_monitor()
         self._monitor_of.pop(old).close()
         self._monitor_of[new] = self._monitor(new)
-        del self.living[old]
+        del self.living[old], self._unheard[old]
         self.living[new] = {}
         self.changes += 1
 
@@ -125,30 +131,45 @@ class Connections:
     def update(self) -> None:
         """Take note of who has come and gone."""
         for socket, monitor in self._monitor_of.items():
-            living = self.living[socket]
             for _ in range(_MOST_EVENTS):
                 if not has_more(monitor):
                     break
                 event: Any = recv_monitor_message(monitor, zmq.DONTWAIT)
                 fd = int(event["value"])
                 if event["event"] == zmq.EVENT_ACCEPTED:
-                    self._accepted(living, fd, event["endpoint"].decode("utf-8", "replace"))
+                    self._accepted(socket, fd, event["endpoint"].decode("utf-8", "replace"))
                 elif event["event"] == zmq.EVENT_DISCONNECTED:
-                    self._gone(living, fd)
+                    self._gone(socket, fd)
 
-    def _accepted(self, living: dict[int, Connection], fd: int, endpoint: str) -> None:
-        self._gone(living, fd)
-        connection = living[fd] = Connection(endpoint)
+    def _accepted(self, socket: zmq.Socket[Any], fd: int, endpoint: str) -> None:
+        self._gone(socket, fd)
+        connection = self.living[socket][fd] = Connection(endpoint)
         self._counts[connection.is_tcp] += 1
         if self._counts[connection.is_tcp] > self.cap:
             self._refused(endpoint)
             _shut(fd, connection)
 
-    def _gone(self, living: dict[int, Connection], fd: int) -> None:
-        connection = living.pop(fd, None)
+    def _gone(self, socket: zmq.Socket[Any], fd: int) -> None:
+        connection = self.living[socket].pop(fd, None)
         if connection is not None:
             self._counts[connection.is_tcp] -= 1
+            if connection.identity is None:
+                self._unheard[socket] += 1
+            else:
+                self.heard.discard(connection.identity)
             self.left(connection)
+
+    def hear(self, socket: zmq.Socket[Any], identity: bytes, frame: Any) -> None:
+        """Take note of whose message came by a connection, if that is still there."""
+        connection = self.of(socket, frame)
+        if connection is not None:
+            connection.identity = identity
+            self.heard.add(identity)
+
+    def unheard(self, socket: zmq.Socket[Any]) -> int:
+        """How many connections there are or were by which a socket received no message."""
+        living = self.living[socket].values()
+        return self._unheard[socket] + sum(each.identity is None for each in living)
 
     # -- one of them -----------------------------------------------------------------------
 
@@ -167,22 +188,29 @@ class Connections:
         connection = self.living[socket].get(fd)
         return connection is not None and _shut(fd, connection)
 
-    def cut_all(self, socket: zmq.Socket[Any]) -> int:
-        """Close all connections of a socket; how many there still were."""
+    def send_away(self, socket: zmq.Socket[Any]) -> int:
+        """Tell all peers of a socket that no more comes; how many there still were.
+
+        They close their ends then, as ZeroMQ does, and what they sent before comes in full.
+        """
         self.update()
         for fd, connection in self.living[socket].items():
-            _shut(fd, connection)
+            _shut(fd, connection, sockets.SHUT_WR)
         return len(self.living[socket])
 
-    def cut_busiest(self) -> Connection | None:
-        """Close the connection that sends the most just now, if one sends much."""
+    def cut_busiest(self, *, unheard: bool = False) -> Connection | None:
+        """Close the connection that sends the most just now, if one sends much.
+
+        Args:
+            unheard: Only one by which no message was received.
+        """
         self.update()
         busiest: tuple[int, Connection] | None = None
         most = BUSY
         for living in self.living.values():
             for fd, connection in living.items():
                 amount = _arriving(fd, connection)
-                if amount > most:
+                if amount > most and not (unheard and connection.identity is not None):
                     busiest, most = (fd, connection), amount
         return busiest[1] if busiest is not None and _shut(*busiest) else None
 
@@ -193,7 +221,7 @@ class Connections:
             monitor.close()
 
 
-def _shut(fd: int, connection: Connection) -> bool:
+def _shut(fd: int, connection: Connection, how: int = sockets.SHUT_RDWR) -> bool:
     """Shut a connection down; libzmq sees that it has ended and closes it.
 
     The descriptor may be another's by now. One that isn't a connection to the same address is
@@ -205,7 +233,7 @@ def _shut(fd: int, connection: Connection) -> bool:
                 return False
             if _place(own) != connection.place:
                 return False
-            own.shutdown(sockets.SHUT_RDWR)
+            own.shutdown(how)
     except OSError:
         return False  # it has ended by itself
     return True

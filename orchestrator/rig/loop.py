@@ -232,10 +232,16 @@ class Loop:
                 return
 
     def _take(self, frames: list[zmq.Frame] | TooManyFrames, now: float) -> None:
+        first: list[zmq.Frame]
+        count: int | None
         if isinstance(frames, TooManyFrames):
-            self._rig.receive_client(frames.first, now, frames.count)
+            first, count = frames.first, frames.count
         else:
-            self._rig.receive_client(frames, now)
+            first, count = frames, None
+        identity = first[0].bytes
+        if identity not in self._connections.heard:
+            self._connections.hear(self._sockets.front, identity, first[-1])
+        self._rig.receive_client(first, now, count)
 
     def _from_workers(self, now: float, most: int) -> None:
         back, rig = self._sockets.back, self._rig

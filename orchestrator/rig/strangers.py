@@ -48,6 +48,7 @@ class Strangers:
             self.connections,
             lambda: broker.ledger.held.total + backlog.size,
             self._cut_off,
+            lambda: self.connections.unheard(sockets.front) > 0,
             self._renew,
         )
         self._broker = broker
@@ -79,7 +80,7 @@ class Strangers:
         # sent until then is read, and answered when they have come.
         messages = self._loop.last_messages(lambda: False, LAST_ANSWERS)
         messages += self._loop.last_messages(
-            lambda: not self.connections.cut_all(self._sockets.front), LAST_MESSAGES
+            lambda: not self.connections.send_away(self._sockets.front), LAST_MESSAGES
         )
         old, new = self._sockets.replace_front()
         self.connections.replace(old, new)

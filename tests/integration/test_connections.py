@@ -114,6 +114,7 @@ def test_a_message_without_end_is_cut_off(front: Front, transport: str) -> None:
         front.connections,
         lambda: 0,
         lambda each, _: told.append(each),
+        lambda: True,
         lambda _: pytest.fail("cutting off helps"),
         allowance=100 * MIB,
     )
@@ -140,7 +141,12 @@ def test_what_no_connection_gives_back(front: Front, monkeypatch: pytest.MonkeyP
     size = MIB
     monkeypatch.setattr(memory, "resident", lambda: size)
     guard = MemoryGuard(
-        front.connections, lambda: 0, lambda *_: None, renewed.append, allowance=100 * MIB
+        front.connections,
+        lambda: 0,
+        lambda *_: None,
+        lambda: False,
+        renewed.append,
+        allowance=100 * MIB,
     )
     size = 200 * MIB
     for _ in range(memory.LOOKS):
@@ -154,6 +160,62 @@ def test_what_no_connection_gives_back(front: Front, monkeypatch: pytest.MonkeyP
     for _ in range(memory.LOOKS):
         guard.look()
     assert renewed == [200 * MIB, 301 * MIB]
+
+
+def test_what_nobody_receives_is_given_back_early_but_not_all_the_time(
+    front: Front, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each time twice as much is borne, until strangers have been calm for a while."""
+    renewed: list[int] = []
+    size = MIB
+    is_keeping = False
+    monkeypatch.setattr(memory, "resident", lambda: size)
+    guard = MemoryGuard(
+        front.connections, lambda: 0, lambda *_: None, lambda: is_keeping, renewed.append
+    )
+
+    def look(times: int, at: int) -> list[int]:
+        nonlocal size
+        size = at
+        renewed.clear()
+        for _ in range(times):
+            guard.look()
+        return renewed
+
+    much, more = 2 * MIB + memory.KEPT, 2 * MIB + 2 * memory.KEPT
+    assert look(10 * memory.LOOKS, much) == []
+    is_keeping = True
+    assert look(memory.LOOKS, much) == [much]
+    assert look(1, MIB) == []
+    assert look(10 * memory.LOOKS, much) == []
+    assert look(memory.LOOKS, more) == [more]
+    assert look(memory.CALM, MIB) == []
+    assert look(memory.LOOKS, much) == [much]
+
+
+def test_whose_messages_were_received(front: Front) -> None:
+    """A second bearer of an identity sends, and nothing of it is received."""
+    owner, thief, silent = (front.context.socket(zmq.DEALER) for _ in range(3))
+    for each in (owner, thief, silent):
+        front.strangers.append(each)
+        each.linger = 0
+    for each in (owner, thief):
+        each.setsockopt(zmq.IDENTITY, b"one")
+    owner.connect(front.ipc)
+    owner.send(b"hello")
+    frames: Any = front.router.recv_multipart(copy=False)
+    connections = front.connections
+    connections.hear(front.router, frames[0].bytes, frames[-1])
+    assert (connections.heard, connections.unheard(front.router)) == ({b"one"}, 0)
+    thief.connect(front.ipc)
+    thief.send(b"x")
+    silent.connect(front.ipc)
+    wait_until(lambda: front.count() == 3)
+    assert connections.unheard(front.router) == 2
+    for each in (owner, thief, silent):
+        each.close()
+    wait_until(lambda: front.count() == 0)
+    assert (connections.heard, connections.unheard(front.router)) == (set(), 2)
 
 
 def test_another_socket_in_its_place(front: Front) -> None:
