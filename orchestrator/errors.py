@@ -153,6 +153,7 @@ def error_from_response(
     request_id: str | int | None = None,
     worker: str | None = None,
     member: str | None = None,
+    detail: str = "",
 ) -> Exception:
     """The exception to raise for an answer that isn't a result.
 
@@ -162,6 +163,7 @@ def error_from_response(
         request_id: Message id of the request.
         worker: The worker that was addressed.
         member: The property or action that was addressed.
+        detail: What kept the worker, if the rig says so with a `TIMEOUT`.
 
     Returns:
         An `OrchError`, or the driver's own exception if it is a builtin one, with the remote
@@ -170,7 +172,7 @@ def error_from_response(
     where: dict[str, Any] = {"request_id": request_id, "worker": worker, "member": member}
     name = ".".join(part for part in (worker, member) if part) or "the request"
     if message_type == TIMEOUT:
-        return _timeout(body, name, where)
+        return _timeout(body, name, detail, where)
     report = body.get("exception") if isinstance(body, dict) else None
     if not isinstance(report, dict):
         return OutcomeUnknown(f"{name}: the answer isn't readable: {body!r:.200}", **where)
@@ -192,10 +194,11 @@ def error_from_response(
     return _noted(error, lines, report, f"raised in {name}, request {request_id}:")
 
 
-def _timeout(body: Any, name: str, where: dict[str, Any]) -> OrchError:
+def _timeout(body: Any, name: str, detail: str, where: dict[str, Any]) -> OrchError:
     if body == INVOCATION:
+        keeps = f": {detail}" if detail else ""
         return InvocationTimeout(
-            f"{name} did not start within its invocation timeout; nothing was done", **where
+            f"{name} did not start within its invocation timeout{keeps}; nothing was done", **where
         )
     if body == EXECUTION:
         return ExecutionTimeout(

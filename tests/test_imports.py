@@ -53,6 +53,13 @@ ROOMS = Rooms(
             "orchestrator/logs/show",
         ),
         "orchestrator/client": (*LEAVES, "orchestrator/runtime", "orchestrator/logs/read"),
+        "orchestrator/rig/launchers": (
+            "workers",
+            "workers/process",
+            "orchestrator/core",
+            "orchestrator/config",
+            "orchestrator/logs/collect",
+        ),
         "orchestrator/rig": (
             *LEAVES,
             "workers",
@@ -63,6 +70,7 @@ ROOMS = Rooms(
             "orchestrator/config",
             "orchestrator/runtime",
             "orchestrator/logs/collect",
+            "orchestrator/rig/launchers",
         ),
         "orchestrator/testing": (
             *LEAVES,

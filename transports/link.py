@@ -45,11 +45,21 @@ class Ready(msgspec.Struct, frozen=True, tag_field="type", tag="ready"):
     capacity: int = 0
 
 
+class Starting(msgspec.Struct, frozen=True, tag_field="type", tag="starting"):
+    """The driver isn't built yet, which takes a while.
+
+    Attributes:
+        doing: The driver's innermost function, such as `Chiller.__init__ (chiller.py:14)`.
+    """
+
+    doing: str
+
+
 class Failed(msgspec.Struct, frozen=True, tag_field="type", tag="failed"):
     """The driver could not be built; the worker exits after this.
 
     Attributes:
-        stage: What was being done: `import`, `build` or `describe`.
+        stage: What was being done: `import`, `arguments`, `build` or `describe`.
         exception: Type, message and traceback, as on the wire.
     """
 
@@ -67,7 +77,7 @@ class SetLevel(msgspec.Struct, frozen=True, tag_field="type", tag="set_level"):
     level: str
 
 
-Control = LaneOpen | Ready | Failed | Stop | SetLevel
+Control = LaneOpen | Ready | Starting | Failed | Stop | SetLevel
 
 encode_control = msgspec.json.Encoder().encode
 _decoder = msgspec.json.Decoder(Control)

@@ -10,6 +10,8 @@ EXIT_BOOT_FAILED = 70
 """The driver couldn't be imported, built or described; the link was told why."""
 EXIT_SUPERVISOR_LOST = 71
 """The supervisor is gone and the process couldn't be ended by a signal."""
+EXIT_WANTING = 75
+"""The system has no threads left for it; another time it may have."""
 EXIT_TERMINATED = 143
 """The supervisor's signal came: 128 + 15, as a shell shows SIGTERM. The driver was closed."""
 
@@ -30,7 +32,7 @@ class BootError(WorkerError):
     """A driver isn't there to be served; the cause is the driver's own exception.
 
     Attributes:
-        stage: What was being done: `import`, `build` or `describe`.
+        stage: What was being done: `import`, `arguments`, `build` or `describe`.
         error: What was raised.
     """
 

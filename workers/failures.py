@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from types import TracebackType
+from types import FrameType
 
 from transports.exceptions import FAILED, NOT_STARTED, describe_exception, exception_payload
 from transports.exceptions import refusal_payload as _refusal
@@ -42,7 +42,7 @@ class Refused(Exception):
 def strip(error: BaseException) -> None:
     """Take the runtime's own frames off the front of an exception's traceback."""
     trace = error.__traceback__
-    while trace is not None and _is_ours(trace):
+    while trace is not None and is_ours(trace.tb_frame):
         trace = trace.tb_next
     error.__traceback__ = trace
 
@@ -106,11 +106,11 @@ def _unprintable(error: BaseException, second: BaseException) -> str:
     return f"{type(error).__name__} (it can't be shown: {type(second).__name__})"
 
 
-def _is_ours(trace: TracebackType) -> bool:
-    code = trace.tb_frame.f_code
-    folder = str(Path(code.co_filename).parent)
+def is_ours(frame: FrameType) -> bool:
+    """Whether a frame is the runtime's, or of what it calls a driver by."""
+    folder = str(Path(frame.f_code.co_filename).parent)
     if folder in RUNTIME_FOLDERS:
         return True
-    module = str(trace.tb_frame.f_globals.get("__name__", ""))
+    module = str(frame.f_globals.get("__name__", ""))
     head = module.partition(".")[0]
     return head in _CARRIERS and head in sys.stdlib_module_names

@@ -21,6 +21,7 @@ from transports.headers import (
     HANDSHAKE,
     OPERATION,
     REPLY,
+    TIMEOUT,
     Limits,
     Operation,
     RequestHeader,
@@ -265,7 +266,8 @@ class Exchange(Leader):
                 f"{self.name} was answered ({kind}), but the answer can't be read: {error}",
                 **self.where,
             ) from error
-        raise error_from_response(kind, body, **self.where)
+        detail = bytes(self.raw).decode("utf-8", "replace") if kind == TIMEOUT else ""
+        raise error_from_response(kind, body, detail=detail, **self.where)
 
 
 UNKNOWN = Limits(None, None)

@@ -74,6 +74,9 @@ class WorkerConfig:
             ``temporary`` never.
         max_restarts: how many restarts in what time are borne.
         on_execution_timeout: whether an overdue operation is only reported, or ends the worker.
+        start_timeout: seconds that a start may take; None for no limit.
+        stop_timeout: seconds that closing may take before a signal insists.
+        retry_start: whether a driver whose constructor raises is tried again, without end.
         stop_with: the driver's method that closes it; None for the first usual one it has.
         place: where the driver's value stands.
         places: where the worker's own keys stand: ``args``, ``args.0`` (entries of lists),
@@ -96,6 +99,9 @@ class WorkerConfig:
     restart: Literal["permanent", "transient", "temporary"]
     max_restarts: Intensity
     on_execution_timeout: Literal["report", "restart"]
+    start_timeout: float | None
+    stop_timeout: float
+    retry_start: bool
     stop_with: str | None
     place: Place = field(compare=False)
     places: dict[str, Place] = field(compare=False, repr=False)
@@ -375,26 +381,21 @@ class _Loader:
         if inproc := chosen["transport"] == "inproc":
             chosen |= {"cwd": None, "python": None}
         assert own.driver is not None
+        chosen |= {
+            "args": tuple(chosen["args"]),
+            "env": {} if inproc else {**defaults.env, **own.env},
+            "cwd": self._folder if chosen["cwd"] is None else self._absolute(chosen["cwd"]),
+            "python": None if chosen["python"] is None else self._absolute(chosen["python"]),
+            "after": tuple(other for _, other in self._after(name)),
+            "concurrent": tuple(chosen["concurrent"]),
+            "timeouts": {**defaults.timeouts, **own.timeouts},
+        }
         return WorkerConfig(
             name=name,
             driver=own.driver,
-            args=tuple(chosen["args"]),
-            kwargs=chosen["kwargs"],
-            transport=chosen["transport"],
-            env={} if inproc else {**defaults.env, **own.env},
-            cwd=self._folder if chosen["cwd"] is None else self._absolute(chosen["cwd"]),
-            python=None if chosen["python"] is None else self._absolute(chosen["python"]),
-            after=tuple(other for _, other in self._after(name)),
-            concurrent=tuple(chosen["concurrent"]),
-            invocation_timeout=chosen["invocation_timeout"],
-            execution_timeout=chosen["execution_timeout"],
-            timeouts={**defaults.timeouts, **own.timeouts},
-            restart=chosen["restart"],
-            max_restarts=chosen["max_restarts"],
-            on_execution_timeout=chosen["on_execution_timeout"],
-            stop_with=chosen["stop_with"],
             place=self._document.place(("workers", name, "driver")),
             places=self._places(name),
+            **chosen,
         )
 
     def _places(self, name: str) -> dict[str, Place]:

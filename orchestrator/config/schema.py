@@ -38,6 +38,7 @@ _EnvName = Annotated[str, AfterValidator(values.check_env_name)]
 _EnvValue = Annotated[str, PlainValidator(values.check_env_value)]
 _Duration = Annotated[float | None, PlainValidator(parse_duration)]
 _Timeout = Annotated[float | None, PlainValidator(parse_timeout)]
+_Seconds = Annotated[float, PlainValidator(values.check_seconds)]
 _Intensity = Annotated[Intensity, PlainValidator(parse_intensity)]
 _Kept = Annotated[int, PlainValidator(values.check_kept)]
 
@@ -65,6 +66,9 @@ class DefaultsSection(_Section):
     restart: Literal["permanent", "transient", "temporary"] = "permanent"
     max_restarts: _Intensity = Intensity(count=5, period=60.0)
     on_execution_timeout: Literal["report", "restart"] = "report"
+    start_timeout: _Timeout = 30.0
+    stop_timeout: _Seconds = 5.0
+    retry_start: bool = True
     stop_with: _Method | None = None
 
 
@@ -109,6 +113,7 @@ _SHAPES: Final[dict[tuple[str, ...], str]] = {
     ("concurrent",): "a list of members such as [abort, status]",
     ("concurrent", "*"): "the name of a member",
     ("timeouts",): "a mapping such as {expose: 120s}",
+    ("retry_start",): "true or false",
     ("stop_with",): "the name of a method such as close",
 }
 

@@ -6,7 +6,7 @@ import ipaddress
 import keyword
 import re
 
-from orchestrator.durations import parse_size
+from orchestrator.durations import parse_size, parse_timeout
 from orchestrator.names import ID_PATTERN
 from orchestrator.words import did_you_mean, quoted, say
 from transports.endpoints import MAX_IPC_PATH
@@ -21,6 +21,7 @@ __all__ = [
     "check_member",
     "check_method",
     "check_path",
+    "check_seconds",
 ]
 
 LEAST_KEPT = 1 << 20
@@ -254,3 +255,15 @@ def _is_ip(text: str, version: int) -> bool:
 
 def _is_port(port: str) -> bool:
     return port == "*" or (re.fullmatch(r"[0-9]{1,5}", port) is not None and int(port) <= 65535)
+
+
+def check_seconds(value: object) -> float:
+    """A time in seconds, from a duration that must have an end.
+
+    Raises:
+        ValueError: it is no duration, or `none`.
+    """
+    seconds = parse_timeout(value)
+    if seconds is None:
+        raise ValueError("it must have an end: write a duration such as 10s")
+    return seconds

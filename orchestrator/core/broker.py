@@ -45,6 +45,7 @@ from transports.link import (
     LaneOpen,
     Ready,
     SetLevel,
+    Starting,
     Stop,
     decode_control,
     encode_control,
@@ -173,6 +174,10 @@ class Broker:
         if peer.phase is Phase.CLOSED:
             self.ledger.answer_error(request, "ConnectionRefusedError", peer.reason, NOT_STARTED)
             return
+        if member == DESCRIPTION and self.keeper.is_late(peer.name):
+            reason = self.keeper.standing(peer.name, now)
+            self.ledger.answer_error(request, "ConnectionRefusedError", reason, NOT_STARTED)
+            return
         lane = peer.lane_for(member)
         if lane.free and not lane.queue:
             self.ledger.enter(request)
@@ -187,10 +192,7 @@ class Broker:
         self.ledger.start(request, now)
         lane.running[request.number] = request
         if self.traces:
-            waited = round(now - request.arrived, 6)
-            self.ledger.note(
-                "debug", "dispatched", request, waited=waited, life=lane.peer.incarnation
-            )
+            self.ledger.note_dispatch(request, lane.peer.incarnation, now)
         frames = [lane.id, pack_number(request.number), *request.frames]
         self.effects.append(ToWorker(frames, request.number))
 
@@ -241,10 +243,7 @@ class Broker:
         else:
             self.ledger.pass_on(request, frames[2:])
             if self.traces:
-                times = {"seconds": now - request.started, "total": now - request.arrived}
-                how = "raised" if _EXCEPTION in bytes(frames[2])[:64] else "done"
-                rounded = {name: round(each, 6) for name, each in times.items()}
-                self.ledger.note("debug", "answered", request, how=how, **rounded)
+                self.ledger.note_reply(request, bytes(frames[2]), now)
         if lane.queue:
             self._pump(lane, now)
 
@@ -263,6 +262,8 @@ class Broker:
             if peer.described:
                 for request in peer.take_all(DESCRIPTION):
                     self._describe(request)
+        elif isinstance(control, Starting):
+            self.keeper.starting(peer.name, peer.incarnation, control.doing)
         elif isinstance(control, Failed):
             self.keeper.unbuilt(peer.name, peer.incarnation, control.stage, control.exception, now)
         for each in peer.lanes:
@@ -303,6 +304,10 @@ class Broker:
         peer.is_refused = False
         self._close(peer, reason)
         peer.is_refused = True
+
+    def refuse_descriptions(self, worker: str, reason: str) -> None:
+        """Refuse whoever waits to be told what a worker offers."""
+        self._refuse_each(self.peers[worker].take_all(DESCRIPTION), reason)
 
     def hold(self, worker: str) -> None:
         """Let requests queue again for a worker that was closed."""
@@ -362,7 +367,10 @@ class Broker:
             self._close(peer, reason)
 
     def _close(self, peer: Peer, reason: str) -> None:
-        for request in peer.close(reason):
+        self._refuse_each(peer.close(reason), reason)
+
+    def _refuse_each(self, requests: list[Request], reason: str) -> None:
+        for request in requests:
             self.ledger.leave(request.number)
             self.ledger.answer_error(request, "ConnectionRefusedError", reason, NOT_STARTED)
 
@@ -395,14 +403,17 @@ class Broker:
         for request in self.ledger.deadlines.expired(now):
             if request.state is State.QUEUED:
                 self.peers[request.worker].forget(request)
-                self._expire_waiting(request)
+                self._expire_waiting(request, now)
             else:
                 self._expire_running(request, now)
 
-    def _expire_waiting(self, request: Request) -> None:
+    def _expire_waiting(self, request: Request, now: float) -> None:
         self.ledger.leave(request.number)
         self.ledger.note("warning", "invocation timed out, not started", request)
-        self.ledger.time_out(request, INVOCATION)
+        keeps = self.peers[request.worker].keeps(request.member, now)
+        self.ledger.time_out(
+            request, INVOCATION, keeps or self.keeper.standing(request.worker, now)
+        )
 
     def _expire_running(self, request: Request, now: float) -> None:
         peer = self.peers[request.worker]
@@ -412,6 +423,3 @@ class Broker:
         self.ledger.time_out(request, EXECUTION)
         stalls = request.number in peer.queued.running
         self.keeper.overran(request.worker, peer.incarnation, request.member, now, stalls=stalls)
-
-
-_EXCEPTION = b'"EXCEPTION"'

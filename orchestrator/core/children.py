@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Mapping
 
 import msgspec
 
@@ -19,6 +20,10 @@ class ChildSpec(msgspec.Struct, frozen=True):
         intensity: How many restarts are allowed within `period`.
         period: Seconds.
         restart_on_overrun: Whether an execution timeout restarts the worker.
+        start_timeout: Seconds that a start may take; None for no limit.
+        stop_timeout: Seconds to close, before a signal insists.
+        retry_start: Whether a driver whose constructor raises is tried again.
+        thread: Whether it is a thread of the supervisor, which takes no signals.
         place: Where the config declares it, for messages.
     """
 
@@ -28,6 +33,10 @@ class ChildSpec(msgspec.Struct, frozen=True):
     intensity: int = 5
     period: float = 60.0
     restart_on_overrun: bool = False
+    start_timeout: float | None = 30.0
+    stop_timeout: float = 5.0
+    retry_start: bool = True
+    thread: bool = False
     place: str = ""
 
 
@@ -38,11 +47,13 @@ class Exit(msgspec.Struct, frozen=True):
         text: In words, such as `killed by SIGKILL`.
         normal: Whether it ended as programs do that are done.
         unusable: Whether it says that trying again is of no use.
+        wants: Whether it says that the system lacked something for it to start.
     """
 
     text: str
     normal: bool
     unusable: bool = False
+    wants: bool = False
 
 
 class Child:
@@ -59,7 +70,12 @@ class Child:
         launched: When its present or last life began.
         deadline: When something is due that nothing but time brings about.
         was_ready: Whether any life of it was ever ready.
+        doing: What its start was last seen to be at, if it said so.
+        slow: Whether its start was told to take long.
+        failures: How many starts in a row failed for now, and will be tried again.
+        unstarted: Why its life is being ended, if its start took too long.
         unbuilt: Why its driver couldn't be built, if it said so.
+        passing: Whether that may go better another time.
         overrun: Why its life is being ended, if an operation overran.
         late: How its life ended, while its reason may still come.
         ladder: Signals that are still to be sent, with the seconds to wait before each.
@@ -77,11 +93,21 @@ class Child:
         self.launched = 0.0
         self.deadline: float | None = None
         self.was_ready = False
+        self.doing = ""
+        self.slow = False
+        self.failures = 0
+        self.unstarted = ""
         self.unbuilt = ""
+        self.passing = False
         self.overrun = ""
         self.late: Exit | None = None
         self.ladder: list[tuple[str, float]] = []
         self.history: deque[float] = deque()
+
+    def forget_failures(self) -> None:
+        """Somebody wants it started anew: what went wrong before doesn't count."""
+        self.history.clear()
+        self.failures = 0
 
     @property
     def is_to_stop(self) -> bool:
@@ -89,12 +115,38 @@ class Child:
         return self.status in RUNNING and self.goal is not Goal.RUN
 
     @property
+    def is_up(self) -> bool:
+        """Whether it serves, and is to go on with that.
+
+        One that is ready but about to stop isn't: a restart of several starts them in order.
+        """
+        return self.status in SERVING and self.goal is Goal.RUN
+
+    @property
     def settled(self) -> bool:
         """Whether workers that start after this one need not wait any longer.
 
-        One that is ready but about to stop isn't: a restart of both starts them in order.
+        They don't for one whose start has failed for now: its device may stay off for long.
         """
-        return (self.status in SERVING and self.goal is Goal.RUN) or self.status in (
-            Status.FAILED,
-            Status.STOPPED,
-        )
+        tried = self.failures > 0 and self.goal is Goal.RUN
+        return self.is_up or tried or self.status in (Status.FAILED, Status.STOPPED)
+
+    @property
+    def has_outcome(self) -> bool:
+        """Whether whoever gave an order need not wait any longer."""
+        tried = self.failures > 0 and self.status is Status.BACKOFF
+        return self.is_up or tried or self.status in (Status.FAILED, Status.STOPPED)
+
+
+def may_start(child: Child, children: Mapping[str, Child]) -> bool:
+    """Whether those that start before a worker have settled."""
+    return all(children[name].settled for name in child.spec.after)
+
+
+def may_stop(child: Child, children: Mapping[str, Child]) -> bool:
+    """Whether no worker that started after this one, and is to stop too, still lives."""
+    return not any(
+        child.spec.name in other.spec.after
+        and (other.is_to_stop or other.status is Status.STOPPING)
+        for other in children.values()
+    )

@@ -14,7 +14,10 @@ class Keeper(Protocol):
     def unbuilt(
         self, worker: str, incarnation: int, stage: str, exception: dict[str, Any], now: float
     ) -> None:
-        """Its driver couldn't be built: at `import`, `build` or `describe`, and why."""
+        """Its driver couldn't be built: at which stage, and why."""
+
+    def starting(self, worker: str, incarnation: int, doing: str) -> None:
+        """Its start takes a while: what it is at."""
 
     def overran(
         self, worker: str, incarnation: int, member: str, now: float, *, stalls: bool
@@ -23,6 +26,12 @@ class Keeper(Protocol):
 
     def recovered(self, worker: str, incarnation: int, now: float) -> None:
         """The operation for whose end others had to wait has ended after all."""
+
+    def is_late(self, worker: str) -> bool:
+        """Whether it can't be told when a worker that isn't up will be."""
+
+    def standing(self, worker: str, now: float) -> str:
+        """A worker's state for whoever asks for it; empty for one that nobody keeps."""
 
 
 class Holder(Protocol):
@@ -36,3 +45,6 @@ class Holder(Protocol):
 
     def lost(self, worker: str, now: float, *, reason: str, holds: bool) -> None:
         """An incarnation is over, or none will come: settle what it held, and what waits."""
+
+    def refuse_descriptions(self, worker: str, reason: str) -> None:
+        """It can't be told when a worker will be up: refuse whoever waits for its description."""

@@ -116,11 +116,13 @@ class RigUp(msgspec.Struct, frozen=True):
     Attributes:
         ready: How many of them serve.
         failed: Those that couldn't be started.
+        later: Those that are tried again and again.
     """
 
     ready: int
     total: int
     failed: tuple[str, ...]
+    later: tuple[str, ...] = ()
 
 
 class Fact(msgspec.Struct, frozen=True):

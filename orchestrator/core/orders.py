@@ -70,7 +70,7 @@ class Orders:
 
     def _is_done(self, order: Order) -> bool:
         return all(
-            child.settled
+            child.has_outcome
             and (
                 name not in order.replaced
                 or child.incarnation > order.replaced[name]

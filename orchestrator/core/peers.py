@@ -131,6 +131,15 @@ class Peer:
         """What the incarnation was given and hasn't answered."""
         return [request for lane in self.lanes for request in lane.running.values()]
 
+    def keeps(self, member: str, now: float) -> str:
+        """What the lane of a member is kept by, for people; empty if it is by nothing that runs."""
+        running = self.lane_for(member).running.values()
+        return "; ".join(
+            f"{self.name} runs {each.member} for {now - each.started:.1f} s, "
+            f"asked by {each.sender:.100}"
+            for each in running
+        )
+
     def enqueue(self, lane: Lane, request: Request, *, front: bool = False) -> None:
         """Let a request wait."""
         if front:

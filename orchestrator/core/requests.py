@@ -183,18 +183,25 @@ class Ledger:
         if not request.oneway:
             self.effects.append(ToClient([request.client, b"", *frames]))
 
-    def answer(self, request: Request, kind: str, payload: bytes) -> None:
-        """Answer in the rig's name, a oneway request too."""
+    def answer(self, request: Request, kind: str, payload: bytes, text: str = "") -> None:
+        """Answer in the rig's name, a oneway request too; `text` goes into the last frame."""
         self.unanswered.pop(request.key, None)
         frames = response(
             request.client, request.message_id, request.sender, self.rig, kind, payload
         )
+        frames[-1] = text.encode()
         self.effects.append(ToClient(frames))
 
-    def time_out(self, request: Request, which: str) -> None:
-        """Answer that a deadline has passed: INVOCATION, so it never started, or EXECUTION."""
+    def time_out(self, request: Request, which: str, keeps: str = "") -> None:
+        """Answer that a deadline has passed.
+
+        Args:
+            request: The request.
+            which: INVOCATION, so it never started, or EXECUTION.
+            keeps: What keeps its worker, for people.
+        """
         self.counts[_TIMEOUTS[which]] += 1
-        self.answer(request, TIMEOUT, msgspec.json.encode(which))
+        self.answer(request, TIMEOUT, msgspec.json.encode(which), keeps)
 
     def answer_unless_oneway(self, request: Request, kind: str, payload: bytes) -> None:
         """Answer in the rig's name if the client listens."""
@@ -276,6 +283,17 @@ class Ledger:
         """Record that a request has come, and from whom."""
         sender = request.client.decode("utf-8", "replace")
         self.note("debug", "arrived", request, operation=request.operation, client=sender)
+
+    def note_dispatch(self, request: Request, life: int, now: float) -> None:
+        """Record that a request was given to an incarnation."""
+        waited = round(now - request.arrived, 6)
+        self.note("debug", "dispatched", request, waited=waited, life=life)
+
+    def note_reply(self, request: Request, header: bytes, now: float) -> None:
+        """Record that a request was answered by its worker."""
+        how = "raised" if b'"EXCEPTION"' in header[:64] else "done"
+        seconds, total = round(now - request.started, 6), round(now - request.arrived, 6)
+        self.note("debug", "answered", request, how=how, seconds=seconds, total=total)
 
     def fact(self, level: str, text: str, **fields: Any) -> None:
         """Record what concerns no request of the table."""

@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
+from orchestrator.core import starts
 from orchestrator.core.admission import Caps
 from orchestrator.core.broker import Broker
 from orchestrator.core.children import Child, ChildSpec, Exit
@@ -115,9 +116,11 @@ class Rig:
         self.supervision.exited(worker, incarnation, exit_, now)
         self._settle()
 
-    def unlaunched(self, worker: str, incarnation: int, reason: str, now: float) -> None:
-        """An incarnation couldn't even be started."""
-        self.supervision.unlaunched(worker, incarnation, reason, now)
+    def unlaunched(
+        self, worker: str, incarnation: int, reason: str, now: float, *, wants: bool
+    ) -> None:
+        """An incarnation couldn't be launched; `wants`: it may go better another time."""
+        self.supervision.unlaunched(worker, incarnation, reason, now, wants=wants)
         self._settle()
 
     def unreachable(self, number: int, now: float) -> None:
@@ -171,6 +174,24 @@ class Rig:
         """An incarnation couldn't build its driver."""
         self.supervision.unbuilt(worker, incarnation, stage, exception, now)
 
+    def starting(self, worker: str, incarnation: int, doing: str) -> None:
+        """An incarnation's start takes a while: what it is at."""
+        self.supervision.starting(worker, incarnation, doing)
+
+    def is_late(self, worker: str) -> bool:
+        """Whether it can't be told when a worker that isn't up will be."""
+        child = self.children.get(worker)
+        return child is not None and starts.is_late(child, self.children)
+
+    def standing(self, worker: str, now: float) -> str:
+        """A worker's state for whoever asks for it; empty for one that nobody keeps."""
+        child = self.children.get(worker)
+        return "" if child is None else starts.standing(child, self.children, now)
+
+    def why(self, worker: str) -> str:
+        """Why a worker is where it is, if that isn't plain; empty else."""
+        return starts.why(self.children[worker], self.children)
+
     def overran(
         self, worker: str, incarnation: int, member: str, now: float, *, stalls: bool
     ) -> None:
@@ -198,4 +219,5 @@ class Rig:
             self._is_up = True
             ready = sum(child.status in SERVING for child in children)
             failed = tuple(c.spec.name for c in children if c.status is Status.FAILED)
-            self.effects.append(RigUp(ready, len(children), failed))
+            later = tuple(c.spec.name for c in children if c.failures)
+            self.effects.append(RigUp(ready, len(children), failed, later))

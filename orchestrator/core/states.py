@@ -43,6 +43,7 @@ class Happening(StrEnum):
     ENDED = "ends as asked"
     REPLACED = "ends as asked, to run again"
     CRASH = "dies; it is to be tried again"
+    LATER = "can't start now; it is tried again later"
     DONE = "ends by itself, and isn't to run again"
     GIVEN_UP = "can't run, or died too often"
     DELAY = "its delay is over"
@@ -70,7 +71,11 @@ _OVER: Mapping[Happening, Status] = {
 NEXT: Mapping[Status, Mapping[Happening, Status]] = {
     Status.STOPPED: {Happening.START: Status.WAITING},
     Status.WAITING: {Happening.TURN: Status.STARTING, Happening.STOP: Status.STOPPED},
-    Status.STARTING: {Happening.READY: Status.READY, **_OVER},
+    Status.STARTING: {
+        Happening.READY: Status.READY,
+        **_OVER,
+        Happening.LATER: Status.BACKOFF,
+    },
     Status.READY: {Happening.OVERRUN: Status.STALLED, **_OVER},
     Status.STALLED: {Happening.RECOVERY: Status.READY, **_OVER},
     Status.STOPPING: {

@@ -11,21 +11,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from orchestrator.core.children import Child, ChildSpec, Exit
+from orchestrator.core import endings, starts
+from orchestrator.core.children import Child, ChildSpec, Exit, may_start, may_stop
 from orchestrator.core.contracts import Holder
 from orchestrator.core.effects import Effects, Fact, Launch, Moved, Signal
 from orchestrator.core.states import NEXT, RUNNING, SERVING, UP, Goal, Happening, Status
-
-BACKOFF_FIRST = 0.1
-BACKOFF_MOST = 5.0
-STOP_LADDER = (("term", 3.0), ("wake", 1.0), ("kill", 1.0))
-"""How a worker that should stop is made to: the signal, and seconds to wait before it."""
-END_LADDER = (("term", 0.0), *STOP_LADDER[1:])
-"""The same for one that can't be asked, since an operation doesn't end."""
-UNBUILT_GRACE = 2.0
-"""Seconds for a worker that reported a failed build to exit by itself."""
-REASON_WITHIN = 0.25
-"""Seconds for the reason of a worker that can't be hosted to come through after its end."""
 
 
 class Supervision:
@@ -100,7 +90,7 @@ class Supervision:
             elif child.status is Status.STOPPING:
                 self._replace(child)
             elif child.status is Status.WAITING:
-                child.history.clear()
+                child.forget_failures()
             else:
                 self._begin_anew(child, now)
         self._advance(now)
@@ -128,11 +118,10 @@ class Supervision:
     def ready(self, name: str, incarnation: int, now: float) -> None:
         """An incarnation said that it is ready."""
         child = self._alive(name, incarnation)
-        if child is None or Happening.READY not in NEXT[child.status]:
+        if child is None or Happening.READY not in NEXT[child.status] or child.unstarted:
             return
         seconds = round(now - child.since, 3)
-        child.was_ready = True
-        child.reason = ""
+        child.was_ready, child.reason, child.failures = True, "", 0
         self._move(child, Happening.READY, now)
         self._fact("info", "ready", name, seconds=seconds)
         self._advance(now)
@@ -142,28 +131,17 @@ class Supervision:
     ) -> None:
         """An incarnation said that its driver couldn't be built; it exits by itself.
 
-        Args:
-            name: The worker.
-            incarnation: The life that says so.
-            stage: `import`, `build` or `describe`.
-            exception: Type, message and traceback, as on the wire.
-            now: Monotonic seconds.
+        `stage` and `exception` are those of `starts.failed_build`.
         """
         child = self.children.get(name)
         if child is None or incarnation != child.incarnation or child.status not in UP:
             return
-        what = {"import": "couldn't be imported", "build": "couldn't be built"}
-        kind, message = exception.get("type", "Exception"), str(exception.get("message", ""))
-        if kind == "RuntimeError" and message.startswith(_NO_ERRORS):
-            text = message  # as a client would get what is no Exception, with the type before it
-        else:
-            text = f"{kind}: {message}"
-        child.unbuilt = f"its driver {what.get(stage, 'is unusable')}: {text}"
+        child.unbuilt, child.passing = starts.failed_build(stage, exception)
         if child.late is not None:
             self._ended(child, child.late, now)
             return
         child.ladder = [("kill", 0.0)]
-        self._due(child, now + UNBUILT_GRACE)
+        self._due(child, now + endings.UNBUILT_GRACE)
 
     def exited(self, name: str, incarnation: int, exit_: Exit, now: float) -> None:
         """An incarnation is over, and so is all that it ran."""
@@ -175,19 +153,35 @@ class Supervision:
         if exit_.unusable and not child.unbuilt and not stops:
             # Its reason has arrived in this machine, but perhaps not yet in this process.
             child.late = exit_
-            self._due(child, now + REASON_WITHIN)
+            self._due(child, now + endings.REASON_WITHIN)
             return
         self._ended(child, exit_, now)
 
-    def unlaunched(self, name: str, incarnation: int, reason: str, now: float) -> None:
-        """An incarnation couldn't even be started."""
+    def unlaunched(
+        self, name: str, incarnation: int, reason: str, now: float, *, wants: bool = False
+    ) -> None:
+        """An incarnation couldn't even be launched.
+
+        With `wants` it was for want of something, such as a process: it is tried again.
+        """
         child = self._alive(name, incarnation)
         if child is None:
             return
         child.ladder = []
-        self._fact("error", reason, name, place=child.spec.place)
-        self._give_up(child, reason, now)
+        if not wants:
+            self._fact("error", reason, name, place=child.spec.place)
+            self._give_up(child, reason, now)
+        elif child.is_to_stop or child.status is Status.STOPPING:
+            self._ended_on_request(child, Exit(reason, normal=False), now)
+        elif Happening.LATER in NEXT[child.status]:
+            self._try_later(child, reason, now)
         self._advance(now)
+
+    def starting(self, name: str, incarnation: int, doing: str) -> None:
+        """An incarnation that starts says what it is at, such as `Chiller.__init__ (c.py:14)`."""
+        child = self._alive(name, incarnation)
+        if child is not None:
+            child.doing = doing
 
     def overran(
         self, name: str, incarnation: int, member: str, now: float, *, stalls: bool
@@ -210,9 +204,8 @@ class Supervision:
             self._move(child, Happening.OVERRUN, now)
         if child.spec.restart_on_overrun and not child.is_to_stop:
             child.overrun = reason
-            child.ladder = list(END_LADDER)
             self._fact("warning", f"{reason}: it is ended, to be restarted", name)
-            self._climb(child, now)
+            self._end(child, now)
 
     def recovered(self, name: str, incarnation: int, now: float) -> None:
         """The operation that kept others waiting has ended after all."""
@@ -232,10 +225,12 @@ class Supervision:
                 self._ended(child, child.late, now)
             elif child.status is Status.BACKOFF:
                 self._await_turn(child, Happening.DELAY, now)
-            else:
-                signal = _SIGNALS[child.ladder[0][0]]
-                self._fact("warning", f"doesn't stop, sent {signal}", child.spec.name)
+            elif child.ladder:
+                told = endings.insisting(child, child.ladder[0][0])
+                self._fact("warning", told, child.spec.name)
                 self._climb(child, now)
+            else:
+                self._look_at_start(child, now)
         self._advance(now)
 
     # -- how --------------------------------------------------------------------------------
@@ -250,25 +245,14 @@ class Supervision:
     def _advance(self, now: float) -> None:
         """Start and tell to stop those whose turn has come."""
         for child in self.children.values():
-            if child.status is Status.WAITING and self._may_start(child):
+            if child.status is Status.WAITING and may_start(child, self.children):
                 self._launch(child, now)
-            elif child.is_to_stop and self._may_stop(child):
+            elif child.is_to_stop and may_stop(child, self.children):
                 self._begin_stop(child, now)
-
-    def _may_start(self, child: Child) -> bool:
-        return all(self.children[name].settled for name in child.spec.after)
-
-    def _may_stop(self, child: Child) -> bool:
-        """Whether no worker that started after this one, and is to stop too, still lives."""
-        return not any(
-            child.spec.name in other.spec.after
-            and (other.is_to_stop or other.status is Status.STOPPING)
-            for other in self.children.values()
-        )
 
     def _begin_anew(self, child: Child, now: float) -> None:
         child.goal = Goal.RUN
-        child.history.clear()
+        child.forget_failures()
         self._await_turn(child, Happening.START, now)
 
     def _replace(self, child: Child) -> None:
@@ -282,23 +266,56 @@ class Supervision:
 
     def _launch(self, child: Child, now: float) -> None:
         child.incarnation += 1
-        child.unbuilt = child.overrun = ""
+        child.unbuilt = child.overrun = child.unstarted = child.doing = ""
+        child.slow = child.passing = False
         child.launched = now
         self._move(child, Happening.TURN, now)
+        self._due(child, starts.next_look(child, now))
         self.effects.append(Launch(child.spec.name, child.incarnation))
+
+    def _look_at_start(self, child: Child, now: float) -> None:
+        """A start takes long: tell it, or end it if it takes too long."""
+        name = child.spec.name
+        if starts.is_overdue(child, now):
+            child.reason = child.unstarted = starts.overdue(child)
+            self._fact("warning", f"{child.unstarted}: it is ended", name)
+            self._end(child, now)
+            return
+        child.slow = True
+        child.reason = starts.still_starting(child, self.children, now)
+        self._fact("warning", child.reason, name)
+        self._due(child, starts.next_look(child, now))
+        self._refuse_late(now)
+
+    def _refuse_late(self, now: float) -> None:
+        """Nobody has to wait to be told what a worker offers that isn't up for long."""
+        for child in starts.late(self.children):
+            standing = starts.standing(child, self.children, now)
+            self._holder.refuse_descriptions(child.spec.name, standing)
 
     def _begin_stop(self, child: Child, now: float) -> None:
         if child.late is not None:
             self._ended(child, child.late, now)
             return
-        name = child.spec.name
         self._move(child, Happening.TOLD, now)
-        child.ladder = list(STOP_LADDER)
-        hold, reason = child.goal is Goal.RESTART, f"worker {name!r} is stopping"
+        self._ask_to_end(child, now, hold=child.goal is Goal.RESTART)
+
+    def _ask_to_end(self, child: Child, now: float, *, hold: bool) -> None:
+        name = child.spec.name
+        child.ladder = endings.ladder(child, asked=True)
+        reason = f"worker {name!r} is stopping"
         if self._holder.ask_to_stop(name, now, hold=hold, reason=reason):
             self._due(child, now + child.ladder[0][1])
         else:
             self._climb(child, now)  # it can't be told over its link: signalled at once
+
+    def _end(self, child: Child, now: float) -> None:
+        """Have an incarnation end that has had its time, to be followed by another one."""
+        if child.spec.thread:
+            self._ask_to_end(child, now, hold=True)
+            return
+        child.ladder = endings.ladder(child, asked=False)
+        self._climb(child, now)
 
     def _climb(self, child: Child, now: float) -> None:
         how, _ = child.ladder.pop(0)
@@ -310,6 +327,12 @@ class Supervision:
         # Whose turn to stop hadn't come yet isn't wanted either: not a crash.
         if child.is_to_stop or child.status is Status.STOPPING:
             self._ended_on_request(child, exit_, now)
+        elif child.unstarted:
+            self._crashed(child, exit_, now)
+        elif child.status is Status.STARTING and exit_.wants:
+            self._try_later(child, exit_.text, now)
+        elif child.status is Status.STARTING and child.passing and starts.may_be_retried(child):
+            self._try_later(child, child.unbuilt, now)
         elif (child.unbuilt or exit_.unusable) and not child.was_ready:
             # A boot failure is not a crash: trying again would only repeat it.
             self._give_up(child, child.unbuilt or exit_.text, now)
@@ -334,9 +357,9 @@ class Supervision:
 
     def _crashed(self, child: Child, exit_: Exit, now: float) -> None:
         name, spec = child.spec.name, child.spec
-        reason = child.overrun or child.unbuilt or exit_.text
+        reason = child.overrun or child.unstarted or child.unbuilt or exit_.text
         child.reason = reason
-        normal = exit_.normal and not child.unbuilt
+        normal = exit_.normal and not (child.unbuilt or child.unstarted)
         if not child.overrun and (
             spec.restart == "temporary" or (spec.restart == "transient" and normal)
         ):
@@ -349,29 +372,35 @@ class Supervision:
             else:
                 self._give_up(child, f"{reason}; not restarted: {spec.restart}", now)
             return
-        while child.history and child.history[0] <= now - spec.period:
-            child.history.popleft()
-        if len(child.history) >= spec.intensity:
-            count = f"{spec.intensity} restart{'s'[: spec.intensity != 1]}"
-            self._give_up(child, f"{reason}; given up after {count} in {spec.period:g} s", now)
+        delay = starts.crash_delay(child, now)
+        if delay is None:
+            self._give_up(child, f"{reason}; {starts.many_restarts(child)}", now)
             return
-        child.history.append(now)
         child.restarts += 1
-        doublings = min(len(child.history) - 1, 16)  # a float has no room for thousands
-        delay = min(BACKOFF_FIRST * 2**doublings, BACKOFF_MOST)
         self._fact("error", f"{reason}; restart in {delay:g} s", name)
         self._move(child, Happening.CRASH, now)
         self._due(child, now + delay)
         self._holder.lost(name, now, reason=f"worker {name!r} died ({reason})", holds=True)
 
+    def _try_later(self, child: Child, reason: str, now: float) -> None:
+        """A start has failed for now, which isn't a crash: it is tried again without end."""
+        name = child.spec.name
+        child.failures += 1
+        child.restarts += 1
+        child.reason = reason
+        delay = starts.retry_delay(child.failures)
+        self._fact("error", f"{reason}; next start in {delay:g} s", name, place=child.spec.place)
+        self._move(child, Happening.LATER, now)
+        self._due(child, now + delay)
+        self._holder.lost(name, now, reason=f"worker {name!r}: {reason}", holds=True)
+        self._refuse_late(now)
+
     def _give_up(self, child: Child, reason: str, now: float) -> None:
         name = child.spec.name
-        child.reason = reason
-        child.goal = Goal.STOP
+        child.reason, child.goal = reason, Goal.STOP
         self._move(child, Happening.GIVEN_UP, now)
         self._fact("error", f"failed: {reason}", name, place=child.spec.place)
-        told = f"worker {name!r} is FAILED: {reason}"
-        self._holder.lost(name, now, reason=told, holds=False)
+        self._holder.lost(name, now, reason=f"worker {name!r} is FAILED: {reason}", holds=False)
 
     def _move(self, child: Child, happening: Happening, now: float) -> None:
         was, child.status = child.status, NEXT[child.status][happening]
@@ -388,7 +417,3 @@ class Supervision:
 
     def _fact(self, level: str, text: str, worker: str, **fields: Any) -> None:
         self.effects.append(Fact(level, text, {"worker": worker, **fields}))
-
-
-_NO_ERRORS = ("SystemExit", "KeyboardInterrupt", "GeneratorExit")
-_SIGNALS = {"term": "SIGTERM", "wake": "SIGCONT and SIGTERM", "kill": "SIGKILL"}

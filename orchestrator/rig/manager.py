@@ -74,7 +74,7 @@ class RigControl:
 
     @action(concurrent=True)
     def start(self, names: list[str]) -> dict[str, str]:
-        """Start workers; returns their states once each is READY or FAILED."""
+        """Start workers; returns their states once each is READY, FAILED, or to be tried again."""
         return self._order("start", names)
 
     @action(concurrent=True)
@@ -84,7 +84,7 @@ class RigControl:
 
     @action(concurrent=True)
     def restart(self, names: list[str]) -> dict[str, str]:
-        """Restart workers; returns their states once each is READY or FAILED again.
+        """Restart workers; returns their states as `start` does.
 
         By the config as it was read when the rig was started; a log record tells if it has changed.
         """

@@ -24,6 +24,7 @@ from orchestrator.core.effects import (
 from orchestrator.core.rig import Rig
 from orchestrator.rig.backlog import Backlog
 from orchestrator.rig.connections import Connections
+from orchestrator.rig.launchers.handle import is_want
 from orchestrator.rig.processes import Processes
 from orchestrator.rig.sockets import Sockets
 from transports.exceptions import exception_payload
@@ -35,7 +36,11 @@ class Host(Protocol):
     """What only the rig's composition root can do."""
 
     def launch(self, worker: str, incarnation: int) -> None:
-        """Start an incarnation. Raises OSError if it can't be started."""
+        """Have an incarnation started.
+
+        Raises:
+            OSError: There are no file descriptors for it.
+        """
 
     def describe(self, request: Describe) -> tuple[str, bytes]:
         """Message type and payload of the answer to a request for a Thing Description."""
@@ -125,12 +130,16 @@ class Performer:
         try:
             self._host.launch(effect.worker, effect.incarnation)
         except OSError as error:
-            reason = f"couldn't be started: {error}"
-            self._rig.unlaunched(effect.worker, effect.incarnation, reason, now)
+            self.unlaunched(effect.worker, effect.incarnation, error, now)
         except Exception as error:
             reason = f"couldn't be started, by a fault of the rig: {error}"
-            self._rig.unlaunched(effect.worker, effect.incarnation, reason, now)
+            self._rig.unlaunched(effect.worker, effect.incarnation, reason, now, wants=False)
             raise
+
+    def unlaunched(self, worker: str, incarnation: int, error: OSError, now: float) -> None:
+        """Tell the core that a launch has failed, at once or later, and whether for good."""
+        reason = f"couldn't be started: {error}"
+        self._rig.unlaunched(worker, incarnation, reason, now, wants=is_want(error))
 
     def _signal(self, effect: Signal, now: float) -> None:
         self._processes.signal(effect.worker, effect.how)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 from orchestrator.config.loader import RigConfig, WorkerConfig
 from orchestrator.core.children import ChildSpec
 from orchestrator.rig.sockets import Sockets
@@ -20,6 +18,10 @@ def child_spec(config: WorkerConfig) -> ChildSpec:
         intensity=config.max_restarts.count,
         period=config.max_restarts.period,
         restart_on_overrun=config.on_execution_timeout == "restart",
+        start_timeout=config.start_timeout,
+        stop_timeout=config.stop_timeout,
+        retry_start=config.retry_start,
+        thread=config.transport == "inproc",
         place=str(config.place),
     )
 
@@ -61,7 +63,6 @@ def worker_spec(
         cwd=str(config.cwd),
         env=dict(config.env),
         log_level=level,
-        supervisor_pid=os.getpid(),
         event_base=(incarnation - 1) * EVENTS_PER_LIFE,
         place=str(config.place),
         event_addresses=list(sockets.event_addresses),
@@ -82,7 +83,6 @@ def rig_spec(rig: RigConfig, sockets: Sockets, token: str) -> WorkerSpec:
         folder=str(rig.folder),
         cwd=str(rig.folder),
         log_level=rig.logs.level,
-        supervisor_pid=os.getpid(),
         event_addresses=list(sockets.event_addresses),
         request_addresses=list(sockets.addresses),
     )

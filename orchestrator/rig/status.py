@@ -51,7 +51,7 @@ def snapshot(
                 "queue": rig.broker.queued(name),
                 "in_flight": len(rig.broker.running(name)),
                 "uptime": round(now - child.launched, 3) if handle else None,
-                "reason": child.reason or None,
+                "reason": rig.why(name) or None,
                 "driver": config.workers[name].driver,
             }
         )

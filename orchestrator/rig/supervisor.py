@@ -21,13 +21,16 @@ from orchestrator.rig import specs
 from orchestrator.rig.backlog import Backlog
 from orchestrator.rig.descriptors import SLOTS, connection_cap, raise_limit
 from orchestrator.rig.event_relay import EventRelay
+from orchestrator.rig.guardian import Guardian
+from orchestrator.rig.helpers import Helpers
 from orchestrator.rig.keeper import FileKeeper
+from orchestrator.rig.launchers.forkserver import ForkServer
 from orchestrator.rig.loop import Loop
 from orchestrator.rig.mailbox import Mailbox
 from orchestrator.rig.manager import RigControl, Supervised
 from orchestrator.rig.openness import warnings_of
 from orchestrator.rig.performer import Performer
-from orchestrator.rig.processes import Guardian, Processes
+from orchestrator.rig.processes import Processes
 from orchestrator.rig.sockets import Sockets
 from orchestrator.rig.state_events import AFFORDANCES, StateEvents
 from orchestrator.rig.status import snapshot
@@ -48,8 +51,6 @@ ORDER_TIMEOUT = 300.0
 """Seconds that starting, stopping or restarting workers may take for a client that waits."""
 ONE_SIGNAL = 0.3
 """Seconds within which a signal counts once: terminals and wrappers may both deliver it."""
-REVIVE_AFTER = 5.0
-"""Seconds until a log collector that couldn't be restarted is tried again."""
 
 
 class Supervisor:
@@ -81,7 +82,16 @@ class Supervisor:
         self._context: zmq.Context[Any] = zmq.Context()
         self._context.set(zmq.MAX_SOCKETS, SLOTS)
         self._sockets = sockets = Sockets(self._context, config.rig)
-        self._processes = Processes(self._context, self._logs, self._guardian)
+        self._mailbox = Mailbox()
+        self._fork_server = ForkServer()
+        self._processes = Processes(
+            self._context,
+            self._logs,
+            self._guardian,
+            self._fork_server,
+            deliver=self._mailbox.tell,
+            unlaunched=self._unlaunched,
+        )
         workers = config.workers.values()
         self._rig = Rig(
             config.rig,
@@ -92,12 +102,11 @@ class Supervisor:
             unblock_again=2 * STUCK,
         )
         self._rig.broker.traces = config.logs.level == "debug"
-        self._mailbox = Mailbox()
         backlog = Backlog(sockets.front)
         broker = self._rig.broker
         self._strangers = Strangers(self._context, sockets, broker, backlog, cap)
         self._connections = connections = self._strangers.connections
-        performer = Performer(self._rig, sockets, backlog, self._processes, connections, self)
+        self._performer = Performer(self._rig, sockets, backlog, self._processes, connections, self)
         relay = EventRelay(
             sockets,
             connections,
@@ -115,10 +124,19 @@ class Supervisor:
             backlog=backlog,
             relay=relay,
             connections=connections,
-            perform=performer.perform,
+            perform=self._performer.perform,
             record=self.record,
         )
         self._keeper = FileKeeper(self._loop, folder, self._sockets, self.record)
+        self._helpers = Helpers(
+            self._loop,
+            self._mailbox,
+            logs=self._logs,
+            guardian=self._guardian,
+            fork_server=self._fork_server,
+            groups=self._processes.groups,
+            record=self.record,
+        )
         self._orders: dict[int, Future[dict[str, str]]] = {}
         self._levels: dict[str, str] = {}
         self._status = 0
@@ -142,7 +160,7 @@ class Supervisor:
             AddressError: An address of `listen:` is taken or can't be bound.
         """
         try:
-            self._processes.warm_up()
+            self._helpers.start()
             self._sockets.bind(
                 self._config.listen, self._folder.sockets, Caps().message, self._config.events
             )
@@ -183,7 +201,7 @@ class Supervisor:
         token = secrets.token_hex(16)
         self._rig.expect(rig, 1, token)
         thread = self._processes.host(specs.rig_spec(self._config, self._sockets, token), control)
-        self._loop.watch(self._logs.sentinel, self._revive_logs)
+        self._helpers.watch()
         self._keeper.start()
         self._rig.order("start", self._config.start_order, time.monotonic())
         self._strangers.watch(self._loop)
@@ -208,18 +226,23 @@ class Supervisor:
 
     def _close(self) -> None:
         self._processes.kill_all()  # none lives but after an error of our own
+        self._fork_server.close()
         self.record("info", f"rig {self._config.rig} is down", {})
         self._keeper.close()
         self._mailbox.close()
         records.reset()
         self._logs.close(3.0)
         self._guardian.close(5.0)
+        self._processes.reap_orphans(own=())
         self._connections.close()
         # Last: a client that is disconnected drops the answers that it hasn't read yet.
         self._sockets.close()
         self._folder.release()
 
     def _on_signal(self, number: int) -> None:
+        if number == signal.SIGCHLD:
+            self._processes.reap_orphans(self._helpers.pids)
+            return
         name, now = signal.Signals(number).name, time.monotonic()
         if self._stopping_since and now - self._stopping_since < ONE_SIGNAL:
             return
@@ -235,23 +258,13 @@ class Supervisor:
     def _shut_down(self) -> None:
         self._rig.shut_down(time.monotonic())
 
-    def _revive_logs(self) -> None:
-        self._loop.unwatch(self._logs.sentinel)
-        try:
-            self._logs.restart()
-        except OSError:
-            # Out of processes or files: requests come first; tried again after a while.
-            self._loop.call_later(REVIVE_AFTER, self._revive_logs)
-            return
-        self._loop.watch(self._logs.sentinel, self._revive_logs)
-
     # -- what the core leaves to be done ---------------------------------------------------
 
     def launch(self, worker: str, incarnation: int) -> None:
-        """Start an incarnation of a worker.
+        """Have an incarnation of a worker started.
 
         Raises:
-            OSError: Its interpreter or folder isn't there, or the system is out of something.
+            OSError: There are no file descriptors for it.
         """
         config = self._config.workers[worker]
         token = secrets.token_hex(16)
@@ -261,6 +274,9 @@ class Supervisor:
             self._config, config, self._sockets, incarnation=incarnation, token=token, level=level
         )
         self._processes.launch(config, spec)
+
+    def _unlaunched(self, worker: str, incarnation: int, error: OSError) -> None:
+        self._performer.unlaunched(worker, incarnation, error, time.monotonic())
 
     def describe(self, request: Describe) -> tuple[str, bytes]:
         """Message type and payload of the answer to a request for a Thing Description."""
@@ -318,7 +334,9 @@ class Supervisor:
             fields["listens"] = "; ".join(published)
         if up.failed:
             fields["failed"] = ", ".join(up.failed)
-        self.record("warning" if up.failed else "info", text, fields)
+        if up.later:
+            fields["later"] = ", ".join(up.later)
+        self.record("warning" if up.failed or up.later else "info", text, fields)
 
     def record(self, level: str, text: str, fields: dict[str, Any]) -> None:
         """Write a record about the rig, or about the worker that the fields name."""
@@ -327,8 +345,6 @@ class Supervisor:
         if (child := self._rig.children.get(worker)) is not None:
             rest.setdefault("incarnation", child.incarnation)
         records.write_about(worker, level, text, rest)
-
-    # -- workers --------------------------------------------------------------------------
 
     # -- what the rig's worker asks -------------------------------------------------------
 

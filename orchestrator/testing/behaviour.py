@@ -13,13 +13,16 @@ class Boot(NamedTuple):
     """How a life begins.
 
     Attributes:
-        seconds: Until it says what came of it.
-        outcome: It is ready, says that its driver can't be built, dies, never says anything, or
-            can't be launched at all.
+        seconds: Until it says what came of it; one that takes long says what it is at.
+        outcome: It is ready; says that its driver can't be built now (`unbuilt`) or ever
+            (`unfit`); ends for want of threads (`starved`); dies; never says anything; can't be
+            launched now for want of a process (`wanting`), or at all (`unlaunched`).
     """
 
     seconds: float
-    outcome: Literal["ready", "unbuilt", "dies", "hangs", "unlaunched"] = "ready"
+    outcome: Literal[
+        "ready", "unbuilt", "unfit", "starved", "dies", "hangs", "wanting", "unlaunched"
+    ] = "ready"
 
 
 class Operation(NamedTuple):
@@ -81,10 +84,12 @@ class Chaos:
         self._random = random
 
     def boot(self, worker: str, incarnation: int) -> Boot:
-        """Mostly ready within a second."""
-        outcomes = ("ready", "unbuilt", "dies", "hangs", "unlaunched")
-        (outcome,) = self._random.choices(outcomes, (40, 2, 3, 1, 1))
-        return Boot(self._random.expovariate(4.0), outcome)  # type: ignore[arg-type]
+        """Mostly ready within a second; a few take long, some of them too long."""
+        weights = {"ready": 40, "unbuilt": 3, "unfit": 1, "starved": 1, "dies": 3, "hangs": 1}
+        weights |= {"wanting": 2, "unlaunched": 1}
+        (outcome,) = self._random.choices(list(weights), list(weights.values()))
+        rate = 0.05 if self._random.random() < 0.03 else 4.0
+        return Boot(self._random.expovariate(rate), outcome)  # type: ignore[arg-type]
 
     def operation(self, worker: str, member: str) -> Operation:
         """Mostly a reply, at any time around the usual timeouts."""

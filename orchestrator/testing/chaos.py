@@ -87,6 +87,9 @@ def _specs(random: Random) -> list[ChildSpec]:
                 intensity=random.randint(1, 10),
                 period=random.choice((5.0, 60.0)),
                 restart_on_overrun=random.random() < 0.3,
+                start_timeout=random.choice((None, 1.0, 30.0)),
+                stop_timeout=random.choice((0.5, 5.0)),
+                retry_start=random.random() < 0.8,
             )
         )
     random.shuffle(specs)

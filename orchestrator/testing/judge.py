@@ -10,11 +10,15 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
 
+from orchestrator.core.children import ChildSpec
+from orchestrator.core.effects import Moved
+from orchestrator.core.states import Status
 from orchestrator.testing.behaviour import BESIDE
 from transports.exceptions import NOT_STARTED, UNKNOWN
 from transports.headers import (
@@ -30,6 +34,8 @@ from transports.headers import (
 
 Key = tuple[str, str]
 EPSILON = 1e-6
+LADDER = 2.0
+"""Seconds in which a worker is ended that has had its time: interrupted, woken, killed."""
 
 
 class Violation(AssertionError):
@@ -206,6 +212,53 @@ class Judge:
     def _hold(self, kept: bool, what: str, key: Key | None) -> None:
         if not kept:
             raise Violation(f"{what}: {key} {self.asked.get(key) if key else ''}")
+
+
+class StartsJudge:
+    """The promises about starts (I10): they end in time, and what may go better is tried again.
+
+    Args:
+        specs: The workers.
+    """
+
+    def __init__(self, specs: Sequence[ChildSpec]) -> None:
+        self._most = {
+            spec.name: spec.start_timeout + spec.stop_timeout + LADDER
+            for spec in specs
+            if spec.start_timeout is not None
+        }
+        self._launched: dict[str, float] = {}
+        self._wanting: set[str] = set()  # whose last start failed for want of something
+        self._failed: set[str] = set()  # who failed to start since they were last ready
+
+    def launch(self, worker: str, now: float) -> None:
+        """A worker's life begins."""
+        self._launched[worker] = now
+        self._wanting.discard(worker)
+
+    def fail(self, worker: str, *, wants: bool) -> None:
+        """A start has failed; `wants`: for want of something of the system's."""
+        self._failed.add(worker)
+        if wants:
+            self._wanting.add(worker)
+
+    def has_failed(self, worker: str) -> bool:
+        """Whether those that start after a worker may start without it."""
+        return worker in self._failed
+
+    def move(self, moved: Moved) -> None:
+        """The rig says that a worker's state has changed."""
+        if moved.state == Status.READY:
+            self._failed.discard(moved.worker)
+        elif moved.state == Status.FAILED and moved.worker in self._wanting:
+            raise Violation(f"I10: {moved.worker} is given up, though it may start another time")
+
+    def look(self, starting: Iterable[str], now: float) -> None:
+        """Whether none of those that start has had more than its time, and that for its end."""
+        for worker in starting:
+            most = self._most.get(worker)
+            if most is not None and now > self._launched[worker] + most + EPSILON:
+                raise Violation(f"I10: {worker} starts for longer than {most} s")
 
 
 def _outcome(kind: str, payload: bytes) -> str:

@@ -18,6 +18,7 @@ from transports.link import (
     Failed,
     LaneOpen,
     Ready,
+    Starting,
     Stop,
     decode_control,
     encode_control,
@@ -29,6 +30,9 @@ NOT_BUILT = {"type": "OSError", "message": "no such device", "traceback": ["x"]}
 DONE = Exit("exit status 0", normal=True)
 CRASHED = Exit("killed by SIGSEGV", normal=False)
 UNUSABLE = Exit("exit status 70", normal=False, unusable=True)
+STARVED = Exit("exit status 72", normal=False, wants=True)
+LONG = 2.0
+"""Seconds after which a start says what it is at."""
 
 Job = tuple[bytes, Asked]
 """Its number as a frame, and the request."""
@@ -88,6 +92,8 @@ class SimulatedProcess:
         self._waiting: dict[str, deque[Job]] = {lane: deque() for lane in CAPACITY}
         self._running = dict.fromkeys(CAPACITY, 0)
         self._outcome = boot.outcome
+        if boot.seconds > LONG or boot.outcome == "hangs":
+            self.later(LONG, lambda: self._control(Starting("Stage.__init__ (stage.py:1)")))
         if boot.outcome != "hangs":
             self.later(boot.seconds, self._booted)
 
@@ -118,8 +124,11 @@ class SimulatedProcess:
     def _booted(self) -> None:
         if self._outcome == "dies":
             self.end(CRASHED)
-        elif self._outcome == "unbuilt":
-            self._control(Failed("build", NOT_BUILT))
+        elif self._outcome == "starved":
+            self.end(STARVED)
+        elif self._outcome in ("unbuilt", "unfit"):
+            stage = "build" if self._outcome == "unbuilt" else "import"
+            self._control(Failed(stage, NOT_BUILT))
             self.end(UNUSABLE)
         else:
             self.ready = True

@@ -29,8 +29,8 @@ from orchestrator.core.effects import (
 from orchestrator.core.orders import Verb
 from orchestrator.core.rig import Rig
 from orchestrator.core.states import SETTLED
-from orchestrator.testing.behaviour import Behaviour
-from orchestrator.testing.judge import Asked, Judge, Violation
+from orchestrator.testing.behaviour import Behaviour, Boot
+from orchestrator.testing.judge import Asked, Judge, StartsJudge, Violation
 from orchestrator.testing.process import SimulatedProcess
 from transports.headers import (
     HANDSHAKE,
@@ -92,6 +92,8 @@ class SimulatedRig:
         self._sequence = 0
         self._arrivals: dict[tuple[str, str], float] = {}
         self._ends: set[str] = set()  # workers of which an end hasn't been told yet
+        self._launches: dict[str, list[str]] = {}  # what they were signalled before they were there
+        self._starts = StartsJudge(specs)
         self._ids: Counter[str] = Counter()
 
     # -- what a test does -----------------------------------------------------------------
@@ -242,6 +244,8 @@ class SimulatedRig:
         self.hits[process.state] += 1
         del self.processes[process.worker]
         self._ends.add(process.worker)
+        if exit_.wants or exit_.unusable:
+            self._starts.fail(process.worker, wants=exit_.wants)
 
         def tell() -> None:
             self._ends.discard(process.worker)
@@ -266,6 +270,8 @@ class SimulatedRig:
         else:
             raise Violation("effects without end")
         self.judge.look(self.now)
+        starting = [name for name, process in self.processes.items() if not process.ready]
+        self._starts.look(starting, self.now)
 
     def _perform(self, effect: Effect) -> None:
         match effect:
@@ -278,37 +284,52 @@ class SimulatedRig:
             case Launch():
                 self._launch(effect.worker, effect.incarnation)
             case Signal():
-                if (process := self.processes.get(effect.worker)) is not None:
+                if (launch := self._launches.get(effect.worker)) is not None:
+                    launch.append(effect.how)
+                elif (process := self.processes.get(effect.worker)) is not None:
                     process.signal(effect.how)
             case OrderDone():
                 self.orders[effect.number] = effect.states
             case RigUp():
                 self.up = effect
             case Moved():
-                pass  # a state that is asked for is looked up
+                self._starts.move(effect)
             case Fact():
                 self.facts.append(effect)
                 del self.facts[:-1000]
 
     def _launch(self, worker: str, incarnation: int) -> None:
-        if worker in self.processes or worker in self._ends:
+        if worker in self.processes or worker in self._launches or worker in self._ends:
             raise Violation(f"I10: two lives of {worker} at once")
         if self.core.is_closing:
             raise Violation(f"I10: {worker} is launched while all shuts down")
         for name in self._specs[worker].after:
             process, status = self.processes.get(name), self.core.children[name].status
-            # One that has died is settled until its end is told.
-            if not (process and process.ready) and status not in SETTLED:
+            # One that has died is settled until its end is told. One that failed is tried again.
+            settled = status in SETTLED or self._starts.has_failed(name)
+            if not (process and process.ready) and not settled:
                 raise Violation(f"I10: {worker} is launched before {name}, which is {status}")
         token = f"{worker}-{incarnation}"
         self.core.expect(worker, incarnation, token)
+        self._launches[worker] = []
+        self._starts.launch(worker, self.now)
         boot = self.behaviour.boot(worker, incarnation)
-        if boot.outcome == "unlaunched":
-            self.core.unlaunched(worker, incarnation, "couldn't be started", self.now)
+        self.later(self.behaviour.latency(), lambda: self._after_launch(worker, incarnation, boot))
+
+    def _after_launch(self, worker: str, incarnation: int, boot: Boot) -> None:
+        """The outcome of a launch, which takes its time as messages do."""
+        signals = self._launches.pop(worker)
+        if boot.outcome in ("wanting", "unlaunched"):
+            wants = boot.outcome == "wanting"
+            if wants:
+                self._starts.fail(worker, wants=True)
+            self.core.unlaunched(worker, incarnation, "couldn't be started", self.now, wants=wants)
             return
-        self.processes[worker] = SimulatedProcess(
-            self, self.core.name, worker, incarnation, token, boot
-        )
+        token = f"{worker}-{incarnation}"
+        process = SimulatedProcess(self, self.core.name, worker, incarnation, token, boot)
+        self.processes[worker] = process
+        for how in signals:
+            process.signal(how)
 
     def _to_worker(self, effect: ToWorker) -> None:
         target, number = bytes(effect.frames[0]).decode(), effect.number

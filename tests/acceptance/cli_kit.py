@@ -101,6 +101,7 @@ workers:
     timeouts: {wait_for: 60s}
   broken:
     driver: lab_drivers:Broken
+    retry_start: false
 """
 
 

@@ -179,7 +179,8 @@ class Bench:
 
     def __post_init__(self) -> None:
         self.effects: deque[Any] = deque()
-        self.broker = Broker(RIG, self.effects, KeeperTold(self.effects), self.caps)
+        self.keeper = KeeperTold(self.effects)
+        self.broker = Broker(RIG, self.effects, self.keeper, self.caps)
 
     def add(
         self,

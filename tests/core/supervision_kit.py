@@ -82,8 +82,9 @@ class Rig:
         incarnation = self.core.children[name].incarnation
         self.core.unbuilt(name, incarnation, stage, IMPORT_ERROR, self.now)
 
-    def unlaunched(self, name: str = "a") -> None:
-        self.core.unlaunched(name, self.core.children[name].incarnation, "no such file", self.now)
+    def unlaunched(self, name: str = "a", *, wants: bool = False) -> None:
+        incarnation = self.core.children[name].incarnation
+        self.core.unlaunched(name, incarnation, "no such file", self.now, wants=wants)
 
     def overran(self, name: str = "a", *, stalls: bool = True) -> None:
         incarnation = self.core.children[name].incarnation

@@ -6,6 +6,7 @@ it judges every effect and predicts every state; it reads the core's states only
 
 from __future__ import annotations
 
+import math
 from collections import Counter, deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -18,10 +19,12 @@ from orchestrator.core.supervision import Supervision
 from tests.core.told import AskToStop, HolderTold, Lost, taken
 
 SPECS = (  # not in the order of their starts, on purpose
-    ChildSpec("c", after=("a", "b"), intensity=2, period=10.0),
-    ChildSpec("a", intensity=2, period=10.0),
+    ChildSpec("c", after=("a", "b"), intensity=2, period=10.0, start_timeout=7.0),
+    ChildSpec("a", intensity=2, period=10.0, start_timeout=None, stop_timeout=3.0),
     ChildSpec("d", after=("c",), restart="transient", intensity=1, period=10.0),
-    ChildSpec("b", after=("a",), restart_on_overrun=True, intensity=3, period=5.0),
+    ChildSpec(
+        "b", after=("a",), restart_on_overrun=True, intensity=3, period=5.0, retry_start=False
+    ),
     ChildSpec("e", restart="temporary"),
 )
 DONE = Exit("ended with status 0", normal=True)
@@ -43,9 +46,11 @@ class Process:
         due: The signal that is due, and when.
         stalled: An operation keeps others waiting.
         overrun: It is being ended, since an operation overran.
+        overdue: It is being ended, since its start took too long.
     """
 
     incarnation: int
+    launched: float
     ready: bool = False
     unbuilt: bool = False
     leaving: str = ""
@@ -53,6 +58,12 @@ class Process:
     due: tuple[str, float] | None = None
     stalled: bool = False
     overrun: bool = False
+    overdue: bool = False
+
+    @property
+    def ending(self) -> bool:
+        """It is about to end, by itself or by signals."""
+        return self.told or self.unbuilt or self.overrun or self.overdue
 
 
 @dataclass
@@ -68,6 +79,7 @@ class Worker:
     failed: bool = False
     restarts: list[float] = field(default_factory=list)
     lost_due: bool = False
+    failures: int = 0
 
 
 class SupervisedWorld:
@@ -135,6 +147,7 @@ class SupervisedWorld:
     def _begin_anew(self, worker: Worker) -> None:
         worker.restarts.clear()
         worker.failed = False
+        worker.failures = 0
         worker.pause_until = None
 
     def _wish_stopped(self, names: Iterable[str]) -> None:
@@ -150,8 +163,9 @@ class SupervisedWorld:
         """A process says that it is ready."""
         worker = self.workers[name]
         assert worker.process is not None
-        if not worker.process.told:
+        if not worker.process.told and not worker.process.overdue:
             worker.process.ready = worker.ever_ready = True
+            worker.failures = 0
         self.core.ready(name, worker.process.incarnation, self.now)
         self.perform()
 
@@ -171,12 +185,12 @@ class SupervisedWorld:
         process = worker.process
         assert process is not None
         late = how.unusable and not (process.unbuilt or process.leaving or process.told)
+        worker.process = None
         if late:  # its reason may still come
             self.core.exited(name, process.incarnation, how, self.now)
             assert taken(self.effects) == []
             self.now += 0.25
             self._end_pauses()
-        worker.process = None
         worker.lost_due = True
         self.seen[f"exit {self.predict(worker, process, how)}"] += 1
         if late:
@@ -191,9 +205,13 @@ class SupervisedWorld:
         spec = worker.spec
         if process.leaving or process.told:
             return "as asked, again" if worker.wished else "as asked"
-        if (process.unbuilt or how.unusable) and not worker.ever_ready:
+        if process.unbuilt and not process.overdue and spec.retry_start and spec.name != "e":
+            return self.try_later(worker, "unbuilt")
+        if process.overdue:
+            self.seen["died of a start that took too long"] += 1
+        elif (process.unbuilt or how.unusable) and not worker.ever_ready:
             return self.give_up(worker, "at its first build")
-        normal = how.normal and not process.unbuilt
+        normal = how.normal and not process.unbuilt and not process.overdue
         if process.overrun:
             self.seen["died of an overrun"] += 1
         elif spec.restart == "temporary" or (spec.restart == "transient" and normal):
@@ -213,6 +231,27 @@ class SupervisedWorld:
         worker.wished = False
         worker.failed = True
         return f"given up {why}"
+
+    def try_later(self, worker: Worker, why: str) -> str:
+        """A start has failed for now."""
+        worker.failures += 1
+        worker.pause_until = self.now + min(2.0 ** (worker.failures - 1), 30.0)
+        return f"for now, {why}"
+
+    def wanting(self, name: str) -> None:
+        """A process couldn't be started for want of something."""
+        worker = self.workers[name]
+        process = worker.process
+        assert process is not None
+        worker.process = None
+        worker.lost_due = True
+        if process.leaving or process.told:
+            self.seen["wanting, but to stop"] += 1
+        else:
+            self.seen[self.try_later(worker, "wanting")] += 1
+        self.core.unlaunched(name, process.incarnation, "no memory", self.now, wants=True)
+        self.perform()
+        assert not worker.lost_due
 
     def unlaunched(self, name: str) -> None:
         """A process couldn't be started at all."""
@@ -277,6 +316,13 @@ class SupervisedWorld:
 
     def _end_pauses(self) -> None:
         for worker in self.workers.values():
+            process, limit = worker.process, worker.spec.start_timeout
+            if process is None or self.status(worker) is not Status.STARTING or process.ending:
+                continue
+            if limit is not None and process.launched + limit <= self.now:
+                process.overdue = True
+                process.due = ("term", self.now)
+        for worker in self.workers.values():
             if worker.pause_until is not None and worker.pause_until <= self.now:
                 worker.pause_until = None
 
@@ -310,7 +356,7 @@ class SupervisedWorld:
         unsettled = [dep for dep in AFTER[name] if not self.settled(dep)]
         assert not unsettled, f"I10: {name} launched before {unsettled}"
         worker.launched = incarnation
-        worker.process = Process(incarnation)
+        worker.process = Process(incarnation, self.now)
         self.seen["launch" if incarnation == 1 else "launch again"] += 1
 
     def judge_stop(self, name: str, *, hold: bool) -> None:
@@ -325,7 +371,7 @@ class SupervisedWorld:
         process.told = True
         untold = name in self.holder.untold
         self.seen["untold"] += untold
-        process.due = ("term", self.now + 3 * (not untold))
+        process.due = ("term", self.now + worker.spec.stop_timeout * (not untold))
         self.seen["ask to stop, hold" if hold else "ask to stop"] += 1
 
     def judge_signal(self, name: str, how: str) -> None:
@@ -349,8 +395,10 @@ class SupervisedWorld:
         """Whether those that start after a worker need not wait for it."""
         process = self.workers[name].process
         if process is None:
-            return not self.workers[name].wished
-        return process.ready and not process.told and not process.leaving
+            return not self.workers[name].wished or self.workers[name].failures > 0
+        if process.told or process.leaving:
+            return False
+        return process.ready or self.workers[name].failures > 0
 
     def must_go_first(self, name: str) -> list[str]:
         """Those that started after a worker, are to stop as well, and live."""
@@ -390,9 +438,17 @@ class SupervisedWorld:
                 assert self.must_go_first(name), f"{name} should have been asked to stop"
             if process.due is not None:
                 due.append(process.due[1])
+            elif self.status(worker) is Status.STARTING and not process.ending:
+                due.append(self.next_look(worker, process))
         assert all(time > self.now for time in due), "what is due wasn't done"
         assert self.core.next_deadline == min(due, default=None)
         assert self.core.all_down is not any(worker.process for worker in self.workers.values())
+
+    def next_look(self, worker: Worker, process: Process) -> float:
+        """When a start is to be told to take long, or to be ended."""
+        limit = worker.spec.start_timeout
+        marks = [5.0, *(30.0 * each for each in range(1, 40)), limit or math.inf]
+        return min(t for m in marks if (t := process.launched + m) > self.now)
 
     def calm_down(self) -> None:
         """Faults end: processes do as they are told, and time passes until all is quiet."""
@@ -400,7 +456,9 @@ class SupervisedWorld:
             acted = False
             for name, worker in self.workers.items():
                 process = worker.process
-                if process and (process.told or process.unbuilt or process.overrun):
+                if process and (
+                    process.told or process.unbuilt or process.overrun or process.overdue
+                ):
                     self.exit(name, DONE)
                     acted = True
                 elif process and not process.ready:

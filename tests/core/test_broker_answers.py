@@ -9,7 +9,7 @@ import pytest
 from orchestrator.core.admission import Caps
 from orchestrator.core.effects import Describe
 from tests.core.kit import ABSENT, Bench
-from tests.core.told import Overran, Recovered
+from tests.core.told import Overran, Recovered, Starting
 from transports.headers import Limits
 
 ENDLESS: dict[str, Any] = {}
@@ -311,3 +311,36 @@ class TestDescription:
         up.ask("td", **self.ASK, context={"invokation_timeout": 0})
         assert up.summaries == [("td", "TIMEOUT", "invokation")]
         assert up.others == []
+
+    def test_of_one_that_is_late(self, bench: Bench) -> None:
+        """Where it can't be told when there will be one, whoever asks is told so at once."""
+        bench.ask("waits", **self.ASK)
+        bench.ask("other", context={"invokation_timeout": 5})
+        bench.keeper.late["stage"] = "worker 'stage' is BACKOFF for 2.0 s"
+        bench.broker.refuse_descriptions("stage", "worker 'stage' is STARTING for 5.0 s")
+        bench.collect()
+        assert bench.last.error["message"] == "worker 'stage' is STARTING for 5.0 s"
+        bench.ask("asks", **self.ASK)
+        assert bench.last.error["message"] == "worker 'stage' is BACKOFF for 2.0 s"
+        refused = ("EXCEPTION", "ConnectionRefusedError", "not started")
+        assert bench.summaries == [("waits", *refused), ("asks", *refused)]
+        bench.at(105)
+        assert bench.last.summary == ("other", "TIMEOUT", "invokation")
+        assert bench.last.raw == b"worker 'stage' is BACKOFF for 2.0 s"
+        bench.assert_empty()
+
+
+def test_a_timeout_says_what_runs(up: Bench) -> None:
+    """In the last frame, beside the payload that all clients know."""
+    up.ask("1", client="alice")
+    up.ask("2", context={"invokation_timeout": 2})
+    up.at(102)
+    assert up.last.summary == ("2", "TIMEOUT", "invokation")
+    assert up.last.raw.startswith(b"stage runs move for 2.0 s, asked by ")
+
+
+def test_a_start_says_what_it_is_at(bench: Bench) -> None:
+    """The keeper is told."""
+    bench.expect()
+    bench.control("stage1.q", {"type": "starting", "doing": "Chiller.__init__ (chiller.py:14)"})
+    assert Starting("stage", 1, "Chiller.__init__ (chiller.py:14)") in bench.others

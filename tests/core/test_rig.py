@@ -6,9 +6,10 @@ import pytest
 
 from orchestrator.core.children import ChildSpec
 from orchestrator.core.effects import Describe, Launch, OrderDone, RigUp, Signal, Unblock
+from orchestrator.core.endings import UNBUILT_GRACE
 from orchestrator.core.hang import INSIST_AFTER
+from orchestrator.core.starts import CRASH_FIRST
 from orchestrator.core.states import Status as S
-from orchestrator.core.supervision import BACKOFF_FIRST, UNBUILT_GRACE
 from tests.core.kit import RIG, Answer, Sent
 from tests.core.rig_kit import CRASH, DONE, Bench
 from transports.headers import Limits
@@ -90,7 +91,7 @@ class TestBecomingReady:
         bench.ask("1")
         number = bench.order("start", "a")
         bench.take()
-        bench.rig.unlaunched("a", 1, "no such file", bench.now)
+        bench.rig.unlaunched("a", 1, "no such file", bench.now, wants=False)
         answer, done, up = bench.take()
         assert answer.error["message"] == "worker 'a' is FAILED: no such file"
         assert done == OrderDone(number, {"a": "FAILED"})
@@ -108,7 +109,7 @@ class TestDeath:
         bench.exit()
         (answer,) = bench.take()
         assert answer.summary == ("runs", "EXCEPTION", "ConnectionResetError", "unknown")
-        assert bench.rig.next_deadline == bench.now + BACKOFF_FIRST
+        assert bench.rig.next_deadline == bench.now + CRASH_FIRST
         bench.to_deadline()
         assert bench.take() == [Launch("a", 2)]
         bench.come_up()
@@ -122,7 +123,7 @@ class TestDeath:
         bench.to_deadline()
         bench.take()
         bench.rig.exited("a", 1, CRASH, bench.now)
-        bench.rig.unlaunched("a", 1, "late", bench.now)
+        bench.rig.unlaunched("a", 1, "late", bench.now, wants=False)
         assert bench.take() == []
         assert bench.status() is S.STARTING
 
@@ -277,7 +278,7 @@ class TestRigUp:
         bench = Bench(ChildSpec("a"), ChildSpec("b"), ChildSpec("c"))
         bench.order("start", "a", "b", "c")
         bench.come_up("a")
-        bench.rig.unlaunched("b", 1, "no such file", bench.now)
+        bench.rig.unlaunched("b", 1, "no such file", bench.now, wants=False)
         assert bench.of(RigUp) == []
         bench.come_up("c")
         assert bench.of(RigUp) == [RigUp(2, 3, ("b",))]
@@ -305,13 +306,14 @@ class TestRigUp:
 class TestNextDeadline:
     def test_is_the_minimum_of_the_parts(self) -> None:
         """Of requests, of workers and of evidence, whichever comes first."""
-        bench = Bench(ChildSpec("a"), ChildSpec("b"), ChildSpec("c"), unblock_again=3.0)
+        b = ChildSpec("b", stop_timeout=3.0)
+        bench = Bench(ChildSpec("a"), b, ChildSpec("c"), unblock_again=3.0)
         assert bench.rig.next_deadline is None
         bench.start("a", "b")
         assert bench.rig.next_deadline is None
         bench.ask("1", "c", context={"invokation_timeout": 10})
         assert bench.rig.next_deadline == 110
-        bench.order("stop", "b")  # which is told, and signalled after 3 s
+        bench.order("stop", "b")  # which is told, and signalled after its 3 s
         assert bench.rig.next_deadline == 103
         bench.ask("2", "a", context=SHORT)
         assert bench.rig.next_deadline == 101

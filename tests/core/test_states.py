@@ -37,7 +37,7 @@ STALLED --> READY: that operation ends
 STALLED --> STOPPED: ends as asked / ends by itself, and isn't to run again
 STALLED --> STOPPING: its turn to stop: it is told
 STALLED --> WAITING: ends as asked, to run again
-STARTING --> BACKOFF: dies; it is to be tried again
+STARTING --> BACKOFF: dies; it is to be tried again / can't start now; it is tried again later
 STARTING --> FAILED: can't run, or died too often
 STARTING --> READY: says that it is ready
 STARTING --> STOPPED: ends as asked / ends by itself, and isn't to run again

@@ -9,7 +9,6 @@ import pytest
 from orchestrator.core.children import ChildSpec, Exit
 from orchestrator.core.effects import Launch, Signal
 from orchestrator.core.states import Status as S
-from orchestrator.core.supervision import STOP_LADDER
 from tests.core.supervision_kit import CRASH, DONE, Rig, in_state, worker_of
 from tests.core.told import AskToStop, Hold, Lost
 
@@ -22,6 +21,7 @@ EVENTS: dict[str, Callable[[Rig], None]] = {
     "done": lambda rig: rig.exit("a", DONE),
     "crash": Rig.exit,
     "unlaunched": Rig.unlaunched,
+    "wanting": lambda rig: rig.unlaunched(wants=True),
     "overran": Rig.overran,
     "recovered": Rig.recovered,
     "shut_down": lambda rig: rig.core.shut_down(rig.now),
@@ -38,6 +38,7 @@ unbuilt     -        -        -        -        -        -        -        -
 done        -        BACKOFF  BACKOFF  BACKOFF  STOPPED  -        -        -
 crash       -        BACKOFF  BACKOFF  BACKOFF  STOPPED  -        -        -
 unlaunched  -        FAILED   FAILED   FAILED   FAILED   -        -        -
+wanting     -        BACKOFF  -        -        STOPPED  -        -        -
 overran     -        -        STALLED  -        -        -        -        -
 recovered   -        -        -        READY    -        -        -        -
 shut_down   STOPPED  STOPPING STOPPING STOPPING -        -        STOPPED  -
@@ -155,7 +156,7 @@ class TestStart:
         rig = in_state(S.BACKOFF)
         rig.start("a")
         assert rig.of(Launch) == ["a"]
-        assert rig.core.next_deadline is None
+        assert rig.core.next_deadline == 5.0  # when a start takes long
         assert not rig.core.children["a"].history
 
     def test_could_not_be_launched(self) -> None:
@@ -223,8 +224,7 @@ class TestStop:
         assert rig.status("b") is S.READY
 
     def test_ladder(self) -> None:
-        """A worker that doesn't stop gets TERM after 3 s, CONT and TERM 1 s later, KILL 1 s on."""
-        assert [how for how, _ in STOP_LADDER] == ["term", "wake", "kill"]
+        """A worker that doesn't stop gets TERM after 5 s, CONT and TERM 1 s later, KILL 1 s on."""
         rig = in_state(S.READY)
         rig.stop("a")
         rig.take()
@@ -233,13 +233,23 @@ class TestStop:
             rig.to_deadline()
             steps += [(rig.now, effect) for effect in rig.take()]
         assert steps == [
-            (3.0, Signal("a", "term")),
-            (4.0, Signal("a", "wake")),
-            (5.0, Signal("a", "kill")),
+            (5.0, Signal("a", "term")),
+            (6.0, Signal("a", "wake")),
+            (7.0, Signal("a", "kill")),
         ]
         assert rig.status() is S.STOPPING
         rig.exit("a", CRASH)
         assert rig.status() is S.STOPPED
+
+    def test_a_thread_is_left_behind(self) -> None:
+        """It takes no signal: it has its time, and what is told says so."""
+        rig = in_state(S.READY, ChildSpec("a", thread=True, stop_timeout=3.0))
+        rig.stop("a")
+        rig.take()
+        rig.to_deadline()
+        assert (rig.now, rig.take()) == (3.0, [Signal("a", "kill")])
+        assert rig.core.next_deadline is None
+        assert "its thread is left behind" in rig.facts[-1].text
 
     def test_not_before_its_time(self) -> None:
         """No signal is sent before its deadline, however often the clock ticks."""

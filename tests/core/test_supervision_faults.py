@@ -6,9 +6,10 @@ import pytest
 
 from orchestrator.core.children import ChildSpec, Exit
 from orchestrator.core.effects import Launch, Signal
+from orchestrator.core.endings import REASON_WITHIN, UNBUILT_GRACE
+from orchestrator.core.starts import CRASH_MOST
 from orchestrator.core.states import Goal
 from orchestrator.core.states import Status as S
-from orchestrator.core.supervision import BACKOFF_MOST, REASON_WITHIN, UNBUILT_GRACE
 from tests.core.supervision_kit import CRASH, DONE, IMPORT_ERROR, Rig, in_state
 from tests.core.told import AskToStop, Hold, Lost
 
@@ -80,7 +81,7 @@ class TestCrash:
             rig.exit()
             rig.to_deadline()
         rig.exit()
-        assert rig.core.next_deadline == rig.now + BACKOFF_MOST
+        assert rig.core.next_deadline == rig.now + CRASH_MOST
 
     @pytest.mark.parametrize(
         ("restart", "how", "after"),
@@ -134,7 +135,7 @@ class TestCrash:
         rig.core.overran("a", 1, "move", rig.now, stalls=True)
         assert rig.take() == []
         assert rig.status() is S.STARTING
-        assert rig.core.next_deadline is None
+        assert rig.core.next_deadline == rig.now + 5.0  # when a start takes long
 
 
 class TestUnbuilt:
@@ -300,6 +301,27 @@ class TestUnbuilt:
 
 class TestOverrun:
     ENDED = ChildSpec("a", restart_on_overrun=True, intensity=2)
+
+    def test_a_thread_is_asked_and_then_left_behind(self) -> None:
+        """No signal ends what runs in it. What is asked for meanwhile waits for the next one."""
+        spec = ChildSpec("a", restart_on_overrun=True, thread=True, stop_timeout=3.0)
+        rig = in_state(S.READY, spec)
+        rig.overran()
+        assert rig.take() == [AskToStop("a", hold=True)]
+        rig.to_deadline()
+        assert (rig.now, rig.take()) == (3.0, [Signal("a", "kill")])
+        assert "its thread is left behind" in rig.facts[-1].text
+        rig.exit("a", Exit("its thread is left behind", normal=False))
+        assert rig.status() is S.BACKOFF
+        assert "move overran" in rig.core.children["a"].reason
+
+    def test_a_thread_that_ends_when_it_is_asked_is_restarted(self) -> None:
+        """What ran has ended in time, and its driver was closed."""
+        rig = in_state(S.READY, ChildSpec("a", restart_on_overrun=True, thread=True))
+        rig.overran()
+        rig.recovered()
+        rig.exit("a", DONE)
+        assert rig.status() is S.BACKOFF
 
     def test_report(self) -> None:
         """A worker that can't take anything is shown as such until the operation ends."""

@@ -29,11 +29,12 @@ MOVES: Moves = {
     "crash": {"index": PICKS, "how": [CRASH, CRASH, DONE, USELESS]},
     "obey": {"index": PICKS, "how": [DONE, DONE, CRASH]},
     "fail_to_launch": {"index": PICKS},
+    "fail_for_want": {"index": PICKS},
     "overrun": {"index": PICKS, "stalls": [True, True, False]},
     "recover": {"index": PICKS},
     "be_cut": {"index": PICKS},
     "be_late": {"index": PICKS},
-    "wait": {"seconds": [0.05, 0.5, 2.0, None, None, None]},
+    "wait": {"seconds": [0.05, 0.5, 2.0, 8.0, None, None, None]},
     "close": {"how": ["shut_down", "shut_down", "kill"]},
 }
 WEIGHTS = {
@@ -49,6 +50,7 @@ WEIGHTS = {
     "wait": 16,
     "say_unbuilt": 3,
     "fail_to_launch": 2,
+    "fail_for_want": 3,
 }
 """How often a move is made in the long worlds; the others once."""
 SITUATIONS = [
@@ -61,6 +63,8 @@ SITUATIONS = [
     *("exit as asked", "exit as asked, again", "exit by a crash", "exit in peace"),
     *("exit given up at its first build", "exit given up temporary", "exit given up too often"),
     *("fail to launch", "died of an overrun", "recovered", "untold", "late", "wait"),
+    *("exit for now, unbuilt", "for now, wanting", "wanting, but to stop"),
+    *("died of a start that took too long",),
     *("close by shut_down", "close by kill", "wish after the close"),
 ]
 move = mover(MOVES)
@@ -80,7 +84,7 @@ class SupervisionMachine(Machine):
 
     def can(self, move: str) -> bool:
         match move:
-            case "say_ready" | "say_all_ready" | "say_unbuilt" | "fail_to_launch":
+            case "say_ready" | "say_all_ready" | "say_unbuilt" | "fail_to_launch" | "fail_for_want":
                 return bool(self.those(ready=False, unbuilt=False))
             case "crash":
                 return bool(self.those(told=False))
@@ -175,6 +179,10 @@ class SupervisionMachine(Machine):
     def fail_to_launch(self, index: int) -> None:
         self.seen["fail to launch"] += 1
         self.world.unlaunched(self.pick(index, ready=False, unbuilt=False))
+
+    @move
+    def fail_for_want(self, index: int) -> None:
+        self.world.wanting(self.pick(index, ready=False, unbuilt=False))
 
     @move
     def overrun(self, index: int, stalls: bool) -> None:

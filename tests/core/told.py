@@ -49,6 +49,19 @@ class Lost:
 
 
 @dataclass(frozen=True)
+class Starting:
+    worker: str
+    incarnation: int
+    doing: str
+
+
+@dataclass(frozen=True)
+class RefuseDescriptions:
+    worker: str
+    reason: str
+
+
+@dataclass(frozen=True)
 class Hold:
     worker: str
 
@@ -61,10 +74,24 @@ def taken(effects: deque[Any]) -> list[Any]:
 
 
 class KeeperTold:
-    """Notes what the broker tells."""
+    """Notes what the broker tells.
+
+    Attributes:
+        late: What is said of workers of which it can't be told when they will be up.
+    """
 
     def __init__(self, notes: deque[Any]) -> None:
         self._notes = notes
+        self.late: dict[str, str] = {}
+
+    def starting(self, worker: str, incarnation: int, doing: str) -> None:
+        self._notes.append(Starting(worker, incarnation, doing))
+
+    def is_late(self, worker: str) -> bool:
+        return worker in self.late
+
+    def standing(self, worker: str, now: float) -> str:
+        return self.late.get(worker, "")
 
     def ready(self, worker: str, incarnation: int, now: float) -> None:
         self._notes.append(WorkerReady(worker, incarnation))
@@ -103,3 +130,6 @@ class HolderTold:
 
     def lost(self, worker: str, now: float, *, reason: str, holds: bool) -> None:
         self._notes.append(Lost(worker, reason, holds))
+
+    def refuse_descriptions(self, worker: str, reason: str) -> None:
+        self._notes.append(RefuseDescriptions(worker, reason))

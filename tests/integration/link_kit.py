@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import select
 import shutil
 import subprocess
 import sys
 import tempfile
+from multiprocessing import reduction
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-import multiprocess
 import zmq
-from multiprocess import reduction
 
 from transports.headers import (
     OPERATION,
@@ -121,7 +121,6 @@ class Bench:
             "events": f"{scheme}://{self.folder}/x",
             "token": uuid4().hex,
             "folder": DRIVERS,
-            "supervisor_pid": os.getpid(),
             "place": "lab.yaml:3:5",
             "request_addresses": ["ipc:///run/front"],
             "event_addresses": ["ipc:///run/events"],
@@ -142,7 +141,7 @@ class Bench:
 
     def start(self, spec: WorkerSpec, method: str = "spawn", **pipes: Any) -> Any:
         """Start a worker process; `self.alive` is the write end of its sign of life."""
-        context = multiprocess.get_context(method)
+        context = multiprocessing.get_context(method)
         alive, keep = context.Pipe(duplex=False)
         self.alive = keep
         process = context.Process(

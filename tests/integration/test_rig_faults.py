@@ -86,7 +86,7 @@ workers:
   two: {driver: "nasty:Nasty", max_restarts: 50 in 1min}
   own: {driver: "nasty:Nasty", env: {FLAVOUR: mint}}
   thread: {driver: "nasty:Nasty", transport: inproc}
-  broken: {driver: "nasty:Broken"}
+  broken: {driver: "nasty:Broken", retry_start: false}
 """
 
 

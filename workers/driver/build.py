@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import logging
 import os
 from collections.abc import Callable, Iterator
@@ -70,8 +71,14 @@ def host(
             if spec.folder:
                 search_path.arrange(spec.folder)
             target = find(spec.driver)
+        with _stage("arguments", spec):
+            arguments = complete(target, spec)
+            check_arguments(target, spec, arguments)
         with _stage("build", spec):
-            driver = build(target, spec, wait)
+            driver = build(target, spec, arguments, wait)
+        with _stage("arguments", spec):
+            if driver is None:
+                raise SpecError(f"driver {spec.driver!r} gave None, there is nothing to host")
     with _stage("describe", spec):
         try:
             hosted = _hosted(driver, spec)
@@ -196,20 +203,39 @@ def find(path: str) -> Callable[..., Any]:
     return target
 
 
-def build(target: Callable[..., Any], spec: WorkerSpec, wait: Callable[[Any], Any]) -> object:
-    """Call the class or factory with the spec's arguments.
+def check_arguments(target: Callable[..., Any], spec: WorkerSpec, keywords: dict[str, Any]) -> None:
+    """See that a class or factory takes the spec's arguments, as far as it says what it takes.
 
     Raises:
-        SpecError: It gave nothing to host.
+        TypeError: It doesn't, in the words of a call.
+    """
+    try:
+        signature = inspect.signature(target)
+    except (TypeError, ValueError):  # of C code
+        return
+    try:
+        signature.bind(*spec.args, **keywords)
+    except TypeError as error:
+        name = getattr(target, "__qualname__", spec.driver)
+        raise TypeError(f"{name}: {error}") from None
+
+
+def build(
+    target: Callable[..., Any],
+    spec: WorkerSpec,
+    keywords: dict[str, Any],
+    wait: Callable[[Any], Any],
+) -> object | None:
+    """Call the class or factory; what it gives.
+
+    Raises:
         Exception: Whatever the driver raises.
     """
-    built = target(*spec.args, **complete(target, spec))
+    built: Any = target(*spec.args, **keywords)
     if hasattr(type(built), "__await__"):
         built = wait(built)
-    if built is None:
-        raise SpecError(f"driver {spec.driver!r} gave None, there is nothing to host")
-    driver: object = built
-    return driver
+    given: object | None = built
+    return given
 
 
 @contextmanager

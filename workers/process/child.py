@@ -22,6 +22,7 @@ from workers.errors import (
     EXIT_CRASHED,
     EXIT_STOPPED,
     EXIT_TERMINATED,
+    EXIT_WANTING,
     BootError,
     Terminated,
 )
@@ -33,6 +34,8 @@ from workers.spec import WorkerSpec
 
 log = logging.getLogger("workers")
 
+THREADS = 8
+"""Threads that a worker has before its driver starts any."""
 PATIENCE = 1.0
 """Seconds that each of the last steps of a process may take."""
 
@@ -67,14 +70,29 @@ def main(spec: dict[str, Any], alive: File, stdout: File, stderr: File, records:
         signal.signal(signal.SIGTERM, term)
     lifeline.lead_group()
     _redirect(stdout, stderr)
+    _see_that_threads_can_start()
     if alive is not None:
-        lifeline.watch(_fd(alive), settings.supervisor_pid)
+        lifeline.watch(_fd(alive))
     stacks = {number for number in (lifeline.STACKS, lifeline.FORCED_STACKS) if number}
     forks.guard(stacks, lifeline.FORCED_STACKS, lifeline.TERMINATE)
     os.environ.update(settings.env)
     if records is not None:
         _configure_records(_fd(records), settings)
-    _leave(_run(settings, term))
+    _leave(_run(settings, term), term)
+
+
+def _see_that_threads_can_start() -> None:
+    """End the process for want of threads while it can tell so: ZeroMQ would abort it."""
+    enough = threading.Event()
+    try:
+        for _ in range(THREADS):
+            threading.Thread(target=enough.wait, daemon=True).start()
+    except RuntimeError as error:
+        sys.stderr.write(f"orch: {error}\n")
+        sys.stderr.flush()
+        os._exit(EXIT_WANTING)
+    finally:
+        enough.set()
 
 
 class _TermHandler:
@@ -87,6 +105,7 @@ class _TermHandler:
         self._sender = sender
         self.server: Server | None = None
         self.came = False
+        self.interrupts = False  # what runs now, which is the driver's
         # written by the C handler: a signal just before the loop blocks isn't lost
         signal.set_wakeup_fd(sender.fileno(), warn_on_full_buffer=False)
 
@@ -98,6 +117,9 @@ class _TermHandler:
             if server.busy:
                 server.busy = False
                 raise Terminated
+        if self.interrupts:
+            self.interrupts = False
+            raise Terminated
 
 
 def _leave_to_supervisor(worker: str, *, alone: bool) -> None:
@@ -152,12 +174,18 @@ def _run(settings: WorkerSpec, term: _TermHandler) -> int:
     return status
 
 
-def _leave(status: int) -> NoReturn:
+def _leave(status: int, term: _TermHandler) -> NoReturn:
     """End the process, also with threads of the driver that never end."""
     import atexit
 
-    # libraries close devices there, and os._exit leaves it out
-    _bounded(atexit._run_exitfuncs, PATIENCE)
+    # Libraries close devices there, and os._exit leaves it out. What takes longer than closing may
+    # take is interrupted by the signal that comes then.
+    term.interrupts = True
+    try:
+        atexit._run_exitfuncs()
+    except Terminated:
+        log.warning("the supervisor's signal cut short the functions registered with atexit")
+    term.interrupts = False
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError, AttributeError):
             stream.flush()

@@ -124,16 +124,15 @@ def _holds_out(pid: int, number: int) -> bool:
     return not stopped and bool(int(status.get(b"ShdPnd", b"0"), 16) >> (number - 1) & 1)
 
 
-def watch(alive: int, supervisor_pid: int) -> None:
+def watch(alive: int) -> None:
     """End this process, and its group if it leads one, when the supervisor is gone.
 
     Args:
         alive: Read end of the supervisor's pipe.
-        supervisor_pid: The supervisor, as it knows itself; 0 if it isn't known.
     """
     leads = hasattr(os, "getpgrp") and os.getpgrp() == os.getpid()
     if leads and _arm(alive):
-        _die_with(supervisor_pid)
+        _die_with_parent()
     threading.Thread(
         target=_wait, args=(alive, leads), name="supervisor-watch", daemon=True
     ).start()
@@ -175,18 +174,16 @@ def _arm(alive: int) -> bool:
     return True
 
 
-def _die_with(parent: int) -> None:
-    """Ask Linux to kill this process with its parent, where that is the supervisor.
+def _die_with_parent() -> None:
+    """Ask Linux to kill this process with its parent: its keeper, or the supervisor itself.
 
-    It is for the case that another process holds the write end of the pipe as well. Only where
-    the pipe is armed: this signal is for one process alone, and were it the first to come, the
-    driver's children would live on.
+    It is for the case that another process holds the write end of the pipe as well, and for that
+    of a keeper that is killed. Only where the pipe is armed: this signal is for one process alone,
+    and were it the first to come, the driver's children would live on.
     """
-    if not sys.platform.startswith("linux") or not parent or os.getppid() != parent:
+    if not sys.platform.startswith("linux"):
         return
     import ctypes
 
     libc: Any = ctypes.CDLL(None)
     libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    if os.getppid() != parent:  # it went before the kernel was asked
-        os._exit(EXIT_SUPERVISOR_LOST)

@@ -11,10 +11,18 @@ from typing import Any
 import zmq
 
 from workers import forks
-from workers.errors import EXIT_BOOT_FAILED, EXIT_CRASHED, EXIT_STOPPED, BootError
+from workers.errors import (
+    EXIT_BOOT_FAILED,
+    EXIT_CRASHED,
+    EXIT_STOPPED,
+    EXIT_TERMINATED,
+    BootError,
+    Terminated,
+)
 from workers.output import records
 from workers.output.stacks import stack_of
 from workers.output.streams import thread_output
+from workers.serving.dispatch import performed_in
 from workers.serving.server import Server
 from workers.spec import WorkerSpec
 
@@ -25,7 +33,8 @@ class WorkerThread:
     """Hosts a driver in a daemon thread, over inproc addresses of the given context.
 
     It is stopped over the link, as a worker process is. A thread can't be killed: a driver
-    that never returns stays behind until the process ends.
+    that doesn't return is left behind, see `abandon`; one that never does stays behind until the
+    process ends.
 
     Example:
         ```python
@@ -59,6 +68,8 @@ class WorkerThread:
         self._spec = spec
         self._context = context
         self._driver = driver
+        self._server: Server | None = None
+        self._abandoned = False
         self._thread = threading.Thread(target=self._run, name=spec.worker, daemon=True)
 
     def start(self) -> None:
@@ -86,12 +97,20 @@ class WorkerThread:
             self.sentinel = -1
         return True
 
+    def abandon(self) -> None:
+        """Have it never serve again: once what runs has ended, the driver is closed."""
+        self._abandoned = True
+        if self._server is not None:
+            self._server.terminating = True
+
     def record_stack(self) -> None:
         """Write a record of what the thread does now; may be called from another thread."""
         frame = sys._current_frames().get(self._thread.ident or 0)
         if frame is not None:
             where, stack = stack_of(frame)
-            fields = {"incarnation": self._spec.incarnation, "exception": stack}
+            request, member = performed_in(frame) or (None, None)
+            fields: dict[str, Any] = {"incarnation": self._spec.incarnation, "exception": stack}
+            fields |= {"request": request, "member": member}
             records.write_about(self.name, "warning", where, fields)
 
     def _run(self) -> None:
@@ -103,18 +122,24 @@ class WorkerThread:
             self.error = error
             log.exception("worker %s failed", self.name)
         finally:
+            if self._abandoned:
+                about = {"incarnation": self._spec.incarnation}
+                records.write_about(self.name, "info", "a thread left behind has ended", about)
             self.exitcode = status
             os.close(self._end)
 
     def _serve(self) -> int:
         forks.guard()
-        server = Server(self._spec, self._context, enter=self._register)
+        self._server = server = Server(self._spec, self._context, enter=self._register)
+        server.terminating = self._abandoned
         try:
             server.start(self._driver)
             server.serve()
         except BootError as failure:
             self.error = failure.error
             return EXIT_BOOT_FAILED
+        except Terminated:
+            return EXIT_TERMINATED
         finally:
             server.close()
         return EXIT_STOPPED

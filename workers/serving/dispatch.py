@@ -7,7 +7,9 @@ function. A client's text is only ever looked up in that table.
 from __future__ import annotations
 
 import logging
+import traceback
 from collections.abc import Callable, Sequence
+from types import FrameType
 from typing import Any
 
 import msgspec
@@ -269,3 +271,13 @@ def _with_logs(outcome: Outcome, entries: list[capture.Entry]) -> Outcome:
     else:
         content = b'{"return_value":' + bytes(content) + b"," + logs
     return kind, content, content_type, body, body_type
+
+
+def performed_in(frame: FrameType) -> tuple[str | int, str] | None:
+    """Id and member of the request that a thread performs, by its stack; None if it does none."""
+    performs = Dispatcher._perform.__code__
+    for each, _ in traceback.walk_stack(frame):
+        if each.f_code is performs and "request" in each.f_locals:
+            request: RequestHeader = each.f_locals["request"]
+            return request.messageID, request.objekt or ""
+    return None

@@ -33,6 +33,7 @@ from workers.serving.dispatch import Dispatcher
 from workers.serving.events import ChangeWatcher, EventPublisher
 from workers.serving.executor import CAPACITY, Enter, EventLoop
 from workers.serving.lanes import LINGER, ConcurrentLane, open_lane, receive, send_control
+from workers.serving.progress import Progress
 from workers.spec import WorkerSpec
 
 log = logging.getLogger("workers")
@@ -48,7 +49,8 @@ class Server:
     Attributes:
         busy: Code of the driver runs in the serving thread: a signal handler may interrupt it
             with `Terminated`.
-        terminating: Set by a signal handler; the loop ends when it sees it.
+        terminating: Set by a signal handler, or for a thread that is left behind; the loop ends
+            when it sees it.
 
     Args:
         spec: What to host, and where.
@@ -101,7 +103,11 @@ class Server:
         """
         self.busy = True
         try:
-            hosted = boot.host(self._spec, self._loop.wait, driver, self._directory)
+            with Progress(self._link):
+                try:
+                    hosted = boot.host(self._spec, self._loop.wait, driver, self._directory)
+                finally:
+                    self.busy = False  # what the other thread has is given back undisturbed
         except BootError as failure:
             self.busy = False
             self._report(failure)
@@ -141,14 +147,14 @@ class Server:
         """Perform requests one after the other until the broker says stop.
 
         Raises:
-            Terminated: The supervisor ends the process by a signal.
+            Terminated: The supervisor ends it otherwise.
         """
         link, respond = self._link, self._dispatcher.respond
         subscriptions = self._events.fd
         watched: list[Any] = [(link, zmq.POLLIN), (subscriptions, zmq.POLLIN)]
         if self._wake is not None:
             watched.append((self._wake.fileno(), zmq.POLLIN))
-        while True:
+        while not self.terminating:
             for ready, _ in zmq.zmq_poll(watched, -1):
                 if ready is not link:
                     if ready == subscriptions:
@@ -171,8 +177,7 @@ class Server:
                     self.busy = False
                 frames.send(link, [number, *answer])
                 del answer, payload, raw  # they may be large, and the next request far away
-            if self.terminating:
-                raise Terminated
+        raise Terminated
 
     def close(self) -> None:
         """Close the driver, then let the last messages leave and end all threads."""

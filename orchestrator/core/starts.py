@@ -1,0 +1,152 @@
+"""Starts that take long or fail for now: when it is told, when it is tried again, in what words.
+
+Pure: seconds are monotonic.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from orchestrator.core.children import Child
+from orchestrator.core.states import Status
+
+SLOW = 5.0
+"""Seconds after which a start is told to take long."""
+SLOW_AGAIN = 30.0
+"""Seconds after which it is told again, and again."""
+RETRY_FIRST = 1.0
+RETRY_MOST = 30.0
+"""Seconds between a start that failed for now and the next one: the first time, and at most."""
+CRASH_FIRST = 0.1
+CRASH_MOST = 5.0
+"""The same after a crash, whose restarts are counted."""
+_NO_ERRORS = ("SystemExit", "KeyboardInterrupt", "GeneratorExit")
+_STAGES = {
+    "import": "couldn't be imported",
+    "arguments": "couldn't be built",
+    "build": "couldn't be built",
+}
+
+
+def retry_delay(failures: int) -> float:
+    """Seconds until the next start after so many that failed for now, one after the other."""
+    return _doubled(RETRY_FIRST, failures, RETRY_MOST)
+
+
+def crash_delay(child: Child, now: float) -> float | None:
+    """Seconds until the restart after a crash, which is counted; None if there were too many."""
+    while child.history and child.history[0] <= now - child.spec.period:
+        child.history.popleft()
+    if len(child.history) >= child.spec.intensity:
+        return None
+    child.history.append(now)
+    return _doubled(CRASH_FIRST, len(child.history), CRASH_MOST)
+
+
+def _doubled(first: float, times: int, most: float) -> float:
+    return min(first * 2.0 ** min(times - 1, 16), most)  # a float has no room for thousands
+
+
+def many_restarts(child: Child) -> str:
+    """That there were too many, in words."""
+    count, period = child.spec.intensity, child.spec.period
+    return f"given up after {count} restart{'s'[: count != 1]} in {period:g} s"
+
+
+def failed_build(stage: str, exception: dict[str, Any]) -> tuple[str, bool]:
+    """A report that a driver couldn't be built.
+
+    Args:
+        stage: `import`, `arguments`, `build` or `describe`.
+        exception: Type, message and traceback, as on the wire.
+
+    Returns:
+        It in words, and whether it may go better another time: a device may be off, but a module
+        that isn't there won't come.
+    """
+    kind, message = exception.get("type", "Exception"), str(exception.get("message", ""))
+    left = kind == "RuntimeError" and message.startswith(_NO_ERRORS)
+    # as a client would get what is no Exception, with the type before it
+    text = message if left else f"{kind}: {message}"
+    told = f"its driver {_STAGES.get(stage, 'is unusable')}: {text}"
+    return told, stage == "build" and not left
+
+
+def may_be_retried(child: Child) -> bool:
+    """Whether a driver whose constructor raised is built again by and by."""
+    return child.spec.retry_start and child.spec.restart != "temporary"
+
+
+def next_look(child: Child, now: float) -> float:
+    """When a start that isn't over is to be looked at again."""
+    marks = (SLOW, SLOW_AGAIN * (1 + round(now - child.launched, 3) // SLOW_AGAIN))
+    look = min(each for each in marks if child.launched + each > now)
+    timeout = child.spec.start_timeout
+    return child.launched + (look if timeout is None else min(look, timeout))
+
+
+def is_overdue(child: Child, now: float) -> bool:
+    """Whether a start has had all the time that it may take."""
+    timeout = child.spec.start_timeout
+    return timeout is not None and child.launched + timeout <= now
+
+
+def overdue(child: Child) -> str:
+    """An overdue start in words."""
+    return f"didn't start within {child.spec.start_timeout:g} s{_doing(child)}"
+
+
+def still_starting(child: Child, children: Mapping[str, Child], now: float) -> str:
+    """A start that takes long, in words, with those that wait for it."""
+    waiting = [
+        each.spec.name
+        for each in children.values()
+        if each.status is Status.WAITING and child.spec.name in each.spec.after
+    ]
+    text = f"still starting, {now - child.launched:.0f} s{_doing(child)}"
+    if waiting:
+        text += f"; {', '.join(waiting)} wait{'s'[: len(waiting) == 1]} for it"
+    return text
+
+
+def _doing(child: Child) -> str:
+    return f" in {child.doing}" if child.doing else ""
+
+
+def is_late(child: Child, children: Mapping[str, Child]) -> bool:
+    """Whether it can't be told when a worker that isn't up will be."""
+    if child.status is Status.STARTING:
+        return child.slow or child.failures > 0
+    if child.status is Status.WAITING:
+        return child.failures > 0 or any(
+            is_late(each, children) for each in _before(child, children)
+        )
+    return child.status is Status.BACKOFF
+
+
+def late(children: Mapping[str, Child]) -> list[Child]:
+    """The workers of which that holds."""
+    return [child for child in children.values() if is_late(child, children)]
+
+
+def why(child: Child, children: Mapping[str, Child]) -> str:
+    """Why a worker is where it is, if that isn't plain; empty else."""
+    if child.status is not Status.WAITING:
+        return child.reason
+    before = [f"{each.spec.name} ({each.status})" for each in _before(child, children)]
+    return f"waits for {', '.join(before)}" if before else child.reason
+
+
+def standing(child: Child, children: Mapping[str, Child], now: float) -> str:
+    """A worker's state for whoever asks for it: since when, why, and what comes next."""
+    text = f"worker {child.spec.name!r} is {child.status} for {now - child.since:.1f} s"
+    if reason := why(child, children):
+        text += f": {reason}"
+    if child.status is Status.BACKOFF and child.deadline is not None:
+        text += f"; next start in {max(child.deadline - now, 0.0):.1f} s"
+    return text
+
+
+def _before(child: Child, children: Mapping[str, Child]) -> Iterable[Child]:
+    return (each for each in map(children.__getitem__, child.spec.after) if not each.settled)

@@ -1,0 +1,98 @@
+"""The guardian: the process that ends what a killed supervisor leaves behind."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import subprocess
+import sys
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+
+
+class Guardian:
+    """Keeps a guardian process; see `reaper` for what it does.
+
+    Attributes:
+        secret: Marks this rig's processes.
+        sentinel: File descriptor that is readable when it has died; new after `restart`, and -1
+            when that failed.
+    """
+
+    def __init__(self) -> None:
+        self.secret = secrets.token_hex(8)
+        self.sentinel = -1
+        self._start()
+
+    @property
+    def pid(self) -> int:
+        """Process id of the present guardian."""
+        return self._process.pid
+
+    def _start(self) -> None:
+        path = Path(__file__).with_name("reaper.py")
+        self._process = subprocess.Popen(
+            [sys.executable, "-I", "-S", str(path), self.secret],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            cwd="/",
+            start_new_session=True,
+        )
+        assert self._process.stdin is not None
+        os.set_blocking(self._process.stdin.fileno(), False)
+        self.sentinel = os.pidfd_open(self._process.pid)
+
+    def restart(self, groups: Iterable[int]) -> None:
+        """Start another one, in the place of one that died.
+
+        Args:
+            groups: The process groups to watch over.
+
+        Raises:
+            OSError: The process can't be started; may be called again.
+        """
+        self._let_go()
+        self._start()
+        for group in groups:
+            self.add(group)
+
+    def token(self, worker: str, incarnation: int) -> str:
+        """What an incarnation's processes carry in their environment."""
+        return f"{self.secret}.{worker}.{incarnation}"
+
+    def add(self, pid: int) -> None:
+        """Watch over a process group."""
+        self._tell(f"add {pid}")
+
+    def gone(self, pid: int, token: str) -> None:
+        """An incarnation is over: what it left behind is killed."""
+        self._tell(f"gone {pid} {token}.")
+
+    def _tell(self, line: str) -> None:
+        assert self._process.stdin is not None
+        try:
+            os.write(self._process.stdin.fileno(), f"{line}\n".encode())
+        except BlockingIOError:  # it hasn't read a thousand lines: as good as dead
+            self._process.kill()
+        except BrokenPipeError:  # it died: its successor is told of all that live
+            return
+
+    def close(self, timeout: float) -> None:
+        """Let it do its last work and end."""
+        assert self._process.stdin is not None
+        with suppress(BrokenPipeError):
+            self._process.stdin.close()
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(timeout)
+        self._let_go()
+
+    def _let_go(self) -> None:
+        self._process.kill()
+        self._process.wait()
+        if self._process.stdin is not None:
+            with suppress(BrokenPipeError):
+                self._process.stdin.close()
+        if self.sentinel >= 0:
+            os.close(self.sentinel)
+            self.sentinel = -1

@@ -1,0 +1,106 @@
+"""The rig's helper processes are watched: log collector, guardian and fork server.
+
+The death of one is told, and another takes its place at once; it costs no worker anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from orchestrator.logs.collect.handle import LogCollector
+from orchestrator.rig.guardian import Guardian
+from orchestrator.rig.launchers.forkserver import ForkServer
+from orchestrator.rig.loop import Loop
+from orchestrator.rig.mailbox import Mailbox
+
+REVIVE_AFTER = 5.0
+"""Seconds until a helper that couldn't be restarted is tried again."""
+
+
+class Helpers:
+    """Keeps the rig's helper processes running.
+
+    Args:
+        loop: Watches them.
+        mailbox: Brings news of the fork server, whose start doesn't hold up the loop.
+        logs: The log collector; it tells of its deaths itself.
+        guardian: Ends what a killed supervisor leaves behind.
+        fork_server: Starts workers.
+        groups: The process groups that the guardian watches over.
+        record: Writes a record: level, text, fields.
+    """
+
+    def __init__(
+        self,
+        loop: Loop,
+        mailbox: Mailbox,
+        *,
+        logs: LogCollector,
+        guardian: Guardian,
+        fork_server: ForkServer,
+        groups: Callable[[], list[int]],
+        record: Callable[[str, str, dict[str, Any]], None],
+    ) -> None:
+        self._loop = loop
+        self._mailbox = mailbox
+        self._logs = logs
+        self._guardian = guardian
+        self._fork_server = fork_server
+        self._groups = groups
+        self._record = record
+
+    @property
+    def pids(self) -> set[int]:
+        """Their processes, for which somebody waits."""
+        pids = {self._logs.pid, self._guardian.pid}
+        return pids if self._fork_server.pid is None else pids | {self._fork_server.pid}
+
+    def start(self) -> None:
+        """Start the fork server, so that it imports while the rig is being set up."""
+        self._fork_server.start(self._fork_server_started)
+
+    def watch(self) -> None:
+        """Watch those that were started with the rig, from now on."""
+        self._loop.watch(self._logs.sentinel, self._revive_logs)
+        self._loop.watch(self._guardian.sentinel, self._guardian_died)
+
+    def _revive_logs(self) -> None:
+        self._loop.unwatch(self._logs.sentinel)
+        try:
+            self._logs.restart()
+        except OSError:
+            # Out of processes or files: requests come first; tried again after a while.
+            self._loop.call_later(REVIVE_AFTER, self._revive_logs)
+            return
+        self._loop.watch(self._logs.sentinel, self._revive_logs)
+
+    def _guardian_died(self) -> None:
+        self._loop.unwatch(self._guardian.sentinel)
+        self._record("warning", "the guardian process died; another one is started", {})
+        self._revive_guardian()
+
+    def _revive_guardian(self) -> None:
+        try:
+            self._guardian.restart(self._groups())
+        except OSError as error:
+            self._record("error", f"no guardian process can be started: {error}", {})
+            self._loop.call_later(REVIVE_AFTER, self._revive_guardian)
+            return
+        self._loop.watch(self._guardian.sentinel, self._guardian_died)
+
+    def _fork_server_died(self) -> None:
+        self._loop.unwatch(self._fork_server.sentinel)
+        self._record("warning", "the fork server died; another one is started", {})
+        self.start()
+
+    def _fork_server_started(self, error: OSError | None) -> None:
+        """In the thread of the fork server's launches."""
+        self._mailbox.tell(lambda: self._after_start(error))
+
+    def _after_start(self, error: OSError | None) -> None:
+        if error is None:
+            self._loop.watch(self._fork_server.sentinel, self._fork_server_died)
+            return
+        self._record("error", f"no fork server can be started: {error}", {})
+        self._loop.call_later(REVIVE_AFTER, self.start)

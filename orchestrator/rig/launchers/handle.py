@@ -1,0 +1,103 @@
+"""What is known of a living incarnation, however it was launched, and how its end is told."""
+
+from __future__ import annotations
+
+import errno
+import signal
+from collections.abc import Callable
+from typing import Protocol
+
+from orchestrator.config.loader import WorkerConfig
+from orchestrator.core.children import Exit
+from orchestrator.logs.collect.handle import Streams
+from workers.errors import EXIT_BOOT_FAILED, EXIT_SUPERVISOR_LOST, EXIT_TERMINATED, EXIT_WANTING
+from workers.spec import WorkerSpec
+
+Launched = Callable[["Handle | OSError"], None]
+"""Is told the outcome of a launch: what lives, or why nothing does."""
+
+
+class Handle(Protocol):
+    """One living incarnation."""
+
+    @property
+    def pid(self) -> int:
+        """Process id; the supervisor's own for a thread."""
+
+    @property
+    def sentinel(self) -> int:
+        """File descriptor that is readable when it has ended."""
+
+    def ended(self) -> Exit | None:
+        """How it ended; None if it lives."""
+
+    def signal(self, how: str) -> None:
+        """Make it end, by `term`, `wake` (continue, then terminate) or `kill`, or tell its stacks.
+
+        `stacks` asks for them; `forced stacks`, a while later, insists.
+        """
+
+    def close(self) -> None:
+        """Release what is held for it."""
+
+
+class Launcher(Protocol):
+    """One way to bring a worker to life."""
+
+    def launch(
+        self,
+        config: WorkerConfig,
+        spec: WorkerSpec,
+        env: dict[str, str],
+        streams: Streams | None,
+        done: Launched,
+    ) -> None:
+        """Start an incarnation; returns at once, whatever the system does meanwhile.
+
+        Args:
+            config: The worker's config.
+            spec: What its process is told.
+            env: Variables to add to its environment.
+            streams: The write ends of its output, closed when it has copies of its own; None for
+                a thread, which writes where the supervisor does.
+            done: Called once, in any thread, with what lives or with the error; see `is_want`.
+        """
+
+
+_WANTS = (
+    *(errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE),
+    *(errno.ENOSPC, errno.EDQUOT, errno.ENOBUFS, errno.ECHILD),
+)
+
+
+def is_want(error: OSError) -> bool:
+    """Whether a launch failed for want of something, so that it may go better another time."""
+    return error.errno in _WANTS
+
+
+_MEANINGS = {
+    EXIT_BOOT_FAILED: "it can't be hosted; the log has the reason",
+    EXIT_SUPERVISOR_LOST: "it lost its supervisor",
+    EXIT_TERMINATED: "ended by its supervisor's signal",
+    EXIT_WANTING: "the system has no threads left for it",
+}
+
+
+def exit_of(code: int | None) -> Exit:
+    """An exit status in words; negative numbers are signals."""
+    if code is None:
+        return Exit("ended", normal=False)
+    if code < 0:
+        try:
+            name = signal.Signals(-code).name
+        except ValueError:
+            name = f"signal {-code}"
+        return Exit(f"killed by {name}", normal=False)
+    meaning = _MEANINGS.get(code)
+    text = f"exit status {code}" + (f", {meaning}" if meaning else "")
+    return Exit(
+        text,
+        normal=code == 0,
+        unusable=code == EXIT_BOOT_FAILED,
+        wants=code == EXIT_WANTING,
+    )

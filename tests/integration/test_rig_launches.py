@@ -1,0 +1,239 @@
+"""Real rigs whose helpers are stopped and killed, and that run out of processes."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.rigs import RunningRig, is_alive, running, wait_until
+
+DRIVER = """
+import os, subprocess, threading, time
+
+class Plain:
+    def pid(self) -> int:
+        return os.getpid()
+
+    def parent(self) -> int:
+        return os.getppid()
+
+    def sockets(self) -> list:
+        found = []
+        for fd in os.listdir("/proc/self/fd"):
+            try:
+                found.append(os.readlink(f"/proc/self/fd/{fd}"))
+            except OSError:
+                pass
+        return found
+
+    def die(self):
+        os.kill(os.getpid(), 9)
+
+    def sleeper(self) -> int:
+        return subprocess.Popen(["sleep", "300"], start_new_session=True).pid
+
+class Greedy(Plain):
+    def fill(self, seconds: float):
+        def run():
+            kept, end = [], time.monotonic() + seconds
+            while time.monotonic() < end:
+                try:
+                    kept.append(subprocess.Popen(["sleep", "60"]))
+                except OSError:
+                    time.sleep(0.002)
+            for each in kept:
+                each.kill()
+                each.wait()
+
+        threading.Thread(target=run, daemon=True).start()
+"""
+CONFIG = """
+rig: launches
+workers:
+  one: {driver: "plain:Plain", max_restarts: 1 in 1min}
+  two: {driver: "plain:Plain"}
+  own: {driver: "plain:Plain", env: {FLAVOUR: mint}}
+"""
+
+
+@pytest.fixture
+def rig() -> Iterator[RunningRig]:
+    with running(CONFIG, {"plain": DRIVER}) as rig:
+        yield rig
+
+
+def helper(rig: RunningRig, name: str) -> psutil.Process:
+    """The fork server or the guardian of a rig."""
+
+    def find() -> psutil.Process | None:
+        for child in psutil.Process(rig.process.pid).children():
+            with contextlib.suppress(psutil.NoSuchProcess):  # so is a zombie
+                called = " ".join(child.cmdline())
+                if name in (called if name == "reaper.py" else child.name()):
+                    return child
+        return None
+
+    return wait_until(find)  # type: ignore[no-any-return]
+
+
+def test_a_stopped_fork_server_holds_up_nobody(rig: RunningRig) -> None:
+    """Others are answered at once; in time it is replaced, and the launch succeeds."""
+    server = helper(rig, "orch-forkserver")
+    with rig.connected() as client:
+        client.one.pid()
+        client.two.pid()
+        server.suspend()
+        os.kill(client.one.pid(), signal.SIGKILL)
+        rig.wait_state("one", "STARTING")
+        began = time.monotonic()
+        for _ in range(20):
+            client.two.call("pid", invocation_timeout=1.0, execution_timeout=1.0)
+        assert time.monotonic() - began < 3.0
+        wait_until(lambda: "the fork server didn't answer" in rig.text)
+        rig.wait_state("one", "READY")
+        client.one.pid()
+    assert "the fork server died; another one is started" in rig.text
+    assert helper(rig, "orch-forkserver").pid != server.pid
+    assert not is_alive(server.pid)
+
+
+def test_a_killed_fork_server_costs_no_worker_anything(rig: RunningRig) -> None:
+    """They run on with their statuses, restarts aren't counted, and another one takes over."""
+    with rig.connected() as client:
+        before = {name: client[name].pid() for name in ("one", "two", "own")}
+        for _ in range(3):
+            server = helper(rig, "orch-forkserver")
+            server.kill()
+            wait_until(lambda pid=server.pid: helper(rig, "orch-forkserver").pid != pid)
+        assert {name: client[name].pid() for name in before} == before
+        states = {each["name"]: each for each in client.status()["workers"]}
+        assert [each["restarts"] for each in states.values()] == [0, 0, 0]
+        client.one.call("pid")
+        with pytest.raises(Exception, match="SIGKILL"):
+            client.one.die()
+        assert client.one.pid() != before["one"]
+    assert rig.text.count("the fork server died; another one is started") == 3
+
+
+def test_a_killed_guardian_is_replaced(rig: RunningRig) -> None:
+    """Its death is told, and its successor ends what a killed supervisor leaves behind."""
+    guardian = helper(rig, "reaper.py")
+    with rig.connected() as client:
+        sleeper = client.two.sleeper()
+        worker = client.two.pid()
+        guardian.kill()
+        wait_until(lambda: helper(rig, "reaper.py").pid != guardian.pid)
+    assert "the guardian process died; another one is started" in rig.text
+    rig.process.kill()
+    rig.process.wait()
+    wait_until(lambda: not is_alive(worker) and not is_alive(sleeper))
+
+
+@pytest.mark.parametrize("name", ["one", "own"])
+def test_a_driver_reaches_no_helper(rig: RunningRig, name: str) -> None:
+    """It has neither as its parent, and no descriptor to either."""
+    guardian, server = helper(rig, "reaper.py"), helper(rig, "orch-forkserver")
+
+    def ends(process: psutil.Process) -> set[str]:
+        links = Path(f"/proc/{process.pid}/fd")
+        return {os.readlink(each) for each in links.iterdir() if each.name not in "12"}
+
+    with rig.connected() as client:
+        assert client[name].parent() not in (guardian.pid, server.pid, rig.process.pid)
+        theirs = {
+            link for link in ends(guardian) | ends(server) if "socket" in link or "pipe" in link
+        }
+        assert theirs
+        assert not theirs & set(client[name].sockets())
+
+
+def test_a_killed_keeper_takes_its_worker_alone(rig: RunningRig) -> None:
+    """The worker ends with it and is restarted; nothing of it is left."""
+    with rig.connected() as client:
+        worker, sleeper = client.two.pid(), client.two.sleeper()
+        one = client.one.pid()
+        os.kill(client.two.parent(), signal.SIGKILL)
+        wait_until(lambda: not is_alive(worker))
+        assert client.two.pid() != worker
+        assert client.one.pid() == one
+    wait_until(lambda: not is_alive(sleeper))
+    assert "its keeper process was killed" in rig.text
+
+
+GREEDY = """
+rig: shortage
+workers:
+  greedy: {driver: "plain:Greedy"}
+  neighbour: {driver: "plain:Plain"}
+  victim: {driver: "plain:Plain", max_restarts: 2 in 1min}
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="a user with a limit of its own needs root")
+def test_no_processes_left() -> None:
+    """The worker that can't be started is tried again with the reason; all others go on."""
+    uid = 100_000 + os.getpid() % 50_000
+    with running(GREEDY, {"plain": DRIVER}, settle=False) as rig:
+        rig.stop()
+        for path in (rig.folder, *rig.folder.rglob("*")):
+            os.chown(path, uid, uid)
+        original = rig.command
+        # to read Python's files takes a capability where they are root's alone
+        caps = ("--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search")
+        become = ["setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups", *caps]
+        limit = ["prlimit", "--nproc=90"]
+        rig.command = lambda *args: [*become, *limit, *original(*args)]  # type: ignore[method-assign]
+        rig.start()
+
+        wait_until(lambda: "3 of 3 workers ready" in rig.text)
+        pids = {name: int(rig.orch("call", name, "pid").stdout) for name in ("neighbour", "victim")}
+        assert rig.orch("call", "greedy", "fill", "4").returncode == 0
+        wait_until(lambda: _processes_of(uid) >= 88)
+        os.kill(pids["victim"], signal.SIGKILL)
+        wait_until(lambda: "couldn't be started: [Errno 11]" in rig.text)
+        wait_until(lambda: len(re.findall(r"victim +ready", rig.text)) == 2)
+        assert int(rig.orch("call", "neighbour", "pid").stdout) == pids["neighbour"]
+        assert int(rig.orch("call", "victim", "pid").stdout) != pids["victim"]
+        assert rig.stop() == 0
+        assert "given up" not in rig.text
+
+
+def _processes_of(uid: int) -> int:
+    """Processes and threads of a user, which is what its limit counts."""
+    count = 0
+    for process in psutil.process_iter(["uids", "num_threads"]):
+        uids = process.info["uids"]
+        if uids is not None and uids.real == uid:
+            count += process.info["num_threads"] or 1
+    return count
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="a small file system needs root")
+def test_a_full_runtime_folder() -> None:
+    """It is named, and is no fault of the command's output."""
+    with running(CONFIG, {"plain": DRIVER}) as rig:
+        rig.stop()
+        place = rig.folder / "small"
+        place.mkdir(mode=0o700)
+        rig.environ["ORCH_RUNTIME_DIR"] = str(place)
+        mount = f"mount -t tmpfs -o size=16k,mode=700 small {place}"
+        full = f"{mount} && head -c 16k /dev/zero > {place}/f"
+        script = f'{full}; exec "$@"'
+        done = subprocess.run(
+            ["unshare", "--mount", "sh", "-c", script, "sh", *rig.command("run", str(rig.config))],
+            env=rig.environ,
+            capture_output=True,
+            text=True,
+            timeout=30,
+        )
+    assert f"the runtime folder {place}/launches is full" in done.stderr
+    assert done.returncode not in (74, 130)

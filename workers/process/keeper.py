@@ -1,0 +1,57 @@
+"""The keeper: the parent of one worker, which outlives it and leaves nothing of it behind.
+
+A process of its own between the supervisor and a worker. Whatever a driver starts stays below it,
+in whatever session, group or environment: Linux gives it all orphans (PR_SET_CHILD_SUBREAPER). It
+reaps them as they end, so that there are no zombies, and when the worker is over it kills what is
+left. That the driver is told apart from its neighbours' needs no mark in its processes.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import struct
+import sys
+from typing import Any, NoReturn
+
+from workers.process.lifeline import descendants, kill_each
+
+PR_SET_NAME, PR_SET_CHILD_SUBREAPER = 15, 36  # prctl(2)
+STATUS = struct.Struct("!i")
+"""What a keeper writes at the end: the worker's exit status, negative for a signal."""
+
+
+def adopt_orphans() -> bool:
+    """Have orphans among this process's descendants become its children; whether that works."""
+    if not sys.platform.startswith("linux"):
+        return False
+    libc: Any = ctypes.CDLL(None)
+    return bool(libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0)
+
+
+def name_process(name: str) -> None:
+    """Have `ps -o comm` and `top` show a name, 15 characters of it."""
+    if sys.platform.startswith("linux"):
+        libc: Any = ctypes.CDLL(None)
+        libc.prctl(PR_SET_NAME, name.encode(), 0, 0, 0)
+
+
+def keep(worker: int, status: int) -> NoReturn:
+    """Reap until the worker and all that was below it are over, tell its status, and end.
+
+    Args:
+        worker: Its process, a child of this one.
+        status: File descriptor for the worker's exit status, see `STATUS`.
+    """
+    code: int | None = None
+    while True:
+        try:
+            pid, how = os.waitpid(-1, 0)
+        except ChildProcessError:
+            break
+        if pid == worker:
+            code = os.waitstatus_to_exitcode(how)
+        if code is not None:
+            kill_each(descendants(os.getpid()))
+    os.write(status, STATUS.pack(code if code is not None else -9))
+    os._exit(0)

@@ -1,0 +1,83 @@
+"""Tells the rig what the start of a driver is at, if it takes a while."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import threading
+from pathlib import Path
+from types import FrameType, TracebackType
+from typing import Any, Self
+
+import zmq
+
+from transports.link import Starting
+from workers.failures import is_ours
+from workers.serving.lanes import send_control
+
+log = logging.getLogger("workers")
+
+EVERY = 2.0
+"""Seconds after which the start is looked at, and again; what hasn't changed isn't told again."""
+
+
+class Progress:
+    """While it is entered, another thread looks at this one, and has the link.
+
+    Args:
+        link: The queued lane's socket, which this thread leaves alone meanwhile.
+    """
+
+    def __init__(self, link: zmq.Socket[Any]) -> None:
+        self._link = link
+        self._lock = threading.Lock()
+        self._over = threading.Event()
+        self._thread = threading.get_ident()
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self._tell, name="progress", daemon=True).start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._over.set()
+        with self._lock:  # the link isn't in use any more
+            pass
+
+    def _tell(self) -> None:
+        told = ""
+        while not self._over.wait(EVERY):
+            with self._lock:
+                doing = at(sys._current_frames().get(self._thread))
+                if self._over.is_set():
+                    return
+                if doing and doing != told:
+                    told = doing
+                    try:
+                        send_control(self._link, Starting(doing))
+                    except zmq.ZMQError as error:
+                        log.debug("what the start is at can't be told: %s", error)
+
+
+def at(frame: FrameType | None) -> str:
+    """The driver's innermost function in a stack, as `Chiller.__init__ (chiller.py:14)`.
+
+    What it calls in the standard library or in installed packages says less than the driver does.
+    Empty if nothing of it is there.
+    """
+    innermost = ""
+    while frame is not None and not is_ours(frame):
+        file = frame.f_code.co_filename
+        text = f"{frame.f_code.co_qualname} ({Path(file).name}:{frame.f_lineno})"
+        if not file.startswith((_LIBRARY, "<")) and "-packages" not in file:
+            return text
+        innermost = innermost or text
+        frame = frame.f_back
+    return innermost
+
+
+_LIBRARY = str(Path(logging.__file__).parent.parent)
