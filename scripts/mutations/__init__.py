@@ -39,7 +39,7 @@ class Mutation:
 
 _BROKER = Tests(("test_broker", "test_broker_answers", "test_broker_link"), "test_broker_machine")
 _SUPERVISION = Tests(
-    ("test_supervision", "test_supervision_faults"),
+    ("test_supervision", "test_supervision_faults", "test_starts"),
     "test_supervision_machine",
 )
 TESTS = {
@@ -49,8 +49,10 @@ TESTS = {
     "queues.py": Tests(("test_queues",), _BROKER.world),
     "requests.py": _BROKER,
     "held.py": Tests(("test_held",), _BROKER.world),
-    "children.py": _SUPERVISION,
+    "children.py": Tests((*_SUPERVISION.units, "test_orders"), _SUPERVISION.world),
     "supervision.py": _SUPERVISION,
+    "starts.py": _SUPERVISION,
+    "endings.py": _SUPERVISION,
     "states.py": Tests(("test_states", *_SUPERVISION.units), _SUPERVISION.world),
     "hang.py": Tests(("test_hang",)),
     "orders.py": Tests(("test_orders",)),

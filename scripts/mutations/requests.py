@@ -236,9 +236,9 @@ CLIENTS = [
     Mutation(
         "an answered request stays pending",
         "requests.py",
-        '"""Answer in the rig\'s name, a oneway request too."""\n'
+        'a oneway request too; `text` goes into the last frame."""\n'
         "        self.unanswered.pop(request.key, None)\n",
-        '"""Answer in the rig\'s name, a oneway request too."""\n',
+        'a oneway request too; `text` goes into the last frame."""\n',
     ),
     Mutation(
         "a request never leaves the table",
@@ -322,8 +322,8 @@ CLIENTS = [
     Mutation(
         "what is traced isn't told",
         "broker.py",
-        "        if self.traces:\n            waited",
-        "        if False:\n            waited",
+        "        if self.traces:\n            self.ledger.note_dispatch",
+        "        if False:\n            self.ledger.note_dispatch",
         units_only=True,  # records are no promise to clients
     ),
 ]

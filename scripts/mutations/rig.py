@@ -47,13 +47,13 @@ ORDERS = [
     Mutation(
         "an order is done while one waits for its turn to stop",
         "orders.py",
-        "            child.settled\n",
+        "            child.has_outcome\n",
         "            child.status in SERVING | {'STOPPED', 'FAILED'}\n",
     ),
     Mutation(
         "an order is done at once",
         "orders.py",
-        "            child.settled\n",
+        "            child.has_outcome\n",
         "            True\n",
     ),
     Mutation(

@@ -20,21 +20,21 @@ SUPERVISION = [
     ),
     Mutation(
         "nobody waits for others to start",
-        "supervision.py",
-        "return all(self.children[name].settled for name in child.spec.after)",
+        "children.py",
+        "return all(children[name].settled for name in child.spec.after)",
         "return True",
     ),
     Mutation(
         "nobody waits for others to stop",
-        "supervision.py",
-        "return not any(\n            child.spec.name in other.spec.after",
-        "return True or not any(\n            child.spec.name in other.spec.after",
+        "children.py",
+        "return not any(\n        child.spec.name in other.spec.after",
+        "return True or not any(\n        child.spec.name in other.spec.after",
     ),
     Mutation(
         "those about to stop are waited for no more",
         "children.py",
-        "(self.status in SERVING and self.goal is Goal.RUN)",
-        "(self.status in SERVING)",
+        "return self.status in SERVING and self.goal is Goal.RUN",
+        "return self.status in SERVING",
     ),
     Mutation(
         "who was told to stop is told again",
@@ -44,22 +44,21 @@ SUPERVISION = [
     ),
     Mutation(
         "restarts are not counted",
-        "supervision.py",
-        "if len(child.history) >= spec.intensity:",
+        "starts.py",
+        "if len(child.history) >= child.spec.intensity:",
         "if False:",
     ),
     Mutation(
         "restarts are counted for ever",
-        "supervision.py",
-        "while child.history and child.history[0] <= now - spec.period:",
+        "starts.py",
+        "while child.history and child.history[0] <= now - child.spec.period:",
         "while False:",
     ),
     Mutation(
         "pauses don't grow",
-        "supervision.py",
-        "BACKOFF_FIRST * 2**doublings",
-        "BACKOFF_FIRST",
-        units_only=True,  # the worlds don't judge how long a pause is
+        "starts.py",
+        "first * 2.0 ** min(times - 1, 16)",
+        "first",
     ),
     Mutation(
         "death before its turn to stop is a crash",
@@ -101,8 +100,8 @@ SUPERVISION = [
     Mutation(
         "an overrun without end isn't counted",
         "supervision.py",
-        "reason = child.overrun or child.unbuilt or exit_.text\n",
-        "reason = child.overrun or child.unbuilt or exit_.text\n"
+        "reason = child.overrun or child.unstarted or child.unbuilt or exit_.text\n",
+        "reason = child.overrun or child.unstarted or child.unbuilt or exit_.text\n"
         "        if child.overrun:\n            child.history.clear()\n",
     ),
     Mutation(
@@ -120,7 +119,7 @@ SUPERVISION = [
     Mutation(
         "a build that failed may go on for ever",
         "supervision.py",
-        "        self._due(child, now + UNBUILT_GRACE)\n",
+        "        self._due(child, now + endings.UNBUILT_GRACE)\n",
         "",
     ),
     Mutation(
@@ -149,8 +148,8 @@ LATE_REASON = [
     Mutation(
         "a late reason is waited for too long",
         "supervision.py",
-        "now + REASON_WITHIN",
-        "now + 4 * REASON_WITHIN",
+        "now + endings.REASON_WITHIN",
+        "now + 4 * endings.REASON_WITHIN",
         units_only=True,
     ),
     Mutation(
@@ -172,8 +171,8 @@ LATE_REASON = [
         "one that has ended is told to stop",
         "supervision.py",
         "        if child.late is not None:\n            self._ended(child, child.late, now)\n"
-        "            return\n        name = child.spec.name\n",
-        "        name = child.spec.name\n",
+        "            return\n        self._move(child, Happening.TOLD, now)\n",
+        "        self._move(child, Happening.TOLD, now)\n",
         units_only=True,
     ),
 ]
@@ -214,8 +213,8 @@ GOALS = [
     Mutation(
         "what waits for a restart is refused",
         "supervision.py",
-        "hold, reason = child.goal is Goal.RESTART,",
-        "hold, reason = False,",
+        "hold=child.goal is Goal.RESTART)",
+        "hold=False)",
     ),
     Mutation(
         "one that was replaced is replaced again",
@@ -226,15 +225,122 @@ GOALS = [
     Mutation(
         "a launch that failed is to be stopped still",
         "supervision.py",
-        "        child.goal = Goal.STOP\n        self._move(child, Happening.GIVEN_UP, now)\n",
-        "        self._move(child, Happening.GIVEN_UP, now)\n",
+        "        child.reason, child.goal = reason, Goal.STOP\n",
+        "        child.reason = reason\n",
         units_only=True,  # nothing looks at the goal of one that has failed but status
     ),
     Mutation(
         "a start by hand doesn't forget earlier crashes",
         "supervision.py",
-        "        child.goal = Goal.RUN\n        child.history.clear()\n",
+        "        child.goal = Goal.RUN\n        child.forget_failures()\n",
         "        child.goal = Goal.RUN\n",
     ),
 ]
-MUTATIONS = [*SUPERVISION, *LATE_REASON, *GOALS]
+STARTS = [
+    Mutation(
+        "a device that is off is given up",
+        "starts.py",
+        'return told, stage == "build" and not left',
+        "return told, False",
+    ),
+    Mutation(
+        "a driver that isn't there is waited for",
+        "starts.py",
+        'return told, stage == "build" and not left',
+        "return told, not left",
+        units_only=True,  # the worlds' builds fail at one stage
+    ),
+    Mutation(
+        "no retry can be turned off",
+        "starts.py",
+        "return child.spec.retry_start and child.spec.restart",
+        "return child.spec.restart",
+    ),
+    Mutation(
+        "a want of something is a failure for good",
+        "supervision.py",
+        "        if not wants:\n",
+        "        if True:\n",
+    ),
+    Mutation(
+        "a process that lacked threads has crashed",
+        "supervision.py",
+        "elif child.status is Status.STARTING and exit_.wants:",
+        "elif False:",
+        units_only=True,  # no process of the worlds says so
+    ),
+    Mutation(
+        "a launch that failed is tried again though it is to stop",
+        "supervision.py",
+        "        elif child.is_to_stop or child.status is Status.STOPPING:\n"
+        "            self._ended_on_request(child, Exit",
+        "        elif False:\n            self._ended_on_request(child, Exit",
+    ),
+    Mutation(
+        "one that is tried again holds others back",
+        "children.py",
+        "tried = self.failures > 0 and self.goal is Goal.RUN",
+        "tried = False",
+    ),
+    Mutation(
+        "an order waits for a device to be switched on",
+        "children.py",
+        "tried = self.failures > 0 and self.status is Status.BACKOFF",
+        "tried = False",
+        units_only=True,  # the worlds give no orders
+    ),
+    Mutation(
+        "a start may take for ever",
+        "starts.py",
+        "return timeout is not None and child.launched + timeout <= now",
+        "return False",
+    ),
+    Mutation(
+        "one whose start was too long is ready after all",
+        "supervision.py",
+        "NEXT[child.status] or child.unstarted:",
+        "NEXT[child.status]:",
+    ),
+    Mutation(
+        "a long start is told once",
+        "starts.py",
+        "SLOW_AGAIN * (1 + round(now - child.launched, 3) // SLOW_AGAIN)",
+        "1e9",
+    ),
+    Mutation(
+        "who asks for one that starts for long waits",
+        "supervision.py",
+        "            self._holder.refuse_descriptions(child.spec.name, standing)\n",
+        "            pass\n",
+        units_only=True,  # the worlds ask for nothing
+    ),
+    Mutation(
+        "failures are remembered of one that is ready",
+        "supervision.py",
+        'child.was_ready, child.reason, child.failures = True, "", 0',
+        'child.was_ready, child.reason = True, ""',
+    ),
+]
+ENDINGS = [
+    Mutation(
+        "a thread is sent signals",
+        "endings.py",
+        "    if child.spec.thread:\n        return [",
+        "    if False:\n        return [",
+        units_only=True,  # the worlds have processes alone
+    ),
+    Mutation(
+        "whoever was asked has no time",
+        "endings.py",
+        "child.spec.stop_timeout if asked else 0.0",
+        "0.0",
+    ),
+    Mutation(
+        "a thread that overran isn't asked",
+        "supervision.py",
+        "        if child.spec.thread:\n            self._ask_to_end",
+        "        if False:\n            self._ask_to_end",
+        units_only=True,
+    ),
+]
+MUTATIONS = [*SUPERVISION, *LATE_REASON, *GOALS, *STARTS, *ENDINGS]

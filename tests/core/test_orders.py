@@ -51,6 +51,18 @@ def test_done_in_states_that_last(desk: Desk, verb: Verb, status: S) -> None:
     assert desk.done() == [OrderDone(number, {"a": str(status)})] * lasts
 
 
+def test_done_when_a_start_has_failed_for_now(desk: Desk) -> None:
+    """It is tried again without end: nobody waits for a device to be switched on."""
+    number = desk.orders.place("start", ["a"])
+    desk.put(S.BACKOFF)  # after a crash
+    assert desk.done() == []
+    desk.children["a"].failures = 1
+    desk.put(S.STARTING)
+    assert desk.done() == []
+    desk.put(S.BACKOFF)
+    assert desk.done() == [OrderDone(number, {"a": "BACKOFF"})]
+
+
 @pytest.mark.parametrize("goal", [Goal.STOP, Goal.RESTART])
 def test_one_that_waits_for_its_turn_to_end_is_not_done(desk: Desk, goal: Goal) -> None:
     """It still serves, but not for long."""

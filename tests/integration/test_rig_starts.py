@@ -133,9 +133,10 @@ workers:
         said = {(parts[2], parts[3]) for parts in lines if len(parts) == 4}
         assert ("long", "ramped down") in said
         assert ("cut", "ramped down") not in said
-        assert "cut      SIGTERM came before close of the driver had ended" in text
+        assert "cut      the time was up before close of the driver had ended" in text
         assert {("exit", "in True"), ("exit", "left in order"), ("cut_exit", "in True")} <= said
         assert ("cut_exit", "left in order") not in said
+        assert "cut_exit the time was up before the functions registered with atexit" in text
 
 
 def test_a_timeout_says_what_keeps_the_worker() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.core import broker, peers, queues, supervision
+from orchestrator.core import broker, peers, queues, starts, supervision
 from orchestrator.core.children import ChildSpec
 from orchestrator.core.requests import Ledger
 from orchestrator.core.states import Goal
@@ -106,11 +106,11 @@ def _deadlines_are_late(patch: pytest.MonkeyPatch) -> None:
 
 
 def _starts_out_of_order(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(supervision.Supervision, "_may_start", lambda self, child: True)
+    patch.setattr(supervision, "may_start", lambda child, children: True)
 
 
 def _stops_out_of_order(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(supervision.Supervision, "_may_stop", lambda self, child: True)
+    patch.setattr(supervision, "may_stop", lambda child, children: True)
 
 
 def _never_stops(patch: pytest.MonkeyPatch) -> None:
@@ -125,7 +125,23 @@ def _keeps_requests(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Ledger, "leave", lambda self, number: self.requests[number])
 
 
+def _gives_up_for_want(patch: pytest.MonkeyPatch) -> None:
+    unlaunched = supervision.Supervision.unlaunched
+
+    def for_good(self: Any, *told: Any, wants: bool) -> None:
+        unlaunched(self, *told, wants=False)
+
+    patch.setattr(supervision.Supervision, "unlaunched", for_good)
+
+
+def _starts_for_ever(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(starts, "is_overdue", lambda child, now: False)
+    patch.setattr(starts, "next_look", lambda child, now: now + 1.0)
+
+
 BREAKAGES = [
+    _gives_up_for_want,
+    _starts_for_ever,
     _answers_twice,
     _lies_about_starts,
     _forgets_what_ran,

@@ -184,7 +184,7 @@ def _leave(status: int, term: _TermHandler) -> NoReturn:
     try:
         atexit._run_exitfuncs()
     except Terminated:
-        log.warning("the supervisor's signal cut short the functions registered with atexit")
+        log.warning("the time was up before the functions registered with atexit had ended")
     term.interrupts = False
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError, AttributeError):
