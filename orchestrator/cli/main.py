@@ -102,6 +102,8 @@ def main(args: list[str] | None = None) -> NoReturn:
         args: The arguments; those of the process if left out.
     """
     signal.signal(signal.SIGTERM, _on_term)
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _on_int)
     sys.unraisablehook = _on_unraisable
     status = status_of(args)
     drop_unwritten()
@@ -124,6 +126,8 @@ def status_of(args: list[str] | None) -> int:
     except Stopped as stop:
         return stop.status
     except Exception as error:  # noqa: BLE001  the last stop: all are shown
+        if _stopped:
+            return _stopped[0]
         explained = explain(error)
         if explained is None:
             traceback.print_exc()
@@ -132,8 +136,18 @@ def status_of(args: list[str] | None) -> int:
         return explained.status
 
 
+_stopped: list[int] = []
+"""The status by which a signal ends the command: what it struck in may raise something else."""
+
+
 def _on_term(number: int, frame: Any) -> None:
+    _stopped.append(TERMINATED)
     raise Stopped(TERMINATED)
+
+
+def _on_int(number: int, frame: Any) -> None:
+    _stopped.append(INTERRUPTED)
+    raise KeyboardInterrupt
 
 
 def _on_unraisable(unraisable: sys.UnraisableHookArgs) -> None:

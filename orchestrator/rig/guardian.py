@@ -10,6 +10,8 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
+from workers.stop_signals import held_back
+
 
 class Guardian:
     """Keeps a guardian process; see `reaper` for what it does.
@@ -32,13 +34,14 @@ class Guardian:
 
     def _start(self) -> None:
         path = Path(__file__).with_name("reaper.py")
-        self._process = subprocess.Popen(
-            [sys.executable, "-I", "-S", str(path), self.secret],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            cwd="/",
-            start_new_session=True,
-        )
+        with held_back():
+            self._process = subprocess.Popen(
+                [sys.executable, "-I", "-S", str(path), self.secret],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                cwd="/",
+                start_new_session=True,
+            )
         assert self._process.stdin is not None
         os.set_blocking(self._process.stdin.fileno(), False)
         self.sentinel = os.pidfd_open(self._process.pid)

@@ -10,8 +10,9 @@ from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
+from workers.stop_signals import STOP_SIGNALS
+
 T = TypeVar("T")
-STOP_SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
 
 
 class Mailbox:
@@ -52,7 +53,7 @@ class Mailbox:
         exit status is no longer theirs to change.
         """
         self._on_signal = on_signal
-        numbers = [getattr(signal, name) for name in STOP_SIGNALS if hasattr(signal, name)]
+        numbers = list(STOP_SIGNALS)
         if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
             numbers.remove(signal.SIGHUP)  # by nohup: the rig is to outlive the terminal
         for number in (*numbers, signal.SIGCHLD):

@@ -63,8 +63,11 @@ def kill_marked(prefix: str) -> None:
 def main() -> None:
     """Watch over the rig whose secret is the first argument."""
     secret = sys.argv[1]
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    stops = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    for number in stops:
         signal.signal(number, signal.SIG_IGN)
+    # Held back until here, as `workers.stop_signals` does for processes that can import it.
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, stops)
     groups: set[int] = set()
     for line in sys.stdin:
         verb, group, *rest = line.split()

@@ -160,22 +160,24 @@ class Supervisor:
             AddressError: An address of `listen:` is taken or can't be bound.
         """
         try:
-            self._helpers.start()
-            self._sockets.bind(
-                self._config.listen, self._folder.sockets, Caps().message, self._config.events
-            )
-            self._folder.write_state(
-                RigState(
-                    rig=self._config.rig,
-                    pid=os.getpid(),
-                    config=str(self._config.file),
-                    started=self._started,
-                    version=version(),
-                    addresses=self._sockets.addresses,
-                    events=self._sockets.event_addresses,
+            # From here on a signal means to stop in good order, which the loop sees to.
+            with self._mailbox.signals(self._on_signal):
+                self._helpers.start()
+                self._sockets.bind(
+                    self._config.listen, self._folder.sockets, Caps().message, self._config.events
                 )
-            )
-            self._serve()
+                self._folder.write_state(
+                    RigState(
+                        rig=self._config.rig,
+                        pid=os.getpid(),
+                        config=str(self._config.file),
+                        started=self._started,
+                        version=version(),
+                        addresses=self._sockets.addresses,
+                        events=self._sockets.event_addresses,
+                    )
+                )
+                self._serve()
         finally:
             self._close()
         return self._status
@@ -206,8 +208,7 @@ class Supervisor:
         self._rig.order("start", self._config.start_order, time.monotonic())
         self._strangers.watch(self._loop)
         try:
-            with self._mailbox.signals(self._on_signal):
-                self._loop.run(lambda: self._rig.is_over)
+            self._loop.run(lambda: self._rig.is_over)
         finally:
             self._end_control(thread)
             restore_output()

@@ -39,6 +39,19 @@ class TestDeviceOff:
         assert rig.status() is S.READY
         assert rig.core.children["a"].reason == ""
 
+    def test_once_ready_it_begins_anew(self) -> None:
+        """The next time that its device is off, the first delay is short again."""
+        rig = Rig(ChildSpec("a"))
+        rig.start("a")
+        for _ in range(4):
+            fail_build(rig)
+            rig.to_deadline()
+        rig.ready("a")
+        rig.exit("a", CRASH)
+        rig.to_deadline()
+        fail_build(rig)
+        assert rig.core.next_deadline == rig.now + 1.0
+
     def test_after_it_was_ready(self) -> None:
         """A device that is off when its worker is restarted is waited for alike."""
         rig = Rig(ChildSpec("a", intensity=1))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
+import time
 from pathlib import Path
 
 import psutil
@@ -54,6 +56,30 @@ def test_a_signal_to_all_processes_closes_all_in_order(number: int, first: str) 
         assert rig.process.wait(20) == 0
         assert closed(rig) == ["own", "stage", "laser"]
         wait_until(lambda: not any(is_alive(process.pid) for process in found))
+
+
+def helpers_start(rig: RunningRig) -> list[psutil.Process]:
+    """All processes of a rig whose fork server has begun to import; none before that."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        found = processes(rig)
+        if any("workers.process.fork_server" in each.cmdline() for each in found):
+            return found
+    return []
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+@pytest.mark.parametrize("pause", [0.0, 0.05, 0.1, 0.2, 0.4])
+def test_a_signal_to_all_processes_while_they_start(number: int, pause: float) -> None:
+    """Those that have no handler for it yet are neither ended by it nor leave a traceback."""
+    with running(CONFIG, {"laser": DRIVER}, settle=False) as rig:
+        wait_until(lambda: helpers_start(rig))
+        time.sleep(pause)  # wherever they are by then
+        for process in reversed(processes(rig)):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.send_signal(number)
+        assert rig.process.wait(20) == 0
+        assert "Traceback" not in rig.text
+        assert "died" not in rig.text
 
 
 def test_a_sigterm_to_one_worker_is_left_to_the_supervisor_and_said() -> None:

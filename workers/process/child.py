@@ -31,6 +31,7 @@ from workers.process import lifeline
 from workers.serving.lanes import LINGER
 from workers.serving.server import Server
 from workers.spec import WorkerSpec
+from workers.stop_signals import take_up
 
 log = logging.getLogger("workers")
 
@@ -68,6 +69,7 @@ def main(spec: dict[str, Any], alive: File, stdout: File, stderr: File, records:
     signal.signal(lifeline.TERMINATE, term)
     if alive is None:
         signal.signal(signal.SIGTERM, term)
+    take_up()
     lifeline.lead_group()
     _redirect(stdout, stderr)
     _see_that_threads_can_start()

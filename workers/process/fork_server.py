@@ -29,9 +29,8 @@ from multiprocess.connection import Connection
 from multiprocess.reduction import recv_handle
 
 from workers.search_path import given_environment
+from workers.stop_signals import STOP_SIGNALS, take_up
 
-STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-"""To be blocked when this process is started: they come before it has handlers for them."""
 FDS = 5
 """File descriptors that follow a request: what the worker reads, writes and records by, and the
 one on which its keeper tells its end."""
@@ -54,7 +53,7 @@ def main(connection: Connection) -> None:
         # What is ignored, as SIGHUP by nohup, stays so; else not ignored: programs inherit that.
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _do_nothing)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
+    take_up()
     os.set_inheritable(connection.fileno(), False)
     given = given_environment(dict(os.environ))
     for name in set(os.environ) - set(given):
@@ -163,6 +162,7 @@ def _be_worker(news: int, status: int, message: dict[str, Any], streams: list[in
         os.chdir(message["cwd"])
         for number, fd in enumerate(streams):
             os.dup2(fd, number)  # the last of them is RECORDS_FD
+        signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)  # until it has handlers
         os.execve(message["command"][0], message["command"], message["env"])  # closes all others
     except OSError as error:
         _tell(news, _failure(error))

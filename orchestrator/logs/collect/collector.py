@@ -30,6 +30,7 @@ from orchestrator.logs.store.shared import Shared
 from orchestrator.logs.store.store import Store
 from transports.levels import LEVELS
 from workers.output.request_marks import mark_begin
+from workers.stop_signals import STOP_SIGNALS, take_up
 
 CHUNK = 64 * 1024
 """Bytes read from a stream in one turn: no stream can keep the others waiting."""
@@ -297,9 +298,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parse(arguments)
     # The supervisor ends this process, by their socket. A signal that was meant for all processes
     # of the rig must not silence those that are still to end.
-    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), signal.SIG_IGN)
+    for number in STOP_SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+    take_up()
     _raise_file_limit()
     rig = options.rig
     shared = Shared(options.shared)

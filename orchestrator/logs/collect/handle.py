@@ -26,6 +26,7 @@ from orchestrator.version import version
 from transports.levels import LEVELS
 from workers.output.pipes import Stream
 from workers.search_path import own_environment
+from workers.stop_signals import held_back
 
 PIPE_SIZES: dict[Stream, int] = {"stdout": 1 << 20, "stderr": 1 << 20, "record": 256 << 10}
 """Bytes that a stream holds while nobody reads it, where the system lets us choose. What C code
@@ -329,7 +330,7 @@ class LogCollector:
         if after is not None:
             arguments.append(f"--after={after}")
         try:
-            with theirs:
+            with theirs, held_back():
                 self._process = subprocess.Popen(
                     arguments,
                     stdin=subprocess.DEVNULL,

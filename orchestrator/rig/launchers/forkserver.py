@@ -36,6 +36,7 @@ from workers.process import fork_server, lifeline
 from workers.process.keeper import STATUS
 from workers.search_path import own_environment
 from workers.spec import WorkerSpec
+from workers.stop_signals import held_back
 
 ANSWER_WITHIN = 5.0
 """Seconds for the fork server to answer a request, which takes it milliseconds."""
@@ -271,9 +272,7 @@ class ForkServer:
 
 def _started(connection: Connection) -> subprocess.Popen[bytes]:
     """A fork server at the other end of a connection. Raises OSError."""
-    # What comes to all processes at once may come before it has handlers, which unblock it.
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, fork_server.STOP_SIGNALS)
-    try:
+    with held_back():
         return subprocess.Popen(
             [sys.executable, "-m", fork_server.__name__, str(connection.fileno())],
             stdin=subprocess.DEVNULL,
@@ -282,8 +281,6 @@ def _started(connection: Connection) -> subprocess.Popen[bytes]:
             env=own_environment(dict(os.environ)),
             start_new_session=True,
         )
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _bound(connection: Connection, seconds: float) -> None:

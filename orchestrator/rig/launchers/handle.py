@@ -11,6 +11,7 @@ from orchestrator.config.loader import WorkerConfig
 from orchestrator.core.children import Exit
 from orchestrator.logs.collect.handle import Streams
 from workers.errors import EXIT_BOOT_FAILED, EXIT_SUPERVISOR_LOST, EXIT_TERMINATED, EXIT_WANTING
+from workers.process.lifeline import TERMINATE
 from workers.spec import WorkerSpec
 
 Launched = Callable[["Handle | OSError"], None]
@@ -87,6 +88,8 @@ def exit_of(code: int | None) -> Exit:
     """An exit status in words; negative numbers are signals."""
     if code is None:
         return Exit("ended", normal=False)
+    if code == -TERMINATE:
+        return Exit("ended by its supervisor's signal", normal=False)  # before it had a handler
     if code < 0:
         try:
             name = signal.Signals(-code).name
