@@ -27,11 +27,10 @@ KEPT = 64 * 1024
 MAIN = Path(__file__).resolve().parents[1] / "__main__.py"
 """This program as a file, which is found without the present folder and its modules."""
 UP = ("READY", "STALLED")
-SETTLED = (*UP, "FAILED", "STOPPED")
 
 
 def start_detached(config: RigConfig, *, wait: bool = True) -> int:
-    """Run a rig in a session of its own and wait until its workers are ready or have failed.
+    """Run a rig in a session of its own and wait until its workers are ready or have failed, for now or for good.
 
     Args:
         config: The rig.
@@ -62,7 +61,7 @@ def start_detached(config: RigConfig, *, wait: bool = True) -> int:
     show_workers(status["workers"])
     not_up = [each for each in status["workers"] if each["state"] not in UP]
     if wait and not_up:
-        if late := [worker["name"] for worker in not_up if worker["state"] not in SETTLED]:
+        if late := [worker["name"] for worker in not_up if not worker["settled"]]:
             say(f"not settled after {UP_WITHIN:.0f} s: {', '.join(late)}")
         names = ", ".join(f"{worker['name']} ({worker['state']})" for worker in not_up)
         one = len(not_up) == 1
@@ -125,7 +124,7 @@ def _await(
                 while time.monotonic() < deadline and _ended(process) is None:
                     status = connection.status()
                     output.take()
-                    if not wait or all(worker["state"] in SETTLED for worker in status["workers"]):
+                    if not wait or all(worker["settled"] for worker in status["workers"]):
                         return status
         except OrchError:
             continue  # not listening yet, or gone: the process tells

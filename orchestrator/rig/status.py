@@ -52,6 +52,7 @@ def snapshot(
                 "in_flight": len(rig.broker.running(name)),
                 "uptime": round(now - child.launched, 3) if handle else None,
                 "reason": rig.why(name) or None,
+                "settled": child.settled,
                 "driver": config.workers[name].driver,
             }
         )

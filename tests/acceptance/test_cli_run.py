@@ -201,6 +201,25 @@ def test_detached_rig_is_up_when_the_command_ends_and_down_when_down_ends(folder
     assert gone.err == "error: no rig is running; start one with: orch run config.yaml\n"
 
 
+def test_a_device_that_is_off_holds_up_no_detached_rig(folder: Path) -> None:
+    """It is tried again and again: the command ends, and names it."""
+    driver = "class Off:\n    def __init__(self):\n        raise OSError('is it switched on?')\n"
+    (folder / "off.py").write_text(driver)
+    text = CONFIG.replace("lab_drivers:Broken", "off:Off").replace(
+        "retry_start: false", "after: []"
+    )
+    (folder / "rig.yaml").write_text(text)
+    environ = environment(folder)
+    done = orch(environ, "run", "--detach", "rig.yaml", cwd=folder)
+    try:
+        assert done.status == 4, done.err
+        assert "1 of 3 workers is not ready: broken (" in done.err
+        assert "not settled" not in done.err
+        assert "broken: its driver couldn't be built: OSError: is it switched on?" in done.out
+    finally:
+        assert orch(environ, "down").status == 0
+
+
 def test_no_wait_is_done_once_the_rig_answers(folder: Path) -> None:
     """However long a worker takes, and whatever becomes of it."""
     (folder / "rig.yaml").write_text(CONFIG.replace("lab_drivers:Broken", "slow:Slow"))
