@@ -30,7 +30,9 @@ UP = ("READY", "STALLED")
 
 
 def start_detached(config: RigConfig, *, wait: bool = True) -> int:
-    """Run a rig in a session of its own and wait until its workers are ready or have failed, for now or for good.
+    """Run a rig in a session of its own and wait until its workers are ready, or have failed.
+
+    One that is tried again without end counts as failed.
 
     Args:
         config: The rig.

@@ -91,6 +91,12 @@ class Helpers:
 
     def _fork_server_died(self) -> None:
         self._loop.unwatch(self._fork_server.sentinel)
+        status = self._fork_server.returncode
+        if status is not None and status >= 0:  # of itself, so the next one may do so too
+            text = f"the fork server ended with status {status}; another one is started"
+            self._record("error", f"{text} in {REVIVE_AFTER:g} s", {})
+            self._loop.call_later(REVIVE_AFTER, self.start)
+            return
         self._record("warning", "the fork server died; another one is started", {})
         self.start()
 

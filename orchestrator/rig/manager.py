@@ -61,9 +61,10 @@ class RigControl:
 
         Returns:
             `{"rig": id, "workers": [{name, state, pid, incarnation, restarts, queue, in_flight,
-            uptime (seconds), cpu (percent of one core), memory (bytes), reason, settled (up, ended,
-            or to be tried again and again)}]}` and more of the rig; `counts` tells how many requests were answered, refused or timed out, and
-            what was dropped, `config_changed` whether its file says something else by now.
+            uptime (seconds), cpu (percent of one core), memory (bytes), reason, settled (whether it
+            is up, has ended, or is tried again without end)}]}` and more of the rig; `counts` tells
+            how many requests were answered, refused or timed out, and what was dropped,
+            `config_changed` whether its file says something else by now.
         """
         snapshot: dict[str, Any] = self._ask(self._supervised.snapshot)
         config = self._supervised.config

@@ -124,6 +124,58 @@ def test_a_killed_fork_server_costs_no_worker_anything(rig: RunningRig) -> None:
     assert rig.text.count("the fork server died; another one is started") == 3
 
 
+def test_a_fork_server_that_dies_during_launches(rig: RunningRig) -> None:
+    """What was being launched is launched again, by the next one; nobody is given up."""
+    for _ in range(5):
+        command = rig.command("restart", "one", "two", "own")
+        with subprocess.Popen(command, env=rig.environ, stdout=subprocess.DEVNULL) as restart:
+            while restart.poll() is None:
+                helper(rig, "orch-forkserver").kill()
+                time.sleep(0.02)  # a launch takes it some milliseconds
+    with rig.connected() as client:
+        for name in ("one", "two", "own"):
+            rig.wait_state(name, "READY", 60)
+            assert client[name].pid()
+    assert "given up" not in rig.text
+    assert rig.stop() == 0
+
+
+def test_a_stopped_guardian_holds_up_nobody(rig: RunningRig) -> None:
+    """Workers start and end as before, and so does the rig."""
+    guardian = helper(rig, "reaper.py")
+    guardian.suspend()
+    for _ in range(3):
+        assert rig.orch("restart", "one", "own").returncode == 0
+    assert rig.stop() == 0
+    assert not is_alive(guardian.pid)
+
+
+def test_no_descriptors_left(rig: RunningRig) -> None:
+    """The worker that can't be started is tried again with the reason; all others go on."""
+    supervisor = psutil.Process(rig.process.pid)
+    with rig.connected() as client:
+        before, victim = client.two.pid(), client.one.pid()
+        _, hard = supervisor.rlimit(psutil.RLIMIT_NOFILE)
+        supervisor.rlimit(psutil.RLIMIT_NOFILE, (_room_for(supervisor, 2), hard))
+        os.kill(victim, signal.SIGKILL)
+        state = rig.wait_state("one", "BACKOFF")
+        wait_until(lambda: "couldn't be started: [Errno 24]" in rig.text)
+        assert state["restarts"] < 2
+        assert client.two.pid() == before
+        supervisor.rlimit(psutil.RLIMIT_NOFILE, (hard, hard))
+        rig.wait_state("one", "READY", 40)
+        assert client.one.pid() != victim
+        assert client.two.pid() == before
+    assert "given up" not in rig.text
+
+
+def _room_for(process: psutil.Process, count: int) -> int:
+    """The limit under which a process can open so many files."""
+    used = {int(each.name) for each in Path(f"/proc/{process.pid}/fd").iterdir()}
+    free = [number for number in range(len(used) + count + 1) if number not in used]
+    return free[count]
+
+
 def test_a_killed_guardian_is_replaced(rig: RunningRig) -> None:
     """Its death is told, and its successor ends what a killed supervisor leaves behind."""
     guardian = helper(rig, "reaper.py")

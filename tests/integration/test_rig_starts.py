@@ -136,7 +136,7 @@ workers:
         assert "cut      the time was up before close of the driver had ended" in text
         assert {("exit", "in True"), ("exit", "left in order"), ("cut_exit", "in True")} <= said
         assert ("cut_exit", "left in order") not in said
-        assert "cut_exit the time was up before the functions registered with atexit" in text
+        assert "cut_exit the time was up before AtExit._leave, registered with atexit, had" in text
 
 
 def test_a_timeout_says_what_keeps_the_worker() -> None:

@@ -120,7 +120,6 @@ class _TermHandler:
                 server.busy = False
                 raise Terminated
         if self.interrupts:
-            self.interrupts = False
             raise Terminated
 
 
@@ -180,14 +179,27 @@ def _leave(status: int, term: _TermHandler) -> NoReturn:
     """End the process, also with threads of the driver that never end."""
     import atexit
 
-    # Libraries close devices there, and os._exit leaves it out. What takes longer than closing may
-    # take is interrupted by the signal that comes then.
+    before = sys.unraisablehook
+
+    def tell(unraisable: sys.UnraisableHookArgs) -> None:
+        nonlocal status
+        if not isinstance(unraisable.exc_value, Terminated):
+            before(unraisable)
+            return
+        status = status or EXIT_TERMINATED
+        name = getattr(unraisable.object, "__qualname__", repr(unraisable.object))
+        log.warning("the time was up before %s, registered with atexit, had ended", name)
+
+    # Libraries close devices there, and os._exit leaves it out. Each signal that comes when closing
+    # has had its time interrupts one of them; `atexit` goes on with the next, and tells the hook.
+    sys.unraisablehook = tell
     term.interrupts = True
     try:
         atexit._run_exitfuncs()
-    except Terminated:
-        log.warning("the time was up before the functions registered with atexit had ended")
-    term.interrupts = False
+        term.interrupts = False
+    except Terminated:  # it came when the last of them had ended
+        term.interrupts = False
+    sys.unraisablehook = before
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError, AttributeError):
             stream.flush()

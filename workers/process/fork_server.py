@@ -21,6 +21,7 @@ import os
 import signal
 import sys
 import traceback
+from contextlib import suppress
 from types import FrameType
 from typing import Any, NoReturn
 
@@ -28,6 +29,7 @@ import multiprocess
 from multiprocess.connection import Connection
 from multiprocess.reduction import recv_handle
 
+from workers.process import keeper
 from workers.search_path import given_environment
 from workers.stop_signals import STOP_SIGNALS, take_up
 
@@ -38,7 +40,6 @@ RECORDS_FD = 3
 """Under this number a program that is started has the stream of records."""
 PRELOAD = (
     "workers.process.child",
-    "workers.process.keeper",
     "workers.serving.server",
     "workers.output.records",
     "orch",
@@ -62,10 +63,9 @@ def main(connection: Connection) -> None:
     try:
         sys.path[:] = json.loads(connection.recv_bytes())["path"]
         for module in PRELOAD:
-            importlib.import_module(module)
-        from workers.process.keeper import name_process
-
-        name_process("orch-forkserver")
+            with suppress(ImportError):  # whoever needs it tells
+                importlib.import_module(module)
+        keeper.name_process("orch-forkserver")
         gc.collect()
         gc.freeze()  # workers share these pages as long as nobody writes to them
         _send(connection, {"pid": os.getpid()})
@@ -127,8 +127,6 @@ def _fork_keeper(news: int, message: dict[str, Any], fds: list[int]) -> NoReturn
 
 
 def _be_keeper(news: int, message: dict[str, Any], fds: list[int]) -> NoReturn:
-    from workers.process import keeper
-
     try:
         os.setsid()
         keeper.name_process("orch-keeper")
@@ -151,7 +149,7 @@ def _be_keeper(news: int, message: dict[str, Any], fds: list[int]) -> NoReturn:
 
 def _be_worker(news: int, status: int, message: dict[str, Any], streams: list[int]) -> NoReturn:
     """Be a worker here, or the program that hosts one."""
-    from workers.process import child, keeper
+    from workers.process import child
 
     os.close(status)
     keeper.name_process("orch-worker")

@@ -131,6 +131,12 @@ class ForkServer:
         process = self._process
         return None if process is None else process.pid
 
+    @property
+    def returncode(self) -> int | None:
+        """Exit status of the present server, negative for a signal; None while it runs."""
+        process = self._process
+        return None if process is None else process.poll()
+
     def start(self, started: Callable[[OSError | None], None]) -> None:
         """Start a server, in the place of one that died.
 
