@@ -19,12 +19,12 @@ import workers
 from orchestrator import errors
 from orchestrator.check.drivers import check
 from orchestrator.config.loader import load
-from orchestrator.rig.processes import PRELOAD
 from orchestrator.version import version
 from tests.rigs import running
 from workers.driver.build import find
 from workers.errors import SpecError
 from workers.process import bootstrap
+from workers.process.fork_server import PRELOAD
 
 ROOT = Path(__file__).parent.parent
 

@@ -12,7 +12,8 @@ from contextlib import closing
 
 import pytest
 
-from orchestrator.rig.mailbox import STOP_SIGNALS, Mailbox
+from orchestrator.rig.mailbox import Mailbox
+from workers.stop_signals import STOP_SIGNALS
 
 
 @pytest.fixture
@@ -24,10 +25,9 @@ def mailbox() -> Iterator[Mailbox]:
 @pytest.fixture
 def handlers() -> Iterator[None]:
     """The handlers of signals are put back."""
-    numbers = [getattr(signal, name) for name in STOP_SIGNALS]
-    before = [signal.getsignal(number) for number in numbers]
+    before = [signal.getsignal(number) for number in STOP_SIGNALS]
     yield
-    for number, handler in zip(numbers, before, strict=True):
+    for number, handler in zip(STOP_SIGNALS, before, strict=True):
         signal.signal(number, handler)
 
 
@@ -99,7 +99,7 @@ def test_without_news_nothing_happens(mailbox: Mailbox) -> None:
 def test_signals_are_told_by_a_look_and_ignored_afterwards(mailbox: Mailbox) -> None:
     """A signal wakes the loop and interrupts nothing; at the end none changes the exit status."""
     told: list[int] = []
-    sent = [getattr(signal, name) for name in STOP_SIGNALS]
+    sent = list(STOP_SIGNALS)
     with mailbox.signals(told.append):
         for number in sent:
             os.kill(os.getpid(), number)
@@ -111,3 +111,19 @@ def test_signals_are_told_by_a_look_and_ignored_afterwards(mailbox: Mailbox) -> 
         os.kill(os.getpid(), number)
     assert signal.set_wakeup_fd(-1) == -1
     assert len(told) == len(sent)
+
+
+def test_news_that_fails_costs_no_other(mailbox: Mailbox) -> None:
+    """The fault is its caller's to tell; what came behind it is taken up in the next turn."""
+    told: list[str] = []
+
+    def fail() -> None:
+        raise ValueError("ours")
+
+    mailbox.tell(fail)
+    mailbox.tell(lambda: told.append("behind"))
+    with pytest.raises(ValueError, match="ours"):
+        mailbox.answer()
+    assert is_woken(mailbox)
+    mailbox.answer()
+    assert told == ["behind"]
