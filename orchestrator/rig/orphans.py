@@ -6,47 +6,51 @@ import os
 from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
+
+from workers.process.keeper import NAMES
 
 
-def reap(keepers: set[int], own: Collection[int], *, shares: bool) -> None:
+class _Dead(NamedTuple):
+    pid: int
+    name: str
+    session: int
+
+
+def reap(own: Collection[int], *, shares: bool) -> None:
     """Reap adopted children that have ended, and nobody else's.
 
     What workers leave has another session than this process, and so has what reaches the first
     process of a container. What somebody here started and waits for is in this session, or `own`.
 
     Args:
-        keepers: Of workers; those that were reaped are taken out.
         own: Processes of the supervisor's that somebody waits for.
-        shares: Whether drivers run as threads here: they may wait for any session's processes.
+        shares: Whether drivers run as threads here: they may wait for any session's processes, but
+            for those that are ours by their names.
     """
     session = os.getsid(0)
-    for pid in _dead_children():
-        if pid in own:
-            continue
-        if pid not in keepers and (_session(pid) == session or (shares and os.getpid() != 1)):
+    for dead in _dead_children():
+        drivers = dead.session == session or (shares and os.getpid() != 1)
+        if dead.pid in own or (drivers and dead.name not in NAMES):
             continue
         with suppress(ChildProcessError):
-            os.waitpid(pid, os.WNOHANG)
-        keepers.discard(pid)
+            os.waitpid(dead.pid, os.WNOHANG)
 
 
-def _dead_children() -> list[int]:
+def _dead_children() -> list[_Dead]:
     found = []
     for path in Path("/proc/self/task").glob("*/children"):
         with suppress(OSError):
-            found += [int(pid) for pid in path.read_text().split()]
-    return [pid for pid in found if _stat(pid)[:1] == ["Z"]]
+            found += [_dead(pid) for pid in path.read_text().split()]
+    return [each for each in found if each is not None]
 
 
-def _session(pid: int) -> int:
-    stat = _stat(pid)
-    return int(stat[3]) if stat else 0
-
-
-def _stat(pid: int) -> list[str]:
-    """State, parent, group, session and more of a process; empty if it is gone."""
+def _dead(pid: str) -> _Dead | None:
+    """What is known of a process if it is a zombie."""
     try:
         text = Path(f"/proc/{pid}/stat").read_text(errors="replace")
     except OSError:
-        return []
-    return text.rpartition(")")[2].split()
+        return None
+    name, _, rest = text.partition("(")[2].rpartition(")")
+    state, _, _, session, *_ = rest.split()
+    return _Dead(int(pid), name, int(session)) if state == "Z" else None

@@ -18,7 +18,7 @@ from orchestrator.core.children import Exit
 from orchestrator.logs.collect.handle import LogCollector
 from orchestrator.rig import orphans
 from orchestrator.rig.guardian import Guardian
-from orchestrator.rig.launchers.forkserver import ForkLauncher, ForkServer, KeptHandle
+from orchestrator.rig.launchers.forkserver import ForkLauncher, ForkServer
 from orchestrator.rig.launchers.handle import Handle, Launcher
 from orchestrator.rig.launchers.subprocess import SubprocessLauncher
 from orchestrator.rig.launchers.thread import ThreadLauncher
@@ -74,7 +74,6 @@ class Processes:
         self._forked: Launcher = ForkLauncher(fork_server)
         self._fork_server = fork_server
         self._launches: dict[str, _Launch] = {}
-        self._keepers: set[int] = set()
         self._shares = False  # whether drivers run as threads here
         adopt_orphans()
         self.handles: dict[str, tuple[int, Handle]] = {}
@@ -115,8 +114,7 @@ class Processes:
             return
         self.handles[worker] = (incarnation, outcome)
         self.changes += 1
-        if isinstance(outcome, KeptHandle):
-            self._keepers.add(outcome.keeper)
+        if outcome.pid != os.getpid():
             self._guardian.add(outcome.pid)
         for how in launch.signals:
             self.signal(worker, how)
@@ -147,7 +145,7 @@ class Processes:
 
     def reap_orphans(self, own: Collection[int]) -> None:
         """Reap what others left to this process, but for `own` processes of the supervisor's."""
-        orphans.reap(self._keepers, own, shares=self._shares)
+        orphans.reap(own, shares=self._shares)
 
     def signal(self, worker: str, how: str) -> None:
         """As `Handle.signal`, for a worker that lives, or is about to."""

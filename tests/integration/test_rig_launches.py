@@ -106,6 +106,24 @@ def test_a_stopped_fork_server_holds_up_nobody(rig: RunningRig) -> None:
     assert not is_alive(server.pid)
 
 
+def test_a_fork_server_stopped_while_it_imports() -> None:
+    """The rig ends in good order, though no worker was ever there."""
+    with running(CONFIG, {"plain": DRIVER}, settle=False) as rig:
+
+        def starting() -> psutil.Process | None:
+            for child in psutil.Process(rig.process.pid).children():
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    if "workers.process.fork_server" in child.cmdline():
+                        return child
+            return None
+
+        server = wait_until(starting)
+        server.suspend()
+        rig.wait_state("one", "STARTING")
+        assert rig.stop() == 0
+        assert not is_alive(server.pid)
+
+
 def test_a_killed_fork_server_costs_no_worker_anything(rig: RunningRig) -> None:
     """They run on with their statuses, restarts aren't counted, and another one takes over."""
     with rig.connected() as client:

@@ -62,6 +62,12 @@ class Forks:
         child.join()
         return child.exitcode
 
+    def run(self, status: int) -> int:
+        code = f"import sys; sys.exit({status})"
+        child = subprocess.Popen([sys.executable, "-c", code], start_new_session=True)
+        time.sleep(0.3)  # it is a zombie by now, that somebody else might reap
+        return child.wait()
+
     def daemonize(self, tag: str, seconds: float = 300):
         code = DAEMON.format(seconds=seconds)
         subprocess.run([sys.executable, "-c", code, tag], env={}, check=True)
@@ -146,6 +152,17 @@ def test_a_daemon_that_ends_is_reaped(rig: RunningRig) -> None:
         client.one.daemonize(tag, 0.2)
         wait_until(lambda: not tagged(tag))
     wait_until(lambda: not zombies_below(rig.process.pid))
+
+
+def test_where_drivers_are_threads() -> None:
+    """Their children are theirs to wait for, and keepers are reaped all the same."""
+    config = CONFIG + '  thread: {driver: "forks:Forks", transport: inproc}\n'
+    with running(config, {"forks": DRIVER}) as rig, rig.connected() as client:
+        for _ in range(3):
+            os.kill(client.one.pid(), signal.SIGKILL)
+            assert client.thread.run(7) == 7
+            assert client.one.pid()
+        wait_until(lambda: not zombies_below(rig.process.pid))
 
 
 def zombies_below(pid: int) -> list[int]:

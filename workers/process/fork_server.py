@@ -65,7 +65,7 @@ def main(connection: Connection) -> None:
         for module in PRELOAD:
             with suppress(ImportError):  # whoever needs it tells
                 importlib.import_module(module)
-        keeper.name_process("orch-forkserver")
+        keeper.name_process(keeper.SERVER)
         gc.collect()
         gc.freeze()  # workers share these pages as long as nobody writes to them
         _send(connection, {"pid": os.getpid()})
@@ -129,7 +129,7 @@ def _fork_keeper(news: int, message: dict[str, Any], fds: list[int]) -> NoReturn
 def _be_keeper(news: int, message: dict[str, Any], fds: list[int]) -> NoReturn:
     try:
         os.setsid()
-        keeper.name_process("orch-keeper")
+        keeper.name_process(keeper.KEEPER)
         keeper.adopt_orphans()
         *streams, status = fds
         worker = multiprocess.get_context("fork").Process(
@@ -138,7 +138,7 @@ def _be_keeper(news: int, message: dict[str, Any], fds: list[int]) -> NoReturn:
         worker.start()
         for fd in streams:  # they end with the worker, not with its keeper
             os.close(fd)
-        _tell(news, {"worker": worker.pid, "keeper": os.getpid()})
+        _tell(news, {"worker": worker.pid})
         os.close(news)
         keeper.keep(worker.pid, status)
     except OSError as error:
@@ -152,7 +152,7 @@ def _be_worker(news: int, status: int, message: dict[str, Any], streams: list[in
     from workers.process import child
 
     os.close(status)
-    keeper.name_process("orch-worker")
+    keeper.name_process(keeper.WORKER)
     if "spec" in message:
         os.close(news)
         child.main(message["spec"], *streams)

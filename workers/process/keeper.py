@@ -17,6 +17,8 @@ from typing import Any, NoReturn
 from workers.process.lifeline import descendants, kill_each
 
 PR_SET_NAME, PR_SET_CHILD_SUBREAPER = 15, 36  # prctl(2)
+SERVER, KEEPER, WORKER = NAMES = ("orch-forkserver", "orch-keeper", "orch-worker")
+"""What `ps` shows of the processes that are forked from the fork server, and of itself."""
 STATUS = struct.Struct("!i")
 """What a keeper writes at the end: the worker's exit status, negative for a signal."""
 

@@ -69,15 +69,13 @@ class KeptHandle:
 
     Args:
         pid: The worker.
-        keeper: Its keeper.
         status: Read end of the pipe on which the keeper tells the end.
         alive: Write end of the pipe that tells the worker that its supervisor lives.
     """
 
-    def __init__(self, pid: int, keeper: int, status: int, alive: int) -> None:
+    def __init__(self, pid: int, status: int, alive: int) -> None:
         self.pid = pid
         self.sentinel = status
-        self.keeper = keeper
         self._alive = alive
         self._over = False
         os.set_blocking(status, False)
@@ -242,7 +240,7 @@ class ForkServer:
             raise
         os.close(alive)
         os.close(theirs)
-        return KeptHandle(answer["worker"], answer["keeper"], status, ours)
+        return KeptHandle(answer["worker"], status, ours)
 
     def _ask(self, message: dict[str, Any], fds: tuple[int, ...]) -> dict[str, Any]:
         connection, process = self._connection, self._process
