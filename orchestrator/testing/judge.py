@@ -227,6 +227,7 @@ class StartsJudge:
             for spec in specs
             if spec.start_timeout is not None
         }
+        self.counts: Counter[str] = Counter()  # of what went wrong with starts
         self._launched: dict[str, float] = {}
         self._wanting: set[str] = set()  # whose last start failed for want of something
         self._failed: set[str] = set()  # who failed to start since they were last ready
@@ -239,6 +240,7 @@ class StartsJudge:
     def fail(self, worker: str, *, wants: bool) -> None:
         """A start has failed; `wants`: for want of something of the system's."""
         self._failed.add(worker)
+        self.counts["for want of something" if wants else "of a driver"] += 1
         if wants:
             self._wanting.add(worker)
 
@@ -248,7 +250,10 @@ class StartsJudge:
 
     def move(self, moved: Moved) -> None:
         """The rig says that a worker's state has changed."""
+        if moved.state == Status.BACKOFF and moved.reason.startswith("didn't start within"):
+            self.counts["that took too long"] += 1
         if moved.state == Status.READY:
+            self.counts["until it went well"] += moved.worker in self._failed
             self._failed.discard(moved.worker)
         elif moved.state == Status.FAILED and moved.worker in self._wanting:
             raise Violation(f"I10: {moved.worker} is given up, though it may start another time")

@@ -61,6 +61,7 @@ class SimulatedRig:
         core: The real core.
         now: Virtual seconds.
         judge: Who takes notes, and raises `Violation`.
+        starts: The same for starts.
         processes: The living incarnations by worker.
         facts: What was worth a record.
         orders: What came of orders, by number.
@@ -93,7 +94,7 @@ class SimulatedRig:
         self._arrivals: dict[tuple[str, str], float] = {}
         self._ends: set[str] = set()  # workers of which an end hasn't been told yet
         self._launches: dict[str, list[str]] = {}  # what they were signalled before they were there
-        self._starts = StartsJudge(specs)
+        self.starts = StartsJudge(specs)
         self._ids: Counter[str] = Counter()
 
     # -- what a test does -----------------------------------------------------------------
@@ -245,7 +246,7 @@ class SimulatedRig:
         del self.processes[process.worker]
         self._ends.add(process.worker)
         if exit_.wants or exit_.unusable:
-            self._starts.fail(process.worker, wants=exit_.wants)
+            self.starts.fail(process.worker, wants=exit_.wants)
 
         def tell() -> None:
             self._ends.discard(process.worker)
@@ -271,7 +272,7 @@ class SimulatedRig:
             raise Violation("effects without end")
         self.judge.look(self.now)
         starting = [name for name, process in self.processes.items() if not process.ready]
-        self._starts.look(starting, self.now)
+        self.starts.look(starting, self.now)
 
     def _perform(self, effect: Effect) -> None:
         match effect:
@@ -293,7 +294,7 @@ class SimulatedRig:
             case RigUp():
                 self.up = effect
             case Moved():
-                self._starts.move(effect)
+                self.starts.move(effect)
             case Fact():
                 self.facts.append(effect)
                 del self.facts[:-1000]
@@ -306,13 +307,13 @@ class SimulatedRig:
         for name in self._specs[worker].after:
             process, status = self.processes.get(name), self.core.children[name].status
             # One that has died is settled until its end is told. One that failed is tried again.
-            settled = status in SETTLED or self._starts.has_failed(name)
+            settled = status in SETTLED or self.starts.has_failed(name)
             if not (process and process.ready) and not settled:
                 raise Violation(f"I10: {worker} is launched before {name}, which is {status}")
         token = f"{worker}-{incarnation}"
         self.core.expect(worker, incarnation, token)
         self._launches[worker] = []
-        self._starts.launch(worker, self.now)
+        self.starts.launch(worker, self.now)
         boot = self.behaviour.boot(worker, incarnation)
         self.later(self.behaviour.latency(), lambda: self._after_launch(worker, incarnation, boot))
 
@@ -322,7 +323,7 @@ class SimulatedRig:
         if boot.outcome in ("wanting", "unlaunched"):
             wants = boot.outcome == "wanting"
             if wants:
-                self._starts.fail(worker, wants=True)
+                self.starts.fail(worker, wants=True)
             self.core.unlaunched(worker, incarnation, "couldn't be started", self.now, wants=wants)
             return
         token = f"{worker}-{incarnation}"

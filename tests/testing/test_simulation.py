@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -33,6 +34,8 @@ def test_no_promise_is_broken(block: int) -> None:
     assert min(counts[f"process ended while {state}"] for state in states) >= 30, counts
     outcomes = ("done", "failed", "not started", "unknown")
     assert min(counts[f"answered {outcome}"] for outcome in outcomes) >= 50, counts
+    starts = ("for want of something", "of a driver", "that took too long", "until it went well")
+    assert min(counts[f"failed starts {what}"] for what in starts) >= 5, counts
 
 
 def test_a_seed_gives_the_same_run() -> None:
@@ -215,6 +218,31 @@ def test_a_timeout_is_told_in_time_and_the_stacks_are_asked_for() -> None:
     assert rig.core.children["stage"].status == "STALLED"
     assert rig.run()
     assert rig.core.children["stage"].status == "READY"
+
+
+class Unready(Calm):
+    """A worker whose first starts fail for now, each in another way."""
+
+    def __init__(self) -> None:
+        self.began: list[float] = []
+        self.rig: SimulatedRig
+
+    def boot(self, worker: str, incarnation: int) -> Boot:
+        self.began.append(self.rig.now)
+        outcomes: tuple[Any, ...] = ("wanting", "starved", "unbuilt", "ready")
+        return Boot(7.0 if incarnation == 4 else 0.0, outcomes[incarnation - 1])
+
+
+def test_starts_that_fail_for_now_are_tried_again() -> None:
+    """After 1, 2 and 4 s; the last one takes long, and is told."""
+    script = Unready()
+    rig = script.rig = SimulatedRig([ChildSpec("stage", intensity=0)], script)
+    rig.start()
+    assert rig.run(until=lambda: rig.core.children["stage"].status == "READY")
+    pauses = [after - before for before, after in pairwise(script.began)]
+    assert pauses == pytest.approx([1.0, 2.0, 4.0], abs=0.01)
+    told = [fact.text for fact in rig.facts if fact.text.startswith("still starting")]
+    assert told == ["still starting, 5 s in Stage.__init__ (stage.py:1)"]
 
 
 def test_a_frozen_process_is_killed_in_the_end() -> None:
