@@ -22,6 +22,7 @@ import signal
 import sys
 import traceback
 from contextlib import suppress
+from itertools import islice
 from types import FrameType
 from typing import Any, NoReturn
 
@@ -108,7 +109,9 @@ def _launch(connection: Connection, message: dict[str, Any], fds: list[int]) -> 
         _fork_keeper(writer, message, fds)
     os.close(writer)
     with open(reader, "rb") as news:
-        told: list[dict[str, Any]] = [json.loads(line) for line in news]
+        # The keeper tells of a fork, and the end of file that a program is being executed.
+        lines = news if "command" in message else islice(news, 1)
+        told: list[dict[str, Any]] = [json.loads(line) for line in lines]
     os.waitpid(intermediate, 0)
     if not told:
         raise OSError(errno.ECHILD, "the worker's keeper died")
