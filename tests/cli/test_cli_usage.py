@@ -210,3 +210,26 @@ def test_commands_import_what_they_need_only(arguments: list[str], heavy: set[st
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert not heavy & set(done.stderr.split())
+
+
+STRUCK = """
+import os, signal, sys
+from orchestrator.cli import main
+
+def strike(*arguments, **options):
+    try:
+        os.kill(os.getpid(), signal.{name})
+    except BaseException as error:
+        raise ValueError("what it struck in made this of it") from error
+
+sys.modules["orchestrator.cli.main"].cli.main = strike
+main([])
+"""
+
+
+@pytest.mark.parametrize(("name", "status"), [("SIGINT", 130), ("SIGTERM", 143)])
+def test_what_a_signal_is_made_into_is_no_fault(name: str, status: int) -> None:
+    """As a library does that was being imported: the command ends as interrupted."""
+    code = STRUCK.format(name=name)
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (status, "")
