@@ -99,11 +99,12 @@ class Rig:
 
     def tick(self, now: float) -> None:
         """Do what is due."""
+        # First: a worker that was only just asked for its stacks looks as if it held out.
+        self._hang.tick(now)
         self.broker.tick(now)
         deadline = self.supervision.next_deadline
         if deadline is not None and deadline <= now:
             self.supervision.tick(now)
-        self._hang.tick(now)
         self._settle()
 
     def expect(self, worker: str, incarnation: int, token: str) -> None:

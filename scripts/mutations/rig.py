@@ -210,6 +210,12 @@ RIG = [
         "if self._changes and any(child.settled",
     ),
     Mutation(
+        "a worker is forced that was asked just now",
+        "rig.py",
+        "        self._hang.tick(now)\n        self.broker.tick(now)\n",
+        "        self.broker.tick(now)\n        self._hang.tick(now)\n",
+    ),
+    Mutation(
         "orders are not looked at while the rig closes",
         "rig.py",
         "        self._orders.settle()\n",

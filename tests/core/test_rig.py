@@ -159,6 +159,18 @@ class TestOverrun:
         assert bench.take() == [Unblock("a")]
         assert bench.rig.next_deadline is None
 
+    def test_it_is_insisted_before_it_is_asked_again(self) -> None:
+        """In one turn: a worker that was asked only just now isn't to be forced."""
+        bench = Bench()
+        bench.start(concurrent=("peek",))
+        bench.ask("1", context=SHORT)
+        bench.ask("2", member="peek", context={"execution_timeout": 1 + INSIST_AFTER})
+        bench.at(101)
+        bench.take()
+        bench.at(101 + INSIST_AFTER)
+        asked = [each.how for each in bench.take() if isinstance(each, Signal)]
+        assert asked == ["forced stacks", "stacks"]
+
     def test_of_several_at_once(self) -> None:
         """Stacks show all that runs, so they are asked for once."""
         bench = Bench()
