@@ -307,7 +307,7 @@ class Broker:
 
     def refuse_descriptions(self, worker: str, reason: str) -> None:
         """Refuse whoever waits to be told what a worker offers."""
-        self._refuse_each(self.peers[worker].take_all(DESCRIPTION), reason)
+        self.ledger.refuse_each(self.peers[worker].take_all(DESCRIPTION), reason)
 
     def hold(self, worker: str) -> None:
         """Let requests queue again for a worker that was closed."""
@@ -367,12 +367,7 @@ class Broker:
             self._close(peer, reason)
 
     def _close(self, peer: Peer, reason: str) -> None:
-        self._refuse_each(peer.close(reason), reason)
-
-    def _refuse_each(self, requests: list[Request], reason: str) -> None:
-        for request in requests:
-            self.ledger.leave(request.number)
-            self.ledger.answer_error(request, "ConnectionRefusedError", reason, NOT_STARTED)
+        self.ledger.refuse_each(peer.close(reason), reason)
 
     def unreachable(self, number: int, now: float) -> None:
         """A `ToWorker` couldn't be sent: the request was not started and waits again.
@@ -411,9 +406,8 @@ class Broker:
         self.ledger.leave(request.number)
         self.ledger.note("warning", "invocation timed out, not started", request)
         keeps = self.peers[request.worker].keeps(request.member, now)
-        self.ledger.time_out(
-            request, INVOCATION, keeps or self.keeper.standing(request.worker, now)
-        )
+        keeps = keeps or self.keeper.standing(request.worker, now)
+        self.ledger.time_out(request, INVOCATION, keeps)
 
     def _expire_running(self, request: Request, now: float) -> None:
         peer = self.peers[request.worker]

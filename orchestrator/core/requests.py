@@ -6,6 +6,7 @@ Pure, as the broker is: what is to be sent is left as effects.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from enum import Enum
 from typing import Any
 
@@ -202,6 +203,12 @@ class Ledger:
         """
         self.counts[_TIMEOUTS[which]] += 1
         self.answer(request, TIMEOUT, msgspec.json.encode(which), keeps)
+
+    def refuse_each(self, requests: Iterable[Request], reason: str) -> None:
+        """Answer requests that waited in vain: none of them has started."""
+        for request in requests:
+            self.leave(request.number)
+            self.answer_error(request, "ConnectionRefusedError", reason, NOT_STARTED)
 
     def answer_unless_oneway(self, request: Request, kind: str, payload: bytes) -> None:
         """Answer in the rig's name if the client listens."""
