@@ -25,6 +25,8 @@ ALLOWANCE = 768 * 1024 * 1024
 KEPT = 32 * 1024 * 1024
 """... of them where libzmq may keep what nobody receives; twice as much after each time that the
 clients' socket was made anew, so that strangers can't have that done all the time."""
+SUSPECTS = 8
+"""Connections by which nothing was received, from which on that may be what has grown."""
 CALM = 240
 """Looks after which it is `KEPT` again."""
 LOOKS = 4
@@ -39,7 +41,8 @@ class MemoryGuard:
         connections: Who is connected.
         known: Bytes of requests and answers that the rig holds and bounds itself.
         told: Called with a connection that was cut off, and bytes of the process.
-        is_keeping: Whether libzmq may keep what nobody receives.
+        unheard: How many connections there were by which nothing was received.
+        is_reading: Whether there is something left to receive; then that may be what has grown.
         renew: Makes the clients' socket anew; called with bytes of the process.
         allowance: Bytes that there may be beside what is known.
     """
@@ -49,48 +52,49 @@ class MemoryGuard:
         connections: Connections,
         known: Callable[[], int],
         told: Callable[[Connection, int], None],
-        is_keeping: Callable[[], bool],
+        unheard: Callable[[], int],
+        is_reading: Callable[[], bool],
         renew: Callable[[int], None],
         allowance: int = ALLOWANCE,
     ) -> None:
         self._connections = connections
         self._known = known
         self._told = told
-        self._is_keeping = is_keeping
+        self._unheard = unheard
+        self._is_reading = is_reading
         self._renew = renew
         self._allowance = allowance
-        self._limit = resident() + allowance
+        self._floor = resident()
+        self._limit = self._floor + allowance
         self._kept = KEPT
         self._looks = 0  # in a row at too much
-        self._calm = 0  # looks since the socket was made anew
+        self._calm = CALM  # looks since the socket was made anew
         self._renewed = False  # and nobody was cut off since
         self._trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
 
     def look(self) -> None:
         """Cut one connection off if there is too much; the next one at the next look."""
         self._calm += 1
-        if self._calm == CALM:
+        if self._calm == LOOKS:
+            self._floor = max(self._floor, self._size(-1))  # by now the old socket is gone
+        elif self._calm == CALM:
             self._kept = KEPT
-        limit = self._limit
-        if self._is_keeping():
-            limit -= max(0, self._allowance - self._kept)
-        size = self._beyond_known()
-        has_freed = self._calm == LOOKS  # by now the old socket is gone
-        if (size > limit or has_freed) and self._trim is not None:
-            self._trim(0)  # what was freed isn't given back by itself
-            size = self._beyond_known()
+        unheard = self._unheard()
+        limit = min(self._floor + self._kept, self._limit) if unheard else self._limit
+        size = self._size(limit)
         if size <= limit:
             self._looks, self._renewed = 0, False
             return
         self._looks += 1
-        connection = self._connections.cut_busiest(unheard=size <= self._limit)
+        is_early = size <= self._limit
+        connection = self._connections.cut_busiest(unheard=is_early)
         if connection is not None:
             self._renewed = False
             self._told(connection, resident())
-        if self._looks < LOOKS:
+        if self._looks < LOOKS or (is_early and (unheard < SUSPECTS or self._is_reading())):
             return
         self._looks = 0
-        if self._renewed and size > self._limit:
+        if self._renewed and not is_early:
             # No connection's, since all are gone: an INPROC driver's.
             self._limit = size + self._allowance
         else:
@@ -99,8 +103,13 @@ class MemoryGuard:
             self._kept = min(2 * self._kept, self._allowance)
             self._renew(resident())
 
-    def _beyond_known(self) -> int:
-        return resident() - self._known()
+    def _size(self, limit: int) -> int:
+        """Bytes beyond what is known, without what was freed if they are more than `limit`."""
+        size = resident() - self._known()
+        if size > limit and self._trim is not None:
+            self._trim(0)
+            size = resident() - self._known()
+        return size
 
 
 def resident() -> int:

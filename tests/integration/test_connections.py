@@ -114,7 +114,8 @@ def test_a_message_without_end_is_cut_off(front: Front, transport: str) -> None:
         front.connections,
         lambda: 0,
         lambda each, _: told.append(each),
-        lambda: True,
+        lambda: 0,
+        lambda: False,
         lambda _: pytest.fail("cutting off helps"),
         allowance=100 * MIB,
     )
@@ -144,6 +145,7 @@ def test_what_no_connection_gives_back(front: Front, monkeypatch: pytest.MonkeyP
         front.connections,
         lambda: 0,
         lambda *_: None,
+        lambda: 0,
         lambda: False,
         renewed.append,
         allowance=100 * MIB,
@@ -167,11 +169,15 @@ def test_what_nobody_receives_is_given_back_early_but_not_all_the_time(
 ) -> None:
     """Each time twice as much is borne, until strangers have been calm for a while."""
     renewed: list[int] = []
-    size = MIB
-    is_keeping = False
+    size, unheard, is_reading = MIB, 0, False
     monkeypatch.setattr(memory, "resident", lambda: size)
     guard = MemoryGuard(
-        front.connections, lambda: 0, lambda *_: None, lambda: is_keeping, renewed.append
+        front.connections,
+        lambda: 0,
+        lambda *_: None,
+        lambda: unheard,
+        lambda: is_reading,
+        renewed.append,
     )
 
     def look(times: int, at: int) -> list[int]:
@@ -184,13 +190,19 @@ def test_what_nobody_receives_is_given_back_early_but_not_all_the_time(
 
     much, more = 2 * MIB + memory.KEPT, 2 * MIB + 2 * memory.KEPT
     assert look(10 * memory.LOOKS, much) == []
-    is_keeping = True
-    assert look(memory.LOOKS, much) == [much]
-    assert look(1, MIB) == []
+    unheard = memory.SUSPECTS - 1
+    assert look(10 * memory.LOOKS, much) == []
+    unheard, is_reading = memory.SUSPECTS, True
+    assert look(10 * memory.LOOKS, much) == []
+    is_reading = False
+    assert look(1, much) == [much]
+    assert look(memory.LOOKS, MIB) == []
     assert look(10 * memory.LOOKS, much) == []
     assert look(memory.LOOKS, more) == [more]
     assert look(memory.CALM, MIB) == []
     assert look(memory.LOOKS, much) == [much]
+    # what is left then isn't strangers'
+    assert look(10 * memory.LOOKS + memory.CALM, much) == []
 
 
 def test_whose_messages_were_received(front: Front) -> None:
