@@ -97,7 +97,8 @@ class Helpers:
             self._record("error", f"{text} in {REVIVE_AFTER:g} s", {})
             self._loop.call_later(REVIVE_AFTER, self.start)
             return
-        self._record("warning", "the fork server died; another one is started", {})
+        how = "was given up while it started a worker" if self._fork_server.is_given_up else "died"
+        self._record("warning", f"the fork server {how}; another one is started", {})
         self.start()
 
     def _fork_server_started(self, error: OSError | None) -> None:

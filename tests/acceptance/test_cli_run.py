@@ -239,7 +239,7 @@ def test_down_is_0_whenever_the_rig_went_down(folder: Path) -> None:
     """Also with no worker alive, when it is gone at once."""
     (folder / "rig.yaml").write_text('rig: nope\nworkers:\n  w: {driver: "nosuchmodule:X"}\n')
     environ = environment(folder)
-    for _ in range(5):
+    for _ in range(3):
         done = orch(environ, "run", "--detach", "rig.yaml", cwd=folder)
         down = orch(environ, "down")
         assert done.status == 4

@@ -64,7 +64,8 @@ def test_a_signal_to_the_whole_group_closes_all_in_order(number: int) -> None:
 @pytest.mark.parametrize("hangs", [False, True])
 def test_strays_end_with_their_worker(worker: str, how: str, hangs: bool) -> None:
     """Children in sessions of their own that carry no mark, also when the worker is killed."""
-    with running(CONFIG, {"laser": DRIVER}) as rig, rig.connected() as client:
+    config = CONFIG.replace("workers:", "defaults: {stop_timeout: 500ms}\nworkers:")
+    with running(config, {"laser": DRIVER}) as rig, rig.connected() as client:
         stray = client[worker].call("stray", how)
         assert is_alive(stray)
         if hangs:

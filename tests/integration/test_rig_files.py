@@ -64,7 +64,8 @@ def test_what_is_removed_is_put_back(remove: Callable[[RunningRig], None]) -> No
                 lambda: folder.is_dir() and sorted(p.name for p in folder.iterdir()) == names
             )
             assert client.a.call("add", 1, 2) == 3
-            os.kill(client.status()["workers"][0]["pid"], signal.SIGKILL)
+            # a worker may answer before its supervisor has heard that it was launched
+            os.kill(wait_until(lambda: client.status()["workers"][0]["pid"]), signal.SIGKILL)
             wait_until(lambda: client.status()["workers"][0]["incarnation"] == 2)
             rig.wait_state("a", "READY")
         wait_until(lambda: "put back" in rig.text)

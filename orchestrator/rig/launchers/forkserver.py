@@ -108,6 +108,7 @@ class ForkServer:
 
     Attributes:
         sentinel: File descriptor that is readable when the server has died; -1 before its start.
+        is_given_up: The present server was killed by us.
 
     Args:
         answer_within: Seconds until a fork server that says nothing is given up.
@@ -115,6 +116,7 @@ class ForkServer:
 
     def __init__(self, answer_within: float = ANSWER_WITHIN) -> None:
         self.sentinel = -1
+        self.is_given_up = False
         self._within = answer_within
         self._process: subprocess.Popen[bytes] | None = None
         self._connection: Connection | None = None
@@ -183,6 +185,7 @@ class ForkServer:
         """Kill the server, whatever it is at: launches fail then. From any thread."""
         process = self._process
         if process is not None:
+            self.is_given_up = True
             process.kill()
 
     def close(self) -> None:
@@ -204,6 +207,7 @@ class ForkServer:
             _bound(ours, self._within)
             with theirs:
                 self._process = _started(theirs)
+            self.is_given_up = False
             self.sentinel = os.pidfd_open(self._process.pid)
             _send(ours, {"path": sys.path})
         except OSError:
@@ -259,8 +263,9 @@ class ForkServer:
             text = f"the fork server didn't answer within {self._within:g} s"
             raise OSError(errno.EAGAIN, text) from None
         except (ConnectionError, EOFError):
+            text = "the fork server was given up" if self.is_given_up else "the fork server died"
             self._cut_off()
-            raise OSError(errno.EAGAIN, "the fork server died") from None
+            raise OSError(errno.EAGAIN, text) from None
         if "errno" in answer:
             file = (answer["file"],) if answer["file"] else ()
             raise OSError(answer["errno"], answer["error"], *file)
