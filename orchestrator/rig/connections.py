@@ -70,6 +70,7 @@ class Connections:
 
     Attributes:
         cap: As given.
+        came: Called whenever one has come.
         left: Called with each connection that is gone.
         changes: How often one of `monitors` has been replaced.
         heard: The identities of connections by which messages were received.
@@ -88,6 +89,7 @@ class Connections:
         self.heard: set[bytes] = set()
         # By socket, since the same number may come anew at one before it is told gone at another.
         self.living: dict[zmq.Socket[Any], dict[int, Connection]] = {each: {} for each in watched}
+        self.came: Callable[[], None] = lambda: None
         self.left: Callable[[Connection], None] = lambda connection: None
         self._refused = refused
         self._context = context
@@ -145,6 +147,7 @@ class Connections:
         self._gone(socket, fd)
         connection = self.living[socket][fd] = Connection(endpoint)
         self._counts[connection.is_tcp] += 1
+        self.came()
         if self._counts[connection.is_tcp] > self.cap:
             self._refused(endpoint)
             _shut(fd, connection)

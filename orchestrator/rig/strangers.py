@@ -57,13 +57,23 @@ class Strangers:
         self._sockets = sockets
         self._backlog = backlog
         self._loop: Loop
+        self._is_watching = False
 
     def watch(self, loop: Loop) -> None:
-        """Look after memory from now on, in a loop's thread."""
+        """Look after memory in a loop's thread, from now on and while anybody is connected."""
         self._loop = loop
-        period = PERIOD if len(self.connections) else 4 * PERIOD
-        loop.call_later(period, lambda: self.watch(loop))  # first: a look that fails isn't the last
+        self.connections.came = self._go_on
+        self._go_on()
+
+    def _go_on(self) -> None:
+        if not self._is_watching:
+            self._is_watching = True
+            self._loop.call_later(PERIOD, self._look)
+
+    def _look(self) -> None:
+        self._is_watching = False
         if len(self.connections):
+            self._go_on()  # first: a look that fails isn't the last
             self._memory.look()
 
     def _refused(self, address: str) -> None:
