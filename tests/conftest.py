@@ -37,8 +37,10 @@ as long then, and many run the same code. Those of fixtures that tests share are
 @pytest.fixture(autouse=True)
 def measurement(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Pauses for what is marked `unmeasured`, and for processes of most tests."""
-    is_measured = request.node.get_closest_marker("unmeasured") is None
-    if not is_measured or zlib.crc32(request.node.nodeid.encode()) % MEASURED:
+    marked = request.node.get_closest_marker
+    is_measured = marked("unmeasured") is None
+    is_chosen = marked("measured") or zlib.crc32(request.node.nodeid.encode()) % MEASURED == 0
+    if not (is_measured and is_chosen):
         monkeypatch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)
     if is_measured:
         yield

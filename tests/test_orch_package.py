@@ -26,6 +26,8 @@ from workers.errors import SpecError
 from workers.process import bootstrap
 from workers.process.fork_server import PRELOAD
 
+pytestmark = pytest.mark.measured
+
 ROOT = Path(__file__).parent.parent
 
 

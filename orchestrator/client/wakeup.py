@@ -37,5 +37,5 @@ class Wakeup:
 
     def close(self) -> None:
         """Close both ends."""
+        self._writer.close()  # first: another thread may be about to wake
         self._reader.close()
-        self._writer.close()

@@ -327,6 +327,8 @@ class Supervision:
         # Whose turn to stop hadn't come yet isn't wanted either: not a crash.
         if child.is_to_stop or child.status is Status.STOPPING:
             self._ended_on_request(child, exit_, now)
+        elif child.unstarted and starts.may_be_retried(child):
+            self._try_later(child, child.unstarted, now)
         elif child.unstarted:
             self._crashed(child, exit_, now)
         elif child.status is Status.STARTING and exit_.wants:

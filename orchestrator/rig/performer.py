@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -138,7 +139,8 @@ class Performer:
 
     def unlaunched(self, worker: str, incarnation: int, error: OSError, now: float) -> None:
         """Tell the core that a launch has failed, at once or later, and whether for good."""
-        reason = f"couldn't be started: {error}"
+        ours = error.errno == errno.EAGAIN and error.filename is None  # its words say it all
+        reason = f"couldn't be started: {error.strerror if ours else error}"
         self._rig.unlaunched(worker, incarnation, reason, now, wants=is_want(error))
 
     def _signal(self, effect: Signal, now: float) -> None:

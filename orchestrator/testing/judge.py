@@ -227,6 +227,9 @@ class StartsJudge:
             for spec in specs
             if spec.start_timeout is not None
         }
+        self._retried = {
+            spec.name for spec in specs if spec.retry_start and spec.restart != "temporary"
+        }
         self.counts: Counter[str] = Counter()  # of what went wrong with starts
         self._launched: dict[str, float] = {}
         self._wanting: set[str] = set()  # whose last start failed for want of something
@@ -252,6 +255,8 @@ class StartsJudge:
         """The rig says that a worker's state has changed."""
         if moved.state == Status.BACKOFF and moved.reason.startswith("didn't start within"):
             self.counts["that took too long"] += 1
+            if moved.worker in self._retried:
+                self._failed.add(moved.worker)
         if moved.state == Status.READY:
             self.counts["until it went well"] += moved.worker in self._failed
             self._failed.discard(moved.worker)

@@ -15,6 +15,8 @@ from orchestrator.logs.store.chain import Keep
 from tests.acceptance.cli_kit import Done, begin, environment, orch
 from tests.logs.log_kit import NOW, chain, fill, record
 
+pytestmark = pytest.mark.measured
+
 
 def test_old_logs_are_removed_on_demand(tmp_path: Path) -> None:
     """Whole segments, by size or age; the last one stays."""

@@ -205,10 +205,13 @@ class SupervisedWorld:
         spec = worker.spec
         if process.leaving or process.told:
             return "as asked, again" if worker.wished else "as asked"
-        if process.unbuilt and not process.overdue and spec.retry_start and spec.name != "e":
-            return self.try_later(worker, "unbuilt")
+        is_retried = spec.retry_start and spec.restart != "temporary"
         if process.overdue:
             self.seen["died of a start that took too long"] += 1
+            if is_retried:
+                return self.try_later(worker, "overdue")
+        elif process.unbuilt and is_retried:
+            return self.try_later(worker, "unbuilt")
         elif (process.unbuilt or how.unusable) and not worker.ever_ready:
             return self.give_up(worker, "at its first build")
         normal = how.normal and not process.unbuilt and not process.overdue

@@ -58,7 +58,7 @@ class TestCrash:
 
     def test_the_window_slides(self) -> None:
         """Crashes count for one period only; older ones are forgotten."""
-        rig = in_state(S.READY, ChildSpec("a", intensity=2, period=60))
+        rig = in_state(S.READY, ChildSpec("a", intensity=2, period=60, start_timeout=None))
         for died in (0.0, 50.0, 60.0, 110.0, 120.0):
             rig.at(died)
             rig.exit()

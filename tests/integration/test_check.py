@@ -24,6 +24,8 @@ from workers.process import bootstrap
 CAMERA = """\
 import sys
 
+pytestmark = pytest.mark.measured
+
 print("noise" * 100_000)
 print("more", file=sys.stderr)
 sys.stdin.read()

@@ -16,6 +16,7 @@ import pytest
 
 from tests.rigs import RunningRig, is_alive, running, wait_until
 
+pytestmark = pytest.mark.measured
 DRIVER = """
 import os, subprocess, threading, time
 
@@ -101,7 +102,8 @@ def test_a_stopped_fork_server_holds_up_nobody(rig: RunningRig) -> None:
         wait_until(lambda: "the fork server didn't answer" in rig.text)
         rig.wait_state("one", "READY")
         client.one.pid()
-    assert "the fork server died; another one is started" in rig.text
+    given_up = "the fork server was given up while it started a worker; another one is started"
+    assert given_up in rig.text
     assert helper(rig, "orch-forkserver").pid != server.pid
     assert not is_alive(server.pid)
 
@@ -122,6 +124,21 @@ def test_a_fork_server_stopped_while_it_imports() -> None:
         wait_until(lambda: "rig launches starts" in rig.text)
         assert rig.stop() == 0
         assert not is_alive(server.pid)
+
+
+def test_a_stopped_keeper_does_not_keep_a_worker_s_end_from_the_rig(rig: RunningRig) -> None:
+    """It is woken whenever its worker is to end: nobody else tells the end."""
+    with rig.connected() as client:
+        keeper = psutil.Process(client.one.parent())
+        keeper.suspend()
+        assert rig.orch("restart", "one").returncode == 0
+        assert client.one.parent() != keeper.pid
+        keeper = psutil.Process(client.two.parent())
+        keeper.suspend()
+        os.kill(client.two.pid(), signal.SIGKILL)
+        assert rig.orch("restart", "two").returncode == 0
+        psutil.Process(client.one.parent()).suspend()
+    assert rig.stop() == 0
 
 
 def test_a_killed_fork_server_costs_no_worker_anything(rig: RunningRig) -> None:
@@ -269,7 +286,7 @@ def test_no_processes_left() -> None:
         assert rig.orch("call", "greedy", "fill", "4").returncode == 0
         wait_until(lambda: _processes_of(uid) >= 88)
         os.kill(pids["victim"], signal.SIGKILL)
-        wait_until(lambda: "couldn't be started: [Errno 11]" in rig.text)
+        wait_until(lambda: "couldn't be started: Resource temporarily unavailable" in rig.text)
         wait_until(lambda: len(re.findall(r"victim +ready", rig.text)) == 2)
         assert int(rig.orch("call", "neighbour", "pid").stdout) == pids["neighbour"]
         assert int(rig.orch("call", "victim", "pid").stdout) != pids["victim"]

@@ -52,6 +52,7 @@ def test_a_violation_tells_how_to_repeat_it(monkeypatch: pytest.MonkeyPatch) -> 
     assert "repeat: python -m orchestrator.testing --seed 3 --events 2000" in caught.value.__notes__
 
 
+@pytest.mark.measured
 def test_the_command_counts() -> None:
     """`python -m orchestrator.testing` is what a failure names."""
     command = [sys.executable, "-m", "orchestrator.testing", "--seed", "1", "--events", "300"]

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import queue
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -168,3 +169,34 @@ def test_threads_run_in_the_given_context():
     pool.stop()
     assert left.wait(10)
     assert entered == ["test-pool-1"]
+
+
+def test_calls_wait_or_run_in_place_where_no_thread_can_be_had(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A call is never lost, nor does whoever submits it fail."""
+    pool = ThreadPool("test-pool", 8)
+    can_start = False
+    start = threading.Thread.start
+
+    def start_if_possible(self: threading.Thread) -> None:
+        if not can_start:
+            raise RuntimeError("can't start new thread")
+        start(self)
+
+    monkeypatch.setattr(threading.Thread, "start", start_if_possible)
+    ran: queue.SimpleQueue[str] = queue.SimpleQueue()
+
+    def call() -> None:
+        ran.put(threading.current_thread().name)
+
+    pool.submit(call)
+    assert ran.get(timeout=10) == threading.current_thread().name
+    can_start = True
+    go_on = threading.Event()
+    pool.submit(go_on.wait)
+    can_start = False
+    pool.submit(call)
+    go_on.set()
+    assert ran.get(timeout=10) == "test-pool-1"
+    pool.stop()

@@ -141,7 +141,7 @@ def _be_keeper(news: int, message: dict[str, Any], fds: list[int]) -> NoReturn:
         worker.start()
         for fd in streams:  # they end with the worker, not with its keeper
             os.close(fd)
-        _tell(news, {"worker": worker.pid})
+        _tell(news, {"worker": worker.pid, "keeper": os.getpid()})
         os.close(news)
         keeper.keep(worker.pid, status)
     except OSError as error:

@@ -148,16 +148,28 @@ class ThreadPool:
         self._threads = 0
 
     def submit(self, call: Callable[[], None]) -> None:
-        """Run a function, which must not raise, as soon as a thread is free."""
+        """Run a function, which must not raise, as soon as a thread is free.
+
+        It is run here and now if there is no thread, and the system gives none.
+        """
         with self._lock:
-            if self._free <= 0 and self._threads < self._size:
-                self._threads += 1
-                threading.Thread(
-                    target=self._run, name=f"{self._name}-{self._threads}", daemon=True
-                ).start()
-            else:
+            if self._free > 0 or self._threads == self._size or not self._grow():
+                if not self._threads:
+                    call()
+                    return
                 self._free -= 1
         self._work.put(call)
+
+    def _grow(self) -> bool:
+        """Start another thread, for one call; whether there is one."""
+        name = f"{self._name}-{self._threads + 1}"
+        try:
+            threading.Thread(target=self._run, name=name, daemon=True).start()
+        except RuntimeError as error:
+            log.warning("a call has to wait: %s", error)
+            return False
+        self._threads += 1
+        return True
 
     def stop(self) -> None:
         """Let each thread end when it is free."""

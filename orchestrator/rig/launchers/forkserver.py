@@ -69,12 +69,14 @@ class KeptHandle:
 
     Args:
         pid: The worker.
+        keeper: Its keeper.
         status: Read end of the pipe on which the keeper tells the end.
         alive: Write end of the pipe that tells the worker that its supervisor lives.
     """
 
-    def __init__(self, pid: int, status: int, alive: int) -> None:
+    def __init__(self, pid: int, keeper: int, status: int, alive: int) -> None:
         self.pid = pid
+        self._keeper = keeper
         self.sentinel = status
         self._alive = alive
         self._over = False
@@ -94,8 +96,12 @@ class KeptHandle:
 
     def signal(self, how: str) -> None:
         """As `Handle.signal`."""
-        if not self._over:
-            signal_process(self.pid, how)
+        if self._over:
+            return
+        if how in ("term", "wake", "kill"):  # nobody else tells the worker's end
+            with suppress(ProcessLookupError):
+                os.kill(self._keeper, signal.SIGCONT)
+        signal_process(self.pid, how)
 
     def close(self) -> None:
         """Release what is held for it."""
@@ -244,7 +250,7 @@ class ForkServer:
             raise
         os.close(alive)
         os.close(theirs)
-        return KeptHandle(answer["worker"], status, ours)
+        return KeptHandle(answer["worker"], answer["keeper"], status, ours)
 
     def _ask(self, message: dict[str, Any], fds: tuple[int, ...]) -> dict[str, Any]:
         connection, process = self._connection, self._process
@@ -259,21 +265,22 @@ class ForkServer:
                 send_handle(connection, fd, process.pid)
             answer = _receive(connection, self._within)
         except (BlockingIOError, TimeoutError):
-            self._cut_off()
+            self.give_up()
+            self._cut_off(process)
             text = f"the fork server didn't answer within {self._within:g} s"
             raise OSError(errno.EAGAIN, text) from None
         except (ConnectionError, EOFError):
+            self._cut_off(process)
             text = "the fork server was given up" if self.is_given_up else "the fork server died"
-            self._cut_off()
             raise OSError(errno.EAGAIN, text) from None
         if "errno" in answer:
             file = (answer["file"],) if answer["file"] else ()
             raise OSError(answer["errno"], answer["error"], *file)
         return answer
 
-    def _cut_off(self) -> None:
+    def _cut_off(self, process: subprocess.Popen[bytes]) -> None:
         """Kill it: nobody could use what it may still answer, and the sentinel tells."""
-        self.give_up()
+        process.kill()
         if self._connection is not None:
             self._connection.close()
             self._connection = None
