@@ -29,7 +29,7 @@ def pytest_configure_node(node: Any) -> None:
     node.workerinput["seed"] = node.config.option.hypothesis_seed
 
 
-MEASURED = 4
+MEASURED = 8
 """Of so many tests one has the processes measured that it starts itself: each of these takes twice
 as long then, and many run the same code. Those of fixtures that tests share are measured always."""
 

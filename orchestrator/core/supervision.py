@@ -160,10 +160,7 @@ class Supervision:
     def unlaunched(
         self, name: str, incarnation: int, reason: str, now: float, *, wants: bool = False
     ) -> None:
-        """An incarnation couldn't even be launched.
-
-        With `wants` it was for want of something, such as a process: it is tried again.
-        """
+        """An incarnation couldn't be launched; for lack of something (`wants`) it is retried."""
         child = self._alive(name, incarnation)
         if child is None:
             return

@@ -21,10 +21,10 @@ from orchestrator.config.loader import load
 from workers import search_path
 from workers.process import bootstrap
 
+pytestmark = pytest.mark.measured
+
 CAMERA = """\
 import sys
-
-pytestmark = pytest.mark.measured
 
 print("noise" * 100_000)
 print("more", file=sys.stderr)

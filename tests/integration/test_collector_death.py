@@ -23,6 +23,8 @@ from tests.integration.collector_kit import (
     worker,
 )
 
+pytestmark = pytest.mark.measured
+
 SERVANT = """
 import ctypes
 from workers.output import records

@@ -28,9 +28,8 @@ def test_every_interrupt_of_a_storm_arrives(rig: RunningRig, what: str) -> None:
         program, env=rig.environ, capture_output=True, text=True, timeout=50, check=False
     )
     assert (done.returncode, done.stderr) == (0, "")
-    steps, raised, caught = map(int, done.stdout.split())
+    raised, caught = map(int, done.stdout.split())
     assert raised == caught == COUNT
-    assert steps > 0
 
 
 COMMAND = """

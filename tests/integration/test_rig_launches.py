@@ -126,6 +126,20 @@ def test_a_fork_server_stopped_while_it_imports() -> None:
         assert not is_alive(server.pid)
 
 
+def test_a_killed_log_collector_is_replaced(rig: RunningRig) -> None:
+    """And told; workers that speak to it notice nothing."""
+    collector = next(
+        child
+        for child in psutil.Process(rig.process.pid).children()
+        if "orchestrator.logs.collect.collector" in child.cmdline()
+    )
+    with rig.connected() as client:
+        before = client.one.pid()
+        collector.kill()
+        wait_until(lambda: "log collector started again" in rig.text)
+        assert client.one.pid() == before
+
+
 def test_a_stopped_keeper_does_not_keep_a_worker_s_end_from_the_rig(rig: RunningRig) -> None:
     """It is woken whenever its worker is to end: nobody else tells the end."""
     with rig.connected() as client:
