@@ -1,0 +1,145 @@
+"""What a rig does when one of its helper processes has ended, or can't be started."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from orchestrator.rig.helpers import Helpers
+
+LOGS, GUARDIAN, FORK_SERVER = 10, 11, 12
+
+
+class Scene:
+    """Helpers that end and start as the test says.
+
+    Attributes:
+        watched: What is called when a helper has ended, by its descriptor.
+        later: What was put off.
+        told: The records.
+        lacking: Starts that fail, by the helper's name.
+        started: The helpers that were started, in order.
+        fork_server: With the attributes of a real one.
+    """
+
+    def __init__(self) -> None:
+        self.watched: dict[int, Callable[[], None]] = {}
+        self.later: list[Callable[[], None]] = []
+        self.told: list[str] = []
+        self.lacking: set[str] = set()
+        self.started: list[str] = []
+        self.fork_server = SimpleNamespace(
+            sentinel=FORK_SERVER,
+            returncode=-9,
+            is_given_up=False,
+            pid=None,
+            start=self._start_fork_server,
+        )
+        loop: Any = SimpleNamespace(
+            watch=self.watched.__setitem__,
+            unwatch=lambda fd: self.watched.pop(fd, None),
+            call_later=lambda seconds, call: self.later.append(call),
+        )
+        mailbox: Any = SimpleNamespace(tell=lambda news: news())
+        logs: Any = SimpleNamespace(sentinel=LOGS, pid=1, restart=lambda: self._start("logs"))
+        guardian: Any = SimpleNamespace(
+            sentinel=GUARDIAN, pid=2, restart=lambda groups: self._start("guardian")
+        )
+        server: Any = self.fork_server
+        self.helpers = Helpers(
+            loop=loop,
+            mailbox=mailbox,
+            logs=logs,
+            guardian=guardian,
+            fork_server=server,
+            groups=lambda: [],
+            record=lambda level, text, fields: self.told.append(text),
+        )
+        self.helpers.start()
+        self.helpers.watch()
+
+    def _start(self, name: str) -> None:
+        if name in self.lacking:
+            raise OSError("no process left")
+        self.started.append(name)
+
+    def _start_fork_server(self, started: Callable[[OSError | None], None]) -> None:
+        if "fork server" in self.lacking:
+            started(OSError("no process left"))
+            return
+        self.started.append("fork server")
+        started(None)
+
+    def end(self, descriptor: int) -> None:
+        """A helper ends."""
+        self.watched[descriptor]()
+
+    def go_on(self) -> None:
+        """What was put off comes."""
+        due, self.later = self.later, []
+        for call in due:
+            call()
+
+
+@pytest.fixture
+def scene() -> Scene:
+    return Scene()
+
+
+@pytest.mark.parametrize(
+    ("descriptor", "name"), [(LOGS, "logs"), (GUARDIAN, "guardian"), (FORK_SERVER, "fork server")]
+)
+def test_one_that_ended_is_replaced_as_soon_as_that_is_possible(
+    scene: Scene, descriptor: int, name: str
+) -> None:
+    """And watched again."""
+    before = len(scene.started)
+    scene.lacking.add(name)
+    scene.end(descriptor)
+    assert descriptor not in scene.watched
+    scene.go_on()
+    assert (len(scene.started), len(scene.later)) == (before, 1)
+    scene.lacking.clear()
+    scene.go_on()
+    assert scene.started[before:] == [name]
+    assert descriptor in scene.watched
+
+
+def test_what_became_of_the_guardian_is_told(scene: Scene) -> None:
+    scene.end(GUARDIAN)
+    assert scene.told == ["the guardian process died; another one is started"]
+
+
+@pytest.mark.parametrize(
+    ("returncode", "given_up", "told"),
+    [
+        (-9, False, "the fork server died; another one is started"),
+        (
+            -9,
+            True,
+            "the fork server was given up while it started a worker; another one is started",
+        ),
+        (1, False, "the fork server ended with status 1; another one is started in 5 s"),
+    ],
+)
+def test_what_became_of_the_fork_server_is_told(
+    scene: Scene, returncode: int, given_up: bool, told: str
+) -> None:
+    """One that ends by itself may do so again, so there is a pause."""
+    scene.fork_server.returncode = returncode
+    scene.fork_server.is_given_up = given_up
+    scene.end(FORK_SERVER)
+    assert scene.told == [told]
+    assert len(scene.later) == (returncode >= 0)
+    scene.go_on()
+    assert scene.started == ["fork server", "fork server"]
+
+
+def test_who_is_waited_for(scene: Scene) -> None:
+    """Their ends aren't orphans'."""
+    assert scene.helpers.pids == {1, 2}
+    scene.fork_server.pid = 3
+    assert scene.helpers.pids == {1, 2, 3}
