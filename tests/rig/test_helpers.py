@@ -55,7 +55,7 @@ class Scene:
             logs=logs,
             guardian=guardian,
             fork_server=server,
-            groups=lambda: [],
+            groups=list,
             record=lambda level, text, fields: self.told.append(text),
         )
         self.helpers.start()
