@@ -342,6 +342,7 @@ def test_down_by_tcp_address_waits_too(folder: Path) -> None:
 # -- workers ------------------------------------------------------------------------------
 
 
+@pytest.mark.measured
 def test_workers_are_stopped_started_and_restarted() -> None:
     """Each command ends when it is done, and prints the states."""
     with running(CONFIG, {"lab_drivers": DRIVERS}) as rig:
