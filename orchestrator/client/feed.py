@@ -98,7 +98,7 @@ class Feed:
         context: Where sockets are made.
 
     Attributes:
-        lock: Held while what follows is changed.
+        lock: Held while `items` and `dropped` are changed.
         items: What was received and not taken yet.
         dropped: How many events were pushed out by newer ones.
         ended: Nothing comes any more.
