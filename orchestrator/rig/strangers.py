@@ -86,7 +86,7 @@ class Strangers:
 
     def _renew(self, size: int) -> None:
         """Make the clients' socket anew: it gives back what strangers' connections left there."""
-        text = f"the rig's process had grown to {size >> 20} MiB, and cutting off gives nothing back"
+        text = f"the rig's process had grown to {size >> 20} MiB, and cutting off gives none back"
         self._tell("fronts renewed", "all clients have to connect again", self._sockets.rig, text)
         # Answers leave first; then clients are told that they have to come again. What they
         # sent until then is read, and answered when they have come.
