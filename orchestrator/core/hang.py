@@ -28,7 +28,7 @@ class Hang:
     @property
     def next_deadline(self) -> float | None:
         """When `tick` is due; None while nothing has a deadline."""
-        return min((at for at, _ in self._later), default=None)
+        return min(at for at, _ in self._later) if self._later else None
 
     def overran(self, worker: str, now: float) -> None:
         """An operation of a worker ran past its execution timeout."""

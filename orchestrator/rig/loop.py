@@ -6,6 +6,7 @@ and has performed what that leaves, in order.
 
 from __future__ import annotations
 
+import heapq
 import math
 import time
 import traceback
@@ -14,13 +15,14 @@ from typing import Any
 
 import zmq
 
-from orchestrator.core.effects import Effect
+from orchestrator.core.effects import Effect, ToClient, ToWorker
 from orchestrator.core.rig import Rig
 from orchestrator.core.tally import shorten
 from orchestrator.rig.backlog import Backlog
 from orchestrator.rig.connections import Connections
 from orchestrator.rig.event_relay import EventRelay
 from orchestrator.rig.mailbox import Mailbox
+from orchestrator.rig.poller import Poller
 from orchestrator.rig.processes import Processes
 from orchestrator.rig.sockets import Sockets
 from transports.frames import TooManyFrames, has_more, receive
@@ -38,6 +40,8 @@ EFFECTS = 4096
 """Effects performed in one turn; what is left then comes first in the next."""
 LONGEST_POLL = 86_400.0
 """Seconds of one poll at most."""
+_BY_FIRST = (ToClient, ToWorker)
+"""Effects that touch nothing but the two sockets that are polled each time."""
 
 
 class Loop:
@@ -77,12 +81,14 @@ class Loop:
         self._connections = connections
         self._perform_one = perform
         self._record = record
-        self._later: list[tuple[float, Callable[[], None]]] = []
+        self._later: list[tuple[float, int, Callable[[], None]]] = []  # a heap
+        self._calls = 0
+        self._due = math.inf  # of the core, as it was before this turn
         self._watched: dict[int, Callable[[], None]] = {}
         self._watch_changes = 0
         self._next_fault = 0.0
-        self._items: list[tuple[Any, int]] = []
-        self._items_of = (-1, -1, -1)  # the changes that `_items` knows of
+        self._poller = Poller()
+        self._watched_of = (-1, -1, -1)  # the changes that the poller knows of
 
     def watch(self, fd: int, callback: Callable[[], None]) -> None:
         """Call back whenever a file descriptor is readable."""
@@ -96,7 +102,8 @@ class Loop:
 
     def call_later(self, seconds: float, call: Callable[[], None]) -> None:
         """Have something called between two turns, once, after so many seconds."""
-        self._later.append((time.monotonic() + seconds, call))
+        self._calls += 1  # calls can't be compared
+        heapq.heappush(self._later, (time.monotonic() + seconds, self._calls, call))
 
     def last_messages(self, is_over: Callable[[], bool], seconds: float) -> list[Any]:
         """Read what clients have sent, until there can't come more or for so many seconds."""
@@ -123,32 +130,25 @@ class Loop:
 
     def run(self, until: Callable[[], bool], deadline: float = math.inf) -> None:
         """Turn until `until` says so after a turn, or the deadline (monotonic seconds) comes."""
-        sockets, mailbox = self._sockets, self._mailbox.fileno()
+        sockets = self._sockets
         now = time.monotonic()
         self._perform(now)
+        self._poller.look()
         while not until() and now < deadline:
-            ready = zmq.zmq_poll(self._poll_items(), self._timeout(now, deadline))
+            self._watch_all()
+            ready = self._poller.wait(self._timeout(now, deadline))
             now = time.monotonic()
             # To ask a socket for more costs more than a poll that finds it, unless it is busy.
             is_alone = len(ready) == 1
-            for source, _ in ready:
+            for source in ready:
                 try:
                     if source is sockets.front:
                         self._from_clients(now, 1 if is_alone else STRANGERS_BATCH)
                     elif source is sockets.back:
                         self._from_workers(now, 1 if is_alone else BATCH)
-                    elif source is sockets.collector:
-                        self._relay.forward_events(BATCH, now)
-                    elif source is sockets.publisher:
-                        self._relay.forward_subscriptions(STRANGERS_BATCH, now)
-                    elif source == mailbox:
-                        self._mailbox.answer()
-                    elif source in self._watched:
-                        self._watched[source]()
-                    elif source in self._connections.monitors:
-                        self._connections.update()
                     else:
-                        self._reap(now)
+                        self._poller.look()
+                        self._from_others(source, now)
                     self._perform(now)
                 except Exception as error:  # noqa: BLE001  it costs the message that it came of
                     self._fault(error)
@@ -174,46 +174,64 @@ class Loop:
 
     # -- how ------------------------------------------------------------------------------
 
-    def _poll_items(self) -> list[tuple[Any, int]]:
+    def _watch_all(self) -> None:
         changes = (self._processes.changes, self._watch_changes, self._connections.changes)
-        if self._items_of == changes:
-            return self._items
-        self._items_of = changes
+        if self._watched_of == changes:
+            return
+        self._watched_of = changes
         sockets = self._sockets
-        sources = [sockets.front, sockets.back, sockets.collector, sockets.publisher]
-        sources += self._connections.monitors
-        fds = [self._mailbox.fileno(), *self._watched, *self._processes.sentinels()]
-        self._items = [(source, int(zmq.POLLIN)) for source in (*sources, *fds)]
-        return self._items
+        self._poller.watch(
+            (sockets.front, sockets.back),
+            (
+                sockets.collector,
+                sockets.publisher,
+                *self._connections.monitors,
+                self._mailbox.fileno(),
+                *self._watched,
+                *self._processes.sentinels(),
+            ),
+        )
+
+    def _from_others(self, source: Any, now: float) -> None:
+        """Take what has come where little comes."""
+        if source is self._sockets.collector:
+            self._relay.forward_events(BATCH, now)
+        elif source is self._sockets.publisher:
+            self._relay.forward_subscriptions(STRANGERS_BATCH, now)
+        elif source == self._mailbox.fileno():
+            self._mailbox.answer()
+        elif source in self._watched:
+            self._watched[source]()
+        elif source in self._connections.monitors:
+            self._connections.update()
+        else:
+            self._reap(now)
 
     def _timeout(self, now: float, deadline: float) -> int:
         """Milliseconds until something is due, rounded up; -1 while nothing is."""
+        due = self._rig.next_deadline
+        self._due = math.inf if due is None else due
         if self._rig.effects or self._processes.silent_ends:
             return 0
-        earliest = deadline
-        for due in (
-            self._rig.next_deadline,
-            self._backlog.next_deadline(now),
-            min((due for due, _ in self._later), default=None),
-        ):
-            if due is not None and due < earliest:
-                earliest = due
+        earliest = min(deadline, self._due)
+        if len(self._backlog):
+            earliest = min(earliest, self._backlog.next_deadline(now) or math.inf)
+        if self._later:
+            earliest = min(earliest, self._later[0][0])
         if earliest == math.inf:
             return -1
         # zmq_poll takes a C int; a deadline of years is none to wait for in one go
         return max(0, math.ceil(min(earliest - time.monotonic(), LONGEST_POLL) * 1000))
 
     def _tick(self, now: float) -> None:
-        if self._later:
-            due = [call for at, call in self._later if at <= now]
-            self._later = [entry for entry in self._later if entry[0] > now]
-            for call in due:
-                try:
-                    call()
-                except Exception as error:  # noqa: BLE001  the others are called all the same
-                    self._fault(error)
-        deadline = self._rig.next_deadline
-        if deadline is not None and deadline <= now:
+        while self._later and self._later[0][0] <= now:
+            _, _, call = heapq.heappop(self._later)
+            self._poller.look()
+            try:
+                call()
+            except Exception as error:  # noqa: BLE001  the others are called all the same
+                self._fault(error)
+        if self._due <= now:
             self._rig.tick(now)
         if len(self._backlog):
             for client in self._backlog.retry(now):
@@ -240,6 +258,7 @@ class Loop:
             first, count = frames, None
         identity = first[0].bytes
         if identity not in self._connections.heard:
+            self._poller.look()  # it reads a monitor
             self._connections.hear(self._sockets.front, identity, first[-1])
         self._rig.receive_client(first, now, count)
 
@@ -295,7 +314,10 @@ class Loop:
         for _ in range(EFFECTS):
             if not effects:
                 return
+            effect = effects.popleft()
+            if type(effect) not in _BY_FIRST:
+                self._poller.look()
             try:
-                self._perform_one(effects.popleft(), now)
+                self._perform_one(effect, now)
             except Exception as error:  # noqa: BLE001  the effects behind it are performed
                 self._fault(error)
