@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,8 @@ from orchestrator.client.rig import Rig
 from orchestrator.errors import OrchError
 
 SETTLED = {"READY", "FAILED", "STOPPED"}
+MEASURES = "COVERAGE_PROCESS_CONFIG"
+"""The variable by which coverage is measured in a process."""
 
 
 def wait_until(condition: Callable[[], Any], seconds: float = 20.0) -> Any:
@@ -40,6 +42,15 @@ def is_alive(pid: int) -> bool:
     except (FileNotFoundError, ProcessLookupError):
         return False
     return stat.rpartition(")")[2].split()[0] != "Z"
+
+
+def measured_as_the_test(environ: Mapping[str, str]) -> dict[str, str]:
+    """An environment in which coverage is measured only if it is in this test's processes.
+
+    The environment of a rig that tests share always has it measured.
+    """
+    measures = MEASURES in os.environ
+    return {name: value for name, value in environ.items() if measures or name != MEASURES}
 
 
 class RunningRig:
@@ -82,6 +93,11 @@ class RunningRig:
                 start_new_session=True,
             )
 
+    @property
+    def client_environ(self) -> dict[str, str]:
+        """The environment of a command, which is measured only if this test's processes are."""
+        return measured_as_the_test(self.environ)
+
     def command(self, *arguments: str) -> list[str]:
         """The argument list of an orch command."""
         return [sys.executable, "-m", "orchestrator", *arguments]
@@ -90,7 +106,7 @@ class RunningRig:
         """Run a command against it."""
         return subprocess.run(
             self.command(*arguments),
-            env=self.environ,
+            env=self.client_environ,
             cwd=self.folder,
             capture_output=True,
             text=True,

@@ -25,7 +25,7 @@ def duration(value: Any, name: str = "timeout", *, overdue: bool = False) -> flo
     if value is None:
         return None
     kind = type(value)
-    if (kind is float or kind is int) and 0 <= value < math.inf:  # of nearly all requests
+    if (kind is float or kind is int) and 0 <= value < sys.float_info.max:  # of nearly all requests
         return value  # type: ignore[no-any-return]  # an int or a float, as was asked
     if isinstance(value, bool) or not isinstance(value, Real):
         raise TypeError(f"{name} must be a number or None, not {value!r:.80}")

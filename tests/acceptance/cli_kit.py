@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.rigs import RunningRig
+from tests.rigs import RunningRig, measured_as_the_test
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -145,7 +145,7 @@ def orch(
     """Run a command on pipes."""
     done = subprocess.run(
         [sys.executable, "-m", "orchestrator", *arguments],
-        env=dict(environ),
+        env=measured_as_the_test(environ),
         cwd=cwd or ROOT,
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -161,7 +161,7 @@ def begin(
     """Start a command on pipes that Ctrl-C reaches, however the tests were started."""
     return subprocess.Popen(
         [sys.executable, "-m", "orchestrator", *arguments],
-        env=dict(environ),
+        env=measured_as_the_test(environ),
         cwd=cwd or ROOT,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -192,7 +192,7 @@ class Terminal:
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
         self._process = subprocess.Popen(
             [sys.executable, "-m", "orchestrator", *arguments],
-            env={**environ, "TERM": "xterm-256color"},
+            env={**measured_as_the_test(environ), "TERM": "xterm-256color"},
             cwd=cwd,
             stdin=theirs,
             stdout=theirs,
