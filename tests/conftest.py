@@ -38,6 +38,8 @@ as long then, and many run the same code. Those of fixtures that tests share are
 def measurement(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Pauses for what is marked `unmeasured`, and for processes of most tests."""
     marked = request.node.get_closest_marker
+    if marked("fresh_processes"):
+        monkeypatch.setenv("ORCH_TESTS_FRESH", "1")
     is_measured = marked("unmeasured") is None
     is_chosen = marked("measured") or zlib.crc32(request.node.nodeid.encode()) % MEASURED == 0
     if not (is_measured and is_chosen):

@@ -17,8 +17,11 @@ from typing import Any
 from orchestrator import connect
 from orchestrator.client.rig import Rig
 from orchestrator.errors import OrchError
+from tests import preforked
 
 SETTLED = {"READY", "FAILED", "STOPPED"}
+FRESH = "ORCH_TESTS_FRESH"
+"""Set in tests whose processes start as users' do: see `tests.preforked`."""
 MEASURES = "COVERAGE_PROCESS_CONFIG"
 """The variable by which coverage is measured in a process."""
 
@@ -53,6 +56,11 @@ def measured_as_the_test(environ: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in environ.items() if measures or name != MEASURES}
 
 
+def may_prefork(environ: Mapping[str, str]) -> bool:
+    """Whether a command with this environment needn't be a Python of its own from the start."""
+    return MEASURES not in environ and FRESH not in os.environ
+
+
 class RunningRig:
     """A rig under test.
 
@@ -79,11 +87,21 @@ class RunningRig:
         self.config = folder / "rig.yaml"
         self.config.write_text(config)
         self.log = folder / "stderr"
-        self.process: subprocess.Popen[bytes]
+        self.process: subprocess.Popen[bytes] | preforked.Command
 
     def start(self) -> None:
         """Run it in a session of its own, so that a test's Ctrl-C doesn't reach it."""
         with self.log.open("ab") as log:
+            if may_prefork(self.environ) and self._is_plain("run", str(self.config)):
+                self.process = preforked.start(
+                    ["run", str(self.config)],
+                    self.environ,
+                    Path.cwd(),
+                    log.fileno(),
+                    log.fileno(),
+                    new_session=True,
+                )
+                return
             self.process = subprocess.Popen(
                 self.command("run", str(self.config)),
                 env=self.environ,
@@ -98,12 +116,18 @@ class RunningRig:
         """The environment of a command, which is measured only if this test's processes are."""
         return measured_as_the_test(self.environ)
 
+    def _is_plain(self, *arguments: str) -> bool:
+        """Whether a command is orch's and nothing else, such as a limit around it."""
+        return self.command(*arguments) == [sys.executable, "-m", "orchestrator", *arguments]
+
     def command(self, *arguments: str) -> list[str]:
         """The argument list of an orch command."""
         return [sys.executable, "-m", "orchestrator", *arguments]
 
     def orch(self, *arguments: str, timeout: float = 30) -> subprocess.CompletedProcess[str]:
         """Run a command against it."""
+        if may_prefork(self.client_environ) and self._is_plain(*arguments):
+            return preforked.run(arguments, self.environ, self.folder, timeout)
         return subprocess.run(
             self.command(*arguments),
             env=self.client_environ,

@@ -39,10 +39,12 @@ class Ready(msgspec.Struct, frozen=True, tag_field="type", tag="ready"):
     Attributes:
         concurrent: Members that go to the concurrent lane.
         capacity: How many of them may run at once.
+        pid: Its process: the launch may not have been told yet that it succeeded.
     """
 
     concurrent: tuple[str, ...] = ()
     capacity: int = 0
+    pid: int | None = None
 
 
 class Starting(msgspec.Struct, frozen=True, tag_field="type", tag="starting"):

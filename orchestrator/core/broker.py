@@ -257,7 +257,8 @@ class Broker:
                 description = decode(bytes(frames[3]))
             except SerializationError as error:
                 raise ProtocolError(str(error)) from error
-            peer.ready(frozenset(control.concurrent), control.capacity, description)
+            concurrent = frozenset(control.concurrent)
+            peer.ready(concurrent, control.capacity, description, control.pid)
             self.keeper.ready(peer.name, peer.incarnation, now)
             if peer.described:
                 for request in peer.take_all(DESCRIPTION):

@@ -49,6 +49,7 @@ class Peer:
         self.reason = ""  # why it is closed
         self.is_refused = False  # by what reaches further than its own stop: its reason stands
         self.incarnation = 0
+        self.pid: int | None = None  # of an incarnation that is ready
         self.token = b""
         self.concurrent: frozenset[str] = frozenset()
         self.description: dict[str, Any] | None = None
@@ -88,9 +89,12 @@ class Peer:
         self.stopping = False
         return self.lanes
 
-    def ready(self, concurrent: frozenset[str], capacity: int, description: Any) -> None:
+    def ready(
+        self, concurrent: frozenset[str], capacity: int, description: Any, pid: int | None
+    ) -> None:
         """An incarnation is ready: sort what waits by the lanes that it declares."""
         self.description = description
+        self.pid = pid
         self.beside.capacity = capacity
         if concurrent != self.concurrent:
             self.concurrent = concurrent
@@ -109,6 +113,7 @@ class Peer:
 
     def ended(self) -> None:
         """The incarnation is over; nothing runs any more."""
+        self.pid = None
         for lane in self.lanes:
             lane.running.clear()
             lane.open = False

@@ -40,17 +40,18 @@ def snapshot(
     for name, child in rig.children.items():
         handle = processes.handles.get(name)
         inproc = config.workers[name].transport == "inproc"
+        pid = handle[1].pid if handle else rig.broker.peers[name].pid
         workers.append(
             {
                 "name": name,
                 "state": str(child.status),
-                "pid": handle[1].pid if handle else None,
-                "own": handle is not None and not inproc,
+                "pid": pid,
+                "own": pid is not None and not inproc,
                 "incarnation": child.incarnation,
                 "restarts": child.restarts,
                 "queue": rig.broker.queued(name),
                 "in_flight": len(rig.broker.running(name)),
-                "uptime": round(now - child.launched, 3) if handle else None,
+                "uptime": round(now - child.launched, 3) if pid is not None else None,
                 "reason": rig.why(name) or None,
                 "settled": child.settled,
                 "driver": config.workers[name].driver,

@@ -16,7 +16,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.rigs import RunningRig, measured_as_the_test
+from tests import preforked
+from tests.rigs import RunningRig, may_prefork, measured_as_the_test
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -143,9 +144,14 @@ def orch(
     environ: Mapping[str, str], *arguments: str, cwd: Path | None = None, timeout: float = 40
 ) -> Done:
     """Run a command on pipes."""
+    done: subprocess.CompletedProcess[str]
+    measured = measured_as_the_test(environ)
+    if may_prefork(measured):
+        done = preforked.run(arguments, measured, cwd or ROOT, timeout)
+        return Done(done.returncode, done.stdout, done.stderr)
     done = subprocess.run(
         [sys.executable, "-m", "orchestrator", *arguments],
-        env=measured_as_the_test(environ),
+        env=measured,
         cwd=cwd or ROOT,
         stdin=subprocess.DEVNULL,
         capture_output=True,

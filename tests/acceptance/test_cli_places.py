@@ -14,6 +14,8 @@ import pytest
 from tests.acceptance.cli_kit import ROOT, environment, orch
 from tests.rigs import running, wait_until
 
+pytestmark = pytest.mark.fresh_processes
+
 DRIVER = """
 import os
 

@@ -15,6 +15,8 @@ import pytest
 
 from tests.rigs import RunningRig, wait_until
 
+pytestmark = pytest.mark.fresh_processes
+
 DRIVER = """
 import os, sys
 from workers import action

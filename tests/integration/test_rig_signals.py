@@ -14,6 +14,8 @@ import pytest
 
 from tests.rigs import RunningRig, is_alive, running, wait_until
 
+pytestmark = pytest.mark.fresh_processes
+
 DRIVER = """
 import signal, time
 

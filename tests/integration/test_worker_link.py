@@ -50,7 +50,9 @@ def shared() -> Iterator[Bench]:
 def test_ready_carries_description_and_concurrent_members(bench: Bench):
     bench.start(bench.make_spec("sample_drivers:Sample", concurrent=["note"]))
     ready, description = bench.ready()
-    assert ready == Ready(concurrent=("note", "open_gate", "open_gate_later"), capacity=16)
+    beside = ("note", "open_gate", "open_gate_later")
+    assert ready == Ready(concurrent=beside, capacity=16, pid=ready.pid)
+    assert ready.pid
     assert description["title"] == "Sample"
     assert description["properties"]["level"]["unit"] == "V"
     assert bench.lanes == {bench.lane("q"), bench.lane("c")}
@@ -59,7 +61,7 @@ def test_ready_carries_description_and_concurrent_members(bench: Bench):
 def test_a_worker_without_concurrent_members_has_one_lane(bench: Bench):
     bench.start(bench.make_spec("sample_drivers:Tiny"))
     ready, _ = bench.ready()
-    assert ready == Ready(concurrent=(), capacity=0)
+    assert ready == Ready(concurrent=(), capacity=0, pid=ready.pid)
     assert bench.lanes == {bench.lane("q")}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import logging
+import os
 import socket
 from collections.abc import Callable
 from typing import Any
@@ -140,7 +141,8 @@ class Server:
                 "the rig didn't tell its subscriptions within %g s: first events may be missed",
                 SUBSCRIPTIONS_WITHIN,
             )
-        ready = Ready(concurrent=concurrent, capacity=CAPACITY if concurrent else 0)
+        capacity = CAPACITY if concurrent else 0
+        ready = Ready(concurrent=concurrent, capacity=capacity, pid=os.getpid())
         send_control(self._link, ready, msgspec.json.encode(hosted.description))
 
     def serve(self) -> None:

@@ -1,0 +1,268 @@
+"""Commands of orch from a process that has imported everything: 20 ms each instead of 250.
+
+`tests.rigs` and the tests of commands use it, but for tests whose processes are measured or that
+are marked `fresh_processes`: those start Python anew, as users do.
+"""
+
+from __future__ import annotations
+
+import atexit
+import importlib
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+from typing import Any, NoReturn
+
+ROOT = Path(__file__).resolve().parents[1]
+PRELOAD = (
+    "orchestrator.cli.main",
+    "orchestrator.check.drivers",
+    "orchestrator.client",
+    "orchestrator.logs.read.api",
+    "orchestrator.logs.show.display",
+    "orchestrator.rig.supervisor",
+    "rich.console",
+    "rich.table",
+)
+
+
+class Command:
+    """A running command: the part of `subprocess.Popen` that tests use.
+
+    Attributes:
+        pid: Its process.
+        returncode: Its exit status, negative for a signal; None while it isn't known.
+    """
+
+    def __init__(self, pid: int, status: int) -> None:
+        self.pid = pid
+        self.returncode: int | None = None
+        self._status = status
+
+    def __del__(self) -> None:
+        if self._status >= 0:
+            os.close(self._status)
+
+    def poll(self) -> int | None:
+        """Its exit status, if it has ended."""
+        return self._look(0)
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait for its end. Raises `subprocess.TimeoutExpired`."""
+        status = self._look(timeout)
+        if status is None:
+            raise subprocess.TimeoutExpired("orch", timeout or 0.0)
+        return status
+
+    def _look(self, timeout: float | None) -> int | None:
+        if self.returncode is None and _ready([self._status], timeout):
+            told = os.read(self._status, 16)
+            assert told, "who waits for the command was killed"
+            self.returncode = int(told)
+            os.close(self._status)
+            self._status = -1
+        return self.returncode
+
+    def send_signal(self, number: int) -> None:
+        """Signal it, unless it has ended."""
+        if self.poll() is None:
+            with suppress(ProcessLookupError):  # it ends just now
+                os.kill(self.pid, number)
+
+    def terminate(self) -> None:
+        """Ask it to end."""
+        self.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """Kill it."""
+        self.send_signal(signal.SIGKILL)
+
+
+def start(
+    arguments: Sequence[str],
+    environ: Mapping[str, str],
+    cwd: Path,
+    stdout: int,
+    stderr: int,
+    *,
+    new_session: bool = False,
+) -> Command:
+    """Start `orch` with these arguments; its standard input is empty."""
+    reader, writer = os.pipe()
+    with open(os.devnull) as nothing:
+        message = [list(arguments), dict(environ), str(cwd), new_session]
+        fds = [nothing.fileno(), stdout, stderr, writer]
+        socket.send_fds(_server(), [json.dumps(message).encode()], fds)
+    os.close(writer)
+    return Command(int(os.read(reader, 16)), reader)
+
+
+def run(
+    arguments: Sequence[str], environ: Mapping[str, str], cwd: Path, timeout: float
+) -> subprocess.CompletedProcess[str]:
+    """Run `orch` to its end on pipes. Raises `subprocess.TimeoutExpired`."""
+    out, err = os.pipe(), os.pipe()
+    command = start(arguments, environ, cwd, out[1], err[1])
+    os.close(out[1])
+    os.close(err[1])
+    read = {out[0]: b"", err[0]: b""}
+    left, end = set(read), time.monotonic() + timeout
+    try:
+        while left:
+            ready = _ready(left, max(0.0, end - time.monotonic()))
+            if not ready:
+                command.kill()
+                raise subprocess.TimeoutExpired(["orch", *arguments], timeout)
+            for fd in ready:
+                chunk = os.read(fd, 65536)
+                read[fd] += chunk
+                if not chunk:
+                    left.discard(fd)
+    finally:
+        os.close(out[0])
+        os.close(err[0])
+    texts = [_text(read[fd]) for fd in (out[0], err[0])]
+    status = command.wait(max(0.0, end - time.monotonic()))
+    return subprocess.CompletedProcess(["orch", *arguments], status, *texts)
+
+
+def _ready(fds: Iterable[int], timeout: float | None) -> list[int]:
+    poll = select.poll()  # not `select`: a test may have thousands of files open
+    for fd in fds:
+        poll.register(fd, select.POLLIN)
+    return [fd for fd, _ in poll.poll(None if timeout is None else timeout * 1000)]
+
+
+def _text(data: bytes) -> str:
+    return data.decode().replace("\r\n", "\n").replace("\r", "\n")
+
+
+@cache
+def _server() -> socket.socket:
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    environ = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in ("PYTHONPATH", "COVERAGE_PROCESS_CONFIG")
+    }
+    server = subprocess.Popen(
+        [sys.executable, "-m", "tests.preforked", str(theirs.fileno())],
+        pass_fds=[theirs.fileno()],
+        cwd=ROOT,
+        env=environ,
+        start_new_session=True,  # no Ctrl-C of a test reaches it
+    )
+    theirs.close()
+
+    def end() -> None:
+        ours.close()
+        server.wait()
+
+    atexit.register(end)
+    return ours
+
+
+# -- the server ---------------------------------------------------------------------------------
+
+
+def serve(requests: socket.socket) -> None:
+    """Fork a command for each request until nobody can ask any more."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    for module in PRELOAD:
+        importlib.import_module(module)
+    base = sys.path[1:]
+    while True:
+        data, fds, _, _ = socket.recv_fds(requests, 1 << 20, 4)
+        if not data:
+            return
+        if os.fork() == 0:
+            requests.close()
+            _hold(json.loads(data), fds, base)
+        for fd in fds:
+            os.close(fd)
+        while _reap():
+            pass
+
+
+def _reap() -> bool:
+    try:
+        return os.waitpid(-1, os.WNOHANG)[0] != 0
+    except ChildProcessError:
+        return False
+
+
+def _hold(message: list[Any], fds: list[int], base: list[str]) -> NoReturn:
+    """Fork the command, and tell how it ended."""
+    *streams, status = fds
+    pid = os.fork()
+    if pid == 0:
+        os.close(status)
+        _be_command(*message, streams, base)
+    for fd in streams:
+        os.close(fd)
+    os.write(status, b"%d" % pid)
+    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    try:
+        os.write(status, b"%d" % code)
+    finally:
+        os._exit(0)
+
+
+def _be_command(
+    arguments: list[str],
+    environ: dict[str, str],
+    cwd: str,
+    new_session: bool,
+    streams: list[int],
+    base: list[str],
+) -> NoReturn:
+    status = 1
+    try:
+        if new_session:
+            os.setsid()
+        for number, fd in enumerate(streams):
+            os.dup2(fd, number)
+            os.close(fd)
+        _open_streams()
+        os.chdir(cwd)
+        os.environ.clear()
+        os.environ.update(environ)
+        time.tzset()
+        more = filter(None, environ.get("PYTHONPATH", "").split(os.pathsep))
+        sys.path[:] = [cwd, *more, *base]
+        sys.argv = ["orch", *arguments]
+        from orchestrator.__main__ import main
+
+        main()
+    except SystemExit as end:
+        status = end.code if isinstance(end.code, int) else int(end.code is not None)
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
+    finally:
+        atexit._run_exitfuncs()
+        with suppress(OSError, ValueError):
+            sys.stdout.flush()
+        os._exit(status)
+
+
+def _open_streams() -> None:
+    """Open the standard streams anew: Python's own believe that they are what they were."""
+    sys.stdin = sys.__stdin__ = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115
+    for name, fd, errors in (("stdout", 1, "strict"), ("stderr", 2, "backslashreplace")):
+        stream = open(fd, "w", encoding="utf-8", errors=errors, closefd=False)  # noqa: SIM115
+        stream.reconfigure(line_buffering=fd == 2 or os.isatty(fd))
+        setattr(sys, name, stream)
+        setattr(sys, f"__{name}__", stream)
+
+
+if __name__ == "__main__":
+    serve(socket.socket(fileno=int(sys.argv[1])))
