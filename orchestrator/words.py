@@ -6,9 +6,14 @@ import difflib
 import os
 from collections.abc import Iterable
 
-__all__ = ["did_you_mean", "nearest", "one_line", "quoted", "say"]
+__all__ = ["counted", "did_you_mean", "nearest", "one_line", "quoted", "say"]
 
 _LONGEST_PATH = 4096  # characters; half a path is of no use
+
+
+def counted(number: int, noun: str) -> str:
+    """A number of things: `1 record`, `2 records`."""
+    return f"{number} {noun}{'s'[: number != 1]}"
 
 
 def one_line(text: str, limit: int = 300) -> str:

@@ -189,9 +189,9 @@ class Rig:
         child = self.children.get(worker)
         return "" if child is None else starts.standing(child, self.children, now)
 
-    def why(self, worker: str) -> str:
+    def why(self, worker: str, now: float) -> str:
         """Why a worker is where it is, if that isn't plain; empty else."""
-        return starts.why(self.children[worker], self.children)
+        return starts.why(self.children[worker], self.children, now)
 
     def overran(
         self, worker: str, incarnation: int, member: str, now: float, *, stalls: bool

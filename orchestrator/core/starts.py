@@ -70,7 +70,7 @@ def failed_build(stage: str, exception: dict[str, Any]) -> tuple[str, bool]:
     # as a client would get what is no Exception, with the type before it
     text = message if left else f"{kind}: {message}"
     told = f"its driver {_STAGES.get(stage, 'is unusable')}: {text}"
-    return told, stage == "build" and not left
+    return told, stage == "build"
 
 
 def may_be_retried(child: Child) -> bool:
@@ -130,8 +130,10 @@ def late(children: Mapping[str, Child]) -> list[Child]:
     return [child for child in children.values() if is_late(child, children)]
 
 
-def why(child: Child, children: Mapping[str, Child]) -> str:
-    """Why a worker is where it is, if that isn't plain; empty else."""
+def why(child: Child, children: Mapping[str, Child], now: float) -> str:
+    """Why a worker is where it is, if that isn't plain, and what comes next; empty else."""
+    if child.status is Status.BACKOFF and child.deadline is not None:
+        return f"{child.reason}; next start in {max(child.deadline - now, 0.0):.1f} s"
     if child.status is not Status.WAITING:
         return child.reason
     before = [f"{each.spec.name} ({each.status})" for each in _before(child, children)]
@@ -141,11 +143,8 @@ def why(child: Child, children: Mapping[str, Child]) -> str:
 def standing(child: Child, children: Mapping[str, Child], now: float) -> str:
     """A worker's state for whoever asks for it: since when, why, and what comes next."""
     text = f"worker {child.spec.name!r} is {child.status} for {now - child.since:.1f} s"
-    if reason := why(child, children):
-        text += f": {reason}"
-    if child.status is Status.BACKOFF and child.deadline is not None:
-        text += f"; next start in {max(child.deadline - now, 0.0):.1f} s"
-    return text
+    reason = why(child, children, now)
+    return f"{text}: {reason}" if reason else text
 
 
 def _before(child: Child, children: Mapping[str, Child]) -> Iterable[Child]:

@@ -137,7 +137,8 @@ class Processes:
             self.changes += 1
             if handle.pid != os.getpid():
                 self._guardian.gone(handle.pid, self._guardian.token(worker, incarnation))
-                how = None if exit_.normal else exit_.text
+                # What kept its driver from being built it has told itself.
+                how = None if exit_.normal or exit_.unusable else exit_.text
                 self._logs.forget(worker, incarnation, how)
             handle.close()
             over.append((worker, incarnation, exit_))

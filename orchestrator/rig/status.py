@@ -52,7 +52,7 @@ def snapshot(
                 "queue": rig.broker.queued(name),
                 "in_flight": len(rig.broker.running(name)),
                 "uptime": round(now - child.launched, 3) if pid is not None else None,
-                "reason": rig.why(name) or None,
+                "reason": rig.why(name, now) or None,
                 "settled": child.settled,
                 "driver": config.workers[name].driver,
             }

@@ -28,6 +28,7 @@ from orchestrator.logs.store.records import Record
 from orchestrator.logs.store.segments import Run
 from orchestrator.logs.store.shared import Shared
 from orchestrator.logs.store.store import Store
+from orchestrator.words import counted
 from transports.levels import LEVELS
 from workers.output.request_marks import mark_begin
 from workers.stop_signals import STOP_SIGNALS, take_up
@@ -119,7 +120,8 @@ class Collector:
         store = self._store
         left = max(self._deadline - time.monotonic(), _LAST_WORDS)
         if not store.close(left, self._ending) or store.dropped:
-            lost = f"{store.dropped} records are lost: {store.folder} can't be written"
+            what = counted(store.dropped, "record")
+            lost = f"{what} could not be kept: {store.folder} can't be written"
             self._screen.show([own_record(self._rig, "error", lost)])
         self._screen.close(_LAST_WORDS)
 
@@ -309,7 +311,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         2,
         display.render,
         lambda dropped: own_record(
-            rig, "warning", f"dropped {dropped} lines here, where nobody read them: see orch logs"
+            rig,
+            "warning",
+            f"dropped {counted(dropped, 'line')} here, where nobody read them: see orch logs",
         ),
     )
     store = Store(

@@ -22,11 +22,14 @@ from orchestrator.logs.store.records import Record
 from orchestrator.logs.store.segments import Run
 from orchestrator.logs.store.shared import Shared
 from orchestrator.logs.store.strangers import SHARE, Strangers
+from orchestrator.words import counted
 
 INTERVAL = 0.1
 """Seconds that records may wait for others to be written with them."""
 AT_ONCE = frozenset(("error", "critical"))
 """Records of these levels wait for nothing."""
+LOSS_EVERY = 1.0
+"""Seconds between two records of how many others were dropped."""
 RING_SIZE = 32 << 20
 """Bytes of lines that may wait for a disk that is slow or full."""
 
@@ -85,6 +88,7 @@ class Store:
         self._urgent = False
         self._ending: str | None = None
         self._moved = time.monotonic()
+        self._loss_told = -LOSS_EVERY
         # A daemon: a disk may hold it for ever, and must not keep the process.
         self._thread = threading.Thread(target=self._run, name="store", daemon=True)
         self._thread.start()
@@ -186,7 +190,9 @@ class Store:
             self._changed.wait_for(lambda: self._ending is not None, self._retry)
 
     def _write(self, records: list[Record]) -> bool:
-        dropped = self.dropped
+        # Told at most once in a while, but before the end: what is told is dropped no more.
+        is_due = time.monotonic() - self._loss_told >= LOSS_EVERY or self._ending is not None
+        dropped = self.dropped if is_due else 0
         settled = len(records) + dropped
         if dropped:
             records.append(self._loss(dropped))
@@ -206,20 +212,22 @@ class Store:
             return False
         self._strangers = strangers
         self._shared.settle(settled)
-        self._reason = None
+        if dropped:
+            self._loss_told, self._reason = time.monotonic(), None
         with self._changed:
             self.dropped -= dropped
             self._moved = time.monotonic()
             self._changed.notify_all()
         if self.failure is not None:
-            self.failure = None
-            self._say("warning", f"logs can be written again: dropped {dropped} records")
+            self._reason, self.failure = (self.failure if self.dropped else None), None
+            lost = f"dropped {counted(dropped, 'record')}" if dropped else "nothing was lost"
+            self._say("warning", f"logs can be written again: {lost}")
         return True
 
     def _loss(self, dropped: int) -> Record:
         reason = self.failure or self._reason or "too many at once"
         fields = {"dropped": dropped, "reason": reason}
-        return self._own("warning", f"dropped {dropped} records", fields)
+        return self._own("warning", f"dropped {counted(dropped, 'record')}", fields)
 
     def _say(self, level: str, text: str) -> None:
         """Tell people, and keep it."""

@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from orchestrator.logs.store.records import Record
+from orchestrator.words import counted
 from transports.levels import LEVELS
 
 SHARE = 0.25
@@ -95,7 +96,8 @@ class Strangers:
             return []
         self._dropped, self._last, self._told = 0, None, self._clock()
         fields = {"dropped": dropped, "such_as": last.event, **(last.fields or {})}
-        text = f"dropped {dropped} records about strangers: their share of the logs is used up"
+        what = counted(dropped, "record")
+        text = f"dropped {what} about strangers: their share of the logs is used up"
         return [
             Record(last.time, "warning", self._rig, 0, "record", text, logger="logs", fields=fields)
         ]
