@@ -330,7 +330,7 @@ def test_who_never_waits_drops_at_once(pipe: Pipe, monkeypatch: pytest.MonkeyPat
             assert not records.write_about("stage", "info", "a", {})
         pipe.read()
         assert records.write_about("stage", "info", "b", {})
-        assert [each["event"] for each in pipe.records()] == ["dropped 1 records", "b"]
+        assert [each["event"] for each in pipe.records()] == ["dropped 1 record", "b"]
     finally:
         records.reset()
 
@@ -362,7 +362,7 @@ def test_what_a_request_lost_is_told_at_its_end(configured: Pipe):
     structlog.get_logger().info("lost")
     configured.read()
     records.unbind_request()
-    assert configured.record()["event"] == "dropped 1 records"
+    assert configured.record()["event"] == "dropped 1 record"
 
 
 def test_or_as_soon_as_there_is_room(configured: Pipe):
@@ -500,7 +500,7 @@ def test_losses_are_told_at_exit():
         "import os, structlog; fd = int(sys.argv[1]); other = os.dup(fd)\n"
         "os.close(fd); structlog.get_logger().info('lost'); os.dup2(other, fd)"
     )
-    assert [record["event"] for record in found] == ["dropped 1 records"]
+    assert [record["event"] for record in found] == ["dropped 1 record"]
 
 
 def test_a_forked_child_can_log():

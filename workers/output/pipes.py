@@ -241,7 +241,7 @@ class RecordPipe:
             worker=self.worker,
             incarnation=self.incarnation,
             stream="record",
-            event=f"dropped {lost} records",
+            event=f"dropped {lost} record{'s'[: lost != 1]}",
             fields={"dropped": lost},
         )
         if not self._send(encode(notice)):
