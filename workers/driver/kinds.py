@@ -1,0 +1,287 @@
+"""What an object that a driver holds is: a value, an action, a part with members of its own.
+
+A part is an object of the driver's own library: its class, or a base of it, comes from the same
+package as the driver's class or a base of that, or from a file beside the driver's. Loggers, locks,
+threads, files, sockets, modules and classes are none, nor are objects of other packages, such as
+the connection that a driver talks through.
+"""
+
+from __future__ import annotations
+
+import array
+import collections
+import dataclasses
+import datetime
+import decimal
+import enum
+import fractions
+import functools
+import inspect
+import ipaddress
+import numbers
+import os
+import pathlib
+import sys
+import types
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import Any, ParamSpec, TypeVar, cast
+
+from workers.driver.markers import BoundEvent
+
+MOST_ITEMS = 1000
+"""Items of a list or mapping that are looked at."""
+
+LIBRARIES = frozenset({"instruments", "microscope", "ophyd", "ophyd_async", "pymeasure", "qcodes"})
+"""Packages whose instruments and signals are parts wherever they are found."""
+
+_ROUTINES = (
+    types.FunctionType,
+    types.BuiltinFunctionType,
+    types.MethodType,
+    types.MethodWrapperType,
+    functools.partial,
+)
+_PLAIN = frozenset(
+    {type(None), bool, int, float, complex, str, bytes, bytearray, memoryview, range, slice}
+    | {set, frozenset}
+)
+_VALUES = (
+    *(datetime.date, datetime.time, datetime.timedelta, decimal.Decimal, fractions.Fraction),
+    *(uuid.UUID, pathlib.PurePath, array.array, collections.deque, ipaddress.IPv4Address),
+    *(ipaddress.IPv6Address, types.SimpleNamespace, numbers.Number, enum.Enum),
+)
+_OF_VALUES = frozenset({"numpy", "pandas", "xarray", "pint", "astropy", "quantities", "sympy"})
+"""Packages whose objects are values."""
+_MACHINERY = frozenset(
+    {"threading", "_thread", "logging", "socket", "_socket", "io", "_io", "queue", "_queue"}
+    | {"multiprocessing", "subprocess", "asyncio", "_asyncio", "concurrent", "select", "ssl"}
+    | {"ctypes", "_ctypes", "selectors", "mmap", "sqlite3", "weakref", "unittest"}
+)
+"""Modules whose objects, and those of classes derived from theirs, are how a driver works."""
+
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def remembered(function: Callable[P, R]) -> Callable[P, R]:
+    """Keep what a function gives for each class, or what else it is asked about."""
+    return cast("Callable[P, R]", functools.lru_cache(maxsize=4096)(function))
+
+
+class Kind(enum.Enum):
+    """What an object is for those who look at its holder."""
+
+    SKIPPED = "skipped"
+    VALUE = "value"
+    ACTION = "action"
+    EVENT = "event"
+    SIGNAL = "signal"
+    PARAMETER = "parameter"
+    PART = "part"
+    CONTAINER = "container"
+
+
+class Library:
+    """The packages, and the folder of single files, that a driver's classes come from."""
+
+    def __init__(self, cls: type) -> None:
+        self._packages = LIBRARIES | _packages(cls)
+        self._folders = frozenset(filter(None, map(_folder, _packages(cls))))
+        self._known: dict[type, bool] = {}
+
+    def has(self, cls: type) -> bool:
+        """Whether a class, or a base of it, is of it."""
+        known = self._known.get(cls)
+        if known is None:
+            known = self._known[cls] = any(
+                package in self._packages or _folder(package) in self._folders
+                for package in _packages(cls)
+            )
+        return known
+
+    def kind_of(self, value: Any) -> Kind:
+        """What an object is. No property of it is evaluated."""
+        cls = type(value)
+        if cls in _PLAIN:
+            return Kind.VALUE
+        if issubclass(cls, (list, tuple, dict, types.MappingProxyType)):
+            held = any(self.kind_of(each) in _HELD for _, each in items(value))
+            return Kind.CONTAINER if held else Kind.VALUE
+        if issubclass(cls, _ROUTINES):
+            return Kind.ACTION
+        if issubclass(cls, BoundEvent):
+            return Kind.EVENT
+        if is_made_in(cls, "psygnal", "SignalInstance"):
+            return Kind.SIGNAL
+        if issubclass(cls, (type, types.ModuleType)) or _is_machinery(cls):
+            return Kind.SKIPPED
+        if issubclass(cls, _VALUES) or _is_record(cls):
+            return Kind.VALUE
+        if is_parameter(value):
+            return Kind.PARAMETER
+        if self.has(cls):
+            return self._kind_of_own(value)
+        return _kind_of_foreign(cls)
+
+    def _kind_of_own(self, value: Any) -> Kind:
+        cls = type(value)
+        if issubclass(cls, BaseException):
+            return Kind.VALUE
+        if issubclass(cls, (Sequence, Mapping)) or is_made_in(cls, "instruments", "ProxyList"):
+            return Kind.CONTAINER
+        if callable(value) and not any(_public_names(cls)):
+            return Kind.ACTION
+        return Kind.PART
+
+
+_HELD = (Kind.PART, Kind.PARAMETER, Kind.CONTAINER)
+
+
+def items(container: Any) -> Iterator[tuple[int | str, Any]]:
+    """Index or key and object of what a list, tuple or mapping holds; keys of other types not."""
+    if isinstance(container, (dict, types.MappingProxyType, Mapping)):
+        for key, value in islice(list(container.items()), MOST_ITEMS):
+            if isinstance(key, enum.Enum):
+                continue
+            if type(key) is int or (isinstance(key, str) and key and not key.startswith("_")):
+                yield key, value
+    elif isinstance(container, (list, tuple)):
+        yield from enumerate(container[:MOST_ITEMS])
+    else:
+        yield from enumerate(islice(container, MOST_ITEMS))
+
+
+def is_parameter(value: Any) -> bool:
+    """Whether an object has `get` without arguments, and `set` or `put`: it is one property."""
+    cls = type(value)
+    if cls.__module__.partition(".")[0] in sys.stdlib_module_names or cls in _PLAIN:
+        return False
+    if is_made_in(cls, "qcodes", "ParameterBase"):
+        return True
+    if _has(cls, "component_names") or issubclass(cls, (Mapping, Sequence)):
+        return False  # a device of ophyd, whose signals are the parameters; a dict has `get` too
+    getter = getter_of(value)
+    return getter is not None and setter_of(value) is not None
+
+
+def getter_of(value: Any) -> str | None:
+    """The method that gives a parameter's value; None if there is none."""
+    for name in ("get", "get_value"):
+        if _takes(value, name, 0):
+            return name
+    return None
+
+
+def setter_of(value: Any) -> str | None:
+    """The method that changes a parameter's value; None if there is none."""
+    if is_made_in(type(value), "qcodes", "ParameterBase"):
+        return "set" if static(value, "set") is not None else None
+    return next((name for name in ("set", "put") if _takes(value, name, 1)), None)
+
+
+def static(value: Any, name: str) -> Any:
+    """An attribute as it is stored, of the object or its class; None if there is none."""
+    try:
+        return inspect.getattr_static(value, name, None)
+    except Exception:  # noqa: BLE001  a `__dict__` of its own making may raise
+        return None
+
+
+def attributes_of(value: Any) -> dict[str, Any]:
+    """What is stored in an object itself; a copy, as its threads may change it."""
+    try:
+        stored = object.__getattribute__(value, "__dict__")  # not what its class may answer
+    except AttributeError:
+        return {}
+    return dict(stored) if isinstance(stored, dict) else {}
+
+
+def _takes(value: Any, name: str, count: int) -> bool:
+    """Whether it has a method that can be called with so many positional arguments."""
+    own = attributes_of(value).get(name)
+    if own is not None:
+        return callable(own) and _accepts(own, count)
+    return _class_takes(type(value), name, count)
+
+
+@remembered
+def _class_takes(cls: type, name: str, count: int) -> bool:
+    found = next((vars(base)[name] for base in cls.__mro__ if name in vars(base)), None)
+    return isinstance(found, types.FunctionType) and _accepts(found, count + 1)
+
+
+def _accepts(function: Any, count: int) -> bool:
+    try:
+        inspect.signature(function).bind(*[None] * count)
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
+def _kind_of_foreign(cls: type) -> Kind:
+    if not _packages(cls).isdisjoint(_OF_VALUES) or _has(cls, "__array__"):
+        return Kind.ACTION if cls.__name__ == "ufunc" else Kind.VALUE
+    return Kind.ACTION if _has(cls, "__call__") else Kind.SKIPPED
+
+
+@remembered
+def _is_record(cls: type) -> bool:
+    """Whether its objects are values with fields: those of dataclasses and the like, no methods."""
+    has_fields = dataclasses.is_dataclass(cls) or any(
+        _has(cls, name) for name in ("__struct_fields__", "__attrs_attrs__", "model_fields")
+    )
+    return has_fields and not any(
+        isinstance(value, (types.FunctionType, property))
+        for base in cls.__mro__
+        if base.__module__.partition(".")[0] not in ("builtins", "msgspec", "pydantic")
+        for name, value in vars(base).items()
+        if not name.startswith("_")
+    )
+
+
+@remembered
+def _is_machinery(cls: type) -> bool:
+    if any(base.__module__.partition(".")[0] in _MACHINERY for base in cls.__mro__):
+        return True
+    return cls.__module__.partition(".")[0] in sys.stdlib_module_names and not issubclass(
+        cls, _VALUES
+    )
+
+
+@remembered
+def _packages(cls: type) -> frozenset[str]:
+    """Top-level packages of a class and its bases, but the standard library's and numpy's."""
+    tops = {base.__module__.partition(".")[0] for base in cls.__mro__}
+    return frozenset(tops - sys.stdlib_module_names - {"numpy"})
+
+
+@remembered
+def _folder(package: str) -> str | None:
+    """The folder of a module that is one file of the user's; None for what is installed."""
+    module = sys.modules.get(package)
+    file = getattr(module, "__file__", None)
+    if not isinstance(file, str) or hasattr(module, "__path__") or "-packages" in file:
+        return None
+    return os.path.dirname(os.path.abspath(file))
+
+
+@remembered
+def is_made_in(cls: type, package: str, name: str) -> bool:
+    """Whether a class is, or is derived from, the one of that name in a package."""
+    return any(
+        base.__name__ == name and base.__module__.partition(".")[0] == package
+        for base in cls.__mro__
+    )
+
+
+def _has(cls: type, name: str) -> bool:
+    return any(name in vars(base) for base in cls.__mro__ if base is not object)
+
+
+def _public_names(cls: type) -> Iterator[str]:
+    for base in cls.__mro__:
+        if base is not object:
+            yield from (name for name in vars(base) if not name.startswith("_"))
