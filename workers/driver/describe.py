@@ -30,6 +30,8 @@ from workers.driver.schemas import (
 from workers.errors import SpecError
 
 PROPERTY, ACTION, EVENT = "properties", "actions", "events"
+PARTS, CUT = "orch:parts", "orch:cut"
+"""Class and text of each part by its path, and what was left out."""
 
 Description = dict[str, Any]
 """`title`, `description`, and `properties`, `actions`, `events` as in a Thing Description."""

@@ -102,14 +102,20 @@ class Library:
             )
         return known
 
-    def kind_of(self, value: Any) -> Kind:
-        """What an object is. No property of it is evaluated."""
+    def kind_of(self, value: Any, levels: int = 3) -> Kind:
+        """What an object is. No property of it is evaluated.
+
+        Args:
+            value: The object.
+            levels: Lists within lists that are looked into.
+        """
         cls = type(value)
         if cls in _PLAIN:
             return Kind.VALUE
         if issubclass(cls, (list, tuple, dict, types.MappingProxyType)):
-            held = any(self.kind_of(each) in _HELD for _, each in items(value))
-            return Kind.CONTAINER if held else Kind.VALUE
+            if levels and any(self.kind_of(x, levels - 1) in _HELD for _, x in items(value)):
+                return Kind.CONTAINER
+            return Kind.VALUE
         if issubclass(cls, _ROUTINES):
             return Kind.ACTION
         if issubclass(cls, BoundEvent):
@@ -132,6 +138,8 @@ class Library:
             return Kind.VALUE
         if issubclass(cls, (Sequence, Mapping)) or is_made_in(cls, "instruments", "ProxyList"):
             return Kind.CONTAINER
+        if is_made_in(cls, "qcodes", "Function"):
+            return Kind.ACTION
         if callable(value) and not any(_public_names(cls)):
             return Kind.ACTION
         return Kind.PART
@@ -169,6 +177,8 @@ def is_parameter(value: Any) -> bool:
 
 def getter_of(value: Any) -> str | None:
     """The method that gives a parameter's value; None if there is none."""
+    if is_made_in(type(value), "qcodes", "ParameterBase"):
+        return "get" if "get" in attributes_of(value) else None
     for name in ("get", "get_value"):
         if _takes(value, name, 0):
             return name
@@ -178,16 +188,20 @@ def getter_of(value: Any) -> str | None:
 def setter_of(value: Any) -> str | None:
     """The method that changes a parameter's value; None if there is none."""
     if is_made_in(type(value), "qcodes", "ParameterBase"):
-        return "set" if static(value, "set") is not None else None
+        return "set" if "set" in attributes_of(value) else None
     return next((name for name in ("set", "put") if _takes(value, name, 1)), None)
 
 
 def static(value: Any, name: str) -> Any:
     """An attribute as it is stored, of the object or its class; None if there is none."""
-    try:
-        return inspect.getattr_static(value, name, None)
-    except Exception:  # noqa: BLE001  a `__dict__` of its own making may raise
-        return None
+    own = attributes_of(value).get(name)
+    return in_class(type(value), name) if own is None else own
+
+
+@remembered
+def in_class(cls: type, name: str) -> Any:
+    """What a name stands for in the bodies of a class and its bases; None if there is none."""
+    return next((vars(base)[name] for base in cls.__mro__ if name in vars(base)), None)
 
 
 def attributes_of(value: Any) -> dict[str, Any]:
@@ -209,7 +223,7 @@ def _takes(value: Any, name: str, count: int) -> bool:
 
 @remembered
 def _class_takes(cls: type, name: str, count: int) -> bool:
-    found = next((vars(base)[name] for base in cls.__mro__ if name in vars(base)), None)
+    found = in_class(cls, name)
     return isinstance(found, types.FunctionType) and _accepts(found, count + 1)
 
 

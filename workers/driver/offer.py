@@ -17,7 +17,9 @@ from typing import Any
 from transports import paths
 from workers.driver.describe import (
     ACTION,
+    CUT,
     EVENT,
+    PARTS,
     PROPERTY,
     ClassMembers,
     Description,
@@ -29,6 +31,7 @@ from workers.driver.kinds import (
     Library,
     attributes_of,
     getter_of,
+    in_class,
     is_made_in,
     items,
     remembered,
@@ -55,7 +58,6 @@ DEPTH = 5
 """Parts within parts that are looked at."""
 MOST = 10_000
 """Members that are described."""
-PARTS, CUT = "orch:parts", "orch:cut"
 _NOTHING: Any = object()
 
 
@@ -353,7 +355,7 @@ def _slot(raw: Any, owner: Any) -> Any:
 
 def _listed(value: Any) -> Iterator[str]:
     """Public names that a `__dir__` of the object's class gives; none if it has the usual one."""
-    own = static(type(value), "__dir__")
+    own = in_class(type(value), "__dir__")
     if own is None or own is object.__dir__ or not isinstance(own, types.FunctionType):
         return
     try:
@@ -365,12 +367,20 @@ def _listed(value: Any) -> Iterator[str]:
     yield from filter(_is_public, names)
 
 
+_OF_QCODES = (
+    *("delegate_attr_dicts", "delegate_attr_objects", "omit_delegate_attrs"),
+    "instrument_modules",  # those of the submodules that are no lists
+)
+"""Attributes of its instruments that repeat what they have."""
+
+
 def _delegated(value: Any, stored: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """The mappings in which QCoDeS' instruments hold what they have as attributes."""
-    names = static(type(value), "delegate_attr_dicts")
+    names = in_class(type(value), "delegate_attr_dicts")
     if not isinstance(names, (list, tuple)):
         return {}
-    return {name: stored[name] for name in names if isinstance(stored.get(name), dict)}
+    held = {name: stored[name] for name in names if isinstance(stored.get(name), dict)}
+    return held | {name: {} for name in _OF_QCODES}
 
 
 @remembered

@@ -12,8 +12,14 @@ import numbers
 from typing import Any
 
 from workers.driver.alternatives import Schema
-from workers.driver.kinds import attributes_of, getter_of, is_made_in, remembered, setter_of
-from workers.driver.schemas import default_of
+from workers.driver.kinds import (
+    attributes_of,
+    getter_of,
+    in_class,
+    is_made_in,
+    setter_of,
+)
+from workers.driver.schemas import default_of, value_schema
 from workers.driver.sources import subscribes
 
 _UNITS = ("unit", "units", "egu")
@@ -25,7 +31,8 @@ _SAFE = ("unit", "label", "vals", "limits", "min_value", "max_value")
 def parameter_schema(parameter: Any) -> Schema:
     """Describe an object with `get`, and `set` or `put`."""
     known = _Known(parameter)
-    schema: Schema = {"orch:callable": True}
+    schema = value_schema(known.get("readback"))  # ophyd keeps the last one
+    schema["orch:callable"] = True
     validator = known.get("vals") or known.get("validator")
     schema |= _of_validator(validator) if validator is not None else {}
     low, high = _limits(known)
@@ -43,7 +50,7 @@ def parameter_schema(parameter: Any) -> Schema:
         schema["unit"] = unit
     if isinstance(label := known.get("label"), str) and label:
         schema["title"] = label
-    if text := _text(parameter, known):
+    if text := _text(known):
         schema["description"] = text
     if setter_of(parameter) is None:
         schema["readOnly"] = True
@@ -58,24 +65,23 @@ class _Known:
     """What is stored in an object under a name, with or without an underscore before it."""
 
     def __init__(self, value: Any) -> None:
-        self._stored = attributes_of(value)
+        self.stored = attributes_of(value)
         self._value = value
         self._cls = type(value)
-        metadata = self._stored.get("_metadata")  # of ophyd's signals
+        metadata = self.stored.get("_metadata")  # of ophyd's signals
         self._metadata = metadata if isinstance(metadata, dict) else {}
 
     def get(self, name: str) -> Any:
         """The value; None if there is none that is known to be stored."""
+        found = in_class(self._cls, name)
+        if name in _SAFE and isinstance(found, property) and _is_of_qcodes(found.fget):
+            return getattr(self._value, name)
         for each in (name, f"_{name}"):
-            if each in self._stored:
-                return self._stored[each]
+            if each in self.stored:
+                return self.stored[each]
         if name in self._metadata:
             return self._metadata[name]
-        found = _of_class(self._cls, name)
-        if isinstance(found, property):
-            is_safe = name in _SAFE and found.fget.__module__.partition(".")[0] == "qcodes"
-            return getattr(self._value, name) if is_safe else None
-        return found if not hasattr(type(found), "__get__") else None
+        return None if hasattr(type(found), "__get__") else found
 
     @property
     def metadata(self) -> dict[str, Any]:
@@ -83,9 +89,8 @@ class _Known:
         return self._metadata
 
 
-@remembered
-def _of_class(cls: type, name: str) -> Any:
-    return next((vars(base)[name] for base in cls.__mro__ if name in vars(base)), None)
+def _is_of_qcodes(function: Any) -> bool:
+    return str(getattr(function, "__module__", "")).partition(".")[0] == "qcodes"
 
 
 def _limits(known: _Known) -> tuple[Any, Any]:
@@ -147,9 +152,9 @@ def _enum(values: list[Any]) -> Schema:
         return {"enum": plain}
 
 
-def _text(parameter: Any, known: _Known) -> str:
-    for name in ("docstring", "doc", "description"):
-        if isinstance(text := known.get(name), str) and text:
-            return inspect.cleandoc(text)
-    own = attributes_of(parameter).get("__doc__")
-    return inspect.cleandoc(own) if isinstance(own, str) else ""
+def _text(known: _Known) -> str:
+    for text in (*map(known.get, ("docstring", "doc", "description")), known.stored.get("__doc__")):
+        if isinstance(text, str) and text:
+            # what QCoDeS adds repeats unit, label and limits
+            return inspect.cleandoc(text.partition("Parameter class:")[0])
+    return ""
