@@ -6,6 +6,7 @@ any thread, and raises nothing that the device would have to deal with.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -45,10 +46,10 @@ class Subscription:
         def called(*args: Any, **kwargs: Any) -> None:
             emit(kwargs["value"] if "value" in kwargs else _value_of(args))
 
-        name = _first(signal, _SUBSCRIBE) or ""
+        subscribe = getattr(signal, _first(signal, _SUBSCRIBE) or "")
         # ophyd would call at once, with a value that nobody has asked for
-        options = {"run": False} if static(signal, "clear_sub") is not None else {}
-        token = getattr(signal, name)(called, **options)
+        options = {"run": False} if "run" in inspect.signature(subscribe).parameters else {}
+        token = subscribe(called, **options)
 
         def stop() -> None:
             end = _first(signal, _UNSUBSCRIBE)
