@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 
@@ -71,6 +72,11 @@ class Supply:
         self.asked.append("SYST:ERR?")
         return "none"
 
+    @property
+    def axes(self):
+        self.asked.append("AXES?")
+        return {"x": Channel("x")}
+
     def listeners(self) -> int:
         return len(self.level.callbacks)
 
@@ -123,6 +129,21 @@ def test_looking_asks_the_device_for_nothing(rig: RunningRig) -> None:
     with rig.connected() as client:
         assert "next_error" in client["s"].describe(refresh=True)["properties"]
         assert client["s"].read("asked") == []
+
+
+def test_parts_that_a_property_gives_are_known_once_it_was_read(rig: RunningRig) -> None:
+    """Describing doesn't evaluate it; each use of their members does."""
+    with rig.connected() as client:
+        for name in ("s", "t"):
+            supply = client[name]
+            with pytest.raises(AttributeError):
+                supply.read("axes[x].name")
+            assert supply.read("asked") == []
+            with suppress(TypeError):  # that it can't be sent
+                supply.read("axes")
+            assert supply.read("axes[x].name") == "x"
+            assert supply.read("asked") == ["AXES?"] * 2
+            supply.write("asked", [])
 
 
 def test_what_is_not_described_is_out_of_reach(rig: RunningRig) -> None:

@@ -6,7 +6,7 @@ import functools
 import inspect
 import logging
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
@@ -34,7 +34,8 @@ class Hosted:
     Attributes:
         driver: The object.
         offer: Its members, and how they are reached.
-        describe: Looks at the driver anew; None where that would find the same.
+        describe: Looks at the driver anew, knowing the parts that properties gave when they were
+            read; None where that would find the same.
         close: Closes it; None when it has nothing of the kind.
         close_name: Name of the method that `close` calls.
         attach: For a driver that publishes by itself, changes of its properties included:
@@ -43,7 +44,7 @@ class Hosted:
 
     driver: object
     offer: Offer
-    describe: Callable[[], Offer] | None
+    describe: Callable[[Mapping[str, Any]], Offer] | None
     close: Callable[[], Any] | None
     close_name: str
     attach: Callable[[Publish | None], None] | None = None
@@ -154,14 +155,20 @@ def _hosted(driver: object, spec: WorkerSpec) -> Hosted:
     return Hosted(*_offered(driver, spec), lambda: leave(None, None, None), name)
 
 
-def _offered(driver: object, spec: WorkerSpec) -> tuple[object, Offer, Callable[[], Offer]]:
+def _offered(
+    driver: object, spec: WorkerSpec
+) -> tuple[object, Offer, Callable[[Mapping[str, Any]], Offer]]:
     """A driver with what is served of it, and how to look at it anew.
 
     Raises:
         SpecError: A member that the spec names is none.
     """
     offer = offer_of(driver, concurrent=spec.concurrent, place=spec.place)
-    return driver, offer, lambda: offer_of(driver, concurrent=spec.concurrent, is_strict=False)
+
+    def anew(read: Mapping[str, Any]) -> Offer:
+        return offer_of(driver, concurrent=spec.concurrent, is_strict=False, read=read)
+
+    return driver, offer, anew
 
 
 def _stop_method(kind: type, spec: WorkerSpec, inert: tuple[str, ...] = ()) -> str:

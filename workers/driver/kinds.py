@@ -33,7 +33,9 @@ from workers.driver.markers import BoundEvent
 MOST_ITEMS = 1000
 """Items of a list or mapping that are looked at."""
 
-LIBRARIES = frozenset({"instruments", "microscope", "ophyd", "ophyd_async", "pymeasure", "qcodes"})
+LIBRARIES = frozenset(
+    {"gpiozero", "instruments", "microscope", "ophyd", "ophyd_async", "pymeasure", "qcodes"}
+)
 """Packages whose instruments and signals are parts wherever they are found."""
 
 _ROUTINES = (
@@ -43,10 +45,11 @@ _ROUTINES = (
     types.MethodWrapperType,
     functools.partial,
 )
-_PLAIN = frozenset(
+PLAIN = frozenset(
     {type(None), bool, int, float, complex, str, bytes, bytearray, memoryview, range, slice}
     | {set, frozenset}
 )
+"""Types whose objects are values, known at a glance."""
 _VALUES = (
     *(datetime.date, datetime.time, datetime.timedelta, decimal.Decimal, fractions.Fraction),
     *(uuid.UUID, pathlib.PurePath, array.array, collections.deque, ipaddress.IPv4Address),
@@ -110,10 +113,10 @@ class Library:
             levels: Lists within lists that are looked into.
         """
         cls = type(value)
-        if cls in _PLAIN:
+        if cls in PLAIN:
             return Kind.VALUE
         if issubclass(cls, (list, tuple, dict, types.MappingProxyType)):
-            if levels and any(self.kind_of(x, levels - 1) in _HELD for _, x in items(value)):
+            if levels and any(self.kind_of(x, levels - 1) in HELD for _, x in items(value)):
                 return Kind.CONTAINER
             return Kind.VALUE
         if issubclass(cls, _ROUTINES):
@@ -145,7 +148,8 @@ class Library:
         return Kind.PART
 
 
-_HELD = (Kind.PART, Kind.PARAMETER, Kind.CONTAINER)
+HELD = (Kind.PART, Kind.PARAMETER, Kind.CONTAINER)
+"""What has members of its own, or is one wherever it is held."""
 
 
 def items(container: Any) -> Iterator[tuple[int | str, Any]]:
@@ -165,7 +169,7 @@ def items(container: Any) -> Iterator[tuple[int | str, Any]]:
 def is_parameter(value: Any) -> bool:
     """Whether an object has `get` without arguments, and `set` or `put`: it is one property."""
     cls = type(value)
-    if cls.__module__.partition(".")[0] in sys.stdlib_module_names or cls in _PLAIN:
+    if cls.__module__.partition(".")[0] in sys.stdlib_module_names or cls in PLAIN:
         return False
     if is_made_in(cls, "qcodes", "ParameterBase"):
         return True

@@ -29,6 +29,7 @@ from transports.headers import (
 from transports.serializers import JSON, NULL, TEXT, Buffer, split_result
 from workers import forks
 from workers.driver.describe import ACTION, PROPERTY, Description, nearest
+from workers.driver.kinds import PLAIN
 from workers.driver.properties import Properties, Reader, Writer
 from workers.driver.targets import Target, plain_targets
 from workers.driver.thing_description import thing_description
@@ -62,6 +63,7 @@ class Dispatcher:
         event_addresses: Where it publishes events, likewise.
         targets: How its members are reached, by path; its attributes if left out.
         refresh: Describes the driver anew.
+        met: Is given what a property's value is that may have members of its own.
     """
 
     def __init__(
@@ -77,6 +79,7 @@ class Dispatcher:
         event_addresses: Sequence[str] = (),
         targets: Mapping[str, Target] | None = None,
         refresh: Callable[[], None] | None = None,
+        met: Callable[[str, Any], None] | None = None,
     ) -> None:
         self._driver = driver
         self._rig = rig
@@ -86,6 +89,7 @@ class Dispatcher:
         self._request_addresses = request_addresses
         self._event_addresses = event_addresses
         self._refresh = refresh
+        self._met = met
         self.offer(description, targets or plain_targets(driver, description))
 
     def offer(self, description: Description, targets: Mapping[str, Target]) -> None:
@@ -100,7 +104,7 @@ class Dispatcher:
         )
         handlers: dict[tuple[str | None, str | None], Handler] = {}
         for name, read in properties.readers.items():
-            handlers[READ, name] = _reader(read)
+            handlers[READ, name] = _reader(read, name, self._met)
             handlers[WRITE, name] = _writer(properties.writers[name])
             if description[PROPERTY][name].get("orch:callable"):
                 handlers[INVOKE, name] = _invoker(targets[name])
@@ -252,8 +256,17 @@ def _encoded(request: RequestHeader, value: Any) -> Outcome:
         return ERROR, unsendable_payload(done, value, error), JSON, b"", TEXT
 
 
-def _reader(read: Reader) -> Handler:
-    return lambda request, payload, raw: read()
+def _reader(read: Reader, name: str, met: Callable[[str, Any], None] | None) -> Handler:
+    if met is None:
+        return lambda request, payload, raw: read()
+
+    def read_and_look(request: RequestHeader, payload: Buffer, raw: Buffer) -> Any:
+        value = read()
+        if type(value) not in PLAIN:
+            met(name, value)
+        return value
+
+    return read_and_look
 
 
 def _writer(write: Writer) -> Handler:

@@ -84,7 +84,8 @@ class Server:
         self._hosted: boot.Hosted | None = None
         self._lane: ConcurrentLane | None = None
         self._offer: Offer | None = None
-        self._is_stale = False  # the driver says that it has other members
+        self._is_stale = False  # there are other members than were described
+        self._read: dict[str, Any] = {}  # parts that properties gave when they were read
         self._attached: list[BoundEvent] = []
         self._nudged, self._nudger = socket.socketpair()
         self._nudged.setblocking(False)
@@ -142,6 +143,7 @@ class Server:
             event_addresses=spec.event_addresses,
             targets=hosted.offer.targets,
             refresh=self._describe_anew,
+            met=self._met if hosted.describe else None,
         )
         self._attach_events(hosted)
         self._unlisten = changes.listen(self._members_changed)
@@ -238,12 +240,8 @@ class Server:
     def _attach_offer(self, offer: Offer) -> None:
         """Publish the events of a driver and its parts; one that has several paths at each."""
         names: dict[int, tuple[BoundEvent, list[str]]] = {}
-        for path in offer.description["events"]:
-            if path in offer.sources:
-                continue
-            event = offer.targets[path].get()
-            if isinstance(event, BoundEvent):
-                names.setdefault(id(event), (event, []))[1].append(path)
+        for path, event in offer.events.items():
+            names.setdefault(id(event), (event, []))[1].append(path)
         for event, paths in names.values():
             event.attach(self._publisher_of(paths))
             self._attached.append(event)
@@ -272,13 +270,20 @@ class Server:
             self._is_stale = True
             self._nudge()
 
+    def _met(self, path: str, value: Any) -> None:
+        """A property was read; a part that it gave is described from now on."""
+        if path not in self._read and self._offer is not None and self._offer.holds_parts(value):
+            self._read[path] = value
+            self._is_stale = True
+            self._nudge()
+
     def _describe_anew(self) -> None:
         """Look at the driver again, serve what it has now, and tell the rig."""
         self._is_stale = False
         hosted = self._hosted
         if hosted is None or hosted.describe is None:
             return
-        offer = hosted.describe()
+        offer = hosted.describe(self._read)
         self._dispatcher.offer(offer.description, offer.targets)
         attached, self._attached = self._attached, []
         self._attach_offer(offer)
