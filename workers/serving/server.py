@@ -86,6 +86,7 @@ class Server:
         self._offer: Offer | None = None
         self._is_stale = False  # there are other members than were described
         self._read: dict[str, Any] = {}  # parts that properties gave when they were read
+        self._has_other_subscribers = True
         self._attached: list[BoundEvent] = []
         self._nudged, self._nudger = socket.socketpair()
         self._nudged.setblocking(False)
@@ -155,7 +156,7 @@ class Server:
                 "the rig didn't tell its subscriptions within %g s: first events may be missed",
                 SUBSCRIPTIONS_WITHIN,
             )
-        self._events.subscribed = self._nudge
+        self._events.subscribed = self._subscribed
         self._adjust_callbacks()
         ready = Ready(concurrent=concurrent, capacity=capacity, pid=os.getpid())
         send_control(self._link, ready, msgspec.json.encode(hosted.offer.description))
@@ -190,6 +191,10 @@ class Server:
                     if isinstance(control, SetLevel):
                         records.set_level(control.level)
                     continue
+                if self._callbacks:
+                    # who subscribed before a request hears what the request causes
+                    self._events.take_subscriptions()
+                    self._adjust_callbacks()
                 self.busy = True
                 try:
                     answer = respond(header, payload, raw)
@@ -290,6 +295,7 @@ class Server:
         for event in attached:
             if event not in self._attached:
                 event.attach(None)
+        self._has_other_subscribers = True
         self._adjust_callbacks()
         concurrent, capacity = self._open_concurrent(offer)
         message = Described(concurrent=concurrent, capacity=capacity)
@@ -306,8 +312,15 @@ class Server:
             self._lane.start()
         return concurrent, CAPACITY if concurrent else 0
 
-    def _adjust_callbacks(self) -> None:
+    def _subscribed(self) -> None:
+        """Subscriptions have begun or ended; in any thread."""
+        self._has_other_subscribers = True
         if self._callbacks:
+            self._nudge()
+
+    def _adjust_callbacks(self) -> None:
+        if self._callbacks and self._has_other_subscribers:
+            self._has_other_subscribers = False
             self._run_busy(self._callbacks.adjust)
 
     def _stop_callbacks(self) -> None:
@@ -332,8 +345,7 @@ class Server:
             self._nudged.recv(4096)
         if self._is_stale:
             self._describe_anew()
-        else:
-            self._adjust_callbacks()
+        self._adjust_callbacks()
 
     def _report(self, failure: BootError) -> None:
         body = failure_body(failure.error)
