@@ -277,6 +277,37 @@ def test_channels_of_instrumentkit() -> None:
     assert offer.targets["channel[1].voltage"].get() == 2
 
 
+# -- easy-scpi
+
+
+@made_in("easy_scpi")
+class Property:
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __getattr__(self, name: str) -> Any:
+        return Property(f"{self.name}:{name}")
+
+    def __call__(self, *values: Any, query: Any = None) -> str:
+        return " ".join([self.name, *map(str, values)]) if values else f"{self.name}?"
+
+
+@made_in("easy_scpi")
+class SCPI:
+    def __init__(self) -> None:
+        self.volt = self.source.voltage
+
+    def __getattr__(self, name: str) -> Any:
+        return Property(name)
+
+
+def test_commands_of_easy_scpi_that_a_driver_names() -> None:
+    offer = offer_of(SCPI())
+    assert set(offer.targets) == {"volt"}
+    assert offer.targets["volt"].call() == "source:voltage?"
+    assert offer.targets["volt"].call(3) == "source:voltage 3"
+
+
 # -- gpiozero and psygnal
 
 

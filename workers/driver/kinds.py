@@ -141,7 +141,7 @@ class Library:
             return Kind.VALUE
         if issubclass(cls, (Sequence, Mapping)) or is_made_in(cls, "instruments", "ProxyList"):
             return Kind.CONTAINER
-        if is_made_in(cls, "qcodes", "Function"):
+        if is_made_in(cls, "qcodes", "Function") or is_made_in(cls, "easy_scpi", "Property"):
             return Kind.ACTION
         if callable(value) and not any(_public_names(cls)):
             return Kind.ACTION
