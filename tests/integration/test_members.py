@@ -91,6 +91,15 @@ class Supply:
         if tell:
             members_changed(self)
 
+    def __dir__(self):
+        if self.serial_number == "SN-0":
+            raise SystemExit("no list")
+        return object.__dir__(self)
+
+    def add_unseen(self, name: str) -> None:
+        self.serial_number = "SN-0"
+        self.add(name, True)
+
     def add_from_a_thread(self, name: str) -> None:
         thread = threading.Thread(target=self.add, args=(name, True))
         thread.start()
@@ -226,6 +235,19 @@ def test_members_that_come_later(rig: RunningRig) -> None:
             with supply.subscribe("ch5.moved", timeout=20) as events:
                 supply.call("ch5.ramp", 1.0)
                 assert next(events).value == 1.0
+
+
+def test_what_was_served_goes_on_if_looking_again_fails(rig: RunningRig) -> None:
+    with rig.connected() as client:
+        for name in ("s", "t"):
+            supply = client[name]
+            supply.call("add_unseen", "ch9")
+            with pytest.raises(AttributeError):
+                supply.read("ch9.voltage")
+            with pytest.raises(RuntimeError, match="no list"):
+                supply.describe(refresh=True)
+            supply.write("serial_number", "SN-7")
+            assert "ch9.voltage" in supply.describe(refresh=True)["properties"]
 
 
 def test_the_commands_take_paths(rig: RunningRig) -> None:

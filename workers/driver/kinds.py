@@ -32,12 +32,15 @@ from workers.driver.markers import BoundEvent
 
 MOST_ITEMS = 1000
 """Items of a list or mapping that are looked at."""
+FIRST_ITEMS = 8
+"""Items of one that are looked at whenever a property gives it."""
 
 LIBRARIES = frozenset(
     {"gpiozero", "instruments", "microscope", "ophyd", "ophyd_async", "pymeasure", "qcodes"}
 )
 """Packages whose instruments and signals are parts wherever they are found."""
 
+_CONTAINERS = (list, tuple, dict, types.MappingProxyType)
 _ROUTINES = (
     types.FunctionType,
     types.BuiltinFunctionType,
@@ -94,6 +97,7 @@ class Library:
         self._packages = LIBRARIES | _packages(cls)
         self._folders = frozenset(filter(None, map(_folder, _packages(cls))))
         self._known: dict[type, bool] = {}
+        self._without: set[type] = set()
 
     def has(self, cls: type) -> bool:
         """Whether a class, or a base of it, is of it."""
@@ -105,6 +109,22 @@ class Library:
             )
         return known
 
+    def holds_parts(self, value: Any) -> bool:
+        """Whether an object is a part, or the first items of a list or mapping are.
+
+        It is asked of each value that a property gives, so that types are remembered that are none.
+        """
+        cls = type(value)
+        if cls in PLAIN or cls in self._without:
+            return False
+        if issubclass(cls, _CONTAINERS):
+            first = (each for _, each in islice(items(value), FIRST_ITEMS))
+            return any(self.kind_of(each) in HELD for each in first)
+        found = self.kind_of(value) in HELD
+        if not found:
+            self._without.add(cls)
+        return found
+
     def kind_of(self, value: Any, levels: int = 3) -> Kind:
         """What an object is. No property of it is evaluated.
 
@@ -115,7 +135,7 @@ class Library:
         cls = type(value)
         if cls in PLAIN:
             return Kind.VALUE
-        if issubclass(cls, (list, tuple, dict, types.MappingProxyType)):
+        if issubclass(cls, _CONTAINERS):
             if levels and any(self.kind_of(x, levels - 1) in HELD for _, x in items(value)):
                 return Kind.CONTAINER
             return Kind.VALUE
@@ -155,7 +175,7 @@ HELD = (Kind.PART, Kind.PARAMETER, Kind.CONTAINER)
 def items(container: Any) -> Iterator[tuple[int | str, Any]]:
     """Index or key and object of what a list, tuple or mapping holds; keys of other types not."""
     if isinstance(container, (dict, types.MappingProxyType, Mapping)):
-        for key, value in islice(list(container.items()), MOST_ITEMS):
+        for key, value in list(islice(container.items(), MOST_ITEMS)):
             if isinstance(key, enum.Enum):
                 continue
             if type(key) is int or (isinstance(key, str) and key and not key.startswith("_")):

@@ -92,7 +92,7 @@ class Offer:
 
     def holds_parts(self, value: Any) -> bool:
         """Whether a property's value is a part, or a list or mapping of parts."""
-        return self.library is not None and self.library.kind_of(value) in HELD
+        return self.library is not None and self.library.holds_parts(value)
 
 
 def plain_offer(driver: object, description: Description) -> Offer:

@@ -31,7 +31,7 @@ from workers.driver.describe import concurrent_members
 from workers.driver.markers import BoundEvent
 from workers.driver.offer import Offer
 from workers.errors import BootError, Terminated
-from workers.failures import failure_body
+from workers.failures import failure_body, strip
 from workers.output import capture, records
 from workers.serving.callbacks import Callbacks
 from workers.serving.dispatch import Dispatcher
@@ -201,7 +201,7 @@ class Server:
                 finally:
                     self.busy = False
                 if self._is_stale:
-                    self._describe_anew()  # before the answer, so that its reader finds it
+                    self._describe_changes()  # before the answer, so that its reader finds them
                 frames.send(link, [number, *answer])
                 del answer, payload, raw  # they may be large, and the next request far away
         raise Terminated
@@ -282,8 +282,22 @@ class Server:
             self._is_stale = True
             self._nudge()
 
+    def _describe_changes(self) -> None:
+        """Describe anew what has changed; what was served goes on if that fails."""
+        try:
+            self._run_busy(self._describe_anew)
+        except Terminated:
+            raise
+        except BaseException as error:  # looking may run code of the driver's, such as `__dir__`
+            strip(error)
+            log.error("the driver can't be described anew", exc_info=error)
+
     def _describe_anew(self) -> None:
-        """Look at the driver again, serve what it has now, and tell the rig."""
+        """Look at the driver again, serve what it has now, and tell the rig.
+
+        Raises:
+            Exception: Whatever code of the driver's raises that looking runs.
+        """
         self._is_stale = False
         hosted = self._hosted
         if hosted is None or hosted.describe is None:
@@ -344,7 +358,7 @@ class Server:
         with contextlib.suppress(BlockingIOError):
             self._nudged.recv(4096)
         if self._is_stale:
-            self._describe_anew()
+            self._describe_changes()
         self._adjust_callbacks()
 
     def _report(self, failure: BootError) -> None:
