@@ -21,6 +21,7 @@ class Source:
         self.error = error
         self.emits: list[Callable[[Any], None]] = []
         self.starts = 0
+        self.subject = (id(self), "")
 
     def start(self, emit: Callable[[Any], None]) -> Callable[[], None]:
         self.starts += 1
@@ -67,6 +68,12 @@ def test_they_run_while_they_are_wanted() -> None:
     assert desk.told == [("change", "level", 1.5), ("event", "moved", None)]
     desk.want("moved")
     assert (level.emits, len(moved.emits)) == ([], 1)
+    again = Source()
+    again.subject = moved.subject
+    desk.callbacks.offer({"moved": again}, DESCRIPTION)
+    assert len(moved.emits) == 1  # of the same thing: it runs on
+    desk.callbacks.offer({"moved": Source()}, DESCRIPTION)
+    assert moved.emits == []
     desk.callbacks.offer({}, DESCRIPTION)
     assert moved.emits == []
     assert not desk.callbacks

@@ -13,7 +13,7 @@ import types
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import numpy as np
 import pytest
@@ -76,6 +76,7 @@ class Supply:
     model = "PS-2"
     LIMIT = 30
     nothing = None
+    shared: ClassVar[int] = 0
     annotated: Settings
     fixed: Final[int] = 3
 

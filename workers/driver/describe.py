@@ -127,6 +127,10 @@ class ClassMembers:
             for name, annotation in own_annotations(base).items():
                 self._annotations.setdefault(name, (base, annotation))
 
+    def annotates(self, name: str) -> bool:
+        """Whether the body of the class or of a base has an annotation for a name."""
+        return name in self._annotations
+
     def names(self) -> Iterator[str]:
         """Public names, those of the outermost base first, each once."""
         seen: set[str] = set()

@@ -189,7 +189,7 @@ def items(container: Any) -> Iterator[tuple[int | str, Any]]:
 def is_parameter(value: Any) -> bool:
     """Whether an object has `get` without arguments, and `set` or `put`: it is one property."""
     cls = type(value)
-    if cls.__module__.partition(".")[0] in sys.stdlib_module_names or cls in PLAIN:
+    if _top(cls) in sys.stdlib_module_names or cls in PLAIN:
         return False
     if is_made_in(cls, "qcodes", "ParameterBase"):
         return True
@@ -274,7 +274,7 @@ def _is_record(cls: type) -> bool:
     return has_fields and not any(
         isinstance(value, (types.FunctionType, property))
         for base in cls.__mro__
-        if base.__module__.partition(".")[0] not in ("builtins", "msgspec", "pydantic")
+        if _top(base) not in ("builtins", "msgspec", "pydantic")
         for name, value in vars(base).items()
         if not name.startswith("_")
     )
@@ -282,17 +282,15 @@ def _is_record(cls: type) -> bool:
 
 @remembered
 def _is_machinery(cls: type) -> bool:
-    if any(base.__module__.partition(".")[0] in _MACHINERY for base in cls.__mro__):
+    if any(_top(base) in _MACHINERY for base in cls.__mro__):
         return True
-    return cls.__module__.partition(".")[0] in sys.stdlib_module_names and not issubclass(
-        cls, _VALUES
-    )
+    return _top(cls) in sys.stdlib_module_names and not issubclass(cls, _VALUES)
 
 
 @remembered
 def _packages(cls: type) -> frozenset[str]:
     """Top-level packages of a class and its bases, but the standard library's and numpy's."""
-    tops = {base.__module__.partition(".")[0] for base in cls.__mro__}
+    tops = {_top(base) for base in cls.__mro__}
     return frozenset(tops - sys.stdlib_module_names - {"numpy"})
 
 
@@ -309,12 +307,15 @@ def _folder(package: str) -> str | None:
 @remembered
 def is_made_in(cls: type, package: str, name: str) -> bool:
     """Whether a class is, or is derived from, the one of that name in a package."""
-    return any(
-        base.__name__ == name and base.__module__.partition(".")[0] == package
-        for base in cls.__mro__
-    )
+    return any(base.__name__ == name and _top(base) == package for base in cls.__mro__)
 
 
+def _top(cls: type) -> str:
+    """The top-level package that a class says it is of."""
+    return str(getattr(cls, "__module__", "")).partition(".")[0]
+
+
+@remembered
 def _has(cls: type, name: str) -> bool:
     return any(name in vars(base) for base in cls.__mro__ if base is not object)
 

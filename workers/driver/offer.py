@@ -216,11 +216,11 @@ class _Walk:
                 self._add(PROPERTY, part, name, {"orch:callable": True}, target)
         elif is_made_in(kind, "psygnal", "Signal"):
             self._add(EVENT, part, name, {}, here)
-            self.offer.sources[path] = Signal(part.place, name)
+            self.offer.sources[path] = Signal(part.place, name, part.value)
         elif is_made_in(kind, "gpiozero", "event"):
             self._add(EVENT, part, name, member.schema or {}, here)
             key = (id(raw), id(part.value))
-            handler = self._handlers.setdefault(key, Handler(part.place, name))
+            handler = self._handlers.setdefault(key, Handler(part.place, name, part.value))
             self.offer.sources[path] = handler
         elif isinstance(raw, Event):
             self._add(EVENT, part, name, member.schema or {}, here)
@@ -235,7 +235,7 @@ class _Walk:
                 self._add(member.kind, part, name, member.schema or {}, here)
         elif member.kind is not None:
             self._add(member.kind, part, name, member.schema or {}, here)
-        elif raw is not None and not hasattr(kind, "__get__"):
+        elif raw is not None and not member.is_of_class and not hasattr(kind, "__get__"):
             self._held(part, name, raw, {"readOnly": True} if name.isupper() else None)
 
     def _held(
@@ -266,7 +266,7 @@ class _Walk:
             self.offer.events[path] = value
         elif kind is Kind.SIGNAL:
             self._add(EVENT, part, name, {}, here)
-            self.offer.sources[path] = Signal(part.place, name)
+            self.offer.sources[path] = Signal(part.place, name, part.value)
         elif kind in HELD:
             self._nested(part, path, (name,), value, kind)
         elif is_told:
@@ -296,7 +296,7 @@ class _Walk:
             target = Parameter(place, getter_of(value), setter_of(value))
             self._record(PROPERTY, path, schema, target)
             if schema.get("observable"):
-                self.offer.sources[path] = Subscription(place)
+                self.offer.sources[path] = Subscription(place, value)
         elif level > DEPTH:
             self._cut.append(f"{path}, which lies deeper than {DEPTH}")
         else:

@@ -28,12 +28,14 @@ class Member:
         schema: Its description; None with `kind`.
         value: The object in the body.
         is_data: It goes before what an object stores under the name.
+        is_of_class: Its annotation says that it is none of an object's: `ClassVar`, `InitVar`.
     """
 
     kind: str | None
     schema: Schema | None
     value: Any
     is_data: bool
+    is_of_class: bool
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,7 +64,8 @@ def class_shape(cls: type) -> Shape:
         kind, schema = found.affordance(name)
         value = found.find(name)[1]
         is_data = any("__set__" in vars(b) or "__delete__" in vars(b) for b in type(value).__mro__)
-        members[name] = Member(kind, schema if kind is not None else None, value, is_data)
+        is_of_class = kind is None and found.annotates(name)
+        members[name] = Member(kind, schema if kind else None, value, is_data, is_of_class)
     _, call = found.find("__call__")
     called = action_schema(call, takes_self=True) if isinstance(call, types.FunctionType) else None
     return Shape(found.text, members, called, found.is_frozen)

@@ -18,7 +18,13 @@ Stop = Callable[[], None]
 
 
 class Source(Protocol):
-    """What calls back."""
+    """What calls back.
+
+    Attributes:
+        subject: What it is a source of: an object's `id`, and a name there.
+    """
+
+    subject: tuple[int, str]
 
     def start(self, emit: Emit) -> Stop:
         """Have values given to `emit`, until the function that is returned is called.
@@ -34,10 +40,12 @@ class Subscription:
 
     Args:
         place: Where it is.
+        signal: The object that is there now.
     """
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: Place, signal: object) -> None:
         self._place = place
+        self.subject = (id(signal), "")
 
     def start(self, emit: Emit) -> Stop:
         """Subscribe."""
@@ -81,11 +89,13 @@ class Signal:
     Args:
         place: Its owner's.
         name: Its name there.
+        owner: The object that is there now.
     """
 
-    def __init__(self, place: Place, name: str) -> None:
+    def __init__(self, place: Place, name: str, owner: object) -> None:
         self._place = place
         self._name = name
+        self.subject = (id(owner), name)
 
     def start(self, emit: Emit) -> Stop:
         """Connect to it."""
@@ -107,11 +117,13 @@ class Handler:
     Args:
         place: Its owner's.
         name: Its name there.
+        owner: The object that is there now.
     """
 
-    def __init__(self, place: Place, name: str) -> None:
+    def __init__(self, place: Place, name: str, owner: object) -> None:
         self._place = place
         self._name = name
+        self.subject = (id(owner), name)
         self._emits: tuple[Emit, ...] = ()  # replaced, never changed: threads may call meanwhile
         self._before: Any = None
 

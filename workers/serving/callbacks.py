@@ -42,12 +42,16 @@ class Callbacks:
         return bool(self._sources)
 
     def offer(self, sources: Mapping[str, Source], description: Description) -> None:
-        """Take these sources in place of those before, which are stopped."""
-        self.stop()
-        self._sources = {
-            path: (path if path in description[EVENT] else f"{path}{CHANGE}", source)
-            for path, source in sources.items()
-        }
+        """Take these sources in place of those before; of the same things, those run on."""
+        before, self._sources = self._sources, {}
+        for path, source in sources.items():
+            topic = path if path in description[EVENT] else f"{path}{CHANGE}"
+            known = before.get(path)
+            is_same = known is not None and known[1].subject == source.subject
+            self._sources[path] = known if known and is_same else (topic, source)
+        for path in [*self._running]:
+            if self._sources.get(path) is not before[path]:
+                self._stop(path)
 
     def adjust(self) -> None:
         """Start what is wanted and stop what isn't any more.
