@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 import types
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -364,6 +365,41 @@ def test_describing_asks_an_object_for_nothing() -> None:
 
     offer = offer_of(Holder())
     assert set(offer.targets) == {"data", "trap.value", "trap.part"}
+
+
+class Memory(Sequence[float]):
+    """A list whose items are in the device."""
+
+    def __len__(self) -> int:
+        raise AssertionError("asked")
+
+    def __getitem__(self, index: Any) -> Any:
+        raise AssertionError("asked")
+
+
+class Kept(list[Any]):
+    def __iter__(self) -> Any:
+        raise AssertionError("asked")
+
+    def __getitem__(self, index: Any) -> Any:
+        return list.__getitem__(self, index)
+
+
+class Table(dict[str, Any]):
+    def items(self) -> Any:
+        raise AssertionError("asked")
+
+
+def test_items_are_those_that_are_stored() -> None:
+    class Holder:
+        def __init__(self) -> None:
+            self.memory = Memory()
+            self.kept = Kept([Slotted()])
+            self.table = Table(a=Slotted())
+
+    offer = offer_of(Holder())
+    assert {"kept[0].gain", "table[a].gain", "memory.index"} <= set(offer.targets)
+    assert offer.targets["kept[0].gain"].get() == offer.targets["table[a].gain"].get() == 2.0
 
 
 class Slotted:

@@ -159,8 +159,10 @@ class Library:
         cls = type(value)
         if issubclass(cls, BaseException):
             return Kind.VALUE
-        if issubclass(cls, (Sequence, Mapping)) or is_made_in(cls, "instruments", "ProxyList"):
-            return Kind.CONTAINER
+        if not _packages(cls).isdisjoint(LIBRARIES) and (
+            issubclass(cls, (Sequence, Mapping)) or is_made_in(cls, "instruments", "ProxyList")
+        ):
+            return Kind.CONTAINER  # others' may ask the device for an item
         if is_made_in(cls, "qcodes", "Function") or is_made_in(cls, "easy_scpi", "Property"):
             return Kind.ACTION
         if callable(value) and not any(_public_names(cls)):
@@ -173,17 +175,23 @@ HELD = (Kind.PART, Kind.PARAMETER, Kind.CONTAINER)
 
 
 def items(container: Any) -> Iterator[tuple[int | str, Any]]:
-    """Index or key and object of what a list, tuple or mapping holds; keys of other types not."""
-    if isinstance(container, (dict, types.MappingProxyType, Mapping)):
-        for key, value in list(islice(container.items(), MOST_ITEMS)):
-            if isinstance(key, enum.Enum):
-                continue
-            if type(key) is int or (isinstance(key, str) and key and not key.startswith("_")):
-                yield key, value
-    elif isinstance(container, (list, tuple)):
-        yield from enumerate(container[:MOST_ITEMS])
+    """Index or key and object of what a list, tuple or mapping holds; keys of other types not.
+
+    Of a class derived from one of them, what is stored counts, not what its methods may answer.
+    """
+    if isinstance(container, dict):
+        held = list(islice(dict.items(container), MOST_ITEMS))
+    elif isinstance(container, (types.MappingProxyType, Mapping)):
+        held = list(islice(container.items(), MOST_ITEMS))
+    elif isinstance(container, list):
+        held = list(enumerate(islice(list.__iter__(container), MOST_ITEMS)))
+    elif isinstance(container, tuple):
+        held = list(enumerate(islice(tuple.__iter__(container), MOST_ITEMS)))
     else:
-        yield from enumerate(islice(container, MOST_ITEMS))
+        held = list(enumerate(islice(container, MOST_ITEMS)))
+    for key, value in held:
+        if type(key) is int or (type(key) is str and key and not key.startswith("_")):
+            yield key, value
 
 
 def is_parameter(value: Any) -> bool:
