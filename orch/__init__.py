@@ -11,7 +11,8 @@
             print(event.value, event.time, event.sequence)
 
 `aconnect` is the same for asyncio; what a call can raise is in `orch.errors`. `Event`, `action`
-and `prop` are optional markers for authors of drivers. Nothing is loaded until it is used.
+and `prop` are optional markers for authors of drivers, who tell by `members_changed` that a driver
+has got other members. Nothing is loaded until it is used.
 """
 
 from __future__ import annotations
@@ -21,11 +22,20 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from orch import errors
     from orchestrator import aconnect, connect
-    from workers import Event, action, prop
+    from workers import Event, action, members_changed, prop
 
     __version__: str
 
-__all__ = ["Event", "__version__", "aconnect", "action", "connect", "errors", "prop"]
+__all__ = [
+    "Event",
+    "__version__",
+    "aconnect",
+    "action",
+    "connect",
+    "errors",
+    "members_changed",
+    "prop",
+]
 
 _HOMES = {
     "Event": "workers",
@@ -33,6 +43,7 @@ _HOMES = {
     "aconnect": "orchestrator",
     "action": "workers",
     "connect": "orchestrator",
+    "members_changed": "workers",
     "prop": "workers",
 }
 

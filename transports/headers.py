@@ -45,6 +45,8 @@ SUBSCRIBE = "subscribeevent"
 KINDS = {"properties": "a property", "actions": "an action", "events": "an event"}
 """What members there are: as a Thing Description has them, and as a sentence names one."""
 DESCRIPTION = "get_thing_description"
+REFRESH = "_describe_anew"
+"""The action that has a worker look at its driver again; its description follows."""
 """Action that every worker has: its Thing Description."""
 TIMEOUTS = "orch:timeouts"
 """Where a Thing Description tells a rig's timeouts for the worker: `invocation`, `execution`, and

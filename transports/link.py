@@ -15,7 +15,8 @@ from typing import Any
 
 import msgspec
 
-from transports.errors import ProtocolError
+from transports.errors import ProtocolError, SerializationError
+from transports.serializers import decode
 
 QUEUED = "q"
 CONCURRENT = "c"
@@ -45,6 +46,18 @@ class Ready(msgspec.Struct, frozen=True, tag_field="type", tag="ready"):
     concurrent: tuple[str, ...] = ()
     capacity: int = 0
     pid: int | None = None
+
+
+class Described(msgspec.Struct, frozen=True, tag_field="type", tag="described"):
+    """The driver has other members now. The payload frame holds its description.
+
+    Attributes:
+        concurrent: Members that go to the concurrent lane.
+        capacity: How many of them may run at once.
+    """
+
+    concurrent: tuple[str, ...] = ()
+    capacity: int = 0
 
 
 class Starting(msgspec.Struct, frozen=True, tag_field="type", tag="starting"):
@@ -79,7 +92,19 @@ class SetLevel(msgspec.Struct, frozen=True, tag_field="type", tag="set_level"):
     level: str
 
 
-Control = LaneOpen | Ready | Starting | Failed | Stop | SetLevel
+def decode_description(frame: Any) -> Any:
+    """The description in a payload frame.
+
+    Raises:
+        ProtocolError: It can't be read.
+    """
+    try:
+        return decode(bytes(frame))
+    except SerializationError as error:
+        raise ProtocolError(str(error)) from error
+
+
+Control = LaneOpen | Ready | Described | Starting | Failed | Stop | SetLevel
 
 encode_control = msgspec.json.Encoder().encode
 _decoder = msgspec.json.Decoder(Control)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from workers.changes import members_changed
 from workers.driver.markers import BoundEvent, Event, action, prop
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ __all__ = [
     "WorkerSpec",
     "WorkerThread",
     "action",
+    "members_changed",
     "prop",
 ]
 

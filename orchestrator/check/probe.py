@@ -21,10 +21,12 @@ import importlib.util
 import inspect
 import json
 import pkgutil
+import re
 import signal
 import socket
 import threading
 import traceback
+import types
 from collections.abc import Callable, Iterable
 from typing import Any, NoReturn
 
@@ -213,13 +215,17 @@ def fit(target: Callable[..., Any], args: list[Any], kwargs: dict[str, Any]) -> 
 
 
 def look_for(target: type, members: list[str], stop_with: str | None) -> dict[str, Any]:
-    """Names that the class doesn't have, with those that it has."""
+    """Names that neither the class nor, as far as its code tells, its objects have.
+
+    Of a path the first name alone is looked at.
+    """
     known = set(public(target))
     for base in target.__mro__:
         known.update(name for name in annotated(base) if str(name)[:1] != "_")
     answer: dict[str, Any] = {}
-    absent = [name for name in members if name not in known]
-    if absent:
+    used = names_used(target)
+    absent = [name for name in members if re.split(r"[.[]", name)[0] not in known | used]
+    if absent and not used & {"setattr", "__dict__", "__getattr__", "__dir__"}:  # may be anything
         answer["no_members"] = absent
     # An instance may have methods that its class knows nothing of only by __getattr__.
     if stop_with is not None and not hasattr(target, "__getattr__"):
@@ -230,6 +236,17 @@ def look_for(target: type, members: list[str], stop_with: str | None) -> dict[st
         answer["members"] = first(sorted(known))
         answer["methods"] = callables(target)
     return answer
+
+
+def names_used(target: type) -> set[str]:
+    """Names in the code of its methods: among them are the attributes that objects will have."""
+    used: set[str] = set()
+    for base in target.__mro__:
+        for name, value in vars(base).items():
+            code = getattr(value, "__code__", None)
+            if base is not object and isinstance(code, types.CodeType):
+                used.update([name, *code.co_names])
+    return used
 
 
 def is_thing(target: type) -> bool:

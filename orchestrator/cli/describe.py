@@ -15,6 +15,9 @@ from orchestrator.cli.workers import STYLES
 if TYPE_CHECKING:
     from orchestrator.client import Rig
 
+KINDS = ("properties", "actions", "events")
+PARTS, CUT = "orch:parts", "orch:cut"
+"""Keys of a Thing Description: class and text of parts by path, and what was left out."""
 STARTING = ("WAITING", "STARTING", "BACKOFF")
 """States of a worker that may keep us waiting for a description that it has yet to give."""
 LONGEST = 140
@@ -25,19 +28,23 @@ LONGEST_CHOICE = 24
 
 @click.command()
 @click.argument("worker", required=False, callback=read_optional_text)
+@click.option("--refresh", is_flag=True, help="Have the worker look at its driver again first.")
 @json_option
 @rig_option
-def describe(worker: str | None, as_json: bool) -> None:
+def describe(worker: str | None, refresh: bool, as_json: bool) -> None:
     """List a worker's members, or all workers.
 
-    Members are properties, actions and events; --json gives the W3C Thing Description.
+    Members are properties, actions and events, those of parts by their paths; --json gives the
+    W3C Thing Description.
     """
+    if refresh and worker is None:
+        raise click.UsageError("--refresh needs a WORKER")
     with open_rig() as rig:
         if worker is None:
             _all_workers(rig, as_json)
             return
         check_worker(rig, worker)
-        thing = describe_worker(rig, worker)
+        thing = describe_worker(rig, worker, refresh=refresh)
     if as_json:
         print_out(to_json(thing))
     else:
@@ -74,7 +81,7 @@ def _brief(worker: dict[str, Any], thing: dict[str, Any] | None) -> list[Cell]:
     if thing is None:
         state = worker["state"]
         return [name, *[("-", "")] * 4, (state, STYLES.get(state, ""))]
-    counts = (str(len(thing.get(kind, {}))) for kind in ("properties", "actions", "events"))
+    counts = (str(len(thing.get(kind, {}))) for kind in KINDS)
     return [
         name,
         (safe(thing.get("title", "")), ""),
@@ -87,9 +94,34 @@ def _show_thing(worker: str, thing: dict[str, Any]) -> None:
     print_out(f"{click.style(worker, bold=True)}  {safe(thing.get('title', ''))}")
     for line in thing.get("description", "").splitlines():
         print_out(click.style(f"  {safe(line)}", dim=True) if line else "")
-    properties, actions, events = (
-        thing.get(kind, {}) for kind in ("properties", "actions", "events")
-    )
+    for part, members in _by_part(thing).items():
+        if part:
+            about = thing[PARTS][part]
+            text = _first_words(about)
+            shown = click.style(f"  {text}", dim=True) if text else ""
+            title = click.style(safe(part), bold=True)
+            print_out(f"\n{title}  {safe(about.get('title', ''))}{shown}")
+        _show_members(members)
+    if CUT in thing:
+        print_out(click.style(f"\n{safe(thing[CUT])}", fg="yellow"))
+
+
+def _by_part(thing: dict[str, Any]) -> dict[str, dict[str, dict[str, Any]]]:
+    """The members of the driver itself, then those of each of its parts, by kind."""
+    found: dict[str, dict[str, dict[str, Any]]] = {
+        part: {kind: {} for kind in KINDS} for part in ("", *thing.get(PARTS, {}))
+    }
+    for kind in KINDS:
+        for path, affordance in thing.get(kind, {}).items():
+            part = path.rpartition(".")[0]
+            while part not in found:
+                part = part.rpartition(".")[0]
+            found[part][kind][path] = affordance
+    return found
+
+
+def _show_members(members: dict[str, dict[str, Any]]) -> None:
+    properties, actions, events = (members[kind] for kind in KINDS)
     if properties:
         print_out("")
         print_table(
@@ -138,11 +170,12 @@ def _show_action(name: str, affordance: dict[str, Any]) -> None:
 
 
 def _first_words(affordance: dict[str, Any]) -> str:
-    """The first paragraph of a description, cut when it is long."""
+    """The label and the first paragraph of a description, cut when that is long."""
     from orchestrator.words import one_line
 
-    paragraphs = str(affordance.get("description", "")).strip().split("\n\n")
-    return one_line(paragraphs[0], LONGEST)
+    text = str(affordance.get("description", "")).strip().split("\n\n")[0]
+    label = str(affordance.get("title", "")) if affordance.get("orch:callable") else ""
+    return one_line(": ".join(filter(None, (label, text))), LONGEST)
 
 
 def type_text(schema: dict[str, Any]) -> str:
@@ -154,6 +187,8 @@ def type_text(schema: dict[str, Any]) -> str:
         return text if len(text) <= LONGEST_CHOICE else f"one of {len(schema['enum'])}"
     if "orch:type" in schema:
         return safe(str(schema["orch:type"]))
+    if schema.get("orch:dynamic"):
+        return "shows at use"
     kind = schema.get("type")
     if kind == "array":
         if "orch:contentType" in schema:

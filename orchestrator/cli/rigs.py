@@ -46,12 +46,12 @@ def status_of_rig(rig: Rig) -> dict[str, Any]:
     return status
 
 
-def describe_worker(rig: Rig, worker: str) -> dict[str, Any]:
+def describe_worker(rig: Rig, worker: str, *, refresh: bool = False) -> dict[str, Any]:
     """A worker's Thing Description."""
     from transports.headers import DESCRIPTION
 
     with reading(), asking(worker, DESCRIPTION):
-        thing: dict[str, Any] = rig[worker].describe()
+        thing: dict[str, Any] = rig[worker].describe(refresh=refresh)
     return thing
 
 
@@ -104,7 +104,10 @@ def check_member(rig: Rig, worker: str, kind: str, name: str) -> None:
     thing = describe_worker(rig, worker)
     if name in thing.get(kind, {}):
         return
-    if kind == "events" and thing.get("properties", {}).get(name, {}).get("observable"):
+    found = thing.get("properties", {}).get(name, {})
+    if (kind == "events" and found.get("observable")) or (
+        kind == "actions" and found.get("orch:callable")
+    ):
         return
     from transports.headers import KINDS
 

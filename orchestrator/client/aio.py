@@ -315,9 +315,11 @@ class AsyncWorker:
             self._rig.keep, self._session, self.name, event, timeout, conflate, on_loss
         )
 
-    async def describe(self) -> dict[str, Any]:
-        """The worker's Thing Description, asked for anew. Raises OrchError."""
-        return (await run(self._session, self._session.describe(self.name))).description
+    async def describe(self, *, refresh: bool = False) -> dict[str, Any]:
+        """The worker's Thing Description, asked for anew, as `Worker.describe` gives it."""
+        session = self._session
+        recipe = session.describe_anew if refresh else session.describe
+        return (await run(session, recipe(self.name))).description
 
     def __getattr__(self, name: str) -> AsyncMember:
         if name.startswith("_"):  # also while a copy has no attributes yet

@@ -23,6 +23,7 @@ from transports.headers import (
     CHANGE,
     DESCRIPTION,
     OBSERVE,
+    REFRESH,
     SUBSCRIBE,
     TIMEOUTS,
     ZMQ_TRANSPORTS,
@@ -181,6 +182,11 @@ class Session:
         members = self._members[worker] = Members.read(description)
         return members
 
+    def describe_anew(self, worker: str) -> Recipe[Members]:
+        """Have a worker look at its driver again, and ask for the description."""
+        yield self.connection.compose(worker, Operation.INVOKE, REFRESH)
+        return (yield from self.describe(worker))
+
     def find_member(self, worker: str, name: str) -> Recipe[str]:
         """The kind of a member.
 
@@ -207,14 +213,15 @@ class Session:
     ) -> Recipe[Exchange]:
         """The request that invokes an action."""
         kind = yield from self.find_member(worker, action)
-        if kind != ACTION:
+        members = self._members[worker]
+        if kind != ACTION and not members.affordance(action).get("orch:callable"):
             raise AttributeError(_misused(worker, action, kind))
         payload, raw = call_arguments(args, kwargs)
         return self.connection.compose(
             worker,
             Operation.INVOKE,
             action,
-            usual=self._members[worker].usual(action),
+            usual=members.usual(action),
             payload=payload,
             raw=raw,
             invocation_timeout=invocation_timeout,

@@ -232,9 +232,19 @@ class Worker:
         self._keep(subscription)
         return LatestSubscription(subscription) if conflate else subscription
 
-    def describe(self) -> dict[str, Any]:
-        """The worker's Thing Description, asked for anew. Raises OrchError."""
-        return self._run(self._session.describe(self.name)).description
+    def describe(self, *, refresh: bool = False) -> dict[str, Any]:
+        """The worker's Thing Description, asked for anew.
+
+        Args:
+            refresh: The worker looks at its driver again first, which may have other members
+                now. It does so in its turn, as for a call.
+
+        Raises:
+            OrchError: Any of the tree.
+        """
+        session = self._session
+        recipe = session.describe_anew if refresh else session.describe
+        return self._run(recipe(self.name)).description
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):  # also while a copy has no attributes yet

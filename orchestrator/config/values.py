@@ -10,6 +10,7 @@ from orchestrator.durations import parse_size, parse_timeout
 from orchestrator.names import ID_PATTERN
 from orchestrator.words import did_you_mean, quoted, say
 from transports.endpoints import MAX_IPC_PATH
+from transports.paths import is_path, is_private
 
 __all__ = [
     "check_address",
@@ -75,14 +76,19 @@ def _is_dotted(text: str) -> bool:
 
 
 def check_member(value: str) -> str:
-    """A name of a driver's public member, unchanged.
+    """A public member of a driver, by its name or path, unchanged.
 
     Raises:
-        ValueError: it is no identifier, or private.
+        ValueError: it is neither, or private.
     """
-    if value.startswith("_"):
+    if is_private(value):
         raise ValueError(f"{quoted(value)} is private; names with a leading _ can't be reached")
-    return check_method(value)
+    if not is_path(value):
+        raise ValueError(
+            f"{quoted(value)} is not the name of a member; write the bare name, or a path such as"
+            " ch1.voltage or channels[2].ramp"
+        )
+    return value
 
 
 def check_method(value: str) -> str:

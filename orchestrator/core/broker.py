@@ -23,7 +23,7 @@ from orchestrator.core.effects import Describe, Effects, ToWorker
 from orchestrator.core.manners import Manners
 from orchestrator.core.peers import Lane, Peer, Phase, check_room
 from orchestrator.core.requests import Ledger, Request, State
-from transports.errors import ProtocolError, SerializationError
+from transports.errors import ProtocolError
 from transports.exceptions import NOT_STARTED, UNKNOWN
 from transports.headers import (
     DESCRIPTION,
@@ -41,6 +41,7 @@ from transports.link import (
     CONTROL,
     LINK_FRAMES,
     Control,
+    Described,
     Failed,
     LaneOpen,
     Ready,
@@ -48,11 +49,11 @@ from transports.link import (
     Starting,
     Stop,
     decode_control,
+    decode_description,
     encode_control,
     pack_number,
     unpack_number,
 )
-from transports.serializers import decode
 
 
 class Broker:
@@ -252,14 +253,12 @@ class Broker:
         peer = lane.peer
         if isinstance(control, LaneOpen):
             lane.open = True
-        elif isinstance(control, Ready):
-            try:
-                description = decode(bytes(frames[3]))
-            except SerializationError as error:
-                raise ProtocolError(str(error)) from error
-            concurrent = frozenset(control.concurrent)
-            peer.ready(concurrent, control.capacity, description, control.pid)
-            self.keeper.ready(peer.name, peer.incarnation, now)
+        elif isinstance(control, Ready | Described):
+            description = decode_description(frames[3])
+            peer.describe(frozenset(control.concurrent), control.capacity, description)
+            if isinstance(control, Ready):
+                peer.ready(control.pid)
+                self.keeper.ready(peer.name, peer.incarnation, now)
             if peer.described:
                 for request in peer.take_all(DESCRIPTION):
                     self._describe(request)

@@ -89,12 +89,9 @@ class Peer:
         self.stopping = False
         return self.lanes
 
-    def ready(
-        self, concurrent: frozenset[str], capacity: int, description: Any, pid: int | None
-    ) -> None:
-        """An incarnation is ready: sort what waits by the lanes that it declares."""
+    def describe(self, concurrent: frozenset[str], capacity: int, description: Any) -> None:
+        """An incarnation says what it offers: sort what waits by the lanes that it declares."""
         self.description = description
-        self.pid = pid
         self.beside.capacity = capacity
         if concurrent != self.concurrent:
             self.concurrent = concurrent
@@ -103,6 +100,10 @@ class Peer:
                 lane.queue = FairQueue()
             for request in waiting:
                 self.lane_for(request.member).queue.push(request)
+
+    def ready(self, pid: int | None) -> None:
+        """An incarnation is ready."""
+        self.pid = pid
         if self.phase is Phase.HELD and not self.stopping:
             self.phase = Phase.READY
 

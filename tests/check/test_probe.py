@@ -25,6 +25,15 @@ class Stage:
 class Proxy(Stage):
     def __getattr__(self, name): ...
 
+class Supply:
+    def __init__(self):
+        self.ch1 = Stage()
+        self.channels = [self.ch1]
+
+class Anything(Supply):
+    def add(self, name):
+        setattr(self, name, Stage())
+
 class Shelf:
     stage = Stage
 
@@ -104,7 +113,7 @@ def test_a_missing_attribute_is_told_with_what_can_be_called(lab: str) -> None:
     found = look(f"{lab}:Stag")
     assert found["no_attribute"] == "Stag"
     assert found["within"] == lab
-    assert found["names"] == ["Proxy", "Shelf", "Stage", "make"]
+    assert found["names"] == ["Anything", "Proxy", "Shelf", "Stage", "Supply", "make"]
     assert look(f"{lab}:Shelf.stag")["within"] == f"{lab}:Shelf"
 
 
@@ -156,6 +165,13 @@ def test_members_that_are_not_there(lab: str) -> None:
     assert found["no_members"] == ["mov"]
     assert found["members"] == ["limit", "move", "sick", "speed"]
     assert found["methods"] == ["move"]
+
+
+def test_members_that_only_objects_have(lab: str) -> None:
+    """What a method's code names may be an attribute; of a path the first name counts."""
+    members = ["ch1.ramp", "ch2.ramp", "channels[0].ramp", "outputs[A]"]
+    assert look(f"{lab}:Supply", members=members)["no_members"] == ["ch2.ramp", "outputs[A]"]
+    assert "no_members" not in look(f"{lab}:Anything", members=members)
 
 
 @pytest.mark.parametrize("stop", ["halt", "speed"])

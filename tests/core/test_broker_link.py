@@ -54,6 +54,24 @@ class TestComingUp:
         assert bench.started == ["1"]
         assert bench.sent[0].lane == "stage1.c"
 
+    def test_other_members_than_before(self, up: Bench) -> None:
+        """A worker that describes its driver anew is ready as before; what waits goes by lanes."""
+        up.ask("1", member="move")
+        up.ask("2", member="ch1.stop")
+        assert up.started == ["1"]
+        message = {"type": "described", "concurrent": ["ch1.stop"], "capacity": 2}
+        up.control("stage1.q", message, json.dumps({"title": "Other"}).encode())
+        assert up.started == ["1", "2"]
+        assert up.sent[1].lane == "stage1.c"
+        assert up.broker.peers["stage"].description == {"title": "Other"}
+        assert not any(isinstance(each, WorkerReady) for each in up.others)
+
+    def test_a_description_that_cannot_be_read(self, up: Bench) -> None:
+        """It is dropped; what was described before stands."""
+        before = up.broker.peers["stage"].description
+        up.control("stage1.q", {"type": "described"}, b"{")
+        assert up.broker.peers["stage"].description == before
+
     def test_a_driver_that_could_not_be_built(self, bench: Bench) -> None:
         """A worker's report of a failed build is passed on, with the incarnation."""
         bench.expect(incarnation=3)

@@ -23,6 +23,17 @@ class Custom(Exception):
     pass
 
 
+class Part:
+    """A part, whose members have dotted names."""
+
+    def __init__(self) -> None:
+        self.gain = 1.0
+
+    def double(self) -> float:
+        self.gain *= 2
+        return self.gain
+
+
 class Bench:
     """All that hololinked's clients can ask for."""
 
@@ -35,6 +46,7 @@ class Bench:
         self._limit = 10
         self._notes: list[Any] = []
         self._cancelled = threading.Event()
+        self.parts = [Part()]
 
     @prop(unit="V", observable=True)
     def level(self) -> float:

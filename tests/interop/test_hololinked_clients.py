@@ -26,7 +26,7 @@ def events(rig: RunningRig, access_point: str) -> str:
 def test_proxy(rig: RunningRig, access_point: str) -> None:
     """`ClientFactory.zmq` and all that its proxy does."""
     checks = passed(run_script("proxy", access_point, home=rig.folder))
-    assert len(checks) == 29
+    assert len(checks) == 30
 
 
 def test_message_clients(rig: RunningRig, access_point: str) -> None:

@@ -6,7 +6,7 @@ import functools
 import inspect
 import logging
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
@@ -15,7 +15,8 @@ from typing import Any
 from workers import forks, search_path
 from workers.driver.adapters.adapted import Publish
 from workers.driver.adapters.frameworks import adapt, complete
-from workers.driver.describe import Description, describe, nearest
+from workers.driver.describe import Description, nearest
+from workers.driver.offer import Offer, offer_of, plain_offer
 from workers.errors import BootError, SpecError, Terminated
 from workers.failures import strip
 from workers.spec import WorkerSpec, hidden_by_ours
@@ -32,7 +33,9 @@ class Hosted:
 
     Attributes:
         driver: The object.
-        description: Its members.
+        offer: Its members, and how they are reached.
+        describe: Looks at the driver anew, knowing the parts that properties gave when they were
+            read; None where that would find the same.
         close: Closes it; None when it has nothing of the kind.
         close_name: Name of the method that `close` calls.
         attach: For a driver that publishes by itself, changes of its properties included:
@@ -40,7 +43,8 @@ class Hosted:
     """
 
     driver: object
-    description: Description
+    offer: Offer
+    describe: Callable[[Mapping[str, Any]], Offer] | None
     close: Callable[[], Any] | None
     close_name: str
     attach: Callable[[Publish | None], None] | None = None
@@ -87,7 +91,7 @@ def host(
             if name:
                 close(getattr(driver, name), name, wait)
             raise
-    _warn_of_timeouts(hosted.description, spec)
+    _warn_of_timeouts(hosted.offer.description, spec)
     return hosted
 
 
@@ -137,19 +141,34 @@ def _hosted(driver: object, spec: WorkerSpec) -> Hosted:
         stop: Callable[..., Any] | None = getattr(driver, name) if name else None
         if stop is not None and name == "__exit__":
             stop = functools.partial(stop, None, None, None)
-        return Hosted(adapted.driver, adapted.description, stop, name, adapted.attach)
+        offer = plain_offer(adapted.driver, adapted.description)
+        return Hosted(adapted.driver, offer, None, stop, name, adapted.attach)
     name = _stop_method(kind, spec)
     if name != "__exit__":
-        description = describe(kind, concurrent=spec.concurrent, place=spec.place)
-        return Hosted(driver, description, getattr(driver, name) if name else None, name)
+        return Hosted(*_offered(driver, spec), getattr(driver, name) if name else None, name)
     leave = driver.__exit__  # type: ignore[attr-defined]
     if _has_method(driver, "__enter__"):
         entered = driver.__enter__()  # type: ignore[attr-defined]
         if kind.__module__ == "contextlib":
             # a generator with @contextmanager isn't the driver, it gives it
             driver = entered
-    description = describe(type(driver), concurrent=spec.concurrent, place=spec.place)
-    return Hosted(driver, description, lambda: leave(None, None, None), name)
+    return Hosted(*_offered(driver, spec), lambda: leave(None, None, None), name)
+
+
+def _offered(
+    driver: object, spec: WorkerSpec
+) -> tuple[object, Offer, Callable[[Mapping[str, Any]], Offer]]:
+    """A driver with what is served of it, and how to look at it anew.
+
+    Raises:
+        SpecError: A member that the spec names is none.
+    """
+    offer = offer_of(driver, concurrent=spec.concurrent, place=spec.place)
+
+    def anew(read: Mapping[str, Any]) -> Offer:
+        return offer_of(driver, concurrent=spec.concurrent, is_strict=False, read=read)
+
+    return driver, offer, anew
 
 
 def _stop_method(kind: type, spec: WorkerSpec, inert: tuple[str, ...] = ()) -> str:

@@ -30,6 +30,8 @@ from workers.driver.schemas import (
 from workers.errors import SpecError
 
 PROPERTY, ACTION, EVENT = "properties", "actions", "events"
+PARTS, CUT = "orch:parts", "orch:cut"
+"""Class and text of each part by its path, and what was left out."""
 
 Description = dict[str, Any]
 """`title`, `description`, and `properties`, `actions`, `events` as in a Thing Description."""
@@ -52,10 +54,9 @@ def describe(cls: type, *, concurrent: Iterable[str] = (), place: str = "") -> D
         SpecError: A name in `concurrent` is no property or action of the class.
     """
     description: Description = {"title": cls.__name__, PROPERTY: {}, ACTION: {}, EVENT: {}}
-    text = _doc(cls)
-    if text:
-        description["description"] = text
-    members = _Members(cls)
+    members = ClassMembers(cls)
+    if members.text:
+        description["description"] = members.text
     for name in members.names():
         kind, affordance = members.affordance(name)
         if kind is not None:
@@ -94,7 +95,8 @@ def mark_concurrent(description: Description, names: set[str], place: str) -> No
     for name in sorted(names):
         for kind in (PROPERTY, ACTION):
             if name in description[kind]:
-                description[kind][name]["orch:concurrent"] = True
+                # a copy: objects of one class share what is said of it
+                description[kind][name] = {**description[kind][name], "orch:concurrent": True}
                 break
         else:
             known = [*description[PROPERTY], *description[ACTION]]
@@ -108,16 +110,26 @@ def _at(place: str) -> str:
     return f"{place}: " if place else ""
 
 
-class _Members:
-    """The static view of a class: what its bodies say, the most derived one first."""
+class ClassMembers:
+    """The static view of a class: what its bodies say, the most derived one first.
+
+    Attributes:
+        text: Its docstring.
+        is_frozen: Its objects' fields can't be assigned.
+    """
 
     def __init__(self, cls: type) -> None:
         self._bases = [base for base in cls.__mro__ if base.__module__ != "builtins"]
-        self._frozen = _is_frozen(cls)
+        self.is_frozen = _is_frozen(cls)
+        self.text = _doc(cls)
         self._annotations: dict[str, tuple[type, Any]] = {}
         for base in self._bases:
             for name, annotation in own_annotations(base).items():
                 self._annotations.setdefault(name, (base, annotation))
+
+    def annotates(self, name: str) -> bool:
+        """Whether the body of the class or of a base has an annotation for a name."""
+        return name in self._annotations
 
     def names(self) -> Iterator[str]:
         """Public names, those of the outermost base first, each once."""
@@ -130,7 +142,7 @@ class _Members:
 
     def affordance(self, name: str) -> tuple[str | None, Schema]:
         """Kind and description of a name; kind None if it isn't a member."""
-        owner, value = self._find(name)
+        owner, value = self.find(name)
         kind = type(value)
         if issubclass(kind, Event):
             return EVENT, _event(value, scope_of(owner))
@@ -154,7 +166,8 @@ class _Members:
                 return ACTION, self._action(name, value, takes_self=True)
         return self._of_annotation(name)
 
-    def _find(self, name: str) -> tuple[type | None, Any]:
+    def find(self, name: str) -> tuple[type | None, Any]:
+        """The class that has a name in its body, and what it stands for there."""
         for base in self._bases:
             if name in vars(base):
                 return base, vars(base)[name]
@@ -219,7 +232,7 @@ class _Members:
             return None, {}
         if isinstance(origin, InitVar) or origin is InitVar or head == "InitVar":
             return None, {}
-        read_only = self._frozen or head == "Final" or origin is typing.Final
+        read_only = self.is_frozen or head == "Final" or origin is typing.Final
         if origin is typing.Final:
             annotation = (*typing.get_args(annotation), inspect.Parameter.empty)[0]
         affordance = schema_of(annotation)
@@ -232,31 +245,7 @@ class _Members:
         return resolve(annotation, scope_of(owner))
 
     def _action(self, name: str, value: Any, *, takes_self: bool) -> Schema:
-        function = value.func if isinstance(value, functools.partialmethod) else value
-        affordance: Schema = {}
-        text = _doc(function) or self._inherited_doc(name)
-        if text:
-            affordance["description"] = text
-        scope = scope_of(inspect.unwrap(function) if callable(function) else function)
-        try:
-            signature = _signature(value)
-        except Exception:  # noqa: BLE001  functions in C often have none
-            affordance["orch:signature"] = "(...)"
-        else:
-            parameters = list(signature.parameters.values())
-            if takes_self and parameters and parameters[0].kind in _POSITIONAL:
-                del parameters[0]
-            accepted = parameters_schema(parameters, scope)
-            if accepted is not None:
-                affordance["input"] = accepted
-            returned = schema_of(resolve(signature.return_annotation, scope))
-            if returned:
-                affordance["output"] = returned
-            affordance["orch:signature"] = signature_text(parameters, signature.return_annotation)
-        affordance["orch:concurrent"] = bool(
-            getattr(value, ACTION_MARK, getattr(function, ACTION_MARK, False))
-        )
-        return affordance
+        return action_schema(value, takes_self=takes_self, usual=self._inherited_doc(name))
 
     def _inherited_doc(self, name: str) -> str:
         """The docstring of the nearest base that documents a function of this name."""
@@ -269,6 +258,42 @@ class _Members:
         return ""
 
 
+def action_schema(value: Any, *, takes_self: bool = False, usual: str = "") -> Schema:
+    """Describe what can be called.
+
+    Args:
+        value: A function, a method, or another callable object.
+        takes_self: Its first parameter is the object that it is called on.
+        usual: Its description, if it has no docstring of its own.
+    """
+    function = value.func if isinstance(value, _PARTIAL) else value
+    affordance: Schema = {}
+    text = _doc(function) or usual
+    if text:
+        affordance["description"] = text
+    scope = scope_of(inspect.unwrap(function) if callable(function) else function)
+    try:
+        signature = _signature(value)
+    except Exception:  # noqa: BLE001  functions in C often have none
+        affordance["orch:signature"] = "(...)"
+    else:
+        parameters = list(signature.parameters.values())
+        if takes_self and parameters and parameters[0].kind in _POSITIONAL:
+            del parameters[0]
+        accepted = parameters_schema(parameters, scope)
+        if accepted is not None:
+            affordance["input"] = accepted
+        returned = schema_of(resolve(signature.return_annotation, scope))
+        if returned:
+            affordance["output"] = returned
+        affordance["orch:signature"] = signature_text(parameters, signature.return_annotation)
+    affordance["orch:concurrent"] = bool(
+        getattr(value, ACTION_MARK, getattr(function, ACTION_MARK, False))
+    )
+    return affordance
+
+
+_PARTIAL = (functools.partial, functools.partialmethod)
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
 

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from transports.errors import SerializationError
 from workers.driver.adapters.adapted import Members
 from workers.driver.describe import PROPERTY, Description, nearest
+from workers.driver.targets import Target
 from workers.errors import Terminated
 from workers.failures import Refused
 
 log = logging.getLogger("workers")
 
 Reader = Callable[[], Any]
-Writer = Callable[[Any], None]
+Writer = Callable[[Any], Any]
 
 
 class Properties:
@@ -27,7 +28,8 @@ class Properties:
 
     Args:
         driver: The object that is served.
-        description: What `workers.driver.describe.describe` gave for its class.
+        description: What is served of it.
+        targets: How its members are reached, by path.
         worker: Name of the worker, for errors.
         wait: Runs an awaitable to its end and gives its result.
         seen: Takes note of values of observable properties.
@@ -37,24 +39,25 @@ class Properties:
         self,
         driver: object,
         description: Description,
+        targets: Mapping[str, Target],
         *,
         worker: str,
         wait: Callable[[Any], Any],
         seen: Callable[[str, Any], None],
     ) -> None:
-        self._driver = driver
         self._worker = worker
         self._wait = wait
         self._seen = seen
         self._own_errors = issubclass(type(driver), Members)
-        self._write_only: set[str] = set()
+        self._left_out: set[str] = set()
         self.readers: dict[str, Reader] = {}
         self.writers: dict[str, Writer] = {}
         for name, affordance in description[PROPERTY].items():
             make = self._observed if affordance.get("observable") else self._plain
-            self.readers[name], self.writers[name] = make(name)
-            if affordance.get("writeOnly"):
-                self._write_only.add(name)
+            self.readers[name], self.writers[name] = make(name, targets[name])
+            # what `__getattr__` gives may be an action, or anything
+            if affordance.get("writeOnly") or affordance.get("orch:dynamic"):
+                self._left_out.add(name)
             if affordance.get("readOnly") and not self._own_errors:
                 self.writers[name] = _read_only(name)
 
@@ -76,7 +79,7 @@ class Properties:
         if names is not None and not isinstance(names, list):
             raise Refused("TypeError", "names must be a list, or text with commas")
         if names is None and not renamed:
-            names = [name for name in self.readers if name not in self._write_only]
+            names = [name for name in self.readers if name not in self._left_out]
         wanted = {name: name for name in names or ()} if _all_text(names or ()) else {}
         wanted |= {name: str(new) for name, new in renamed.items()}
         self._check(wanted)
@@ -112,28 +115,19 @@ class Properties:
     def _settled(self, value: Any) -> Any:
         return self._wait(value) if hasattr(type(value), "__await__") else value
 
-    def _plain(self, name: str) -> tuple[Reader, Writer]:
-        driver = self._driver
+    def _plain(self, name: str, target: Target) -> tuple[Reader, Writer]:
+        return target.get, target.set
 
+    def _observed(self, name: str, target: Target) -> tuple[Reader, Writer]:
         def read() -> Any:
-            return getattr(driver, name)
-
-        def write(value: Any) -> None:
-            setattr(driver, name, value)
-
-        return read, write
-
-    def _observed(self, name: str) -> tuple[Reader, Writer]:
-        driver = self._driver
-
-        def read() -> Any:
-            value = self._settled(getattr(driver, name))
+            value = self._settled(target.get())
             self._note(name, value)
             return value
 
-        def write(value: Any) -> None:
-            setattr(driver, name, value)
+        def write(value: Any) -> Any:
+            given = target.set(value)
             self._note(name, value)
+            return given
 
         return read, write
 

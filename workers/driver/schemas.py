@@ -6,6 +6,7 @@ which allows any value.
 
 from __future__ import annotations
 
+import datetime
 import enum
 import inspect
 import math
@@ -74,6 +75,26 @@ def schema_of(annotation: Any) -> Schema:
     except Exception:  # noqa: BLE001  exotic annotations raise whatever they like
         return {}
     return inlined
+
+
+def value_schema(value: Any) -> Schema:
+    """The JSON schema of what a value will probably be followed by; a number is any number."""
+    kind = type(value)
+    if kind in _PLAIN:
+        return dict(_PLAIN[kind])
+    if _is_array(kind) or isinstance(value, (enum.Enum, datetime.date, datetime.timedelta)):
+        return schema_of(kind)
+    return {}
+
+
+_PLAIN: dict[type, Schema] = {
+    bool: {"type": "boolean"},
+    int: {"type": "number"},
+    float: {"type": "number"},
+    str: {"type": "string"},
+    list: {"type": "array"},
+    dict: {"type": "object"},
+}
 
 
 def default_of(value: Any) -> Schema:

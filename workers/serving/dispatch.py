@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import FrameType
 from typing import Any
 
@@ -18,6 +18,7 @@ from transports.headers import (
     DESCRIPTION,
     ERROR,
     KINDS,
+    REFRESH,
     REPLY,
     Operation,
     RequestHeader,
@@ -28,7 +29,9 @@ from transports.headers import (
 from transports.serializers import JSON, NULL, TEXT, Buffer, split_result
 from workers import forks
 from workers.driver.describe import ACTION, PROPERTY, Description, nearest
+from workers.driver.kinds import PLAIN
 from workers.driver.properties import Properties, Reader, Writer
+from workers.driver.targets import Target, plain_targets
 from workers.driver.thing_description import thing_description
 from workers.errors import Terminated
 from workers.failures import Refused, failure_payload, unsendable_payload
@@ -51,13 +54,16 @@ class Dispatcher:
 
     Args:
         driver: The object that is served.
-        description: What `workers.driver.describe.describe` gave for its class.
+        description: What is served of it.
         rig: Id of the rig, the sender of answers.
         worker: Name of the worker.
         wait: Runs an awaitable to its end and gives its result.
         seen: Takes note of values of observable properties.
         request_addresses: Where the rig takes requests, for the Thing Description.
         event_addresses: Where it publishes events, likewise.
+        targets: How its members are reached, by path; its attributes if left out.
+        refresh: Describes the driver anew.
+        met: Is given what a property's value is that may have members of its own.
     """
 
     def __init__(
@@ -71,22 +77,42 @@ class Dispatcher:
         seen: Callable[[str, Any], None],
         request_addresses: Sequence[str] = (),
         event_addresses: Sequence[str] = (),
+        targets: Mapping[str, Target] | None = None,
+        refresh: Callable[[], None] | None = None,
+        met: Callable[[str, Any], None] | None = None,
     ) -> None:
         self._driver = driver
-        self._description = description
         self._rig = rig
         self._worker = worker
         self._wait = wait
+        self._seen = seen
         self._request_addresses = request_addresses
         self._event_addresses = event_addresses
-        self._properties = Properties(driver, description, worker=worker, wait=wait, seen=seen)
-        self._handlers: dict[tuple[str | None, str | None], Handler] = {}
-        for name, read in self._properties.readers.items():
-            self._handlers[READ, name] = _reader(read)
-            self._handlers[WRITE, name] = _writer(self._properties.writers[name])
+        self._refresh = refresh
+        self._met = met
+        self.offer(description, targets or plain_targets(driver, description))
+
+    def offer(self, description: Description, targets: Mapping[str, Target]) -> None:
+        """Serve these members from now on; what runs goes on with those of before."""
+        properties = Properties(
+            self._driver,
+            description,
+            targets,
+            worker=self._worker,
+            wait=self._wait,
+            seen=self._seen,
+        )
+        handlers: dict[tuple[str | None, str | None], Handler] = {}
+        for name, read in properties.readers.items():
+            handlers[READ, name] = _reader(read, name, self._met)
+            handlers[WRITE, name] = _writer(properties.writers[name])
+            if description[PROPERTY][name].get("orch:callable"):
+                handlers[INVOKE, name] = _invoker(targets[name])
         for name in description[ACTION]:
-            self._handlers[INVOKE, name] = self._invoker(name)
-        self._add_builtins()
+            handlers[INVOKE, name] = _invoker(targets[name])
+        self._add_builtins(handlers, properties)
+        self._description = description
+        self._handlers = handlers
 
     def respond(self, header: Buffer, payload: Buffer, raw: Buffer) -> Answer:
         """Perform a request; whatever the driver raises becomes an answer too.
@@ -150,31 +176,24 @@ class Dispatcher:
 
     # --- the table
 
-    def _invoker(self, name: str) -> Handler:
-        driver = self._driver
-
-        def invoke(request: RequestHeader, payload: Buffer, raw: Buffer) -> Any:
-            if payload == NULL and not has_raw(request, raw):
-                return getattr(driver, name)()
-            args, kwargs = arguments_of(request, payload, raw)
-            return getattr(driver, name)(*args, **kwargs)
-
-        return invoke
-
-    def _add_builtins(self) -> None:
+    def _add_builtins(
+        self, handlers: dict[tuple[str | None, str | None], Handler], properties: Properties
+    ) -> None:
         for operation in (Operation.READ_MANY, Operation.READ_ALL):
-            self._handlers[operation, None] = self._read_many
+            handlers[operation, None] = _many_reader(properties)
         for operation in (Operation.WRITE_MANY, Operation.WRITE_ALL):
-            self._handlers[operation, None] = self._write_many
+            handlers[operation, None] = _many_writer(properties)
         own: dict[str, Callable[..., Any]] = {
             "ping": _ping,
             DESCRIPTION: self._get_thing_description,
-            "_get_properties": self._properties.get,
-            "_set_properties": self._properties.set,
+            "_get_properties": properties.get,
+            "_set_properties": properties.set,
         }
+        if self._refresh is not None:
+            own[REFRESH] = self._refresh
         for name, function in own.items():
             # a driver's action of the same name goes first
-            self._handlers.setdefault((INVOKE, name), _caller(function))
+            handlers.setdefault((INVOKE, name), _caller(function))
 
     def _without_entry(self, request: RequestHeader) -> Handler:
         """The handler of an operation on several members, whose `objekt` isn't one name.
@@ -202,15 +221,6 @@ class Dispatcher:
         return f"{self._worker} has no {KINDS[wanted].partition(' ')[2]} {shown}{hint}"
 
     # --- what every worker has
-
-    def _read_many(self, request: RequestHeader, payload: Buffer, raw: Buffer) -> Any:
-        return self._properties.get(request.objekt or None)
-
-    def _write_many(self, request: RequestHeader, payload: Buffer, raw: Buffer) -> None:
-        values = decoded(request, payload)
-        if not isinstance(values, dict):
-            raise Refused("TypeError", "several properties are written by an object of values")
-        self._properties.set(**values)
 
     def _get_thing_description(
         self,
@@ -246,12 +256,47 @@ def _encoded(request: RequestHeader, value: Any) -> Outcome:
         return ERROR, unsendable_payload(done, value, error), JSON, b"", TEXT
 
 
-def _reader(read: Reader) -> Handler:
-    return lambda request, payload, raw: read()
+def _reader(read: Reader, name: str, met: Callable[[str, Any], None] | None) -> Handler:
+    if met is None:
+        return lambda request, payload, raw: read()
+
+    def read_and_look(request: RequestHeader, payload: Buffer, raw: Buffer) -> Any:
+        value = read()
+        if type(value) not in PLAIN:
+            met(name, value)
+        return value
+
+    return read_and_look
 
 
 def _writer(write: Writer) -> Handler:
     return lambda request, payload, raw: write(value_of(request, payload, raw))
+
+
+def _invoker(target: Target) -> Handler:
+    call = target.call
+
+    def invoke(request: RequestHeader, payload: Buffer, raw: Buffer) -> Any:
+        if payload == NULL and not has_raw(request, raw):
+            return call()
+        args, kwargs = arguments_of(request, payload, raw)
+        return call(*args, **kwargs)
+
+    return invoke
+
+
+def _many_reader(properties: Properties) -> Handler:
+    return lambda request, payload, raw: properties.get(request.objekt or None)
+
+
+def _many_writer(properties: Properties) -> Handler:
+    def write(request: RequestHeader, payload: Buffer, raw: Buffer) -> None:
+        values = decoded(request, payload)
+        if not isinstance(values, dict):
+            raise Refused("TypeError", "several properties are written by an object of values")
+        properties.set(**values)
+
+    return write
 
 
 def _caller(function: Callable[..., Any]) -> Handler:

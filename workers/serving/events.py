@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -47,6 +48,7 @@ class EventPublisher:
 
     Attributes:
         fd: Readable when subscriptions may have come, or room for events.
+        subscribed: Called when subscriptions have begun or ended, in any thread; it must not block.
     """
 
     def __init__(
@@ -67,6 +69,8 @@ class EventPublisher:
         self._sequences: dict[str, int] = {}
         self._late: dict[str, list[Any]] = {}  # the newest of each topic that found no room
         self._is_introduced = False
+        self._wanted: frozenset[bytes] = frozenset()  # replaced, never changed
+        self.subscribed: Callable[[], None] = _do_nothing
         # a socket belongs to one thread at a time: this lock hands it over
         self._lock = threading.Lock()
         self._socket: zmq.Socket[Any] | None = context.socket(zmq.XPUB)
@@ -144,9 +148,24 @@ class EventPublisher:
             del self._late[topic]
 
     def _take_subscriptions(self, socket: zmq.Socket[Any]) -> None:
+        wanted = self._wanted
         while int(socket.getsockopt(zmq.EVENTS)) & zmq.POLLIN:
-            if socket.recv(zmq.NOBLOCK) == _INTRODUCTION:
+            message = socket.recv(zmq.NOBLOCK)
+            topic = frozenset((message[1:],))
+            if message == _INTRODUCTION:
                 self._is_introduced = True
+            elif message[:1] == b"\1":
+                wanted |= topic
+            else:
+                wanted -= topic
+        if wanted is not self._wanted:
+            self._wanted = wanted
+            self.subscribed()
+
+    def is_wanted(self, name: str) -> bool:
+        """Whether somebody is subscribed to an event; as of the last look, from any thread."""
+        topic, wanted = f"{self._worker}/{name}".encode(), self._wanted
+        return topic in wanted or any(topic.startswith(each) for each in wanted)
 
     def close(self, linger: int) -> None:
         """Close the socket; later events are dropped.
@@ -159,6 +178,10 @@ class EventPublisher:
                 self._send(self._socket)
                 self._socket.close(linger=linger)
                 self._socket = None
+
+
+def _do_nothing() -> None:
+    pass
 
 
 class ChangeWatcher:

@@ -17,6 +17,7 @@ from transports import frames
 from transports.link import (
     CONTROL,
     QUEUED,
+    Described,
     Failed,
     LaneOpen,
     Ready,
@@ -24,12 +25,15 @@ from transports.link import (
     Stop,
     decode_control,
 )
+from workers import changes
 from workers.driver import build as boot
 from workers.driver.describe import concurrent_members
 from workers.driver.markers import BoundEvent
+from workers.driver.offer import Offer
 from workers.errors import BootError, Terminated
-from workers.failures import failure_body
+from workers.failures import failure_body, strip
 from workers.output import capture, records
+from workers.serving.callbacks import Callbacks
 from workers.serving.dispatch import Dispatcher
 from workers.serving.events import ChangeWatcher, EventPublisher
 from workers.serving.executor import CAPACITY, Enter, EventLoop
@@ -79,7 +83,15 @@ class Server:
         self._directory = spec.cwd if owns_process else None
         self._hosted: boot.Hosted | None = None
         self._lane: ConcurrentLane | None = None
+        self._offer: Offer | None = None
+        self._is_stale = False  # there are other members than were described
+        self._read: dict[str, Any] = {}  # parts that properties gave when they were read
+        self._has_other_subscribers = True
         self._attached: list[BoundEvent] = []
+        self._nudged, self._nudger = socket.socketpair()
+        self._nudged.setblocking(False)
+        self._nudger.setblocking(False)
+        self._unlisten: Callable[[], None] = _do_nothing
         self._detach: Callable[[], None] = _do_nothing
         self._loop = EventLoop(f"{spec.worker}-asyncio", enter)
         self._link = open_lane(context, spec.link, spec.token, QUEUED)
@@ -90,6 +102,10 @@ class Server:
             worker=spec.worker,
             base=spec.event_base,
             token=spec.token,
+        )
+        self._changes = ChangeWatcher(self._events)
+        self._callbacks = Callbacks(
+            self._events.publish, self._changes.seen, self._events.is_wanted
         )
 
     def start(self, driver: object | None = None) -> None:
@@ -116,34 +132,34 @@ class Server:
         finally:
             self.busy = False
         self._hosted = hosted
-        self._attach_events(hosted)
         spec = self._spec
         self._dispatcher = Dispatcher(
             hosted.driver,
-            hosted.description,
+            hosted.offer.description,
             rig=spec.rig,
             worker=spec.worker,
             wait=self._loop.wait,
-            seen=_leave_alone if hosted.attach else ChangeWatcher(self._events).seen,
+            seen=_leave_alone if hosted.attach else self._changes.seen,
             request_addresses=spec.request_addresses,
             event_addresses=spec.event_addresses,
+            targets=hosted.offer.targets,
+            refresh=self._describe_anew,
+            met=self._met if hosted.describe else None,
         )
+        self._attach_events(hosted)
+        self._unlisten = changes.listen(self._members_changed)
         capture.install()
-        concurrent = concurrent_members(hosted.description)
         send_control(self._link, LaneOpen())
-        if concurrent:
-            self._lane = ConcurrentLane(
-                self._context, spec.link, spec.token, self._dispatcher, spec.worker, self._enter
-            )
-            self._lane.start()
+        concurrent, capacity = self._open_concurrent(hosted.offer)
         if not self._events.await_subscriptions(SUBSCRIPTIONS_WITHIN):
             log.warning(
                 "the rig didn't tell its subscriptions within %g s: first events may be missed",
                 SUBSCRIPTIONS_WITHIN,
             )
-        capacity = CAPACITY if concurrent else 0
+        self._events.subscribed = self._subscribed
+        self._adjust_callbacks()
         ready = Ready(concurrent=concurrent, capacity=capacity, pid=os.getpid())
-        send_control(self._link, ready, msgspec.json.encode(hosted.description))
+        send_control(self._link, ready, msgspec.json.encode(hosted.offer.description))
 
     def serve(self) -> None:
         """Perform requests one after the other until the broker says stop.
@@ -153,7 +169,8 @@ class Server:
         """
         link, respond = self._link, self._dispatcher.respond
         subscriptions = self._events.fd
-        watched: list[Any] = [(link, zmq.POLLIN), (subscriptions, zmq.POLLIN)]
+        nudged = self._nudged.fileno()
+        watched: list[Any] = [(each, zmq.POLLIN) for each in (link, subscriptions, nudged)]
         if self._wake is not None:
             watched.append((self._wake.fileno(), zmq.POLLIN))
         while not self.terminating:
@@ -161,6 +178,8 @@ class Server:
                 if ready is not link:
                     if ready == subscriptions:
                         self._events.take_subscriptions()
+                    elif ready == nudged:
+                        self._take_nudges()
                     else:
                         self._drain_wake()
                     continue
@@ -172,26 +191,36 @@ class Server:
                     if isinstance(control, SetLevel):
                         records.set_level(control.level)
                     continue
+                if self._callbacks:
+                    # who subscribed before a request hears what the request causes
+                    self._events.take_subscriptions()
+                    self._adjust_callbacks()
                 self.busy = True
                 try:
                     answer = respond(header, payload, raw)
                 finally:
                     self.busy = False
+                if self._is_stale:
+                    self._describe_changes()  # before the answer, so that its reader finds them
                 frames.send(link, [number, *answer])
                 del answer, payload, raw  # they may be large, and the next request far away
         raise Terminated
 
     def close(self) -> None:
         """Close the driver, then let the last messages leave and end all threads."""
+        self._unlisten()
+        self._events.subscribed = _do_nothing
+        self._stop_callbacks()
         self._close_driver()
-        for event in self._attached:
-            event.attach(None)
+        self._detach_events()
         self._detach()
         self._loop.stop()
         if self._lane is not None:
             self._lane.stop()
         self._events.close(LINGER)
         self._link.close(linger=LINGER)
+        self._nudged.close()
+        self._nudger.close()
 
     def _close_driver(self) -> None:
         hosted, self._hosted = self._hosted, None
@@ -211,15 +240,126 @@ class Server:
             hosted.attach(self._events.publish)
             self._detach = functools.partial(hosted.attach, None)
             return
-        for name in hosted.description["events"]:
-            event = getattr(hosted.driver, name)
-            if isinstance(event, BoundEvent):
-                event.attach(self._publisher_of(name))
-                self._attached.append(event)
+        self._attach_offer(hosted.offer)
 
-    def _publisher_of(self, name: str) -> Any:
+    def _attach_offer(self, offer: Offer) -> None:
+        """Publish the events of a driver and its parts; one that has several paths at each."""
+        names: dict[int, tuple[BoundEvent, list[str]]] = {}
+        for path, event in offer.events.items():
+            names.setdefault(id(event), (event, []))[1].append(path)
+        for event, paths in names.values():
+            event.attach(self._publisher_of(paths))
+            self._attached.append(event)
+        self._callbacks.offer(offer.sources, offer.description)
+        self._offer = offer
+
+    def _detach_events(self) -> None:
+        for event in self._attached:
+            event.attach(None)
+        self._attached.clear()
+
+    def _publisher_of(self, paths: list[str]) -> Any:
         publish = self._events.publish
-        return lambda value: publish(name, value)
+
+        def publish_all(value: Any) -> None:
+            for path in paths:
+                publish(path, value)
+
+        return publish_all
+
+    # -- other members than before
+
+    def _members_changed(self, part: object) -> None:
+        """The driver says so, in any thread."""
+        if self._offer is not None and self._offer.parts.get(id(part)) is part:
+            self._is_stale = True
+            self._nudge()
+
+    def _met(self, path: str, value: Any) -> None:
+        """A property was read; a part that it gave is described from now on."""
+        if path not in self._read and self._offer is not None and self._offer.holds_parts(value):
+            self._read[path] = value
+            self._is_stale = True
+            self._nudge()
+
+    def _describe_changes(self) -> None:
+        """Describe anew what has changed; what was served goes on if that fails."""
+        try:
+            self._run_busy(self._describe_anew)
+        except Terminated:
+            raise
+        except BaseException as error:  # looking may run code of the driver's, such as `__dir__`
+            strip(error)
+            log.error("the driver can't be described anew", exc_info=error)
+
+    def _describe_anew(self) -> None:
+        """Look at the driver again, serve what it has now, and tell the rig.
+
+        Raises:
+            Exception: Whatever code of the driver's raises that looking runs.
+        """
+        self._is_stale = False
+        hosted = self._hosted
+        if hosted is None or hosted.describe is None:
+            return
+        offer = hosted.describe(self._read)
+        self._dispatcher.offer(offer.description, offer.targets)
+        attached, self._attached = self._attached, []
+        self._attach_offer(offer)
+        for event in attached:
+            if event not in self._attached:
+                event.attach(None)
+        self._has_other_subscribers = True
+        self._adjust_callbacks()
+        concurrent, capacity = self._open_concurrent(offer)
+        message = Described(concurrent=concurrent, capacity=capacity)
+        send_control(self._link, message, msgspec.json.encode(offer.description))
+
+    def _open_concurrent(self, offer: Offer) -> tuple[tuple[str, ...], int]:
+        """Serve the members that are concurrent; which these are, and how many run at once."""
+        concurrent = concurrent_members(offer.description)
+        if concurrent and self._lane is None:
+            spec = self._spec
+            self._lane = ConcurrentLane(
+                self._context, spec.link, spec.token, self._dispatcher, spec.worker, self._enter
+            )
+            self._lane.start()
+        return concurrent, CAPACITY if concurrent else 0
+
+    def _subscribed(self) -> None:
+        """Subscriptions have begun or ended; in any thread."""
+        self._has_other_subscribers = True
+        if self._callbacks:
+            self._nudge()
+
+    def _adjust_callbacks(self) -> None:
+        if self._callbacks and self._has_other_subscribers:
+            self._has_other_subscribers = False
+            self._run_busy(self._callbacks.adjust)
+
+    def _stop_callbacks(self) -> None:
+        if self._callbacks and not self.terminating:
+            with contextlib.suppress(Terminated):
+                self._run_busy(self._callbacks.stop)
+
+    def _run_busy(self, call: Callable[[], None]) -> None:
+        self.busy = True  # it is the driver's code
+        try:
+            call()
+        finally:
+            self.busy = False
+
+    def _nudge(self) -> None:
+        """Have the serving thread look at what has changed; from any thread."""
+        with contextlib.suppress(BlockingIOError, OSError):  # full of nudges, or closed
+            self._nudger.send(b"\0")
+
+    def _take_nudges(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            self._nudged.recv(4096)
+        if self._is_stale:
+            self._describe_changes()
+        self._adjust_callbacks()
 
     def _report(self, failure: BootError) -> None:
         body = failure_body(failure.error)

@@ -37,11 +37,19 @@ def read_only_property_is_refused():
 
 
 @check
+def members_of_parts_go_by_their_paths():
+    one.write_property("parts[0].gain", 2.0)
+    assert one.invoke_action("parts[0].double") == 4.0
+    assert one.read_property("parts[0].gain") == getattr(one, "parts[0].gain") == 4.0
+
+
+@check
 def several_properties():
     assert one.read_multiple_properties(["name", "limit"]) == {"name": "bench", "limit": 10}
     assert one._get_properties(names=["limit"]) == {"limit": 10}
     assert one._get_properties(limit="top") == {"top": 10}
-    assert set(one._get_properties()) == {"level", "limit", "name", "data", "notes"}
+    own = {"level", "limit", "name", "data", "notes"}
+    assert set(one._get_properties()) == {*own, "parts[0].gain"}
     one.write_multiple_properties(limit=12, level=3.0)
     assert one.read_multiple_properties(["limit", "level"]) == {"limit": 12, "level": 3.0}
     error = raised(RuntimeError, lambda: one.write_multiple_properties(limit=10, level=99))
