@@ -11,7 +11,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from orchestrator.check.modules import hidden_modules
 from orchestrator.check.runner import Job, Outcome, run
@@ -23,13 +23,25 @@ from workers.process.bootstrap import MEND, NEEDED, OLDEST
 from workers.releases import other_release
 from workers.spec import hidden_by_ours
 
-__all__ = ["check"]
+__all__ = ["Findings", "check"]
 
 _FEW: Final = 6  # names that are worth listing when none of them is near
 
 
-def check(config: RigConfig, *, deadline: float = 60.0) -> list[Problem]:
-    """What is wrong with the drivers, in the order of the file; empty when nothing is.
+class Findings(NamedTuple):
+    """What was found.
+
+    Attributes:
+        problems: What keeps the config from being used; empty when nothing does.
+        notes: What it can be used with, but should be known.
+    """
+
+    problems: list[Problem]
+    notes: list[Problem]
+
+
+def check(config: RigConfig, *, deadline: float = 60.0) -> Findings:
+    """What is wrong with the drivers, and what is odd, in the order of the file.
 
     Of a class also the names in ``concurrent``, ``timeouts`` and ``stop_with`` are looked up, as
     far as they are the worker's own: those of the defaults may be meant for other workers. What a
@@ -49,7 +61,10 @@ def check(config: RigConfig, *, deadline: float = 60.0) -> list[Problem]:
         for worker in workers
         for problem in _judge(worker, outcomes[worker.name], config, deadline)
     }
-    return sorted({*hidden.values(), *judged})
+    problems = sorted({*hidden.values(), *judged})
+    told = {problem.place for problem in problems}
+    notes = [note for note in config.notes if note.place not in told]
+    return Findings(problems, sorted(notes))
 
 
 def _processors() -> int:
@@ -160,6 +175,14 @@ def _judge_answer(
             worker.place if lacking else worker.places.get("args", worker.place),
             f"{quoted(attribute)} can't be called so: {one_line(answer['unfit'])};"
             f" its signature is {signature}",
+        )
+    for where, text in answer.get("misfits", ()):
+        key = f"args.{where}" if isinstance(where, int) else f"kwargs.{where}"
+        section = key.partition(".")[0]
+        place = worker.places.get(key, worker.places.get(section, worker.place))
+        mend = f"; if text is meant: '{worker.spellings[key]}'" if key in worker.spellings else ""
+        yield Problem(
+            place, f"{quoted(attribute)}: {one_line(text, 300)}{mend}; its signature is {signature}"
         )
     absent = set(answer.get("no_members", ()))
     for name, place in _members(worker):

@@ -1,10 +1,11 @@
 """Looks at one driver, in a process of its own that is thrown away afterwards.
 
 Started as a script by `orchestrator.check.drivers`, in the worker's interpreter: the standard
-library of Python 3.8 or later must do. Nothing of orch may be imported, but by the driver, which
-finds modules as in its worker. Standard input is one end of a socket pair. Over it come one line of
-JSON, the specification, and back go two: that the probe runs, and what it found. Then it waits to
-be killed; it also ends, with its group, when the other end closes.
+library of Python 3.8 or later must do. Nothing of orch is imported before the driver's module,
+which finds modules as in its worker, nor at all where the interpreter is too old for it. Standard
+input is one end of a socket pair. Over it come one line of JSON, the specification, and back go
+two: that the probe runs, and what it found. Then it waits to be killed; it also ends, with its
+group, when the other end closes.
 """
 
 from __future__ import annotations
@@ -51,6 +52,7 @@ def main() -> None:
         sys.path[:] = spec["path"]
     load(spec["bootstrap"]).provide()
     load(spec["search_path"]).arrange(spec["folder"])
+    spec["too_old"] = list(sys.version_info[:2]) < spec["oldest"]
     try:
         answer = look(spec)
     # Metaclasses, signatures and descriptors are code of the driver's too.
@@ -58,7 +60,7 @@ def main() -> None:
         answer = {"failed": failure(error, [spec["folder"]])}
     if lacking:
         answer["lacks"] = lacking
-    if list(sys.version_info[:2]) < spec["oldest"]:
+    if spec["too_old"]:
         answer["too_old"] = ".".join(str(part) for part in sys.version_info[:3])
     send(link, answer)
     # Not by returning: a driver's threads and exit handlers would run, for as long as they like.
@@ -110,6 +112,8 @@ def look(spec: dict[str, Any]) -> dict[str, Any]:
     if not callable(target):
         return {"not_callable": type(target).__name__}
     answer = fit(target, spec["args"], spec["kwargs"])
+    if not answer and not spec["too_old"]:
+        answer = misfits(target, spec["args"], spec["kwargs"])
     if isinstance(target, type):
         if is_thing(target):
             answer["hololinked"] = text_of(getattr(sys.modules["hololinked"], "__version__", ""))
@@ -210,6 +214,22 @@ def fit(target: Callable[..., Any], args: list[Any], kwargs: dict[str, Any]) -> 
     if answer:
         answer["signature"] = text_of(signature)
     return answer
+
+
+def misfits(target: Callable[..., Any], args: list[Any], kwargs: dict[str, Any]) -> dict[str, Any]:
+    """Which arguments aren't what the driver's annotations want, as its worker judges it."""
+    from workers.driver.calls import Misfit, Parameters
+
+    try:
+        parameters = Parameters(target)
+    except (TypeError, ValueError):  # written in C, or not telling
+        return {}
+    try:
+        parameters.fit(args, kwargs)
+    except Misfit as misfit:
+        wrong = [[where, text_of(text)] for where, text in misfit.problems]
+        return {"misfits": wrong, "signature": text_of(parameters.signature)}
+    return {}
 
 
 def look_for(target: type, members: list[str], stop_with: str | None) -> dict[str, Any]:

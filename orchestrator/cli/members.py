@@ -14,14 +14,14 @@ from orchestrator.cli.options import (
     read_optional_text,
     read_pairs,
     read_text,
-    read_value,
-    read_values,
+    read_texts,
     rig_option,
     timeout_option,
     worker_argument,
 )
 from orchestrator.cli.rigs import check_events, check_member, open_rig, reading
 from orchestrator.cli.show import clock, is_terminal, print_value, to_json, to_line
+from orchestrator.cli.typed import arguments_of, value_of
 
 if TYPE_CHECKING:
     from orchestrator.client import Event
@@ -32,7 +32,7 @@ Timeout = float | EllipsisType | None
 @click.command(cls=NumbersCommand)
 @worker_argument
 @click.argument("action", callback=read_text)
-@click.argument("args", metavar="[ARG]...", nargs=-1, callback=read_values)
+@click.argument("args", metavar="[ARG]...", nargs=-1, callback=read_texts)
 @click.option(
     "-k",
     "keywords",
@@ -47,19 +47,21 @@ Timeout = float | EllipsisType | None
 def call(
     worker: str,
     action: str,
-    args: list[Any],
-    keywords: dict[str, Any],
+    args: list[str],
+    keywords: dict[str, str],
     timeout: Timeout,
     as_json: bool,
 ) -> None:
     """Call an action and print its result.
 
-    Arguments are JSON, else text: 1.5, true, [1,2], red, '"7"'.
+    Arguments are JSON, else text: 1.5, true, [1,2], red, '"7"'. What the action takes as text is
+    text as it is typed.
     """
     with open_rig() as rig:
-        check_member(rig, worker, "actions", action)
+        affordance = check_member(rig, worker, "actions", action)
+        values, named = arguments_of(args, keywords, affordance)
         with operating(worker, action):
-            result = rig[worker].call(action, *args, execution_timeout=timeout, **keywords)
+            result = rig[worker].call(action, *values, execution_timeout=timeout, **named)
     print_value(result, as_json=as_json)
 
 
@@ -81,15 +83,18 @@ def get(worker: str, name: str, timeout: Timeout, as_json: bool) -> None:
 @click.command("set", cls=NumbersCommand)
 @worker_argument
 @click.argument("name", metavar="PROPERTY", callback=read_text)
-@click.argument("value", callback=read_value)
+@click.argument("value", callback=read_text)
 @timeout_option
 @rig_option
-def set_(worker: str, name: str, value: Any, timeout: Timeout) -> None:
-    """Write a property; the value is JSON, else text."""
+def set_(worker: str, name: str, value: str, timeout: Timeout) -> None:
+    """Write a property; the value is JSON, else text.
+
+    What the property takes as text is text as it is typed.
+    """
     with open_rig() as rig:
-        check_member(rig, worker, "properties", name)
+        written = value_of(value, check_member(rig, worker, "properties", name))
         with operating(worker, name):
-            rig[worker].write(name, value, execution_timeout=timeout)
+            rig[worker].write(name, written, execution_timeout=timeout)
 
 
 @click.command()

@@ -88,8 +88,8 @@ def check_events(rig: Rig, worker: str) -> None:
         raise CommandError(f"{worker} has no events", Exit.USAGE)
 
 
-def check_member(rig: Rig, worker: str, kind: str, name: str) -> None:
-    """Refuse a name that isn't a worker's member of that kind.
+def check_member(rig: Rig, worker: str, kind: str, name: str) -> dict[str, Any]:
+    """The description of a worker's member; a name that isn't one of that kind is refused.
 
     Args:
         rig: The rig.
@@ -103,9 +103,11 @@ def check_member(rig: Rig, worker: str, kind: str, name: str) -> None:
     check_worker(rig, worker)
     thing = describe_worker(rig, worker)
     if name in thing.get(kind, {}):
-        return
+        found: dict[str, Any] = thing[kind][name]
+        return found
     if kind == "events" and thing.get("properties", {}).get(name, {}).get("observable"):
-        return
+        observed: dict[str, Any] = thing["properties"][name]
+        return observed
     from transports.headers import KINDS
 
     for other, sort in KINDS.items():
@@ -114,4 +116,4 @@ def check_member(rig: Rig, worker: str, kind: str, name: str) -> None:
                 f"{name} of {worker} is {sort}, not {KINDS[kind]}; use {COMMANDS[other]}",
                 Exit.USAGE,
             )
-    unknown(KINDS[kind].partition(" ")[2], name, thing.get(kind, {}), worker)
+    return unknown(KINDS[kind].partition(" ")[2], name, thing.get(kind, {}), worker)

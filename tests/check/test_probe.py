@@ -43,7 +43,7 @@ def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 def look(driver: str, **spec: Any) -> dict[str, Any]:
-    defaults = {"args": ["COM1"], "kwargs": {}, "members": [], "stop_with": None}
+    defaults = {"args": ["COM1"], "kwargs": {}, "members": [], "stop_with": None, "too_old": False}
     return probe.look({"driver": driver, "path_first": [], **defaults, **spec})
 
 

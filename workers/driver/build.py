@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import functools
-import inspect
 import logging
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
@@ -15,7 +14,9 @@ from typing import Any
 from workers import forks, search_path
 from workers.driver.adapters.adapted import Publish
 from workers.driver.adapters.frameworks import adapt, complete
+from workers.driver.calls import Arguments, Misfit, Parameters
 from workers.driver.describe import Description, describe, nearest
+from workers.driver.schemas import signature_text
 from workers.errors import BootError, SpecError, Terminated
 from workers.failures import strip
 from workers.spec import WorkerSpec, hidden_by_ours
@@ -72,10 +73,9 @@ def host(
                 search_path.arrange(spec.folder)
             target = find(spec.driver)
         with _stage("arguments", spec):
-            arguments = complete(target, spec)
-            check_arguments(target, spec, arguments)
+            args, kwargs = fitted_arguments(target, spec, complete(target, spec))
         with _stage("build", spec):
-            driver = build(target, spec, arguments, wait)
+            driver = build(target, args, kwargs, wait)
         with _stage("arguments", spec):
             if driver is None:
                 raise SpecError(f"driver {spec.driver!r} gave None, there is nothing to host")
@@ -203,27 +203,32 @@ def find(path: str) -> Callable[..., Any]:
     return target
 
 
-def check_arguments(target: Callable[..., Any], spec: WorkerSpec, keywords: dict[str, Any]) -> None:
-    """See that a class or factory takes the spec's arguments, as far as it says what it takes.
+def fitted_arguments(
+    target: Callable[..., Any], spec: WorkerSpec, keywords: dict[str, Any]
+) -> Arguments:
+    """The spec's arguments as a class or factory wants them, as far as it says so.
 
     Raises:
-        TypeError: It doesn't, in the words of a call.
+        TypeError: They don't fit.
     """
     try:
-        signature = inspect.signature(target)
+        parameters = Parameters(target)
     except (TypeError, ValueError):  # of C code
-        return
+        return spec.args, keywords
     try:
-        signature.bind(*spec.args, **keywords)
-    except TypeError as error:
+        return parameters.fit(spec.args, keywords)
+    except Misfit as misfit:
         name = getattr(target, "__qualname__", spec.driver)
-        raise TypeError(f"{name}: {error}") from None
+        taken = signature_text(
+            [*parameters.signature.parameters.values()], parameters.signature.empty
+        )
+        raise TypeError(f"{name}{taken}: {misfit}") from None
 
 
 def build(
     target: Callable[..., Any],
-    spec: WorkerSpec,
-    keywords: dict[str, Any],
+    args: Sequence[Any],
+    kwargs: dict[str, Any],
     wait: Callable[[Any], Any],
 ) -> object | None:
     """Call the class or factory; what it gives.
@@ -231,7 +236,7 @@ def build(
     Raises:
         Exception: Whatever the driver raises.
     """
-    built: Any = target(*spec.args, **keywords)
+    built: Any = target(*args, **kwargs)
     if hasattr(type(built), "__await__"):
         built = wait(built)
     given: object | None = built

@@ -8,7 +8,9 @@ from typing import Any
 
 from transports.errors import SerializationError
 from workers.driver.adapters.adapted import Members
+from workers.driver.calls import value_fitter
 from workers.driver.describe import PROPERTY, Description, nearest
+from workers.driver.fitter import Unfit
 from workers.errors import Terminated
 from workers.failures import Refused
 
@@ -52,7 +54,8 @@ class Properties:
         self.writers: dict[str, Writer] = {}
         for name, affordance in description[PROPERTY].items():
             make = self._observed if affordance.get("observable") else self._plain
-            self.readers[name], self.writers[name] = make(name)
+            self.readers[name], write = make(name)
+            self.writers[name] = write if self._own_errors else self._fitted(name, write)
             if affordance.get("writeOnly"):
                 self._write_only.add(name)
             if affordance.get("readOnly") and not self._own_errors:
@@ -136,6 +139,23 @@ class Properties:
             self._note(name, value)
 
         return read, write
+
+    def _fitted(self, name: str, write: Writer) -> Writer:
+        """The writer, for values that fit what the driver says of the property."""
+        fitter = value_fitter(type(self._driver), name)
+        if fitter is None:
+            return write
+        fit = fitter
+
+        def write_fitted(value: Any) -> None:
+            try:
+                value = fit(value)
+            except Unfit as unfit:
+                said = f"{self._worker}.{name}: {unfit.said_of('the value')}"
+                raise Refused("TypeError", said) from None
+            write(value)
+
+        return write_fitted
 
     def _note(self, name: str, value: Any) -> None:
         try:

@@ -27,13 +27,14 @@ from transports.headers import (
 )
 from transports.serializers import JSON, NULL, TEXT, Buffer, split_result
 from workers import forks
+from workers.driver.adapters.adapted import Members
 from workers.driver.describe import ACTION, PROPERTY, Description, nearest
 from workers.driver.properties import Properties, Reader, Writer
 from workers.driver.thing_description import thing_description
 from workers.errors import Terminated
 from workers.failures import Refused, failure_payload, unsendable_payload
 from workers.output import capture, records
-from workers.serving.arguments import arguments_of, decoded, has_raw, value_of
+from workers.serving.arguments import Fitting, arguments_of, decoded, has_raw, value_of
 
 log = logging.getLogger("workers")
 
@@ -152,12 +153,16 @@ class Dispatcher:
 
     def _invoker(self, name: str) -> Handler:
         driver = self._driver
+        if issubclass(type(driver), Members):
+            return _caller(lambda *args, **kwargs: getattr(driver, name)(*args, **kwargs))
+        signature = self._description[ACTION][name].get("orch:signature", "(...)")
+        fitting = Fitting(f"{self._worker}.{name}{signature}")
 
         def invoke(request: RequestHeader, payload: Buffer, raw: Buffer) -> Any:
             if payload == NULL and not has_raw(request, raw):
-                return getattr(driver, name)()
+                return fitting.call(getattr(driver, name), (), {})
             args, kwargs = arguments_of(request, payload, raw)
-            return getattr(driver, name)(*args, **kwargs)
+            return fitting.call(getattr(driver, name), args, kwargs)
 
         return invoke
 
