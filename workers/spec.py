@@ -34,6 +34,8 @@ class WorkerSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         kwargs: Keyword arguments of the driver.
         concurrent: Members that may run beside the queued ones.
         timeouts: Members for which the configuration has an execution timeout.
+        open_with: Method that opens the driver once it is built, its positional and its keyword
+            arguments; None opens nothing but a context that is to be left.
         stop_with: Method that closes the driver; None looks for the usual ones.
         link: Address of the broker's back socket.
         events: Address of the socket that takes events.
@@ -56,6 +58,7 @@ class WorkerSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     kwargs: dict[str, Any] = msgspec.field(default_factory=dict)
     concurrent: list[str] = msgspec.field(default_factory=list)
     timeouts: list[str] = msgspec.field(default_factory=list)
+    open_with: tuple[str, list[Any], dict[str, Any]] | None = None
     stop_with: str | None = None
     link: str
     events: str

@@ -18,6 +18,7 @@ from orchestrator.check.runner import Job, Outcome, run
 from orchestrator.config.loader import Place, Problem, RigConfig, WorkerConfig
 from orchestrator.words import did_you_mean, one_line, quoted
 from workers import search_path
+from workers.driver.closing import nothing_closes
 from workers.process import bootstrap
 from workers.process.bootstrap import MEND, NEEDED, OLDEST
 from workers.releases import other_release
@@ -43,9 +44,9 @@ class Findings(NamedTuple):
 def check(config: RigConfig, *, deadline: float = 60.0) -> Findings:
     """What is wrong with the drivers, and what is odd, in the order of the file.
 
-    Of a class also the names in ``concurrent``, ``timeouts`` and ``stop_with`` are looked up, as
-    far as they are the worker's own: those of the defaults may be meant for other workers. What a
-    factory will return isn't known.
+    Of a class also the names in ``concurrent``, ``timeouts``, ``open_with`` and ``stop_with`` are
+    looked up, as far as they are the worker's own: those of the defaults may be meant for other
+    workers. What a factory will return isn't known.
 
     Args:
         config: a config that was loaded without problems.
@@ -64,6 +65,11 @@ def check(config: RigConfig, *, deadline: float = 60.0) -> Findings:
     problems = sorted({*hidden.values(), *judged})
     told = {problem.place for problem in problems}
     notes = [note for note in config.notes if note.place not in told]
+    for worker in workers:
+        likely = (outcomes[worker.name].answer or {}).get("nothing_closes")
+        if likely is not None:
+            title = quoted(worker.driver.partition(":")[2])
+            notes.append(Problem(worker.place, one_line(nothing_closes(title, likely), 300)))
     return Findings(problems, sorted(notes))
 
 
@@ -82,6 +88,7 @@ def _job(worker: WorkerConfig, config: RigConfig, deadline: float) -> Job:
         "args": worker.args,
         "kwargs": worker.kwargs,
         "members": members,
+        "open_with": worker.open_with if "open_with" in worker.places else None,
         "stop_with": worker.stop_with if "stop_with" in worker.places else None,
         "folder": str(config.folder),
         # A worker that is forked, or a thread, begins with what this process has.
@@ -189,11 +196,16 @@ def _judge_answer(
         if name in absent:
             hint = _hint(name, answer["members"])
             yield Problem(place, f"{quoted(attribute)} has no member {quoted(name)}{hint}")
-    if "no_stop" in answer:
-        name = answer["no_stop"]
-        hint = _hint(name, answer["methods"])
-        place = worker.places.get("stop_with", worker.place)
-        yield Problem(place, f"{quoted(attribute)} has no method {quoted(name)}{hint}")
+    for key in ("open_with", "stop_with"):
+        if name := answer.get(f"no_{key}"):
+            hint = _hint(name, answer["methods"])
+            place = worker.places.get(key, worker.place)
+            yield Problem(place, f"{quoted(attribute)} has no method {quoted(name)}{hint}")
+    for where, text in answer.get("open_misfits", ()):
+        assert worker.open_with is not None
+        place = worker.places.get("open_with", worker.place)
+        place = worker.places.get(f"open_with.{where}", place)
+        yield Problem(place, f"{quoted(worker.open_with[0])}: {one_line(text, 300)}")
 
 
 def _members(worker: WorkerConfig) -> Iterator[tuple[str, Place]]:

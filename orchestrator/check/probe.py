@@ -117,7 +117,16 @@ def look(spec: dict[str, Any]) -> dict[str, Any]:
     if isinstance(target, type):
         if is_thing(target):
             answer["hololinked"] = text_of(getattr(sys.modules["hololinked"], "__version__", ""))
-        answer.update(look_for(target, spec["members"], spec["stop_with"]))
+        named = {key: spec[key] for key in ("open_with", "stop_with")}
+        if spec["open_with"] is not None:
+            named["open_with"], args, kwargs = spec["open_with"]
+            method = inspect.getattr_static(target, named["open_with"], None)
+            if inspect.isfunction(method) and not spec["too_old"]:
+                wrong = misfits(method, [None, *args], kwargs).get("misfits", [])
+                answer.update({"open_misfits": wrong} if wrong else {})
+        answer.update(look_for(target, spec["members"], named))
+        if spec["stop_with"] is None and not spec["too_old"]:
+            answer.update(look_for_closing(target))
     return answer
 
 
@@ -232,8 +241,17 @@ def misfits(target: Callable[..., Any], args: list[Any], kwargs: dict[str, Any])
     return {}
 
 
-def look_for(target: type, members: list[str], stop_with: str | None) -> dict[str, Any]:
-    """Names that the class doesn't have, with those that it has."""
+def look_for_closing(target: type) -> dict[str, Any]:
+    """What may be meant to close objects of a class that nothing closes."""
+    from workers.driver.closing import closing_method, likely_methods
+
+    if closing_method(target) or hasattr(target, "__getattr__"):
+        return {}
+    return {"nothing_closes": likely_methods(target)}
+
+
+def look_for(target: type, members: list[str], named: dict[str, Any]) -> dict[str, Any]:
+    """Names that the class doesn't have, with those that it has; `named` are methods by key."""
     known = set(public(target))
     for base in target.__mro__:
         known.update(name for name in annotated(base) if str(name)[:1] != "_")
@@ -242,10 +260,12 @@ def look_for(target: type, members: list[str], stop_with: str | None) -> dict[st
     if absent:
         answer["no_members"] = absent
     # An instance may have methods that its class knows nothing of only by __getattr__.
-    if stop_with is not None and not hasattr(target, "__getattr__"):
-        missing = stop_with not in known and not hasattr(target, stop_with)
-        if missing or (hasattr(target, stop_with) and not callable(quietly(target, stop_with))):
-            answer["no_stop"] = stop_with
+    for key, name in named.items():
+        if name is None or hasattr(target, "__getattr__"):
+            continue
+        missing = name not in known and not hasattr(target, name)
+        if missing or (hasattr(target, name) and not callable(quietly(target, name))):
+            answer["no_" + key] = name
     if answer:
         answer["members"] = first(sorted(known))
         answer["methods"] = callables(target)

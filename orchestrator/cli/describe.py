@@ -87,6 +87,8 @@ def _show_thing(worker: str, thing: dict[str, Any]) -> None:
     print_out(f"{click.style(worker, bold=True)}  {safe(thing.get('title', ''))}")
     for line in thing.get("description", "").splitlines():
         print_out(click.style(f"  {safe(line)}", dim=True) if line else "")
+    if closes := thing.get("orch:closesWith"):
+        print_out(click.style(f"  closes with {safe(closes)}()", dim=True))
     properties, actions, events = (
         thing.get(kind, {}) for kind in ("properties", "actions", "events")
     )

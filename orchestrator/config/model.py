@@ -39,6 +39,8 @@ class WorkerConfig:
         start_timeout: seconds that a start may take; None for no limit.
         stop_timeout: seconds that closing may take before a signal insists.
         retry_start: whether a driver whose constructor raises is tried again, without end.
+        open_with: the driver's method that opens it once it is built, with its positional and its
+            keyword arguments; None when none is called.
         stop_with: the driver's method that closes it; None for the first usual one it has.
         place: where the driver's value stands.
         places: where the worker's own keys stand: ``args``, ``args.0`` (entries of lists),
@@ -66,6 +68,7 @@ class WorkerConfig:
     start_timeout: float | None
     stop_timeout: float
     retry_start: bool
+    open_with: tuple[str, list[Any], dict[str, Any]] | None
     stop_with: str | None
     place: Place = field(compare=False)
     places: dict[str, Place] = field(compare=False, repr=False)

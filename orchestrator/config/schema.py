@@ -33,6 +33,7 @@ _Listened = Annotated[Any, PlainValidator(values.check_listened)]
 _Driver = Annotated[str, AfterValidator(values.check_driver)]
 _Member = Annotated[str, AfterValidator(values.check_member)]
 _Method = Annotated[str, AfterValidator(values.check_method)]
+_Open = Annotated[Any, PlainValidator(values.check_open_with)]
 _Path = Annotated[str, AfterValidator(values.check_path)]
 _EnvName = Annotated[str, AfterValidator(values.check_env_name)]
 _EnvValue = Annotated[str, PlainValidator(values.check_env_value)]
@@ -69,6 +70,7 @@ class DefaultsSection(_Section):
     start_timeout: _Timeout = 30.0
     stop_timeout: _Seconds = 5.0
     retry_start: bool = True
+    open_with: _Open = None
     stop_with: _Method | None = None
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import keyword
 import re
+from typing import Any
 
 from orchestrator.durations import parse_size, parse_timeout
 from orchestrator.names import ID_PATTERN
@@ -20,6 +21,7 @@ __all__ = [
     "check_kept",
     "check_member",
     "check_method",
+    "check_open_with",
     "check_path",
     "check_seconds",
 ]
@@ -96,6 +98,25 @@ def check_method(value: str) -> str:
     if not value.isidentifier() or keyword.iskeyword(value):
         raise ValueError(f"{quoted(value)} is not the name of a member; write the bare name")
     return value
+
+
+def check_open_with(value: object) -> tuple[str, list[Any], dict[str, Any]] | None:
+    """How a driver is opened: a method, its positional arguments, its keyword arguments.
+
+    Raises:
+        ValueError: it is neither a name nor a list of a name, values, and a mapping at the end.
+    """
+    if value is None:
+        return None
+    items: list[Any] = value if isinstance(value, list) and value else [value]
+    name, *args = items
+    if not isinstance(name, str):
+        raise ValueError(
+            f"must be a method such as connect, or a list such as [connect, {{timeout: 5}}],"
+            f" not {say(value)}"
+        )
+    kwargs = args.pop() if args and isinstance(args[-1], dict) else {}
+    return name if name in ("__enter__", "__aenter__") else check_method(name), args, kwargs
 
 
 def check_env_name(value: str) -> str:

@@ -43,7 +43,14 @@ def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 def look(driver: str, **spec: Any) -> dict[str, Any]:
-    defaults = {"args": ["COM1"], "kwargs": {}, "members": [], "stop_with": None, "too_old": False}
+    defaults = {
+        "args": ["COM1"],
+        "kwargs": {},
+        "members": [],
+        "open_with": None,
+        "stop_with": "move",
+        "too_old": False,
+    }
     return probe.look({"driver": driver, "path_first": [], **defaults, **spec})
 
 
@@ -161,7 +168,7 @@ def test_members_that_are_not_there(lab: str) -> None:
 @pytest.mark.parametrize("stop", ["halt", "speed"])
 def test_a_stop_that_is_none(lab: str, stop: str) -> None:
     """Not there, or not to be called; only an instance may know better."""
-    assert look(f"{lab}:Stage", stop_with=stop)["no_stop"] == stop
+    assert look(f"{lab}:Stage", stop_with=stop)["no_stop_with"] == stop
     assert look(f"{lab}:Proxy", stop_with=stop) == {}
 
 

@@ -473,3 +473,32 @@ def test_what_was_probably_meant_as_text_is_a_note(tmp_path: Path) -> None:
         (3, "007 is read as the number 7; if text is meant: '007'"),
         (7, "#3 is read as nothing (null), as # begins a comment; if text is meant: '#3'"),
     ]
+
+
+def test_that_nothing_closes_a_driver_is_a_note(tmp_path: Path) -> None:
+    config = load(
+        lab(
+            tmp_path,
+            """\
+  a: {driver: "off:Laser"}
+  b: {driver: "off:Laser", stop_with: switch_off}
+  c: {driver: "off:Plain"}
+  d: {driver: "off:Laser", open_with: [on, 5]}
+  e: {driver: "off:Laser", open_with: one}
+""",
+            off="class Laser:\n    def switch_off(self): ...\n    def on(self, power: str): ...\n"
+            "class Plain: ...\n",
+        )
+    )
+    found = check(config)
+    assert [(each.place.line, each.message) for each in found.problems] == [
+        (6, '"on": power is 5, not a text (str); in quotes it is one'),
+        (7, '"Laser" has no method "one"; did you mean "on"?'),
+    ]
+    advice = 'nothing closes "Laser"; name what does by stop_with, such as switch_off'
+    assert [(note.place.line, note.message) for note in found.notes] == [
+        (3, advice),
+        (5, 'nothing closes "Plain"; if something should, name the method by stop_with'),
+        (6, advice),
+        (7, advice),
+    ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -15,16 +14,24 @@ from workers import forks, search_path
 from workers.driver.adapters.adapted import Publish
 from workers.driver.adapters.frameworks import adapt, complete
 from workers.driver.calls import Arguments, Misfit, Parameters
+from workers.driver.coroutines import Loop, belongs_to_loop, call_here
 from workers.driver.describe import Description, describe, nearest
+from workers.driver.opening import (
+    Call,
+    Manner,
+    calls,
+    close,
+    close_built,
+    closer,
+    manner_of,
+    open_driver,
+    tell_if_nothing_closes,
+)
 from workers.driver.schemas import signature_text
 from workers.errors import BootError, SpecError, Terminated
-from workers.failures import strip
 from workers.spec import WorkerSpec, hidden_by_ours
 
 log = logging.getLogger("workers")
-
-STOP_METHODS = ("__exit__", "close", "shutdown", "disconnect")
-"""Methods that close a driver, in the order in which they are looked for."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +43,7 @@ class Hosted:
         description: Its members.
         close: Closes it; None when it has nothing of the kind.
         close_name: Name of the method that `close` calls.
+        call: Calls a function where the driver's code is to run: here, or in the loop's thread.
         attach: For a driver that publishes by itself, changes of its properties included:
             gives it a publisher, or takes that away.
     """
@@ -44,20 +52,21 @@ class Hosted:
     description: Description
     close: Callable[[], Any] | None
     close_name: str
+    call: Call = call_here
     attach: Callable[[Publish | None], None] | None = None
 
 
 def host(
     spec: WorkerSpec,
-    wait: Callable[[Any], Any],
+    loop: Loop,
     driver: object | None = None,
     directory: str | None = None,
 ) -> Hosted:
-    """Import, build and describe a driver.
+    """Import, build, open and describe a driver.
 
     Args:
         spec: What to host.
-        wait: Runs an awaitable to its end, for async factories.
+        loop: The worker's event loop.
         driver: An object to host in place of what `spec.driver` names.
         directory: Working directory to go to first; None stays.
 
@@ -65,6 +74,7 @@ def host(
         BootError: One of the stages failed; nothing of the driver is left open.
         Terminated: The supervisor ends the process by a signal.
     """
+    given = driver is not None
     if driver is None:
         with _stage("import", spec):
             if directory is not None:
@@ -75,20 +85,48 @@ def host(
         with _stage("arguments", spec):
             args, kwargs = fitted_arguments(target, spec, complete(target, spec))
         with _stage("build", spec):
-            driver = build(target, args, kwargs, wait)
+            driver = build(target, args, kwargs, spec, loop)
         with _stage("arguments", spec):
             if driver is None:
                 raise SpecError(f"driver {spec.driver!r} gave None, there is nothing to host")
+    hosted, manner = _opened(driver, spec, loop)
+    _warn_of_timeouts(hosted.description, spec)
+    if not given:
+        tell_if_nothing_closes(driver, manner)
+    return hosted
+
+
+def _opened(built: object, spec: WorkerSpec, loop: Loop) -> tuple[Hosted, Manner]:
+    """Open what was built, and describe it."""
     with _stage("describe", spec):
         try:
-            hosted = _hosted(driver, spec)
+            adapted = adapt(built, spec)
+            manner = manner_of(built, spec, loop, adapted.inert if adapted else None)
         except BaseException:
-            name = next((name for name in STOP_METHODS[1:] if _has_method(driver, name)), "")
-            if name:
-                close(getattr(driver, name), name, wait)
+            close_built(built, spec, loop)
             raise
-    _warn_of_timeouts(hosted.description, spec)
-    return hosted
+    with _stage("open", spec):
+        try:
+            driver = open_driver(built, manner, loop)
+        except BaseException:
+            close_built(built, spec, loop)
+            raise
+    stop = closer(built, manner)
+    call = manner.call if driver is built else calls(driver, spec, loop)
+    with _stage("describe", spec):
+        try:
+            if adapted is not None:
+                driver, description = adapted.driver, adapted.description
+            else:
+                description = describe(type(driver), concurrent=spec.concurrent, place=spec.place)
+        except BaseException:
+            if stop is not None:
+                close(stop, manner.closes, loop)
+            raise
+    if manner.closes:
+        description["orch:closesWith"] = manner.closes
+    attach = adapted.attach if adapted else None
+    return Hosted(driver, description, stop, manner.closes, call, attach), manner
 
 
 def _warn_of_timeouts(description: Description, spec: WorkerSpec) -> None:
@@ -103,71 +141,6 @@ def _warn_of_timeouts(description: Description, spec: WorkerSpec) -> None:
                 description["title"],
                 nearest(name, known),
             )
-
-
-def close(method: Callable[[], Any], name: str, wait: Callable[[Any], Any]) -> None:
-    """Call the method that closes a driver; what it raises is logged.
-
-    Args:
-        method: The method, bound.
-        name: Its name.
-        wait: Runs an awaitable to its end.
-
-    Raises:
-        Terminated: The supervisor ends the process by a signal.
-    """
-    try:
-        result = method()
-        if hasattr(type(result), "__await__"):
-            wait(result)
-        forks.end_child()
-    except Terminated:
-        raise
-    except BaseException as error:  # the driver may raise anything, SystemExit included
-        forks.end_child(error)
-        strip(error)
-        log.error("%s raised while the driver was closed", name, exc_info=error)
-
-
-def _hosted(driver: object, spec: WorkerSpec) -> Hosted:
-    kind = type(driver)
-    adapted = adapt(driver, spec)
-    if adapted is not None:
-        name = _stop_method(kind, spec, adapted.inert)
-        stop: Callable[..., Any] | None = getattr(driver, name) if name else None
-        if stop is not None and name == "__exit__":
-            stop = functools.partial(stop, None, None, None)
-        return Hosted(adapted.driver, adapted.description, stop, name, adapted.attach)
-    name = _stop_method(kind, spec)
-    if name != "__exit__":
-        description = describe(kind, concurrent=spec.concurrent, place=spec.place)
-        return Hosted(driver, description, getattr(driver, name) if name else None, name)
-    leave = driver.__exit__  # type: ignore[attr-defined]
-    if _has_method(driver, "__enter__"):
-        entered = driver.__enter__()  # type: ignore[attr-defined]
-        if kind.__module__ == "contextlib":
-            # a generator with @contextmanager isn't the driver, it gives it
-            driver = entered
-    description = describe(type(driver), concurrent=spec.concurrent, place=spec.place)
-    return Hosted(driver, description, lambda: leave(None, None, None), name)
-
-
-def _stop_method(kind: type, spec: WorkerSpec, inert: tuple[str, ...] = ()) -> str:
-    wanted = spec.stop_with
-    if wanted is None:
-        usual = (name for name in STOP_METHODS if name not in inert)
-        return next((name for name in usual if callable(getattr(kind, name, None))), "")
-    if not callable(getattr(kind, wanted, None)):
-        at = f"{spec.place}: " if spec.place else ""
-        names = [name for name in dir(kind) if callable(getattr(kind, name, None))]
-        raise SpecError(
-            f"{at}stop_with: {kind.__name__} has no method {wanted!r}{nearest(wanted, names)}"
-        )
-    return wanted
-
-
-def _has_method(driver: object, name: str) -> bool:
-    return callable(getattr(type(driver), name, None))
 
 
 def find(path: str) -> Callable[..., Any]:
@@ -229,16 +202,19 @@ def build(
     target: Callable[..., Any],
     args: Sequence[Any],
     kwargs: dict[str, Any],
-    wait: Callable[[Any], Any],
+    spec: WorkerSpec,
+    loop: Loop,
 ) -> object | None:
-    """Call the class or factory; what it gives.
+    """Call the class or factory; what it gives. A class of coroutines is called in the loop.
 
     Raises:
         Exception: Whatever the driver raises.
     """
-    built: Any = target(*args, **kwargs)
+    of_loop = isinstance(target, type) and belongs_to_loop(target, spec.concurrent)
+    call = loop.call if of_loop else call_here
+    built: Any = call(lambda: target(*args, **kwargs))
     if hasattr(type(built), "__await__"):
-        built = wait(built)
+        built = loop.wait(built)
     given: object | None = built
     return given
 

@@ -9,8 +9,10 @@ from typing import Any
 from transports.errors import SerializationError
 from workers.driver.adapters.adapted import Members
 from workers.driver.calls import value_fitter
+from workers.driver.coroutines import call_here
 from workers.driver.describe import PROPERTY, Description, nearest
 from workers.driver.fitter import Unfit
+from workers.driver.opening import Call
 from workers.errors import Terminated
 from workers.failures import Refused
 
@@ -33,6 +35,7 @@ class Properties:
         worker: Name of the worker, for errors.
         wait: Runs an awaitable to its end and gives its result.
         seen: Takes note of values of observable properties.
+        call: Calls a function where the driver's code is to run.
     """
 
     def __init__(
@@ -43,8 +46,10 @@ class Properties:
         worker: str,
         wait: Callable[[Any], Any],
         seen: Callable[[str, Any], None],
+        call: Call = call_here,
     ) -> None:
         self._driver = driver
+        self._call = call
         self._worker = worker
         self._wait = wait
         self._seen = seen
@@ -116,7 +121,7 @@ class Properties:
         return self._wait(value) if hasattr(type(value), "__await__") else value
 
     def _plain(self, name: str) -> tuple[Reader, Writer]:
-        driver = self._driver
+        driver, call = self._driver, self._call
 
         def read() -> Any:
             return getattr(driver, name)
@@ -124,21 +129,23 @@ class Properties:
         def write(value: Any) -> None:
             setattr(driver, name, value)
 
-        return read, write
+        if call is call_here:
+            return read, write
+        return lambda: call(read), lambda value: call(lambda: write(value))
 
     def _observed(self, name: str) -> tuple[Reader, Writer]:
-        driver = self._driver
+        read, write = self._plain(name)
 
-        def read() -> Any:
-            value = self._settled(getattr(driver, name))
+        def read_and_note() -> Any:
+            value = self._settled(read())
             self._note(name, value)
             return value
 
-        def write(value: Any) -> None:
-            setattr(driver, name, value)
+        def write_and_note(value: Any) -> None:
+            write(value)
             self._note(name, value)
 
-        return read, write
+        return read_and_note, write_and_note
 
     def _fitted(self, name: str, write: Writer) -> Writer:
         """The writer, for values that fit what the driver says of the property."""

@@ -74,6 +74,8 @@ def thing_description(
     }
     if "description" in description:
         thing["description"] = description["description"]
+    if "orch:closesWith" in description:
+        thing["orch:closesWith"] = description["orch:closesWith"]
     thing[PROPERTY] = {
         name: affordance | {"forms": _property_forms(affordance, requests, events)}
         for name, affordance in kept(PROPERTY)

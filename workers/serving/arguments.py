@@ -9,6 +9,8 @@ from transports.errors import SerializationError
 from transports.headers import RequestHeader
 from transports.serializers import EMPTY, NPY, Buffer, decode, decode_array
 from workers.driver.calls import Misfit, Parameters
+from workers.driver.coroutines import call_here
+from workers.driver.opening import Call
 from workers.failures import Refused
 
 
@@ -69,10 +71,12 @@ class Fitting:
 
     Args:
         title: What it is called in errors, with its signature: `stage.move(x: float)`.
+        run: Calls a function where the driver's code is to run.
     """
 
-    def __init__(self, title: str) -> None:
+    def __init__(self, title: str, run: Call) -> None:
         self._title = title
+        self._run = run
         self._parameters: Parameters | None = None
         self._is_known = False
 
@@ -94,7 +98,9 @@ class Fitting:
                 args, kwargs = self._parameters.fit(args, kwargs)
             except Misfit as misfit:
                 raise Refused("TypeError", f"{self._title}: {misfit}") from None
-        return action(*args, **kwargs)
+        if self._run is call_here:
+            return action(*args, **kwargs)
+        return self._run(lambda: action(*args, **kwargs))
 
 
 def _raw_value(request: RequestHeader, raw: Buffer) -> Any:

@@ -28,7 +28,9 @@ from transports.headers import (
 from transports.serializers import JSON, NULL, TEXT, Buffer, split_result
 from workers import forks
 from workers.driver.adapters.adapted import Members
+from workers.driver.coroutines import call_here
 from workers.driver.describe import ACTION, PROPERTY, Description, nearest
+from workers.driver.opening import Call
 from workers.driver.properties import Properties, Reader, Writer
 from workers.driver.thing_description import thing_description
 from workers.errors import Terminated
@@ -56,6 +58,7 @@ class Dispatcher:
         rig: Id of the rig, the sender of answers.
         worker: Name of the worker.
         wait: Runs an awaitable to its end and gives its result.
+        call: Calls a function where the driver's code is to run.
         seen: Takes note of values of observable properties.
         request_addresses: Where the rig takes requests, for the Thing Description.
         event_addresses: Where it publishes events, likewise.
@@ -70,6 +73,7 @@ class Dispatcher:
         worker: str,
         wait: Callable[[Any], Any],
         seen: Callable[[str, Any], None],
+        call: Call = call_here,
         request_addresses: Sequence[str] = (),
         event_addresses: Sequence[str] = (),
     ) -> None:
@@ -78,9 +82,12 @@ class Dispatcher:
         self._rig = rig
         self._worker = worker
         self._wait = wait
+        self._call = call
         self._request_addresses = request_addresses
         self._event_addresses = event_addresses
-        self._properties = Properties(driver, description, worker=worker, wait=wait, seen=seen)
+        self._properties = Properties(
+            driver, description, worker=worker, wait=wait, seen=seen, call=call
+        )
         self._handlers: dict[tuple[str | None, str | None], Handler] = {}
         for name, read in self._properties.readers.items():
             self._handlers[READ, name] = _reader(read)
@@ -156,7 +163,7 @@ class Dispatcher:
         if issubclass(type(driver), Members):
             return _caller(lambda *args, **kwargs: getattr(driver, name)(*args, **kwargs))
         signature = self._description[ACTION][name].get("orch:signature", "(...)")
-        fitting = Fitting(f"{self._worker}.{name}{signature}")
+        fitting = Fitting(f"{self._worker}.{name}{signature}", self._call)
 
         def invoke(request: RequestHeader, payload: Buffer, raw: Buffer) -> Any:
             if payload == NULL and not has_raw(request, raw):

@@ -7,12 +7,14 @@ import queue
 import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     import asyncio
 
 log = logging.getLogger("workers")
+
+T = TypeVar("T")
 
 Enter = Callable[[], AbstractContextManager[None]]
 """A context in which a thread runs, such as its registration for records."""
@@ -67,6 +69,17 @@ class EventLoop:
             raise error
         return value
 
+    def call(self, function: Callable[[], T]) -> T:
+        """Call a function in the loop's thread, where it finds the running loop.
+
+        As in any asyncio program it holds up the loop's other work while it runs.
+
+        Raises:
+            BaseException: What the function raised.
+        """
+        value: T = self.wait(_called(function))
+        return value
+
     def stop(self, patience: float = PATIENCE) -> None:
         """Cancel what runs and end the thread; leave it behind if it takes too long.
 
@@ -110,6 +123,10 @@ class EventLoop:
                 task.cancel()
             loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
             loop.close()
+
+
+async def _called(function: Callable[[], T]) -> T:
+    return function()
 
 
 async def _settle(awaitable: Any, ended: threading.Event) -> tuple[BaseException | None, Any]:

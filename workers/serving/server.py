@@ -26,6 +26,7 @@ from transports.link import (
 from workers.driver import build as boot
 from workers.driver.describe import concurrent_members
 from workers.driver.markers import BoundEvent
+from workers.driver.opening import close
 from workers.errors import BootError, Terminated
 from workers.failures import failure_body
 from workers.output import capture, records
@@ -105,7 +106,7 @@ class Server:
         try:
             with Progress(self._link):
                 try:
-                    hosted = boot.host(self._spec, self._loop.wait, driver, self._directory)
+                    hosted = boot.host(self._spec, self._loop, driver, self._directory)
                 finally:
                     self.busy = False  # what the other thread has is given back undisturbed
         except BootError as failure:
@@ -123,6 +124,7 @@ class Server:
             rig=spec.rig,
             worker=spec.worker,
             wait=self._loop.wait,
+            call=hosted.call,
             seen=_leave_alone if hosted.attach else ChangeWatcher(self._events).seen,
             request_addresses=spec.request_addresses,
             event_addresses=spec.event_addresses,
@@ -198,7 +200,7 @@ class Server:
         try:
             # a driver that hangs while it closes may be interrupted, but only by a first signal
             self.busy = not self.terminating
-            boot.close(hosted.close, hosted.close_name, self._loop.wait)
+            close(hosted.close, hosted.close_name, self._loop)
         except Terminated:
             log.warning("the time was up before %s of the driver had ended", hosted.close_name)
         finally:
