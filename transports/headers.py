@@ -46,6 +46,10 @@ KINDS = {"properties": "a property", "actions": "an action", "events": "an event
 """What members there are: as a Thing Description has them, and as a sentence names one."""
 DESCRIPTION = "get_thing_description"
 """Action that every worker has: its Thing Description."""
+CACHED = "get_cached_value"
+"""Action that a worker has which polls: the last value of a property that it polls."""
+POLL = "orch:poll"
+"""Where a Thing Description tells that a property is polled: seconds between two reads."""
 TIMEOUTS = "orch:timeouts"
 """Where a Thing Description tells a rig's timeouts for the worker: `invocation`, `execution`, and
 `members` by name, in seconds; null for none."""

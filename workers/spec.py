@@ -37,6 +37,7 @@ class WorkerSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         open_with: Method that opens the driver once it is built, its positional and its keyword
             arguments; None opens nothing but a context that is to be left.
         stop_with: Method that closes the driver; None looks for the usual ones.
+        poll: Seconds between two reads of properties that are polled, by name.
         link: Address of the broker's back socket.
         events: Address of the socket that takes events.
         token: Secret of this incarnation, which opens the link.
@@ -60,6 +61,7 @@ class WorkerSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     timeouts: list[str] = msgspec.field(default_factory=list)
     open_with: tuple[str, list[Any], dict[str, Any]] | None = None
     stop_with: str | None = None
+    poll: dict[str, float] = msgspec.field(default_factory=dict)
     link: str
     events: str
     token: str

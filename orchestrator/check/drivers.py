@@ -44,9 +44,9 @@ class Findings(NamedTuple):
 def check(config: RigConfig, *, deadline: float = 60.0) -> Findings:
     """What is wrong with the drivers, and what is odd, in the order of the file.
 
-    Of a class also the names in ``concurrent``, ``timeouts``, ``open_with`` and ``stop_with`` are
-    looked up, as far as they are the worker's own: those of the defaults may be meant for other
-    workers. What a factory will return isn't known.
+    Of a class also the names in ``concurrent``, ``timeouts``, ``poll``, ``open_with`` and
+    ``stop_with`` are looked up, as far as they are the worker's own: those of the defaults may be
+    meant for other workers. What a factory will return isn't known.
 
     Args:
         config: a config that was loaded without problems.
@@ -82,6 +82,7 @@ def _processors() -> int:
 def _job(worker: WorkerConfig, config: RigConfig, deadline: float) -> Job:
     members = [*worker.concurrent] if "concurrent" in worker.places else []
     members += [name for name in worker.timeouts if f"timeouts.{name}" in worker.places]
+    members += [name for name in worker.poll if f"poll.{name}" in worker.places]
     own = worker.python is not None or bool(worker.env)
     spec = {
         "driver": worker.driver,
@@ -212,9 +213,10 @@ def _members(worker: WorkerConfig) -> Iterator[tuple[str, Place]]:
     for index, name in enumerate(worker.concurrent):
         if place := worker.places.get(f"concurrent.{index}"):
             yield name, place
-    for name in worker.timeouts:
-        if place := worker.places.get(f"timeouts.{name}"):
-            yield name, place
+    for key in ("timeouts", "poll"):
+        for name in getattr(worker, key):
+            if place := worker.places.get(f"{key}.{name}"):
+                yield name, place
 
 
 def _failure(failed: dict[str, Any], config: RigConfig) -> str:

@@ -122,6 +122,8 @@ def _property(name: str, affordance: dict[str, Any]) -> list[Cell]:
     access = "ro" if affordance.get("readOnly") else "wo" if affordance.get("writeOnly") else "rw"
     if affordance.get("observable"):
         access += ", observable"
+    if interval := affordance.get("orch:poll"):
+        access += f", polled every {interval:g} s"
     return [
         (safe(name), "cyan"),
         (type_text(affordance), ""),

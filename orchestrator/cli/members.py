@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from orchestrator.cli.failures import operating, print_out, say
+from orchestrator.cli.failures import CommandError, Exit, operating, print_out, say
 from orchestrator.cli.options import (
     NumbersCommand,
     json_option,
@@ -22,6 +22,7 @@ from orchestrator.cli.options import (
 from orchestrator.cli.rigs import check_events, check_member, open_rig, reading
 from orchestrator.cli.show import clock, is_terminal, print_value, to_json, to_line
 from orchestrator.cli.typed import arguments_of, value_of
+from transports.headers import POLL
 
 if TYPE_CHECKING:
     from orchestrator.client import Event
@@ -68,15 +69,29 @@ def call(
 @click.command()
 @worker_argument
 @click.argument("name", metavar="PROPERTY", callback=read_text)
+@click.option(
+    "--cached", is_flag=True, help="The last value of a polled property, also of a busy worker."
+)
 @timeout_option
 @json_option
 @rig_option
-def get(worker: str, name: str, timeout: Timeout, as_json: bool) -> None:
+def get(worker: str, name: str, cached: bool, timeout: Timeout, as_json: bool) -> None:
     """Read a property."""
     with open_rig() as rig:
-        check_member(rig, worker, "properties", name)
+        affordance = check_member(rig, worker, "properties", name)
+        if cached and POLL not in affordance:
+            raise CommandError(
+                f"{worker}.{name} isn't polled; in the config: poll: {{{name}: 1s}}", Exit.USAGE
+            )
         with operating(worker, name):
-            value = rig[worker].read(name, execution_timeout=timeout)
+            if cached:
+                last = rig[worker].cached(name, execution_timeout=timeout)
+                value = last.value
+                if last.error:
+                    age = f"{worker}.{name} is {last.age:.1f} s old"
+                    say(f"{age}; it can't be read since: {last.error}")
+            else:
+                value = rig[worker].read(name, execution_timeout=timeout)
     print_value(value, as_json=as_json)
 
 

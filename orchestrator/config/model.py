@@ -32,6 +32,7 @@ class WorkerConfig:
         invocation_timeout: seconds from a request's arrival to its start; None for no limit.
         execution_timeout: seconds from a request's start to its end; None for no limit.
         timeouts: execution timeouts of single members, in seconds; None for no limit.
+        poll: seconds between two reads of properties that are polled, by name.
         restart: when it is started again: ``permanent`` always, ``transient`` after a crash,
             ``temporary`` never.
         max_restarts: how many restarts in what time are borne.
@@ -62,6 +63,7 @@ class WorkerConfig:
     invocation_timeout: float | None
     execution_timeout: float | None
     timeouts: dict[str, float | None]
+    poll: dict[str, float]
     restart: Literal["permanent", "transient", "temporary"]
     max_restarts: Intensity
     on_execution_timeout: Literal["report", "restart"]

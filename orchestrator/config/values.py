@@ -18,6 +18,7 @@ __all__ = [
     "check_env_name",
     "check_env_value",
     "check_id",
+    "check_interval",
     "check_kept",
     "check_member",
     "check_method",
@@ -26,6 +27,8 @@ __all__ = [
     "check_seconds",
 ]
 
+LEAST_INTERVAL = 0.01
+"""Seconds between two reads of a polled property, at least."""
 LEAST_KEPT = 1 << 20
 """Bytes of logs that can be kept at least: the store's smallest segment, while it is written."""
 _ADDRESS_HELP = 'accepted: ipc, "ipc:///path", hololinked, "tcp://host:port"'
@@ -276,6 +279,18 @@ def _is_ip(text: str, version: int) -> bool:
 
 def _is_port(port: str) -> bool:
     return port == "*" or (re.fullmatch(r"[0-9]{1,5}", port) is not None and int(port) <= 65535)
+
+
+def check_interval(value: object) -> float:
+    """Seconds between two reads of a property.
+
+    Raises:
+        ValueError: it is no duration, or less than 10 ms.
+    """
+    seconds = check_seconds(value)
+    if seconds < LEAST_INTERVAL:
+        raise ValueError(f"{say(value)} is too often; the least is 10ms")
+    return seconds
 
 
 def check_seconds(value: object) -> float:

@@ -27,6 +27,7 @@ from workers.driver.opening import (
     open_driver,
     tell_if_nothing_closes,
 )
+from workers.driver.polled import mark_polled
 from workers.driver.schemas import signature_text
 from workers.errors import BootError, SpecError, Terminated
 from workers.spec import WorkerSpec, hidden_by_ours
@@ -119,6 +120,7 @@ def _opened(built: object, spec: WorkerSpec, loop: Loop) -> tuple[Hosted, Manner
                 driver, description = adapted.driver, adapted.description
             else:
                 description = describe(type(driver), concurrent=spec.concurrent, place=spec.place)
+            mark_polled(description, spec.poll, spec.place)
         except BaseException:
             if stop is not None:
                 close(stop, manner.closes, loop)

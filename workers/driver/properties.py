@@ -55,6 +55,7 @@ class Properties:
         self._seen = seen
         self._own_errors = issubclass(type(driver), Members)
         self._write_only: set[str] = set()
+        self._untold: set[str] = set()
         self.readers: dict[str, Reader] = {}
         self.writers: dict[str, Writer] = {}
         for name, affordance in description[PROPERTY].items():
@@ -168,7 +169,11 @@ class Properties:
         try:
             self._seen(name, value)
         except (TypeError, SerializationError) as error:
-            log.warning("a change of %s can't be published: %s", name, error)
+            if name not in self._untold:  # it may be polled many times a second
+                log.warning("a change of %s can't be published: %s", name, error)
+            self._untold.add(name)
+        else:
+            self._untold.discard(name)
 
 
 def _read_only(name: str) -> Writer:

@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from transports.headers import (
+    CACHED,
     DESCRIPTION,
     ERROR,
     KINDS,
@@ -37,6 +38,7 @@ from workers.errors import Terminated
 from workers.failures import Refused, failure_payload, unsendable_payload
 from workers.output import capture, records
 from workers.serving.arguments import Fitting, arguments_of, decoded, has_raw, value_of
+from workers.serving.polling import Poller
 
 log = logging.getLogger("workers")
 
@@ -51,6 +53,9 @@ Handler = Callable[[RequestHeader, Buffer, Buffer], Any]
 
 class Dispatcher:
     """Performs the requests of one driver. May be used from several threads.
+
+    Attributes:
+        poller: Reads what is polled, and has its last values.
 
     Args:
         driver: The object that is served.
@@ -95,6 +100,9 @@ class Dispatcher:
         for name in description[ACTION]:
             self._handlers[INVOKE, name] = self._invoker(name)
         self._add_builtins()
+        self.poller = Poller(description, self._read_property, worker)
+        if self.poller.names:
+            self._handlers[INVOKE, CACHED] = _caller(self.poller.cached)
 
     def respond(self, header: Buffer, payload: Buffer, raw: Buffer) -> Answer:
         """Perform a request; whatever the driver raises becomes an answer too.
@@ -155,6 +163,10 @@ class Dispatcher:
             return ERROR, content, JSON, b"", TEXT
         finally:
             records.unbind_request()
+
+    def _read_property(self, name: str) -> Any:
+        value = self._properties.readers[name]()
+        return self._wait(value) if hasattr(type(value), "__await__") else value
 
     # --- the table
 

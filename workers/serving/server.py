@@ -6,6 +6,7 @@ import contextlib
 import functools
 import logging
 import socket
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +14,7 @@ import msgspec
 import zmq
 
 from transports import frames
+from transports.headers import CACHED
 from transports.link import (
     CONTROL,
     QUEUED,
@@ -118,6 +120,7 @@ class Server:
         self._hosted = hosted
         self._attach_events(hosted)
         spec = self._spec
+        watcher = ChangeWatcher(self._events)
         self._dispatcher = Dispatcher(
             hosted.driver,
             hosted.description,
@@ -125,24 +128,26 @@ class Server:
             worker=spec.worker,
             wait=self._loop.wait,
             call=hosted.call,
-            seen=_leave_alone if hosted.attach else ChangeWatcher(self._events).seen,
+            seen=_of_polled(spec, watcher) if hosted.attach else watcher.seen,
             request_addresses=spec.request_addresses,
             event_addresses=spec.event_addresses,
         )
         capture.install()
         concurrent = concurrent_members(hosted.description)
         send_control(self._link, LaneOpen())
-        if concurrent:
-            self._lane = ConcurrentLane(
-                self._context, spec.link, spec.token, self._dispatcher, spec.worker, self._enter
-            )
-            self._lane.start()
+        beside = (*concurrent, CACHED) if spec.poll else concurrent
         if not self._events.await_subscriptions(SUBSCRIPTIONS_WITHIN):
             log.warning(
                 "the rig didn't tell its subscriptions within %g s: first events may be missed",
                 SUBSCRIPTIONS_WITHIN,
             )
-        ready = Ready(concurrent=concurrent, capacity=CAPACITY if concurrent else 0)
+        self._poll_all()
+        if beside:
+            self._lane = ConcurrentLane(
+                self._context, spec.link, spec.token, self._dispatcher, spec.worker, self._enter
+            )
+            self._lane.start()
+        ready = Ready(concurrent=beside, capacity=CAPACITY if beside else 0)
         send_control(self._link, ready, msgspec.json.encode(hosted.description))
 
     def serve(self) -> None:
@@ -156,8 +161,17 @@ class Server:
         watched: list[Any] = [(link, zmq.POLLIN), (subscriptions, zmq.POLLIN)]
         if self._wake is not None:
             watched.append((self._wake.fileno(), zmq.POLLIN))
+        schedule = self._dispatcher.poller.queued
+        schedule.begin(time.monotonic())
         while not self.terminating:
-            for ready, _ in zmq.zmq_poll(watched, -1):
+            came = zmq.zmq_poll(watched, schedule.wait(time.monotonic()))
+            # what waits goes first, but for a whole interval at most
+            now = time.monotonic()
+            if name := schedule.take(now, patience=1.0 if came else 0.0):
+                self._poll(name)
+                schedule.taken(name, now)
+                continue
+            for ready, _ in came:
                 if ready is not link:
                     if ready == subscriptions:
                         self._events.take_subscriptions()
@@ -180,6 +194,20 @@ class Server:
                 frames.send(link, [number, *answer])
                 del answer, payload, raw  # they may be large, and the next request far away
         raise Terminated
+
+    def _poll_all(self) -> None:
+        """Read what is polled for the first time, so that each has a value, or an error."""
+        if names := self._dispatcher.poller.names:
+            with Progress(self._link):
+                for name in names:
+                    self._poll(name)
+
+    def _poll(self, name: str) -> None:
+        self.busy = True
+        try:
+            self._dispatcher.poller.poll(name)
+        finally:
+            self.busy = False
 
     def close(self) -> None:
         """Close the driver, then let the last messages leave and end all threads."""
@@ -238,5 +266,11 @@ def _do_nothing() -> None:
     pass
 
 
-def _leave_alone(name: str, value: Any) -> None:
-    """A driver that publishes by itself sees to the changes of its properties too."""
+def _of_polled(spec: WorkerSpec, watcher: ChangeWatcher) -> Callable[[str, Any], None]:
+    """Of a driver that publishes by itself, changes of its properties included: what is polled."""
+
+    def seen(name: str, value: Any) -> None:
+        if name in spec.poll:
+            watcher.seen(name, value)
+
+    return seen
