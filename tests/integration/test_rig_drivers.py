@@ -105,6 +105,64 @@ class Polled:
 
     def close(self): ...
 """
+PATCHING = '''
+import _thread, asyncio, os, threading
+
+ALONE = [threading.active_count(), len(os.listdir("/proc/self/task"))]
+START = _thread.start_new_thread
+
+class Owned:
+    """A lock that is of no use between threads, as those of greenlets."""
+    def __init__(self):
+        self._owner, self._taken = _thread.get_ident(), False
+    def acquire(self, blocking=True, timeout=-1):
+        if _thread.get_ident() != self._owner or self._taken:
+            raise RuntimeError("This operation would block forever")
+        self._taken = True
+        return True
+    def release(self):
+        self._taken = False
+    def __enter__(self):
+        return self.acquire()
+    def __exit__(self, *error):
+        self.release()
+
+def never(*anything):
+    raise RuntimeError("a thread of the wrong kind")
+
+_thread.start_new_thread = threading._start_new_thread = never
+threading.Lock = threading._allocate_lock = _thread.allocate_lock = Owned
+
+class Patching:
+    def __init__(self):
+        self._x = 1
+
+    def alone(self) -> list:
+        return ALONE
+
+    def beside(self) -> int:
+        return 3
+
+    async def later(self) -> int:
+        return 4
+
+    @property
+    def x(self) -> int:
+        return self._x
+
+    def close(self): ...
+'''
+SLOW = """
+import time
+
+def warm_up():
+    time.sleep(5.5)
+
+warm_up()
+
+class Slow:
+    def close(self): ...
+"""
 CONFIG = """
 rig: bench
 workers:
@@ -116,12 +174,15 @@ workers:
     driver: "lab_drivers:Polled"
     concurrent: [beside, open_gate]
     poll: {position: 20ms, beside: 20ms}
+  t: {driver: "patching:Patching", concurrent: [beside], poll: {x: 50ms}}
+  s: {driver: "slow_import:Slow"}
 """
 
 
 @pytest.fixture(scope="module")
 def rig() -> Iterator[RunningRig]:
-    with running(CONFIG, {"lab_drivers": DRIVERS}) as found:
+    drivers = {"lab_drivers": DRIVERS, "patching": PATCHING, "slow_import": SLOW}
+    with running(CONFIG, drivers) as found:
         yield found
 
 
@@ -175,6 +236,20 @@ def test_what_closes_a_driver_is_told(rig: RunningRig) -> None:
     assert "closes with" not in rig.orch("describe", "n").stdout
     logged = rig.orch("logs", "-w", "n").stdout
     assert "nothing closes NothingCloses; name what does by stop_with, such as switch_off" in logged
+
+
+def test_a_driver_is_imported_before_there_are_threads(rig: RunningRig) -> None:
+    """So that it may patch what they are made of: the worker's own go on as they were."""
+    with rig.connected() as client:
+        assert client.t.alone() == [1, 1]
+        assert client.t.beside() == 3
+        assert client.t.later() == 4
+        assert client["t"].cached("x").value == 1
+
+
+def test_an_import_that_takes_long_is_told_with_its_line(rig: RunningRig) -> None:
+    told = rig.orch("logs", "-w", "s").stdout
+    assert "still starting, 5 s in warm_up (slow_import.py:5)" in told
 
 
 def test_polled_properties_are_known_while_the_worker_is_busy(rig: RunningRig) -> None:

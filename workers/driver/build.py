@@ -35,6 +35,10 @@ from workers.spec import WorkerSpec, hidden_by_ours
 log = logging.getLogger("workers")
 
 
+Target = Callable[..., Any]
+"""A class or factory."""
+
+
 @dataclass(frozen=True)
 class Hosted:
     """A driver that is ready to be served.
@@ -61,7 +65,7 @@ def host(
     spec: WorkerSpec,
     loop: Loop,
     driver: object | None = None,
-    directory: str | None = None,
+    imported: Callable[[], Target] | None = None,
 ) -> Hosted:
     """Import, build, open and describe a driver.
 
@@ -69,7 +73,7 @@ def host(
         spec: What to host.
         loop: The worker's event loop.
         driver: An object to host in place of what `spec.driver` names.
-        directory: Working directory to go to first; None stays.
+        imported: Gives what `spec.driver` names, or raises what its import raised; None imports it.
 
     Raises:
         BootError: One of the stages failed; nothing of the driver is left open.
@@ -77,12 +81,7 @@ def host(
     """
     given = driver is not None
     if driver is None:
-        with _stage("import", spec):
-            if directory is not None:
-                os.chdir(directory)
-            if spec.folder:
-                search_path.arrange(spec.folder)
-            target = find(spec.driver)
+        target = import_driver(spec) if imported is None else imported()
         with _stage("arguments", spec):
             args, kwargs = fitted_arguments(target, spec, complete(target, spec))
         with _stage("build", spec):
@@ -95,6 +94,25 @@ def host(
     if not given:
         tell_if_nothing_closes(driver, manner)
     return hosted
+
+
+def import_driver(spec: WorkerSpec, directory: str | None = None) -> Target:
+    """Import the class or factory that a spec names.
+
+    Args:
+        spec: The spec.
+        directory: Working directory to go to first; None stays.
+
+    Raises:
+        BootError: It can't be imported.
+        Terminated: The supervisor ends the process by a signal.
+    """
+    with _stage("import", spec):
+        if directory is not None:
+            os.chdir(directory)
+        if spec.folder:
+            search_path.arrange(spec.folder)
+        return find(spec.driver)
 
 
 def _opened(built: object, spec: WorkerSpec, loop: Loop) -> tuple[Hosted, Manner]:

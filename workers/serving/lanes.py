@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import socket
-import threading
 import time
 from collections import deque
 from typing import Any
@@ -15,6 +14,7 @@ from zmq.backend import Socket as BackendSocket
 from transports import frames
 from transports.link import CONCURRENT, CONTROL, LaneOpen, encode_control, routing_id
 from transports.serializers import Buffer
+from workers import threads
 from workers.serving.dispatch import Dispatcher
 from workers.serving.executor import CAPACITY, Enter, ThreadPool
 
@@ -87,7 +87,7 @@ class ConcurrentLane:
         self._wake.setblocking(False)
         self._wake_sender.setblocking(False)
         self._stopping = False
-        self._thread = threading.Thread(target=self._run, name=f"{name}-link", daemon=True)
+        self._thread = threads.Thread(self._run, f"{name}-link")
 
     def start(self) -> None:
         """Announce the lane and serve it."""

@@ -22,6 +22,7 @@ from transports.link import (
     LaneOpen,
     Ready,
     SetLevel,
+    Starting,
     Stop,
     decode_control,
 )
@@ -60,7 +61,7 @@ class Server:
         context: A ZeroMQ context; for inproc addresses the one of the broker.
         wake: A socket that becomes readable when a signal came; None where none do.
         enter: A context for each thread that runs code of the driver.
-        owns_process: The process is this worker's alone, its working directory too.
+        imported: Gives the class or factory, or raises what its import raised; None imports it.
     """
 
     def __init__(
@@ -70,7 +71,7 @@ class Server:
         *,
         wake: socket.socket | None = None,
         enter: Enter = contextlib.nullcontext,
-        owns_process: bool = False,
+        imported: Callable[[], boot.Target] | None = None,
     ) -> None:
         self.busy = False
         self.terminating = False
@@ -78,7 +79,8 @@ class Server:
         self._context = context
         self._wake = wake
         self._enter = enter
-        self._directory = spec.cwd if owns_process else None
+        self._imported = imported
+        self._told = ""
         self._hosted: boot.Hosted | None = None
         self._lane: ConcurrentLane | None = None
         self._attached: list[BoundEvent] = []
@@ -94,6 +96,12 @@ class Server:
             token=spec.token,
         )
 
+    def tell_progress(self, doing: str) -> None:
+        """Tell the rig what the import of the driver is at; before `start`."""
+        if doing and doing != self._told:
+            self._told = doing
+            send_control(self._link, Starting(doing))
+
     def start(self, driver: object | None = None) -> None:
         """Boot the driver and report READY, or what it failed with.
 
@@ -108,7 +116,7 @@ class Server:
         try:
             with Progress(self._link):
                 try:
-                    hosted = boot.host(self._spec, self._loop, driver, self._directory)
+                    hosted = boot.host(self._spec, self._loop, driver, self._imported)
                 finally:
                     self.busy = False  # what the other thread has is given back undisturbed
         except BootError as failure:
