@@ -80,6 +80,7 @@ class Thread:
         self._name = name
         self._args = args
         self._ended = Event()
+        self._thread: threading.Thread | None = None
 
     def start(self) -> None:
         """Start it.
@@ -88,13 +89,18 @@ class Thread:
             RuntimeError: The system gives no thread.
         """
         if are_native():
-            threading.Thread(target=self._run, name=self._name, daemon=True).start()
+            self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
+            self._thread.start()
         else:
             _start_new_thread(self._run, ())
 
     def join(self, timeout: float | None = None) -> bool:
         """Wait for its end, for so many seconds at most; tells whether it has ended."""
-        return self._ended.wait(timeout)
+        if not self._ended.wait(timeout):
+            return False
+        if self._thread is not None:
+            self._thread.join()  # it isn't listed any more then
+        return True
 
     def _run(self) -> None:
         try:

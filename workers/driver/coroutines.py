@@ -12,7 +12,10 @@ from workers.driver.markers import ACTION_MARK
 T = TypeVar("T")
 
 _MAKES_TASKS = frozenset(
-    ["create_task", "ensure_future", "get_running_loop", "get_event_loop", "current_task"]
+    [
+        *("create_task", "ensure_future", "gather", "shield", "Future"),
+        *("get_running_loop", "get_event_loop", "current_task"),
+    ]
 )
 
 
