@@ -56,6 +56,10 @@ class Parameters:
         by_name = any(index < 0 for index, _ in self._required)
         # how many there may be by position alone; none if one is required by its name
         self._least = len(self._required)
+        # what must be named where nothing is given by position; None can't be
+        self._to_be_named = frozenset(
+            name if name in self._named else None for _, name in self._required
+        )
         self._most = -1 if by_name else len(self._positional)
 
     def _take(self, parameter: inspect.Parameter, fitter: Fitter | None) -> None:
@@ -119,6 +123,9 @@ class Parameters:
 
     def _binds(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> bool:
         count = len(args)
+        if not count:
+            known = self._more is not None or kwargs.keys() <= self._named.keys()
+            return known and self._to_be_named <= kwargs.keys()
         if count > len(self._positional) and self._rest is None:
             return False
         for name in kwargs:
