@@ -5,6 +5,7 @@ They are those of `orchestrator.errors`, whose text shows the tree.
 
 from orchestrator.errors import (
     AlreadyRunning,
+    ArgumentsRefused,
     DriverError,
     ExecutionTimeout,
     InvocationTimeout,
@@ -21,6 +22,7 @@ from orchestrator.errors import (
 
 __all__ = [
     "AlreadyRunning",
+    "ArgumentsRefused",
     "DriverError",
     "ExecutionTimeout",
     "InvocationTimeout",

@@ -8,6 +8,7 @@
     │   ├── WorkerUnavailable      also ConnectionError
     │   ├── RigNotReachable        also ConnectionError
     │   └── Refused
+    │       └── ArgumentsRefused   also TypeError
     ├── OutcomeUnknown             it may have been done: look before you retry
     │   ├── ExecutionTimeout       also TimeoutError
     │   ├── WorkerDied             also ConnectionError
@@ -69,6 +70,10 @@ class WorkerUnavailable(NotStarted, ConnectionError):
 
 class Refused(NotStarted):
     """The rig doesn't accept the request: it is malformed, or names what isn't there."""
+
+
+class ArgumentsRefused(Refused, TypeError):
+    """The arguments, or the value to write, don't fit the member; the driver wasn't called."""
 
 
 class RigNotReachable(NotStarted, ConnectionError):
@@ -186,6 +191,8 @@ def error_from_response(
         error = (WorkerDied if died else OutcomeUnknown)(message, **where)
     elif outcome == NOT_STARTED and kind == "ConnectionRefusedError":
         error = WorkerUnavailable(message, **where)
+    elif outcome == NOT_STARTED and kind == "TypeError":
+        error = ArgumentsRefused(message, **where)
     if error is not None:
         return _noted(error, [], report)  # made by the rig: its own traceback tells nothing
     error = _builtin(kind, message)

@@ -135,7 +135,7 @@ def test_check_knows_that_a_driver_may_use_it(tmp_path: Path, bare: Path):
     """What would run is no problem, whichever interpreter runs it."""
     (tmp_path / "bare.py").write_text(STAGE)
     (tmp_path / "lab.yaml").write_text(LAB.format(python=bare))
-    assert check(load(tmp_path / "lab.yaml")) == []
+    assert check(load(tmp_path / "lab.yaml")).problems == []
 
 
 @pytest.mark.parametrize("name", ["orch", "workers", "transports"])
@@ -144,7 +144,7 @@ def test_a_module_of_such_a_name_is_told_apart(tmp_path: Path, name: str):
     (tmp_path / f"{name}.py").write_text("class Laser: ...\n")
     (tmp_path / "lab.yaml").write_text(f'rig: lab\nworkers: {{a: {{driver: "{name}:Laser"}}}}\n')
     hint = f'"{name}" is a package of orch, a module of yours needs another name'
-    [problem] = check(load(tmp_path / "lab.yaml"))
+    [problem] = check(load(tmp_path / "lab.yaml")).problems
     owner = f'"{name}" is a package of orch'
     assert problem.message == f'{owner}, which hides "{name}.py"; give yours another name'
     with pytest.raises(SpecError, match=hint):

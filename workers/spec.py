@@ -34,7 +34,10 @@ class WorkerSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         kwargs: Keyword arguments of the driver.
         concurrent: Members that may run beside the queued ones.
         timeouts: Members for which the configuration has an execution timeout.
+        open_with: Method that opens the driver once it is built, its positional and its keyword
+            arguments; None opens nothing but a context that is to be left.
         stop_with: Method that closes the driver; None looks for the usual ones.
+        poll: Seconds between two reads of properties that are polled, by name.
         link: Address of the broker's back socket.
         events: Address of the socket that takes events.
         token: Secret of this incarnation, which opens the link.
@@ -56,7 +59,9 @@ class WorkerSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     kwargs: dict[str, Any] = msgspec.field(default_factory=dict)
     concurrent: list[str] = msgspec.field(default_factory=list)
     timeouts: list[str] = msgspec.field(default_factory=list)
+    open_with: tuple[str, list[Any], dict[str, Any]] | None = None
     stop_with: str | None = None
+    poll: dict[str, float] = msgspec.field(default_factory=dict)
     link: str
     events: str
     token: str

@@ -11,29 +11,42 @@ import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from orchestrator.check.modules import hidden_modules
 from orchestrator.check.runner import Job, Outcome, run
 from orchestrator.config.loader import Place, Problem, RigConfig, WorkerConfig
 from orchestrator.words import did_you_mean, one_line, quoted
 from workers import search_path
+from workers.driver.closing import nothing_closes
 from workers.process import bootstrap
 from workers.process.bootstrap import MEND, NEEDED, OLDEST
 from workers.releases import other_release
 from workers.spec import hidden_by_ours
 
-__all__ = ["check"]
+__all__ = ["Findings", "check"]
 
 _FEW: Final = 6  # names that are worth listing when none of them is near
 
 
-def check(config: RigConfig, *, deadline: float = 60.0) -> list[Problem]:
-    """What is wrong with the drivers, in the order of the file; empty when nothing is.
+class Findings(NamedTuple):
+    """What was found.
 
-    Of a class also the names in ``concurrent``, ``timeouts`` and ``stop_with`` are looked up, as
-    far as they are the worker's own: those of the defaults may be meant for other workers. What a
-    factory will return isn't known.
+    Attributes:
+        problems: What keeps the config from being used; empty when nothing does.
+        notes: What it can be used with, but should be known.
+    """
+
+    problems: list[Problem]
+    notes: list[Problem]
+
+
+def check(config: RigConfig, *, deadline: float = 60.0) -> Findings:
+    """What is wrong with the drivers, and what is odd, in the order of the file.
+
+    Of a class also the names in ``concurrent``, ``timeouts``, ``poll``, ``open_with`` and
+    ``stop_with`` are looked up, as far as they are the worker's own: those of the defaults may be
+    meant for other workers. What a factory will return isn't known.
 
     Args:
         config: a config that was loaded without problems.
@@ -49,7 +62,15 @@ def check(config: RigConfig, *, deadline: float = 60.0) -> list[Problem]:
         for worker in workers
         for problem in _judge(worker, outcomes[worker.name], config, deadline)
     }
-    return sorted({*hidden.values(), *judged})
+    problems = sorted({*hidden.values(), *judged})
+    told = {problem.place for problem in problems}
+    notes = [note for note in config.notes if note.place not in told]
+    for worker in workers:
+        likely = (outcomes[worker.name].answer or {}).get("nothing_closes")
+        if likely is not None:
+            title = quoted(worker.driver.partition(":")[2])
+            notes.append(Problem(worker.place, one_line(nothing_closes(title, likely), 300)))
+    return Findings(problems, sorted(notes))
 
 
 def _processors() -> int:
@@ -61,12 +82,14 @@ def _processors() -> int:
 def _job(worker: WorkerConfig, config: RigConfig, deadline: float) -> Job:
     members = [*worker.concurrent] if "concurrent" in worker.places else []
     members += [name for name in worker.timeouts if f"timeouts.{name}" in worker.places]
+    members += [name for name in worker.poll if f"poll.{name}" in worker.places]
     own = worker.python is not None or bool(worker.env)
     spec = {
         "driver": worker.driver,
         "args": worker.args,
         "kwargs": worker.kwargs,
         "members": members,
+        "open_with": worker.open_with if "open_with" in worker.places else None,
         "stop_with": worker.stop_with if "stop_with" in worker.places else None,
         "folder": str(config.folder),
         # A worker that is forked, or a thread, begins with what this process has.
@@ -161,25 +184,39 @@ def _judge_answer(
             f"{quoted(attribute)} can't be called so: {one_line(answer['unfit'])};"
             f" its signature is {signature}",
         )
+    for where, text in answer.get("misfits", ()):
+        key = f"args.{where}" if isinstance(where, int) else f"kwargs.{where}"
+        section = key.partition(".")[0]
+        place = worker.places.get(key, worker.places.get(section, worker.place))
+        mend = f"; if text is meant: '{worker.spellings[key]}'" if key in worker.spellings else ""
+        yield Problem(
+            place, f"{quoted(attribute)}: {one_line(text, 300)}{mend}; its signature is {signature}"
+        )
     absent = set(answer.get("no_members", ()))
     for name, place in _members(worker):
         if name in absent:
             hint = _hint(name, answer["members"])
             yield Problem(place, f"{quoted(attribute)} has no member {quoted(name)}{hint}")
-    if "no_stop" in answer:
-        name = answer["no_stop"]
-        hint = _hint(name, answer["methods"])
-        place = worker.places.get("stop_with", worker.place)
-        yield Problem(place, f"{quoted(attribute)} has no method {quoted(name)}{hint}")
+    for key in ("open_with", "stop_with"):
+        if name := answer.get(f"no_{key}"):
+            hint = _hint(name, answer["methods"])
+            place = worker.places.get(key, worker.place)
+            yield Problem(place, f"{quoted(attribute)} has no method {quoted(name)}{hint}")
+    for where, text in answer.get("open_misfits", ()):
+        assert worker.open_with is not None
+        place = worker.places.get("open_with", worker.place)
+        place = worker.places.get(f"open_with.{where}", place)
+        yield Problem(place, f"{quoted(worker.open_with[0])}: {one_line(text, 300)}")
 
 
 def _members(worker: WorkerConfig) -> Iterator[tuple[str, Place]]:
     for index, name in enumerate(worker.concurrent):
         if place := worker.places.get(f"concurrent.{index}"):
             yield name, place
-    for name in worker.timeouts:
-        if place := worker.places.get(f"timeouts.{name}"):
-            yield name, place
+    for key in ("timeouts", "poll"):
+        for name in getattr(worker, key):
+            if place := worker.places.get(f"{key}.{name}"):
+                yield name, place
 
 
 def _failure(failed: dict[str, Any], config: RigConfig) -> str:

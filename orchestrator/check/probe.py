@@ -1,10 +1,11 @@
 """Looks at one driver, in a process of its own that is thrown away afterwards.
 
 Started as a script by `orchestrator.check.drivers`, in the worker's interpreter: the standard
-library of Python 3.8 or later must do. Nothing of orch may be imported, but by the driver, which
-finds modules as in its worker. Standard input is one end of a socket pair. Over it come one line of
-JSON, the specification, and back go two: that the probe runs, and what it found. Then it waits to
-be killed; it also ends, with its group, when the other end closes.
+library of Python 3.8 or later must do. Nothing of orch is imported before the driver's module,
+which finds modules as in its worker, nor at all where the interpreter is too old for it. Standard
+input is one end of a socket pair. Over it come one line of JSON, the specification, and back go
+two: that the probe runs, and what it found. Then it waits to be killed; it also ends, with its
+group, when the other end closes.
 """
 
 from __future__ import annotations
@@ -53,6 +54,7 @@ def main() -> None:
         sys.path[:] = spec["path"]
     load(spec["bootstrap"]).provide()
     load(spec["search_path"]).arrange(spec["folder"])
+    spec["too_old"] = list(sys.version_info[:2]) < spec["oldest"]
     try:
         answer = look(spec)
     # Metaclasses, signatures and descriptors are code of the driver's too.
@@ -60,7 +62,7 @@ def main() -> None:
         answer = {"failed": failure(error, [spec["folder"]])}
     if lacking:
         answer["lacks"] = lacking
-    if list(sys.version_info[:2]) < spec["oldest"]:
+    if spec["too_old"]:
         answer["too_old"] = ".".join(str(part) for part in sys.version_info[:3])
     send(link, answer)
     # Not by returning: a driver's threads and exit handlers would run, for as long as they like.
@@ -112,10 +114,21 @@ def look(spec: dict[str, Any]) -> dict[str, Any]:
     if not callable(target):
         return {"not_callable": type(target).__name__}
     answer = fit(target, spec["args"], spec["kwargs"])
+    if not answer and not spec["too_old"]:
+        answer = misfits(target, spec["args"], spec["kwargs"])
     if isinstance(target, type):
         if is_thing(target):
             answer["hololinked"] = text_of(getattr(sys.modules["hololinked"], "__version__", ""))
-        answer.update(look_for(target, spec["members"], spec["stop_with"]))
+        named = {key: spec[key] for key in ("open_with", "stop_with")}
+        if spec["open_with"] is not None:
+            named["open_with"], args, kwargs = spec["open_with"]
+            method = inspect.getattr_static(target, named["open_with"], None)
+            if inspect.isfunction(method) and not spec["too_old"]:
+                wrong = misfits(method, [None, *args], kwargs).get("misfits", [])
+                answer.update({"open_misfits": wrong} if wrong else {})
+        answer.update(look_for(target, spec["members"], named))
+        if spec["stop_with"] is None and not spec["too_old"]:
+            answer.update(look_for_closing(target))
     return answer
 
 
@@ -214,10 +227,40 @@ def fit(target: Callable[..., Any], args: list[Any], kwargs: dict[str, Any]) -> 
     return answer
 
 
-def look_for(target: type, members: list[str], stop_with: str | None) -> dict[str, Any]:
+def misfits(target: Callable[..., Any], args: list[Any], kwargs: dict[str, Any]) -> dict[str, Any]:
+    """Which arguments aren't what the driver's annotations want, as its worker judges it."""
+    from workers.driver.calls import Misfit, Parameters
+
+    try:
+        parameters = Parameters(target)
+    except (TypeError, ValueError):  # written in C, or not telling
+        return {}
+    try:
+        parameters.fit(args, kwargs)
+    except Misfit as misfit:
+        wrong = [[where, text_of(text)] for where, text in misfit.problems]
+        return {"misfits": wrong, "signature": text_of(parameters.signature)}
+    return {}
+
+
+def look_for_closing(target: type) -> dict[str, Any]:
+    """What may be meant to close objects of a class that nothing closes."""
+    from workers.driver.closing import closing_method, likely_methods
+
+    if closing_method(target) or hasattr(target, "__getattr__"):
+        return {}
+    return {"nothing_closes": likely_methods(target)}
+
+
+def look_for(target: type, members: list[str], named: dict[str, Any]) -> dict[str, Any]:
     """Names that neither the class nor, as far as its code tells, its objects have.
 
     Of a path the first name alone is looked at.
+
+    Args:
+        target: The class.
+        members: Paths of members.
+        named: Names of methods, by their key in the configuration.
     """
     known = set(public(target))
     for base in target.__mro__:
@@ -228,10 +271,12 @@ def look_for(target: type, members: list[str], stop_with: str | None) -> dict[st
     if absent and not used & {"setattr", "__dict__", "__getattr__", "__dir__"}:  # may be anything
         answer["no_members"] = absent
     # An instance may have methods that its class knows nothing of only by __getattr__.
-    if stop_with is not None and not hasattr(target, "__getattr__"):
-        missing = stop_with not in known and not hasattr(target, stop_with)
-        if missing or (hasattr(target, stop_with) and not callable(quietly(target, stop_with))):
-            answer["no_stop"] = stop_with
+    for key, name in named.items():
+        if name is None or hasattr(target, "__getattr__"):
+            continue
+        missing = name not in known and not hasattr(target, name)
+        if missing or (hasattr(target, name) and not callable(quietly(target, name))):
+            answer["no_" + key] = name
     if answer:
         answer["members"] = first(sorted(known))
         answer["methods"] = callables(target)

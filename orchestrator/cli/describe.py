@@ -94,6 +94,8 @@ def _show_thing(worker: str, thing: dict[str, Any]) -> None:
     print_out(f"{click.style(worker, bold=True)}  {safe(thing.get('title', ''))}")
     for line in thing.get("description", "").splitlines():
         print_out(click.style(f"  {safe(line)}", dim=True) if line else "")
+    if closes := thing.get("orch:closesWith"):
+        print_out(click.style(f"  closes with {safe(closes)}()", dim=True))
     for part, members in _by_part(thing).items():
         if part:
             about = thing[PARTS][part]
@@ -152,6 +154,8 @@ def _property(name: str, affordance: dict[str, Any]) -> list[Cell]:
     access = "ro" if affordance.get("readOnly") else "wo" if affordance.get("writeOnly") else "rw"
     if affordance.get("observable"):
         access += ", observable"
+    if interval := affordance.get("orch:poll"):
+        access += f", polled every {interval:g} s"
     return [
         (safe(name), "cyan"),
         (type_text(affordance), ""),

@@ -122,6 +122,8 @@ def explain(error: BaseException) -> CommandError | None:
     status = Exit.NOT_STARTED
     if isinstance(error, errors.RigNotReachable):
         status = Exit.NOT_REACHABLE
+    elif isinstance(error, errors.ArgumentsRefused):
+        status = Exit.USAGE
     elif isinstance(error, errors.OutcomeUnknown):
         status = Exit.UNKNOWN
     elif isinstance(error, errors.DriverError):

@@ -7,21 +7,22 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from orchestrator.cli.failures import operating, print_out, say
+from orchestrator.cli.failures import CommandError, Exit, operating, print_out, say
 from orchestrator.cli.options import (
     NumbersCommand,
     json_option,
     read_optional_text,
     read_pairs,
     read_text,
-    read_value,
-    read_values,
+    read_texts,
     rig_option,
     timeout_option,
     worker_argument,
 )
 from orchestrator.cli.rigs import check_events, check_member, open_rig, reading
 from orchestrator.cli.show import clock, is_terminal, print_value, to_json, to_line
+from orchestrator.cli.typed import arguments_of, value_of
+from transports.headers import POLL
 
 if TYPE_CHECKING:
     from orchestrator.client import Event
@@ -32,7 +33,7 @@ Timeout = float | EllipsisType | None
 @click.command(cls=NumbersCommand)
 @worker_argument
 @click.argument("action", callback=read_text)
-@click.argument("args", metavar="[ARG]...", nargs=-1, callback=read_values)
+@click.argument("args", metavar="[ARG]...", nargs=-1, callback=read_texts)
 @click.option(
     "-k",
     "keywords",
@@ -47,49 +48,68 @@ Timeout = float | EllipsisType | None
 def call(
     worker: str,
     action: str,
-    args: list[Any],
-    keywords: dict[str, Any],
+    args: list[str],
+    keywords: dict[str, str],
     timeout: Timeout,
     as_json: bool,
 ) -> None:
     """Call an action and print its result.
 
-    Arguments are JSON, else text: 1.5, true, [1,2], red, '"7"'.
+    Arguments are JSON, else text: 1.5, true, [1,2], red, '"7"'. What the action takes as text is
+    text as it is typed.
     """
     with open_rig() as rig:
-        check_member(rig, worker, "actions", action)
+        affordance = check_member(rig, worker, "actions", action)
+        values, named = arguments_of(args, keywords, affordance)
         with operating(worker, action):
-            result = rig[worker].call(action, *args, execution_timeout=timeout, **keywords)
+            result = rig[worker].call(action, *values, execution_timeout=timeout, **named)
     print_value(result, as_json=as_json)
 
 
 @click.command()
 @worker_argument
 @click.argument("name", metavar="PROPERTY", callback=read_text)
+@click.option(
+    "--cached", is_flag=True, help="The last value of a polled property, also of a busy worker."
+)
 @timeout_option
 @json_option
 @rig_option
-def get(worker: str, name: str, timeout: Timeout, as_json: bool) -> None:
+def get(worker: str, name: str, cached: bool, timeout: Timeout, as_json: bool) -> None:
     """Read a property."""
     with open_rig() as rig:
-        check_member(rig, worker, "properties", name)
+        affordance = check_member(rig, worker, "properties", name)
+        if cached and POLL not in affordance:
+            raise CommandError(
+                f"{worker}.{name} isn't polled; in the config: poll: {{{name}: 1s}}", Exit.USAGE
+            )
         with operating(worker, name):
-            value = rig[worker].read(name, execution_timeout=timeout)
+            if cached:
+                last = rig[worker].cached(name, execution_timeout=timeout)
+                value = last.value
+                if last.error:
+                    age = f"{worker}.{name} is {last.age:.1f} s old"
+                    say(f"{age}; it can't be read since: {last.error}")
+            else:
+                value = rig[worker].read(name, execution_timeout=timeout)
     print_value(value, as_json=as_json)
 
 
 @click.command("set", cls=NumbersCommand)
 @worker_argument
 @click.argument("name", metavar="PROPERTY", callback=read_text)
-@click.argument("value", callback=read_value)
+@click.argument("value", callback=read_text)
 @timeout_option
 @rig_option
-def set_(worker: str, name: str, value: Any, timeout: Timeout) -> None:
-    """Write a property; the value is JSON, else text."""
+def set_(worker: str, name: str, value: str, timeout: Timeout) -> None:
+    """Write a property; the value is JSON, else text.
+
+    What the property takes as text is text as it is typed.
+    """
     with open_rig() as rig:
-        check_member(rig, worker, "properties", name)
+        written = value_of(value, check_member(rig, worker, "properties", name))
         with operating(worker, name):
-            rig[worker].write(name, value, execution_timeout=timeout)
+            rig[worker].write(name, written, execution_timeout=timeout)
 
 
 @click.command()

@@ -39,21 +39,16 @@ def read_optional_text(ctx: click.Context, param: click.Parameter, text: str | N
     return None if text is None else text.removeprefix(_MARK)
 
 
-def read_value(ctx: click.Context, param: click.Parameter, text: str) -> Any:
-    """A value: JSON if it is, else the text itself."""
-    return to_value(text.removeprefix(_MARK))
-
-
-def read_values(ctx: click.Context, param: click.Parameter, texts: tuple[str, ...]) -> list[Any]:
-    """Values, each as `read_value` does."""
-    return [to_value(text.removeprefix(_MARK)) for text in texts]
+def read_texts(ctx: click.Context, param: click.Parameter, texts: tuple[str, ...]) -> list[str]:
+    """Values as they were typed."""
+    return [text.removeprefix(_MARK) for text in texts]
 
 
 def read_pairs(
     ctx: click.Context, param: click.Parameter, texts: tuple[str, ...]
-) -> dict[str, Any]:
-    """Keyword arguments from `NAME=VALUE`."""
-    pairs: dict[str, Any] = {}
+) -> dict[str, str]:
+    """Keyword arguments from `NAME=VALUE`, as they were typed."""
+    pairs: dict[str, str] = {}
     for marked in texts:
         text = marked.removeprefix(_MARK)
         name, equals, value = text.partition("=")
@@ -67,7 +62,7 @@ def read_pairs(
             raise click.BadParameter(
                 f"{name!r} can't be passed on; use --timeout for the call's own"
             )
-        pairs[name] = to_value(value)
+        pairs[name] = value
     return pairs
 
 

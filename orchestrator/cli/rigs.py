@@ -88,8 +88,8 @@ def check_events(rig: Rig, worker: str) -> None:
         raise CommandError(f"{worker} has no events", Exit.USAGE)
 
 
-def check_member(rig: Rig, worker: str, kind: str, name: str) -> None:
-    """Refuse a name that isn't a worker's member of that kind.
+def check_member(rig: Rig, worker: str, kind: str, name: str) -> dict[str, Any]:
+    """The description of a worker's member; a name that isn't one of that kind is refused.
 
     Args:
         rig: The rig.
@@ -103,12 +103,13 @@ def check_member(rig: Rig, worker: str, kind: str, name: str) -> None:
     check_worker(rig, worker)
     thing = describe_worker(rig, worker)
     if name in thing.get(kind, {}):
-        return
-    found = thing.get("properties", {}).get(name, {})
-    if (kind == "events" and found.get("observable")) or (
-        kind == "actions" and found.get("orch:callable")
+        found: dict[str, Any] = thing[kind][name]
+        return found
+    as_property: dict[str, Any] = thing.get("properties", {}).get(name, {})
+    if (kind == "events" and as_property.get("observable")) or (
+        kind == "actions" and as_property.get("orch:callable")
     ):
-        return
+        return as_property
     from transports.headers import KINDS
 
     for other, sort in KINDS.items():
@@ -117,4 +118,4 @@ def check_member(rig: Rig, worker: str, kind: str, name: str) -> None:
                 f"{name} of {worker} is {sort}, not {KINDS[kind]}; use {COMMANDS[other]}",
                 Exit.USAGE,
             )
-    unknown(KINDS[kind].partition(" ")[2], name, thing.get(kind, {}), worker)
+    return unknown(KINDS[kind].partition(" ")[2], name, thing.get(kind, {}), worker)

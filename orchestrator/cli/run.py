@@ -56,7 +56,9 @@ def check(config: str) -> None:
     from orchestrator.config.addresses import events_of
     from orchestrator.words import tcp_pairs
 
-    problems = check_drivers(loaded)
+    problems, notes = check_drivers(loaded)
+    if notes:
+        print_error("\n".join(f"{note.place}: note: {note.message}" for note in notes))
     if problems:
         raise _refusal(config, problems)
     count = len(loaded.workers)
@@ -185,7 +187,8 @@ def _of_logs(error: OSError) -> str | None:
 
 def _listen_place(given: str, config: RigConfig, message: str) -> str:
     """Where the config asks for the address that couldn't be had: `file:line:column: `."""
-    from orchestrator.config.yaml import parse, read
+    from orchestrator.config.source import read
+    from orchestrator.config.yaml import parse
 
     for index, item in enumerate(config.listen):
         if any(address in message for address in _addresses(item, config.events.get(item))):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from orchestrator.client.cached import Cached
 from orchestrator.client.connection import Connection
 from orchestrator.client.events import Event, Subscription
 from orchestrator.client.exchange import RequestFuture
@@ -21,6 +22,7 @@ __all__ = [
     "AsyncRig",
     "AsyncSubscription",
     "AsyncWorker",
+    "Cached",
     "Connection",
     "Event",
     "LatestSubscription",

@@ -11,6 +11,7 @@ from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.client.aio_events import AsyncSubscription, request, run
+from orchestrator.client.cached import Cached
 from orchestrator.client.connection import CONNECT_TIMEOUT
 from orchestrator.client.events import OnLoss, Subscription
 from orchestrator.client.exchange import Timeout
@@ -247,6 +248,12 @@ class AsyncWorker:
             session, session.read(self.name, name, invocation_timeout, execution_timeout)
         )
         return await request(session, exchange)
+
+    async def cached(self, name: str, /, *, execution_timeout: Timeout = ...) -> Cached:
+        """The last value of a polled property. Arguments and errors are as `Worker.cached`'s."""
+        session = self._session
+        exchange = await run(session, session.cached(self.name, name, execution_timeout))
+        return Cached.read(await request(session, exchange))
 
     async def write(
         self,

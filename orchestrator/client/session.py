@@ -20,9 +20,11 @@ from orchestrator.words import did_you_mean
 from transports.endpoints import Endpoint, parse_endpoint
 from transports.errors import AddressError
 from transports.headers import (
+    CACHED,
     CHANGE,
     DESCRIPTION,
     OBSERVE,
+    POLL,
     REFRESH,
     SUBSCRIBE,
     TIMEOUTS,
@@ -246,6 +248,24 @@ class Session:
             name,
             usual=self._members[worker].usual(name),
             invocation_timeout=invocation_timeout,
+            execution_timeout=execution_timeout,
+        )
+
+    def cached(self, worker: str, name: str, execution_timeout: Timeout = ...) -> Recipe[Exchange]:
+        """The request for the last value of a polled property."""
+        kind = yield from self.find_member(worker, name)
+        if kind != PROPERTY:
+            raise AttributeError(_misused(worker, name, kind))
+        if POLL not in self._members[worker].affordance(name):
+            raise AttributeError(
+                f"{worker}.{name} isn't polled; in the config: poll: {{{name}: 1s}}"
+            )
+        return self.connection.compose(
+            worker,
+            Operation.INVOKE,
+            CACHED,
+            usual=self._members[worker].usual(name),
+            payload={"name": name},
             execution_timeout=execution_timeout,
         )
 

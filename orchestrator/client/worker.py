@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Literal, overload
 
+from orchestrator.client.cached import Cached
 from orchestrator.client.events import OnLoss, Subscription
 from orchestrator.client.exchange import RequestFuture, Timeout
 from orchestrator.client.feed import HELD
@@ -107,6 +108,24 @@ class Worker:
         session = self._session
         exchange = self._run(session.read(self.name, name, invocation_timeout, execution_timeout))
         return session.connection.request(exchange)
+
+    def cached(self, name: str, /, *, execution_timeout: Timeout = ...) -> Cached:
+        """The last value of a property that the config has polled; the device isn't asked.
+
+        It is answered also while the worker is busy.
+
+        Args:
+            name: Its name.
+            execution_timeout: Seconds.
+
+        Raises:
+            AttributeError: No such property, or it isn't polled; nothing was sent.
+            LookupError: It couldn't be read yet; the text says why.
+            OrchError: Any of the tree.
+        """
+        session = self._session
+        exchange = self._run(session.cached(self.name, name, execution_timeout))
+        return Cached.read(session.connection.request(exchange))
 
     def write(
         self,

@@ -6,7 +6,7 @@ import hashlib
 from pathlib import Path
 
 from orchestrator.config.problems import ConfigError
-from orchestrator.config.yaml import read
+from orchestrator.config.source import read
 
 
 def digest_of(text: str) -> str:

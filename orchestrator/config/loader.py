@@ -16,13 +16,15 @@ What `defaults` means for a worker:
 from __future__ import annotations
 
 import os
+import re
 import shutil
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from orchestrator.config.addresses import wrong_with
 from orchestrator.config.changes import digest_of
+from orchestrator.config.model import LogsConfig, RigConfig, WorkerConfig
 from orchestrator.config.problems import ConfigError, Place, Problem
 from orchestrator.config.schema import (
     DefaultsSection,
@@ -32,12 +34,12 @@ from orchestrator.config.schema import (
     misspelt,
     validate,
 )
+from orchestrator.config.source import read
 from orchestrator.config.start_order import find_cycles, sort_after
 from orchestrator.config.values import check_id
-from orchestrator.config.yaml import Document, KeyPath, parse, read
+from orchestrator.config.yaml import Document, KeyPath, parse
 from orchestrator.durations import Intensity
 from orchestrator.words import did_you_mean, quoted, say
-from transports.levels import Level
 
 __all__ = [
     "ConfigError",
@@ -51,106 +53,8 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True)
-class WorkerConfig:
-    """One worker, the rig's defaults included. Two are equal when they would run alike.
-
-    Attributes:
-        name: the worker's id.
-        driver: ``package.module:Class`` or ``:factory``; after the colon it may be dotted.
-        args: positional arguments of the driver, values that JSON can carry.
-        kwargs: keyword arguments of the driver, values that JSON can carry.
-        transport: ``ipc`` is a process of its own, ``inproc`` a thread of the supervisor.
-        env: variables to add to the environment; empty for inproc.
-        cwd: the worker's folder, absolute; the config's folder by default, and for inproc.
-        python: the interpreter, absolute and with its symlinks kept (they make virtual
-            environments); None for the supervisor's own.
-        after: workers that are ready before this one starts, and that stop after it.
-        concurrent: members that may run beside the queued ones.
-        invocation_timeout: seconds from a request's arrival to its start; None for no limit.
-        execution_timeout: seconds from a request's start to its end; None for no limit.
-        timeouts: execution timeouts of single members, in seconds; None for no limit.
-        restart: when it is started again: ``permanent`` always, ``transient`` after a crash,
-            ``temporary`` never.
-        max_restarts: how many restarts in what time are borne.
-        on_execution_timeout: whether an overdue operation is only reported, or ends the worker.
-        start_timeout: seconds that a start may take; None for no limit.
-        stop_timeout: seconds that closing may take before a signal insists.
-        retry_start: whether a driver whose constructor raises is tried again, without end.
-        stop_with: the driver's method that closes it; None for the first usual one it has.
-        place: where the driver's value stands.
-        places: where the worker's own keys stand: ``args``, ``args.0`` (entries of lists),
-            ``kwargs.axes`` (keys of mappings). What comes from the defaults isn't in it.
-    """
-
-    name: str
-    driver: str
-    args: tuple[Any, ...]
-    kwargs: dict[str, Any]
-    transport: Literal["ipc", "inproc"]
-    env: dict[str, str]
-    cwd: Path
-    python: Path | None
-    after: tuple[str, ...]
-    concurrent: tuple[str, ...]
-    invocation_timeout: float | None
-    execution_timeout: float | None
-    timeouts: dict[str, float | None]
-    restart: Literal["permanent", "transient", "temporary"]
-    max_restarts: Intensity
-    on_execution_timeout: Literal["report", "restart"]
-    start_timeout: float | None
-    stop_timeout: float
-    retry_start: bool
-    stop_with: str | None
-    place: Place = field(compare=False)
-    places: dict[str, Place] = field(compare=False, repr=False)
-
-
-@dataclass(frozen=True)
-class LogsConfig:
-    """What is logged and for how long it is kept.
-
-    Attributes:
-        level: records below it are dropped.
-        keep: bytes; the oldest records go when there are more.
-        keep_for: seconds; older records go. None for no limit.
-    """
-
-    level: Level = "info"
-    keep: int = 1 << 30
-    keep_for: float | None = 30 * 86_400.0
-
-
-@dataclass(frozen=True)
-class RigConfig:
-    """A rig.
-
-    Attributes:
-        rig: the rig's id.
-        listen: addresses for clients: ``ipc``, ``ipc:///path``, ``hololinked`` or
-            ``tcp://host:port``, as they were written.
-        events: where events are published for one of these, if that was written too.
-        allow_local_users: whether it is meant that every user of the machine reaches its tcp
-            addresses on loopback.
-        workers: by name, in the order of the file.
-        logs: what is logged.
-        file: the config, absolute.
-        folder: the config's folder, absolute; drivers in it can be imported.
-        digest: of the file's text, for `changes.has_changed`.
-        start_order: all workers, each after those in its ``after``, else as in the file.
-    """
-
-    rig: str
-    listen: tuple[str, ...]
-    events: dict[str, str]
-    workers: dict[str, WorkerConfig]
-    allow_local_users: bool
-    logs: LogsConfig
-    file: Path
-    folder: Path
-    start_order: tuple[str, ...]
-    digest: str = field(compare=False, repr=False)
+ARGUMENTS = {"args", "kwargs"}
+LEADING_ZERO = re.compile(r"[-+]?0[0-9]")
 
 
 def load(path: str | os.PathLike[str]) -> RigConfig:
@@ -211,6 +115,7 @@ class _Loader:
             file=self._file,
             folder=self._folder,
             start_order=start_order,
+            notes=tuple(self._notes()),
             digest=self._digest,
         )
 
@@ -395,8 +300,33 @@ class _Loader:
             driver=own.driver,
             place=self._document.place(("workers", name, "driver")),
             places=self._places(name),
+            spellings=self._spellings(name),
             **chosen,
         )
+
+    def _spellings(self, name: str) -> dict[str, str]:
+        above = ("workers", name)
+        return {
+            f"{path[2]}.{path[3]}": text
+            for path, text in self._document.spellings.items()
+            if len(path) == 4 and path[:2] == above and path[2] in ARGUMENTS
+        }
+
+    def _notes(self) -> Iterator[Problem]:
+        """Arguments that were probably meant as text."""
+        for path, text in self._document.spellings.items():
+            if not (set(path[:3]) & ARGUMENTS):
+                continue
+            if text.startswith("#"):
+                reads = "nothing (null), as # begins a comment"
+            elif LEADING_ZERO.match(text):
+                reads = say(self._document.value(path))
+            else:
+                continue
+            yield Problem(
+                self._document.key_place(path),
+                f"{text} is read as {reads}; if text is meant: '{text}'",
+            )
 
     def _places(self, name: str) -> dict[str, Place]:
         places: dict[str, Place] = {}

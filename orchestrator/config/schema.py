@@ -33,12 +33,14 @@ _Listened = Annotated[Any, PlainValidator(values.check_listened)]
 _Driver = Annotated[str, AfterValidator(values.check_driver)]
 _Member = Annotated[str, AfterValidator(values.check_member)]
 _Method = Annotated[str, AfterValidator(values.check_method)]
+_Open = Annotated[Any, PlainValidator(values.check_open_with)]
 _Path = Annotated[str, AfterValidator(values.check_path)]
 _EnvName = Annotated[str, AfterValidator(values.check_env_name)]
 _EnvValue = Annotated[str, PlainValidator(values.check_env_value)]
 _Duration = Annotated[float | None, PlainValidator(parse_duration)]
 _Timeout = Annotated[float | None, PlainValidator(parse_timeout)]
 _Seconds = Annotated[float, PlainValidator(values.check_seconds)]
+_Interval = Annotated[float, PlainValidator(values.check_interval)]
 _Intensity = Annotated[Intensity, PlainValidator(parse_intensity)]
 _Kept = Annotated[int, PlainValidator(values.check_kept)]
 
@@ -62,6 +64,7 @@ class DefaultsSection(_Section):
     concurrent: list[_Member] = Field(default_factory=list)
     invocation_timeout: _Timeout = DEFAULT_TIMEOUT
     execution_timeout: _Timeout = DEFAULT_TIMEOUT
+    poll: dict[_Member, _Interval] = Field(default_factory=dict)
     timeouts: dict[_Member, _Timeout] = Field(default_factory=dict)
     restart: Literal["permanent", "transient", "temporary"] = "permanent"
     max_restarts: _Intensity = Intensity(count=5, period=60.0)
@@ -69,6 +72,7 @@ class DefaultsSection(_Section):
     start_timeout: _Timeout = 30.0
     stop_timeout: _Seconds = 5.0
     retry_start: bool = True
+    open_with: _Open = None
     stop_with: _Method | None = None
 
 
@@ -112,6 +116,7 @@ _SHAPES: Final[dict[tuple[str, ...], str]] = {
     ("after", "*"): "the name of a worker",
     ("concurrent",): "a list of members such as [abort, status]",
     ("concurrent", "*"): "the name of a member",
+    ("poll",): "a mapping such as {position: 200ms}",
     ("timeouts",): "a mapping such as {expose: 120s}",
     ("retry_start",): "true or false",
     ("stop_with",): "the name of a method such as close",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import keyword
 import re
+from typing import Any
 
 from orchestrator.durations import parse_size, parse_timeout
 from orchestrator.names import ID_PATTERN
@@ -18,13 +19,17 @@ __all__ = [
     "check_env_name",
     "check_env_value",
     "check_id",
+    "check_interval",
     "check_kept",
     "check_member",
     "check_method",
+    "check_open_with",
     "check_path",
     "check_seconds",
 ]
 
+LEAST_INTERVAL = 0.01
+"""Seconds between two reads of a polled property, at least."""
 LEAST_KEPT = 1 << 20
 """Bytes of logs that can be kept at least: the store's smallest segment, while it is written."""
 _ADDRESS_HELP = 'accepted: ipc, "ipc:///path", hololinked, "tcp://host:port"'
@@ -102,6 +107,25 @@ def check_method(value: str) -> str:
     if not value.isidentifier() or keyword.iskeyword(value):
         raise ValueError(f"{quoted(value)} is not the name of a member; write the bare name")
     return value
+
+
+def check_open_with(value: object) -> tuple[str, list[Any], dict[str, Any]] | None:
+    """How a driver is opened: a method, its positional arguments, its keyword arguments.
+
+    Raises:
+        ValueError: it is neither a name nor a list of a name, values, and a mapping at the end.
+    """
+    if value is None:
+        return None
+    items: list[Any] = value if isinstance(value, list) and value else [value]
+    name, *args = items
+    if not isinstance(name, str):
+        raise ValueError(
+            f"must be a method such as connect, or a list such as [connect, {{timeout: 5}}],"
+            f" not {say(value)}"
+        )
+    kwargs = args.pop() if args and isinstance(args[-1], dict) else {}
+    return name if name in ("__enter__", "__aenter__") else check_method(name), args, kwargs
 
 
 def check_env_name(value: str) -> str:
@@ -261,6 +285,18 @@ def _is_ip(text: str, version: int) -> bool:
 
 def _is_port(port: str) -> bool:
     return port == "*" or (re.fullmatch(r"[0-9]{1,5}", port) is not None and int(port) <= 65535)
+
+
+def check_interval(value: object) -> float:
+    """Seconds between two reads of a property.
+
+    Raises:
+        ValueError: it is no duration, or less than 10 ms.
+    """
+    seconds = check_seconds(value)
+    if seconds < LEAST_INTERVAL:
+        raise ValueError(f"{say(value)} is too often; the least is 10ms")
+    return seconds
 
 
 def check_seconds(value: object) -> float:

@@ -8,12 +8,9 @@ and tags are refused (they are what YAML bombs and code injection are made of), 
 from __future__ import annotations
 
 import math
-import os
 import re
-import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Final
 
 from ruamel.yaml import YAML
@@ -29,12 +26,10 @@ from ruamel.yaml.events import (
 )
 
 from orchestrator.config.problems import ConfigError, Place, Problem
-from orchestrator.private import who_may_write
-from orchestrator.words import did_you_mean, one_line, quoted, say
+from orchestrator.words import one_line, quoted, say
 
-__all__ = ["MAX_BYTES", "MAX_DEPTH", "MAX_NODES", "Document", "KeyPath", "parse", "read"]
+__all__ = ["MAX_DEPTH", "MAX_NODES", "Document", "KeyPath", "line_and_column", "parse"]
 
-MAX_BYTES: Final = 1 << 20
 MAX_DEPTH: Final = 24
 MAX_NODES: Final = 20_000  # keys and values; a thousand workers need less
 
@@ -50,6 +45,8 @@ _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?"
 _NOT_FINITE = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
 _LONGEST_NUMBER = 300  # characters; Python refuses to read integers of thousands of digits
 
+# With a space after it, it is a comment that was meant as one.
+_SWALLOWED = re.compile(r"\s*:?\s+(#[^\s#]\S*)")
 _LINE_BREAK = re.compile(r"\r\n|\r|\n")
 # What YAML calls not printable, and what ruamel.yaml refuses without saying where.
 _UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -77,6 +74,8 @@ class Document:
         keys: line and column of each mapping key, by path.
         values: line and column of each value, by path.
         broken: paths of values that were already found wrong: nothing more need be said there.
+        spellings: how numbers are written that lost something by being read, and what a comment
+            took that begins where a value should, by path.
         odd_keys: paths of keys that were already found wrong: their values may yet be right.
     """
 
@@ -87,6 +86,7 @@ class Document:
     values: dict[KeyPath, tuple[int, int]] = field(default_factory=dict)
     broken: set[KeyPath] = field(default_factory=set)
     odd_keys: set[KeyPath] = field(default_factory=set)
+    spellings: dict[KeyPath, str] = field(default_factory=dict)
 
     def key_place(self, path: KeyPath) -> Place:
         """Where the key stands; for an entry of a list, the entry."""
@@ -98,6 +98,13 @@ class Document:
             path = path[:-1]
         return Place(self.file, *self.values.get(path, (1, 1)))
 
+    def value(self, path: KeyPath) -> Any:
+        """The value at a path that the file holds."""
+        found = self.data
+        for step in path:
+            found = found[step]
+        return found
+
     def is_broken(self, path: KeyPath) -> bool:
         """Whether something at the path, or around it, was already reported."""
         return any(path[:length] in self.broken for length in range(len(path) + 1))
@@ -105,46 +112,6 @@ class Document:
     def report(self, place: Place, message: str) -> None:
         """Note a problem."""
         self.problems.append(Problem(place, message))
-
-
-def read(file: str) -> str:
-    """The text of a config file.
-
-    Raises:
-        ConfigError: there is no such file, it can't be read, is no regular file, it or its folder
-            may be written by others (what it names is executed), is too big or isn't UTF-8.
-    """
-    if not _is_text(file):
-        raise _refused(ascii(file)[1:-1], "its path holds bytes that aren't UTF-8; rename it")
-    try:
-        # Not blocking: a named pipe would wait for its writer.
-        fd = os.open(file, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
-    except FileNotFoundError:
-        raise _refused(file, f"there is no such file{_near_file(file)}") from None
-    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
-        raise _refused(file, f"can't be read: {one_line(_reason(error))}") from error
-    try:
-        status = os.fstat(fd)
-        if stat.S_ISDIR(status.st_mode):
-            raise _refused(file, "is a folder; a config is a file")
-        if not stat.S_ISREG(status.st_mode):
-            raise _refused(file, "is not a regular file")
-        _refuse_others(file, status)
-        with os.fdopen(fd, "rb", closefd=False) as stream:
-            data = stream.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise _refused(file, f"can't be read: {one_line(_reason(error))}") from error
-    finally:
-        os.close(fd)
-    if len(data) > MAX_BYTES:
-        raise _refused(file, "is larger than 1 MiB")
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        before = data[: error.start].decode("utf-8", "replace").removeprefix("\ufeff")
-        place = Place(file, *_position(before))
-        message = f"byte 0x{data[error.start]:02x} is not UTF-8 text; save the file as UTF-8"
-        raise ConfigError([Problem(place, message)]) from error
 
 
 def parse(text: str, file: str) -> Document:
@@ -162,7 +129,7 @@ def parse(text: str, file: str) -> Document:
     """
     found = _UNPRINTABLE.search(text)
     if found:
-        place = Place(file, *_position(text[: found.start()]))
+        place = Place(file, *line_and_column(text[: found.start()]))
         message = f"the character U+{ord(found[0]):04X} can't stand in a config"
         raise ConfigError([Problem(place, message)])
     return _Composer(text, file).compose()
@@ -175,6 +142,7 @@ class _Composer:
         self._document = Document(file)
         # Typed safe and pure: no constructor of ours or of anyone is reached by events alone.
         self._events: Iterator[Any] = iter(YAML(typ="safe", pure=True).parse(text))
+        self._lines = _LINE_BREAK.split(text)
         self._mark = (1, 1)
         self._nodes = 0
 
@@ -244,6 +212,8 @@ class _Composer:
     def _sequence(self, path: KeyPath) -> list[Any]:
         items: list[Any] = []
         while not isinstance(event := self._next(), SequenceEndEvent):
+            if _is_empty(event):
+                self._note_swallowed(event.start_mark, (*path, len(items)))
             items.append(self._value(event, (*path, len(items))))
         return items
 
@@ -268,11 +238,18 @@ class _Composer:
                 self._value(self._next(), (*path, count))
                 continue
             at_key = self._document.keys[(*path, key)] = self._mark
+            after_key = event.end_mark
             event = self._next()
-            if isinstance(event, ScalarEvent) and not event.value and event.style is None:
+            if _is_empty(event):
+                self._note_swallowed(after_key, (*path, key))
                 self._mark = at_key  # where nothing stands, the parser tells of what comes next
             entries[key] = self._value(event, (*path, key))
         return entries
+
+    def _note_swallowed(self, mark: Any, path: KeyPath) -> None:
+        """Note a text such as #3, which is a comment where a value was meant."""
+        if match := _SWALLOWED.match(self._lines[mark.line], mark.column):
+            self._document.spellings[path] = match[1]
 
     def _key(self, event: Any, path: KeyPath) -> str | None:
         """The key as text; None, with the reason reported, when its value is to be skipped."""
@@ -315,6 +292,8 @@ class _Composer:
             value = math.nan
         else:
             value = text
+        if isinstance(value, (int, float)) and str(value) != text and event.style is None:
+            self._document.spellings[path] = text
         if isinstance(value, float) and not math.isfinite(value):
             self._report(f"{quoted(text)} is not a finite number; null means no limit")
             self._document.broken.add(path)
@@ -339,63 +318,15 @@ class _Composer:
         return ConfigError(self._document.problems)
 
 
+def _is_empty(event: Any) -> bool:
+    return isinstance(event, ScalarEvent) and not event.value and event.style is None
+
+
 def _integer(text: str) -> int:
     return int(text, {"0o": 8, "0x": 16}.get(text[:2], 10))
 
 
-def _position(before: str) -> tuple[int, int]:
+def line_and_column(before: str) -> tuple[int, int]:
     """Line and column, from 1, of what follows the text."""
     lines = _LINE_BREAK.split(before)
     return len(lines), len(lines[-1]) + 1
-
-
-def _is_text(file: str) -> bool:
-    try:
-        os.path.abspath(file).encode()
-    except UnicodeEncodeError:
-        return False
-    except FileNotFoundError:
-        return True  # the present folder is gone, and the file not to be found either
-    return True
-
-
-def _refuse_others(file: str, status: os.stat_result) -> None:
-    """Refuse what others may change: the config names what runs, and its folder is imported from.
-
-    Raises:
-        ConfigError: with the mend.
-    """
-    if who := who_may_write(status):
-        mend = {"everyone": "chmod o-w it", "group": "chmod g-w it"}.get(who.split()[0])
-        mend = mend or "only a file of yours, or of root, is run"
-        raise _refused(file, f"{who}, and it names what runs: {mend}")
-    folder = os.path.dirname(os.path.abspath(file))
-    if who := who_may_write(os.stat(folder)):
-        raise _refused(
-            file,
-            f"its folder {quoted(Path(folder))} is others' too ({who}), and modules in it run:"
-            " keep it in a folder of your own",
-        )
-    for above in Path(folder).parents:
-        mode = os.stat(above).st_mode
-        if hasattr(os, "getuid") and mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
-            message = f"everyone may replace what is in {quoted(above)}: chmod o-w that folder"
-            raise _refused(file, message)
-
-
-def _refused(file: str, message: str) -> ConfigError:
-    return ConfigError([Problem(Place(file), message)])
-
-
-def _reason(error: OSError | ValueError) -> str:
-    # Without the path, which the place names already.
-    return (isinstance(error, OSError) and error.strerror) or str(error)
-
-
-def _near_file(file: str) -> str:
-    folder, name = os.path.split(file)
-    try:
-        names = [entry for entry in os.listdir(folder or ".") if entry.endswith((".yaml", ".yml"))]
-    except OSError:
-        return f"; the folder {quoted(Path(folder))} isn't there either"
-    return did_you_mean(name, names)

@@ -26,6 +26,7 @@ _STAGES = {
     "import": "couldn't be imported",
     "arguments": "couldn't be built",
     "build": "couldn't be built",
+    "open": "couldn't be opened",
 }
 
 
@@ -58,7 +59,7 @@ def failed_build(stage: str, exception: dict[str, Any]) -> tuple[str, bool]:
     """A report that a driver couldn't be built.
 
     Args:
-        stage: `import`, `arguments`, `build` or `describe`.
+        stage: `import`, `arguments`, `build`, `open` or `describe`.
         exception: Type, message and traceback, as on the wire.
 
     Returns:
@@ -70,7 +71,7 @@ def failed_build(stage: str, exception: dict[str, Any]) -> tuple[str, bool]:
     # as a client would get what is no Exception, with the type before it
     text = message if left else f"{kind}: {message}"
     told = f"its driver {_STAGES.get(stage, 'is unusable')}: {text}"
-    return told, stage == "build"
+    return told, stage in ("build", "open")
 
 
 def may_be_retried(child: Child) -> bool:

@@ -55,6 +55,8 @@ def worker_spec(
         kwargs=dict(config.kwargs),
         concurrent=list(config.concurrent),
         timeouts=[name for name in config.timeouts if f"timeouts.{name}" in config.places],
+        poll=dict(config.poll),
+        open_with=config.open_with,
         stop_with=config.stop_with,
         link=sockets.inproc_link if inproc else sockets.link,
         events=sockets.inproc_events if inproc else sockets.events,

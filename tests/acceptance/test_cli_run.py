@@ -81,11 +81,15 @@ def test_rig_option_is_refused_where_the_config_has_the_id(folder: Path) -> None
 
 
 def test_check_looks_at_drivers_too(folder: Path) -> None:
-    """A class that isn't there is a problem; a good config is praised on stdout."""
+    """A class that isn't there is a problem; a good config is praised, its notes are on stderr."""
     config = folder / "rig.yaml"
     config.write_text(ONE_WORKER)
     done = orch(environment(folder), "check", str(config))
-    assert (done.status, done.err) == (0, "")
+    assert done.status == 0
+    assert done.err == (
+        f'{config}:4:17: note: nothing closes "Dev"; if something should, name the method by'
+        " stop_with\n"
+    )
     assert done.out == f"{config}: rig one, 1 worker, nothing wrong\n"
     config.write_text(f"{ONE_WORKER}listen: ['tcp://127.0.0.1:5570']\n")
     done = orch(environment(folder), "check", str(config))

@@ -52,7 +52,14 @@ def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 def look(driver: str, **spec: Any) -> dict[str, Any]:
-    defaults = {"args": ["COM1"], "kwargs": {}, "members": [], "stop_with": None}
+    defaults = {
+        "args": ["COM1"],
+        "kwargs": {},
+        "members": [],
+        "open_with": None,
+        "stop_with": "move",
+        "too_old": False,
+    }
     return probe.look({"driver": driver, "path_first": [], **defaults, **spec})
 
 
@@ -177,7 +184,7 @@ def test_members_that_only_objects_have(lab: str) -> None:
 @pytest.mark.parametrize("stop", ["halt", "speed"])
 def test_a_stop_that_is_none(lab: str, stop: str) -> None:
     """Not there, or not to be called; only an instance may know better."""
-    assert look(f"{lab}:Stage", stop_with=stop)["no_stop"] == stop
+    assert look(f"{lab}:Stage", stop_with=stop)["no_stop_with"] == stop
     assert look(f"{lab}:Proxy", stop_with=stop) == {}
 
 
@@ -189,3 +196,27 @@ def test_ours_is_the_same_interpreter() -> None:
         if isinstance(getattr(probe, name), type(sys))
     }
     assert imported <= sys.stdlib_module_names
+
+
+def test_arguments_that_annotations_do_not_want(lab: str, tmp_path: Path) -> None:
+    (tmp_path / f"{lab}_fit.py").write_text(
+        "class Laser:\n"
+        "    def __init__(self, high: float, *, serial: str = ''): ...\n"
+        "    def on(self, power: float): ...\n"
+        "    def switch_off(self): ...\n"
+    )
+    driver = f"{lab}_fit:Laser"
+    found = look(driver, args=["no"], kwargs={"serial": 5})
+    assert found["misfits"] == [
+        [0, "high is the text 'no', not a number (float)"],
+        ["serial", "serial is 5, not a text (str); in quotes it is one"],
+    ]
+    assert found["signature"] == "(high: float, *, serial: str = '')"
+    assert look(driver, args=["no"], too_old=True, stop_with="on") == {}
+    found = look(driver, args=[1], open_with=["on", ["x"], {}], stop_with="switch_off")
+    assert found == {"open_misfits": [[1, "power is the text 'x', not a number (float)"]]}
+    assert look(driver, args=[1], open_with=["on", [1], {}], stop_with="on") == {}
+    assert look(driver, args=[1], open_with=["no", [], {}])["no_open_with"] == "no"
+    assert look(driver, args=[1], stop_with=None) == {"nothing_closes": ["switch_off"]}
+    assert look(f"{lab}:Proxy", stop_with=None) == {}
+    assert look("builtins:dict", args=[], stop_with="clear") == {}

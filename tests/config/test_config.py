@@ -31,6 +31,7 @@ workers:
     restart: transient
     max_restarts: 3 in 10s
     on_execution_timeout: restart
+    open_with: [connect, 1, {timeout: 5}]
     stop_with: close
   laser: {driver: "lasers:make"}
 logs: {level: debug, keep: 2GiB, keep_for: 1d}
@@ -55,6 +56,7 @@ def test_a_full_config_is_read_as_written(tmp_path: Path) -> None:
     assert stage.timeouts == {"expose": 120.0, "home": None}
     assert (stage.restart, stage.max_restarts) == ("transient", Intensity(3, 10.0))
     assert (stage.on_execution_timeout, stage.stop_with) == ("restart", "close")
+    assert stage.open_with == ("connect", [1], {"timeout": 5})
     assert stage.place == Place(str(tmp_path / "lab.yaml"), 6, 13)
 
 
@@ -73,7 +75,7 @@ def test_places_of_a_workers_own_keys_are_kept(tmp_path: Path) -> None:
         "kwargs.axes": (8, 14),
         "concurrent.1": (14, 25),
         "timeouts.home": (16, 30),
-        "stop_with": (20, 16),
+        "stop_with": (21, 16),
     }
     assert "execution_timeout" not in places
 

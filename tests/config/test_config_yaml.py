@@ -13,7 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from orchestrator.config.loader import ConfigError, load
-from orchestrator.config.yaml import MAX_BYTES, MAX_DEPTH, MAX_NODES, parse
+from orchestrator.config.source import MAX_BYTES
+from orchestrator.config.yaml import MAX_DEPTH, MAX_NODES, parse
 from tests.config.config_kit import expect, in_worker, load_text, problems_of
 
 

@@ -84,7 +84,7 @@ def expect(folder: Path, marked: str, *messages: str, deadline: float = 30, **mo
             before += len(part)
             places.append((number, before + 1))
     config = load(lab(folder, marked.replace("§", ""), **modules))
-    problems = check(config, deadline=deadline)
+    problems = check(config, deadline=deadline).problems
     assert [(one.place.line, one.place.column) for one in problems] == places, problems
     assert [one.message for one in problems] == list(messages)
 
@@ -139,7 +139,7 @@ def test_what_the_defaults_say_is_not_held_against_a_worker(tmp_path: Path) -> N
     file = lab(tmp_path, "  a: {driver: 'camera:Camera', args: [1]}\n")
     text = file.read_text()
     file.write_text(text + "defaults: {concurrent: [x], timeouts: {y: 1}, stop_with: z}\n")
-    assert check(load(file)) == []
+    assert check(load(file)).problems == []
 
 
 def test_modules_that_are_not_there_are_told_the_nearest(tmp_path: Path) -> None:
@@ -228,7 +228,7 @@ def test_the_standard_library_comes_first_and_the_probe_not_at_all(tmp_path: Pat
         "  a: {driver: 'colorsys:Mine'}\n  b: {driver: 'probing:run'}\n",
         colorsys="class Mine: ...\n",
     )
-    hides, lacks = (problem.message for problem in check(load(file)))
+    hides, lacks = (problem.message for problem in check(load(file)).problems)
     assert hides == (
         '"colorsys" is a module of the standard library, which hides "colorsys.py";'
         " give yours another name"
@@ -279,7 +279,7 @@ workers:
   new: {{driver: "boxes:Box", kwargs: {{id: x}}, env: {{PYTHONPATH: {tmp_path}/0.4.2}}}}
 """
     )
-    (problem,) = check(load(config))
+    (problem,) = check(load(config)).problems
     assert problem.place.line == 3
     assert '"Box" is a Thing of hololinked 0.3.5, and Things of 0.4 are hosted' in problem.message
     assert "install hololinked 0.4 in the interpreter" in problem.message
@@ -415,3 +415,90 @@ def test_as_many_run_at_a_time_as_there_are_processors(
 """,
         meets=meets,
     )
+
+
+FITTING = """\
+from __future__ import annotations
+import enum
+
+
+class Mode(enum.Enum):
+    CW = "cw"
+
+
+class Laser:
+    def __init__(self, high: float = 1.0, *, serial: str = "", simulate: bool = False,
+                 mode: Mode = Mode.CW, name: str = "", count=0): ...
+    def close(self): ...
+"""
+
+
+def test_arguments_that_annotations_do_not_want_are_told_at_their_places(tmp_path: Path) -> None:
+    text = """\
+  a: {driver: "fit:Laser", args: [1], kwargs: {mode: CW, simulate: true, name: '07'}}
+  b: {driver: "fit:Laser", args: [§no]}
+  c:
+    driver: "fit:Laser"
+    kwargs:
+      §serial: 01823456
+      §simulate: no
+      §mode: cv
+      §name: #3
+"""
+    signature = (
+        "; its signature is (high: 'float' = 1.0, *, serial: 'str' = '', simulate: 'bool' = False,"
+        " mode: 'Mode' = <Mode.CW: 'cw'>, name: 'str' = '', count=0)"
+    )
+    expect(
+        tmp_path,
+        text,
+        f"\"Laser\": high is the text 'no', not a number (float){signature}",
+        '"Laser": serial is 1823456, not a text (str); in quotes it is one; if text is meant:'
+        f" '01823456'{signature}",
+        "\"Laser\": simulate is the text 'no', not true or false; write true or false" + signature,
+        "\"Laser\": mode is the text 'cv', not a Mode; it is one of CW; did you mean"
+        f" 'CW'?{signature}".replace("; did you mean 'CW'?", ""),
+        f"\"Laser\": name is None, not a text (str); if text is meant: '#3'{signature}",
+        fit=FITTING,
+    )
+
+
+def test_what_was_probably_meant_as_text_is_a_note(tmp_path: Path) -> None:
+    """Unless it was told already, or a parameter takes it."""
+    text = '  a: {driver: "fit:Laser", kwargs: {count: 007}}\n  b:\n    driver: "fit:Laser"\n'
+    config = load(lab(tmp_path, text + "    kwargs:\n      count: #3\n", fit=FITTING))
+    found = check(config)
+    assert found.problems == []
+    assert [(note.place.line, note.message) for note in found.notes] == [
+        (3, "007 is read as the number 7; if text is meant: '007'"),
+        (7, "#3 is read as nothing (null), as # begins a comment; if text is meant: '#3'"),
+    ]
+
+
+def test_that_nothing_closes_a_driver_is_a_note(tmp_path: Path) -> None:
+    config = load(
+        lab(
+            tmp_path,
+            """\
+  a: {driver: "off:Laser"}
+  b: {driver: "off:Laser", stop_with: switch_off}
+  c: {driver: "off:Plain"}
+  d: {driver: "off:Laser", open_with: [on, 5]}
+  e: {driver: "off:Laser", open_with: one}
+""",
+            off="class Laser:\n    def switch_off(self): ...\n    def on(self, power: str): ...\n"
+            "class Plain: ...\n",
+        )
+    )
+    found = check(config)
+    assert [(each.place.line, each.message) for each in found.problems] == [
+        (6, '"on": power is 5, not a text (str); in quotes it is one'),
+        (7, '"Laser" has no method "one"; did you mean "on"?'),
+    ]
+    advice = 'nothing closes "Laser"; name what does by stop_with, such as switch_off'
+    assert [(note.place.line, note.message) for note in found.notes] == [
+        (3, advice),
+        (5, 'nothing closes "Plain"; if something should, name the method by stop_with'),
+        (6, advice),
+        (7, advice),
+    ]

@@ -57,6 +57,7 @@ class Axis:
 class Amplifier:
     gain: float = 2.0
     names: list[str] = field(default_factory=list)
+    blob: bytes | None = None
 
     def scale(self, x: float) -> float:
         return x * self.gain
@@ -111,9 +112,9 @@ def test_empty_bytes_are_told_from_nothing(rig: RunningRig) -> None:
         assert amplifier.echo(b"", second=True) == (None, b"")
         assert amplifier.echo(b"x") == b"x"
         assert amplifier.echo() is None
-        amplifier.names = b""
-        assert amplifier.names == b""
-        amplifier.names = []
+        amplifier.blob = b""
+        assert amplifier.blob == b""
+        amplifier.blob = None
 
 
 def test_over_tcp(rig: RunningRig) -> None:

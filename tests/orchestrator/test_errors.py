@@ -143,7 +143,7 @@ def test_timeouts_and_unreadable_bodies(message_type: str, body: Any, expected: 
         (ConnectionResetError("worker died"), UNKNOWN, errors.WorkerDied),
         (RuntimeError("?"), UNKNOWN, errors.OutcomeUnknown),
         (ConnectionRefusedError("FAILED"), NOT_STARTED, errors.WorkerUnavailable),
-        (TypeError("move() got an unexpected keyword"), NOT_STARTED, TypeError),
+        (TypeError("move() got an unexpected keyword"), NOT_STARTED, errors.ArgumentsRefused),
         (ConnectionResetError("the device hung up"), FAILED, ConnectionResetError),
     ],
 )

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import functools
-import inspect
 import logging
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
@@ -15,16 +13,31 @@ from typing import Any
 from workers import forks, search_path
 from workers.driver.adapters.adapted import Publish
 from workers.driver.adapters.frameworks import adapt, complete
-from workers.driver.describe import Description, nearest
+from workers.driver.calls import Arguments, Misfit, Parameters
+from workers.driver.coroutines import Loop, belongs_to_loop, call_here
+from workers.driver.describe import CLOSES, Description, nearest
 from workers.driver.offer import Offer, offer_of, plain_offer
+from workers.driver.opening import (
+    Call,
+    Manner,
+    calls,
+    close,
+    close_built,
+    closer,
+    manner_of,
+    open_driver,
+    tell_if_nothing_closes,
+)
+from workers.driver.polled import mark_polled
+from workers.driver.schemas import signature_text
 from workers.errors import BootError, SpecError, Terminated
-from workers.failures import strip
 from workers.spec import WorkerSpec, hidden_by_ours
 
 log = logging.getLogger("workers")
 
-STOP_METHODS = ("__exit__", "close", "shutdown", "disconnect")
-"""Methods that close a driver, in the order in which they are looked for."""
+
+Target = Callable[..., Any]
+"""A class or factory."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +51,7 @@ class Hosted:
             read; None where that would find the same.
         close: Closes it; None when it has nothing of the kind.
         close_name: Name of the method that `close` calls.
+        call: Calls a function where the driver's code is to run: here, or in the loop's thread.
         attach: For a driver that publishes by itself, changes of its properties included:
             gives it a publisher, or takes that away.
     """
@@ -47,52 +61,97 @@ class Hosted:
     describe: Callable[[Mapping[str, Any]], Offer] | None
     close: Callable[[], Any] | None
     close_name: str
+    call: Call = call_here
     attach: Callable[[Publish | None], None] | None = None
 
 
 def host(
     spec: WorkerSpec,
-    wait: Callable[[Any], Any],
+    loop: Loop,
     driver: object | None = None,
-    directory: str | None = None,
+    imported: Callable[[], Target] | None = None,
 ) -> Hosted:
-    """Import, build and describe a driver.
+    """Import, build, open and describe a driver.
 
     Args:
         spec: What to host.
-        wait: Runs an awaitable to its end, for async factories.
+        loop: The worker's event loop.
         driver: An object to host in place of what `spec.driver` names.
-        directory: Working directory to go to first; None stays.
+        imported: Gives what `spec.driver` names, or raises what its import raised; None imports it.
 
     Raises:
         BootError: One of the stages failed; nothing of the driver is left open.
         Terminated: The supervisor ends the process by a signal.
     """
+    given = driver is not None
     if driver is None:
-        with _stage("import", spec):
-            if directory is not None:
-                os.chdir(directory)
-            if spec.folder:
-                search_path.arrange(spec.folder)
-            target = find(spec.driver)
+        target = import_driver(spec) if imported is None else imported()
         with _stage("arguments", spec):
-            arguments = complete(target, spec)
-            check_arguments(target, spec, arguments)
+            args, kwargs = fitted_arguments(target, spec, complete(target, spec))
         with _stage("build", spec):
-            driver = build(target, spec, arguments, wait)
+            driver = build(target, args, kwargs, spec, loop)
         with _stage("arguments", spec):
             if driver is None:
                 raise SpecError(f"driver {spec.driver!r} gave None, there is nothing to host")
+    hosted, manner = _opened(driver, spec, loop)
+    _warn_of_timeouts(hosted.offer.description, spec)
+    if not given:
+        tell_if_nothing_closes(driver, manner)
+    return hosted
+
+
+def import_driver(spec: WorkerSpec, directory: str | None = None) -> Target:
+    """Import the class or factory that a spec names.
+
+    Args:
+        spec: The spec.
+        directory: Working directory to go to first; None stays.
+
+    Raises:
+        BootError: It can't be imported.
+        Terminated: The supervisor ends the process by a signal.
+    """
+    with _stage("import", spec):
+        if directory is not None:
+            os.chdir(directory)
+        if spec.folder:
+            search_path.arrange(spec.folder)
+        return find(spec.driver)
+
+
+def _opened(built: object, spec: WorkerSpec, loop: Loop) -> tuple[Hosted, Manner]:
+    """Open what was built, and describe it."""
     with _stage("describe", spec):
         try:
-            hosted = _hosted(driver, spec)
+            adapted = adapt(built, spec)
+            manner = manner_of(built, spec, loop, adapted.inert if adapted else None)
         except BaseException:
-            name = next((name for name in STOP_METHODS[1:] if _has_method(driver, name)), "")
-            if name:
-                close(getattr(driver, name), name, wait)
+            close_built(built, spec, loop)
             raise
-    _warn_of_timeouts(hosted.offer.description, spec)
-    return hosted
+    with _stage("open", spec):
+        try:
+            driver = open_driver(built, manner, loop)
+        except BaseException:
+            close_built(built, spec, loop)
+            raise
+    stop = closer(built, manner)
+    call = manner.call if driver is built else calls(driver, spec, loop)
+    with _stage("describe", spec):
+        try:
+            if adapted is not None:
+                driver = adapted.driver
+                offer, anew = plain_offer(driver, adapted.description), None
+                mark_polled(offer.description, spec.poll, spec.place)
+            else:
+                offer, anew = _offered(driver, spec)
+        except BaseException:
+            if stop is not None:
+                close(stop, manner.closes, loop)
+            raise
+    if manner.closes:
+        offer.description[CLOSES] = manner.closes
+    attach = adapted.attach if adapted else None
+    return Hosted(driver, offer, anew, stop, manner.closes, call, attach), manner
 
 
 def _warn_of_timeouts(description: Description, spec: WorkerSpec) -> None:
@@ -109,84 +168,25 @@ def _warn_of_timeouts(description: Description, spec: WorkerSpec) -> None:
             )
 
 
-def close(method: Callable[[], Any], name: str, wait: Callable[[Any], Any]) -> None:
-    """Call the method that closes a driver; what it raises is logged.
-
-    Args:
-        method: The method, bound.
-        name: Its name.
-        wait: Runs an awaitable to its end.
-
-    Raises:
-        Terminated: The supervisor ends the process by a signal.
-    """
-    try:
-        result = method()
-        if hasattr(type(result), "__await__"):
-            wait(result)
-        forks.end_child()
-    except Terminated:
-        raise
-    except BaseException as error:  # the driver may raise anything, SystemExit included
-        forks.end_child(error)
-        strip(error)
-        log.error("%s raised while the driver was closed", name, exc_info=error)
-
-
-def _hosted(driver: object, spec: WorkerSpec) -> Hosted:
-    kind = type(driver)
-    adapted = adapt(driver, spec)
-    if adapted is not None:
-        name = _stop_method(kind, spec, adapted.inert)
-        stop: Callable[..., Any] | None = getattr(driver, name) if name else None
-        if stop is not None and name == "__exit__":
-            stop = functools.partial(stop, None, None, None)
-        offer = plain_offer(adapted.driver, adapted.description)
-        return Hosted(adapted.driver, offer, None, stop, name, adapted.attach)
-    name = _stop_method(kind, spec)
-    if name != "__exit__":
-        return Hosted(*_offered(driver, spec), getattr(driver, name) if name else None, name)
-    leave = driver.__exit__  # type: ignore[attr-defined]
-    if _has_method(driver, "__enter__"):
-        entered = driver.__enter__()  # type: ignore[attr-defined]
-        if kind.__module__ == "contextlib":
-            # a generator with @contextmanager isn't the driver, it gives it
-            driver = entered
-    return Hosted(*_offered(driver, spec), lambda: leave(None, None, None), name)
-
-
-def _offered(
-    driver: object, spec: WorkerSpec
-) -> tuple[object, Offer, Callable[[Mapping[str, Any]], Offer]]:
-    """A driver with what is served of it, and how to look at it anew.
+def _offered(driver: object, spec: WorkerSpec) -> tuple[Offer, Callable[..., Offer]]:
+    """What is served of a driver, and how to look at it anew.
 
     Raises:
         SpecError: A member that the spec names is none.
     """
     offer = offer_of(driver, concurrent=spec.concurrent, place=spec.place)
+    mark_polled(offer.description, spec.poll, spec.place)
 
     def anew(read: Mapping[str, Any]) -> Offer:
-        return offer_of(driver, concurrent=spec.concurrent, is_strict=False, read=read)
+        found = offer_of(driver, concurrent=spec.concurrent, is_strict=False, read=read)
+        if CLOSES in offer.description:
+            found.description[CLOSES] = offer.description[CLOSES]
+        known = found.description["properties"]
+        poll = {name: every for name, every in spec.poll.items() if name in known}
+        mark_polled(found.description, poll, spec.place)
+        return found
 
-    return driver, offer, anew
-
-
-def _stop_method(kind: type, spec: WorkerSpec, inert: tuple[str, ...] = ()) -> str:
-    wanted = spec.stop_with
-    if wanted is None:
-        usual = (name for name in STOP_METHODS if name not in inert)
-        return next((name for name in usual if callable(getattr(kind, name, None))), "")
-    if not callable(getattr(kind, wanted, None)):
-        at = f"{spec.place}: " if spec.place else ""
-        names = [name for name in dir(kind) if callable(getattr(kind, name, None))]
-        raise SpecError(
-            f"{at}stop_with: {kind.__name__} has no method {wanted!r}{nearest(wanted, names)}"
-        )
-    return wanted
-
-
-def _has_method(driver: object, name: str) -> bool:
-    return callable(getattr(type(driver), name, None))
+    return offer, anew
 
 
 def find(path: str) -> Callable[..., Any]:
@@ -222,37 +222,45 @@ def find(path: str) -> Callable[..., Any]:
     return target
 
 
-def check_arguments(target: Callable[..., Any], spec: WorkerSpec, keywords: dict[str, Any]) -> None:
-    """See that a class or factory takes the spec's arguments, as far as it says what it takes.
+def fitted_arguments(
+    target: Callable[..., Any], spec: WorkerSpec, keywords: dict[str, Any]
+) -> Arguments:
+    """The spec's arguments as a class or factory wants them, as far as it says so.
 
     Raises:
-        TypeError: It doesn't, in the words of a call.
+        TypeError: They don't fit.
     """
     try:
-        signature = inspect.signature(target)
+        parameters = Parameters(target)
     except (TypeError, ValueError):  # of C code
-        return
+        return spec.args, keywords
     try:
-        signature.bind(*spec.args, **keywords)
-    except TypeError as error:
+        return parameters.fit(spec.args, keywords)
+    except Misfit as misfit:
         name = getattr(target, "__qualname__", spec.driver)
-        raise TypeError(f"{name}: {error}") from None
+        taken = signature_text(
+            [*parameters.signature.parameters.values()], parameters.signature.empty
+        )
+        raise TypeError(f"{name}{taken}: {misfit}") from None
 
 
 def build(
     target: Callable[..., Any],
+    args: Sequence[Any],
+    kwargs: dict[str, Any],
     spec: WorkerSpec,
-    keywords: dict[str, Any],
-    wait: Callable[[Any], Any],
+    loop: Loop,
 ) -> object | None:
-    """Call the class or factory; what it gives.
+    """Call the class or factory; what it gives. A class of coroutines is called in the loop.
 
     Raises:
         Exception: Whatever the driver raises.
     """
-    built: Any = target(*spec.args, **keywords)
+    of_loop = isinstance(target, type) and belongs_to_loop(target, spec.concurrent)
+    call = loop.call if of_loop else call_here
+    built: Any = call(lambda: target(*args, **kwargs))
     if hasattr(type(built), "__await__"):
-        built = wait(built)
+        built = loop.wait(built)
     given: object | None = built
     return given
 

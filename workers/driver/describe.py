@@ -32,6 +32,8 @@ from workers.errors import SpecError
 PROPERTY, ACTION, EVENT = "properties", "actions", "events"
 PARTS, CUT = "orch:parts", "orch:cut"
 """Class and text of each part by its path, and what was left out."""
+CLOSES = "orch:closesWith"
+"""Name of the method that closes the driver."""
 
 Description = dict[str, Any]
 """`title`, `description`, and `properties`, `actions`, `events` as in a Thing Description."""

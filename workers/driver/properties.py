@@ -8,7 +8,10 @@ from typing import Any
 
 from transports.errors import SerializationError
 from workers.driver.adapters.adapted import Members
+from workers.driver.coroutines import call_here
 from workers.driver.describe import PROPERTY, Description, nearest
+from workers.driver.fitter import Fitter, Unfit
+from workers.driver.opening import Call
 from workers.driver.targets import Target
 from workers.errors import Terminated
 from workers.failures import Refused
@@ -33,6 +36,7 @@ class Properties:
         worker: Name of the worker, for errors.
         wait: Runs an awaitable to its end and gives its result.
         seen: Takes note of values of observable properties.
+        call: Calls a function where the driver's code is to run.
     """
 
     def __init__(
@@ -44,17 +48,22 @@ class Properties:
         worker: str,
         wait: Callable[[Any], Any],
         seen: Callable[[str, Any], None],
+        call: Call = call_here,
     ) -> None:
+        self._call = call
         self._worker = worker
         self._wait = wait
         self._seen = seen
         self._own_errors = issubclass(type(driver), Members)
         self._left_out: set[str] = set()
+        self._untold: set[str] = set()
         self.readers: dict[str, Reader] = {}
         self.writers: dict[str, Writer] = {}
         for name, affordance in description[PROPERTY].items():
             make = self._observed if affordance.get("observable") else self._plain
-            self.readers[name], self.writers[name] = make(name, targets[name])
+            target = targets[name]
+            self.readers[name], write = make(name, target)
+            self.writers[name] = write if self._own_errors else self._fitted(name, target, write)
             # what `__getattr__` gives may be an action, or anything
             if affordance.get("writeOnly") or affordance.get("orch:dynamic"):
                 self._left_out.add(name)
@@ -116,26 +125,53 @@ class Properties:
         return self._wait(value) if hasattr(type(value), "__await__") else value
 
     def _plain(self, name: str, target: Target) -> tuple[Reader, Writer]:
-        return target.get, target.set
+        call = self._call
+        if call is call_here:
+            return target.get, target.set
+        return lambda: call(target.get), lambda value: call(lambda: target.set(value))
 
     def _observed(self, name: str, target: Target) -> tuple[Reader, Writer]:
-        def read() -> Any:
-            value = self._settled(target.get())
+        read, write = self._plain(name, target)
+
+        def read_and_note() -> Any:
+            value = self._settled(read())
             self._note(name, value)
             return value
 
-        def write(value: Any) -> Any:
-            given = target.set(value)
+        def write_and_note(value: Any) -> Any:
+            given = write(value)
             self._note(name, value)
             return given
 
-        return read, write
+        return read_and_note, write_and_note
+
+    def _fitted(self, name: str, target: Target, write: Writer) -> Writer:
+        """The writer, for values that fit what the driver says of the property."""
+        found: list[Fitter | None] = []  # looked for at the first write: a part may be far away
+
+        def write_fitted(value: Any) -> Any:
+            if not found:
+                found.append(target.fitter())
+            fit = found[0]
+            if fit is not None:
+                try:
+                    value = fit(value)
+                except Unfit as unfit:
+                    said = f"{self._worker}.{name}: {unfit.said_of('the value')}"
+                    raise Refused("TypeError", said) from None
+            return write(value)
+
+        return write_fitted
 
     def _note(self, name: str, value: Any) -> None:
         try:
             self._seen(name, value)
         except (TypeError, SerializationError) as error:
-            log.warning("a change of %s can't be published: %s", name, error)
+            if name not in self._untold:  # it may be polled many times a second
+                log.warning("a change of %s can't be published: %s", name, error)
+            self._untold.add(name)
+        else:
+            self._untold.discard(name)
 
 
 def _read_only(name: str) -> Writer:

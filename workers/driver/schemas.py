@@ -10,7 +10,6 @@ import datetime
 import enum
 import inspect
 import math
-import sys
 import typing
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -21,41 +20,16 @@ import msgspec.inspect
 from transports.serializers import NPY
 from workers.driver.alternatives import Schema as Schema
 from workers.driver.alternatives import any_of
+from workers.driver.hints import Array
+from workers.driver.hints import own_annotations as own_annotations
+from workers.driver.hints import resolve as resolve
+from workers.driver.hints import scope_of as scope_of
+from workers.driver.hints import signature_of as signature_of
 
 _MAX_DEPTH = 8
 """How deep references are written out; a type that contains itself has no end."""
 _MAX_DEFAULT = 256
 """Bytes of an encoded default value that is still worth showing."""
-
-
-class _Array:
-    """Stands for numpy.ndarray where only the text of the annotation is known."""
-
-
-def resolve(annotation: Any, scope: dict[str, Any]) -> Any:
-    """The object that an annotation stands for; `inspect.Parameter.empty` if it can't be known.
-
-    Args:
-        annotation: An annotation, possibly as text.
-        scope: Global names of the module in which it was written.
-    """
-    if not isinstance(annotation, str):
-        return annotation
-    try:
-        # the text is the driver's own code, which was imported already
-        return eval(annotation, scope)
-    except Exception:  # noqa: BLE001  names for type checkers only, newer syntax, anything
-        head = annotation.partition("[")[0].rpartition(".")[2]
-        return _Array if head in ("ndarray", "NDArray") else inspect.Parameter.empty
-
-
-def scope_of(owner: Any) -> dict[str, Any]:
-    """The global names in which a class or function was written."""
-    names = getattr(owner, "__globals__", None)
-    if names is None:
-        names = vars(sys.modules.get(getattr(owner, "__module__", ""), typing))
-    found: dict[str, Any] = names
-    return found
 
 
 def schema_of(annotation: Any) -> Schema:
@@ -185,7 +159,7 @@ def _attempt(text: Callable[[], str]) -> str:
 
 def _is_array(annotation: Any) -> bool:
     origin = typing.get_origin(annotation) or annotation
-    return origin is _Array or (
+    return origin is Array or (
         isinstance(origin, type)
         and origin.__name__ == "ndarray"
         and origin.__module__.partition(".")[0] == "numpy"
@@ -256,33 +230,3 @@ def _flags(info: Any, seen: set[int]) -> set[str]:
     elif isinstance(info, (msgspec.inspect.Type, msgspec.inspect.Field)):
         parts = [getattr(info, name) for name in info.__struct_fields__]
     return set().union(*(_flags(part, seen) for part in parts))
-
-
-_ANNOTATIONS: dict[str, Any] = {}
-_SIGNATURE: dict[str, Any] = {}
-_get_annotations: Callable[..., dict[str, Any]]
-if sys.version_info >= (3, 14):
-    import annotationlib
-
-    # without evaluating names that only type checkers see
-    _ANNOTATIONS["format"] = _SIGNATURE["annotation_format"] = annotationlib.Format.FORWARDREF
-    _get_annotations = annotationlib.get_annotations
-else:
-    _get_annotations = inspect.get_annotations
-
-
-def own_annotations(owner: Any) -> dict[str, Any]:
-    """The annotations in the body of one class or function, unresolved where they must be."""
-    try:
-        return dict(_get_annotations(owner, **_ANNOTATIONS))
-    except Exception:  # noqa: BLE001  an object may answer for its annotations with anything
-        return {}
-
-
-def signature_of(function: Any) -> inspect.Signature:
-    """The signature of a callable.
-
-    Raises:
-        ValueError, TypeError: It has none, as many functions in C.
-    """
-    return inspect.signature(function, **_SIGNATURE)

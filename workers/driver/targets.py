@@ -6,9 +6,12 @@ object which the driver has replaced since is the new one.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Protocol
 
+from workers.driver.calls import value_fitter
 from workers.driver.describe import ACTION, EVENT, PROPERTY, Description
+from workers.driver.fitter import Fitter
 from workers.failures import Refused
 
 
@@ -23,8 +26,12 @@ class Target(Protocol):
         """Write it; what the driver's own method gives, such as a status, else None."""
         ...
 
-    def call(self, *args: Any, **kwargs: Any) -> Any:
-        """Call it."""
+    def function(self) -> Callable[..., Any]:
+        """What is called."""
+        ...
+
+    def fitter(self) -> Fitter | None:
+        """What fits a value to it before it is written; None where nothing is said of it."""
         ...
 
 
@@ -82,9 +89,14 @@ class Attribute:
         """Assign it."""
         setattr(self._place.resolve(), self._name, value)
 
-    def call(self, *args: Any, **kwargs: Any) -> Any:
-        """Call it."""
-        return getattr(self._place.resolve(), self._name)(*args, **kwargs)
+    def function(self) -> Callable[..., Any]:
+        """The attribute, to be called."""
+        found: Callable[..., Any] = getattr(self._place.resolve(), self._name)
+        return found
+
+    def fitter(self) -> Fitter | None:
+        """As its class says."""
+        return value_fitter(type(self._place.resolve()), self._name)
 
 
 class Unclassed(Attribute):
@@ -103,10 +115,10 @@ class Unclassed(Attribute):
             raise Refused("TypeError", f"{self._name!r} is an action: call it")
         return value
 
-    def call(self, *args: Any, **kwargs: Any) -> Any:
-        """Call it; without arguments, give what can't be called."""
-        value = super().get()
-        return value if not (args or kwargs or callable(value)) else value(*args, **kwargs)
+    def function(self) -> Callable[..., Any]:
+        """The attribute; of what can't be called, what gives it."""
+        value: Any = super().get()
+        return value if callable(value) else lambda: value
 
 
 class Parameter:
@@ -144,15 +156,18 @@ class Parameter:
             raise Refused("AttributeError", "it is read-only")
         return getattr(self._place.resolve(), self._setter)(value)
 
-    def call(self, *args: Any) -> Any:
-        """Read it, or with one argument write it.
+    def function(self) -> Callable[..., Any]:
+        """What reads it, or with one argument writes it."""
+        return self._call
 
-        Raises:
-            Refused: There are more arguments.
-        """
+    def _call(self, *args: Any) -> Any:
         if len(args) > 1:
             raise Refused("TypeError", f"it takes one value at most, not {len(args)}")
         return self.set(*args) if args else self.get()
+
+    def fitter(self) -> Fitter | None:
+        """None: it judges values itself."""
+        return None
 
 
 def plain_targets(driver: object, description: Description) -> dict[str, Target]:

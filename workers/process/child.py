@@ -9,14 +9,14 @@ import os
 import signal
 import socket
 import sys
-import threading
 from collections.abc import Callable
 from types import FrameType
 from typing import Any, NoReturn, Protocol
 
 import zmq
 
-from workers import forks
+from workers import forks, threads
+from workers.driver.build import Target, import_driver
 from workers.errors import (
     EXIT_BOOT_FAILED,
     EXIT_CRASHED,
@@ -29,6 +29,7 @@ from workers.errors import (
 from workers.output import streams as output
 from workers.process import lifeline
 from workers.serving.lanes import LINGER
+from workers.serving.progress import alarms, at
 from workers.serving.server import Server
 from workers.spec import WorkerSpec
 from workers.stop_signals import take_up
@@ -74,27 +75,36 @@ def main(spec: dict[str, Any], alive: File, stdout: File, stderr: File, records:
     _redirect(stdout, stderr)
     _see_that_threads_can_start()
     if alive is not None:
-        lifeline.watch(_fd(alive))
+        lifeline.tie(_fd(alive))
     stacks = {number for number in (lifeline.STACKS, lifeline.FORCED_STACKS) if number}
     forks.guard(stacks, lifeline.FORCED_STACKS, lifeline.TERMINATE)
     os.environ.update(settings.env)
     if records is not None:
         _configure_records(_fd(records), settings)
-    _leave(_run(settings, term), term)
+    worker = _Worker(settings, term)
+    # before there are threads: a driver may patch what they are made of, or fork
+    imported = worker.import_driver()
+    lifeline.write_stacks()
+    if alive is not None:
+        lifeline.watch(_fd(alive))
+    _leave(worker.run(imported), term)
 
 
 def _see_that_threads_can_start() -> None:
     """End the process for want of threads while it can tell so: ZeroMQ would abort it."""
-    enough = threading.Event()
+    enough = threads.Event()
+    tried = [threads.Thread(enough.wait, "tried") for _ in range(THREADS)]
     try:
-        for _ in range(THREADS):
-            threading.Thread(target=enough.wait, daemon=True).start()
+        for thread in tried:
+            thread.start()
     except RuntimeError as error:
         sys.stderr.write(f"orch: {error}\n")
         sys.stderr.flush()
         os._exit(EXIT_WANTING)
     finally:
         enough.set()
+    for thread in tried:
+        thread.join()
 
 
 class _TermHandler:
@@ -146,33 +156,91 @@ def _do_nothing(number: int, frame: FrameType | None) -> None:
     pass
 
 
-def _run(settings: WorkerSpec, term: _TermHandler) -> int:
-    context: zmq.Context[Any] = zmq.Context()
-    server = Server(settings, context, wake=term.wake, owns_process=True)
-    term.server = server
-    if term.came:
-        server.terminating = True
-    status = EXIT_STOPPED
-    try:
-        server.start()
-        server.serve()
-    except BootError:
-        status = EXIT_BOOT_FAILED
-    except Terminated:
-        status = EXIT_TERMINATED
-    except BaseException:
-        log.exception("the worker's runtime failed")
-        status = EXIT_CRASHED
-    try:
-        server.close()
-    except BaseException:
-        log.exception("the worker's runtime failed at its end")
-        status = status or EXIT_CRASHED
-    if status == EXIT_STOPPED and server.terminating:
-        status = EXIT_TERMINATED
-    # waits for the last messages, and for ever should a thread of the driver keep a socket open
-    _bounded(context.term, LINGER / 1000 + PATIENCE)
-    return status
+class _Worker:
+    """The worker of this process."""
+
+    def __init__(self, settings: WorkerSpec, term: _TermHandler) -> None:
+        self._settings = settings
+        self._term = term
+        self._context: zmq.Context[Any] | None = None
+        self._server: Server | None = None
+        self._imported: Callable[[], Target] | None = None
+
+    def import_driver(self) -> Callable[[], Target] | int:
+        """Import the driver, while this process has one thread alone.
+
+        Returns:
+            What gives the class or factory, or raises what its import raised; or the status with
+            which to end at once.
+        """
+        settings, term = self._settings, self._term
+        if term.came:
+            return EXIT_TERMINATED
+        term.interrupts = True
+        try:
+            with alarms(self._tell):
+                target = import_driver(settings, settings.cwd)
+                term.interrupts = False
+        except BootError as error:
+            failure = error
+        except Terminated:
+            return EXIT_TERMINATED
+        else:
+            return lambda: target
+        finally:
+            term.interrupts = False
+
+        def fail() -> Target:
+            raise failure
+
+        return fail
+
+    def _tell(self, frame: FrameType | None) -> None:
+        self._made_server().tell_progress(at(frame))
+
+    def _made_server(self) -> Server:
+        if self._server is None:
+            self._context = zmq.Context()
+            self._server = Server(
+                self._settings, self._context, wake=self._term.wake, imported=self._give
+            )
+        return self._server
+
+    def _give(self) -> Target:
+        assert self._imported is not None
+        return self._imported()
+
+    def run(self, imported: Callable[[], Target] | int) -> int:
+        """Serve until told to stop; give the status with which to end."""
+        if isinstance(imported, int):
+            return imported
+        self._imported = imported
+        server, term = self._made_server(), self._term
+        term.server = server
+        if term.came:
+            server.terminating = True
+        status = EXIT_STOPPED
+        try:
+            server.start()
+            server.serve()
+        except BootError:
+            status = EXIT_BOOT_FAILED
+        except Terminated:
+            status = EXIT_TERMINATED
+        except BaseException:
+            log.exception("the worker's runtime failed")
+            status = EXIT_CRASHED
+        try:
+            server.close()
+        except BaseException:
+            log.exception("the worker's runtime failed at its end")
+            status = status or EXIT_CRASHED
+        if status == EXIT_STOPPED and server.terminating:
+            status = EXIT_TERMINATED
+        assert self._context is not None
+        # waits for the last messages, and for ever should a thread of the driver keep a socket open
+        _bounded(self._context.term, LINGER / 1000 + PATIENCE)
+        return status
 
 
 def _leave(status: int, term: _TermHandler) -> NoReturn:
@@ -208,7 +276,7 @@ def _leave(status: int, term: _TermHandler) -> NoReturn:
 
 
 def _bounded(function: Callable[[], object], seconds: float) -> None:
-    thread = threading.Thread(target=function, daemon=True)
+    thread = threads.Thread(function, "bounded")
     thread.start()
     thread.join(seconds)
 
@@ -228,7 +296,7 @@ def _redirect(stdout: File, stderr: File) -> None:
     # whole lines at once: those before a crash aren't lost in a buffer
     output.flush_by_line()
     faulthandler.enable(file=2, all_threads=True)
-    lifeline.write_stacks()
+    lifeline.hold_stacks()
 
 
 def _configure_records(fd: int, settings: WorkerSpec) -> None:

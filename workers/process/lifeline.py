@@ -11,9 +11,9 @@ import faulthandler
 import os
 import signal
 import sys
-import threading
 from typing import Any
 
+from workers import threads
 from workers.errors import EXIT_SUPERVISOR_LOST
 
 STACKS: int | None = signal.SIGRTMIN + 6 if hasattr(signal, "SIGRTMIN") else None
@@ -63,17 +63,26 @@ def kill_each(pids: list[int]) -> None:
             os.kill(pid, signal.SIGKILL)
 
 
+def hold_stacks() -> None:
+    """Keep `STACKS` from all threads, and serve `FORCED_STACKS` in this one, the only one yet.
+
+    See `write_stacks`.
+    """
+    if STACKS is not None and FORCED_STACKS is not None and hasattr(signal, "sigtimedwait"):
+        faulthandler.register(FORCED_STACKS, file=2, all_threads=True)
+        signal.pthread_sigmask(signal.SIG_BLOCK, {STACKS})  # threads inherit this
+
+
 def write_stacks() -> None:
     """Serve `STACKS` and `FORCED_STACKS`, in threads of our own, from now on.
 
-    No other thread takes these signals: they would cut short what a driver waits for in C.
+    No other thread takes these signals: they would cut short what a driver waits for in C. Those
+    that it started before let FORCED_STACKS come through, which the system gives to any of them.
     """
     if STACKS is None or FORCED_STACKS is None or not hasattr(signal, "sigtimedwait"):
         return
-    faulthandler.register(FORCED_STACKS, file=2, all_threads=True)
-    # threads started from here on inherit this
-    signal.pthread_sigmask(signal.SIG_BLOCK, {STACKS, FORCED_STACKS})
-    threading.Thread(target=_write_stacks, args=(STACKS,), name="stacks", daemon=True).start()
+    signal.pthread_sigmask(signal.SIG_BLOCK, {FORCED_STACKS})
+    threads.Thread(_write_stacks, "stacks", (STACKS,)).start()
 
 
 def _write_stacks(number: int) -> None:
@@ -124,18 +133,27 @@ def _holds_out(pid: int, number: int) -> bool:
     return not stopped and bool(int(status.get(b"ShdPnd", b"0"), 16) >> (number - 1) & 1)
 
 
+def tie(alive: int) -> None:
+    """Have the system end this process' group when the supervisor is gone, where it can.
+
+    Args:
+        alive: Read end of the supervisor's pipe.
+    """
+    if _leads() and _arm(alive):
+        _die_with_parent()
+
+
 def watch(alive: int) -> None:
     """End this process, and its group if it leads one, when the supervisor is gone.
 
     Args:
         alive: Read end of the supervisor's pipe.
     """
-    leads = hasattr(os, "getpgrp") and os.getpgrp() == os.getpid()
-    if leads and _arm(alive):
-        _die_with_parent()
-    threading.Thread(
-        target=_wait, args=(alive, leads), name="supervisor-watch", daemon=True
-    ).start()
+    threads.Thread(_wait, "supervisor-watch", (alive, _leads())).start()
+
+
+def _leads() -> bool:
+    return hasattr(os, "getpgrp") and os.getpgrp() == os.getpid()
 
 
 def _wait(alive: int, leads: bool) -> None:

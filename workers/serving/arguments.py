@@ -1,12 +1,16 @@
-"""A request's frames as Python values."""
+"""A request's frames as Python values, fitted to the driver."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from transports.errors import SerializationError
 from transports.headers import RequestHeader
 from transports.serializers import EMPTY, NPY, Buffer, decode, decode_array
+from workers.driver.calls import Misfit, Parameters
+from workers.driver.coroutines import call_here
+from workers.driver.opening import Call
 from workers.failures import Refused
 
 
@@ -60,6 +64,43 @@ def arguments_of(
             raise Refused("TypeError", f"__args__ must be a list, not {type(more).__name__}")
         args += more
     return args, given
+
+
+class Fitting:
+    """Calls an action once the arguments fit its annotations; learns these at the first call.
+
+    Args:
+        title: What it is called in errors, with its signature: `stage.move(x: float)`.
+        run: Calls a function where the driver's code is to run.
+    """
+
+    def __init__(self, title: str, run: Call) -> None:
+        self._title = title
+        self._run = run
+        self._parameters: Parameters | None = None
+        self._is_known = False
+
+    def call(self, action: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
+        """Call the action.
+
+        Raises:
+            Refused: The arguments don't fit; it wasn't called.
+            Exception: What the action raises.
+        """
+        if not self._is_known:
+            try:
+                self._parameters = Parameters(action)
+            except (TypeError, ValueError):
+                self._parameters = None  # of C code, which says for itself what it takes
+            self._is_known = True
+        if self._parameters is not None:
+            try:
+                args, kwargs = self._parameters.fit(args, kwargs)
+            except Misfit as misfit:
+                raise Refused("TypeError", f"{self._title}: {misfit}") from None
+        if self._run is call_here:
+            return action(*args, **kwargs)
+        return self._run(lambda: action(*args, **kwargs))
 
 
 def _raw_value(request: RequestHeader, raw: Buffer) -> Any:

@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from transports.headers import (
+    CACHED,
     DESCRIPTION,
     ERROR,
     KINDS,
@@ -28,15 +29,19 @@ from transports.headers import (
 )
 from transports.serializers import JSON, NULL, TEXT, Buffer, split_result
 from workers import forks
+from workers.driver.adapters.adapted import Members
+from workers.driver.coroutines import call_here
 from workers.driver.describe import ACTION, PROPERTY, Description, nearest
 from workers.driver.kinds import PLAIN
+from workers.driver.opening import Call
 from workers.driver.properties import Properties, Reader, Writer
 from workers.driver.targets import Target, plain_targets
 from workers.driver.thing_description import thing_description
 from workers.errors import Terminated
 from workers.failures import Refused, failure_payload, unsendable_payload
 from workers.output import capture, records
-from workers.serving.arguments import arguments_of, decoded, has_raw, value_of
+from workers.serving.arguments import Fitting, arguments_of, decoded, has_raw, value_of
+from workers.serving.polling import Poller
 
 log = logging.getLogger("workers")
 
@@ -52,12 +57,16 @@ Handler = Callable[[RequestHeader, Buffer, Buffer], Any]
 class Dispatcher:
     """Performs the requests of one driver. May be used from several threads.
 
+    Attributes:
+        poller: Reads what is polled, and has its last values.
+
     Args:
         driver: The object that is served.
         description: What is served of it.
         rig: Id of the rig, the sender of answers.
         worker: Name of the worker.
         wait: Runs an awaitable to its end and gives its result.
+        call: Calls a function where the driver's code is to run.
         seen: Takes note of values of observable properties.
         request_addresses: Where the rig takes requests, for the Thing Description.
         event_addresses: Where it publishes events, likewise.
@@ -75,6 +84,7 @@ class Dispatcher:
         worker: str,
         wait: Callable[[Any], Any],
         seen: Callable[[str, Any], None],
+        call: Call = call_here,
         request_addresses: Sequence[str] = (),
         event_addresses: Sequence[str] = (),
         targets: Mapping[str, Target] | None = None,
@@ -85,11 +95,13 @@ class Dispatcher:
         self._rig = rig
         self._worker = worker
         self._wait = wait
+        self._call = call
         self._seen = seen
         self._request_addresses = request_addresses
         self._event_addresses = event_addresses
         self._refresh = refresh
         self._met = met
+        self.poller = Poller(description, self._read_property, worker)
         self.offer(description, targets or plain_targets(driver, description))
 
     def offer(self, description: Description, targets: Mapping[str, Target]) -> None:
@@ -101,16 +113,20 @@ class Dispatcher:
             worker=self._worker,
             wait=self._wait,
             seen=self._seen,
+            call=self._call,
         )
         handlers: dict[tuple[str | None, str | None], Handler] = {}
         for name, read in properties.readers.items():
             handlers[READ, name] = _reader(read, name, self._met)
             handlers[WRITE, name] = _writer(properties.writers[name])
             if description[PROPERTY][name].get("orch:callable"):
-                handlers[INVOKE, name] = _invoker(targets[name])
-        for name in description[ACTION]:
-            handlers[INVOKE, name] = _invoker(targets[name])
+                handlers[INVOKE, name] = self._invoker(name, targets[name], {})
+        for name, affordance in description[ACTION].items():
+            handlers[INVOKE, name] = self._invoker(name, targets[name], affordance)
+        if self.poller.names:
+            handlers[INVOKE, CACHED] = _caller(self.poller.cached)
         self._add_builtins(handlers, properties)
+        self._properties = properties
         self._description = description
         self._handlers = handlers
 
@@ -174,7 +190,26 @@ class Dispatcher:
         finally:
             records.unbind_request()
 
+    def _read_property(self, name: str) -> Any:
+        value = self._properties.readers[name]()
+        return self._wait(value) if hasattr(type(value), "__await__") else value
+
     # --- the table
+
+    def _invoker(self, name: str, target: Target, affordance: Mapping[str, Any]) -> Handler:
+        function = target.function
+        if issubclass(type(self._driver), Members):
+            return _caller(lambda *args, **kwargs: function()(*args, **kwargs))
+        signature = affordance.get("orch:signature", "(...)")
+        fitting = Fitting(f"{self._worker}.{name}{signature}", self._call)
+
+        def invoke(request: RequestHeader, payload: Buffer, raw: Buffer) -> Any:
+            if payload == NULL and not has_raw(request, raw):
+                return fitting.call(function(), (), {})
+            args, kwargs = arguments_of(request, payload, raw)
+            return fitting.call(function(), args, kwargs)
+
+        return invoke
 
     def _add_builtins(
         self, handlers: dict[tuple[str | None, str | None], Handler], properties: Properties
@@ -271,18 +306,6 @@ def _reader(read: Reader, name: str, met: Callable[[str, Any], None] | None) -> 
 
 def _writer(write: Writer) -> Handler:
     return lambda request, payload, raw: write(value_of(request, payload, raw))
-
-
-def _invoker(target: Target) -> Handler:
-    call = target.call
-
-    def invoke(request: RequestHeader, payload: Buffer, raw: Buffer) -> Any:
-        if payload == NULL and not has_raw(request, raw):
-            return call()
-        args, kwargs = arguments_of(request, payload, raw)
-        return call(*args, **kwargs)
-
-    return invoke
 
 
 def _many_reader(properties: Properties) -> Handler:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -23,6 +22,7 @@ from transports.headers import (
 )
 from transports.link import PRESENCE
 from transports.serializers import Buffer, split_result
+from workers import threads
 
 _decode = msgspec.json.Decoder().decode
 _INTRODUCTION = b"\x01" + PRESENCE
@@ -72,7 +72,7 @@ class EventPublisher:
         self._wanted: frozenset[bytes] = frozenset()  # replaced, never changed
         self.subscribed: Callable[[], None] = _do_nothing
         # a socket belongs to one thread at a time: this lock hands it over
-        self._lock = threading.Lock()
+        self._lock = threads.Lock()
         self._socket: zmq.Socket[Any] | None = context.socket(zmq.XPUB)
         self._socket.set(zmq.RCVHWM, 0)  # what it receives is subscriptions
         self._socket.set(zmq.XPUB_NODROP, 1)  # says so when there is no room; it never blocks here
@@ -194,7 +194,7 @@ class ChangeWatcher:
     def __init__(self, publisher: EventPublisher) -> None:
         self._publisher = publisher
         self._last: dict[str, Encoded] = {}
-        self._lock = threading.Lock()
+        self._lock = threads.Lock()
 
     def seen(self, name: str, value: Any) -> None:
         """Take note of a value; publish `<name>_change_event` if it isn't the last one seen.

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import logging
-import queue
-import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from workers import threads
 
 if TYPE_CHECKING:
     import asyncio
 
 log = logging.getLogger("workers")
+
+T = TypeVar("T")
 
 Enter = Callable[[], AbstractContextManager[None]]
 """A context in which a thread runs, such as its registration for records."""
@@ -42,9 +44,9 @@ class EventLoop:
     ) -> None:
         self._name = name
         self._enter = enter
-        self._lock = threading.Lock()
+        self._lock = threads.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._thread: threading.Thread | None = None
+        self._thread: threads.Thread | None = None
 
     def wait(self, awaitable: Any) -> Any:
         """Run an awaitable to its end, from a thread that isn't the loop's; give its result.
@@ -54,9 +56,12 @@ class EventLoop:
         """
         import asyncio
 
-        ended = threading.Event()
+        ended = threads.Event()
         future = asyncio.run_coroutine_threadsafe(_settle(awaitable, ended), self._started())
+        done = threads.Event()
+        future.add_done_callback(lambda _: done.set())
         try:
+            done.wait()  # the future's own wait may be replaced by one that knows no other threads
             error, value = future.result()
         except BaseException:
             # a signal's exception, not the awaitable's: let that clean up before this goes on
@@ -65,6 +70,17 @@ class EventLoop:
             raise
         if error is not None:
             raise error
+        return value
+
+    def call(self, function: Callable[[], T]) -> T:
+        """Call a function in the loop's thread, where it finds the running loop.
+
+        As in any asyncio program it holds up the loop's other work while it runs.
+
+        Raises:
+            BaseException: What the function raised.
+        """
+        value: T = self.wait(_called(function))
         return value
 
     def stop(self, patience: float = PATIENCE) -> None:
@@ -82,14 +98,10 @@ class EventLoop:
         thread.join(patience)
 
     def _started(self) -> asyncio.AbstractEventLoop:
-        import asyncio
-
         with self._lock:
             if self._loop is None:
-                self._loop = asyncio.new_event_loop()
-                self._thread = threading.Thread(
-                    target=self._run, args=(self._loop,), name=self._name, daemon=True
-                )
+                self._loop = threads.new_event_loop()
+                self._thread = threads.Thread(self._run, self._name, (self._loop,))
                 self._thread.start()
             return self._loop
 
@@ -112,7 +124,11 @@ class EventLoop:
             loop.close()
 
 
-async def _settle(awaitable: Any, ended: threading.Event) -> tuple[BaseException | None, Any]:
+async def _called(function: Callable[[], T]) -> T:
+    return function()
+
+
+async def _settle(awaitable: Any, ended: threads.Event) -> tuple[BaseException | None, Any]:
     try:
         return None, await awaitable
     except BaseException as error:  # noqa: BLE001  raised again where it is waited for
@@ -142,8 +158,8 @@ class ThreadPool:
         self._name = name
         self._size = size
         self._enter = enter
-        self._work: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
-        self._lock = threading.Lock()
+        self._work: threads.SimpleQueue[Callable[[], None] | None] = threads.SimpleQueue()
+        self._lock = threads.Lock()
         self._free = 0  # threads that wait, less calls that do
         self._threads = 0
 
@@ -164,7 +180,7 @@ class ThreadPool:
         """Start another thread, for one call; whether there is one."""
         name = f"{self._name}-{self._threads + 1}"
         try:
-            threading.Thread(target=self._run, name=name, daemon=True).start()
+            threads.Thread(self._run, name).start()
         except RuntimeError as error:
             log.warning("a call has to wait: %s", error)
             return False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import socket
-import threading
+import time
 from collections import deque
 from typing import Any
 
@@ -14,6 +14,7 @@ from zmq.backend import Socket as BackendSocket
 from transports import frames
 from transports.link import CONCURRENT, CONTROL, LaneOpen, encode_control, routing_id
 from transports.serializers import Buffer
+from workers import threads
 from workers.serving.dispatch import Dispatcher
 from workers.serving.executor import CAPACITY, Enter, ThreadPool
 
@@ -62,7 +63,7 @@ class ConcurrentLane:
         context: The process's ZeroMQ context.
         address: The broker's back socket.
         token: Secret of this incarnation.
-        dispatcher: Performs the requests.
+        dispatcher: Performs the requests, and polls.
         name: Name of the threads.
         enter: A context in which each thread runs.
     """
@@ -81,11 +82,12 @@ class ConcurrentLane:
         self._enter = enter
         self._pool = ThreadPool(f"{name}-concurrent", CAPACITY, enter)
         self._done: deque[list[Buffer]] = deque()
+        self._polled: deque[tuple[str, float]] = deque()
         self._wake_sender, self._wake = socket.socketpair()
         self._wake.setblocking(False)
         self._wake_sender.setblocking(False)
         self._stopping = False
-        self._thread = threading.Thread(target=self._run, name=f"{name}-link", daemon=True)
+        self._thread = threads.Thread(self._run, f"{name}-link")
 
     def start(self) -> None:
         """Announce the lane and serve it."""
@@ -121,17 +123,32 @@ class ConcurrentLane:
                 self._wake_sender.close()
 
     def _serve(self) -> None:
+        schedule = self._dispatcher.poller.beside
+        schedule.begin(time.monotonic())
         watched: list[Any] = [(self._dealer, zmq.POLLIN), (self._wake.fileno(), zmq.POLLIN)]
         while True:
-            for ready, _ in zmq.zmq_poll(watched, -1):
+            for ready, _ in zmq.zmq_poll(watched, schedule.wait(time.monotonic())):
                 if ready is self._dealer:
                     self._pool.submit(self._call(receive(self._dealer)))
                 else:
                     self._wake.recv(4096)
+            while self._polled:
+                schedule.taken(*self._polled.popleft())
+            while name := schedule.take(time.monotonic()):
+                self._pool.submit(self._poll(name))
             while self._done:
                 frames.send(self._dealer, self._done.popleft())
             if self._stopping:
                 return
+
+    def _poll(self, name: str) -> Any:
+        def call() -> None:
+            began = time.monotonic()
+            self._dispatcher.poller.poll(name)
+            self._polled.append((name, began))
+            self._nudge()
+
+        return call
 
     def _call(self, request: Request) -> Any:
         number, header, payload, raw = request

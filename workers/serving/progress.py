@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import signal
 import sys
-import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any, Self
@@ -12,6 +14,7 @@ from typing import Any, Self
 import zmq
 
 from transports.link import Starting
+from workers import threads
 from workers.failures import is_ours
 from workers.serving.lanes import send_control
 
@@ -30,12 +33,12 @@ class Progress:
 
     def __init__(self, link: zmq.Socket[Any]) -> None:
         self._link = link
-        self._lock = threading.Lock()
-        self._over = threading.Event()
-        self._thread = threading.get_ident()
+        self._lock = threads.Lock()
+        self._over = threads.Event()
+        self._thread = threads.get_ident()
 
     def __enter__(self) -> Self:
-        threading.Thread(target=self._tell, name="progress", daemon=True).start()
+        threads.Thread(self._tell, "progress").start()
         return self
 
     def __exit__(
@@ -61,6 +64,33 @@ class Progress:
                         send_control(self._link, Starting(doing))
                     except zmq.ZMQError as error:
                         log.debug("what the start is at can't be told: %s", error)
+
+
+@contextlib.contextmanager
+def alarms(tell: Callable[[FrameType | None], None]) -> Iterator[None]:
+    """Have this thread, the main one, interrupt itself now and then to tell where it is.
+
+    While a driver is imported there are no other threads that could look at it. A driver that uses
+    SIGALRM itself takes it over.
+
+    Args:
+        tell: Told the frame that was interrupted.
+    """
+    if not hasattr(signal, "setitimer"):
+        yield
+        return
+
+    def ring(number: int, frame: FrameType | None) -> None:
+        tell(frame)
+
+    before = signal.signal(signal.SIGALRM, ring)
+    signal.setitimer(signal.ITIMER_REAL, EVERY, EVERY)
+    try:
+        yield
+    finally:
+        if signal.getsignal(signal.SIGALRM) is ring:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, before)
 
 
 def at(frame: FrameType | None) -> str:

@@ -7,6 +7,7 @@ import functools
 import logging
 import os
 import socket
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +15,7 @@ import msgspec
 import zmq
 
 from transports import frames
+from transports.headers import CACHED
 from transports.link import (
     CONTROL,
     QUEUED,
@@ -22,6 +24,7 @@ from transports.link import (
     LaneOpen,
     Ready,
     SetLevel,
+    Starting,
     Stop,
     decode_control,
 )
@@ -30,6 +33,7 @@ from workers.driver import build as boot
 from workers.driver.describe import concurrent_members
 from workers.driver.markers import BoundEvent
 from workers.driver.offer import Offer
+from workers.driver.opening import close
 from workers.errors import BootError, Terminated
 from workers.failures import failure_body, strip
 from workers.output import capture, records
@@ -38,6 +42,7 @@ from workers.serving.dispatch import Dispatcher
 from workers.serving.events import ChangeWatcher, EventPublisher
 from workers.serving.executor import CAPACITY, Enter, EventLoop
 from workers.serving.lanes import LINGER, ConcurrentLane, open_lane, receive, send_control
+from workers.serving.polling import of_polled
 from workers.serving.progress import Progress
 from workers.spec import WorkerSpec
 
@@ -62,7 +67,7 @@ class Server:
         context: A ZeroMQ context; for inproc addresses the one of the broker.
         wake: A socket that becomes readable when a signal came; None where none do.
         enter: A context for each thread that runs code of the driver.
-        owns_process: The process is this worker's alone, its working directory too.
+        imported: Gives the class or factory, or raises what its import raised; None imports it.
     """
 
     def __init__(
@@ -72,7 +77,7 @@ class Server:
         *,
         wake: socket.socket | None = None,
         enter: Enter = contextlib.nullcontext,
-        owns_process: bool = False,
+        imported: Callable[[], boot.Target] | None = None,
     ) -> None:
         self.busy = False
         self.terminating = False
@@ -80,7 +85,8 @@ class Server:
         self._context = context
         self._wake = wake
         self._enter = enter
-        self._directory = spec.cwd if owns_process else None
+        self._imported = imported
+        self._told = ""
         self._hosted: boot.Hosted | None = None
         self._lane: ConcurrentLane | None = None
         self._offer: Offer | None = None
@@ -108,6 +114,12 @@ class Server:
             self._events.publish, self._changes.seen, self._events.is_wanted
         )
 
+    def tell_progress(self, doing: str) -> None:
+        """Tell the rig what the import of the driver is at; before `start`."""
+        if doing and doing != self._told:
+            self._told = doing
+            send_control(self._link, Starting(doing))
+
     def start(self, driver: object | None = None) -> None:
         """Boot the driver and report READY, or what it failed with.
 
@@ -122,7 +134,7 @@ class Server:
         try:
             with Progress(self._link):
                 try:
-                    hosted = boot.host(self._spec, self._loop.wait, driver, self._directory)
+                    hosted = boot.host(self._spec, self._loop, driver, self._imported)
                 finally:
                     self.busy = False  # what the other thread has is given back undisturbed
         except BootError as failure:
@@ -139,7 +151,8 @@ class Server:
             rig=spec.rig,
             worker=spec.worker,
             wait=self._loop.wait,
-            seen=_leave_alone if hosted.attach else self._changes.seen,
+            call=hosted.call,
+            seen=of_polled(spec.poll, self._changes.seen) if hosted.attach else self._changes.seen,
             request_addresses=spec.request_addresses,
             event_addresses=spec.event_addresses,
             targets=hosted.offer.targets,
@@ -158,6 +171,7 @@ class Server:
             )
         self._events.subscribed = self._subscribed
         self._adjust_callbacks()
+        self._poll_all()
         ready = Ready(concurrent=concurrent, capacity=capacity, pid=os.getpid())
         send_control(self._link, ready, msgspec.json.encode(hosted.offer.description))
 
@@ -173,8 +187,17 @@ class Server:
         watched: list[Any] = [(each, zmq.POLLIN) for each in (link, subscriptions, nudged)]
         if self._wake is not None:
             watched.append((self._wake.fileno(), zmq.POLLIN))
+        schedule = self._dispatcher.poller.queued
+        schedule.begin(time.monotonic())
         while not self.terminating:
-            for ready, _ in zmq.zmq_poll(watched, -1):
+            came = zmq.zmq_poll(watched, schedule.wait(time.monotonic()))
+            # what waits goes first, but for a whole interval at most
+            now = time.monotonic()
+            if name := schedule.take(now, patience=1.0 if came else 0.0):
+                self._poll(name)
+                schedule.taken(name, now)
+                continue
+            for ready, _ in came:
                 if ready is not link:
                     if ready == subscriptions:
                         self._events.take_subscriptions()
@@ -206,6 +229,20 @@ class Server:
                 del answer, payload, raw  # they may be large, and the next request far away
         raise Terminated
 
+    def _poll_all(self) -> None:
+        """Read what is polled for the first time, so that each has a value, or an error."""
+        if names := self._dispatcher.poller.names:
+            with Progress(self._link):
+                for name in names:
+                    self._poll(name)
+
+    def _poll(self, name: str) -> None:
+        self.busy = True
+        try:
+            self._dispatcher.poller.poll(name)
+        finally:
+            self.busy = False
+
     def close(self) -> None:
         """Close the driver, then let the last messages leave and end all threads."""
         self._unlisten()
@@ -229,7 +266,7 @@ class Server:
         try:
             # a driver that hangs while it closes may be interrupted, but only by a first signal
             self.busy = not self.terminating
-            boot.close(hosted.close, hosted.close_name, self._loop.wait)
+            close(hosted.close, hosted.close_name, self._loop)
         except Terminated:
             log.warning("the time was up before %s of the driver had ended", hosted.close_name)
         finally:
@@ -318,6 +355,8 @@ class Server:
     def _open_concurrent(self, offer: Offer) -> tuple[tuple[str, ...], int]:
         """Serve the members that are concurrent; which these are, and how many run at once."""
         concurrent = concurrent_members(offer.description)
+        if self._spec.poll:
+            concurrent = (*concurrent, CACHED)
         if concurrent and self._lane is None:
             spec = self._spec
             self._lane = ConcurrentLane(
@@ -376,7 +415,3 @@ class Server:
 
 def _do_nothing() -> None:
     pass
-
-
-def _leave_alone(name: str, value: Any) -> None:
-    """A driver that publishes by itself sees to the changes of its properties too."""

@@ -1,0 +1,125 @@
+"""A rig's config as frozen values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from orchestrator.config.problems import Place, Problem
+from orchestrator.durations import Intensity
+from transports.levels import Level
+
+__all__ = ["LogsConfig", "RigConfig", "WorkerConfig"]
+
+
+@dataclass(frozen=True)
+class WorkerConfig:
+    """One worker, the rig's defaults included. Two are equal when they would run alike.
+
+    Attributes:
+        name: the worker's id.
+        driver: ``package.module:Class`` or ``:factory``; after the colon it may be dotted.
+        args: positional arguments of the driver, values that JSON can carry.
+        kwargs: keyword arguments of the driver, values that JSON can carry.
+        transport: ``ipc`` is a process of its own, ``inproc`` a thread of the supervisor.
+        env: variables to add to the environment; empty for inproc.
+        cwd: the worker's folder, absolute; the config's folder by default, and for inproc.
+        python: the interpreter, absolute and with its symlinks kept (they make virtual
+            environments); None for the supervisor's own.
+        after: workers that are ready before this one starts, and that stop after it.
+        concurrent: members that may run beside the queued ones.
+        invocation_timeout: seconds from a request's arrival to its start; None for no limit.
+        execution_timeout: seconds from a request's start to its end; None for no limit.
+        timeouts: execution timeouts of single members, in seconds; None for no limit.
+        poll: seconds between two reads of properties that are polled, by name.
+        restart: when it is started again: ``permanent`` always, ``transient`` after a crash,
+            ``temporary`` never.
+        max_restarts: how many restarts in what time are borne.
+        on_execution_timeout: whether an overdue operation is only reported, or ends the worker.
+        start_timeout: seconds that a start may take; None for no limit.
+        stop_timeout: seconds that closing may take before a signal insists.
+        retry_start: whether a driver whose constructor raises is tried again, without end.
+        open_with: the driver's method that opens it once it is built, with its positional and its
+            keyword arguments; None when none is called.
+        stop_with: the driver's method that closes it; None for the first usual one it has.
+        place: where the driver's value stands.
+        places: where the worker's own keys stand: ``args``, ``args.0`` (entries of lists),
+            ``kwargs.axes`` (keys of mappings). What comes from the defaults isn't in it.
+        spellings: how values of ``args`` and ``kwargs`` are written that lost something by being
+            read, such as ``01823456`` for 1823456; by the keys of `places`.
+    """
+
+    name: str
+    driver: str
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    transport: Literal["ipc", "inproc"]
+    env: dict[str, str]
+    cwd: Path
+    python: Path | None
+    after: tuple[str, ...]
+    concurrent: tuple[str, ...]
+    invocation_timeout: float | None
+    execution_timeout: float | None
+    timeouts: dict[str, float | None]
+    poll: dict[str, float]
+    restart: Literal["permanent", "transient", "temporary"]
+    max_restarts: Intensity
+    on_execution_timeout: Literal["report", "restart"]
+    start_timeout: float | None
+    stop_timeout: float
+    retry_start: bool
+    open_with: tuple[str, list[Any], dict[str, Any]] | None
+    stop_with: str | None
+    place: Place = field(compare=False)
+    places: dict[str, Place] = field(compare=False, repr=False)
+    spellings: dict[str, str] = field(compare=False, repr=False)
+
+
+@dataclass(frozen=True)
+class LogsConfig:
+    """What is logged and for how long it is kept.
+
+    Attributes:
+        level: records below it are dropped.
+        keep: bytes; the oldest records go when there are more.
+        keep_for: seconds; older records go. None for no limit.
+    """
+
+    level: Level = "info"
+    keep: int = 1 << 30
+    keep_for: float | None = 30 * 86_400.0
+
+
+@dataclass(frozen=True)
+class RigConfig:
+    """A rig.
+
+    Attributes:
+        rig: the rig's id.
+        listen: addresses for clients: ``ipc``, ``ipc:///path``, ``hololinked`` or
+            ``tcp://host:port``, as they were written.
+        events: where events are published for one of these, if that was written too.
+        allow_local_users: whether it is meant that every user of the machine reaches its tcp
+            addresses on loopback.
+        workers: by name, in the order of the file.
+        logs: what is logged.
+        file: the config, absolute.
+        folder: the config's folder, absolute; drivers in it can be imported.
+        notes: what is no problem, but probably not what was meant.
+        digest: of the file's text, for `changes.has_changed`.
+        start_order: all workers, each after those in its ``after``, else as in the file.
+    """
+
+    rig: str
+    listen: tuple[str, ...]
+    events: dict[str, str]
+    workers: dict[str, WorkerConfig]
+    allow_local_users: bool
+    logs: LogsConfig
+    file: Path
+    folder: Path
+    start_order: tuple[str, ...]
+    notes: tuple[Problem, ...] = field(compare=False, repr=False)
+    digest: str = field(compare=False, repr=False)
