@@ -27,7 +27,13 @@ ROOMS = Rooms(
         "workers/driver": ("transports", "workers"),
         "workers/output": ("transports", "workers"),
         "workers/serving": ("transports", "workers", "workers/driver", "workers/output"),
-        "workers/process": ("transports", "workers", "workers/output", "workers/serving"),
+        "workers/process": (
+            "transports",
+            "workers",
+            "workers/driver",  # imported before there are threads to serve it
+            "workers/output",
+            "workers/serving",
+        ),
         "workers/devices": ("workers/driver",),
         "workers/__init__": ("workers", "workers/driver", "workers/process"),
         #

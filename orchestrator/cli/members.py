@@ -22,7 +22,6 @@ from orchestrator.cli.options import (
 from orchestrator.cli.rigs import check_events, check_member, open_rig, reading
 from orchestrator.cli.show import clock, is_terminal, print_value, to_json, to_line
 from orchestrator.cli.typed import arguments_of, value_of
-from transports.headers import POLL
 
 if TYPE_CHECKING:
     from orchestrator.client import Event
@@ -79,6 +78,8 @@ def get(worker: str, name: str, cached: bool, timeout: Timeout, as_json: bool) -
     """Read a property."""
     with open_rig() as rig:
         affordance = check_member(rig, worker, "properties", name)
+        from transports.headers import POLL
+
         if cached and POLL not in affordance:
             raise CommandError(
                 f"{worker}.{name} isn't polled; in the config: poll: {{{name}: 1s}}", Exit.USAGE

@@ -80,7 +80,7 @@ class Box:
     def level(self, value: float) -> None:
         self._level = value
 
-    def add(self, a: float, b: float = 2) -> float:
+    def add(self, a: int | float, b: int | float = 2) -> int | float:
         return a + b
 
     def raw(self, size: int = 4) -> bytes:

@@ -175,10 +175,10 @@ def test_what_is_called_is_an_action(supply: Offer) -> None:
     assert actions["call"]["orch:signature"] == "(x: float) -> float"
     assert actions["call"]["description"] == "Do it."
     assert actions["twice"]["orch:signature"] == "(x: float) -> float"
-    assert supply.targets["call"].call(3.0) == 3.0
-    assert supply.targets["twice"].call(3.0) == 6.0
-    assert supply.targets["scaled"].call(3) == 8
-    assert supply.targets["later"].call() == 1.0
+    assert supply.targets["call"].function()(3.0) == 3.0
+    assert supply.targets["twice"].function()(3.0) == 6.0
+    assert supply.targets["scaled"].function()(3) == 8
+    assert supply.targets["later"].function()() == 1.0
 
 
 def test_parts_are_nested_at_all_their_shortest_paths(supply: Offer) -> None:
@@ -197,7 +197,7 @@ def test_parts_are_nested_at_all_their_shortest_paths(supply: Offer) -> None:
 def test_a_path_is_resolved_at_each_use() -> None:
     driver = Supply()
     offer = offer_of(driver)
-    assert offer.targets["channels[0].ramp"].call(2.5) == 2.5
+    assert offer.targets["channels[0].ramp"].function()(2.5) == 2.5
     assert offer.targets["ch1.voltage"].get() == 2.5
     assert offer.targets["channels[1].voltage"].get() == 0.0
     driver.ch1 = Channel("another")
@@ -318,8 +318,8 @@ def test_names_that_dir_gives_are_classed_at_their_use() -> None:
         "orch:callable": True,
     }
     assert offer.targets["voltage"].get() == 1.5
-    assert offer.targets["voltage"].call() == 1.5
-    assert offer.targets["reset"].call() == "done"
+    assert offer.targets["voltage"].function()() == 1.5
+    assert offer.targets["reset"].function()() == "done"
     with pytest.raises(Refused, match="'reset' is an action"):
         offer.targets["reset"].get()
 
@@ -528,11 +528,11 @@ def test_a_parameter_is_one_property() -> None:
     assert "minimum" not in properties["ranges[0]"]
     voltage = offer.targets["voltage"]
     voltage.set(2.0)
-    assert voltage.get() == voltage.call() == 2.0
-    voltage.call(3.0)
+    assert voltage.get() == voltage.function()() == 2.0
+    voltage.function()(3.0)
     assert driver.voltage.value == 3.0
     with pytest.raises(Refused, match="one value at most"):
-        voltage.call(1, 2)
+        voltage.function()(1, 2)
 
 
 def test_its_callbacks_come_while_it_is_subscribed_to() -> None:

@@ -137,8 +137,8 @@ def test_parameters_of_qcodes() -> None:
     assert properties["on"]["type"] == "boolean"
     assert (properties["mode"]["enum"], properties["mode"]["readOnly"]) == (["a", "b"], True)
     assert properties["out"]["writeOnly"] is True
-    assert offer.targets["count"].call(2) == 3
-    offer.targets["A.level"].call(4.0)
+    assert offer.targets["count"].function()(2) == 3
+    offer.targets["A.level"].function()(4.0)
     assert offer.targets["A.level"].get() == 4.0
 
 
@@ -304,8 +304,8 @@ class SCPI:
 def test_commands_of_easy_scpi_that_a_driver_names() -> None:
     offer = offer_of(SCPI())
     assert set(offer.targets) == {"volt"}
-    assert offer.targets["volt"].call() == "source:voltage?"
-    assert offer.targets["volt"].call(3) == "source:voltage 3"
+    assert offer.targets["volt"].function()() == "source:voltage?"
+    assert offer.targets["volt"].function()(3) == "source:voltage 3"
 
 
 # -- gpiozero and psygnal
@@ -436,7 +436,7 @@ def test_qcodes_itself() -> None:
         described = offer.description["properties"]["A.temperature"]
         assert (described["unit"], described["minimum"], described["maximum"]) == ("K", 0, 300)
         offer.targets["channels[1].temperature"].set(12)
-        assert offer.targets["B.temperature"].call() == 12
+        assert offer.targets["B.temperature"].function()() == 12
         assert offer.targets["A.log_my_name"]
     finally:
         driver.close()

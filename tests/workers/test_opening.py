@@ -102,7 +102,7 @@ def spec_of(driver: str, **settings: Any) -> WorkerSpec:
 def life(loop: EventLoop, driver: str, **settings: Any) -> list[str]:
     """What a driver does from its start to its end."""
     hosted = host(spec_of(driver, **settings), loop)
-    assert hosted.description.get("orch:closesWith", "") == hosted.close_name
+    assert hosted.offer.description.get("orch:closesWith", "") == hosted.close_name
     if hosted.close is not None:
         result = hosted.close()
         if hasattr(type(result), "__await__"):

@@ -16,7 +16,9 @@ Problem = tuple[int | str | None, str]
 Arguments = tuple[Sequence[Any], dict[str, Any]]
 
 _EMPTY = inspect.Parameter.empty
-_POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+_BY_POSITION = frozenset(
+    (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+)
 
 
 class Misfit(Exception):
@@ -64,13 +66,13 @@ class Parameters:
 
     def _take(self, parameter: inspect.Parameter, fitter: Fitter | None) -> None:
         name, kind = parameter.name, parameter.kind
-        if kind is parameter.VAR_POSITIONAL:
+        if kind is parameter.VAR_BY_POSITION:
             self._rest = (fitter,)
         elif kind is parameter.VAR_KEYWORD:
             self._more = (fitter,)
         else:
             index = len(self._positional)
-            if kind in _POSITIONAL:
+            if kind in _BY_POSITION:
                 self._positional.append((name, fitter))
             else:
                 index = -1
