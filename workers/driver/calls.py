@@ -66,7 +66,7 @@ class Parameters:
 
     def _take(self, parameter: inspect.Parameter, fitter: Fitter | None) -> None:
         name, kind = parameter.name, parameter.kind
-        if kind is parameter.VAR_BY_POSITION:
+        if kind is parameter.VAR_POSITIONAL:
             self._rest = (fitter,)
         elif kind is parameter.VAR_KEYWORD:
             self._more = (fitter,)
