@@ -10,8 +10,10 @@
         for event in rig.stage.subscribe("moved", timeout=5):
             print(event.value, event.time, event.sequence)
 
-`aconnect` is the same for asyncio; what a call can raise is in `orch.errors`. `Event`, `action`
-and `prop` are optional markers for authors of drivers. Nothing is loaded until it is used.
+`orch.read(rig.stage, "position")` and its like do what the handle `rig["stage"]` does, also where
+the driver has a `read` of its own. `aconnect` is the same for asyncio; what a call can raise is in
+`orch.errors`. `Event`, `action` and `prop` are optional markers for authors of drivers. Nothing is
+loaded until it is used.
 """
 
 from __future__ import annotations
@@ -21,11 +23,41 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from orch import errors
     from orchestrator import aconnect, connect
+    from orchestrator.client.functions import (
+        call,
+        close,
+        describe,
+        logs,
+        oneway,
+        read,
+        status,
+        submit,
+        subscribe,
+        write,
+    )
     from workers import Event, action, prop
 
     __version__: str
 
-__all__ = ["Event", "__version__", "aconnect", "action", "connect", "errors", "prop"]
+__all__ = [
+    "Event",
+    "__version__",
+    "aconnect",
+    "action",
+    "call",
+    "close",
+    "connect",
+    "describe",
+    "errors",
+    "logs",
+    "oneway",
+    "prop",
+    "read",
+    "status",
+    "submit",
+    "subscribe",
+    "write",
+]
 
 _HOMES = {
     "Event": "workers",
@@ -34,6 +66,21 @@ _HOMES = {
     "action": "workers",
     "connect": "orchestrator",
     "prop": "workers",
+    **dict.fromkeys(
+        (
+            "call",
+            "close",
+            "describe",
+            "logs",
+            "oneway",
+            "read",
+            "status",
+            "submit",
+            "subscribe",
+            "write",
+        ),
+        "orchestrator.client.functions",
+    ),
 }
 
 

@@ -154,9 +154,15 @@ class Session:
 
     # -- recipes --------------------------------------------------------------------------
 
-    def status(self) -> Recipe[dict[str, Any]]:
-        """The rig's status."""
-        status = yield self.connection.compose(self.rig, Operation.INVOKE, "status")
+    def status(self, within: Timeout = ...) -> Recipe[dict[str, Any]]:
+        """The rig's status; `within`: seconds to begin, and as many to end."""
+        status = yield self.connection.compose(
+            self.rig,
+            Operation.INVOKE,
+            "status",
+            invocation_timeout=within,
+            execution_timeout=within,
+        )
         workers = status.get("workers", ()) if isinstance(status, dict) else ()
         self.workers = tuple(str(worker["name"]) for worker in workers)
         return dict(status)
@@ -169,14 +175,16 @@ class Session:
         self.check_worker(name, error)
         return name
 
-    def describe(self, worker: str) -> Recipe[Members]:
-        """Ask for a worker's description."""
+    def describe(self, worker: str, within: Timeout = ...) -> Recipe[Members]:
+        """Ask for a worker's description; `within`: seconds to begin, and as many to end."""
         scheme = self.connection.address.partition("://")[0].upper()
         description = yield self.connection.compose(
             worker,
             Operation.INVOKE,
             DESCRIPTION,
             payload={"ignore_errors": False, "protocol": scheme, "skip_names": []},
+            invocation_timeout=within,
+            execution_timeout=within,
         )
         members = self._members[worker] = Members.read(description)
         return members
