@@ -139,7 +139,9 @@ def _property(name: str, path: str, affordance: dict[str, Any]) -> Member:
     getter.__name__ = name
     getter.__annotations__ = {} if found is inspect.Parameter.empty else {"return": found}
     unit = affordance.get("unit")
-    facts = [f"Unit: {unit}"] if unit else []
+    kind = affordance.get("type")
+    facts = [f"Type: {kind}" if isinstance(kind, str) else "Type: any"]
+    facts += [f"Unit: {unit}"] if unit else []
     for key, label in (("label", "Label"), ("minimum", "From"), ("maximum", "To")):
         if affordance.get(key) is not None:
             facts.append(f"{label}: {affordance[key]}")

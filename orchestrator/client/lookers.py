@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dis
 import functools
+import sys
 from types import CodeType, FrameType
 
 TOOLS = frozenset(
@@ -76,28 +77,45 @@ def _asked(code: CodeType, offset: int) -> object:
     name = instruction.opname
     if name == "LOAD_METHOD" or (name == "LOAD_ATTR" and _is_method_form(instruction)):
         return _METHOD
-    return _callee(before, instruction.arg or 0) if name == "CALL" else None
+    if name == "CALL_FUNCTION_EX":  # of `*args`, and of `**kwargs` if the lowest bit is set
+        return _callee(instruction, before, 1 + ((instruction.arg or 0) & 1))
+    # The half of a call that only Python 3.11 has makes it, once the call was made a few times.
+    is_call = name in ("CALL", "PRECALL")
+    return _callee(instruction, before, instruction.arg or 0) if is_call else None
 
 
 def _is_method_form(instruction: dis.Instruction) -> bool:
     """From Python 3.12 the two forms of LOAD_ATTR are told apart by a bit."""
-    return "LOAD_METHOD" not in dis.opmap and bool((instruction.arg or 0) & 1)
+    return sys.version_info >= (3, 12) and bool((instruction.arg or 0) & 1)
 
 
-def _callee(before: list[dis.Instruction], wanted: int) -> str | None:
-    """The name of the function whose `wanted` arguments the instructions have just loaded."""
+def _callee(call: dis.Instruction, before: list[dis.Instruction], wanted: int) -> str | None:
+    """The name of the function that is called with the `wanted` values loaded just before."""
     steps = list(before)
-    if steps and steps[-1].opname == "PRECALL":  # the half of a call that Python 3.11 has
+    if steps and call.opname == "CALL" and steps[-1].opname == "PRECALL":
         steps.pop()
     while steps and wanted > 0:
         step = steps.pop()
         if step.opcode in dis.hasjrel or step.opcode in dis.hasjabs:
-            return None  # an argument with a choice in it
+            return _named_at(call, before)  # an argument with a choice in it
         wanted -= dis.stack_effect(step.opcode, step.arg, jump=False)
     while steps and steps[-1].opname in _BESIDE:
         steps.pop()
-    if wanted != 0 or not steps:
-        return None
-    step = steps[-1]
+    return _name_of(steps[-1]) if steps and wanted == 0 else None
+
+
+def _named_at(call: dis.Instruction, before: list[dis.Instruction]) -> str | None:
+    """The name with which the text of a call begins."""
+    at = call.positions
+    for step in reversed(before):
+        where = step.positions
+        if at and where and (where.lineno, where.col_offset) == (at.lineno, at.col_offset):
+            name = _name_of(step)
+            if name is not None:
+                return name
+    return None
+
+
+def _name_of(step: dis.Instruction) -> str | None:
     known = step.opname in _NAMES or step.opname.startswith("LOAD_FAST")
     return step.argval if known and isinstance(step.argval, str) else None
