@@ -68,12 +68,13 @@ def calls_at_once(frame: FrameType) -> bool:
 def _asked(code: CodeType, offset: int) -> object:
     """What the instruction is that asks: `_METHOD`, the name of what it calls, else None."""
     before: list[dis.Instruction] = []
-    for instruction in dis.get_instructions(code):
-        if instruction.offset == offset:
+    for each in dis.get_instructions(code):
+        if each.offset > offset:  # it may also point at what an instruction caches behind itself
             break
-        before.append(instruction)
-    else:
+        before.append(each)
+    if not before:
         return None
+    instruction = before.pop()
     name = instruction.opname
     if name == "LOAD_METHOD" or (name == "LOAD_ATTR" and _is_method_form(instruction)):
         return _METHOD
