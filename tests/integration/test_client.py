@@ -173,7 +173,7 @@ def test_the_driver_s_names_win_and_a_handle_s_are_ours(rig: Rig) -> None:
     assert rig["stage"].read("position") == 0.0
     assert rig["stage"].position == 0.0
     for each in (rig.stage, rig["stage"]):
-        with pytest.raises(AttributeError, match="belongs to this object|can't be assigned"):
+        with pytest.raises(AttributeError, match=r"belongs to this object|can't be assigned"):
             each.call = 3
 
 
