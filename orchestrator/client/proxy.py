@@ -33,6 +33,7 @@ class Member(property):
         self, path: str, getter: Any, doc: str, *, parameter: bool = False, unit: str | None = None
     ) -> None:
         super().__init__(getter, None, None, doc)
+        self.__doc__ = doc
         self.path = path
         self.parameter = parameter
         self.unit = unit
@@ -53,6 +54,7 @@ class EventMember(property):
 
     def __init__(self, path: str, doc: str) -> None:
         super().__init__(None, None, None, doc)
+        self.__doc__ = doc
         self.path = path
 
     def __get__(self, part: Any, owner: type | None = None) -> Any:
@@ -71,6 +73,7 @@ class ComponentMember(property):
 
     def __init__(self, path: str, made: type[Component]) -> None:
         super().__init__(None, None, None, made.__doc__)
+        self.__doc__ = made.__doc__
         self.path = path
         self.made = made
 

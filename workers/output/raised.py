@@ -40,7 +40,7 @@ def raised(exc_info: object) -> Raised | None:
         return None
     try:
         text = "".join(traceback.format_exception(error)).rstrip("\n")
-    except Exception as problem:  # noqa: BLE001  exceptions of drivers may break their own printing
+    except BaseException as problem:  # noqa: BLE001  exceptions of drivers may break their printing
         text = f"{type(error).__name__} (its traceback can't be shown: {safe_repr(problem)})"
     return Raised(text, one_line(error))
 
@@ -65,6 +65,6 @@ def _one(error: BaseException) -> str:
     try:
         # cut first: a message may be huge
         message = " ".join(str(error)[: 4 * MAX_LINE].split())
-    except Exception as problem:  # noqa: BLE001  a driver's __str__ may raise anything
+    except BaseException as problem:  # noqa: BLE001  a driver's __str__ may raise anything
         message = f"(its text can't be shown: {type(problem).__name__})"
     return f"{name}: {message}" if message else name
