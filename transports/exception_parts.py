@@ -86,7 +86,7 @@ class _Parts:
                 found[key] = body
         if vars(BaseException)["__suppress_context__"].__get__(error):
             found["suppress"] = True
-        if isinstance(error, BaseExceptionGroup):
+        if issubclass(kind, BaseExceptionGroup):  # asks nothing of the object
             members = BaseExceptionGroup.exceptions.__get__(error)
             bodies = [self._nested(member, depth) for member in members]
             text = BaseExceptionGroup.message.__get__(error)

@@ -19,6 +19,8 @@ _STEP = re.compile(
 def steps_of(path: str) -> tuple[Step, ...] | None:
     """The steps of a member's path; None if it isn't one, or a step is private."""
     steps: list[Step] = []
+    if path.startswith("."):
+        return None
     end = 0
     while end < len(path):
         match = _STEP.match(path, end)

@@ -315,6 +315,6 @@ def test_in_ipython(rig: Rig) -> None:
     assert "Values" in shell.object_inspect_text("rig.b")
     assert "READY" in shell.display_formatter.format(rig)[0]["text/html"]
     assert rig.b.sent() == []
-    result = shell.run_cell("rig.b.next_error", silent=True)
-    assert result.result == "none"
+    shell.run_cell("found = rig.b.next_error", silent=True)
+    assert shell.user_ns["found"] == "none"
     assert rig.b.sent() == ["SYST:ERR?"]

@@ -53,9 +53,10 @@ def as_text(text: str | None) -> Raised | None:
 def one_line(error: BaseException) -> str:
     """Type and message of an exception, white space folded; of a group, its first members too."""
     line = _one(error)
-    if isinstance(error, BaseExceptionGroup):
-        members = [_one(each) for each in error.exceptions[:_MEMBERS]]
-        more = ["…"] if len(error.exceptions) > _MEMBERS else []
+    if issubclass(type(error), BaseExceptionGroup):  # asks nothing of the object
+        exceptions = vars(BaseExceptionGroup)["exceptions"].__get__(error)
+        members = [_one(each) for each in exceptions[:_MEMBERS]]
+        more = ["…"] if len(exceptions) > _MEMBERS else []
         line = f"{line}: {'; '.join(members + more)}"
     return line if len(line) <= MAX_LINE else f"{line[: MAX_LINE - 1]}…"
 
