@@ -114,7 +114,20 @@ def look(spec: dict[str, Any]) -> dict[str, Any]:
         if is_thing(target):
             answer["hololinked"] = text_of(getattr(sys.modules["hololinked"], "__version__", ""))
         answer.update(look_for(target, spec["members"], spec["stop_with"]))
+    if spec.get("describe"):
+        answer["described"] = described(target)
     return answer
+
+
+def described(target: Any) -> Any:
+    """What the objects of a driver's class offer, without one; None if no class is known."""
+    if not isinstance(target, type):
+        target = inspect.signature(target).return_annotation
+        if not isinstance(target, type) or target.__module__ == "builtins":
+            return None
+    from workers.driver.describe import describe  # of the interpreter that would host it
+
+    return json.loads(json.dumps(describe(target)))
 
 
 def failure(error: BaseException, folders: list[str]) -> dict[str, Any]:

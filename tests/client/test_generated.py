@@ -12,39 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.client.generated import CALLABLE, worker_class
+from orchestrator.client.generated import worker_class
 from orchestrator.client.paths import joined, steps_of
 from orchestrator.client.proxy import Proxy
 from orchestrator.client.session import Members
 from orchestrator.client.signatures import signature_of, signature_of_text
-
-SUPPLY = {
-    "title": "Supply",
-    "description": "A supply with channels.",
-    "properties": {
-        "on": {"type": "boolean"},
-        "ch1.voltage": {"type": "number", "unit": "V", "description": "At the output."},
-        "channels[0].voltage": {"type": "number"},
-        "channels[1].voltage": {"type": "number"},
-        "channels[1].limits.high": {"type": "number"},
-        "inputs['A'].level": {"type": "number"},
-        'inputs["it\'s"].level': {"type": "number"},
-        "gains[2]": {"type": "number"},
-        "dmm": {"type": "number", "unit": "V", CALLABLE: True},
-        "flag": {"type": "boolean", CALLABLE: True},
-        "label": {"type": "string", CALLABLE: True},
-        "from": {},
-        "_private": {},
-        "a._b": {},
-        "not a path": {},
-    },
-    "actions": {
-        "ch1.ramp": {"orch:signature": "(to: float, rate: float = 1.0) -> float"},
-        "channels[0].ramp": {},
-        "__init__": {},
-    },
-    "events": {"ch1.tripped": {"description": "Over its limit."}},
-}
+from tests.client.supply import SUPPLY
 
 
 class Ours:
