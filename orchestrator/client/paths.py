@@ -27,7 +27,7 @@ def steps_of(path: str) -> tuple[Step, ...] | None:
         if match is None or (not steps and match["name"] is None):
             return None
         if match["name"] is not None:
-            if match["name"].startswith("_"):
+            if match["name"].startswith("_") or not match["name"].isidentifier():
                 return None
             steps.append(match["name"])
         elif match["position"] is not None:

@@ -299,15 +299,17 @@ def _ours(members: Members, face: str) -> Iterator[tuple[str, str]]:
 
 
 def _subscribe(events: str, face: str) -> str:
-    head = (
-        f"def subscribe(self, event: {events} | None = ..., /, "
-        "timeout: builtins.float | None = ..., *, {}on_loss: OnLoss = ...) -> {}: ..."
-    )
+    def define(conflate: str, returned: str) -> str:
+        return (
+            f"def subscribe(self, event: {events} | None = ..., /, "
+            f"timeout: builtins.float | None = ..., *, conflate: {conflate}, "
+            f"on_loss: OnLoss = ...) -> {returned}: ..."
+        )
+
     if face:
-        return head.format("conflate: builtins.bool = ..., ", "AsyncSubscription")
-    queued = head.format("conflate: Literal[False] = ..., ", "Subscription")
-    latest = head.format("conflate: Literal[True], ", "LatestSubscription")
-    return f"@overload\n{queued}\n@overload\n{latest}"
+        return define("builtins.bool = ...", "AsyncSubscription")
+    queued = define("Literal[False] = ...", "Subscription")
+    return f"@overload\n{queued}\n@overload\n{define('Literal[True]', 'LatestSubscription')}"
 
 
 def _literal(members: Members, kind: str) -> str:
@@ -391,7 +393,8 @@ def _with_doc(head: str, text: Any) -> Iterator[str]:
 def _doc(text: Any) -> Iterator[str]:
     """A docstring that ends where it should, whatever is in it."""
     if isinstance(text, str) and text.strip():
-        safe = text.strip().replace("\\", "\\\\").replace('"', '\\"')
+        shown = "".join(c if c.isprintable() or c in "\n\t" else " " for c in text.strip())
+        safe = shown.replace("\\", "\\\\").replace('"', '\\"')
         yield from f'"""{safe}"""'.splitlines()
 
 
