@@ -25,6 +25,8 @@ from workers.spec import hidden_by_ours
 
 __all__ = ["check"]
 
+DESCRIBING: Final = "workers.driver.describe"  # the module that describes a class
+
 _FEW: Final = 6  # names that are worth listing when none of them is near
 
 
@@ -78,7 +80,7 @@ def job_of(
         "bootstrap": bootstrap.__file__,
         "search_path": search_path.__file__,
         "deadline": deadline,
-        "describe": describe,
+        "describe": DESCRIBING if describe else None,
         "needs": list(NEEDED),
         "oldest": list(OLDEST),
     }

@@ -2,9 +2,10 @@
 
 Started as a script by `orchestrator.check.drivers`, in the worker's interpreter: the standard
 library of Python 3.8 or later must do. Nothing of orch may be imported, but by the driver, which
-finds modules as in its worker. Standard input is one end of a socket pair. Over it come one line of
-JSON, the specification, and back go two: that the probe runs, and what it found. Then it waits to
-be killed; it also ends, with its group, when the other end closes.
+finds modules as in its worker, and to describe it if that is asked for. Standard input is one end
+of a socket pair. Over it come one line of JSON, the specification, and back go two: that the probe
+runs, and what it found. Then it waits to be killed; it also ends, with its group, when the other
+end closes.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ import signal
 import socket
 import threading
 import traceback
+import typing
 from collections.abc import Callable, Iterable
 from typing import Any, NoReturn
 
@@ -115,19 +117,23 @@ def look(spec: dict[str, Any]) -> dict[str, Any]:
             answer["hololinked"] = text_of(getattr(sys.modules["hololinked"], "__version__", ""))
         answer.update(look_for(target, spec["members"], spec["stop_with"]))
     if spec.get("describe"):
-        answer["described"] = described(target)
+        answer["described"] = described(target, spec["describe"])
     return answer
 
 
-def described(target: Any) -> Any:
-    """What the objects of a driver's class offer, without one; None if no class is known."""
+def described(target: Any, by: str) -> Any:
+    """What the objects of a driver's class offer, without one; None if no class is known.
+
+    By a module of the workers', which this interpreter has if it can host one.
+    """
     if not isinstance(target, type):
-        target = inspect.signature(target).return_annotation
+        try:
+            target = typing.get_type_hints(target).get("return")
+        except Exception:  # noqa: BLE001 - names that only checkers know
+            return None
         if not isinstance(target, type) or target.__module__ == "builtins":
             return None
-    from workers.driver.describe import describe  # of the interpreter that would host it
-
-    return json.loads(json.dumps(describe(target)))
+    return importlib.import_module(by).describe(target)
 
 
 def failure(error: BaseException, folders: list[str]) -> dict[str, Any]:

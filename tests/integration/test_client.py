@@ -8,6 +8,7 @@ import inspect
 import os
 import tempfile
 from collections.abc import Iterator
+from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -82,8 +83,15 @@ def test_a_rig_at_anothers_address_is_not_taken_for_it(
 @pytest.mark.parametrize("address", ["ipc:///tmp/nobody-listens-here.ipc", "tcp://127.0.0.1:9"])
 def test_nobody_at_the_address(address: str) -> None:
     """The wait for a connection is bounded, and nothing was started."""
-    with pytest.raises(errors.RigNotReachable, match="takes no connection"):
-        connect(address, timeout=0.1)
+    with pytest.raises(errors.RigNotReachable, match=r"takes no connection within 0\.3 s"):
+        connect(address, timeout=0.3)
+
+
+@pytest.mark.parametrize("timeout", [0, Decimal("2.5"), np.array(2), np.float32(2), None])
+def test_connect_timeouts(fake: FakeRig, timeout: Any) -> None:
+    """0 tries once; a number is one of any type."""
+    with connect(fake.address, timeout=timeout) as rig:
+        assert rig.stage.move(x=1) == {"x": 1}
 
 
 def test_a_rig_that_does_not_answer_the_handshake(fake: FakeRig) -> None:

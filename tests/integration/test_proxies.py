@@ -280,6 +280,49 @@ def test_proxies_stay_where_their_connection_is(rig: Rig) -> None:
         pickle.dumps(rig.b)
 
 
+def test_what_functions_take(rig: Rig) -> None:
+    """A worker, a component or a rig, and nothing else."""
+    for attempt in (
+        lambda: orch.read(rig, "x"),
+        lambda: orch.call("b", "move"),
+        lambda: orch.status(rig.b),
+        lambda: orch.close(3),
+    ):
+        with pytest.raises(TypeError, match="this takes a"):
+            attempt()
+    with orch.subscribe(rig, "worker-state", timeout=1):
+        pass
+    assert orch.logs(rig, last=1)
+
+
+def test_stubs_of_the_running_rig_and_of_its_config(running_rig: RunningRig) -> None:
+    """They agree; what somebody else has written isn't overwritten."""
+    folder = running_rig.folder
+    ran = running_rig.orch("stubs", "-o", str(folder / "rig"))
+    assert ran.returncode == 0, ran.stderr
+    assert "from case_client import connect" in ran.stdout
+    checked = running_rig.orch("stubs", str(running_rig.config), "-o", str(folder / "config"))
+    assert checked.returncode == 0, checked.stderr
+    of_rig, of_config = (
+        (folder / name / "case_client" / "__init__.pyi").read_text() for name in ("rig", "config")
+    )
+    for line in (
+        "def move(self, x: builtins.float, fast: builtins.bool = ..., ",
+        "def next_error(self) -> builtins.str:",
+        "def read(self, n: builtins.int = ..., ",
+    ):
+        assert line in of_rig
+        assert line in of_config
+    again = running_rig.orch("stubs", "case", "-o", str(folder / "rig"))
+    assert again.returncode == 0, again.stderr
+    (folder / "rig" / "case_client" / "__init__.py").write_text("mine = 1")
+    refused = running_rig.orch("stubs", "case", "-o", str(folder / "rig"))
+    assert refused.returncode == 2
+    assert "is not one that orch stubs has written" in refused.stderr
+    assert running_rig.orch("stubs", "nobody").returncode == 3
+    assert running_rig.orch("stubs", "nothing.yaml").returncode == 2
+
+
 def test_in_ipython(rig: Rig) -> None:
     """Tab by jedi and without it, `?`, and a traceback: nothing is read for any of them."""
     pytest.importorskip("IPython")
