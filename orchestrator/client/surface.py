@@ -1,8 +1,8 @@
 """What users call: an error that leaves it shows their line, and none of our frames.
 
 One entry remains, because an exception names the function that raised it. It bears the name of
-what was called and no file of ours, and pytest and IPython hide it. All frames are shown in
-Python's development mode (`python -X dev`), for whoever works on orch itself.
+what was called and no file of ours, and pytest hides it. All frames are shown in Python's
+development mode (`python -X dev`), for whoever works on orch itself.
 """
 
 from __future__ import annotations
