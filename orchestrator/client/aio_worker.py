@@ -9,7 +9,6 @@ from typing import Any
 from orchestrator.client.aio_events import AsyncSubscription, request, run
 from orchestrator.client.events import OnLoss, Subscription
 from orchestrator.client.exchange import Timeout
-from orchestrator.client.generated import CALLABLE
 from orchestrator.client.handle import Handle
 from orchestrator.client.proxy import value_of
 from orchestrator.client.session import Session
@@ -17,10 +16,7 @@ from orchestrator.client.surface import surface_async
 
 
 class AsyncMember:
-    """A property or action: await it to read the property, call it to invoke the action.
-
-    A parameter-like is read when it is called without an argument, and written with one.
-    """
+    """A property or action: await it to read the property, call it to invoke the action."""
 
     def __init__(self, worker: AsyncWorker, name: str) -> None:
         self._worker = worker
@@ -39,10 +35,6 @@ class AsyncMember:
         members = session.known_members(worker.name)
         if members is not None and name not in members.kinds and hasattr(AsyncWorker, name):
             return await getattr(worker, name)(*args, **kwargs)  # a name of ours
-        if members is not None and members.affordance(name).get(CALLABLE):
-            if len(args) > 1 or kwargs:
-                raise TypeError(f"{name}() takes one value to write, or none to read")
-            return await (worker.write(name, *args) if args else worker.read(name))
         return await worker.call(name, *args, **kwargs)
 
     def __repr__(self) -> str:

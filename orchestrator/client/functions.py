@@ -66,9 +66,9 @@ def subscribe(worker: Any, event: str | None = None, /, *args: Any, **options: A
 
 
 @surface
-def describe(worker: Any, /) -> Any:
+def describe(worker: Any, /, **options: Any) -> Any:
     """A worker's Thing Description, as `rig["stage"].describe` gives it."""
-    return _method(worker, "describe")()
+    return _method(worker, "describe")(**options)
 
 
 @surface

@@ -19,12 +19,9 @@ from orchestrator.client.proxy import (
     Part,
     Proxy,
 )
-from orchestrator.client.session import ACTION, PROPERTY, Members
+from orchestrator.client.session import ACTION, CALLABLE, PROPERTY, Members
 from orchestrator.client.signatures import signature_of, type_of
 from orchestrator.client.surface import surface
-
-CALLABLE = "x-callable"
-"""Key of a property's affordance: it is a parameter-like, which is called too."""
 
 
 @dataclass
@@ -80,8 +77,8 @@ def worker_class(rig: str, worker: str, members: Members, handle: type) -> type[
 _NAME = property(lambda part: part._handle.name, None, None, "The worker's name.")
 
 
-def _identifier(text: str) -> str:
-    return text if text.isidentifier() else "Worker"
+def _identifier(text: str, other: str = "Worker") -> str:
+    return text if text.isidentifier() else other
 
 
 def _namespace(node: Node, members: Members, module: str) -> dict[str, Any]:
@@ -109,11 +106,13 @@ def _component_class(node: Node, members: Members, module: str) -> type[Componen
     namespace["_items"] = {key: items[key] for key in ordered}
     listed = [str(step) for step in (*node.below, *node.members) if isinstance(step, str)]
     what = f"with {', '.join(listed)}" if listed else f"by {', '.join(map(repr, items))}"
-    namespace["__doc__"] = f"{node.path}: a component {what}."
+    told = members.part(node.path)
+    namespace["__doc__"] = str(told.get("description") or f"{node.path}: a component {what}.")
     base: type[Component] = Component
     if items:
         base = Mapped if any(isinstance(key, str) for key in items) else Items
-    made: type[Component] = type(_identifier(node.path.rpartition(".")[2]), (base,), namespace)
+    name = told.get("title") or node.path.rpartition(".")[2]
+    made: type[Component] = type(_identifier(str(name), "Component"), (base,), namespace)
     return made
 
 
@@ -142,7 +141,7 @@ def _property(name: str, path: str, affordance: dict[str, Any]) -> Member:
     kind = affordance.get("type")
     facts = [f"Type: {kind}" if isinstance(kind, str) else "Type: any"]
     facts += [f"Unit: {unit}"] if unit else []
-    for key, label in (("label", "Label"), ("minimum", "From"), ("maximum", "To")):
+    for key, label in (("title", "Label"), ("minimum", "From"), ("maximum", "To")):
         if affordance.get(key) is not None:
             facts.append(f"{label}: {affordance[key]}")
     if affordance.get("enum"):

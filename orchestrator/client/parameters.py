@@ -34,11 +34,9 @@ class Parameter:
         """Write it. Raises as `Worker.write` does."""
         return self._handle.write(self._path, value)
 
-    def __call__(self, *value: Any) -> Any:
-        """Read it without an argument, write it with one."""
-        if len(value) > 1:
-            raise TypeError(f"{self._path}() takes one value to write, or none to read")
-        return self.set(*value) if value else self.get()
+    def __call__(self, *value: Any, **options: Any) -> Any:
+        """Read it without an argument, write it with one. Raises as `Worker.call` does."""
+        return self._handle.call(self._path, *value, **options)
 
     def __repr__(self) -> str:
         return f"<parameter {self._handle.name}.{self._path}>"
@@ -55,9 +53,9 @@ def reading(value: Any, parameter: Parameter) -> Any:
 
 
 def _reading_of(plain: Any) -> Any:
-    def call(self: Any, *value: Any) -> Any:
+    def call(self: Any, *value: Any, **options: Any) -> Any:
         """Read the parameter anew without an argument, write it with one."""
-        return self._parameter(*value)
+        return self._parameter(*value, **options)
 
     def reduce(self: Any, protocol: Any = None) -> tuple[Callable[..., Any], tuple[Any, ...]]:
         return plain, (plain(self),)

@@ -1,4 +1,7 @@
-"""Paths of nested members: `ch1.voltage`, `channels[2].gain`, `inputs['A'].level`."""
+"""Paths of nested members: `ch1.voltage`, `channels[2].gain`, `inputs[A].level`.
+
+A key of a mapping that isn't one word is quoted: `inputs['A 1'].level`.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +11,11 @@ import re
 Step = str | int | tuple[str]
 """An attribute's name, a position in a list, or (in a tuple) a key of a mapping."""
 
+_WORD = re.compile(r"[^\W\d][\w-]*")
 _STEP = re.compile(
     r"""(?:^|\.)(?P<name>[^\W\d]\w*)
-    | \[(?P<position>\d{1,9})\]
+    | \[(?P<position>-?\d{1,9})\]
+    | \[(?P<word>[^\W\d][\w-]*)\]
     | \[(?P<key>'(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*")\]""",
     re.VERBOSE,
 )
@@ -32,6 +37,8 @@ def steps_of(path: str) -> tuple[Step, ...] | None:
             steps.append(match["name"])
         elif match["position"] is not None:
             steps.append(int(match["position"]))
+        elif match["word"] is not None:
+            steps.append((match["word"],))
         else:
             try:
                 steps.append((ast.literal_eval(match["key"]),))
@@ -43,7 +50,10 @@ def steps_of(path: str) -> tuple[Step, ...] | None:
 
 def step_text(step: Step) -> str:
     """A step as it stands in a path, without the dot before a name."""
-    return step if isinstance(step, str) else f"[{_key(step)!r}]"
+    if isinstance(step, str):
+        return step
+    key = step if isinstance(step, int) else step[0]
+    return f"[{key}]" if isinstance(key, int) or _WORD.fullmatch(key) else f"[{key!r}]"
 
 
 def joined(parent: str, step: Step) -> str:
@@ -51,7 +61,3 @@ def joined(parent: str, step: Step) -> str:
     if isinstance(step, str):
         return f"{parent}.{step}" if parent else step
     return f"{parent}{step_text(step)}"
-
-
-def _key(step: int | tuple[str]) -> int | str:
-    return step if isinstance(step, int) else step[0]

@@ -171,7 +171,7 @@ class Items(Component):
     def __getitem__(self, key: int | str) -> Any:
         items = self._items
         at = key
-        if isinstance(key, int) and key < 0:
+        if isinstance(key, int) and key < 0 and key not in items:
             at = len(items) + key
         found = items.get(at)
         if found is None:

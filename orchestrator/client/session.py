@@ -36,6 +36,10 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Recipe = Generator[Exchange, Any, T]
 
+PARTS = "orch:parts"
+"""Key of a description: title and text of each component, by its path."""
+CALLABLE = "orch:callable"
+"""Key of a property's affordance: it is a parameter-like, which is called too."""
 PROPERTY = "property"
 ACTION = "action"
 EVENT = "event"
@@ -88,6 +92,12 @@ class Members:
                 found: dict[str, Any] = members[name]
                 return found
         return {}
+
+    def part(self, path: str) -> dict[str, Any]:
+        """What is said of a component; empty if nothing is."""
+        parts = self.description.get(PARTS)
+        found = parts.get(path) if isinstance(parts, dict) else None
+        return found if isinstance(found, dict) else {}
 
     def usual(self, name: str) -> Limits:
         """The timeouts of a member where a call gives none; None also where they aren't known."""
@@ -215,14 +225,15 @@ class Session:
     ) -> Recipe[Exchange]:
         """The request that invokes an action."""
         kind = yield from self.find_member(worker, action)
-        if kind != ACTION:
+        members = self._members[worker]
+        if kind != ACTION and not members.affordance(action).get(CALLABLE):
             raise AttributeError(_misused(worker, action, kind))
         payload, raw = call_arguments(args, kwargs)
         return self.connection.compose(
             worker,
             Operation.INVOKE,
             action,
-            usual=self._members[worker].usual(action),
+            usual=members.usual(action),
             payload=payload,
             raw=raw,
             invocation_timeout=invocation_timeout,

@@ -11,8 +11,8 @@ import keyword
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from orchestrator.client.generated import CALLABLE, Node, tree_of
-from orchestrator.client.session import ACTION, EVENT, PROPERTY, Members
+from orchestrator.client.generated import Node, tree_of
+from orchestrator.client.session import ACTION, CALLABLE, EVENT, PROPERTY, Members
 from orchestrator.client.stub_types import ANY, of_annotation, of_schema
 
 TIMEOUTS = "invocation_timeout: Timeout = ..., execution_timeout: Timeout = ..."
@@ -63,19 +63,19 @@ from __future__ import annotations
 
 from typing import Any
 
-import orch
+import orchestrator
 
 __all__ = ["aconnect", "connect"]
 
 
 def connect(name_or_address: str | None = {rig!r}, **options: Any) -> Any:
     """Connect to the rig, as `orch.connect` does."""
-    return orch.connect(name_or_address, **options)
+    return orchestrator.connect(name_or_address, **options)
 
 
 def aconnect(name_or_address: str | None = {rig!r}, **options: Any) -> Any:
     """Connect to the rig from asyncio, as `orch.aconnect` does."""
-    return orch.aconnect(name_or_address, **options)
+    return orchestrator.aconnect(name_or_address, **options)
 '''
 
 

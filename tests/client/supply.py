@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from orchestrator.client.generated import CALLABLE
+from orchestrator.client.session import CALLABLE
 
 SUPPLY: dict[str, Any] = {
     "title": "Supply",
     "description": "A supply with channels.",
+    "orch:parts": {"ch1": {"title": "Channel", "description": "An output."}, "channels": 3},
     "properties": {
         "on": {"type": "boolean"},
         "ch1.voltage": {"type": "number", "unit": "V", "description": "At the output."},
         "channels[0].voltage": {"type": "number"},
         "channels[1].voltage": {"type": "number"},
         "channels[1].limits.high": {"type": "number"},
-        "inputs['A'].level": {"type": "number"},
+        "inputs[A].level": {"type": "number"},
         'inputs["it\'s"].level': {"type": "number"},
         "gains[2]": {"type": "number"},
         "dmm": {"type": "number", "unit": "V", CALLABLE: True},

@@ -155,8 +155,10 @@ def test_the_package_behind_it_connects(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setitem(sys.modules, "bench_client", module)
     spec.loader.exec_module(module)
     asked: list[Any] = []
-    monkeypatch.setattr("orch.connect", lambda *a, **k: asked.append((a, k)), raising=False)
-    monkeypatch.setattr("orch.aconnect", lambda *a, **k: asked.append((a, k)), raising=False)
+    monkeypatch.setattr("orchestrator.connect", lambda *a, **k: asked.append((a, k)), raising=False)
+    monkeypatch.setattr(
+        "orchestrator.aconnect", lambda *a, **k: asked.append((a, k)), raising=False
+    )
     module.connect(timeout=3)
     module.aconnect("tcp://host:5570")
     assert asked == [(("bench",), {"timeout": 3}), (("tcp://host:5570",), {})]
