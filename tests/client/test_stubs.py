@@ -155,7 +155,10 @@ def test_the_package_behind_it_connects(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setitem(sys.modules, "bench_client", module)
     spec.loader.exec_module(module)
     asked: list[Any] = []
-    monkeypatch.setattr("orchestrator.connect", lambda *a, **k: asked.append((a, k)), raising=False)
+    for name in ("connect", "aconnect"):
+        monkeypatch.setattr(
+            f"orchestrator.{name}", lambda *a, **k: asked.append((a, k)), raising=False
+        )
     monkeypatch.setattr(
         "orchestrator.aconnect", lambda *a, **k: asked.append((a, k)), raising=False
     )
