@@ -44,7 +44,7 @@ def named(function: Callable[..., Any], name: str) -> Any:
 
 
 def _raising_here(function: Callable[..., Any]) -> Callable[..., Any]:
-    def call(*args: Any, **kwargs: Any) -> Any:
+    def call(*args: Any, **kwargs: Any) -> Any:  # pragma: no cover - it runs under another name
         __tracebackhide__ = True
         try:
             return function(*args, **kwargs)
@@ -55,7 +55,7 @@ def _raising_here(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _raising_in_task(function: Callable[..., Any]) -> Callable[..., Any]:
-    async def call(*args: Any, **kwargs: Any) -> Any:
+    async def call(*args: Any, **kwargs: Any) -> Any:  # pragma: no cover - as the other one
         __tracebackhide__ = True
         try:
             return await function(*args, **kwargs)

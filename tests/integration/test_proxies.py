@@ -295,6 +295,7 @@ def test_what_functions_take(rig: Rig) -> None:
     assert orch.logs(rig, last=1)
 
 
+@pytest.mark.measured
 def test_stubs_of_the_running_rig_and_of_its_config(running_rig: RunningRig) -> None:
     """They agree; what somebody else has written isn't overwritten."""
     folder = running_rig.folder
