@@ -10,9 +10,10 @@
         for event in rig.stage.subscribe("moved", timeout=5):
             print(event.value, event.time, event.sequence)
 
-`aconnect` is the same for asyncio; what a call can raise is in `orch.errors`. `Event`, `action`
-and `prop` are optional markers for authors of drivers, who tell by `members_changed` that a driver
-has got other members. Nothing is loaded until it is used.
+`orch.read(rig.stage, "position")` and its like do what the handle `rig["stage"]` does, also where
+the driver has a `read` of its own. `aconnect` is the same for asyncio; what a call can raise is in
+`orch.errors`. `Event`, `action` and `prop` are optional markers for authors of drivers, who tell by
+`members_changed` that a driver has got other members. Nothing is loaded until it is used.
 """
 
 from __future__ import annotations
@@ -22,6 +23,19 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from orch import errors
     from orchestrator import aconnect, connect
+    from orchestrator.client.functions import (
+        cached,
+        call,
+        close,
+        describe,
+        logs,
+        oneway,
+        read,
+        status,
+        submit,
+        subscribe,
+        write,
+    )
     from workers import Event, action, members_changed, prop
 
     __version__: str
@@ -31,10 +45,21 @@ __all__ = [
     "__version__",
     "aconnect",
     "action",
+    "cached",
+    "call",
+    "close",
     "connect",
+    "describe",
     "errors",
+    "logs",
     "members_changed",
+    "oneway",
     "prop",
+    "read",
+    "status",
+    "submit",
+    "subscribe",
+    "write",
 ]
 
 _HOMES = {
@@ -45,6 +70,22 @@ _HOMES = {
     "connect": "orchestrator",
     "members_changed": "workers",
     "prop": "workers",
+    **dict.fromkeys(
+        (
+            "cached",
+            "call",
+            "close",
+            "describe",
+            "logs",
+            "oneway",
+            "read",
+            "status",
+            "submit",
+            "subscribe",
+            "write",
+        ),
+        "orchestrator.client.functions",
+    ),
 }
 
 

@@ -13,20 +13,18 @@
     │   ├── ExecutionTimeout       also TimeoutError
     │   ├── WorkerDied             also ConnectionError
     │   └── RigLost                also ConnectionError
-    ├── DriverError                the driver raised something that isn't a builtin
+    ├── DriverError                the driver raised an exception of its own
     ├── RuntimeFolderError         the folder for sockets and locks can't be trusted or used
     └── AlreadyRunning             a second rig of one id
 
-A builtin exception of the driver is raised as itself.
+A builtin exception of the driver is raised as itself. One of its own classes is raised as a
+`DriverError` that is also what that class derives from among the builtins: a driver's
+`class LimitError(ValueError)` is caught by `except ValueError`.
 """
 
 from __future__ import annotations
 
-import builtins
 from typing import Any
-
-from transports.exceptions import NOT_STARTED, UNKNOWN
-from transports.headers import EXECUTION, INVALID_MESSAGE, INVOCATION, TIMEOUT
 
 
 class OrchError(Exception):
@@ -97,7 +95,11 @@ class RigLost(OutcomeUnknown, ConnectionError):
 
 
 class DriverError(OrchError):
-    """The driver raised an exception that can't be raised here as itself.
+    """The driver raised an exception of a class of its own.
+
+    What is raised is of a class with the driver's name for it, and derives from the builtin
+    exceptions that the driver's class derives from. It has those attributes of the driver's
+    exception that can be sent, such as `errno` or `error_code`, but for the names below.
 
     Attributes:
         type: Name of the driver's exception class.
@@ -120,10 +122,18 @@ class DriverError(OrchError):
         member: str | None = None,
     ) -> None:
         text = f"{type}: {message}" if message else type
-        super().__init__(text, request_id=request_id, worker=worker, member=member)
+        # Not `super()`: a subclass has builtin bases that take other arguments.
+        Exception.__init__(self, text)
+        self.request_id = request_id
+        self.worker = worker
+        self.member = member
+        self._text = text
         self.type = type
         self.message = message
         self.remote_traceback = remote_traceback or []
+
+    def __str__(self) -> str:
+        return self._text
 
     def __reduce__(self) -> tuple[Any, ...]:
         # The text holds the type; building from it would put the type in front twice.
@@ -149,110 +159,3 @@ class AlreadyRunning(OrchError):
         super().__init__(message)
         self.rig = rig
         self.pid = pid
-
-
-def error_from_response(
-    message_type: str,
-    body: Any,
-    *,
-    request_id: str | int | None = None,
-    worker: str | None = None,
-    member: str | None = None,
-    detail: str = "",
-) -> Exception:
-    """The exception to raise for an answer that isn't a result.
-
-    Args:
-        message_type: `EXCEPTION`, `INVALID_MESSAGE` or `TIMEOUT`.
-        body: Its decoded payload; anything is accepted, also what isn't allowed there.
-        request_id: Message id of the request.
-        worker: The worker that was addressed.
-        member: The property or action that was addressed.
-        detail: What kept the worker, if the rig says so with a `TIMEOUT`.
-
-    Returns:
-        An `OrchError`, or the driver's own exception if it is a builtin one, with the remote
-        traceback in its notes.
-    """
-    where: dict[str, Any] = {"request_id": request_id, "worker": worker, "member": member}
-    name = ".".join(part for part in (worker, member) if part) or "the request"
-    if message_type == TIMEOUT:
-        return _timeout(body, name, detail, where)
-    report = body.get("exception") if isinstance(body, dict) else None
-    if not isinstance(report, dict):
-        return OutcomeUnknown(f"{name}: the answer isn't readable: {body!r:.200}", **where)
-    kind, message, lines = _fields(report)
-    outcome = report.get("outcome")
-    error: Exception | None = None
-    if message_type == INVALID_MESSAGE:
-        return _noted(Refused(message, **where), [], report)
-    if outcome == UNKNOWN:
-        died = kind == "ConnectionResetError"
-        error = (WorkerDied if died else OutcomeUnknown)(message, **where)
-    elif outcome == NOT_STARTED and kind == "ConnectionRefusedError":
-        error = WorkerUnavailable(message, **where)
-    elif outcome == NOT_STARTED and kind == "TypeError":
-        error = ArgumentsRefused(message, **where)
-    if error is not None:
-        return _noted(error, [], report)  # made by the rig: its own traceback tells nothing
-    error = _builtin(kind, message)
-    if error is None:
-        error = DriverError(message, type=kind, remote_traceback=lines, **where)
-    return _noted(error, lines, report, f"raised in {name}, request {request_id}:")
-
-
-def _timeout(body: Any, name: str, detail: str, where: dict[str, Any]) -> OrchError:
-    if body == INVOCATION:
-        keeps = f": {detail}" if detail else ""
-        return InvocationTimeout(
-            f"{name} did not start within its invocation timeout{keeps}; nothing was done", **where
-        )
-    if body == EXECUTION:
-        return ExecutionTimeout(
-            f"{name} was still running at its execution timeout; its outcome is not known", **where
-        )
-    return OutcomeUnknown(f"{name} timed out in an unknown way: {body!r:.200}", **where)
-
-
-def _fields(report: dict[str, Any]) -> tuple[str, str, list[str]]:
-    lines = report.get("traceback")
-    return (
-        str(report.get("type") or "Exception"),
-        str(report.get("message") or ""),
-        [str(line) for line in lines] if isinstance(lines, list) else [],
-    )
-
-
-def _builtin(name: str, message: str) -> Exception | None:
-    """The builtin exception of that name, or None if it isn't one that may be raised here."""
-    kind = getattr(builtins, name, None)
-    if not isinstance(kind, type) or not issubclass(kind, Exception):
-        return None
-    if issubclass(kind, (StopIteration, StopAsyncIteration)):
-        return None  # would end a loop, or break a coroutine, that the call stands in
-    try:
-        return kind(_unquoted(message) if issubclass(kind, KeyError) else message)
-    except TypeError:  # takes more than a text, such as UnicodeDecodeError
-        return None
-
-
-def _unquoted(message: str) -> str:
-    """The key of a KeyError, whose text is the key's repr and would be quoted once more."""
-    if len(message) < 2 or message[0] != message[-1] or message[0] not in "'\"":
-        return message
-    import ast
-
-    try:
-        key = ast.literal_eval(message)
-    except (ValueError, SyntaxError):
-        return message
-    return key if isinstance(key, str) else message
-
-
-def _noted(error: Exception, lines: list[str], report: dict[str, Any], head: str = "") -> Exception:
-    notes = report.get("notes")
-    for note in notes if isinstance(notes, list) else []:
-        error.add_note(str(note))
-    if lines:
-        error.add_note("\n".join([head, *(f"  {line}" for line in lines)]))
-    return error

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import orch
 from orchestrator import connect
 from orchestrator.client.rig import Rig
 from orchestrator.errors import OrchError
@@ -150,7 +151,7 @@ class RunningRig:
             assert self.process.poll() is None, self.text
             try:
                 with self.connected() as rig:
-                    workers = {each["name"]: each for each in rig.status()["workers"]}
+                    workers = {each["name"]: each for each in orch.status(rig)["workers"]}
             except OrchError:
                 return None
             return workers if all(w["state"] in SETTLED for w in workers.values()) else None
@@ -162,7 +163,7 @@ class RunningRig:
         with self.connected() as rig:
 
             def reached() -> dict[str, Any] | None:
-                for each in rig.status()["workers"]:
+                for each in orch.status(rig)["workers"]:
                     if each["name"] == worker and each["state"] == state:
                         return dict(each)
                 return None

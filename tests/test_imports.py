@@ -105,7 +105,12 @@ ROOMS = Rooms(
         "orchestrator/__main__": ("orchestrator/cli",),
         #
         "orch": ("orchestrator",),
-        "orch/__init__": ("orch", "orchestrator/__init__", "workers/__init__"),
+        "orch/__init__": (
+            "orch",
+            "orchestrator/__init__",
+            "orchestrator/client",
+            "workers/__init__",
+        ),
         "orch/__main__": ("orchestrator/__main__",),
     },
     parts={"workers/driver/adapters": "workers/driver"},

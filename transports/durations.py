@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 import sys
-from numbers import Real
+from numbers import Number
 from typing import Any
 
 
 def duration(value: Any, name: str = "timeout", *, overdue: bool = False) -> float | None:
     """A length of time, in any unit; None, and infinity, for no end.
 
-    A number is what Python calls one, numpy's too, but no bool and no text.
+    A number is what Python calls one, a Decimal and numpy's too, but no bool and no text.
 
     Args:
         value: What was given.
@@ -27,9 +27,12 @@ def duration(value: Any, name: str = "timeout", *, overdue: bool = False) -> flo
     kind = type(value)
     if (kind is float or kind is int) and 0 <= value < sys.float_info.max:  # of nearly all requests
         return value  # type: ignore[no-any-return]  # an int or a float, as was asked
-    if isinstance(value, bool) or not isinstance(value, Real):
-        raise TypeError(f"{name} must be a number or None, not {value!r:.80}")
     number: Any = value
+    if getattr(value, "shape", None) == () and hasattr(value, "item"):
+        number = value.item()  # numpy's numbers, and arrays that are one
+    # Decimal is a number that isn't said to be a real one.
+    if not _is_number(number):
+        raise TypeError(f"{name} must be a number or None, not {value!r:.80}")
     try:
         length = float(number)
     except OverflowError:  # an integer of more than 308 digits
@@ -41,3 +44,7 @@ def duration(value: Any, name: str = "timeout", *, overdue: bool = False) -> flo
     if overdue and length > -math.inf:  # nor is NaN
         return 0.0
     raise ValueError(f"{name} must be 0 or more, not {value!r:.80}")
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, Number) and not isinstance(value, (bool, complex))

@@ -1,4 +1,7 @@
-"""Exceptions on the wire: `{"exception": {message, type, traceback, notes, outcome}}`."""
+"""Exceptions on the wire: `{"exception": {message, type, traceback, notes, outcome}}`.
+
+Clients read the keys that they know; those of `exception_parts` come after these.
+"""
 
 from __future__ import annotations
 

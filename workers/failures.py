@@ -6,7 +6,10 @@ import sys
 from pathlib import Path
 from types import FrameType
 
-from transports.exceptions import FAILED, NOT_STARTED, describe_exception, exception_payload
+import msgspec
+
+from transports.exception_parts import parts_of
+from transports.exceptions import FAILED, NOT_STARTED, describe_exception
 from transports.exceptions import refusal_payload as _refusal
 
 _HERE = Path(__file__).parent
@@ -18,6 +21,8 @@ RUNTIME_FOLDERS = frozenset(
     ]
 )
 """Folders of the files that call a driver."""
+_TRACEBACK = vars(BaseException)["__traceback__"]
+"""Not by the name: an exception's class may have code of a driver's there."""
 _CARRIERS = ("asyncio", "concurrent", "importlib")
 """Packages of the standard library by which the runtime calls a driver."""
 
@@ -41,10 +46,10 @@ class Refused(Exception):
 
 def strip(error: BaseException) -> None:
     """Take the runtime's own frames off the front of an exception's traceback."""
-    trace = error.__traceback__
+    trace = _TRACEBACK.__get__(error)
     while trace is not None and is_ours(trace.tb_frame):
         trace = trace.tb_next
-    error.__traceback__ = trace
+    _TRACEBACK.__set__(error, trace)
 
 
 def failure_body(error: BaseException, note: str = "") -> dict[str, object]:
@@ -74,11 +79,17 @@ def failure_body(error: BaseException, note: str = "") -> dict[str, object]:
 
 def failure_payload(error: BaseException) -> bytes:
     """The payload of the EXCEPTION for what a driver raised; never raises."""
-    strip(error)
+    body = failure_body(error)
     try:
-        return exception_payload(error, FAILED)
-    except BaseException as second:  # noqa: BLE001  its methods are the driver's code too
-        return _refusal("RuntimeError", _unprintable(error, second), FAILED)
+        parts = parts_of(error, _briefly)
+    except BaseException:  # noqa: BLE001  what can be told of it is told without them
+        parts = {}
+    return msgspec.json.encode({"exception": {**body, **parts}})
+
+
+def _briefly(error: BaseException) -> dict[str, object]:
+    """As an exception is told that another one holds, whose traceback shows this one's too."""
+    return {key: value for key, value in failure_body(error).items() if key != "traceback"}
 
 
 def unsendable_payload(done: str, value: object, error: BaseException) -> bytes:

@@ -26,6 +26,8 @@ from workers.spec import hidden_by_ours
 
 __all__ = ["Findings", "check"]
 
+DESCRIBING: Final = "workers.driver.describe"  # the module that describes a class
+
 _FEW: Final = 6  # names that are worth listing when none of them is near
 
 
@@ -55,8 +57,8 @@ def check(config: RigConfig, *, deadline: float = 60.0) -> Findings:
     """
     hidden = hidden_modules(config)
     workers = [worker for worker in config.workers.values() if worker.name not in hidden]
-    jobs = [_job(worker, config, deadline) for worker in workers]
-    outcomes = run(jobs, deadline=deadline, at_once=_processors())
+    jobs = [job_of(worker, config, deadline) for worker in workers]
+    outcomes = run(jobs, deadline=deadline, at_once=processors())
     judged = {
         problem
         for worker in workers
@@ -73,13 +75,17 @@ def check(config: RigConfig, *, deadline: float = 60.0) -> Findings:
     return Findings(problems, sorted(notes))
 
 
-def _processors() -> int:
+def processors() -> int:
+    """How many processes run at a time."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
-def _job(worker: WorkerConfig, config: RigConfig, deadline: float) -> Job:
+def job_of(
+    worker: WorkerConfig, config: RigConfig, deadline: float, *, describe: bool = False
+) -> Job:
+    """The look at a worker's driver; `describe`: also at what its class offers."""
     members = [*worker.concurrent] if "concurrent" in worker.places else []
     members += [name for name in worker.timeouts if f"timeouts.{name}" in worker.places]
     members += [name for name in worker.poll if f"poll.{name}" in worker.places]
@@ -97,6 +103,7 @@ def _job(worker: WorkerConfig, config: RigConfig, deadline: float) -> Job:
         "bootstrap": bootstrap.__file__,
         "search_path": search_path.__file__,
         "deadline": deadline,
+        "describe": DESCRIBING if describe else None,
         "needs": list(NEEDED),
         "oldest": list(OLDEST),
     }

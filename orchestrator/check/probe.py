@@ -28,6 +28,7 @@ import socket
 import threading
 import traceback
 import types
+import typing
 from collections.abc import Callable, Iterable
 from typing import Any, NoReturn
 
@@ -129,7 +130,24 @@ def look(spec: dict[str, Any]) -> dict[str, Any]:
         answer.update(look_for(target, spec["members"], named))
         if spec["stop_with"] is None and not spec["too_old"]:
             answer.update(look_for_closing(target))
+    if spec.get("describe"):
+        answer["described"] = described(target, spec["describe"])
     return answer
+
+
+def described(target: Any, by: str) -> Any:
+    """What the objects of a driver's class offer, without one; None if no class is known.
+
+    By a module of the workers', which this interpreter has if it can host one.
+    """
+    if not isinstance(target, type):
+        try:
+            target = typing.get_type_hints(target).get("return")
+        except Exception:  # noqa: BLE001 - names that only checkers know
+            return None
+        if not isinstance(target, type) or target.__module__ == "builtins":
+            return None
+    return importlib.import_module(by).describe(target)
 
 
 def failure(error: BaseException, folders: list[str]) -> dict[str, Any]:

@@ -53,7 +53,7 @@ def describe(worker: str | None, refresh: bool, as_json: bool) -> None:
 
 def _all_workers(rig: Rig, as_json: bool) -> None:
     workers = status_of_rig(rig)["workers"]
-    things = {worker["name"]: _known(rig, worker) for worker in workers}
+    things = _known_of(rig, workers)
     if as_json:
         print_out(to_json(things))
         return
@@ -62,6 +62,15 @@ def _all_workers(rig: Rig, as_json: bool) -> None:
         [_brief(worker, things[worker["name"]]) for worker in workers],
         right=(2, 3, 4),
     )
+
+
+def known_things(rig: Rig) -> dict[str, dict[str, Any] | None]:
+    """The Thing Descriptions by worker; None where the rig has none."""
+    return _known_of(rig, status_of_rig(rig)["workers"])
+
+
+def _known_of(rig: Rig, workers: list[dict[str, Any]]) -> dict[str, dict[str, Any] | None]:
+    return {worker["name"]: _known(rig, worker) for worker in workers}
 
 
 def _known(rig: Rig, worker: dict[str, Any]) -> dict[str, Any] | None:

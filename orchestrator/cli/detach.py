@@ -124,7 +124,7 @@ def _await(
         try:
             with connect(rig) as connection:
                 while time.monotonic() < deadline and _ended(process) is None:
-                    status = connection.status()
+                    status = type(connection).status(connection)
                     output.take()
                     if not wait or all(worker["settled"] for worker in status["workers"]):
                         return status

@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 import click
 
-from orchestrator.cli import describe, logs, members, postmortem, run, trace, workers
+from orchestrator.cli import describe, logs, members, postmortem, run, stubs, trace, workers
 from orchestrator.cli.failures import (
     INTERRUPTED,
     TERMINATED,
@@ -43,6 +43,7 @@ COMMANDS = (
     logs.logs,
     trace.trace,
     postmortem.postmortem,
+    stubs.stubs,
 )
 
 

@@ -84,7 +84,7 @@ def _status(rig: str) -> dict[str, Any] | None:
         return None
     try:
         with connect(rig, timeout=ANSWER_WITHIN) as connection:
-            return connection.status()
+            return type(connection).status(connection)
     except OrchError as error:
         say(f"rig {rig} doesn't tell its state: {error}")
         return {"rig": rig, "error": str(error)}

@@ -39,10 +39,16 @@ def reading() -> Iterator[None]:
         raise CommandError(str(error), Exit.NOT_REACHABLE) from error
 
 
+def rig_id(rig: Rig) -> str:
+    """The rig's id, also where a worker is called `id`."""
+    found: str = type(rig).id.__get__(rig)
+    return found
+
+
 def status_of_rig(rig: Rig) -> dict[str, Any]:
     """What the rig says of itself and its workers."""
-    with reading(), asking(rig.id, "status"):
-        status: dict[str, Any] = rig.status()
+    with reading(), asking(rig_id(rig), "status"):
+        status: dict[str, Any] = type(rig).status(rig)
     return status
 
 
@@ -64,7 +70,7 @@ def check_workers(rig: Rig, names: list[str]) -> None:
     known = [worker["name"] for worker in status_of_rig(rig)["workers"]]
     for name in names:
         if name not in known:
-            unknown("worker", name, known, f"rig {rig.id}")
+            unknown("worker", name, known, f"rig {rig_id(rig)}")
 
 
 def check_worker(rig: Rig, name: str) -> None:
@@ -73,7 +79,7 @@ def check_worker(rig: Rig, name: str) -> None:
     Raises:
         CommandError: With the nearest name that there is.
     """
-    if name != rig.id:
+    if name != rig_id(rig):
         check_workers(rig, [name])
 
 

@@ -32,7 +32,7 @@ def run(config: str, detach: bool, no_wait: bool, in_background: bool) -> int:
     """
     if no_wait and not detach:
         raise click.UsageError("--no-wait goes with --detach")
-    loaded = _load(config, "nothing was started")
+    loaded = load_config(config, "nothing was started")
     from orchestrator.check.modules import hidden_modules
 
     if problems := sorted(set(hidden_modules(loaded).values())):
@@ -51,7 +51,7 @@ def check(config: str) -> None:
 
     Each driver is imported too, in a process that is thrown away.
     """
-    loaded = _load(config)
+    loaded = load_config(config)
     from orchestrator.check.drivers import check as check_drivers
     from orchestrator.config.addresses import events_of
     from orchestrator.words import tcp_pairs
@@ -68,7 +68,12 @@ def check(config: str) -> None:
         print_out(f"listens at {line}")
 
 
-def _load(config: str, consequence: str = "") -> RigConfig:
+def load_config(config: str, consequence: str = "") -> RigConfig:
+    """A config that was named on the command line.
+
+    Raises:
+        CommandError: Something is wrong with it, and was told.
+    """
     if chosen_rig() is not None:
         raise click.UsageError("--rig doesn't go with this command: the config has the rig's id")
     from orchestrator.config.loader import load

@@ -13,7 +13,7 @@ import click
 
 from orchestrator.cli.failures import CommandError, Exit, asking, operating, print_out, say
 from orchestrator.cli.options import chosen_rig, json_option, rig_option
-from orchestrator.cli.rigs import check_workers, open_rig, status_of_rig
+from orchestrator.cli.rigs import check_workers, open_rig, rig_id, status_of_rig
 from orchestrator.cli.show import Cell, duration, print_table, safe, size, to_json
 from orchestrator.words import tcp_pairs
 from transports.levels import LEVELS
@@ -131,12 +131,14 @@ def order(verb: str, names: tuple[str, ...]) -> None:
     """
     wanted = list(dict.fromkeys(names))
     with open_rig() as rig:
-        if rig.id in wanted:
+        if rig_id(rig) in wanted:
             hint = "; orch down stops the rig" if verb == "stop" else ""
-            raise CommandError(f"{rig.id} is the rig, not one of its workers{hint}", Exit.USAGE)
+            raise CommandError(
+                f"{rig_id(rig)} is the rig, not one of its workers{hint}", Exit.USAGE
+            )
         check_workers(rig, wanted)
-        with operating(rig.id, verb):
-            states = rig[rig.id].call(verb, wanted)
+        with operating(rig_id(rig), verb):
+            states = rig[rig_id(rig)].call(verb, wanted)
         status = status_of_rig(rig)
     workers = {worker["name"]: worker for worker in status["workers"]}
     print_table(
@@ -181,12 +183,12 @@ def log_level(name: str, level: str) -> None:
     The rig's own name sets that of the supervisor: at debug it tells each request's life.
     """
     with open_rig() as rig:
-        if name != rig.id:
+        if name != rig_id(rig):
             check_workers(rig, [name])
         refusal = None
-        with operating(rig.id, "log_level"):
+        with operating(rig_id(rig), "log_level"):
             try:
-                rig[rig.id].call("log_level", name, level)
+                rig[rig_id(rig)].call("log_level", name, level)
             except ValueError as error:  # of a worker that has no level of its own
                 refusal = str(error)
     if refusal is not None:
@@ -202,7 +204,7 @@ def down() -> int:
 
     address = find_rig(chosen_rig()).address
     with open_rig() as rig:
-        name = rig.id
+        name = rig_id(rig)
         pid = status_of_rig(rig)["pid"]
         # A number of a process on another machine says nothing here.
         gone = _watch_address(address) if address.startswith("tcp:") else _watch_process(pid)

@@ -11,14 +11,14 @@ from orchestrator.client.events import Event, Subscription
 from orchestrator.client.exchange import RequestFuture
 from orchestrator.client.latest import LatestSubscription
 from orchestrator.client.rig import Rig, connect
-from orchestrator.client.worker import Action, Worker
+from orchestrator.client.worker import Worker
 
 if TYPE_CHECKING:
-    from orchestrator.client.aio import AsyncRig, AsyncWorker, aconnect
+    from orchestrator.client.aio import AsyncRig, aconnect
     from orchestrator.client.aio_events import AsyncSubscription
+    from orchestrator.client.aio_worker import AsyncWorker
 
 __all__ = [
-    "Action",
     "AsyncRig",
     "AsyncSubscription",
     "AsyncWorker",
@@ -37,7 +37,7 @@ __all__ = [
 _ASYNC = {
     "AsyncRig": "orchestrator.client.aio",
     "AsyncSubscription": "orchestrator.client.aio_events",
-    "AsyncWorker": "orchestrator.client.aio",
+    "AsyncWorker": "orchestrator.client.aio_worker",
     "aconnect": "orchestrator.client.aio",
 }
 

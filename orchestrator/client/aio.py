@@ -7,16 +7,20 @@ from __future__ import annotations
 
 import asyncio
 import weakref
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.client.aio_events import AsyncSubscription, request, run
-from orchestrator.client.cached import Cached
+from orchestrator.client import shown
+from orchestrator.client.aio_events import AsyncSubscription, run
+from orchestrator.client.aio_worker import AsyncWorker
 from orchestrator.client.connection import CONNECT_TIMEOUT
 from orchestrator.client.events import OnLoss, Subscription
-from orchestrator.client.exchange import Timeout
-from orchestrator.client.rig import open_session
-from orchestrator.client.session import EVENT, Session
+from orchestrator.client.proxy import Part, Proxy, handle_of
+from orchestrator.client.rig import open_session, put_workers
+from orchestrator.client.session import Session
+from orchestrator.client.shown import Status
+from orchestrator.client.surface import surface, surface_async
+from orchestrator.client.told import told
 from orchestrator.errors import OrchError
 from orchestrator.runtime.places import logs_folder
 
@@ -51,7 +55,7 @@ class aconnect:
 
     async def __aexit__(self, *exc: object) -> None:
         if self._rig is not None:
-            await self._rig.close()
+            await AsyncRig.close(self._rig)
 
     async def _connect(self) -> AsyncRig:
         opening = asyncio.ensure_future(asyncio.to_thread(open_session, self._name, self._timeout))
@@ -62,9 +66,9 @@ class aconnect:
             raise
         rig = AsyncRig(session)
         try:
-            await rig.refresh()
+            await AsyncRig.refresh(rig)
         except BaseException:
-            await rig.close()
+            await AsyncRig.close(rig)
             raise
         return rig
 
@@ -76,33 +80,42 @@ def _close_late(opening: asyncio.Future[Session]) -> None:
 
 
 class AsyncRig:
-    """A rig. Its workers are attributes (`rig.stage`) and items (`rig["stage"]`).
+    """A rig. Its workers are attributes (`rig.stage`) and handles of them items (`rig["stage"]`).
 
-    A worker that was not described when the rig was entered is looked up when it is first used.
+    Names are found as on `orchestrator.client.rig.Rig`. A worker that was not described when the
+    rig was entered is looked up when it is first used.
     """
 
     def __init__(self, session: Session) -> None:
-        self._session = session
-        self._kept: weakref.WeakSet[Subscription] = weakref.WeakSet()
+        self.__dict__["_session"] = session
+        self.__dict__["_kept"] = weakref.WeakSet()
+        self.__dict__["_handles"] = {}
 
-    @property
+    _session: Session
+    _kept: weakref.WeakSet[Subscription]
+    _handles: dict[str, AsyncWorker]
+
+    @told
     def id(self) -> str:
         """The rig's id."""
         return self._session.rig
 
-    @property
+    @told
     def address(self) -> str:
         """Where it is connected."""
         return self._session.connection.address
 
-    @property
+    @told
     def workers(self) -> list[str]:
         """Names of the workers as of the last `status` or `refresh`."""
         return list(self._session.workers)
 
-    async def status(self) -> dict[str, Any]:
+    @surface_async
+    async def status(self) -> Status:
         """The rig's state, as `Rig.status`. Raises OrchError."""
-        return await run(self._session, self._session.status())
+        found = await run(self._session, self._session.status())
+        self._put_workers()
+        return Status(found)
 
     def subscribe(
         self,
@@ -114,7 +127,7 @@ class AsyncRig:
         on_loss: OnLoss = "reconnect",
     ) -> AsyncSubscription:
         """Subscribe to an event of the rig itself, as `Rig.subscribe`."""
-        own = self._worker(self.id, AttributeError)
+        own = self._worker(self._session.rig, AttributeError)
         return own.subscribe(event, timeout, conflate=conflate, on_loss=on_loss)
 
     def logs(self, **asked: Any) -> LogView:
@@ -124,7 +137,7 @@ class AsyncRig:
         """
         from orchestrator.logs.read import api
 
-        return api.select(logs_folder(self.id), **asked)
+        return api.select(logs_folder(self._session.rig), **asked)
 
     async def refresh(self) -> None:
         """Ask for the workers, and for the descriptions of those that are ready.
@@ -132,7 +145,7 @@ class AsyncRig:
         Raises:
             OrchError: The rig doesn't answer.
         """
-        status = await self.status()
+        status = await AsyncRig.status(self)
         serving = [
             str(worker["name"])
             for worker in status.get("workers", ())
@@ -156,194 +169,61 @@ class AsyncRig:
         return self
 
     async def __aexit__(self, *exc: object) -> None:
-        await self.close()
+        await AsyncRig.close(self)
 
-    def keep(self, subscription: Subscription) -> None:
+    def _keep(self, subscription: Subscription) -> None:
         """Close a subscription together with the connection."""
         self._kept.add(subscription)
 
-    def __getattr__(self, name: str) -> AsyncWorker:
+    @surface
+    def __getattr__(self, name: str) -> Proxy:
         if name.startswith("_"):
             raise AttributeError(name)
-        return self._worker(name, AttributeError)
+        return self._worker(name, AttributeError)._proxy
 
+    @surface
     def __getitem__(self, name: str) -> AsyncWorker:
         return self._worker(name, KeyError)
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise AttributeError(f"rig {self._session.rig}: its attributes can't be assigned")
+
+    def __iter__(self) -> Iterator[AsyncWorker]:
+        """The workers as of the last `status` or `refresh`."""
+        return iter([self._worker(name, KeyError) for name in self._session.workers])
+
+    def __contains__(self, worker: object) -> bool:
+        names = (*self._session.workers, self._session.rig)
+        if isinstance(worker, (Part, AsyncWorker)):
+            handle = handle_of(worker)
+            return handle._session is self._session and handle.name in names
+        return worker in names
+
+    def __len__(self) -> int:
+        return len(self._session.workers)
+
+    def __bool__(self) -> bool:
+        return True
+
     def __dir__(self) -> list[str]:
-        return [*{*object.__dir__(self), *self.workers}]
+        return [*{*object.__dir__(self), *self._session.workers}]
+
+    def _ipython_key_completions_(self) -> list[str]:
+        return list(self._session.workers)
 
     def __repr__(self) -> str:
-        return f"<rig {self.id} at {self.address}>"
+        return f"<rig {self._session.rig} at {self._session.connection.address}>"
+
+    def _repr_html_(self) -> str:
+        found = {"rig": self._session.rig, "workers": [{"name": n} for n in self._session.workers]}
+        return shown.status(found)
+
+    def _put_workers(self) -> None:
+        put_workers(self.__dict__, {name: self._handle(name) for name in self._session.workers})
+
+    def _handle(self, name: str) -> AsyncWorker:
+        return self._handles.setdefault(name, AsyncWorker(self._session, name, self._keep))
 
     def _worker(self, name: str, error: type[Exception]) -> AsyncWorker:
         self._session.check_worker(name, error)
-        return AsyncWorker(self, self._session, name)
-
-
-class AsyncMember:
-    """A property or action: await it to read the property, call it to invoke the action."""
-
-    def __init__(self, worker: AsyncWorker, name: str) -> None:
-        self._worker = worker
-        self._name = name
-
-    def __await__(self) -> Generator[Any, None, Any]:
-        return self._worker.read(self._name).__await__()
-
-    async def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Invoke the action, as `AsyncWorker.call` does."""
-        return await self._worker.call(self._name, *args, **kwargs)
-
-    def __repr__(self) -> str:
-        return f"<member {self._worker.name}.{self._name}>"
-
-
-class AsyncWorker:
-    """A worker of a rig, for asyncio; see `orchestrator.client.worker.Worker`.
-
-    `await worker.move(x=1)` invokes an action, `await worker.position` reads a property. A
-    property is written with `await worker.write(name, value)`: an assignment can't be awaited.
-    An operation whose task is cancelled runs on in the rig; its result is dropped.
-    """
-
-    name: str
-    """The worker's name."""
-
-    _rig: AsyncRig
-    _session: Session
-
-    def __init__(self, rig: AsyncRig, session: Session, name: str) -> None:
-        for key, value in (("_rig", rig), ("_session", session), ("name", name)):
-            object.__setattr__(self, key, value)
-
-    async def call(
-        self,
-        action: str,
-        /,
-        *args: Any,
-        invocation_timeout: Timeout = ...,
-        execution_timeout: Timeout = ...,
-        **kwargs: Any,
-    ) -> Any:
-        """Invoke an action. Arguments and errors are those of `Worker.call`."""
-        session = self._session
-        exchange = await run(
-            session,
-            session.call(self.name, action, args, kwargs, invocation_timeout, execution_timeout),
-        )
-        return await request(session, exchange)
-
-    async def read(
-        self,
-        name: str,
-        /,
-        *,
-        invocation_timeout: Timeout = ...,
-        execution_timeout: Timeout = ...,
-    ) -> Any:
-        """Read a property. Raises as `call` does."""
-        session = self._session
-        exchange = await run(
-            session, session.read(self.name, name, invocation_timeout, execution_timeout)
-        )
-        return await request(session, exchange)
-
-    async def cached(self, name: str, /, *, execution_timeout: Timeout = ...) -> Cached:
-        """The last value of a polled property. Arguments and errors are as `Worker.cached`'s."""
-        session = self._session
-        exchange = await run(session, session.cached(self.name, name, execution_timeout))
-        return Cached.read(await request(session, exchange))
-
-    async def write(
-        self,
-        name: str,
-        value: Any,
-        /,
-        *,
-        invocation_timeout: Timeout = ...,
-        execution_timeout: Timeout = ...,
-    ) -> None:
-        """Write a property. Raises as `call` does."""
-        session = self._session
-        exchange = await run(
-            session,
-            session.write(self.name, name, value, invocation_timeout, execution_timeout),
-        )
-        await request(session, exchange)
-
-    async def oneway(
-        self,
-        action: str,
-        /,
-        *args: Any,
-        invocation_timeout: Timeout = ...,
-        execution_timeout: Timeout = ...,
-        **kwargs: Any,
-    ) -> None:
-        """Invoke an action and never learn what came of it. Raises as `Worker.oneway` does."""
-        session = self._session
-        exchange = await run(
-            session,
-            session.call(
-                self.name,
-                action,
-                args,
-                kwargs,
-                invocation_timeout,
-                execution_timeout,
-                oneway=True,
-            ),
-        )
-        await request(session, exchange)
-
-    def subscribe(
-        self,
-        event: str | None = None,
-        /,
-        timeout: float | None = None,
-        *,
-        conflate: bool = False,
-        on_loss: OnLoss = "reconnect",
-    ) -> AsyncSubscription:
-        """Subscribe to an event: `async for event in worker.subscribe("moved")`.
-
-        It is being made from here on: requests that are made after this call wait until it is
-        live. Must be called while the event loop runs.
-
-        Args:
-            event: Its name, or that of an observable property; left out: all events.
-            timeout: Seconds without an event after which TimeoutError is raised; None waits
-                without end.
-            conflate: Give the newest event only, for consumers slower than the events.
-            on_loss: As for `Worker.subscribe`.
-        """
-        return AsyncSubscription(
-            self._rig.keep, self._session, self.name, event, timeout, conflate, on_loss
-        )
-
-    async def describe(self, *, refresh: bool = False) -> dict[str, Any]:
-        """The worker's Thing Description, asked for anew, as `Worker.describe` gives it."""
-        session = self._session
-        recipe = session.describe_anew if refresh else session.describe
-        return (await run(session, recipe(self.name))).description
-
-    def __getattr__(self, name: str) -> AsyncMember:
-        if name.startswith("_"):  # also while a copy has no attributes yet
-            raise AttributeError(f"{name} is private; private members are not served")
-        kind = self._session.check_member(self.name, name)
-        if kind == EVENT:
-            raise AttributeError(f"{self.name}.{name} is an event: use subscribe({name!r})")
-        return AsyncMember(self, name)
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        raise AttributeError(
-            f"an assignment can't be awaited; use: await worker.write({name!r}, value)"
-        )
-
-    def __dir__(self) -> list[str]:
-        members = self._session.known_members(self.name)
-        return [*{*object.__dir__(self), *(members.kinds if members else ())}]
-
-    def __repr__(self) -> str:
-        return f"<worker {self.name} of rig {self._session.rig}>"
+        return self._handle(name)

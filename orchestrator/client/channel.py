@@ -51,6 +51,7 @@ class Channel:
         liveness: Whether the rig is still there.
         wakeup: Ends the leader's wait.
         unconfirmed: A oneway request was sent.
+        patience: Seconds that a request waits for the connection.
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class Channel:
         self.liveness = Liveness()
         self.wakeup = Wakeup()
         self.unconfirmed = False
+        self.patience = math.inf
         self._context = context
         self._settled = settled
         self.next_id = map(f"{str(uuid4())[:24]}{{:012x}}".format, itertools.count(1)).__next__
@@ -211,11 +213,12 @@ class Channel:
 
     def _refuse(self, exchange: Exchange) -> None:
         """Settle a request that waited long enough for the connection."""
+        within = f"within {self.patience:g} s"
         text = (
-            "took the connection but didn't answer: it hangs, it is no rig, or another client "
-            "has the same id"
+            f"took the connection but didn't answer {within}: it hangs, it is no rig, or another "
+            "client has the same id"
             if exchange.sent
-            else "takes no connection: it is down, or the address is wrong"
+            else f"takes no connection {within}: it is down, or the address is wrong"
         )
         self.settle(exchange, RigNotReachable(f"{self.name} {text}", **exchange.where))
 

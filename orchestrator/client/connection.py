@@ -39,6 +39,7 @@ CONNECT_TIMEOUT = 2.0
 FORKED = (
     "this connection belongs to process {} and can't be used in a fork of it; connect anew here"
 )
+_ONCE = 0.25  # seconds that a first connection may take, whatever the timeout: 0 tries once
 _CONFIRM = 1.0  # seconds in which a rig must have taken oneway requests before the channel is cut
 _CLOSED_HERE = "was disconnected: the connection was closed here"
 _PATIENCE = 5.0  # seconds for the leader to notice that the connection is closed
@@ -64,7 +65,7 @@ class Connection:
         context: zmq.Context[Any] | None = None,
     ) -> None:
         seconds = duration(timeout)
-        self._timeout = timeout = math.inf if seconds is None else seconds
+        timeout = math.inf if seconds is None else seconds
         self._lock = threading.Lock()  # guards who leads, who follows, and the outbox's order
         self._leader: Leader | None = None
         self._followers: dict[Exchange, None] = {}
@@ -87,7 +88,9 @@ class Connection:
             self._channel.wakeup.close()
             raise
         try:
+            self._channel.patience = max(timeout, _ONCE)
             self._channel.rig = self._shake_hands(timeout)
+            self._channel.patience = timeout
         except BaseException:
             self.close()
             raise
@@ -178,7 +181,7 @@ class Connection:
 
     def _shake_hands(self, timeout: float) -> str:
         exchange = compose_handshake(self._channel.next_id(), self._channel.sender)
-        exchange.deadline = monotonic() + timeout
+        exchange.deadline = monotonic() + max(timeout, _ONCE)
         try:
             return str(self.request(exchange))
         except OutcomeUnknown as error:
@@ -196,8 +199,8 @@ class Connection:
     def _enter(self, exchange: Exchange) -> bool:
         """Queue a request. Returns whether its caller leads from now on."""
         now = monotonic()
-        exchange.give_up = now + self._timeout
         channel = self._channel
+        exchange.give_up = now + channel.patience
         if self._process != os.getpid():  # before the lock, which may have been forked while held
             exchange.settled = True
             raise RigNotReachable(FORKED.format(self._process), **exchange.where)

@@ -11,8 +11,10 @@ from typing import Any
 
 import zmq
 
+from orchestrator.client.answers import error_from_response
 from orchestrator.client.liveness import SLOWEST
-from orchestrator.errors import OrchError, error_from_response
+from orchestrator.client.surface import surface
+from orchestrator.errors import OrchError
 from transports.durations import duration
 from transports.errors import SerializationError
 from transports.frames import COPY_THRESHOLD
@@ -92,6 +94,7 @@ class RequestFuture(Future[Any]):
             return False
         return super().cancel()
 
+    @surface
     def result(self, timeout: float | None = None) -> Any:
         """Wait for the result.
 
@@ -106,6 +109,7 @@ class RequestFuture(Future[Any]):
         """
         return super().result(wait_time(duration(timeout)))
 
+    @surface
     def exception(self, timeout: float | None = None) -> BaseException | None:
         """Wait as `result` does, and give its exception; None if it has a result.
 

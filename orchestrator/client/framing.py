@@ -1,20 +1,21 @@
 """Messages in and out of a socket so that an interrupt can't tear the stream apart.
 
 A KeyboardInterrupt can strike between the frames of a message. One that is received is given up
-then: what is left of it has fewer frames and is dropped. One that is sent is completed before the
-interrupt goes on, so that the next one begins where a message begins. At most the message that
-was struck is lost.
+then: what is left of it has fewer frames and is dropped. One that is sent goes as a whole before
+the interrupt goes on. At most the message that was struck is lost.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from operator import length_hint
 from typing import TYPE_CHECKING, Any
 
 import zmq
 from zmq.backend import Socket as BackendSocket
 
+from orchestrator.client.interrupts import uninterrupted
 from transports.frames import TooManyFrames, receive_interruptibly
 
 if TYPE_CHECKING:
@@ -67,10 +68,11 @@ def sender_of(socket: zmq.Socket[Any]) -> Callable[[Exchange], bool]:
 
     def send_request(exchange: Exchange) -> bool:
         done: list[None] = []
-        parts = map(send, exchange.frames, exchange.flags, exchange.copies)
+        frames = iter(exchange.frames)
+        parts = map(send, frames, exchange.flags, exchange.copies)
         exchange.sent = True  # before the call that sends: an interrupt can't come in between
         try:
-            done.extend(parts)
+            uninterrupted(done.extend, parts)
         except zmq.Again:
             if not done:
                 exchange.sent = False
@@ -78,12 +80,15 @@ def sender_of(socket: zmq.Socket[Any]) -> Callable[[Exchange], bool]:
             # The connection went between two frames. libzmq drops the message, but only if the
             # rest of it is handed over as well; otherwise it would swallow the next one.
             _finish(send, exchange, len(done) + 1)
-        except BaseException:
-            # The frame at which it struck was probably sent. If not, the message is too short
-            # and the rig refuses it; the last one is sent again, because a message that lacks
-            # it would go on with the next one. Either way the caller has given up on it.
+        except BaseException as error:
             last = len(exchange.frames) - 1
-            if len(done) <= last:
+            untried = length_hint(frames) > last
+            if untried or (not done and isinstance(error.__context__, zmq.Again)):
+                exchange.sent = False  # an interrupt before or after, and nothing went
+            elif len(done) <= last:
+                # Another signal than Ctrl-C's raised, most likely after this frame was sent. If
+                # not, the message is too short and the rig refuses it; the last one is sent again,
+                # as a message that lacks it would go on with the next one.
                 _finish(send, exchange, min(len(done) + 1, last))
             raise
         return True

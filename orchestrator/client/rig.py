@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import sys
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Literal, Protocol, overload
 
+from orchestrator.client import shown
 from orchestrator.client.connection import CONNECT_TIMEOUT, Connection
 from orchestrator.client.events import OnLoss, Subscription
+from orchestrator.client.handle import SOON, Handle
 from orchestrator.client.latest import LatestSubscription
+from orchestrator.client.lookers import is_tool
+from orchestrator.client.proxy import Part, Proxy, handle_of
 from orchestrator.client.session import Recipe, Session, T
-from orchestrator.client.worker import Worker, run
+from orchestrator.client.shown import Status
+from orchestrator.client.surface import surface
+from orchestrator.client.told import told
+from orchestrator.client.worker import Worker, answer_soon, run
 from orchestrator.errors import OrchError, RigNotReachable
 from orchestrator.runtime.folder import find_rig
 from orchestrator.runtime.places import logs_folder
@@ -38,6 +46,7 @@ def open_session(name_or_address: str | None, timeout: float) -> Session:
     return Session(connection, found)
 
 
+@surface
 def connect(name_or_address: str | None = None, *, timeout: float = CONNECT_TIMEOUT) -> Rig:
     """Connect to a running rig.
 
@@ -55,48 +64,59 @@ def connect(name_or_address: str | None = None, *, timeout: float = CONNECT_TIME
     Raises:
         RigNotReachable: None was found, or it doesn't answer in time.
     """
-    return Rig(open_session(name_or_address, timeout))
+    rig = Rig(open_session(name_or_address, timeout))
+    rig._look()
+    return rig
 
 
 class Rig:
-    """A rig. Its workers are attributes (`rig.stage`) and items (`rig["stage"]`).
+    """A rig. Its workers are attributes (`rig.stage`) and handles of them items (`rig["stage"]`).
 
-    All threads may share it. The names of the methods here win over workers of the same name;
-    those are reached as items. The rig itself is a worker too: `rig[rig.id]`.
+    All threads may share it. On `rig`, names of workers win over those of the methods here, which
+    are then reached by functions of the package, such as `orch.status(rig)`; a handle has the
+    methods of ours, `rig.stage` has the driver's. The rig itself is a worker too: `rig[rig.id]`.
     """
 
     def __init__(self, session: Session) -> None:
-        self._session = session
-        self._kept: weakref.WeakSet[_Closable] = weakref.WeakSet()
+        self.__dict__["_session"] = session
+        self.__dict__["_kept"] = weakref.WeakSet()
+        self.__dict__["_handles"] = {}
+
+    _session: Session
+    _kept: weakref.WeakSet[_Closable]
+    _handles: dict[str, Worker]
 
     def __enter__(self) -> Rig:
         return self
 
     def __exit__(self, *exc: object) -> None:
-        self.close()
+        Rig.close(self)
 
-    @property
+    @told
     def id(self) -> str:
         """The rig's id."""
         return self._session.rig
 
-    @property
+    @told
     def address(self) -> str:
         """Where it is connected."""
         return self._session.connection.address
 
-    @property
+    @told
     def workers(self) -> list[str]:
         """Names of the workers, asked for anew. Raises OrchError."""
-        return [str(worker["name"]) for worker in self.status().get("workers", ())]
+        return self._names()
 
-    def status(self) -> dict[str, Any]:
+    @surface
+    def status(self) -> Status:
         """The rig's state: `{"rig": id, "workers": [{"name", "state", "pid", …}]}`.
 
         Raises:
             OrchError: Any of the tree.
         """
-        return self._run(self._session.status())
+        found = self._run(self._session.status())
+        self._put_workers()
+        return Status(found)
 
     @overload
     def subscribe(
@@ -118,6 +138,7 @@ class Rig:
         conflate: Literal[True],
         on_loss: OnLoss = "reconnect",
     ) -> LatestSubscription: ...
+    @surface
     def subscribe(
         self,
         event: str | None = None,
@@ -132,7 +153,7 @@ class Rig:
         `worker-state` tells each change of a worker's state: `{"worker", "incarnation", "was",
         "state", "reason"}`. Arguments and errors are those of `Worker.subscribe`.
         """
-        own = self[self.id]
+        own = self[self._session.rig]
         if conflate:
             return own.subscribe(event, timeout, conflate=True, on_loss=on_loss)
         return own.subscribe(event, timeout, on_loss=on_loss)
@@ -151,7 +172,7 @@ class Rig:
         """
         from orchestrator.logs.read import api
 
-        return api.select(logs_folder(self.id), **asked)
+        return api.select(logs_folder(self._session.rig), **asked)
 
     def close(self) -> None:
         """Disconnect; subscriptions end, outstanding calls fail. The rig itself runs on."""
@@ -159,37 +180,100 @@ class Rig:
             each.close()
         self._session.connection.close()
 
-    def keep(self, subscription: _Closable) -> None:
+    def _keep(self, subscription: _Closable) -> None:
         """Close a subscription together with the connection."""
         self._kept.add(subscription)
 
-    def __getattr__(self, name: str) -> Worker:
+    @surface
+    def __getattr__(self, name: str) -> Proxy:
         if name.startswith("_"):
             raise AttributeError(name)
-        return self._worker(name, AttributeError)
+        if is_tool(sys._getframe(2)) and name not in self._session.workers:
+            raise AttributeError(name)  # no request for a tool that tries names
+        proxy = self._worker(name, AttributeError)._proxy
+        self._put_workers()
+        return proxy
 
+    @surface
     def __getitem__(self, name: str) -> Worker:
-        found = self.__dict__.get(name)
-        return found if isinstance(found, Worker) else self._worker(name, KeyError)
+        return self._worker(name, KeyError)
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise AttributeError(f"rig {self._session.rig}: its attributes can't be assigned")
+
+    @surface
     def __iter__(self) -> Iterator[Worker]:
-        return iter([self[name] for name in self.workers])
+        return iter([self._worker(name, KeyError) for name in self._names()])
+
+    @surface
+    def __contains__(self, worker: object) -> bool:
+        names = [*self._names(), self._session.rig]
+        if isinstance(worker, (Part, Worker)):
+            handle = handle_of(worker)
+            return handle._session is self._session and handle.name in names
+        return worker in names
+
+    @surface
+    def __len__(self) -> int:
+        return len(self._names())
+
+    def __bool__(self) -> bool:
+        return True
 
     def __dir__(self) -> list[str]:
-        try:
-            return [*{*object.__dir__(self), *self.workers}]
-        except OrchError:
-            return [*object.__dir__(self)]
+        return [*{*object.__dir__(self), *self._known_soon()}]
+
+    def _ipython_key_completions_(self) -> list[str]:
+        return self._known_soon()
 
     def __repr__(self) -> str:
-        return f"<rig {self.id} at {self.address}>"
+        return f"<rig {self._session.rig} at {self._session.connection.address}>"
+
+    def _repr_html_(self) -> str:
+        found = answer_soon(self._session, self._session.status(SOON))
+        if found is None:
+            return shown.titled(repr(self), "<p>It doesn't answer now.</p>")
+        return shown.status(found)
+
+    def _look(self) -> None:
+        """Learn which workers there are; who can't is told when one is used."""
+        try:
+            Rig.status(self)
+        except OrchError:
+            return
+
+    def _names(self) -> list[str]:
+        self._run(self._session.status())
+        self._put_workers()
+        return list(self._session.workers)
+
+    def _known_soon(self) -> list[str]:
+        """Names of the workers, as of the last answer if there is none soon."""
+        answer_soon(self._session, self._session.status(SOON))
+        self._put_workers()
+        return list(self._session.workers)
+
+    def _put_workers(self) -> None:
+        put_workers(self.__dict__, {name: self._handle(name) for name in self._session.workers})
+
+    def _handle(self, name: str) -> Worker:
+        found = self._handles.get(name)
+        if found is None:
+            found = self._handles.setdefault(name, Worker(self._session, name, self._keep))
+        return found
 
     def _worker(self, name: str, error: type[Exception]) -> Worker:
-        self._run(self._session.find_worker(name, error))
-        worker = Worker(self._session, name, self.keep)
-        if not hasattr(type(self), name):
-            self.__dict__[name] = worker  # the next access finds it without coming here
-        return worker
+        if name not in self._session.workers:
+            self._run(self._session.find_worker(name, error))
+        return self._handle(name)
 
     def _run(self, recipe: Recipe[T]) -> T:
         return run(recipe, self._session.connection.request)
+
+
+def put_workers(attributes: dict[str, Any], handles: Mapping[str, Handle]) -> None:
+    """Make workers a rig's attributes, over its methods of the same name; drop what is gone."""
+    for name, held in list(attributes.items()):
+        if isinstance(held, Proxy) and name not in handles:
+            attributes.pop(name, None)
+    attributes.update({name: handle._proxy for name, handle in handles.items()})

@@ -39,6 +39,10 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Recipe = Generator[Exchange, Any, T]
 
+PARTS = "orch:parts"
+"""Key of a description: title and text of each component, by its path."""
+CALLABLE = "orch:callable"
+"""Key of a property's affordance: it is a parameter-like, which is called too."""
 PROPERTY = "property"
 ACTION = "action"
 EVENT = "event"
@@ -91,6 +95,12 @@ class Members:
                 found: dict[str, Any] = members[name]
                 return found
         return {}
+
+    def part(self, path: str) -> dict[str, Any]:
+        """What is said of a component; empty if nothing is."""
+        parts = self.description.get(PARTS)
+        found = parts.get(path) if isinstance(parts, dict) else None
+        return found if isinstance(found, dict) else {}
 
     def usual(self, name: str) -> Limits:
         """The timeouts of a member where a call gives none; None also where they aren't known."""
@@ -157,9 +167,15 @@ class Session:
 
     # -- recipes --------------------------------------------------------------------------
 
-    def status(self) -> Recipe[dict[str, Any]]:
-        """The rig's status."""
-        status = yield self.connection.compose(self.rig, Operation.INVOKE, "status")
+    def status(self, within: Timeout = ...) -> Recipe[dict[str, Any]]:
+        """The rig's status; `within`: seconds to begin, and as many to end."""
+        status = yield self.connection.compose(
+            self.rig,
+            Operation.INVOKE,
+            "status",
+            invocation_timeout=within,
+            execution_timeout=within,
+        )
         workers = status.get("workers", ()) if isinstance(status, dict) else ()
         self.workers = tuple(str(worker["name"]) for worker in workers)
         return dict(status)
@@ -172,14 +188,16 @@ class Session:
         self.check_worker(name, error)
         return name
 
-    def describe(self, worker: str) -> Recipe[Members]:
-        """Ask for a worker's description."""
+    def describe(self, worker: str, within: Timeout = ...) -> Recipe[Members]:
+        """Ask for a worker's description; `within`: seconds to begin, and as many to end."""
         scheme = self.connection.address.partition("://")[0].upper()
         description = yield self.connection.compose(
             worker,
             Operation.INVOKE,
             DESCRIPTION,
             payload={"ignore_errors": False, "protocol": scheme, "skip_names": []},
+            invocation_timeout=within,
+            execution_timeout=within,
         )
         members = self._members[worker] = Members.read(description)
         return members
@@ -216,7 +234,7 @@ class Session:
         """The request that invokes an action."""
         kind = yield from self.find_member(worker, action)
         members = self._members[worker]
-        if kind != ACTION and not members.affordance(action).get("orch:callable"):
+        if kind != ACTION and not members.affordance(action).get(CALLABLE):
             raise AttributeError(_misused(worker, action, kind))
         payload, raw = call_arguments(args, kwargs)
         return self.connection.compose(

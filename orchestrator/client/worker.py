@@ -1,53 +1,28 @@
-"""A worker as a Python object: its members are the attributes."""
+"""A worker as a handle: methods of ours, which take a member's name."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any, Literal, overload
 
 from orchestrator.client.cached import Cached
 from orchestrator.client.events import OnLoss, Subscription
-from orchestrator.client.exchange import RequestFuture, Timeout
+from orchestrator.client.exchange import Exchange, RequestFuture, Timeout
 from orchestrator.client.feed import HELD
+from orchestrator.client.handle import SOON, Handle
 from orchestrator.client.latest import LatestSubscription
-from orchestrator.client.session import ACTION, EVENT, Recipe, Session, T
+from orchestrator.client.proxy import value_of
+from orchestrator.client.session import Recipe, Session, T
+from orchestrator.client.surface import surface
 from orchestrator.errors import OrchError
 
 
-class Action:
-    """An action of a worker: call it.
+class Worker(Handle):
+    """A handle of a worker: `rig["stage"]`. Its methods are ours, whatever the driver's are called.
 
-    Two keywords are its own, all others are the action's: `invocation_timeout` and
-    `execution_timeout`, in seconds, 0 or more, of any number type; None and infinity are no limit,
-    left out is what the config says.
-    """
-
-    def __init__(self, worker: Worker, name: str, affordance: dict[str, Any]) -> None:
-        self._worker = worker
-        self.__name__ = name
-        self.__qualname__ = f"{worker.name}.{name}"
-        signature = affordance.get("orch:signature", "(...)")
-        text = affordance.get("description") or ""
-        self.__doc__ = f"{name}{signature}\n\n{text}".rstrip()
-        self._signature = signature
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Invoke the action, as `Worker.call` does."""
-        return self._worker.call(self.__name__, *args, **kwargs)
-
-    def __repr__(self) -> str:
-        return f"<action {self.__qualname__}{self._signature}>"
-
-
-class Worker:
-    """A worker of a rig. Its properties and actions are attributes of this object.
-
-    Reading an attribute reads the property, assigning writes it, calling invokes the action;
-    each raises what `orchestrator.errors` lists, or the driver's own builtin exception. A
-    private or unknown name is an AttributeError, and nothing is sent.
-
-    The names of the methods here win over members of the same name; those are reached by
-    `call("read")`, `read("name")` and so on.
+    The driver's members are its attributes too, where they have other names; on `rig.stage` it is
+    the other way round. A private or unknown name is an AttributeError, and nothing is sent.
 
     Everywhere, `invocation_timeout` (until the operation has started) and `execution_timeout`
     (from then until it has ended) are in seconds, 0 or more, of any number type; None and infinity
@@ -55,17 +30,14 @@ class Worker:
     TypeError or ValueError, and nothing is sent.
     """
 
-    name: str
-    """The worker's name."""
-
-    _session: Session
     _keep: Callable[[Subscription], None]
 
     def __init__(self, session: Session, name: str, keep: Callable[[Subscription], None]) -> None:
         """Of a rig: `keep` is told each subscription, to close it with the connection."""
-        for key, value in (("_session", session), ("name", name), ("_keep", keep)):
-            object.__setattr__(self, key, value)
+        super().__init__(session, name)
+        object.__setattr__(self, "_keep", keep)
 
+    @surface
     def call(
         self,
         action: str,
@@ -96,6 +68,7 @@ class Worker:
         )
         return session.connection.request(exchange)
 
+    @surface
     def read(
         self,
         name: str,
@@ -109,6 +82,7 @@ class Worker:
         exchange = self._run(session.read(self.name, name, invocation_timeout, execution_timeout))
         return session.connection.request(exchange)
 
+    @surface
     def cached(self, name: str, /, *, execution_timeout: Timeout = ...) -> Cached:
         """The last value of a property that the config has polled; the device isn't asked.
 
@@ -127,6 +101,7 @@ class Worker:
         exchange = self._run(session.cached(self.name, name, execution_timeout))
         return Cached.read(session.connection.request(exchange))
 
+    @surface
     def write(
         self,
         name: str,
@@ -143,6 +118,7 @@ class Worker:
         )
         session.connection.request(exchange)
 
+    @surface
     def submit(
         self,
         action: str,
@@ -166,6 +142,7 @@ class Worker:
         )
         return session.connection.submit(exchange)
 
+    @surface
     def oneway(
         self,
         action: str,
@@ -215,6 +192,7 @@ class Worker:
         conflate: Literal[True],
         on_loss: OnLoss = "reconnect",
     ) -> LatestSubscription: ...
+    @surface
     def subscribe(
         self,
         event: str | None = None,
@@ -251,6 +229,7 @@ class Worker:
         self._keep(subscription)
         return LatestSubscription(subscription) if conflate else subscription
 
+    @surface
     def describe(self, *, refresh: bool = False) -> dict[str, Any]:
         """The worker's Thing Description, asked for anew.
 
@@ -265,38 +244,37 @@ class Worker:
         recipe = session.describe_anew if refresh else session.describe
         return self._run(recipe(self.name)).description
 
+    @surface
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):  # also while a copy has no attributes yet
             raise AttributeError(f"{name} is private; private members are not served")
-        kind = self._run(self._session.find_member(self.name, name))
-        if kind == ACTION:
-            members = self._session.known_members(self.name)
-            assert members is not None
-            return Action(self, name, members.affordance(name))
-        if kind == EVENT:
-            raise AttributeError(f"{self.name}.{name} is an event: use subscribe({name!r})")
-        return self.read(name)
+        return value_of(self._proxy, name, sys._getframe(2))
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if hasattr(type(self), name) or name == "name":
+        if name == "name" or (hasattr(type(self), name) and not name.startswith("_")):
             raise AttributeError(
                 f"{name!r} belongs to this object; use write({name!r}, value) for the member"
             )
-        self.write(name, value)
+        setattr(self._proxy, name, value)
 
     def __delattr__(self, name: str) -> None:
-        raise AttributeError(f"{self.name}.{name}: members can't be deleted")
+        delattr(self._proxy, name)
 
     def __dir__(self) -> list[str]:
-        known = self._session.known_members(self.name)
-        try:
-            members = known or self._run(self._session.describe(self.name))
-        except OrchError:
-            return [*object.__dir__(self)]
-        return [*{*object.__dir__(self), *members.kinds}]
+        return [*{*object.__dir__(self), *dir(self._proxy)}]
 
-    def __repr__(self) -> str:
-        return f"<worker {self.name} of rig {self._session.rig}>"
+    def _get(self, path: str) -> Any:
+        return self.read(path)
+
+    def _set(self, path: str, value: Any) -> None:
+        self.write(path, value)
+
+    def _learn(self, name: str) -> None:
+        self._run(self._session.describe(self.name))
+
+    def _learn_soon(self) -> None:
+        if self._session.known_members(self.name) is None:
+            answer_soon(self._session, self._session.describe(self.name, SOON))
 
     def _run(self, recipe: Recipe[T]) -> T:
         return run(recipe, self._session.connection.request)
@@ -312,3 +290,15 @@ def run(recipe: Recipe[T], request: Callable[[Any], Any]) -> T:
             result: T = end.value
             return result
         answer = request(exchange)
+
+
+def answer_soon(session: Session, recipe: Recipe[T]) -> T | None:
+    """Run a recipe for what is only shown; None if it takes longer than that is worth."""
+
+    def request(exchange: Exchange) -> Any:
+        return session.connection.submit(exchange).result(SOON)
+
+    try:
+        return run(recipe, request)
+    except (OrchError, TimeoutError):
+        return None

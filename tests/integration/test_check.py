@@ -17,6 +17,7 @@ import pytest
 
 import orchestrator.check.probe
 from orchestrator.check.drivers import check
+from orchestrator.check.offers import offers
 from orchestrator.config.loader import load
 from workers import search_path
 from workers.process import bootstrap
@@ -398,7 +399,7 @@ def test_as_many_run_at_a_time_as_there_are_processors(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each of two drivers waits for the other, so both must be running; a third comes after."""
-    monkeypatch.setattr("orchestrator.check.drivers._processors", lambda: 2)
+    monkeypatch.setattr("orchestrator.check.drivers.processors", lambda: 2)
     meets = (
         "import os\nhere, there = os.environ['HERE'], os.environ['THERE']\n"
         "os.mkfifo(here)\n"
@@ -502,3 +503,26 @@ def test_that_nothing_closes_a_driver_is_a_note(tmp_path: Path) -> None:
         (6, advice),
         (7, advice),
     ]
+
+
+def test_what_classes_offer_is_told_without_building_any(tmp_path: Path) -> None:
+    """Of a factory only if it says what it returns; of a driver that can't be imported nothing."""
+    (tmp_path / "offered.py").write_text(
+        "class Lamp:\n"
+        "    level: float\n"
+        "    def __init__(self): raise AssertionError('built')\n"
+        "    def on(self, how: str = 'full') -> bool: ...\n"
+        "def told() -> Lamp: return Lamp()\n"
+        "def untold(): return Lamp()\n"
+    )
+    config = tmp_path / "rig.yaml"
+    drivers = {"lamp": "Lamp", "told": "told", "untold": "untold", "absent": "Nobody"}
+    lines = [f"  {name}: {{driver: 'offered:{driver}'}}" for name, driver in drivers.items()]
+    config.write_text("rig: r\nworkers:\n" + "\n".join(lines) + "\n")
+    found = offers(load(config))
+    assert found["untold"] is found["absent"] is None
+    for name in ("lamp", "told"):
+        offered = found[name]
+        assert offered is not None
+        assert offered["properties"]["level"]["type"] == "number"
+        assert offered["actions"]["on"]["orch:signature"] == "(how: str = 'full') -> bool"

@@ -40,7 +40,7 @@ def raised(exc_info: object) -> Raised | None:
         return None
     try:
         text = "".join(traceback.format_exception(error)).rstrip("\n")
-    except Exception as problem:  # noqa: BLE001  exceptions of drivers may break their own printing
+    except BaseException as problem:  # noqa: BLE001  exceptions of drivers may break their printing
         text = f"{type(error).__name__} (its traceback can't be shown: {safe_repr(problem)})"
     return Raised(text, one_line(error))
 
@@ -53,9 +53,10 @@ def as_text(text: str | None) -> Raised | None:
 def one_line(error: BaseException) -> str:
     """Type and message of an exception, white space folded; of a group, its first members too."""
     line = _one(error)
-    if isinstance(error, BaseExceptionGroup):
-        members = [_one(each) for each in error.exceptions[:_MEMBERS]]
-        more = ["…"] if len(error.exceptions) > _MEMBERS else []
+    if issubclass(type(error), BaseExceptionGroup):  # asks nothing of the object
+        exceptions = vars(BaseExceptionGroup)["exceptions"].__get__(error)
+        members = [_one(each) for each in exceptions[:_MEMBERS]]
+        more = ["…"] if len(exceptions) > _MEMBERS else []
         line = f"{line}: {'; '.join(members + more)}"
     return line if len(line) <= MAX_LINE else f"{line[: MAX_LINE - 1]}…"
 
@@ -65,6 +66,6 @@ def _one(error: BaseException) -> str:
     try:
         # cut first: a message may be huge
         message = " ".join(str(error)[: 4 * MAX_LINE].split())
-    except Exception as problem:  # noqa: BLE001  a driver's __str__ may raise anything
+    except BaseException as problem:  # noqa: BLE001  a driver's __str__ may raise anything
         message = f"(its text can't be shown: {type(problem).__name__})"
     return f"{name}: {message}" if message else name

@@ -185,7 +185,9 @@ class Dispatcher:
         except BaseException as error:  # the driver may raise anything, SystemExit included
             forks.end_child(error)
             content = failure_payload(error)
-            log.warning("%s %s raised", request.operation, member, exc_info=error)
+            # as a triple: logging would ask the error for its traceback, which may raise
+            told = (type(error), error, None)
+            log.warning("%s %s raised", request.operation, member, exc_info=told)
             return ERROR, content, JSON, b"", TEXT
         finally:
             records.unbind_request()

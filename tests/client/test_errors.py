@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator import errors
-from orchestrator.errors import error_from_response
+from orchestrator.client.answers import error_from_response
 from transports.exceptions import FAILED, NOT_STARTED, UNKNOWN, describe_exception
 
 REPORT = ("type", "message", "traceback", "notes", "outcome")

@@ -1,0 +1,248 @@
+"""Typed clients: checkers take what is right in them, and find what is wrong."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from orchestrator.client.stub_types import of_annotation, of_schema
+from orchestrator.client.stubs import package_name, runtime_text, stub_text
+from tests.client.supply import SUPPLY
+
+PORT = {
+    "title": "Port",
+    "description": 'Ends in "quotes" and \\back\\',
+    "properties": {
+        "list": {"type": "array", "items": {"type": "integer"}, "observable": True},
+        "int": {"type": "integer", "readOnly": True, "description": 'a "b"'},
+        "property": {"enum": ["a", "b"]},
+        "name": {"oneOf": [{"type": "string"}, {"type": "null"}]},
+    },
+    "actions": {
+        "read": {"orch:signature": "(n: int = 1, *rest: str, wait: bool) -> bytes"},
+        "write": {"orch:signature": "(data: bytes, /, mode: lab.Mode = ...) -> None"},
+        "import": {"orch:signature": "()"},
+        "odd": {"orch:signature": "(...)"},
+        "grab": {"orch:signature": "(x) -> tuple[float, numpy.ndarray]"},
+    },
+    "events": {"moved": {}},
+}
+WORKERS: dict[str, Any] = {"supply": SUPPLY, "port": PORT, "close": PORT, "a-b": PORT, "off": None}
+
+RIGHT = """
+from bench_client import aconnect, connect
+
+def use() -> None:
+    with connect(timeout=3) as rig:
+        volts: float = rig.supply.ch1.voltage
+        rig.supply.ch1.voltage = 2
+        volts = rig.supply.ch1.ramp(2.5, rate=1, execution_timeout=3)
+        volts = rig.supply.channels[1].limits.high
+        for channel in rig.supply.channels:
+            volts = channel.voltage
+        volts = rig.supply.inputs["A"].level
+        keys: list[str] = rig.supply.inputs.keys()
+        volts = rig.supply.dmm
+        volts = rig.supply.dmm()
+        rig.supply.dmm(3)
+        numbers: list[int] = rig.port.list
+        rig.port.list = [1]
+        rig.port.property = "a"
+        data: bytes = rig.port.read(2, "x", wait=True)
+        rig.port.write(b"x", mode=object())
+        first, second = rig.port.grab(1)
+        rig.port.odd(1, 2, x=3)
+        rig.port.submit("read", 3).result(5).anything
+        with rig.port.subscribe("moved", timeout=3) as events:
+            print(next(iter(events)).value)
+        rig["a-b"].call("anything")
+        rig.off.anything
+        rig.close.read(1, wait=True)
+        print(rig.status()["workers"], len(rig), "port" in rig)
+
+async def use_async() -> None:
+    async with aconnect() as rig:
+        volts: float = await rig.supply.ch1.voltage
+        volts = await rig.supply.ch1.ramp(2.5)
+        volts = await rig.supply.channels[0].voltage
+        data: bytes = await rig.port.read(2, wait=True)
+        async for event in rig.port.subscribe("moved"):
+            print(event.value)
+        await rig.status()
+    other = await aconnect("bench")
+    await other.port.write(b"x")
+"""
+WRONG = """
+from bench_client import aconnect, connect
+
+def use() -> None:
+    rig = connect()
+    rig.suply
+    rig.supply.chl
+    rig.supply.ch1.voltag
+    rig.supply.ch1.voltage = "2"
+    rig.supply.ch1.ramp("2")
+    rig.supply.ch1.ramp(1, 2, 3)
+    rig.supply.channels[0].ramp2
+    text: str = rig.supply.ch1.voltage
+    rig.port.int = 3
+    rig.port.property = "c"
+    rig.port.read("x", wait=True)
+    rig.port.read(1)
+    rig.port.submit("raed")
+    rig.port.subscribe("move")
+    rig.port.list.append("x")
+    rig.supply.dmm("x")
+
+async def use_async() -> None:
+    rig = await aconnect()
+    text: str = await rig.supply.ch1.voltage
+    await rig.supply.ch1.ramp("2")
+    rig.supply.ch1.voltage = 2
+    await rig.port.submit("read")
+"""
+
+
+def written(folder: Path) -> Path:
+    package = folder / package_name("bench")
+    package.mkdir()
+    (package / "__init__.py").write_text(runtime_text("bench"))
+    (package / "__init__.pyi").write_text(stub_text("bench", WORKERS))
+    (package / "py.typed").touch()
+    return package
+
+
+@pytest.mark.timeout(300)  # it reads much of the product
+def test_mypy(tmp_path: Path) -> None:
+    """Strictly: nothing is wrong with the stub and its right use, each line of the wrong one is."""
+    api = pytest.importorskip("mypy.api")
+    package = written(tmp_path)
+    right, wrong = tmp_path / "right.py", tmp_path / "wrong.py"
+    right.write_text(RIGHT)
+    wrong.write_text(WRONG)
+    config = tmp_path / "mypy.ini"
+    skipped = "".join(f"[mypy-{name}.*]\nfollow_imports = skip\n" for name in ("numpy", "zmq"))
+    config.write_text(f"[mypy]\nstrict = True\nmypy_path = {tmp_path}\n{skipped}")
+    options = ["--config-file", str(config), "--cache-dir", str(tmp_path / "cache")]
+    out, err, _ = api.run([*options, "--no-error-summary", str(package), str(right), str(wrong)])
+    assert err == ""
+    errors = [line for line in out.splitlines() if ": error:" in line]
+    assert [line for line in errors if "wrong.py" not in line] == []
+    found = {int(match[1]) for line in errors if (match := re.search(r"wrong\.py:(\d+):", line))}
+    lines = WRONG.splitlines()
+    expected = {
+        number
+        for number, line in enumerate(lines, 1)
+        if line.startswith("    ") and "connect()" not in line
+    }
+    assert found == expected, out
+
+
+def test_the_package_behind_it_connects(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = written(tmp_path)
+    spec = importlib.util.spec_from_file_location("bench_client", package / "__init__.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, "bench_client", module)
+    spec.loader.exec_module(module)
+    asked: list[Any] = []
+    for name in ("connect", "aconnect"):
+        monkeypatch.setattr(
+            f"orchestrator.{name}", lambda *a, **k: asked.append((a, k)), raising=False
+        )
+    monkeypatch.setattr(
+        "orchestrator.aconnect", lambda *a, **k: asked.append((a, k)), raising=False
+    )
+    module.connect(timeout=3)
+    module.aconnect("tcp://host:5570")
+    assert asked == [(("bench",), {"timeout": 3}), (("tcp://host:5570",), {})]
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("float", "builtins.float"),
+        ("int | None", "builtins.int | None"),
+        ("Optional[str]", "builtins.str | None"),
+        ("typing.Union[int, str]", "builtins.int | builtins.str"),
+        ("List[int]", "builtins.list[builtins.int]"),
+        ("list", "builtins.list[Any]"),
+        ("dict", "builtins.dict[Any, Any]"),
+        ("tuple", "builtins.tuple[Any, ...]"),
+        ("tuple[int, ...]", "builtins.tuple[builtins.int, ...]"),
+        ("dict[str, list[float]]", "builtins.dict[builtins.str, builtins.list[builtins.float]]"),
+        ("'float'", "builtins.float"),
+        ("Literal['a', 3]", "Literal['a', 3]"),
+        ("numpy.ndarray", "numpy.typing.NDArray[Any]"),
+        ("NDArray[float64]", "numpy.typing.NDArray[Any]"),
+        ("Any", "Any"),
+        *[
+            (text, None)
+            for text in ("lab.Mode", "Mode", "list[Mode]", "Literal[x]", "f()", "'a b'")
+        ],
+        *[(text, None) for text in ("3", "int | Mode", "Callable[[int], str]", "lab.int", "'a b'")],
+    ],
+)
+def test_types_of_annotations(text: str, kind: str | None) -> None:
+    assert of_annotation(ast.parse(text, mode="eval").body) == kind
+
+
+@pytest.mark.parametrize(
+    ("schema", "kind"),
+    [
+        ({"type": "number"}, "builtins.float"),
+        ({"type": "null"}, "None"),
+        ({"type": "array"}, "builtins.list[Any]"),
+        ({"type": "array", "orch:contentType": "x"}, "numpy.typing.NDArray[Any]"),
+        ({"enum": ["a", None, 2]}, "Literal['a', None, 2]"),
+        ({"enum": [1.5]}, "Any"),
+        ({"oneOf": [{"type": "integer"}, {"type": "null"}]}, "builtins.int | None"),
+        ({"oneOf": [{"type": "integer"}, {}]}, "Any"),
+        (
+            {"type": "object", "additionalProperties": {"type": "string"}},
+            "builtins.dict[builtins.str, builtins.str]",
+        ),
+        ({}, "Any"),
+        (None, "Any"),
+        ({"type": ["a"]}, "Any"),
+    ],
+)
+def test_types_of_schemas(schema: Any, kind: str) -> None:
+    assert of_schema(schema) == kind
+
+
+names = st.text(max_size=6) | st.sampled_from(["a", "a.b", "a[1]", "a['k'].c", "class", "name"])
+affordances = st.fixed_dictionaries(
+    {},
+    optional={
+        "type": st.sampled_from(["number", "array", "object", "odd"]) | st.integers(),
+        "description": st.text(),
+        "orch:signature": st.text() | st.sampled_from(["(x: 'y\"', *a, b=1, **c)", "(...)"]),
+        "enum": st.lists(st.text() | st.none()),
+        "unit": st.text(),
+    },
+)
+
+
+@settings(max_examples=30)
+@given(
+    st.dictionaries(
+        st.sampled_from(["properties", "actions", "events"]), st.dictionaries(names, affordances)
+    ),
+    st.text(),
+)
+def test_any_description_makes_a_stub(description: dict[str, Any], text: str) -> None:
+    """That is Python, and defines nothing but what it should."""
+    description["description"] = text
+    tree = ast.parse(stub_text("bench", {"w": description}))
+    kinds = (ast.Import, ast.ImportFrom, ast.ClassDef, ast.FunctionDef, ast.Expr)
+    assert all(isinstance(node, kinds) for node in tree.body)
