@@ -39,7 +39,7 @@ def constants(path: Path) -> dict[str, str]:
         for target in targets:
             if isinstance(target, ast.Name) and target.id.lstrip("_").isupper():
                 value = node.value
-                if not ast.unparse(value).startswith(("TypeVar(", "int(zmq.")):
+                if not ast.unparse(value).startswith(("TypeVar(", "ParamSpec(", "int(zmq.")):
                     found[target.id.lstrip("_")] = ast.unparse(value)
     return found
 

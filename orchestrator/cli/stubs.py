@@ -64,7 +64,7 @@ def _of_config(path: str) -> tuple[str, dict[str, dict[str, Any] | None]]:
     from orchestrator.cli.run import load_config
 
     config = load_config(path)
-    problems = check(config)
+    problems = check(config).problems
     if problems:
         raise CommandError("\n".join(map(str, problems)), Exit.USAGE)
     return config.rig, offers(config)

@@ -8,10 +8,11 @@ from __future__ import annotations
 import ast
 import re
 
+from transports.paths import item, join
+
 Step = str | int | tuple[str]
 """An attribute's name, a position in a list, or (in a tuple) a key of a mapping."""
 
-_WORD = re.compile(r"[^\W\d][\w-]*")
 _STEP = re.compile(
     r"""(?:^|\.)(?P<name>[^\W\d]\w*)
     | \[(?P<position>-?\d{1,9})\]
@@ -52,12 +53,9 @@ def step_text(step: Step) -> str:
     """A step as it stands in a path, without the dot before a name."""
     if isinstance(step, str):
         return step
-    key = step if isinstance(step, int) else step[0]
-    return f"[{key}]" if isinstance(key, int) or _WORD.fullmatch(key) else f"[{key!r}]"
+    return item("", step if isinstance(step, int) else step[0])
 
 
 def joined(parent: str, step: Step) -> str:
     """The path of what is one step below another one."""
-    if isinstance(step, str):
-        return f"{parent}.{step}" if parent else step
-    return f"{parent}{step_text(step)}"
+    return join(parent, step) if isinstance(step, str) else f"{parent}{step_text(step)}"

@@ -24,12 +24,12 @@ _SCHEMA_TYPES = {
     "number": "builtins.float",
     "string": "builtins.str",
 }
-_DEEPEST = 12
+_DEEPEST_SCHEMA = 12
 
 
 def of_annotation(node: ast.expr | None, depth: int = 0) -> str | None:
     """The type that an annotation names; None if that isn't known here."""
-    if node is None or depth > _DEEPEST:
+    if node is None or depth > _DEEPEST_SCHEMA:
         return None
     if isinstance(node, ast.Constant):
         return _of_constant(node, depth)
@@ -49,7 +49,7 @@ def of_annotation(node: ast.expr | None, depth: int = 0) -> str | None:
 
 def of_schema(schema: Any, depth: int = 0) -> str:
     """The type of the values that a schema allows; `Any` if it doesn't tell."""
-    if not isinstance(schema, Mapping) or depth > _DEEPEST:
+    if not isinstance(schema, Mapping) or depth > _DEEPEST_SCHEMA:
         return ANY
     choices = schema.get("oneOf")
     if isinstance(choices, list) and choices:

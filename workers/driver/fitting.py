@@ -23,7 +23,7 @@ from workers.driver.fitter import Fitter, Unfit, a, is_array
 from workers.driver.hints import Array, own_annotations, resolve, scope_of
 from workers.driver.scalars import SCALARS
 
-_DEEPEST = 12
+_DEEPEST_HINT = 12
 """Levels of an annotation that are looked at; one that names itself has no end."""
 _LISTS = (list, collections.abc.MutableSequence)
 _SEQUENCES = (collections.abc.Sequence, collections.abc.Iterable, collections.abc.Collection)
@@ -38,7 +38,7 @@ _SETS = {set: set, frozenset: frozenset, collections.abc.Set: frozenset}
 _QUALIFIERS = (typing.Final, typing.ClassVar, typing.Required, typing.NotRequired)
 
 
-def fitter_of(annotation: Any, scope: dict[str, Any], depth: int = _DEEPEST) -> Fitter | None:
+def fitter_of(annotation: Any, scope: dict[str, Any], depth: int = _DEEPEST_HINT) -> Fitter | None:
     """What fits values to an annotation; None where any value does.
 
     Args:
