@@ -7,11 +7,13 @@
     │   ├── InvocationTimeout      also TimeoutError
     │   ├── WorkerUnavailable      also ConnectionError
     │   ├── RigNotReachable        also ConnectionError
-    │   └── Refused
+    │   ├── Refused
+    │   └── ArgumentUnsendable     also TypeError
     ├── OutcomeUnknown             it may have been done: look before you retry
     │   ├── ExecutionTimeout       also TimeoutError
     │   ├── WorkerDied             also ConnectionError
     │   └── RigLost                also ConnectionError
+    ├── ResultUnsendable           it was done, but its result can't be had; also TypeError
     ├── DriverError                the driver raised something that isn't a builtin
     ├── RuntimeFolderError         the folder for sockets and locks can't be trusted or used
     └── AlreadyRunning             a second rig of one id
@@ -24,7 +26,7 @@ from __future__ import annotations
 import builtins
 from typing import Any
 
-from transports.exceptions import NOT_STARTED, UNKNOWN
+from transports.exceptions import DONE, NOT_STARTED, UNKNOWN
 from transports.headers import EXECUTION, INVALID_MESSAGE, INVOCATION, TIMEOUT
 
 
@@ -71,6 +73,10 @@ class Refused(NotStarted):
     """The rig doesn't accept the request: it is malformed, or names what isn't there."""
 
 
+class ArgumentUnsendable(NotStarted, TypeError):
+    """An argument, or something in it, has no form in which it could travel; nothing was sent."""
+
+
 class RigNotReachable(NotStarted, ConnectionError):
     """No rig was found, or the one found can't be reached."""
 
@@ -89,6 +95,10 @@ class WorkerDied(OutcomeUnknown, ConnectionError):
 
 class RigLost(OutcomeUnknown, ConnectionError):
     """The rig went away, or lost track of the request, before it answered."""
+
+
+class ResultUnsendable(OrchError, TypeError):
+    """The operation was done, but its result can't travel, or can't be read here."""
 
 
 class DriverError(OrchError):
@@ -184,6 +194,8 @@ def error_from_response(
     if outcome == UNKNOWN:
         died = kind == "ConnectionResetError"
         error = (WorkerDied if died else OutcomeUnknown)(message, **where)
+    elif outcome == DONE:
+        error = ResultUnsendable(f"{name}: {message}", **where)
     elif outcome == NOT_STARTED and kind == "ConnectionRefusedError":
         error = WorkerUnavailable(message, **where)
     if error is not None:

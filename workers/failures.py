@@ -6,8 +6,15 @@ import sys
 from pathlib import Path
 from types import FrameType
 
-from transports.exceptions import FAILED, NOT_STARTED, describe_exception, exception_payload
+from transports.exceptions import (
+    DONE,
+    FAILED,
+    NOT_STARTED,
+    describe_exception,
+    exception_payload,
+)
 from transports.exceptions import refusal_payload as _refusal
+from transports.values.kinds import NoForm, name_of
 
 _HERE = Path(__file__).parent
 RUNTIME_FOLDERS = frozenset(
@@ -81,25 +88,29 @@ def failure_payload(error: BaseException) -> bytes:
         return _refusal("RuntimeError", _unprintable(error, second), FAILED)
 
 
-def unsendable_payload(done: str, value: object, error: BaseException) -> bytes:
-    """The payload of the EXCEPTION for a result that can't be encoded.
+def unsendable_text(done: str, value: object, error: BaseException) -> str:
+    """What is told of a result that can't be encoded.
 
     Args:
         done: What happened all the same, such as `move was done, but its result`.
         value: The result.
         error: Why it can't be encoded.
     """
-    kind = type(value)
-    name = kind.__qualname__
-    if kind.__module__ != "builtins":
-        name = f"{kind.__module__}.{name}"
+    if isinstance(error, NoForm):
+        reason = error.told("result") if error.steps else error.reason
+        return f"{done} can't be sent: {reason.encode('utf-8', 'backslashreplace').decode()}"
+    name = name_of(type(value))
     try:
         reason = str(error)
     except BaseException as second:  # noqa: BLE001  raised by the value's own methods
         reason = type(second).__name__
     reason = reason.encode("utf-8", "backslashreplace").decode()
-    message = f"{done} of type {name} can't be sent: {reason}"
-    return _refusal("TypeError", message, FAILED)
+    return f"{done} of type {name} can't be sent: {reason}"
+
+
+def unsendable_payload(text: str) -> bytes:
+    """The payload of the EXCEPTION that says so: the operation was done all the same."""
+    return _refusal("TypeError", text, DONE)
 
 
 def _unprintable(error: BaseException, second: BaseException) -> str:

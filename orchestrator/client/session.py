@@ -14,7 +14,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 
 from orchestrator.client.connection import Connection
-from orchestrator.client.exchange import UNKNOWN, Exchange, Timeout, call_arguments, goes_raw
+from orchestrator.client.exchange import (
+    UNKNOWN,
+    Exchange,
+    Timeout,
+    encode_arguments,
+    encode_value,
+)
 from orchestrator.runtime.folder import Found
 from orchestrator.words import did_you_mean
 from transports.endpoints import Endpoint, parse_endpoint
@@ -22,6 +28,7 @@ from transports.errors import AddressError
 from transports.headers import (
     CHANGE,
     DESCRIPTION,
+    FAITHFUL,
     OBSERVE,
     SUBSCRIBE,
     TIMEOUTS,
@@ -29,6 +36,7 @@ from transports.headers import (
     Limits,
     Operation,
 )
+from transports.serializers import JSON, encode
 
 if TYPE_CHECKING:
     import asyncio
@@ -172,11 +180,9 @@ class Session:
     def describe(self, worker: str) -> Recipe[Members]:
         """Ask for a worker's description."""
         scheme = self.connection.address.partition("://")[0].upper()
+        asked = {"ignore_errors": False, "protocol": scheme, "skip_names": []}
         description = yield self.connection.compose(
-            worker,
-            Operation.INVOKE,
-            DESCRIPTION,
-            payload={"ignore_errors": False, "protocol": scheme, "skip_names": []},
+            worker, Operation.INVOKE, DESCRIPTION, payload=encode(asked), content_type=JSON
         )
         members = self._members[worker] = Members.read(description)
         return members
@@ -209,7 +215,7 @@ class Session:
         kind = yield from self.find_member(worker, action)
         if kind != ACTION:
             raise AttributeError(_misused(worker, action, kind))
-        payload, raw = call_arguments(args, kwargs)
+        payload, raw = encode_arguments(worker, action, args, kwargs)
         return self.connection.compose(
             worker,
             Operation.INVOKE,
@@ -254,13 +260,13 @@ class Session:
         kind = yield from self.find_member(worker, name)
         if kind != PROPERTY:
             raise AttributeError(_misused(worker, name, kind))
-        raw = value if goes_raw(value) else None
+        payload, raw = encode_value(worker, name, value)
         return self.connection.compose(
             worker,
             Operation.WRITE,
             name,
             usual=self._members[worker].usual(name),
-            payload=None if raw is not None else value,
+            payload=payload,
             raw=raw,
             invocation_timeout=invocation_timeout,
             execution_timeout=execution_timeout,
@@ -276,15 +282,15 @@ class Session:
             names = members.of_kind(EVENT)
             if not names:
                 raise AttributeError(f"worker {worker} has no events")
-            topics = tuple(f"{worker}/{each}" for each in names)
+            topics = tuple(f"{FAITHFUL}{worker}/{each}" for each in names)
             return topics, self._event_address(worker, names[0], members.affordance(names[0]))
         kind = yield from self.find_member(worker, name)
         members = self._members[worker]
         affordance = members.affordance(name)
         if kind == PROPERTY and affordance.get("observable"):
-            topic = f"{worker}/{name}{CHANGE}"
+            topic = f"{FAITHFUL}{worker}/{name}{CHANGE}"
         elif kind == EVENT:
-            topic = f"{worker}/{name}"
+            topic = f"{FAITHFUL}{worker}/{name}"
         else:
             raise AttributeError(_misused(worker, name, kind))
         return (topic,), self._event_address(worker, name, affordance)

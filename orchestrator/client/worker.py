@@ -78,15 +78,15 @@ class Worker:
 
         Args:
             action: Its name.
-            *args: Positional arguments. The first may be a numpy array or bytes, which then
-                travels as it is; arrays elsewhere travel as nested lists, bytes as base64 text.
+            *args: Positional arguments, of any kind in `docs/values.md`.
             invocation_timeout: Seconds.
             execution_timeout: Seconds.
             **kwargs: The action's keyword arguments.
 
         Raises:
             AttributeError: No such action; nothing was sent.
-            TypeError: An argument can't be encoded (nothing was sent), or the driver's own.
+            ArgumentUnsendable: An argument has no form, a TypeError; nothing was sent.
+            ResultUnsendable: It was done, but its result has no form.
             OrchError: Any of the tree.
         """
         session = self._session

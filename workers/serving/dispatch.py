@@ -25,15 +25,18 @@ from transports.headers import (
     decode_request_header,
     encode_header,
 )
-from transports.serializers import JSON, NULL, TEXT, Buffer, split_result
+from transports.serializers import JSON, NULL, OCTETS, TEXT, Buffer, split_result
+from transports.values import codec
+from transports.values.codec import NOTHING, XORCH
 from workers import forks
 from workers.driver.describe import ACTION, PROPERTY, Description, nearest
 from workers.driver.properties import Properties, Reader, Writer
 from workers.driver.thing_description import thing_description
 from workers.errors import Terminated
-from workers.failures import Refused, failure_payload, unsendable_payload
+from workers.failures import Refused, failure_payload, unsendable_payload, unsendable_text
 from workers.output import capture, records
-from workers.serving.arguments import arguments_of, decoded, has_raw, value_of
+from workers.serving.arguments import arguments_of, decoded, value_of
+from workers.serving.settle import settled
 
 log = logging.getLogger("workers")
 
@@ -44,6 +47,7 @@ Answer = tuple[bytes, Buffer, Buffer]
 Outcome = tuple[str, Buffer, str, Buffer, str]
 """Message type, payload and its content type, raw frame and its content type."""
 Handler = Callable[[RequestHeader, Buffer, Buffer], Any]
+_NO_ARGUMENTS = (NULL, NOTHING)
 
 
 class Dispatcher:
@@ -131,9 +135,7 @@ class Dispatcher:
             handler = self._handlers.get((request.operation, request.objekt))
             if handler is None:
                 handler = self._without_entry(request)
-            value = handler(request, payload, raw)
-            if hasattr(type(value), "__await__"):
-                value = self._wait(value)
+            value = settled(handler(request, payload, raw), self._wait)
             forks.end_child()
             return _encoded(request, value)
         except Terminated:
@@ -154,10 +156,11 @@ class Dispatcher:
         driver = self._driver
 
         def invoke(request: RequestHeader, payload: Buffer, raw: Buffer) -> Any:
-            if payload == NULL and not has_raw(request, raw):
-                return getattr(driver, name)()
+            function = getattr(driver, name)
+            if payload in _NO_ARGUMENTS and not len(raw):
+                return function()
             args, kwargs = arguments_of(request, payload, raw)
-            return getattr(driver, name)(*args, **kwargs)
+            return function(*args, **kwargs)
 
         return invoke
 
@@ -207,7 +210,7 @@ class Dispatcher:
         return self._properties.get(request.objekt or None)
 
     def _write_many(self, request: RequestHeader, payload: Buffer, raw: Buffer) -> None:
-        values = decoded(request, payload)
+        values = decoded(request, payload, raw)
         if not isinstance(values, dict):
             raise Refused("TypeError", "several properties are written by an object of values")
         self._properties.set(**values)
@@ -234,16 +237,23 @@ def _ping() -> None:
 
 
 def _encoded(request: RequestHeader, value: Any) -> Outcome:
-    if value is None:
-        return REPLY, NULL, JSON, b"", TEXT
     try:
+        if request.payloadContentType == XORCH:
+            if value is None:
+                return REPLY, NOTHING, XORCH, b"", TEXT
+            content, raw = codec.encode(value)
+            return REPLY, content, XORCH, raw, OCTETS if len(raw) else TEXT
+        if value is None:
+            return REPLY, NULL, JSON, b"", TEXT
         return REPLY, *split_result(value)
     except Terminated:
         raise
     except BaseException as error:  # noqa: BLE001  methods of the value may take part
         reads = request.operation != INVOKE
         done = f"{request.objekt} was {'read, but its value' if reads else 'done, but its result'}"
-        return ERROR, unsendable_payload(done, value, error), JSON, b"", TEXT
+        text = unsendable_text(done, value, error)
+        log.error("%s", text)
+        return ERROR, unsendable_payload(text), JSON, b"", TEXT
 
 
 def _reader(read: Reader) -> Handler:
@@ -265,6 +275,11 @@ def _caller(function: Callable[..., Any]) -> Handler:
 def _with_logs(outcome: Outcome, entries: list[capture.Entry]) -> Outcome:
     """The outcome with the records of its request beside the value or the exception."""
     kind, content, content_type, body, body_type = outcome
+    if content_type == XORCH:
+        pack = msgspec.msgpack.encode
+        logs = pack("execution_logs") + pack(entries)
+        content = b"\x82" + pack("return_value") + bytes(content) + logs  # a map of two
+        return kind, content, content_type, body, body_type
     logs = b'"execution_logs":' + msgspec.json.encode(entries) + b"}"
     if kind == ERROR:
         content = bytes(content)[:-1] + b"," + logs
