@@ -20,13 +20,20 @@ LEAVES = ("transports", "orchestrator")
 ROOMS = Rooms(
     {
         "transports": (),
+        "transports/values": ("transports",),
         "transports/hololinked": ("transports",),
         "transports/__init__": ("transports", "transports/hololinked"),
         #
-        "workers": ("transports",),
+        "workers": ("transports", "transports/values"),
         "workers/driver": ("transports", "workers"),
         "workers/output": ("transports", "workers"),
-        "workers/serving": ("transports", "workers", "workers/driver", "workers/output"),
+        "workers/serving": (
+            "transports",
+            "transports/values",
+            "workers",
+            "workers/driver",
+            "workers/output",
+        ),
         "workers/process": ("transports", "workers", "workers/output", "workers/serving"),
         "workers/devices": ("workers/driver",),
         "workers/__init__": ("workers", "workers/driver", "workers/process"),
@@ -52,7 +59,12 @@ ROOMS = Rooms(
             "orchestrator/logs/store",
             "orchestrator/logs/show",
         ),
-        "orchestrator/client": (*LEAVES, "orchestrator/runtime", "orchestrator/logs/read"),
+        "orchestrator/client": (
+            *LEAVES,
+            "transports/values",
+            "orchestrator/runtime",
+            "orchestrator/logs/read",
+        ),
         "orchestrator/rig/launchers": (
             "workers",
             "workers/process",
@@ -62,6 +74,7 @@ ROOMS = Rooms(
         ),
         "orchestrator/rig": (
             *LEAVES,
+            "transports/values",
             "workers",
             "workers/driver",
             "workers/output",
@@ -80,6 +93,7 @@ ROOMS = Rooms(
         ),
         "orchestrator/cli": (
             *LEAVES,
+            "transports/values",
             "orchestrator/config",
             "orchestrator/check",
             "orchestrator/runtime",
