@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -45,10 +46,8 @@ def extended(children: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
 
 def read(payload: bytes, raw: bytes) -> None:
     """Read it; whatever comes of it is a value or that error."""
-    try:
+    with suppress(SerializationError):
         decode(payload, raw)
-    except SerializationError as error:
-        assert str(error)
 
 
 @settings(max_examples=400, deadline=None)

@@ -26,6 +26,7 @@ from transports.link import PRESENCE
 from transports.serializers import OCTETS, TEXT, Buffer, split_result
 from transports.values import codec
 from transports.values.codec import XORCH
+from transports.values.kinds import NoForm
 
 log = logging.getLogger("workers")
 
@@ -92,7 +93,7 @@ class EventPublisher:
             encoded: The same as our own clients have it, if that is at hand.
 
         Raises:
-            NoForm: The value can't travel; it is a TypeError.
+            TypeError: Our own clients are subscribed to it, and the value can't travel.
         """
         topic = f"{self._worker}/{name}"
         with self._lock:
@@ -105,7 +106,7 @@ class EventPublisher:
             self._take_subscriptions(self._socket)
             message_id = event_id(sequence, tag=self._tag)
             if self._is_wanted(f"{FAITHFUL}{topic}"):
-                payload, raw = codec.encode(value) if encoded is None else encoded
+                payload, raw = _encoded(name, value) if encoded is None else encoded
                 label = OCTETS if len(raw) else TEXT
                 self._keep(f"{FAITHFUL}{topic}", topic, message_id, (payload, XORCH, raw, label))
             if self._is_wanted(topic):
@@ -199,6 +200,13 @@ class EventPublisher:
                 self._send(self._socket)
                 self._socket.close(linger=linger)
                 self._socket = None
+
+
+def _encoded(name: str, value: Any) -> Encoded:
+    try:
+        return codec.encode(value)
+    except NoForm as refusal:
+        raise TypeError(refusal.told(f"event {name}")) from None
 
 
 class ChangeWatcher:

@@ -33,7 +33,7 @@ def settled(value: Any, wait: Callable[[Any], Any]) -> Any:
             value = wait(value)
         elif _is_future(value):
             value = value.result()
-        elif hasattr(kind, "done") and _is_status(kind):
+        elif _is_status(kind) and hasattr(value, "done"):
             return _status(value)
         else:
             return value
