@@ -19,14 +19,15 @@ from orchestrator.errors import (
     OutcomeUnknown,
     ResultUnsendable,
 )
+from tests.integration.transports_kit import free_port
 from tests.integration.value_table import CASES, Case, judge
 from tests.rigs import RunningRig, running
 from transports.values.records import EnumValue, NamedRecord, Record
 
-TCP = "tcp://127.0.0.1:38417"
+TCP, EVENTS = (f"tcp://127.0.0.1:{free_port()}" for _ in range(2))
 CONFIG = f"""
 rig: values
-listen: [ipc, "{TCP}"]
+listen: [ipc, {{requests: "{TCP}", events: "{EVENTS}"}}]
 allow_local_users: true
 workers:
   process: {{driver: "tests.integration.drivers.values_driver:Values"}}

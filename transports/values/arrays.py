@@ -57,6 +57,8 @@ def dtype_form(dtype: DType) -> Any:
     """
     import numpy as np
 
+    if dtype.isbuiltin == 1 and dtype.kind in "biufc":
+        return dtype.str
     if dtype.hasobject:
         raise NoForm(
             f"an array of dtype {dtype} holds Python objects, which have no form; convert it to "

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
+from msgspec.msgpack import Ext
 
 from transports.errors import SerializationError
 from transports.serializers import Buffer
@@ -21,7 +22,7 @@ from transports.values import (
     packages,
     times,
 )
-from transports.values.kinds import NoForm, name_of
+from transports.values.kinds import Kind, NoForm, name_of
 from transports.values.reading import Read, Reader
 from transports.values.writing import Write, Writer, pack
 
@@ -48,6 +49,7 @@ _BASES: dict[type, Write] = {
 }
 _FINDERS = (packages.find, arrays.find, classes.find, foreign.find)
 _PLAIN = frozenset({type(None), bool, int, float, str})
+_TEXT = frozenset({str})
 
 
 def encode(value: Any, *, objects: bool = True) -> tuple[Buffer, Buffer]:
@@ -60,18 +62,33 @@ def encode(value: Any, *, objects: bool = True) -> tuple[Buffer, Buffer]:
     Raises:
         NoForm: It can't travel, or holds something that can't; its text says what and where.
     """
-    if type(value) in _PLAIN:
-        try:
-            return pack(value), b""
-        except (OverflowError, UnicodeEncodeError):
-            pass  # looked at with care below
     try:
+        payload = _encode_plain(value)
+        if payload is not None:
+            return payload, b""
         try:
             return _encode(value, objects)
         except (OverflowError, UnicodeEncodeError):
             return _encode(value, objects, careful=True)
     except (RecursionError, UnicodeEncodeError, MemoryError) as error:
         raise NoForm(f"it can't be encoded: {type(error).__name__}: {error}") from error
+
+
+def _encode_plain(value: Any) -> bytes | None:
+    """The payload of what most results are, of plain values alone; None of anything else."""
+    kind = type(value)
+    try:
+        if kind in _PLAIN:
+            return pack(value)
+        if kind is list and _PLAIN.issuperset(map(type, value)):
+            return pack(value)
+        if kind is tuple and _PLAIN.issuperset(map(type, value)):
+            return pack(Ext(Kind.TUPLE, pack(value)))
+        if kind is dict and _TEXT.issuperset(map(type, value)):
+            return pack(value) if _PLAIN.issuperset(map(type, value.values())) else None
+    except (OverflowError, UnicodeEncodeError):
+        return None  # to be looked at with care
+    return None
 
 
 def _encode(value: Any, objects: bool, careful: bool = False) -> tuple[Buffer, Buffer]:
@@ -85,6 +102,8 @@ def _find(kind: type) -> Write | None:
     for find in _FINDERS:
         write = find(kind)
         if write is not None:
+            if find is arrays.find and kind.__module__ == "numpy":
+                _WRITERS[kind] = write  # found at once from now on; its types stay for ever
             return write
     for base, known in _BASES.items():
         if issubclass(kind, base):

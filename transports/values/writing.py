@@ -54,6 +54,11 @@ class Writer:
         size: Bytes of the raw frame so far.
     """
 
+    __slots__ = (
+        *("_find", "_holders", "_keys", "_plain", "_writers", "_written"),
+        *("depth", "objects", "pieces", "records", "size"),
+    )
+
     def __init__(
         self, writers: dict[type, Write], find: Find, *, objects: bool, careful: bool = False
     ) -> None:
