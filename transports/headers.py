@@ -52,6 +52,10 @@ DESCRIPTION = "get_thing_description"
 TIMEOUTS = "orch:timeouts"
 """Where a Thing Description tells a rig's timeouts for the worker: `invocation`, `execution`, and
 `members` by name, in seconds; null for none."""
+STREAM = "_stream"
+STREAM_BESIDE = "_stream_beside"
+"""Actions by which a client has the next item of a stream, or ends it: in turn with what is queued,
+and beside it where the action that opened the stream runs there."""
 FETCH_LOGS = "fetchExecutionLogs"
 """Key of a thing execution context: the answer is to carry what was logged meanwhile."""
 MAX_HEADER = 64 * 1024

@@ -52,14 +52,20 @@ def call(
     timeout: Timeout,
     as_json: bool,
 ) -> None:
-    """Call an action and print its result.
+    """Call an action and print its result, or the items of a stream as they come.
 
     Arguments are JSON, else text: 1.5, true, [1,2], red, '"7"'.
     """
+    from orchestrator.client.streams import Stream
+
     with open_rig() as rig:
         check_member(rig, worker, "actions", action)
         with operating(worker, action):
             result = rig[worker].call(action, *args, execution_timeout=timeout, **keywords)
+            if isinstance(result, Stream):
+                for item in result:
+                    print_value(item, as_json=as_json)
+                return
     print_value(result, as_json=as_json)
 
 

@@ -11,6 +11,7 @@ from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.client.aio_events import AsyncSubscription, request, run
+from orchestrator.client.aio_streams import AsyncStream
 from orchestrator.client.connection import CONNECT_TIMEOUT
 from orchestrator.client.events import OnLoss, Subscription
 from orchestrator.client.exchange import Timeout
@@ -229,7 +230,15 @@ class AsyncWorker:
         session = self._session
         exchange = await run(
             session,
-            session.call(self.name, action, args, kwargs, invocation_timeout, execution_timeout),
+            session.call(
+                self.name,
+                action,
+                args,
+                kwargs,
+                invocation_timeout,
+                execution_timeout,
+                opens=AsyncStream,
+            ),
         )
         return await request(session, exchange)
 

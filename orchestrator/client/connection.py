@@ -15,6 +15,7 @@ from __future__ import annotations
 import functools
 import math
 import os
+import sys
 import threading
 import weakref
 from time import monotonic
@@ -152,6 +153,16 @@ class Connection:
             if self._leader is exchange:
                 self._leave(exchange)
         return future
+
+    def post(self, exchange: Exchange) -> None:
+        """Send a oneway request soon, without waiting; for destructors, which may come anywhere."""
+        if self._closed or self._process != os.getpid() or sys.is_finalizing():
+            return
+        exchange.give_up = monotonic() + self._timeout
+        self._channel.outbox.append(exchange)
+        self._completer.start()
+        self._completer.wake()
+        self._channel.wakeup.wake()
 
     def close(self) -> None:
         """Close the connection. Requests that are outstanding fail."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from concurrent.futures import Future
 from threading import TIMEOUT_MAX, Lock
 from types import EllipsisType
@@ -36,6 +37,7 @@ from transports.serializers import LARGEST, NULL, OCTETS, TEXT, Buffer, decode
 from transports.values import codec
 from transports.values.codec import NOTHING, XORCH
 from transports.values.kinds import NoForm
+from transports.values.streams import Opened
 
 Timeout = float | EllipsisType | None
 """Seconds; None is no limit; `...` is what the rig's config says for the member."""
@@ -156,6 +158,7 @@ class Exchange(Leader):
         overdue: How often it was found to be past that.
         oneway: Settled as soon as it is sent.
         future: Where the result goes when nobody waits in a call.
+        opens: Makes what the caller reads a stream with.
         sent: It was handed to the socket.
         gate: Released when its waiting caller has something to do; None while it leads.
         header, payload, raw: The reply.
@@ -175,6 +178,7 @@ class Exchange(Leader):
         "limit",
         "member",
         "oneway",
+        "opens",
         "overdue",
         "payload",
         "raw",
@@ -206,6 +210,7 @@ class Exchange(Leader):
         self.limit = math.inf
         self.overdue = 0
         self.future: RequestFuture | None = None
+        self.opens: Callable[[Opened], Any] | None = None
         self.sent = False
         self.gate: Lock | None = None
         self.error: Exception | None = None
@@ -246,7 +251,8 @@ class Exchange(Leader):
         kind = header.messageType
         try:
             if kind == REPLY:
-                return value_of(self.payload, header.payloadContentType, self.raw)
+                value = value_of(self.payload, header.payloadContentType, self.raw)
+                return self.opens(value) if type(value) is Opened and self.opens else value
             if kind == HANDSHAKE:
                 return header.senderID
             body = decode(self.payload, header.payloadContentType)

@@ -7,7 +7,7 @@ The blocking face and the asyncio face differ in how they run it, and in nothing
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -30,6 +30,8 @@ from transports.headers import (
     DESCRIPTION,
     FAITHFUL,
     OBSERVE,
+    STREAM,
+    STREAM_BESIDE,
     SUBSCRIBE,
     TIMEOUTS,
     ZMQ_TRANSPORTS,
@@ -37,6 +39,7 @@ from transports.headers import (
     Operation,
 )
 from transports.serializers import JSON, encode
+from transports.values.streams import Opened
 
 if TYPE_CHECKING:
     import asyncio
@@ -210,13 +213,14 @@ class Session:
         invocation_timeout: Timeout = ...,
         execution_timeout: Timeout = ...,
         oneway: bool = False,
+        opens: Callable[..., Any] | None = None,
     ) -> Recipe[Exchange]:
-        """The request that invokes an action."""
+        """The request that invokes an action; `opens` makes what its stream is read with."""
         kind = yield from self.find_member(worker, action)
         if kind != ACTION:
             raise AttributeError(_misused(worker, action, kind))
         payload, raw = encode_arguments(worker, action, args, kwargs)
-        return self.connection.compose(
+        exchange = self.connection.compose(
             worker,
             Operation.INVOKE,
             action,
@@ -226,6 +230,40 @@ class Session:
             invocation_timeout=invocation_timeout,
             execution_timeout=execution_timeout,
             oneway=oneway,
+        )
+        if opens is not None:
+            timeouts = (invocation_timeout, execution_timeout)
+            exchange.opens = lambda opened: opens(self, worker, action, opened, timeouts)
+        return exchange
+
+    def pull(
+        self,
+        worker: str,
+        action: str,
+        opened: Opened,
+        invocation_timeout: Timeout = ...,
+        execution_timeout: Timeout = ...,
+        *,
+        ends: bool = False,
+    ) -> Exchange:
+        """The request for the next item of a stream that an action opened, or for its end."""
+        members = self._members.get(worker)
+        usual = members.usual(action) if members else UNKNOWN
+        if execution_timeout is ... and members is not None and action in members.timeouts:
+            execution_timeout = members.timeouts[action]
+        member = STREAM_BESIDE if opened.beside else STREAM
+        args = (opened.number, True) if ends else (opened.number,)
+        payload, raw = encode_arguments(worker, member, args, {})
+        return self.connection.compose(
+            worker,
+            Operation.INVOKE,
+            member,
+            payload=payload,
+            raw=raw,
+            usual=usual,
+            invocation_timeout=invocation_timeout,
+            execution_timeout=execution_timeout,
+            oneway=ends,
         )
 
     def read(

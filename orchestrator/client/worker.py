@@ -10,6 +10,7 @@ from orchestrator.client.exchange import RequestFuture, Timeout
 from orchestrator.client.feed import HELD
 from orchestrator.client.latest import LatestSubscription
 from orchestrator.client.session import ACTION, EVENT, Recipe, Session, T
+from orchestrator.client.streams import Stream
 from orchestrator.errors import OrchError
 
 
@@ -74,7 +75,7 @@ class Worker:
         execution_timeout: Timeout = ...,
         **kwargs: Any,
     ) -> Any:
-        """Invoke an action and wait for its result.
+        """Invoke an action and wait for its result; a generator's is a `Stream` of its items.
 
         Args:
             action: Its name.
@@ -91,7 +92,15 @@ class Worker:
         """
         session = self._session
         exchange = self._run(
-            session.call(self.name, action, args, kwargs, invocation_timeout, execution_timeout)
+            session.call(
+                self.name,
+                action,
+                args,
+                kwargs,
+                invocation_timeout,
+                execution_timeout,
+                opens=Stream,
+            )
         )
         return session.connection.request(exchange)
 
@@ -143,7 +152,15 @@ class Worker:
         """
         session = self._session
         exchange = self._run(
-            session.call(self.name, action, args, kwargs, invocation_timeout, execution_timeout)
+            session.call(
+                self.name,
+                action,
+                args,
+                kwargs,
+                invocation_timeout,
+                execution_timeout,
+                opens=Stream,
+            )
         )
         return session.connection.submit(exchange)
 

@@ -30,7 +30,9 @@ rig: values
 listen: [ipc, {{requests: "{TCP}", events: "{EVENTS}"}}]
 allow_local_users: true
 workers:
-  process: {{driver: "tests.integration.drivers.values_driver:Values"}}
+  process:
+    driver: "tests.integration.drivers.values_driver:Values"
+    concurrent: [beside]
   thread: {{driver: "tests.integration.drivers.values_driver:Values", transport: inproc}}
 """
 WORKERS = ("process", "thread")

@@ -20,6 +20,7 @@ from transports.values import (
     classes,
     foreign,
     packages,
+    streams,
     times,
 )
 from transports.values.kinds import Kind, NoForm, name_of
@@ -35,6 +36,7 @@ _WRITERS: dict[type, Write] = {
     **builtin.WRITERS,
     **times.WRITERS,
     **classes.WRITERS,
+    **streams.WRITERS,
 }
 _READERS: dict[int, Read] = {
     **builtin.READERS,
@@ -42,6 +44,7 @@ _READERS: dict[int, Read] = {
     **classes.READERS,
     **arrays.READERS,
     **packages.READERS,
+    **streams.READERS,
 }
 _BASES: dict[type, Write] = {
     **{base: builtin.WRITERS.get(base, Writer.write) for base in builtin.BASES},

@@ -42,6 +42,7 @@ class Kind:
     STRINGS = 43
     DTYPE = 44
     PACKAGE = 50
+    STREAM = 60
 
 
 class NoForm(TypeError):

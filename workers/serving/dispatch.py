@@ -19,6 +19,8 @@ from transports.headers import (
     ERROR,
     KINDS,
     REPLY,
+    STREAM,
+    STREAM_BESIDE,
     Operation,
     RequestHeader,
     ResponseHeader,
@@ -29,7 +31,13 @@ from transports.serializers import JSON, NULL, OCTETS, TEXT, Buffer, split_resul
 from transports.values import codec
 from transports.values.codec import NOTHING, XORCH
 from workers import forks
-from workers.driver.describe import ACTION, PROPERTY, Description, nearest
+from workers.driver.describe import (
+    ACTION,
+    PROPERTY,
+    Description,
+    concurrent_members,
+    nearest,
+)
 from workers.driver.properties import Properties, Reader, Writer
 from workers.driver.thing_description import thing_description
 from workers.errors import Terminated
@@ -37,6 +45,7 @@ from workers.failures import Refused, failure_payload, unsendable_payload, unsen
 from workers.output import capture, records
 from workers.serving.arguments import arguments_of, decoded, value_of
 from workers.serving.settle import settled
+from workers.serving.streams import Streams
 
 log = logging.getLogger("workers")
 
@@ -62,6 +71,9 @@ class Dispatcher:
         seen: Takes note of values of observable properties.
         request_addresses: Where the rig takes requests, for the Thing Description.
         event_addresses: Where it publishes events, likewise.
+
+    Attributes:
+        streams: The generators that the driver gave.
     """
 
     def __init__(
@@ -83,6 +95,8 @@ class Dispatcher:
         self._wait = wait
         self._request_addresses = request_addresses
         self._event_addresses = event_addresses
+        beside = frozenset(concurrent_members(description))
+        self.streams = Streams(wait, beside)
         self._properties = Properties(driver, description, worker=worker, wait=wait, seen=seen)
         self._handlers: dict[tuple[str | None, str | None], Handler] = {}
         for name, read in self._properties.readers.items():
@@ -136,6 +150,8 @@ class Dispatcher:
             if handler is None:
                 handler = self._without_entry(request)
             value = settled(handler(request, payload, raw), self._wait)
+            if self.streams.is_stream(value) and request.payloadContentType == XORCH:
+                value = self._opened(request, value)
             forks.end_child()
             return _encoded(request, value)
         except Terminated:
@@ -149,6 +165,15 @@ class Dispatcher:
             return ERROR, content, JSON, b"", TEXT
         finally:
             records.unbind_request()
+
+    def _opened(self, request: RequestHeader, generator: Any) -> Any:
+        """What the client has of a generator, of which nothing has run; None if it asks no more."""
+        opened = self.streams.open(generator, request.senderID, request.objekt or "")
+        context = request.serverExecutionContext
+        if isinstance(context, dict) and context.get("oneway"):
+            self.streams.step(opened.number, ends=True)
+            return None
+        return opened
 
     # --- the table
 
@@ -174,6 +199,8 @@ class Dispatcher:
             DESCRIPTION: self._get_thing_description,
             "_get_properties": self._properties.get,
             "_set_properties": self._properties.set,
+            STREAM: self.streams.step,
+            STREAM_BESIDE: self.streams.step,
         }
         for name, function in own.items():
             # a driver's action of the same name goes first

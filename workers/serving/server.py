@@ -13,9 +13,11 @@ import msgspec
 import zmq
 
 from transports import frames
+from transports.headers import STREAM_BESIDE
 from transports.link import (
     CONTROL,
     QUEUED,
+    ClientLeft,
     Failed,
     LaneOpen,
     Ready,
@@ -80,6 +82,7 @@ class Server:
         self._lane: ConcurrentLane | None = None
         self._attached: list[BoundEvent] = []
         self._detach: Callable[[], None] = _do_nothing
+        self._end_streams: Callable[[], None] = _do_nothing
         self._loop = EventLoop(f"{spec.worker}-asyncio", enter)
         self._link = open_lane(context, spec.link, spec.token, QUEUED)
         self._events = EventPublisher(
@@ -127,6 +130,7 @@ class Server:
             request_addresses=spec.request_addresses,
             event_addresses=spec.event_addresses,
         )
+        self._end_streams = self._dispatcher.streams.close
         capture.install()
         concurrent = concurrent_members(hosted.description)
         send_control(self._link, LaneOpen())
@@ -140,6 +144,8 @@ class Server:
                 "the rig didn't tell its subscriptions within %g s: first events may be missed",
                 SUBSCRIPTIONS_WITHIN,
             )
+        if concurrent:
+            concurrent = (*concurrent, STREAM_BESIDE)
         ready = Ready(concurrent=concurrent, capacity=CAPACITY if concurrent else 0)
         send_control(self._link, ready, msgspec.json.encode(hosted.description))
 
@@ -154,8 +160,9 @@ class Server:
         watched: list[Any] = [(link, zmq.POLLIN), (subscriptions, zmq.POLLIN)]
         if self._wake is not None:
             watched.append((self._wake.fileno(), zmq.POLLIN))
+        streams = self._dispatcher.streams
         while not self.terminating:
-            for ready, _ in zmq.zmq_poll(watched, -1):
+            for ready, _ in zmq.zmq_poll(watched, streams.patience):
                 if ready is not link:
                     if ready == subscriptions:
                         self._events.take_subscriptions()
@@ -169,6 +176,8 @@ class Server:
                         return
                     if isinstance(control, SetLevel):
                         records.set_level(control.level)
+                    if isinstance(control, ClientLeft):
+                        streams.client_left(control.client)
                     continue
                 self.busy = True
                 try:
@@ -177,6 +186,7 @@ class Server:
                     self.busy = False
                 frames.send(link, [number, *answer])
                 del answer, payload, raw  # they may be large, and the next request far away
+            streams.end_idle()
         raise Terminated
 
     def close(self) -> None:
@@ -193,12 +203,14 @@ class Server:
 
     def _close_driver(self) -> None:
         hosted, self._hosted = self._hosted, None
-        if hosted is None or hosted.close is None:
+        if hosted is None:
             return
         try:
             # a driver that hangs while it closes may be interrupted, but only by a first signal
             self.busy = not self.terminating
-            boot.close(hosted.close, hosted.close_name, self._loop.wait)
+            self._end_streams()
+            if hosted.close is not None:
+                boot.close(hosted.close, hosted.close_name, self._loop.wait)
         except Terminated:
             log.warning("the time was up before %s of the driver had ended", hosted.close_name)
         finally:

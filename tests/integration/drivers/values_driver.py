@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import enum
+import itertools
 import threading
+import time
 from collections import namedtuple
+from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
 
 from orch import Event, prop
 from tests.integration.value_table import CASES, judge
@@ -68,6 +73,7 @@ class Values:
     def __init__(self) -> None:
         self._held: Any = None
         self._watched: Any = None
+        self.made: list[Any] = []
 
     @property
     def held(self) -> Any:
@@ -134,6 +140,45 @@ class Values:
             "coroutine of a status": lambda: later(Status()),
             "task": lambda: later((3, 4)),
         }[what]()
+
+    # -- streams
+
+    def points(self, count: int, fails: bool = False) -> Iterator[Any]:
+        self.made = []
+        try:
+            for number in range(count):
+                self.made.append(number)
+                yield number, np.full(3, number)
+            if fails:
+                raise ValueError("beyond the limits")
+            return "done"
+        finally:
+            self.made.append("cleaned up")
+
+    async def ticks(self, count: int) -> AsyncIterator[int]:
+        try:
+            for number in range(count):
+                await asyncio.sleep(0)
+                yield number
+        finally:
+            self.made.append("ticks cleaned up")
+
+    def beside(self, seconds: float) -> Iterator[int]:
+        for number in itertools.count():
+            time.sleep(seconds)
+            yield number
+
+    def slow_item(self, seconds: float) -> Iterator[int]:
+        yield 1
+        time.sleep(seconds)
+        yield 2
+
+    def unsendable_item(self) -> Iterator[Any]:
+        yield 1
+        yield threading.Lock()
+
+    def has_made(self) -> list[Any]:
+        return self.made
 
     def hangs(self, seconds: float) -> Any:
         future: Future[None] = Future()
