@@ -52,9 +52,10 @@ def call(
     timeout: Timeout,
     as_json: bool,
 ) -> None:
-    """Call an action and print its result, or the items of a stream as they come.
+    """Call an action and print its result.
 
-    Arguments are JSON, else text: 1.5, true, [1,2], red, '"7"'.
+    Arguments are JSON, else text: 1.5, true, [1,2], red, '"7"'. The items of a stream are printed as
+    they come.
     """
     from orchestrator.client.streams import Stream
 

@@ -25,7 +25,7 @@ from transports.values import (
 )
 from transports.values.kinds import Kind, NoForm, name_of
 from transports.values.reading import Read, Reader
-from transports.values.writing import Write, Writer, pack
+from transports.values.writing import PLAIN, Write, Writer, pack
 
 XORCH = "application/x-orch"
 """The content type."""
@@ -51,7 +51,6 @@ _BASES: dict[type, Write] = {
     **times.WRITERS,
 }
 _FINDERS = (packages.find, arrays.find, classes.find, foreign.find)
-_PLAIN = frozenset({type(None), bool, int, float, str})
 _TEXT = frozenset({str})
 
 
@@ -81,14 +80,14 @@ def _encode_plain(value: Any) -> bytes | None:
     """The payload of what most results are, of plain values alone; None of anything else."""
     kind = type(value)
     try:
-        if kind in _PLAIN:
+        if kind in PLAIN:
             return pack(value)
-        if kind is list and _PLAIN.issuperset(map(type, value)):
+        if kind is list and PLAIN.issuperset(map(type, value)):
             return pack(value)
-        if kind is tuple and _PLAIN.issuperset(map(type, value)):
+        if kind is tuple and PLAIN.issuperset(map(type, value)):
             return pack(Ext(Kind.TUPLE, pack(value)))
         if kind is dict and _TEXT.issuperset(map(type, value)):
-            return pack(value) if _PLAIN.issuperset(map(type, value.values())) else None
+            return pack(value) if PLAIN.issuperset(map(type, value.values())) else None
     except (OverflowError, UnicodeEncodeError):
         return None  # to be looked at with care
     return None
@@ -137,7 +136,7 @@ def encode_arguments(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Buf
     """
     if not args and not kwargs:
         return NOTHING, b""
-    if _PLAIN.issuperset(map(type, args)) and _PLAIN.issuperset(map(type, kwargs.values())):
+    if PLAIN.issuperset(map(type, args)) and PLAIN.issuperset(map(type, kwargs.values())):
         try:
             return pack((args, kwargs)), b""
         except (OverflowError, UnicodeEncodeError):

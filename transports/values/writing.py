@@ -28,7 +28,8 @@ INLINE = 4096
 """Bytes up to which bytes stand in the payload."""
 
 pack = msgspec.msgpack.Encoder().encode
-_PLAIN = frozenset({type(None), bool, int, float, str})
+PLAIN = frozenset({type(None), bool, int, float, str})
+"""Types whose values MessagePack keeps, if ints and texts are of its size and alphabet."""
 _CAREFUL = frozenset({type(None), bool, float})
 
 Write = Callable[["Writer", Any], Any]
@@ -71,7 +72,7 @@ class Writer:
         self._holders: list[Any] = []
         self._writers = writers
         self._find = find
-        self._plain = _CAREFUL if careful else _PLAIN
+        self._plain = _CAREFUL if careful else PLAIN
         self._keys = frozenset() if careful else frozenset({str})
 
     def write(self, value: Any) -> Any:
