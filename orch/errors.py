@@ -5,6 +5,7 @@ They are those of `orchestrator.errors`, whose text shows the tree.
 
 from orchestrator.errors import (
     AlreadyRunning,
+    ArgumentUnsendable,
     DriverError,
     ExecutionTimeout,
     InvocationTimeout,
@@ -12,6 +13,7 @@ from orchestrator.errors import (
     OrchError,
     OutcomeUnknown,
     Refused,
+    ResultUnsendable,
     RigLost,
     RigNotReachable,
     RuntimeFolderError,
@@ -21,6 +23,7 @@ from orchestrator.errors import (
 
 __all__ = [
     "AlreadyRunning",
+    "ArgumentUnsendable",
     "DriverError",
     "ExecutionTimeout",
     "InvocationTimeout",
@@ -28,6 +31,7 @@ __all__ = [
     "OrchError",
     "OutcomeUnknown",
     "Refused",
+    "ResultUnsendable",
     "RigLost",
     "RigNotReachable",
     "RuntimeFolderError",

@@ -54,8 +54,8 @@ def call(
 ) -> None:
     """Call an action and print its result.
 
-    Arguments are JSON, else text: 1.5, true, [1,2], red, '"7"'. Items of a stream are printed as they
-    come.
+    Arguments are JSON, else text: 1.5, true, [1,2], red, '"7"'. Items of a stream are
+    printed as they come.
     """
     from orchestrator.client.streams import Stream
 
