@@ -12,10 +12,12 @@ from orchestrator.cli.describe import type_text
 from orchestrator.cli.failures import CommandError, Exit, asking, explain, unknown
 from orchestrator.cli.show import clock, duration, print_table, size, to_json, to_line, to_text
 from orchestrator.errors import (
+    ArgumentUnsendable,
     DriverError,
     ExecutionTimeout,
     InvocationTimeout,
     Refused,
+    ResultUnsendable,
     RigLost,
     RigNotReachable,
     WorkerDied,
@@ -141,6 +143,8 @@ def test_type_of_a_schema_in_short(schema: dict[str, object], text: str) -> None
     ("error", "status"),
     [
         (DriverError("limit", type="OutOfRange"), Exit.RAISED),
+        (ResultUnsendable("it was done"), Exit.RAISED),
+        (ArgumentUnsendable("it has no form"), Exit.NOT_STARTED),
         (RigNotReachable("x"), Exit.NOT_REACHABLE),
         (InvocationTimeout("x"), Exit.NOT_STARTED),
         (WorkerUnavailable("x"), Exit.NOT_STARTED),
