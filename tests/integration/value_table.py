@@ -565,11 +565,17 @@ def _of_labelled(one: Any, other: Any) -> str:
     return _of_mappings(one.attrs, other.attrs)
 
 
+def _of_times(one: Any, other: Any) -> str:
+    texts = [f"{each!r} {each.fold}" for each in (one, other)]
+    return "" if texts[0] == texts[1] else f"{texts[0]} has become {texts[1]}"
+
+
 _JUDGES: list[tuple[Any, Callable[[Any, Any], str]]] = [
     (bool, lambda one, other: "" if one is other else "not the same"),
     ((enum.Enum, type(pd.NaT)), lambda one, other: "" if one is other else f"{other!r}"),
     (pd.Timestamp, lambda one, other: "" if repr(one) == repr(other) else f"{other!r}"),
-    ((dt.datetime, dt.time), _of_parts("fold", "tzinfo")),
+    (Decimal, lambda one, other: "" if repr(one) == repr(other) else f"{other!r}"),
+    ((dt.datetime, dt.time), _of_times),
     ((pd.DataFrame, pd.Series, pd.Index), _of_frames),
     *([((xarray.DataArray, xarray.Dataset), _of_labelled)] if xarray else []),
     *([(astropy.units.Quantity, _of_parts("value", "unit"))] if xarray else []),
@@ -600,7 +606,4 @@ def judge(name: str, value: Any) -> str:
         if value._type != expected._type:
             return f"a record of {value._type}"
         return _of_mappings(expected._asdict(), value._asdict())
-    text = difference(expected, value)
-    if not text and isinstance(expected, (dt.datetime, dt.time)) and repr(expected) != repr(value):
-        return f"{expected!r} != {value!r}"
-    return text
+    return difference(expected, value)

@@ -189,6 +189,8 @@ def _record(writer: Writer, value: object) -> Ext:
     count = sum(not str(name).startswith("_") for name in own)
     if count > RECORD_FIELDS:
         raise NoForm(f"an object of type {name_of(kind)} has more than {RECORD_FIELDS} fields")
+    if writer.holds(value):
+        raise NoForm(f"this {name_of(kind)} holds itself, which has no end")
     writer.count_record(RECORDS)
     if writer.records >= RECORD_DEPTH:
         raise NoForm(f"it is an object more than {RECORD_DEPTH} levels deep")
@@ -199,8 +201,6 @@ def _record(writer: Writer, value: object) -> Ext:
         if not isinstance(name, str) or name.startswith("_"):
             continue
         try:
-            if writer.holds(each):
-                raise NoForm("it holds this record in turn")
             fields[name] = writer.attempt(each)
         except NoForm as refusal:
             omitted[name] = refusal.told(f".{name}")
