@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 from msgspec.msgpack import Ext
 
 from transports.errors import SerializationError
-from transports.values.codec import _READERS, decode, encode
+from transports.values.codec import decode, encode
 from transports.values.kinds import Kind
+from transports.values.tables import READERS
 
-KINDS = sorted(_READERS)
+KINDS = sorted(READERS)
 SAMPLES: list[Any] = [
     *(None, True, -1, 2**63, 1.5, "x", b"x", [], {}, "a", "<f8", "|V0", "<U3", "<M8[ns]", "C", "F"),
     *("struct", "subarray", "dict", "counter", "pandas", "pint", "xarray", "DataFrame", "Quantity"),

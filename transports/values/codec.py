@@ -14,43 +14,15 @@ from msgspec.msgpack import Ext
 
 from transports.errors import SerializationError
 from transports.serializers import Buffer
-from transports.values import (
-    arrays,
-    builtin,
-    classes,
-    foreign,
-    packages,
-    streams,
-    times,
-)
-from transports.values.kinds import Kind, NoForm, name_of
-from transports.values.reading import Read, Reader
-from transports.values.writing import PLAIN, Write, Writer, pack
+from transports.values.kinds import Kind, NoForm
+from transports.values.reading import Reader
+from transports.values.writing import PLAIN, Writer, pack
 
 XORCH = "application/x-orch"
 """The content type."""
 NOTHING = b"\xc0"
 """None, in this content type."""
 
-_WRITERS: dict[type, Write] = {
-    **builtin.WRITERS,
-    **times.WRITERS,
-    **classes.WRITERS,
-    **streams.WRITERS,
-}
-_READERS: dict[int, Read] = {
-    **builtin.READERS,
-    **times.READERS,
-    **classes.READERS,
-    **arrays.READERS,
-    **packages.READERS,
-    **streams.READERS,
-}
-_BASES: dict[type, Write] = {
-    **{base: builtin.WRITERS.get(base, Writer.write) for base in builtin.BASES},
-    **times.WRITERS,
-}
-_FINDERS = (packages.find, arrays.find, classes.find, foreign.find)
 _TEXT = frozenset({str})
 
 
@@ -94,38 +66,11 @@ def _encode_plain(value: Any) -> bytes | None:
 
 
 def _encode(value: Any, objects: bool, careful: bool = False) -> tuple[Buffer, Buffer]:
-    writer = Writer(_WRITERS, _find, objects=objects, careful=careful)
+    from transports.values import tables
+
+    writer = Writer(tables.WRITERS, tables.find_writer, objects=objects, careful=careful)
     payload = pack(writer.write(value))
     return payload, writer.raw()
-
-
-def _find(kind: type) -> Write | None:
-    """The function for a type that isn't in the table: a subclass, or of a package."""
-    for find in _FINDERS:
-        write = find(kind)
-        if write is not None:
-            if find is arrays.find and kind.__module__ == "numpy":
-                _WRITERS[kind] = write  # found at once from now on; its types stay for ever
-            return write
-    for base, known in _BASES.items():
-        if issubclass(kind, base):
-            return _as_base(base, known)
-    return classes.write_object
-
-
-def _as_base(base: type, write: Write) -> Write:
-    """What arrives as a value of the type that its class is derived from, and equals it."""
-
-    def write_plain(writer: Writer, value: Any) -> Any:
-        if classes.stored_fields(value):
-            raise NoForm(
-                f"a {name_of(type(value))} has attributes beside its {base.__name__}, which would "
-                "be lost; send them apart"
-            )
-        plain = builtin.BASES.get(base)
-        return write(writer, value) if plain is None else writer.write(plain(value))
-
-    return write_plain
 
 
 def encode_arguments(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Buffer, Buffer]:
@@ -155,7 +100,19 @@ def argument_told(refusal: NoForm) -> str:
     return inner.told(f"argument {int(name) + 1}" if place == "[0]" else f"argument {name}")
 
 
-_reader = Reader(_READERS, b"")
+def _extension(kind: int, data: memoryview) -> Any:
+    from transports.values import tables
+
+    return tables.READER.extension(kind, data)
+
+
+_decode = msgspec.msgpack.Decoder(ext_hook=_extension).decode
+
+
+def _decode_with(payload: Buffer, raw: Buffer) -> Any:
+    from transports.values import tables
+
+    return Reader(tables.READERS, raw).decode(payload)
 
 
 def decode(payload: Buffer, raw: Buffer = b"") -> Any:
@@ -166,8 +123,7 @@ def decode(payload: Buffer, raw: Buffer = b"") -> Any:
             its text says what to install.
     """
     try:
-        reader = Reader(_READERS, raw) if len(raw) else _reader
-        return reader.decode(payload)
+        return _decode_with(payload, raw) if len(raw) else _decode(payload)
     except SerializationError:
         raise
     except msgspec.DecodeError as error:

@@ -35,10 +35,15 @@ class Reader:
         self._readers = readers
         self._copied = 0
         self.decode: Callable[[Buffer], Any] = msgspec.msgpack.Decoder(
-            ext_hook=self._extension
+            ext_hook=self.extension
         ).decode
 
-    def _extension(self, kind: int, data: memoryview) -> Any:
+    def extension(self, kind: int, data: memoryview) -> Any:
+        """The value of an extension.
+
+        Raises:
+            SerializationError: It can't be read.
+        """
         read = self._readers.get(kind)
         if read is None:
             raise SerializationError(f"extension type {kind} is not known; is this side older?")
