@@ -6,6 +6,7 @@ They are those of `orchestrator.errors`, whose text shows the tree.
 from orchestrator.errors import (
     AlreadyRunning,
     ArgumentsRefused,
+    ArgumentUnsendable,
     DriverError,
     ExecutionTimeout,
     InvocationTimeout,
@@ -13,6 +14,7 @@ from orchestrator.errors import (
     OrchError,
     OutcomeUnknown,
     Refused,
+    ResultUnsendable,
     RigLost,
     RigNotReachable,
     RuntimeFolderError,
@@ -22,6 +24,7 @@ from orchestrator.errors import (
 
 __all__ = [
     "AlreadyRunning",
+    "ArgumentUnsendable",
     "ArgumentsRefused",
     "DriverError",
     "ExecutionTimeout",
@@ -30,6 +33,7 @@ __all__ = [
     "OrchError",
     "OutcomeUnknown",
     "Refused",
+    "ResultUnsendable",
     "RigLost",
     "RigNotReachable",
     "RuntimeFolderError",

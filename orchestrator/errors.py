@@ -7,12 +7,14 @@
     │   ├── InvocationTimeout      also TimeoutError
     │   ├── WorkerUnavailable      also ConnectionError
     │   ├── RigNotReachable        also ConnectionError
-    │   └── Refused
-    │       └── ArgumentsRefused   also TypeError
+    │   ├── Refused
+    │   │   └── ArgumentsRefused   also TypeError
+    │   └── ArgumentUnsendable     also TypeError
     ├── OutcomeUnknown             it may have been done: look before you retry
     │   ├── ExecutionTimeout       also TimeoutError
     │   ├── WorkerDied             also ConnectionError
     │   └── RigLost                also ConnectionError
+    ├── ResultUnsendable           it was done, but its result can't be had; also TypeError
     ├── DriverError                the driver raised an exception of its own
     ├── RuntimeFolderError         the folder for sockets and locks can't be trusted or used
     └── AlreadyRunning             a second rig of one id
@@ -74,6 +76,10 @@ class ArgumentsRefused(Refused, TypeError):
     """The arguments, or the value to write, don't fit the member; the driver wasn't called."""
 
 
+class ArgumentUnsendable(NotStarted, TypeError):
+    """An argument, or something in it, has no form in which it could travel; nothing was sent."""
+
+
 class RigNotReachable(NotStarted, ConnectionError):
     """No rig was found, or the one found can't be reached."""
 
@@ -92,6 +98,10 @@ class WorkerDied(OutcomeUnknown, ConnectionError):
 
 class RigLost(OutcomeUnknown, ConnectionError):
     """The rig went away, or lost track of the request, before it answered."""
+
+
+class ResultUnsendable(OrchError, TypeError):
+    """The operation was done, but its result can't travel, or can't be read here."""
 
 
 class DriverError(OrchError):

@@ -20,13 +20,20 @@ LEAVES = ("transports", "orchestrator")
 ROOMS = Rooms(
     {
         "transports": (),
+        "transports/values": ("transports",),
         "transports/hololinked": ("transports",),
         "transports/__init__": ("transports", "transports/hololinked"),
         #
-        "workers": ("transports",),
+        "workers": ("transports", "transports/values"),
         "workers/driver": ("transports", "workers"),
         "workers/output": ("transports", "workers"),
-        "workers/serving": ("transports", "workers", "workers/driver", "workers/output"),
+        "workers/serving": (
+            "transports",
+            "transports/values",
+            "workers",
+            "workers/driver",
+            "workers/output",
+        ),
         "workers/process": (
             "transports",
             "workers",
@@ -64,7 +71,12 @@ ROOMS = Rooms(
             "orchestrator/logs/store",
             "orchestrator/logs/show",
         ),
-        "orchestrator/client": (*LEAVES, "orchestrator/runtime", "orchestrator/logs/read"),
+        "orchestrator/client": (
+            *LEAVES,
+            "transports/values",
+            "orchestrator/runtime",
+            "orchestrator/logs/read",
+        ),
         "orchestrator/rig/launchers": (
             "workers",
             "workers/process",
@@ -74,6 +86,7 @@ ROOMS = Rooms(
         ),
         "orchestrator/rig": (
             *LEAVES,
+            "transports/values",
             "workers",
             "workers/driver",
             "workers/output",
@@ -92,6 +105,7 @@ ROOMS = Rooms(
         ),
         "orchestrator/cli": (
             *LEAVES,
+            "transports/values",
             "orchestrator/config",
             "orchestrator/check",
             "orchestrator/runtime",

@@ -14,7 +14,9 @@ import msgspec
 FAILED = "failed"
 NOT_STARTED = "not started"
 UNKNOWN = "unknown"
-"""What an error says of its operation: it ran and raised, it never began, nobody can tell."""
+DONE = "done"
+"""What an error says of its operation: it ran and raised, it never began, nobody can tell, it was
+done but its result can't be sent."""
 
 _encoder = msgspec.json.Encoder()
 
@@ -88,7 +90,7 @@ def refusal_payload(
     Args:
         type_: Name of a builtin exception of one argument.
         message: What is wrong and how to mend it.
-        outcome: `FAILED`, `NOT_STARTED` or `UNKNOWN`.
+        outcome: `FAILED`, `NOT_STARTED`, `UNKNOWN` or `DONE`.
         notes: Further lines for the reader.
     """
     line = f"{type_}: {message}"

@@ -35,6 +35,9 @@ PROBE = b"?"
 one knows by its echo that the subscriptions before it are live. One that ends with the id of an
 event, or nothing, and a topic, both after a space, is echoed with that topic's newest event unless
 it is the one named."""
+FAITHFUL = "@"
+"""Begins the topics under which our own clients have events, in `application/x-orch`; the rest of
+such a topic is the plain one. No consumer of the plain form, which matches by prefixes, sees it."""
 CHANGE = "_change_event"
 """End of the name under which the changes of an observable property are published."""
 EVENT_PUBLISHER = "event-publisher"
@@ -55,6 +58,10 @@ POLL = "orch:poll"
 TIMEOUTS = "orch:timeouts"
 """Where a Thing Description tells a rig's timeouts for the worker: `invocation`, `execution`, and
 `members` by name, in seconds; null for none."""
+STREAM = "_stream"
+STREAM_BESIDE = "_stream_beside"
+"""Actions by which a client has the next item of a stream, or ends it: in turn with what is queued,
+and beside it where the action that opened the stream runs there."""
 FETCH_LOGS = "fetchExecutionLogs"
 """Key of a thing execution context: the answer is to carry what was logged meanwhile."""
 MAX_HEADER = 64 * 1024

@@ -86,6 +86,16 @@ class Stop(msgspec.Struct, frozen=True, tag_field="type", tag="stop"):
     """To a worker: close the driver and exit."""
 
 
+class ClientLeft(msgspec.Struct, frozen=True, tag_field="type", tag="client_left"):
+    """To a worker: a client that has streams of it is gone.
+
+    Attributes:
+        client: Its routing id, the sender of its requests.
+    """
+
+    client: str
+
+
 class SetLevel(msgspec.Struct, frozen=True, tag_field="type", tag="set_level"):
     """To a worker: send records from this level on."""
 
@@ -104,7 +114,7 @@ def decode_description(frame: Any) -> Any:
         raise ProtocolError(str(error)) from error
 
 
-Control = LaneOpen | Ready | Described | Starting | Failed | Stop | SetLevel
+Control = LaneOpen | Ready | Described | Starting | Failed | Stop | SetLevel | ClientLeft
 
 encode_control = msgspec.json.Encoder().encode
 _decoder = msgspec.json.Decoder(Control)

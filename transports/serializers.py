@@ -1,4 +1,4 @@
-"""Content types: the codecs of payload frames.
+"""Content types: the codecs of payload frames that other clients know.
 
 JSON follows RFC 8259 in both directions; NaN and infinities become null, bytes become base64
 text, arrays become nested lists. Arrays that travel on their own use the .npy format
@@ -30,10 +30,6 @@ NULL = b"null"
 LARGEST = 512 * 1024 * 1024
 """Bytes of a message at most."""
 OCTETS = "application/octet-stream"
-EMPTY = f"{OCTETS};length=0"
-"""The label of an empty raw frame of a request that is a value: other clients label nothing so."""
-_SECOND = ";part=second"
-"""In the label of a raw frame: it is the second of a pair whose first is None, and not alone."""
 
 Buffer = bytes | bytearray | memoryview
 ARRAY_EXTENSION = 1  # MessagePack extension type of a numpy array, in .npy form
@@ -276,8 +272,8 @@ def split_result(value: Any) -> tuple[Buffer, str, Buffer, str]:
     """Spread a result over payload and raw frame.
 
     Bytes travel raw, a numpy array raw as .npy; a pair whose second element is either has its
-    first element in the payload; a SerializableData as it says; anything else is JSON. A payload
-    of null beside a raw frame is nothing, or the None of a pair: the raw frame's label tells.
+    first element in the payload; a SerializableData as it says; anything else is JSON. This is
+    what hololinked's clients read; ours have `application/x-orch`.
 
     Returns:
         payload, its content type, raw frame, its content type
@@ -300,24 +296,6 @@ def split_result(value: Any) -> tuple[Buffer, str, Buffer, str]:
             raw, raw_type = bytes(body), OCTETS
         else:
             raw, raw_type = encode_array(body), NPY
-        if payload is None and body is not value:
-            raw_type += _SECOND
     if isinstance(payload, SerializableData):
         return payload.serialize(), payload.content_type or JSON, raw, raw_type
     return encode(payload, JSON), JSON, raw, raw_type
-
-
-def join_result(
-    payload: Buffer, content_type: str | None, raw: Buffer, raw_type: str | None
-) -> Any:
-    """The value that `split_result` spread over two frames.
-
-    Raises:
-        SerializationError: A frame isn't what its content type says.
-    """
-    value = decode(payload, content_type)
-    kind, second, _ = (raw_type or "").partition(_SECOND)
-    if not len(raw) and kind != OCTETS:  # what an empty frame is labelled that is no value
-        return value
-    body = decode_array(raw) if kind == NPY else bytes(raw)
-    return body if value is None and not second else (value, body)

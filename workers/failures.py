@@ -9,8 +9,9 @@ from types import FrameType
 import msgspec
 
 from transports.exception_parts import parts_of
-from transports.exceptions import FAILED, NOT_STARTED, describe_exception
+from transports.exceptions import DONE, FAILED, NOT_STARTED, describe_exception
 from transports.exceptions import refusal_payload as _refusal
+from transports.values.kinds import NoForm, name_of
 
 _HERE = Path(__file__).parent
 RUNTIME_FOLDERS = frozenset(
@@ -92,25 +93,29 @@ def _briefly(error: BaseException) -> dict[str, object]:
     return {key: value for key, value in failure_body(error).items() if key != "traceback"}
 
 
-def unsendable_payload(done: str, value: object, error: BaseException) -> bytes:
-    """The payload of the EXCEPTION for a result that can't be encoded.
+def unsendable_text(done: str, value: object, error: BaseException) -> str:
+    """What is told of a result that can't be encoded.
 
     Args:
         done: What happened all the same, such as `move was done, but its result`.
         value: The result.
         error: Why it can't be encoded.
     """
-    kind = type(value)
-    name = kind.__qualname__
-    if kind.__module__ != "builtins":
-        name = f"{kind.__module__}.{name}"
+    if isinstance(error, NoForm):
+        reason = error.told("result") if error.steps else error.reason
+        return f"{done} can't be sent: {reason.encode('utf-8', 'backslashreplace').decode()}"
+    name = name_of(type(value))
     try:
         reason = str(error)
     except BaseException as second:  # noqa: BLE001  raised by the value's own methods
         reason = type(second).__name__
     reason = reason.encode("utf-8", "backslashreplace").decode()
-    message = f"{done} of type {name} can't be sent: {reason}"
-    return _refusal("TypeError", message, FAILED)
+    return f"{done} of type {name} can't be sent: {reason}"
+
+
+def unsendable_payload(text: str) -> bytes:
+    """The payload of the EXCEPTION that says so: the operation was done all the same."""
+    return _refusal("TypeError", text, DONE)
 
 
 def _unprintable(error: BaseException, second: BaseException) -> str:

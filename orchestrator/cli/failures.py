@@ -126,7 +126,7 @@ def explain(error: BaseException) -> CommandError | None:
         status = Exit.USAGE
     elif isinstance(error, errors.OutcomeUnknown):
         status = Exit.UNKNOWN
-    elif isinstance(error, errors.DriverError):
+    elif isinstance(error, (errors.DriverError, errors.ResultUnsendable)):
         status = Exit.RAISED
     return CommandError(str(error), status, _notes(error))
 

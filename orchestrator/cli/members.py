@@ -55,13 +55,19 @@ def call(
     """Call an action and print its result.
 
     Arguments are JSON, else text: 1.5, true, [1,2], red, '"7"'. What the action takes as text is
-    text as it is typed.
+    text as it is typed. Items of a stream are printed as they come.
     """
+    from orchestrator.client.streams import Stream
+
     with open_rig() as rig:
         affordance = check_member(rig, worker, "actions", action)
         values, named = arguments_of(args, keywords, affordance)
         with operating(worker, action):
             result = rig[worker].call(action, *values, execution_timeout=timeout, **named)
+            if isinstance(result, Stream):
+                for item in result:
+                    print_value(item, as_json=as_json)
+                return
     print_value(result, as_json=as_json)
 
 

@@ -36,47 +36,66 @@ def print_value(value: Any, *, as_json: bool) -> None:
 
 
 def to_json(value: Any, *, indent: int = 0) -> str:
-    """A value as JSON on one line; arrays are nested lists, bytes are base64.
+    """A value as strict JSON on one line; what JSON has no form for is as `json_form` says."""
+    from orchestrator.cli.json_form import plain
 
-    What has no form in JSON, such as complex numbers in an array, appears as its text.
-    """
+    return _json(plain(value), indent)
+
+
+def _json(value: Any, indent: int = 0) -> str:
     import msgspec
 
     from orchestrator.logs.show.display import escape_json
 
-    encoded = msgspec.json.encode(value, enc_hook=_plain)
+    encoded = msgspec.json.encode(value)
     if indent:
         encoded = msgspec.json.format(encoded, indent=indent)
     return escape_json(encoded.decode())
 
 
 def to_text(value: Any) -> str:
-    """A value for people: texts bare, arrays in short, the rest as indented JSON."""
+    """A value for people: texts bare, arrays in short wherever they are, the rest as JSON."""
+    from orchestrator.cli.json_form import plain
     from transports.serializers import is_array
 
     if isinstance(value, str):
         return "\n".join(safe(line) for line in value.split("\n"))
-    if isinstance(value, bytes):
+    if isinstance(value, (bytes, bytearray)):
         return repr(value)
+    if _is_shown_by_itself(value):
+        return "\n".join(safe(line) for line in str(value).split("\n"))
     if is_array(value):
         return _array_text(value)
-    if isinstance(value, tuple):
+    if type(value) is tuple:
         return "\n".join(to_text(part) for part in value)
-    short = to_json(value)
-    return short if len(short) <= terminal_width() else to_json(value, indent=2)
+    if isinstance(value, dict) and any(map(is_array, value.values())):
+        return "\n".join(_named(str(name), part) for name, part in value.items())
+    short = _json(plain(value, brief=True))
+    return short if len(short) <= terminal_width() else _json(plain(value, brief=True), 2)
+
+
+def _is_shown_by_itself(value: Any) -> bool:
+    """Whether its package has a way to show it to people."""
+    return type(value).__module__.partition(".")[0] in ("pandas", "xarray", "pint", "astropy")
+
+
+def _named(name: str, part: Any) -> str:
+    lines = to_text(part).split("\n")
+    if len(lines) == 1:
+        return f"{safe(name)}: {lines[0]}"
+    return "\n".join([f"{safe(name)}:", *(f"  {line}" for line in lines)])
 
 
 def to_line(value: Any) -> str:
-    """A value for people on one line, an array or bytes as a summary."""
+    """A value for people on one line, arrays and bytes as a summary wherever they are."""
+    from orchestrator.cli.json_form import plain
     from transports.serializers import is_array
 
-    if is_array(value):
-        return f"{value.dtype} array {_shape(value)}"
-    if isinstance(value, bytes):
-        return f"{len(value)} bytes"
-    if isinstance(value, tuple):
+    if is_array(value) or isinstance(value, (bytes, bytearray)):
+        return str(plain(value, brief=True))
+    if type(value) is tuple:
         return " ".join(to_line(part) for part in value)
-    return to_json(value)
+    return _json(plain(value, brief=True))
 
 
 def safe(text: str) -> str:
@@ -188,23 +207,13 @@ def clock(at: float, *, short: bool) -> str:
     return text[11:23] if short else text
 
 
-def _plain(value: Any) -> Any:
-    """What msgspec can't encode: numpy's own, and anything else as its text."""
-    numpy = sys.modules.get("numpy")
-    if numpy is not None and isinstance(value, (numpy.ndarray, numpy.generic)):
-        return value.tolist()
-    return str(value)
-
-
 def _array_text(array: Any) -> str:
     import numpy as np
 
-    head = f"{array.dtype} array {_shape(array)}"
-    body = np.array2string(
-        array, threshold=200, edgeitems=3, max_line_width=min(terminal_width(), 120)
-    )
+    from orchestrator.cli.json_form import shape
+
+    head = f"{array.dtype} array {shape(array)}"
+    width = min(terminal_width(), 120)
+    with np.printoptions(threshold=200, edgeitems=3, linewidth=width):
+        body = str(array)
     return "\n".join([head, *(safe(line) for line in body.splitlines())])
-
-
-def _shape(array: Any) -> str:
-    return "x".join(str(length) for length in array.shape) or "scalar"

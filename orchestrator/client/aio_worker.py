@@ -7,6 +7,7 @@ from collections.abc import Callable, Generator
 from typing import Any
 
 from orchestrator.client.aio_events import AsyncSubscription, request, run
+from orchestrator.client.aio_streams import AsyncStream
 from orchestrator.client.cached import Cached
 from orchestrator.client.events import OnLoss, Subscription
 from orchestrator.client.exchange import Timeout
@@ -71,7 +72,15 @@ class AsyncWorker(Handle):
         session = self._session
         exchange = await run(
             session,
-            session.call(self.name, action, args, kwargs, invocation_timeout, execution_timeout),
+            session.call(
+                self.name,
+                action,
+                args,
+                kwargs,
+                invocation_timeout,
+                execution_timeout,
+                opens=AsyncStream,
+            ),
         )
         return await request(session, exchange)
 

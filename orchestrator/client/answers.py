@@ -14,10 +14,11 @@ from orchestrator.errors import (
     OrchError,
     OutcomeUnknown,
     Refused,
+    ResultUnsendable,
     WorkerDied,
     WorkerUnavailable,
 )
-from transports.exceptions import NOT_STARTED, UNKNOWN
+from transports.exceptions import DONE, NOT_STARTED, UNKNOWN
 from transports.headers import EXECUTION, INVALID_MESSAGE, INVOCATION, TIMEOUT
 
 
@@ -59,6 +60,8 @@ def error_from_response(
     if outcome == UNKNOWN:
         died = kind == "ConnectionResetError"
         error = (WorkerDied if died else OutcomeUnknown)(message, **where)
+    elif outcome == DONE:
+        error = ResultUnsendable(f"{name}: {message}", **where)
     elif outcome == NOT_STARTED and kind == "ConnectionRefusedError":
         error = WorkerUnavailable(message, **where)
     elif outcome == NOT_STARTED and kind == "TypeError":

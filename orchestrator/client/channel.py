@@ -27,7 +27,7 @@ from orchestrator.client.wakeup import Wakeup
 from orchestrator.errors import OutcomeUnknown, RigLost, RigNotReachable
 from transports.errors import SerializationError
 from transports.headers import FRAMES, REPLY, Operation, decode_response_header
-from transports.serializers import Buffer, decode
+from transports.serializers import JSON, Buffer, decode, encode
 
 _REPLY_FRAMES = FRAMES - 1  # the first one, the identity, is for the ROUTER
 _IN = int(zmq.POLLIN)
@@ -247,7 +247,8 @@ class Channel:
                 self.rig,
                 Operation.PENDING,
                 "",
-                payload=batch,
+                payload=encode(batch),
+                content_type=JSON,
             )
             self.liveness.asked(question.id, batch)
             if not self._send(question):

@@ -15,6 +15,7 @@ from __future__ import annotations
 import functools
 import math
 import os
+import sys
 import threading
 import weakref
 from time import monotonic
@@ -65,7 +66,7 @@ class Connection:
         context: zmq.Context[Any] | None = None,
     ) -> None:
         seconds = duration(timeout)
-        timeout = math.inf if seconds is None else seconds
+        self._timeout = timeout = math.inf if seconds is None else seconds
         self._lock = threading.Lock()  # guards who leads, who follows, and the outbox's order
         self._leader: Leader | None = None
         self._followers: dict[Exchange, None] = {}
@@ -155,6 +156,16 @@ class Connection:
             if self._leader is exchange:
                 self._leave(exchange)
         return future
+
+    def post(self, exchange: Exchange) -> None:
+        """Send a oneway request soon, without waiting; for destructors, which may come anywhere."""
+        if self._closed or self._process != os.getpid() or sys.is_finalizing():
+            return
+        exchange.give_up = monotonic() + self._timeout
+        self._channel.outbox.append(exchange)
+        self._completer.start()
+        self._completer.wake()
+        self._channel.wakeup.wake()
 
     def close(self) -> None:
         """Close the connection. Requests that are outstanding fail."""

@@ -13,12 +13,13 @@ from typing import Any, Literal
 import zmq
 
 from orchestrator.client.connection import CONNECT_TIMEOUT, FORKED
+from orchestrator.client.exchange import value_of
 from orchestrator.client.feed import HELD, Feed, Received
 from orchestrator.client.framing import own_memory
 from orchestrator.errors import RigLost, RigNotReachable
 from transports.durations import duration
 from transports.errors import SerializationError
-from transports.serializers import join_result
+from transports.headers import FAITHFUL
 
 OnLoss = Literal["reconnect", "raise"]
 """What a subscription does when its rig is gone: wait until it is back, or raise RigLost."""
@@ -50,7 +51,7 @@ class Subscription:
 
     Args:
         address: Where the rig publishes.
-        topics: `<worker>/<event>`, one or several.
+        topics: `@<worker>/<event>`, one or several.
         timeout: Seconds without an event after which iterating raises TimeoutError; None waits.
         connect_timeout: Seconds for the subscription to be known to be live.
         context: Where the socket is made; the process's own if left out.
@@ -80,7 +81,7 @@ class Subscription:
         if on_loss not in ("reconnect", "raise"):
             raise ValueError(f"on_loss is 'reconnect' or 'raise', not {on_loss!r:.80}")
         names = (topics,) if isinstance(topics, str) else tuple(topics)
-        self.topic = ", ".join(names)
+        self.topic = ", ".join(name.removeprefix(FAITHFUL) for name in names)
         self.timeout = duration(timeout)
         self._missed = 0
         self._restarts = 0
@@ -212,12 +213,8 @@ class Subscription:
     def _read(self, item: Received) -> Event | None:
         self._missed, self._restarts = item.missed, item.restarts
         try:
-            value = join_result(
-                item.payload,
-                item.header.payloadContentType,
-                own_memory(item.raw),
-                item.header.preencodedPayloadContentType,
-            )
+            raw = own_memory(item.raw)
+            value = value_of(item.payload, item.header.payloadContentType, raw)
         except SerializationError:
             self._unreadable += 1
             return None

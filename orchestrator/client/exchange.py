@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable
 from concurrent.futures import Future
 from threading import TIMEOUT_MAX, Lock
 from types import EllipsisType
@@ -14,7 +14,7 @@ import zmq
 from orchestrator.client.answers import error_from_response
 from orchestrator.client.liveness import SLOWEST
 from orchestrator.client.surface import surface
-from orchestrator.errors import OrchError
+from orchestrator.errors import ArgumentUnsendable, OrchError, ResultUnsendable
 from transports.durations import duration
 from transports.errors import SerializationError
 from transports.frames import COPY_THRESHOLD
@@ -30,20 +30,11 @@ from transports.headers import (
     ResponseHeader,
     encode_header,
 )
-from transports.serializers import (
-    EMPTY,
-    JSON,
-    LARGEST,
-    NPY,
-    OCTETS,
-    TEXT,
-    Buffer,
-    decode,
-    encode,
-    encode_array,
-    is_array,
-    join_result,
-)
+from transports.serializers import LARGEST, NULL, OCTETS, TEXT, Buffer, decode
+from transports.values import codec
+from transports.values.codec import NOTHING, XORCH
+from transports.values.kinds import NoForm
+from transports.values.streams import Opened
 
 Timeout = float | EllipsisType | None
 """Seconds; None is no limit; `...` is what the rig's config says for the member."""
@@ -166,6 +157,7 @@ class Exchange(Leader):
         overdue: How often it was found to be past that.
         oneway: Settled as soon as it is sent.
         future: Where the result goes when nobody waits in a call.
+        opens: Makes what the caller reads a stream with.
         sent: It was handed to the socket.
         gate: Released when its waiting caller has something to do; None while it leads.
         header, payload, raw: The reply.
@@ -185,6 +177,7 @@ class Exchange(Leader):
         "limit",
         "member",
         "oneway",
+        "opens",
         "overdue",
         "payload",
         "raw",
@@ -216,6 +209,7 @@ class Exchange(Leader):
         self.limit = math.inf
         self.overdue = 0
         self.future: RequestFuture | None = None
+        self.opens: Callable[[Opened], Any] | None = None
         self.sent = False
         self.gate: Lock | None = None
         self.error: Exception | None = None
@@ -256,20 +250,14 @@ class Exchange(Leader):
         kind = header.messageType
         try:
             if kind == REPLY:
-                return join_result(
-                    self.payload,
-                    header.payloadContentType,
-                    self.raw,
-                    header.preencodedPayloadContentType,
-                )
+                value = value_of(self.payload, header.payloadContentType, self.raw)
+                return self.opens(value) if type(value) is Opened and self.opens else value
             if kind == HANDSHAKE:
                 return header.senderID
             body = decode(self.payload, header.payloadContentType)
         except SerializationError as error:
-            raise OrchError(
-                f"{self.name} was answered ({kind}), but the answer can't be read: {error}",
-                **self.where,
-            ) from error
+            told = f"{self.name} was answered ({kind}), but the answer can't be read: {error}"
+            raise (ResultUnsendable if kind == REPLY else OrchError)(told, **self.where) from error
         detail = bytes(self.raw).decode("utf-8", "replace") if kind == TIMEOUT else ""
         raise error_from_response(kind, body, detail=detail, **self.where)
 
@@ -286,8 +274,9 @@ def compose(
     operation: Operation,
     member: str,
     *,
-    payload: Any = None,
-    raw: Any = None,
+    payload: Buffer = NOTHING,
+    raw: Buffer = b"",
+    content_type: str = XORCH,
     invocation_timeout: Timeout = ...,
     execution_timeout: Timeout = ...,
     oneway: bool = False,
@@ -302,24 +291,20 @@ def compose(
         worker: The worker.
         operation: What to do.
         member: The property or action.
-        payload: A value that has a form in JSON.
-        raw: A numpy array or bytes, for the raw frame; None for nothing.
+        payload: What is encoded of the arguments or the value.
+        raw: The raw frame that belongs to it.
+        content_type: How the payload is encoded, and the answer is wanted.
         invocation_timeout: Seconds until it must have started.
         execution_timeout: Seconds from then until it must have ended.
         oneway: No reply is wanted.
         usual: The timeouts that the rig takes where none is given, as far as they are known.
 
     Raises:
-        TypeError: A value can't be encoded, or a timeout isn't a number.
+        TypeError: A timeout isn't a number.
         ValueError: The message is too large, or a timeout is NaN or less than 0.
     """
     context = _context(invocation_timeout, execution_timeout, oneway)
-    try:
-        body = encode(payload, JSON) if payload is not None else b"null"
-        frame, label = _raw_frame(raw)
-    except SerializationError as error:
-        raise TypeError(f"{worker}.{member}: {error}") from error
-    size = len(body) + len(frame)
+    size = len(payload) + len(raw)
     if size > LARGEST:
         raise ValueError(f"{worker}.{member}: {size} bytes are more than a rig takes in a message")
     header = RequestHeader(
@@ -332,9 +317,10 @@ def compose(
         thingID=worker,
         objekt=member,
         operation=operation,
-        preencodedPayloadContentType=label,
+        payloadContentType=content_type,
+        preencodedPayloadContentType=OCTETS if len(raw) else TEXT,
     )
-    exchange = Exchange(id, [b"", encode_header(header), body, frame], worker, member, oneway)
+    exchange = Exchange(id, [b"", encode_header(header), payload, raw], worker, member, oneway)
     invocation = context.get("invokation_timeout", usual.invocation_timeout)
     execution = context.get("execution_timeout", usual.execution_timeout)
     if invocation is not None and execution is not None:
@@ -352,12 +338,18 @@ def compose_handshake(id: str, sender: str) -> Exchange:
         serverExecutionContext=_DEFAULTS,
         thingExecutionContext=_NO_LOGS,
     )
-    return Exchange(id, [b"", encode_header(header), b"null", b""], "", "")
+    return Exchange(id, [b"", encode_header(header), NULL, b""], "", "")
 
 
-def goes_raw(value: object) -> bool:
-    """Whether a value travels in the raw frame: numpy arrays and bytes."""
-    return isinstance(value, Buffer) or is_array(value)
+def value_of(payload: Buffer, content_type: str | None, raw: Buffer) -> Any:
+    """The value of a reply or event: the workers' are faithful, the rig's own are JSON.
+
+    Raises:
+        SerializationError: The frames aren't what the content type says.
+    """
+    if content_type == XORCH:
+        return codec.decode(payload, raw)
+    return decode(payload, content_type)
 
 
 _NO_LOGS = {FETCH_LOGS: False}
@@ -378,27 +370,25 @@ def _context(invocation: Timeout, execution: Timeout, oneway: bool) -> dict[str,
     return context
 
 
-def _raw_frame(raw: Any) -> tuple[Buffer, str]:
-    if raw is None:
-        return b"", TEXT
-    if isinstance(raw, Buffer):
-        data = bytes(raw)
-        return data, OCTETS if data else EMPTY
-    return encode_array(raw), NPY
+def encode_arguments(
+    worker: str, member: str, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[Buffer, Buffer]:
+    """Encode an action's arguments as payload and raw frame.
 
-
-def call_arguments(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[Any, Any]:
-    """Spread an action's arguments over payload and raw frame.
-
-    The first positional argument goes raw if it is a numpy array or bytes; further positional
-    ones travel under `__args__`, beside the keywords.
-
-    Returns:
-        payload, raw
+    Raises:
+        ArgumentUnsendable: One of them has no form; its text says which, and where in it.
     """
-    raw = None
-    if args and goes_raw(args[0]):
-        raw, args = args[0], args[1:]
-    if args:
-        return {"__args__": args, **kwargs}, raw
-    return (kwargs or None), raw
+    try:
+        return codec.encode_arguments(args, kwargs)
+    except NoForm as refusal:
+        told = f"{worker}.{member}: {codec.argument_told(refusal)}"
+        raise ArgumentUnsendable(told, worker=worker, member=member) from refusal
+
+
+def encode_value(worker: str, member: str, value: Any) -> tuple[Buffer, Buffer]:
+    """Encode a property's value as payload and raw frame. Raises as `encode_arguments`."""
+    try:
+        return codec.encode(value, objects=False)
+    except NoForm as refusal:
+        told = f"{worker}.{member}: {refusal.told('value')}"
+        raise ArgumentUnsendable(told, worker=worker, member=member) from refusal

@@ -28,6 +28,7 @@ from orchestrator.client.wakeup import Wakeup
 from orchestrator.errors import RigLost, RigNotReachable
 from transports.headers import (
     EVENTS_PER_LIFE,
+    FAITHFUL,
     FRAMES,
     PROBE,
     EventHeader,
@@ -92,7 +93,7 @@ class Feed:
 
     Args:
         address: Where the rig publishes.
-        topics: `<worker>/<event>` each.
+        topics: `@<worker>/<event>` each.
         held: How many events are kept.
         raises: Whether the loss of the rig is told, as a `RigLost` among the events.
         context: Where sockets are made.
@@ -121,7 +122,7 @@ class Feed:
         self.items: deque[Received | RigLost] = deque()
         self.dropped = 0
         self.ended = False
-        self._name = ", ".join(topics)
+        self._name = ", ".join(topic.removeprefix(FAITHFUL) for topic in topics)
         self._address = address
         self._context = context
         self._topics = {topic.encode(): _Topic(topic.encode()) for topic in topics}
@@ -292,7 +293,7 @@ class Feed:
         self._count(topic, header.messageID, sequence)
         self._tell(
             Received(
-                topic.name.decode(),
+                topic.name.decode().removeprefix(FAITHFUL),
                 header,
                 frames[3],
                 frames[4],

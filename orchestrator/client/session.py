@@ -7,14 +7,20 @@ The blocking face and the asyncio face differ in how they run it, and in nothing
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
 from orchestrator.client.connection import Connection
-from orchestrator.client.exchange import UNKNOWN, Exchange, Timeout, call_arguments, goes_raw
+from orchestrator.client.exchange import (
+    UNKNOWN,
+    Exchange,
+    Timeout,
+    encode_arguments,
+    encode_value,
+)
 from orchestrator.runtime.folder import Found
 from orchestrator.words import did_you_mean
 from transports.endpoints import Endpoint, parse_endpoint
@@ -23,15 +29,20 @@ from transports.headers import (
     CACHED,
     CHANGE,
     DESCRIPTION,
+    FAITHFUL,
     OBSERVE,
     POLL,
     REFRESH,
+    STREAM,
+    STREAM_BESIDE,
     SUBSCRIBE,
     TIMEOUTS,
     ZMQ_TRANSPORTS,
     Limits,
     Operation,
 )
+from transports.serializers import JSON, encode
+from transports.values.streams import Opened
 
 if TYPE_CHECKING:
     import asyncio
@@ -191,11 +202,13 @@ class Session:
     def describe(self, worker: str, within: Timeout = ...) -> Recipe[Members]:
         """Ask for a worker's description; `within`: seconds to begin, and as many to end."""
         scheme = self.connection.address.partition("://")[0].upper()
+        asked = {"ignore_errors": False, "protocol": scheme, "skip_names": []}
         description = yield self.connection.compose(
             worker,
             Operation.INVOKE,
             DESCRIPTION,
-            payload={"ignore_errors": False, "protocol": scheme, "skip_names": []},
+            payload=encode(asked),
+            content_type=JSON,
             invocation_timeout=within,
             execution_timeout=within,
         )
@@ -230,14 +243,15 @@ class Session:
         invocation_timeout: Timeout = ...,
         execution_timeout: Timeout = ...,
         oneway: bool = False,
+        opens: Callable[..., Any] | None = None,
     ) -> Recipe[Exchange]:
-        """The request that invokes an action."""
+        """The request that invokes an action; `opens` makes what its stream is read with."""
         kind = yield from self.find_member(worker, action)
         members = self._members[worker]
         if kind != ACTION and not members.affordance(action).get(CALLABLE):
             raise AttributeError(_misused(worker, action, kind))
-        payload, raw = call_arguments(args, kwargs)
-        return self.connection.compose(
+        payload, raw = encode_arguments(worker, action, args, kwargs)
+        exchange = self.connection.compose(
             worker,
             Operation.INVOKE,
             action,
@@ -247,6 +261,40 @@ class Session:
             invocation_timeout=invocation_timeout,
             execution_timeout=execution_timeout,
             oneway=oneway,
+        )
+        if opens is not None:
+            timeouts = (invocation_timeout, execution_timeout)
+            exchange.opens = lambda opened: opens(self, worker, action, opened, timeouts)
+        return exchange
+
+    def pull(
+        self,
+        worker: str,
+        action: str,
+        opened: Opened,
+        invocation_timeout: Timeout = ...,
+        execution_timeout: Timeout = ...,
+        *,
+        ends: bool = False,
+    ) -> Exchange:
+        """The request for the next item of a stream that an action opened, or for its end."""
+        members = self._members.get(worker)
+        usual = members.usual(action) if members else UNKNOWN
+        if execution_timeout is ... and members is not None and action in members.timeouts:
+            execution_timeout = members.timeouts[action]
+        member = STREAM_BESIDE if opened.beside else STREAM
+        args = (opened.number, True) if ends else (opened.number,)
+        payload, raw = encode_arguments(worker, member, args, {})
+        return self.connection.compose(
+            worker,
+            Operation.INVOKE,
+            member,
+            payload=payload,
+            raw=raw,
+            usual=usual,
+            invocation_timeout=invocation_timeout,
+            execution_timeout=execution_timeout,
+            oneway=ends,
         )
 
     def read(
@@ -299,13 +347,13 @@ class Session:
         kind = yield from self.find_member(worker, name)
         if kind != PROPERTY:
             raise AttributeError(_misused(worker, name, kind))
-        raw = value if goes_raw(value) else None
+        payload, raw = encode_value(worker, name, value)
         return self.connection.compose(
             worker,
             Operation.WRITE,
             name,
             usual=self._members[worker].usual(name),
-            payload=None if raw is not None else value,
+            payload=payload,
             raw=raw,
             invocation_timeout=invocation_timeout,
             execution_timeout=execution_timeout,
@@ -321,15 +369,15 @@ class Session:
             names = members.of_kind(EVENT)
             if not names:
                 raise AttributeError(f"worker {worker} has no events")
-            topics = tuple(f"{worker}/{each}" for each in names)
+            topics = tuple(f"{FAITHFUL}{worker}/{each}" for each in names)
             return topics, self._event_address(worker, names[0], members.affordance(names[0]))
         kind = yield from self.find_member(worker, name)
         members = self._members[worker]
         affordance = members.affordance(name)
         if kind == PROPERTY and affordance.get("observable"):
-            topic = f"{worker}/{name}{CHANGE}"
+            topic = f"{FAITHFUL}{worker}/{name}{CHANGE}"
         elif kind == EVENT:
-            topic = f"{worker}/{name}"
+            topic = f"{FAITHFUL}{worker}/{name}"
         else:
             raise AttributeError(_misused(worker, name, kind))
         return (topic,), self._event_address(worker, name, affordance)

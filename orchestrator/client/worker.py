@@ -14,6 +14,7 @@ from orchestrator.client.handle import SOON, Handle
 from orchestrator.client.latest import LatestSubscription
 from orchestrator.client.proxy import value_of
 from orchestrator.client.session import Recipe, Session, T
+from orchestrator.client.streams import Stream
 from orchestrator.client.surface import surface
 from orchestrator.errors import OrchError
 
@@ -47,24 +48,32 @@ class Worker(Handle):
         execution_timeout: Timeout = ...,
         **kwargs: Any,
     ) -> Any:
-        """Invoke an action and wait for its result.
+        """Invoke an action and wait for its result; a generator's is a `Stream` of its items.
 
         Args:
             action: Its name.
-            *args: Positional arguments. The first may be a numpy array or bytes, which then
-                travels as it is; arrays elsewhere travel as nested lists, bytes as base64 text.
+            *args: Positional arguments, of any kind in `docs/values.md`.
             invocation_timeout: Seconds.
             execution_timeout: Seconds.
             **kwargs: The action's keyword arguments.
 
         Raises:
             AttributeError: No such action; nothing was sent.
-            TypeError: An argument can't be encoded (nothing was sent), or the driver's own.
+            ArgumentUnsendable: An argument has no form, a TypeError; nothing was sent.
+            ResultUnsendable: It was done, but its result has no form.
             OrchError: Any of the tree.
         """
         session = self._session
         exchange = self._run(
-            session.call(self.name, action, args, kwargs, invocation_timeout, execution_timeout)
+            session.call(
+                self.name,
+                action,
+                args,
+                kwargs,
+                invocation_timeout,
+                execution_timeout,
+                opens=Stream,
+            )
         )
         return session.connection.request(exchange)
 
@@ -138,7 +147,15 @@ class Worker(Handle):
         """
         session = self._session
         exchange = self._run(
-            session.call(self.name, action, args, kwargs, invocation_timeout, execution_timeout)
+            session.call(
+                self.name,
+                action,
+                args,
+                kwargs,
+                invocation_timeout,
+                execution_timeout,
+                opens=Stream,
+            )
         )
         return session.connection.submit(exchange)
 

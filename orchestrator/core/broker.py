@@ -45,7 +45,6 @@ from transports.link import (
     Failed,
     LaneOpen,
     Ready,
-    SetLevel,
     Starting,
     Stop,
     decode_control,
@@ -323,23 +322,20 @@ class Broker:
         """
         peer = self.peers[worker]
         peer.stopping = True
-        told = self._tell(peer, Stop())
+        told = self.tell(worker, Stop())
         if hold:
             peer.hold()
         else:
             self._close(peer, reason)
         return told
 
-    def set_level(self, worker: str, level: str) -> bool:
-        """Tell a worker from which level on it sends records.
+    def tell(self, worker: str, message: Control) -> bool:
+        """Send a worker a control message.
 
         Returns:
             Whether it could be told; it can't before its queued lane is open.
         """
-        return self._tell(self.peers[worker], SetLevel(level))
-
-    def _tell(self, peer: Peer, message: Control) -> bool:
-        lane = peer.queued
+        lane = self.peers[worker].queued
         if lane.open:
             self.effects.append(ToWorker([lane.id, CONTROL, encode_control(message), b"", b""], 0))
         return lane.open

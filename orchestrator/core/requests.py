@@ -24,6 +24,8 @@ from transports.headers import (
     INVALID_MESSAGE,
     INVOCATION,
     REPLY,
+    STREAM,
+    STREAM_BESIDE,
     TIMEOUT,
     Limits,
     RequestHeader,
@@ -104,6 +106,9 @@ class Request:
         return self.client, self.message_id
 
 
+_STREAMS = (STREAM, STREAM_BESIDE)
+
+
 class Ledger:
     """The table of requests, which nobody else changes.
 
@@ -120,6 +125,7 @@ class Ledger:
         counts: How often what happened that isn't a plain answer.
         tally: Tells what strangers cause.
         held: Their bytes.
+        streams: The workers of which each client has had streams.
     """
 
     def __init__(self, rig: str, effects: Effects) -> None:
@@ -131,6 +137,7 @@ class Ledger:
         self.effects = effects
         self.tally = Tally(effects)
         self.held = HeldBytes()
+        self.streams: dict[bytes, set[str]] = {}
 
     @property
     def next_deadline(self) -> float | None:
@@ -144,6 +151,8 @@ class Ledger:
         """Take a request up: it is owed an answer from now on."""
         self.requests[request.number] = self.unanswered[request.key] = request
         self.held.add(request)
+        if request.member in _STREAMS:
+            self.streams.setdefault(request.client, set()).add(request.worker)
 
     def wait(self, request: Request) -> None:
         """It waits for its lane, until its invocation times out."""

@@ -21,6 +21,7 @@ from orchestrator.core.orders import Orders, Verb
 from orchestrator.core.states import SERVING, Status
 from orchestrator.core.supervision import Supervision
 from transports.headers import Limits
+from transports.link import ClientLeft
 
 
 class Rig:
@@ -91,6 +92,12 @@ class Rig:
     def receive_client(self, frames: list[Any], now: float, count: int | None = None) -> None:
         """Take a client's message: see `Broker.receive_client`."""
         self.broker.receive_client(frames, now, count)
+
+    def client_left(self, client: bytes) -> None:
+        """A client's connection has ended: its workers are told to end its streams."""
+        name = client.decode("utf-8", "replace")
+        for worker in self.broker.ledger.streams.pop(client, ()):
+            self.broker.tell(worker, ClientLeft(name))
 
     def receive_link(self, frames: list[Any], now: float) -> None:
         """Take a worker's message: routing id, number, header, payload, raw."""

@@ -11,8 +11,9 @@ from orchestrator.rig.connections import Connection, Connections
 from orchestrator.rig.newest import Newest
 from orchestrator.rig.sockets import Sockets
 from transports.frames import TooManyFrames, has_more, receive, receive_frame, send
-from transports.headers import FRAMES, PROBE
+from transports.headers import FAITHFUL, FRAMES, PROBE
 
+_FAITHFUL = FAITHFUL.encode()
 SUBSCRIPTIONS = 2000
 """Topics that one connection may be subscribed to; libzmq takes kilobytes for each."""
 
@@ -63,7 +64,7 @@ class EventRelay:
                 prefix = publishers.get(frames[1].bytes)
                 if prefix is None:
                     self._drop("event of an unknown or ended incarnation dropped", now)
-                elif not frames[0].bytes.startswith(prefix):
+                elif not frames[0].bytes.removeprefix(_FAITHFUL).startswith(prefix):
                     self._drop("event in another worker's name dropped", now)
                 else:
                     send(self._sockets.publisher, [frames[0], b"", *frames[2:]])
@@ -138,6 +139,7 @@ class EventRelay:
 
     def _is_of_a_worker(self, topic: bytes) -> bool:
         """Whether some worker could publish under it; workers needn't know of others."""
+        topic = topic.removeprefix(_FAITHFUL)
         name, slash, _ = topic.partition(b"/")
         if slash:
             return name.decode("utf-8", "replace") in self._peers

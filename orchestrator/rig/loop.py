@@ -19,7 +19,7 @@ from orchestrator.core.effects import Effect, ToClient, ToWorker
 from orchestrator.core.rig import Rig
 from orchestrator.core.tally import shorten
 from orchestrator.rig.backlog import Backlog
-from orchestrator.rig.connections import Connections
+from orchestrator.rig.connections import Connection, Connections
 from orchestrator.rig.event_relay import EventRelay
 from orchestrator.rig.mailbox import Mailbox
 from orchestrator.rig.poller import Poller
@@ -89,6 +89,12 @@ class Loop:
         self._next_fault = 0.0
         self._poller = Poller()
         self._watched_of = (-1, -1, -1)  # the changes that the poller knows of
+        connections.left = self._left
+
+    def _left(self, connection: Connection) -> None:
+        self._relay.forget(connection)
+        if connection.identity is not None:
+            self._rig.client_left(connection.identity)
 
     def watch(self, fd: int, callback: Callable[[], None]) -> None:
         """Call back whenever a file descriptor is readable."""

@@ -16,12 +16,15 @@ from orchestrator.core.effects import Moved
 from transports.headers import (
     EVENT,
     EVENT_PUBLISHER,
+    FAITHFUL,
     EventHeader,
     encode_header,
     event_id,
     new_tag,
 )
-from transports.serializers import split_result
+from transports.serializers import JSON, TEXT, Buffer, encode
+from transports.values import codec
+from transports.values.codec import XORCH
 
 WORKER_STATE = "worker-state"
 """Name of the event, which no attribute of a driver's class could have."""
@@ -61,14 +64,19 @@ class StateEvents:
     def publish(self, change: Moved) -> None:
         """Publish a change of a worker's state."""
         self._sequence += 1
-        payload, content_type, raw, raw_type = split_result(msgspec.structs.asdict(change))
+        told = msgspec.structs.asdict(change)
+        message_id = event_id(self._sequence, tag=self._tag)
+        self._send(self._topic, message_id, encode(told), JSON)
+        self._send(f"{FAITHFUL}{self._topic}", message_id, codec.encode(told)[0], XORCH)
+
+    def _send(self, topic: str, id: str, payload: Buffer, content_type: str) -> None:
         header = EventHeader(
             messageType=EVENT,
-            messageID=event_id(self._sequence, tag=self._tag),
+            messageID=id,
             senderID=f"{self._rig}/{EVENT_PUBLISHER}",
             eventID=self._topic,
             payloadContentType=content_type,
-            preencodedPayloadContentType=raw_type,
+            preencodedPayloadContentType=TEXT,
         )
-        frames = (self._topic.encode(), b"", encode_header(header), payload, raw)
+        frames = (topic.encode(), b"", encode_header(header), payload, b"")
         self._publish([zmq.Frame(bytes(frame)) for frame in frames])

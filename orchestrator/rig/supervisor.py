@@ -42,6 +42,7 @@ from orchestrator.words import tcp_pairs
 from transports.errors import SerializationError
 from transports.exceptions import exception_payload
 from transports.headers import ERROR, REPLY, TIMEOUTS, Limits
+from transports.link import SetLevel
 from transports.serializers import decode, encode
 from workers.driver.thing_description import thing_description
 from workers.output import levels, records
@@ -380,7 +381,7 @@ class Supervisor:
                 f"{self._config.rig!r}"
             )
         self._levels[name] = level
-        self._rig.broker.set_level(name, level)
+        self._rig.broker.tell(name, SetLevel(level))
 
     def _check_names(self, names: list[str]) -> None:
         known = self._rig.children

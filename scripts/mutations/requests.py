@@ -106,7 +106,7 @@ LINK = [
     Mutation(
         "a worker isn't told to stop",
         "broker.py",
-        "told = self._tell(peer, Stop())",
+        "told = self.tell(worker, Stop())",
         "told = peer.queued.open",
     ),
     Mutation(

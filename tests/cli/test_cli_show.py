@@ -12,22 +12,26 @@ from orchestrator.cli.describe import type_text
 from orchestrator.cli.failures import CommandError, Exit, asking, explain, unknown
 from orchestrator.cli.show import clock, duration, print_table, size, to_json, to_line, to_text
 from orchestrator.errors import (
+    ArgumentUnsendable,
     DriverError,
     ExecutionTimeout,
     InvocationTimeout,
     Refused,
+    ResultUnsendable,
     RigLost,
     RigNotReachable,
     WorkerDied,
     WorkerUnavailable,
 )
+from tests.integration.value_table import CASES
+from transports.values.codec import decode, encode
 
 
 def test_arrays_are_nested_lists_in_json() -> None:
-    """NaN has no form in JSON and is null; complex numbers appear as their text."""
+    """What has no form in JSON is told as text, and never as null."""
     assert to_json(np.array([[1, 2], [3, 4]])) == "[[1,2],[3,4]]"
-    assert to_json(np.array([1.5, np.nan])) == "[1.5,null]"
-    assert to_json({"z": np.array([1 + 2j])}) == '{"z":["(1+2j)"]}'
+    assert to_json(np.array([1.5, np.nan])) == '[1.5,"NaN"]'
+    assert to_json({"z": np.array([1 + 2j])}) == '{"z":["1.0+2.0j"]}'
     assert to_json((None, b"\x00\xff")) == '[null,"AP8="]'
 
 
@@ -139,6 +143,8 @@ def test_type_of_a_schema_in_short(schema: dict[str, object], text: str) -> None
     ("error", "status"),
     [
         (DriverError("limit", type="OutOfRange"), Exit.RAISED),
+        (ResultUnsendable("it was done"), Exit.RAISED),
+        (ArgumentUnsendable("it has no form"), Exit.NOT_STARTED),
         (RigNotReachable("x"), Exit.NOT_REACHABLE),
         (InvocationTimeout("x"), Exit.NOT_STARTED),
         (WorkerUnavailable("x"), Exit.NOT_STARTED),
@@ -181,3 +187,60 @@ def test_unknown_name_shows_the_nearest_or_what_there_is() -> None:
             unknown("action", name, known, "dev")
         assert caught.value.message.endswith(hint)
         assert caught.value.status == Exit.USAGE
+
+
+@pytest.mark.parametrize("name", [name for name, each in CASES.items() if not each.refused])
+def test_each_kind_of_value_can_be_shown(name: str) -> None:
+    """As strict JSON, as text for people that steers no terminal, and on one line."""
+    value = decode(*encode(CASES[name].make()))
+    parsed = json.loads(to_json(value), parse_constant=pytest.fail)
+    assert parsed is not None or value is None or name in ("masked", "structure of ctypes")
+    assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f]", to_text(value))
+    assert len(to_line(value).splitlines()) <= 1
+
+
+@pytest.mark.parametrize(
+    ("name", "form"),
+    [
+        ("nan", "NaN"),
+        ("list with nan and inf", [1.0, "NaN", "Infinity"]),
+        ("array of nan", [1.0, "NaN", "-Infinity", -0.0]),
+        ("complex", "50.0+1.0j"),
+        ("beyond 64 bits", 2**64),
+        ("dict by int", [[1, "a"], [2, "b"]]),
+        ("enum of tuple", "PULSED"),
+        ("flags", "HOT|LOCKED"),
+        ("named tuple", {"x": 1, "y": [2]}),
+        ("dataclass", {"gain": 1.5, "mode": "PULSED", "trace": [0, 1, 2]}),
+        ("object", {"gain": 2.0, "trace": [0, 1, 2]}),
+        ("utc time", "2024-05-06T12:00:00.123456+00:00"),
+        ("numpy time of nanoseconds", "2024-05-06T12:00:00.123456789"),
+        ("numpy f4", 1.0),
+        ("structured array", [{"a": 1, "b": 2.5}]),
+        ("masked array", [1, None, 3]),
+        ("an image and its settings", {"img": [[1.0] * 4] * 3, "t": 3}),
+        ("quantity", {"value": 1.5, "unit": "millivolt"}),
+        (
+            "table",
+            {
+                "index": [0, 1],
+                "columns": [["t", [1, 2]], ["v", [0.5, "NaN"]], ["s", ["a", "NaN"]]],
+            },
+        ),
+        ("exception", {"type": "ValueError", "message": "('out of range', 3)"}),
+        ("lone surrogate", "\\udc80"),
+        ("range", "range(2, 20, 3)"),
+    ],
+)
+def test_what_json_has_no_form_for_is_as_documented(name: str, form: object) -> None:
+    assert json.loads(to_json(decode(*encode(CASES[name].make())))) == form
+
+
+def test_arrays_beside_metadata_are_in_short_for_people() -> None:
+    shown = to_text({"img": np.zeros((1080, 1920), np.uint8), "t": 3, "pair": (1, 2)})
+    lines = shown.splitlines()
+    assert lines[:2] == ["img:", "  uint8 array 1080x1920"]
+    assert lines[-3:] == ["t: 3", "pair:", "  1"] or lines[-4:] == ["t: 3", "pair:", "  1", "  2"]
+    assert to_line({"img": np.zeros((2, 3)), "raw": b"abc"}) == (
+        '{"img":"float64 array 2x3","raw":"3 bytes"}'
+    )

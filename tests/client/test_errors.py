@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from orchestrator import errors
 from orchestrator.client.answers import error_from_response
-from transports.exceptions import FAILED, NOT_STARTED, UNKNOWN, describe_exception
+from transports.exceptions import DONE, FAILED, NOT_STARTED, UNKNOWN, describe_exception
 
 REPORT = ("type", "message", "traceback", "notes", "outcome")
 WHERE = {"request_id": "7", "worker": "stage", "member": "move"}
@@ -41,6 +41,8 @@ def answered(error: BaseException, outcome: str = FAILED) -> Exception:
         (errors.WorkerDied, (errors.OutcomeUnknown, ConnectionError)),
         (errors.RigLost, (errors.OutcomeUnknown, ConnectionError)),
         (errors.DriverError, (errors.OrchError,)),
+        (errors.ArgumentUnsendable, (errors.NotStarted, TypeError)),
+        (errors.ResultUnsendable, (errors.OrchError, TypeError)),
     ],
 )
 def test_the_tree(kind: type[errors.OrchError], roots: tuple[type, ...]) -> None:
@@ -187,3 +189,10 @@ def test_any_body_becomes_an_exception(message_type: str, body: Any) -> None:
     error = error_from_response(message_type, body, **WHERE)
     assert isinstance(error, Exception)
     str(error)
+
+
+def test_a_result_that_cannot_be_sent_is_neither_not_started_nor_unknown() -> None:
+    body = {"exception": {"type": "TypeError", "message": "it was done, but …", "outcome": DONE}}
+    error = error_from_response("EXCEPTION", body, **WHERE)
+    assert type(error) is errors.ResultUnsendable
+    assert str(error) == "stage.move: it was done, but …"

@@ -11,6 +11,7 @@ from orchestrator.core.admission import Caps
 from orchestrator.core.effects import Describe
 from tests.core.kit import CONTROL, Bench, reply_frames
 from tests.core.told import WorkerReady, WorkerUnbuilt
+from transports.link import SetLevel
 
 
 @pytest.fixture
@@ -565,12 +566,12 @@ class TestRecords:
 
     def test_the_level_of_a_worker_s_records(self, up: Bench) -> None:
         """A worker is told it over its queued lane; one that has none yet can't be."""
-        assert up.broker.set_level("stage", "debug")
+        assert up.broker.tell("stage", SetLevel("debug"))
         up.collect()
         (told,) = up.sent
         assert (told.lane, told.number) == ("stage1.q", 0)
         assert told.header == {"type": "set_level", "level": "debug"}
         up.lose()
-        assert not up.broker.set_level("stage", "info")
+        assert not up.broker.tell("stage", SetLevel("info"))
         up.collect()
         assert up.sent == [told]

@@ -442,3 +442,23 @@ def test_limits_and_timeouts_are_each_worker_s_own() -> None:
     assert limits["a"]("move") == Limits(4.0, 2.0)
     assert limits["a"]("other") == Limits(4.0, 9.0)
     assert limits["b"]("move") == Limits(None, None)
+
+
+class TestAClientThatLeft:
+    def test_its_workers_are_told_to_end_its_streams(self) -> None:
+        """Those of which it had streams, once; nobody else is told of it."""
+        bench = Bench(ChildSpec("a"), ChildSpec("b"))
+        bench.start("a")
+        bench.start("b")
+        bench.ask("1", "a", "_stream", client="alice")
+        bench.ask("2", "b", "move", client="alice")
+        bench.ask("3", "a", "_stream_beside", client="bob")
+        bench.take()
+        bench.rig.client_left(b"alice")
+        (told,) = bench.of(Sent)
+        assert (told.lane, told.number) == ("a1.q", 0)
+        assert told.header == {"type": "client_left", "client": "alice"}
+        bench.rig.client_left(b"alice")
+        bench.rig.client_left(b"carol")
+        assert bench.take() == []
+        assert list(bench.rig.broker.ledger.streams) == [b"bob"]

@@ -30,7 +30,9 @@ from transports.headers import (
     event_id,
     new_tag,
 )
-from transports.serializers import JSON, TEXT, split_result
+from transports.serializers import JSON, OCTETS, TEXT, Buffer, encode
+from transports.values import codec
+from transports.values.codec import XORCH
 
 RIG = "bench"
 
@@ -41,8 +43,14 @@ class Request:
     def __init__(self, client: bytes, header: RequestHeader, payload: bytes, raw: bytes) -> None:
         self.client = client
         self.header = header
-        self.payload = json.loads(payload)
         self.raw = raw
+        self.is_faithful = header.payloadContentType == XORCH
+        self.args: list[Any] = []
+        self.payload = codec.decode(payload, raw) if self.is_faithful else json.loads(payload)
+        if header.operation == Operation.INVOKE and self.is_faithful and self.payload:
+            self.args, self.payload = self.payload
+            if self.args:
+                self.payload["__args__"] = self.args
 
     @property
     def name(self) -> str:
@@ -139,16 +147,16 @@ class FakeRig:
 
         def publish() -> None:
             self._sequence += 1 + skip
-            payload, kind, raw, raw_kind = split_result(value)
+            payload, raw = codec.encode(value)
             header = EventHeader(
                 messageType=EVENT,
                 messageID=event_id(self._sequence, tag=self._tag),
                 senderID=f"{RIG}/event-publisher",
                 eventID=name,
-                payloadContentType=kind,
-                preencodedPayloadContentType=raw_kind,
+                payloadContentType=XORCH,
+                preencodedPayloadContentType=OCTETS if len(raw) else TEXT,
             )
-            frames = [name.encode(), b"", encode_header(header), bytes(payload), bytes(raw)]
+            frames = [f"@{name}".encode(), b"", encode_header(header), bytes(payload), bytes(raw)]
             self._newest[frames[0]] = frames
             if not lost:
                 self._publisher.send_multipart(frames)
@@ -195,7 +203,7 @@ class FakeRig:
 
     def wait_for_subscriber(self, topic: str) -> None:
         """Wait until somebody has subscribed to a topic since `start`."""
-        self.wait_for(lambda: topic in self.topics)
+        self.wait_for(lambda: f"@{topic}" in self.topics)
 
     def _echo(self, subscription: bytes) -> None:
         self.topics.add(subscription[1:].decode())
@@ -247,7 +255,7 @@ class FakeRig:
             self.values[member] = request.payload
             self._reply(request, None)
         else:
-            self._reply(request, request.payload, raw=request.raw)
+            self._reply(request, request.args[0] if member == "snap" else request.payload)
 
     def _tell(self, request: Request) -> None:
         """Answer with the fault that the argument names."""
@@ -268,23 +276,28 @@ class FakeRig:
         error, outcome = faults[kind]
         self._send(request, ERROR, exception_payload(error, outcome))
 
-    def _reply(self, request: Request, value: Any, kind: str = REPLY, raw: bytes = b"") -> None:
-        payload, _, body, label = split_result(value)
-        if raw:
-            payload, body = b"null", raw
-            label = request.header.preencodedPayloadContentType or TEXT
-        self._send(request, kind, bytes(payload), bytes(body), label)
+    def _reply(self, request: Request, value: Any, kind: str = REPLY) -> None:
+        if request.is_faithful and kind == REPLY:
+            payload, raw = codec.encode(value)
+            self._send(request, kind, payload, raw, XORCH)
+        else:
+            self._send(request, kind, encode(value))
 
     def _send(
-        self, request: Request, kind: str, payload: bytes, raw: bytes = b"", label: str = TEXT
+        self,
+        request: Request,
+        kind: str,
+        payload: Buffer,
+        raw: Buffer = b"",
+        content_type: str = JSON,
     ) -> None:
         header = ResponseHeader(
             messageType=kind,
             messageID=request.header.messageID,
             receiverID=request.header.senderID,
             senderID=RIG,
-            payloadContentType=JSON,
-            preencodedPayloadContentType=label,
+            payloadContentType=content_type,
+            preencodedPayloadContentType=OCTETS if len(raw) else TEXT,
         )
         head = self.edit(encode_header(header))
         try:

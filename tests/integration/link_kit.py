@@ -17,6 +17,7 @@ from uuid import uuid4
 
 import zmq
 
+from tests.joined import joined
 from transports.headers import (
     OPERATION,
     RequestHeader,
@@ -35,7 +36,7 @@ from transports.link import (
     decode_control,
     encode_control,
 )
-from transports.serializers import JSON, TEXT, Buffer, decode, join_result
+from transports.serializers import JSON, TEXT, Buffer, decode
 from workers.process import bootstrap, child
 from workers.spec import WorkerSpec
 
@@ -56,7 +57,7 @@ class Answer:
     @property
     def value(self) -> Any:
         header = self.header
-        return join_result(
+        return joined(
             self.payload,
             header.payloadContentType,
             self.raw,
@@ -101,7 +102,7 @@ class Bench:
         self.events = self.context.socket(zmq.XSUB)
         self.events.bind(f"ipc://{self.folder}/x")
         self.events.bind(f"inproc://{self.folder}/x")
-        for topic in (b"", PRESENCE):
+        for topic in (b"sample/", PRESENCE):  # the form of hololinked's clients
             self.events.send(b"\x01" + topic)
         for socket in (self.router, self.events):
             socket.setsockopt(zmq.RCVTIMEO, PATIENCE)
@@ -279,7 +280,7 @@ class Bench:
         decoded = decode_event_header(header)
         assert decoded.eventID == topic.decode()
         assert decoded.senderID == "bench/event-publisher"
-        value = join_result(
+        value = joined(
             payload, decoded.payloadContentType, raw, decoded.preencodedPayloadContentType
         )
         return topic.decode(), value, decoded.messageID

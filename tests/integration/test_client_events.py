@@ -246,7 +246,7 @@ def test_a_reader_that_sleeps_gets_the_newest(rig: Rig, fake: FakeRig) -> None:
             for value in values:
                 fake.emit(TOPIC, value)
             fake.emit(TOPIC, "last")
-            wait_until(lambda s=subscription: s._feed.items[-1].payload == b'"last"')
+            wait_until(lambda s=subscription: s._feed.items[-1].payload == b"\xa4last")
             got = [next(subscription).value for _ in range(held)]
             assert got[-1] == "last"
             assert held + subscription.missed == len(values) + 1

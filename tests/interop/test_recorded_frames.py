@@ -112,7 +112,7 @@ class Rig:
         self.now = 0.0
         self.events = context.socket(zmq.SUB)
         self.events.bind("inproc://events")
-        self.events.subscribe(b"")
+        self.events.subscribe(b"one/")  # as its consumers do: the form for ours has another topic
         publisher = EventPublisher(
             context, "inproc://events", rig="holo", worker="one", base=0, token=""
         )

@@ -19,6 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
+from tests.joined import joined
 from transports.errors import SerializationError
 from transports.serializers import (
     JSON,
@@ -31,7 +32,6 @@ from transports.serializers import (
     decode_array,
     encode,
     encode_array,
-    join_result,
     split_result,
 )
 
@@ -226,29 +226,21 @@ def test_a_pickle_is_never_opened() -> None:
         decode(pickle.dumps(Canary()), "application/x-pickle")
 
 
-def test_a_result_is_spread_over_two_frames_and_joined_again() -> None:
+def test_a_result_of_hololinkeds_clients_is_spread_over_two_frames() -> None:
     array = np.arange(6).reshape(2, 3)
     for value in (None, 1.5, {"a": [1]}, b"raw", (1, b"raw"), [1, 2], b"", (1, b"")):
-        assert join_result(*split_result(value)) == value
-    np.testing.assert_array_equal(join_result(*split_result(array)), array)
-    first, second = join_result(*split_result(("meta", array)))
+        assert joined(*split_result(value)) == value
+    np.testing.assert_array_equal(joined(*split_result(array)), array)
+    first, second = joined(*split_result(("meta", array)))
     assert first == "meta"
     np.testing.assert_array_equal(second, array)
 
 
 @pytest.mark.parametrize("raw", [b"", b"raw", bytearray(b"raw"), memoryview(b"raw")])
-def test_a_pair_of_nothing_and_bytes_stays_a_pair(raw: Any) -> None:
+def test_a_pair_of_nothing_and_bytes_is_as_hololinkeds_clients_expect_it(raw: Any) -> None:
     payload, _, frame, label = split_result((None, raw))
-    assert (payload, bytes(frame)) == (b"null", bytes(raw))  # as hololinked's clients expect it
-    assert join_result(*split_result((None, raw))) == (None, bytes(raw))
-    assert join_result(*split_result(raw)) == bytes(raw)
-    assert label != split_result(raw)[3]
-
-
-def test_a_pair_of_nothing_and_an_array_stays_a_pair() -> None:
-    first, second = join_result(*split_result((None, np.arange(3))))
-    assert first is None
-    np.testing.assert_array_equal(second, np.arange(3))
+    assert (payload, bytes(frame)) == (b"null", bytes(raw))
+    assert label == "application/octet-stream"
 
 
 def test_a_serializable_value_is_decoded_when_asked_for() -> None:

@@ -7,8 +7,10 @@ from typing import Any
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from tests.joined import joined
 from transports.headers import Operation, RequestHeader, decode_response_header, encode_header
-from transports.serializers import EMPTY, JSON, MSGPACK, NPY, OCTETS, TEXT, decode
+from transports.serializers import JSON, MSGPACK, NPY, OCTETS, TEXT
+from transports.values.codec import XORCH, encode, encode_arguments
 from workers.driver.describe import describe
 from workers.serving.dispatch import Dispatcher
 
@@ -56,10 +58,12 @@ NAMES = st.sampled_from(
         "",
     ]
 )
-CONTENT_TYPES = st.sampled_from([JSON, MSGPACK, TEXT, NPY, OCTETS, EMPTY, None, "x/y"])
+CONTENT_TYPES = st.sampled_from([JSON, MSGPACK, TEXT, NPY, OCTETS, XORCH, None, "x/y"])
 PAYLOADS = st.sampled_from(
     [
         b"null",
+        bytes(encode_arguments((1,), {"b": 2})[0]),
+        bytes(encode((1, {2: 3}))[0]),
         b"{}",
         b'{"a":1}',
         b'{"names":["_secret"]}',
@@ -104,10 +108,10 @@ def test_every_request_has_one_answer(
             preencodedPayloadContentType=raw_type,
         )
     )
-    head, content, _ = DISPATCHER.respond(header, payload, raw)
+    head, content, body = DISPATCHER.respond(header, payload, raw)
     answer = decode_response_header(head)
     assert (answer.messageID, answer.receiverID, answer.senderID) == ("id", "client", "bench")
-    value = decode(content, answer.payloadContentType)
+    value = joined(content, answer.payloadContentType, body, answer.preencodedPayloadContentType)
     if answer.messageType == "EXCEPTION":
         assert value["exception"]["type"] != "AssertionError", value
         assert value["exception"]["traceback"]

@@ -10,22 +10,23 @@ import numpy as np
 import pytest
 import zmq
 
+from tests.joined import joined
 from transports.headers import decode_event_header, read_event_id
 from transports.link import PRESENCE
-from transports.serializers import join_result
 from workers.serving.events import ChangeWatcher, EventPublisher
 
 
 class Listener:
     """A subscriber to all events, in the publisher's own context."""
 
-    def __init__(self, base: int = 0) -> None:
+    def __init__(self, base: int = 0, form: bytes = b"@") -> None:
+        self.form = form
         self.context: zmq.Context[Any] = zmq.Context()
         address = f"inproc://{uuid4().hex}"
         self.socket = self.context.socket(zmq.XSUB)
         self.socket.setsockopt(zmq.RCVTIMEO, 10_000)
         self.socket.bind(address)
-        self.socket.send(b"\x01")
+        self.socket.send(b"\x01" + form)
         self.publisher = EventPublisher(
             self.context, address, rig="bench", worker="stage", base=base, token="secret"
         )
@@ -35,15 +36,17 @@ class Listener:
 
     def next(self) -> tuple[str, Any, int]:
         """Topic, value and sequence of the next event that isn't a probe."""
-        topic = b"stage/probe"
-        while topic == b"stage/probe":
+        topic = b"@stage/probe"
+        while topic.endswith(b"stage/probe"):
             topic, empty, header, payload, raw = self.socket.recv_multipart()
         assert empty == b"secret", "by it the rig knows whose event this is"
         decoded = decode_event_header(header)
         assert decoded.messageType == "EVENT"
+        assert topic.startswith(self.form)
+        topic = topic.removeprefix(self.form)
         assert decoded.eventID == topic.decode()
         assert decoded.senderID == "bench/event-publisher"
-        value = join_result(
+        value = joined(
             payload, decoded.payloadContentType, raw, decoded.preencodedPayloadContentType
         )
         return topic.decode(), value, read_event_id(decoded.messageID)[0]
@@ -96,7 +99,37 @@ def test_a_value_that_cannot_be_sent_is_the_emitters_error(listener: Listener):
     with pytest.raises(TypeError):
         listener.publisher.publish("moved", object())
     listener.publisher.publish("moved", 1)
+    assert listener.next() == ("stage/moved", 1, 2), "its subscribers see that one is missing"
+
+
+def test_hololinkeds_clients_have_json_and_what_has_no_form_there_is_told_once(
+    caplog: pytest.LogCaptureFixture,
+):
+    listener = Listener(form=b"stage/")
+    listener.form = b""
+    try:
+        for value in (2j, 3j, [1.5]):
+            listener.publisher.publish("moved", value)
+        assert listener.next() == ("stage/moved", [1.5], 3)
+        assert [each.message.partition(":")[0] for each in caplog.records] == [
+            "hololinked's clients can't have event moved"
+        ]
+    finally:
+        listener.close()
+
+
+def test_what_nobody_is_subscribed_to_is_not_encoded(listener: Listener):
+    """No form but the one that is wanted: object() has none in either."""
+    listener.socket.send(b"\x00@")
+    listener.socket.send(b"\x01@stage/moved")
+    listener.publisher.publish("moved", 1)
     assert listener.next() == ("stage/moved", 1, 1)
+    listener.publisher.publish("ended", object())
+    listener.socket.send(b"\x01@stage/ended")
+    listener.publisher.publish("moved", 2)
+    listener.publisher.publish("ended", 3)
+    assert listener.next() == ("stage/moved", 2, 2)
+    assert listener.next() == ("stage/ended", 3, 2)
 
 
 def test_threads_publish_whole_events_in_sequence(listener: Listener):
@@ -121,8 +154,8 @@ class Fake:
     def __init__(self) -> None:
         self.events: list[tuple[str, bytes]] = []
 
-    def publish_encoded(self, name: str, encoded: Any) -> None:
-        self.events.append((name, bytes(encoded[0]) + bytes(encoded[2])))
+    def publish(self, name: str, value: Any, encoded: Any) -> None:
+        self.events.append((name, bytes(encoded[0]) + bytes(encoded[1])))
 
 
 def changes(*values: Any) -> int:
@@ -140,10 +173,10 @@ def test_a_change_is_published_once():
         watcher.seen("level", value)
     watcher.seen("other", 1)
     assert fake.events == [
-        ("level_change_event", b"1"),
-        ("level_change_event", b"2"),
-        ("level_change_event", b"1"),
-        ("other_change_event", b"1"),
+        ("level_change_event", b"\x01"),
+        ("level_change_event", b"\x02"),
+        ("level_change_event", b"\x01"),
+        ("other_change_event", b"\x01"),
     ]
 
 
@@ -193,8 +226,8 @@ def test_a_new_publisher_waits_until_it_knows_all_subscriptions(tmp_path: Path, 
     rig.setsockopt(zmq.RCVTIMEO, 10_000)
     address = f"ipc://{tmp_path}/x"
     rig.bind(address)
-    topics = [b"stage/moved", *(b"stage/%0100d" % number for number in range(others))]
-    for topic in (PRESENCE, *topics, "stage/\U0010ffff".encode()):
+    topics = [b"@stage/moved", *(b"@stage/%0100d" % number for number in range(others))]
+    for topic in (PRESENCE, *topics, "@stage/\U0010ffff".encode()):
         rig.send(b"\x01" + topic)
     publisher = EventPublisher(context, address, rig="bench", worker="stage", base=0, token="")
     try:
@@ -204,7 +237,7 @@ def test_a_new_publisher_waits_until_it_knows_all_subscriptions(tmp_path: Path, 
         looking.start()
         assert publisher.await_subscriptions(10)
         for topic in topics:
-            publisher.publish(topic.decode().removeprefix("stage/"), None)
+            publisher.publish(topic.decode().removeprefix("@stage/"), None)
         looking.join()
         assert [rig.recv_multipart()[0] for _ in topics] == topics
     finally:

@@ -16,7 +16,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from transports.serializers import join_result, split_result
+from tests.joined import joined
+from transports.serializers import split_result
 from workers.driver.schemas import default_of, schema_of
 
 
@@ -119,7 +120,7 @@ def on_the_wire(value: Any) -> Any:
             return [plain(each) for each in value]
         return base64.b64encode(value).decode() if isinstance(value, bytes) else value
 
-    return plain(join_result(*split_result(value)))
+    return plain(joined(*split_result(value)))
 
 
 # -- annotations with values of theirs

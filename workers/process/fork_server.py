@@ -43,6 +43,7 @@ PRELOAD = (
     "workers.process.child",
     "workers.serving.server",
     "workers.output.records",
+    "transports.values.tables",
     "orch",
     "numpy",
 )

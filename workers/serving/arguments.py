@@ -5,51 +5,58 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from transports import serializers
 from transports.errors import SerializationError
 from transports.headers import RequestHeader
-from transports.serializers import EMPTY, NPY, Buffer, decode, decode_array
+from transports.serializers import NPY, Buffer, decode_array
+from transports.values import codec
+from transports.values.codec import XORCH
 from workers.driver.calls import Misfit, Parameters
 from workers.driver.coroutines import call_here
 from workers.driver.opening import Call
 from workers.failures import Refused
 
 
-def decoded(request: RequestHeader, payload: Buffer) -> Any:
+def decoded(request: RequestHeader, payload: Buffer, raw: Buffer = b"") -> Any:
     """The payload's value.
 
     Raises:
         Refused: No codec for its content type, or the bytes aren't of it.
     """
     try:
-        return decode(payload, request.payloadContentType)
+        if request.payloadContentType == XORCH:
+            return codec.decode(payload, raw)
+        return serializers.decode(payload, request.payloadContentType)
     except SerializationError as error:
         raise Refused("ValueError", str(error)) from error
 
 
-def has_raw(request: RequestHeader, raw: Buffer) -> bool:
-    """Whether the raw frame is a value; an empty one is only if its label says so."""
-    return bool(len(raw)) or request.preencodedPayloadContentType == EMPTY
-
-
 def value_of(request: RequestHeader, payload: Buffer, raw: Buffer) -> Any:
-    """The value to write: frame 4 if there is one, else the payload.
+    """The value to write; of other clients than ours frame 4, if there is one, else the payload.
 
     Raises:
         Refused: The frame can't be decoded.
     """
-    return _raw_value(request, raw) if has_raw(request, raw) else decoded(request, payload)
+    if request.payloadContentType != XORCH and len(raw):
+        return _raw_value(request, raw)
+    return decoded(request, payload, raw)
 
 
 def arguments_of(
     request: RequestHeader, payload: Buffer, raw: Buffer
 ) -> tuple[list[Any], dict[str, Any]]:
-    """Positional and keyword arguments of an action; frame 4 is the first positional one.
+    """Positional and keyword arguments of an action.
+
+    Ours are a list of the ones and a mapping of the others. Of other clients frame 4 is the first
+    positional one, the payload has the keywords and, under `__args__`, more positional ones.
 
     Raises:
         Refused: A frame can't be decoded, or doesn't hold arguments.
     """
-    args: list[Any] = [_raw_value(request, raw)] if has_raw(request, raw) else []
-    given = decoded(request, payload)
+    given = decoded(request, payload, raw)
+    if request.payloadContentType == XORCH:
+        return _ours(given)
+    args: list[Any] = [_raw_value(request, raw)] if len(raw) else []
     if given is None:
         return args, {}
     if not isinstance(given, dict):
@@ -64,6 +71,16 @@ def arguments_of(
             raise Refused("TypeError", f"__args__ must be a list, not {type(more).__name__}")
         args += more
     return args, given
+
+
+def _ours(given: Any) -> tuple[list[Any], dict[str, Any]]:
+    if given is None:
+        return [], {}
+    if type(given) is list and len(given) == 2:
+        args, kwargs = given
+        if type(args) is list and type(kwargs) is dict and all(type(key) is str for key in kwargs):
+            return args, kwargs
+    raise Refused("TypeError", "arguments are a list of positional ones and a mapping of others")
 
 
 class Fitting:

@@ -21,27 +21,33 @@ from transports.headers import (
     KINDS,
     REFRESH,
     REPLY,
+    STREAM,
+    STREAM_BESIDE,
     Operation,
     RequestHeader,
     ResponseHeader,
     decode_request_header,
     encode_header,
 )
-from transports.serializers import JSON, NULL, TEXT, Buffer, split_result
+from transports.serializers import JSON, NULL, OCTETS, TEXT, Buffer, split_result
+from transports.values import codec
+from transports.values.codec import NOTHING, XORCH
 from workers import forks
 from workers.driver.adapters.adapted import Members
 from workers.driver.coroutines import call_here
-from workers.driver.describe import ACTION, PROPERTY, Description, nearest
+from workers.driver.describe import ACTION, PROPERTY, Description, concurrent_members, nearest
 from workers.driver.kinds import PLAIN
 from workers.driver.opening import Call
 from workers.driver.properties import Properties, Reader, Writer
 from workers.driver.targets import Target, plain_targets
 from workers.driver.thing_description import thing_description
 from workers.errors import Terminated
-from workers.failures import Refused, failure_payload, unsendable_payload
+from workers.failures import Refused, failure_payload, unsendable_payload, unsendable_text
 from workers.output import capture, records
-from workers.serving.arguments import Fitting, arguments_of, decoded, has_raw, value_of
+from workers.serving.arguments import Fitting, arguments_of, decoded, value_of
 from workers.serving.polling import Poller
+from workers.serving.settle import settled
+from workers.serving.streams import Streams
 
 log = logging.getLogger("workers")
 
@@ -52,6 +58,7 @@ Answer = tuple[bytes, Buffer, Buffer]
 Outcome = tuple[str, Buffer, str, Buffer, str]
 """Message type, payload and its content type, raw frame and its content type."""
 Handler = Callable[[RequestHeader, Buffer, Buffer], Any]
+_NO_ARGUMENTS = (NULL, NOTHING)
 
 
 class Dispatcher:
@@ -59,6 +66,7 @@ class Dispatcher:
 
     Attributes:
         poller: Reads what is polled, and has its last values.
+        streams: The generators that the driver gave.
 
     Args:
         driver: The object that is served.
@@ -101,6 +109,7 @@ class Dispatcher:
         self._event_addresses = event_addresses
         self._refresh = refresh
         self._met = met
+        self.streams = Streams(wait)
         self.poller = Poller(description, self._read_property, worker)
         self.offer(description, targets or plain_targets(driver, description))
 
@@ -126,6 +135,7 @@ class Dispatcher:
         if self.poller.names:
             handlers[INVOKE, CACHED] = _caller(self.poller.cached)
         self._add_builtins(handlers, properties)
+        self.streams.beside = frozenset(concurrent_members(description))
         self._properties = properties
         self._description = description
         self._handlers = handlers
@@ -173,9 +183,9 @@ class Dispatcher:
             handler = self._handlers.get((request.operation, request.objekt))
             if handler is None:
                 handler = self._without_entry(request)
-            value = handler(request, payload, raw)
-            if hasattr(type(value), "__await__"):
-                value = self._wait(value)
+            value = settled(handler(request, payload, raw), self._wait)
+            if self.streams.is_stream(value) and request.payloadContentType == XORCH:
+                value = self._opened(request, value)
             forks.end_child()
             return _encoded(request, value)
         except Terminated:
@@ -196,6 +206,15 @@ class Dispatcher:
         value = self._properties.readers[name]()
         return self._wait(value) if hasattr(type(value), "__await__") else value
 
+    def _opened(self, request: RequestHeader, generator: Any) -> Any:
+        """What the client has of a generator, of which nothing has run; None if it asks no more."""
+        opened = self.streams.open(generator, request.senderID, request.objekt or "")
+        context = request.serverExecutionContext
+        if isinstance(context, dict) and context.get("oneway"):
+            self.streams.step(opened.number, ends=True)
+            return None
+        return opened
+
     # --- the table
 
     def _invoker(self, name: str, target: Target, affordance: Mapping[str, Any]) -> Handler:
@@ -206,7 +225,7 @@ class Dispatcher:
         fitting = Fitting(f"{self._worker}.{name}{signature}", self._call)
 
         def invoke(request: RequestHeader, payload: Buffer, raw: Buffer) -> Any:
-            if payload == NULL and not has_raw(request, raw):
+            if payload in _NO_ARGUMENTS and not len(raw):
                 return fitting.call(function(), (), {})
             args, kwargs = arguments_of(request, payload, raw)
             return fitting.call(function(), args, kwargs)
@@ -225,6 +244,8 @@ class Dispatcher:
             DESCRIPTION: self._get_thing_description,
             "_get_properties": properties.get,
             "_set_properties": properties.set,
+            STREAM: self.streams.step,
+            STREAM_BESIDE: self.streams.step,
         }
         if self._refresh is not None:
             own[REFRESH] = self._refresh
@@ -281,16 +302,23 @@ def _ping() -> None:
 
 
 def _encoded(request: RequestHeader, value: Any) -> Outcome:
-    if value is None:
-        return REPLY, NULL, JSON, b"", TEXT
     try:
+        if request.payloadContentType == XORCH:
+            if value is None:
+                return REPLY, NOTHING, XORCH, b"", TEXT
+            content, raw = codec.encode(value)
+            return REPLY, content, XORCH, raw, OCTETS if len(raw) else TEXT
+        if value is None:
+            return REPLY, NULL, JSON, b"", TEXT
         return REPLY, *split_result(value)
     except Terminated:
         raise
     except BaseException as error:  # noqa: BLE001  methods of the value may take part
         reads = request.operation != INVOKE
         done = f"{request.objekt} was {'read, but its value' if reads else 'done, but its result'}"
-        return ERROR, unsendable_payload(done, value, error), JSON, b"", TEXT
+        text = unsendable_text(done, value, error)
+        log.error("%s", text)
+        return ERROR, unsendable_payload(text), JSON, b"", TEXT
 
 
 def _reader(read: Reader, name: str, met: Callable[[str, Any], None] | None) -> Handler:
@@ -316,7 +344,7 @@ def _many_reader(properties: Properties) -> Handler:
 
 def _many_writer(properties: Properties) -> Handler:
     def write(request: RequestHeader, payload: Buffer, raw: Buffer) -> None:
-        values = decoded(request, payload)
+        values = decoded(request, payload, raw)
         if not isinstance(values, dict):
             raise Refused("TypeError", "several properties are written by an object of values")
         properties.set(**values)
@@ -335,6 +363,11 @@ def _caller(function: Callable[..., Any]) -> Handler:
 def _with_logs(outcome: Outcome, entries: list[capture.Entry]) -> Outcome:
     """The outcome with the records of its request beside the value or the exception."""
     kind, content, content_type, body, body_type = outcome
+    if content_type == XORCH:
+        pack = msgspec.msgpack.encode
+        logs = pack("execution_logs") + pack(entries)
+        content = b"\x82" + pack("return_value") + bytes(content) + logs  # a map of two
+        return kind, content, content_type, body, body_type
     logs = b'"execution_logs":' + msgspec.json.encode(entries) + b"}"
     if kind == ERROR:
         content = bytes(content)[:-1] + b"," + logs

@@ -2,41 +2,48 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from collections.abc import Callable
 from typing import Any
 
-import msgspec
 import zmq
 
 from transports import frames
+from transports.errors import SerializationError
 from transports.headers import (
     CHANGE,
     EVENT,
     EVENT_PUBLISHER,
+    FAITHFUL,
     EventHeader,
     encode_header,
     event_id,
     new_tag,
 )
 from transports.link import PRESENCE
-from transports.serializers import Buffer, split_result
+from transports.serializers import OCTETS, TEXT, Buffer, split_result
+from transports.values import codec
+from transports.values.codec import XORCH
+from transports.values.kinds import NoForm
 from workers import threads
 
-_decode = msgspec.json.Decoder().decode
+log = logging.getLogger("workers")
+
 _INTRODUCTION = b"\x01" + PRESENCE
 
-Encoded = tuple[Buffer, str, Buffer, str]
-"""Payload, its content type, raw frame, its content type."""
+Encoded = tuple[Buffer, Buffer]
+"""Payload and raw frame of a value as our own clients have it."""
 
 
 class EventPublisher:
     """Publishes a worker's events from any thread; never blocks.
 
-    Without subscribers an event goes nowhere. The queue to the rig is bounded: of what finds no
-    room the newest event of each name is kept until there is some, and a gap in the sequence shows
-    what was dropped.
+    Without subscribers an event goes nowhere, and isn't encoded: it is for each form, ours and that
+    of hololinked's clients, that somebody is subscribed to. The queue to the rig is bounded: of
+    what finds no room the newest event of each name is kept until there is some, and a gap in the
+    sequence shows what was dropped.
 
     Args:
         context: The process's ZeroMQ context.
@@ -67,9 +74,11 @@ class EventPublisher:
         self._token = token.encode()
         self._tag = new_tag()
         self._sequences: dict[str, int] = {}
+        self._foreign: set[str] = set()  # events of which it was told that JSON has no form
         self._late: dict[str, list[Any]] = {}  # the newest of each topic that found no room
         self._is_introduced = False
-        self._wanted: frozenset[bytes] = frozenset()  # replaced, never changed
+        # As subscribed to: prefixes of topics. Replaced, never changed: other threads look, too.
+        self._wanted: frozenset[bytes] = frozenset()
         self.subscribed: Callable[[], None] = _do_nothing
         # a socket belongs to one thread at a time: this lock hands it over
         self._lock = threads.Lock()
@@ -79,37 +88,64 @@ class EventPublisher:
         self._socket.connect(address)
         self.fd = int(self._socket.get(zmq.FD))
 
-    def publish(self, name: str, value: Any) -> None:
+    def publish(self, name: str, value: Any, encoded: Encoded | None = None) -> None:
         """Publish a value as an event.
 
-        Raises:
-            TypeError, SerializationError: The value can't be encoded.
-        """
-        self.publish_encoded(name, split_result(value))
+        Args:
+            name: The event.
+            value: Of any kind in `docs/values.md`.
+            encoded: The same as our own clients have it, if that is at hand.
 
-    def publish_encoded(self, name: str, encoded: Encoded) -> None:
-        """Publish what `split_result` gave."""
-        payload, content_type, raw, raw_type = encoded
+        Raises:
+            TypeError: Our own clients are subscribed to it, and the value can't travel.
+        """
         topic = f"{self._worker}/{name}"
         with self._lock:
             if self._socket is None:
                 return
             sequence = self._sequences.get(name, self._base) + 1
             self._sequences[name] = sequence
-            header = EventHeader(
-                messageType=EVENT,
-                messageID=event_id(sequence, tag=self._tag),
-                senderID=self._sender,
-                eventID=topic,
-                payloadContentType=content_type,
-                preencodedPayloadContentType=raw_type,
-            )
             # A send looks for new subscriptions only now and then (libzmq: max_command_delay); this
             # looks at once, so that who subscribed before a request sees what the request causes.
             self._take_subscriptions(self._socket)
-            self._late.pop(topic, None)  # older than this one, which shows that it was missed
-            self._late[topic] = [topic.encode(), self._token, encode_header(header), payload, raw]
+            message_id = event_id(sequence, tag=self._tag)
+            if self._is_wanted(f"{FAITHFUL}{topic}"):
+                payload, raw = _encoded(name, value) if encoded is None else encoded
+                label = OCTETS if len(raw) else TEXT
+                self._keep(f"{FAITHFUL}{topic}", topic, message_id, (payload, XORCH, raw, label))
+            if self._is_wanted(topic):
+                self._publish_json(name, topic, message_id, value)
             self._send(self._socket)
+
+    def _is_wanted(self, topic: str) -> bool:
+        wanted, name = self._wanted, topic.encode()
+        return name in wanted or any(map(name.startswith, wanted))
+
+    def _publish_json(self, name: str, topic: str, id: str, value: Any) -> None:
+        """Publish for hololinked's clients; that JSON has no form is no fault of the driver."""
+        try:
+            parts = split_result(value)
+        except (TypeError, SerializationError) as error:
+            if name not in self._foreign:
+                self._foreign.add(name)
+                log.warning("hololinked's clients can't have event %s: %s", name, error)
+            return
+        self._keep(topic, topic, id, parts)
+
+    def _keep(
+        self, topic: str, event: str, id: str, parts: tuple[Buffer, str, Buffer, str]
+    ) -> None:
+        payload, content_type, raw, raw_type = parts
+        header = EventHeader(
+            messageType=EVENT,
+            messageID=id,
+            senderID=self._sender,
+            eventID=event,
+            payloadContentType=content_type,
+            preencodedPayloadContentType=raw_type,
+        )
+        self._late.pop(topic, None)  # older than this one, which shows that it was missed
+        self._late[topic] = [topic.encode(), self._token, encode_header(header), payload, raw]
 
     def await_subscriptions(self, seconds: float) -> bool:
         """Wait until the rig's subscriptions have come; tells whether they have.
@@ -164,8 +200,8 @@ class EventPublisher:
 
     def is_wanted(self, name: str) -> bool:
         """Whether somebody is subscribed to an event; as of the last look, from any thread."""
-        topic, wanted = f"{self._worker}/{name}".encode(), self._wanted
-        return topic in wanted or any(topic.startswith(each) for each in wanted)
+        topic = f"{self._worker}/{name}"
+        return self._is_wanted(topic) or self._is_wanted(f"{FAITHFUL}{topic}")
 
     def close(self, linger: int) -> None:
         """Close the socket; later events are dropped.
@@ -184,6 +220,13 @@ def _do_nothing() -> None:
     pass
 
 
+def _encoded(name: str, value: Any) -> Encoded:
+    try:
+        return codec.encode(value)
+    except NoForm as refusal:
+        raise TypeError(refusal.told(f"event {name}")) from None
+
+
 class ChangeWatcher:
     """Publishes an observable property's value when a read or write shows that it changed.
 
@@ -200,20 +243,27 @@ class ChangeWatcher:
         """Take note of a value; publish `<name>_change_event` if it isn't the last one seen.
 
         Raises:
-            TypeError, SerializationError: The value can't be encoded.
+            NoForm: The value can't travel; it is a TypeError.
         """
-        encoded = split_result(value)
+        encoded = codec.encode(value)
         with self._lock:
             last = self._last.get(name)
             if last is not None and _same(last, encoded):
                 return
             self._last[name] = encoded
             # inside the lock, so that changes are published in the order in which they were seen
-            self._publisher.publish_encoded(f"{name}{CHANGE}", encoded)
+            self._publisher.publish(f"{name}{CHANGE}", value, encoded)
 
 
 def _same(one: Encoded, other: Encoded) -> bool:
-    if one[2:] != other[2:]:  # the label tells nothing from empty bytes
+    if one[1] != other[1]:
         return False
-    # 1 and 1.0 are written differently
-    return one[0] == other[0] or bool(_decode(one[0]) == _decode(other[0]))
+    # 1 and 1.0 are written differently, and equal sets in any order
+    return one[0] == other[0] or (not len(one[1]) and _equal(one[0], other[0]))
+
+
+def _equal(one: Buffer, other: Buffer) -> bool:
+    try:
+        return bool(codec.decode(one) == codec.decode(other))
+    except Exception:  # noqa: BLE001  values of packages compare as they like
+        return False

@@ -15,10 +15,11 @@ import msgspec
 import zmq
 
 from transports import frames
-from transports.headers import CACHED
+from transports.headers import CACHED, STREAM_BESIDE
 from transports.link import (
     CONTROL,
     QUEUED,
+    ClientLeft,
     Described,
     Failed,
     LaneOpen,
@@ -99,6 +100,7 @@ class Server:
         self._nudger.setblocking(False)
         self._unlisten: Callable[[], None] = _do_nothing
         self._detach: Callable[[], None] = _do_nothing
+        self._end_streams: Callable[[], None] = _do_nothing
         self._loop = EventLoop(f"{spec.worker}-asyncio", enter)
         self._link = open_lane(context, spec.link, spec.token, QUEUED)
         self._events = EventPublisher(
@@ -161,6 +163,7 @@ class Server:
         )
         self._attach_events(hosted)
         self._unlisten = changes.listen(self._members_changed)
+        self._end_streams = self._dispatcher.streams.close
         capture.install()
         send_control(self._link, LaneOpen())
         concurrent, capacity = self._open_concurrent(hosted.offer)
@@ -187,10 +190,10 @@ class Server:
         watched: list[Any] = [(each, zmq.POLLIN) for each in (link, subscriptions, nudged)]
         if self._wake is not None:
             watched.append((self._wake.fileno(), zmq.POLLIN))
-        schedule = self._dispatcher.poller.queued
+        schedule, streams = self._dispatcher.poller.queued, self._dispatcher.streams
         schedule.begin(time.monotonic())
         while not self.terminating:
-            came = zmq.zmq_poll(watched, schedule.wait(time.monotonic()))
+            came = zmq.zmq_poll(watched, _sooner(schedule.wait(time.monotonic()), streams.patience))
             # what waits goes first, but for a whole interval at most
             now = time.monotonic()
             if name := schedule.take(now, patience=1.0 if came else 0.0):
@@ -213,6 +216,8 @@ class Server:
                         return
                     if isinstance(control, SetLevel):
                         records.set_level(control.level)
+                    if isinstance(control, ClientLeft):
+                        streams.client_left(control.client)
                     continue
                 if self._callbacks:
                     # who subscribed before a request hears what the request causes
@@ -227,6 +232,7 @@ class Server:
                     self._describe_changes()  # before the answer, so that its reader finds them
                 frames.send(link, [number, *answer])
                 del answer, payload, raw  # they may be large, and the next request far away
+            streams.end_idle()
         raise Terminated
 
     def _poll_all(self) -> None:
@@ -261,12 +267,14 @@ class Server:
 
     def _close_driver(self) -> None:
         hosted, self._hosted = self._hosted, None
-        if hosted is None or hosted.close is None:
+        if hosted is None:
             return
         try:
             # a driver that hangs while it closes may be interrupted, but only by a first signal
             self.busy = not self.terminating
-            close(hosted.close, hosted.close_name, self._loop)
+            self._end_streams()
+            if hosted.close is not None:
+                close(hosted.close, hosted.close_name, self._loop)
         except Terminated:
             log.warning("the time was up before %s of the driver had ended", hosted.close_name)
         finally:
@@ -357,6 +365,8 @@ class Server:
         concurrent = concurrent_members(offer.description)
         if self._spec.poll:
             concurrent = (*concurrent, CACHED)
+        if concurrent:
+            concurrent = (*concurrent, STREAM_BESIDE)
         if concurrent and self._lane is None:
             spec = self._spec
             self._lane = ConcurrentLane(
@@ -415,3 +425,8 @@ class Server:
 
 def _do_nothing() -> None:
     pass
+
+
+def _sooner(one: int, other: int) -> int:
+    """The shorter of two waits in milliseconds, of which -1 has no end."""
+    return max(one, other) if min(one, other) < 0 else min(one, other)
