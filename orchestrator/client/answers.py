@@ -19,7 +19,7 @@ from orchestrator.errors import (
     WorkerUnavailable,
 )
 from transports.exceptions import DONE, NOT_STARTED, UNKNOWN
-from transports.headers import EXECUTION, INVALID_MESSAGE, INVOCATION, TIMEOUT
+from transports.headers import DESCRIPTION, EXECUTION, INVALID_MESSAGE, INVOCATION, TIMEOUT
 
 
 def error_from_response(
@@ -78,6 +78,9 @@ def error_from_response(
 
 
 def _timeout(body: Any, name: str, detail: str, where: dict[str, Any]) -> OrchError:
+    if body == INVOCATION and where["member"] == DESCRIPTION:  # which nobody asked for by name
+        why = detail or f"worker {where['worker']!r} didn't say what it offers"
+        return InvocationTimeout(f"{why}; nothing was done", **where)
     if body == INVOCATION:
         keeps = f": {detail}" if detail else ""
         return InvocationTimeout(

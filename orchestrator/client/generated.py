@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from orchestrator.client.members import ACTION, CALLABLE, PROPERTY, Members
 from orchestrator.client.paths import Step, joined, steps_of
 from orchestrator.client.proxy import (
     Component,
@@ -19,7 +20,6 @@ from orchestrator.client.proxy import (
     Part,
     Proxy,
 )
-from orchestrator.client.session import ACTION, CALLABLE, PROPERTY, Members
 from orchestrator.client.signatures import signature_of, type_of
 from orchestrator.client.surface import surface
 

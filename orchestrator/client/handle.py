@@ -6,8 +6,9 @@ from typing import Any
 
 from orchestrator.client import shown
 from orchestrator.client.generated import worker_class
+from orchestrator.client.members import Members
 from orchestrator.client.proxy import Proxy
-from orchestrator.client.session import Members, Session
+from orchestrator.client.session import Session
 
 SOON = 1.0
 """Seconds that an answer may take which is only shown: for Tab, or in a notebook."""

@@ -8,10 +8,7 @@ The blocking face and the asyncio face differ in how they run it, and in nothing
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
-
-import msgspec
 
 from orchestrator.client.connection import Connection
 from orchestrator.client.exchange import (
@@ -21,6 +18,7 @@ from orchestrator.client.exchange import (
     encode_arguments,
     encode_value,
 )
+from orchestrator.client.members import ACTION, CALLABLE, EVENT, PROPERTY, Members
 from orchestrator.runtime.folder import Found
 from orchestrator.words import did_you_mean
 from transports.endpoints import Endpoint, parse_endpoint
@@ -36,9 +34,7 @@ from transports.headers import (
     STREAM,
     STREAM_BESIDE,
     SUBSCRIBE,
-    TIMEOUTS,
     ZMQ_TRANSPORTS,
-    Limits,
     Operation,
 )
 from transports.serializers import JSON, encode
@@ -49,80 +45,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 Recipe = Generator[Exchange, Any, T]
-
-PARTS = "orch:parts"
-"""Key of a description: title and text of each component, by its path."""
-CALLABLE = "orch:callable"
-"""Key of a property's affordance: it is a parameter-like, which is called too."""
-PROPERTY = "property"
-ACTION = "action"
-EVENT = "event"
-
-
-class _Timeouts(msgspec.Struct, frozen=True):
-    """What a Thing Description says under `orch:timeouts`, in seconds."""
-
-    invocation: float | None = None
-    execution: float | None = None
-    members: dict[str, float | None] = {}
-
-
-@dataclass(frozen=True)
-class Members:
-    """What a worker offers, from its Thing Description.
-
-    Attributes:
-        description: The Thing Description.
-        kinds: `PROPERTY`, `ACTION` or `EVENT` by member.
-        limits: The worker's timeouts.
-        timeouts: Execution timeouts of members that have their own, in seconds.
-    """
-
-    description: dict[str, Any]
-    kinds: dict[str, str] = field(default_factory=dict)
-    limits: Limits = UNKNOWN
-    timeouts: dict[str, float | None] = field(default_factory=dict)
-
-    @classmethod
-    def read(cls, description: Any) -> Members:
-        """Read a Thing Description; parts that are missing or odd are empty."""
-        known: dict[str, Any] = description if isinstance(description, dict) else {}
-        kinds: dict[str, str] = {}
-        for key, kind in (("events", EVENT), ("actions", ACTION), ("properties", PROPERTY)):
-            members = known.get(key)
-            if isinstance(members, dict):
-                kinds.update(dict.fromkeys(members, kind))
-        try:
-            said = msgspec.convert(known.get(TIMEOUTS, {}), _Timeouts)
-        except msgspec.ValidationError:
-            said = _Timeouts()
-        return cls(known, kinds, Limits(said.invocation, said.execution), said.members)
-
-    def affordance(self, name: str) -> dict[str, Any]:
-        """The description of one member; empty if there is none."""
-        for key in ("properties", "actions", "events"):
-            members = self.description.get(key)
-            if isinstance(members, dict) and isinstance(members.get(name), dict):
-                found: dict[str, Any] = members[name]
-                return found
-        return {}
-
-    def part(self, path: str) -> dict[str, Any]:
-        """What is said of a component; empty if nothing is."""
-        parts = self.description.get(PARTS)
-        found = parts.get(path) if isinstance(parts, dict) else None
-        return found if isinstance(found, dict) else {}
-
-    def usual(self, name: str) -> Limits:
-        """The timeouts of a member where a call gives none; None also where they aren't known."""
-        limits = self.limits
-        if name in self.timeouts:
-            return Limits(limits.invocation_timeout, self.timeouts[name])
-        return limits
-
-    def of_kind(self, kind: str) -> list[str]:
-        """Names of the members of one kind."""
-        return [name for name, each in self.kinds.items() if each == kind]
 
 
 class Session:
@@ -326,12 +248,14 @@ class Session:
             raise AttributeError(
                 f"{worker}.{name} isn't polled; in the config: poll: {{{name}: 1s}}"
             )
+        payload, raw = encode_arguments(worker, CACHED, (name,), {})
         return self.connection.compose(
             worker,
             Operation.INVOKE,
             CACHED,
             usual=self._members[worker].usual(name),
-            payload={"name": name},
+            payload=payload,
+            raw=raw,
             execution_timeout=execution_timeout,
         )
 

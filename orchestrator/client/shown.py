@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from typing import Any
 
-from orchestrator.client.session import ACTION, EVENT, PROPERTY, Members
+from orchestrator.client.members import ACTION, EVENT, PROPERTY, Members
 
 LONGEST = 200
 """Characters of a text that are shown."""

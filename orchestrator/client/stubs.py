@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from orchestrator.client.generated import Node, tree_of
-from orchestrator.client.session import ACTION, CALLABLE, EVENT, PROPERTY, Members
+from orchestrator.client.members import ACTION, CALLABLE, EVENT, PROPERTY, Members
 from orchestrator.client.stub_types import ANY, of_annotation, of_schema
 
 TIMEOUTS = "invocation_timeout: Timeout = ..., execution_timeout: Timeout = ..."

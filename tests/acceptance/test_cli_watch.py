@@ -27,9 +27,9 @@ def test_events_are_lines_of_time_and_json(rig: RunningRig) -> None:
         on_rig(rig, "call", "dev", "move", "4")
         time, _, value = watching.stdout.readline().partition(" ")
         assert datetime.fromisoformat(time).tzinfo is not None
-        assert json.loads(value) == {"x": 4}
+        assert json.loads(value) == {"x": 4.0}
         on_rig(rig, "call", "dev", "move", "5")
-        assert watching.stdout.readline().endswith(' {"x":5}\n')
+        assert watching.stdout.readline().endswith(' {"x":5.0}\n')
         assert watching.wait(20) == 0
 
 
@@ -40,7 +40,7 @@ def test_json_is_an_object_a_line(rig: RunningRig) -> None:
             on_rig(rig, "call", "dev", "move", str(number))
         out, _ = watching.communicate(timeout=20)
     first, second = map(json.loads, out.splitlines())
-    assert (first["value"], second["value"]) == ({"x": 8}, {"x": 9})
+    assert (first["value"], second["value"]) == ({"x": 8.0}, {"x": 9.0})
     assert second["sequence"] == first["sequence"] + 1
     assert datetime.fromisoformat(first["time"]).tzinfo is not None
 
@@ -56,9 +56,9 @@ def test_without_an_event_it_is_all_of_them(rig: RunningRig) -> None:
             out, _ = watching.communicate(timeout=20)
         first, second = out.splitlines()
         if options:
-            assert (json.loads(first)["event"], json.loads(first)["value"]) == ("moved", {"x": 4})
+            assert (json.loads(first)["event"], json.loads(first)["value"]) == ("moved", {"x": 4.0})
         else:
-            assert first.partition(" ")[2] == 'moved {"x":4}'
+            assert first.partition(" ")[2] == 'moved {"x":4.0}'
         assert "moved" in second
     with begin(rig.environ, "watch", "bench", "-n", "1") as watching:
         assert watching.stderr is not None
@@ -74,7 +74,7 @@ def test_changes_of_an_observable_property_are_events(rig: RunningRig) -> None:
         on_rig(rig, "set", "busy", "position", "77")
         out, err = watching.communicate(timeout=20)
         assert (watching.returncode, err) == (0, "")
-        assert out.endswith(" 77\n")
+        assert out.endswith(" 77.0\n")
 
 
 def test_ctrl_c_ends_it_with_130_and_no_traceback(rig: RunningRig) -> None:
@@ -96,7 +96,7 @@ def test_restart_of_the_worker_is_told(rig: RunningRig) -> None:
         on_rig(rig, "call", "busy", "move", "2")
         out, err = watching.communicate(timeout=20)
         assert watching.returncode == 0
-        assert [line.partition(" ")[2] for line in out.splitlines()] == ['{"x":1}', '{"x":2}']
+        assert [line.partition(" ")[2] for line in out.splitlines()] == ['{"x":1.0}', '{"x":2.0}']
         assert err == "the worker was restarted; events may be missing\n"
 
 
@@ -105,13 +105,13 @@ def test_terminal_shows_the_time_of_day_and_arrays_in_short(rig: RunningRig) -> 
     with Terminal(rig.environ, "watch", "dev", "moved") as terminal:
         terminal.read_until("watching dev.moved")
         on_rig(rig, "call", "dev", "move", "6")
-        terminal.read_until('{"x":6}\n')
+        terminal.read_until('{"x":6.0}\n')
         on_rig(rig, "call", "dev", "show")
         terminal.read_until("uint8 array 3x3\n")
         terminal.press("\x03")
         done = terminal.finish()
     assert done.status == 130
-    assert re.search(r'^\d\d:\d\d:\d\d\.\d{3} {"x":6}$', done.out, re.MULTILINE)
+    assert re.search(r'^\d\d:\d\d:\d\d\.\d{3} {"x":6.0}$', done.out, re.MULTILINE)
     assert "Traceback" not in done.out
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from orchestrator.client.session import CALLABLE
+from orchestrator.client.members import CALLABLE
 
 SUPPLY: dict[str, Any] = {
     "title": "Supply",

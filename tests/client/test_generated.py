@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.client.generated import worker_class
+from orchestrator.client.members import Members
 from orchestrator.client.paths import joined, steps_of
 from orchestrator.client.proxy import Proxy
-from orchestrator.client.session import Members
 from orchestrator.client.signatures import signature_of, signature_of_text
 from tests.client.supply import SUPPLY
 

@@ -282,6 +282,9 @@ def test_a_polled_property_that_cannot_be_read_keeps_its_value(rig: RunningRig) 
         assert "s old; it can't be read since: OSError: no answer" in done.stderr
         client.p.fail(False)
         wait_until(lambda: not client["p"].cached("position").error)
+        wait_until(
+            lambda: "polled again" in rig.orch("logs", "-w", "p", "-g", "position can").stdout
+        )
         told = rig.orch("logs", "-w", "p", "-g", "position can").stdout
         assert told.count("position can't be polled") == 1
         assert told.count("position can be polled again") == 1

@@ -276,7 +276,7 @@ def test_one_driver_can_t_publish_as_another(besieged: Besieged) -> None:
         found = next(Path(besieged.rig.folder, "run").rglob("xsub.ipc"))
         events = f"ipc://{found}"
     for token in ("", "0" * 32):
-        besieged.client["b"].lie(events, token, "a/said")
+        besieged.client["b"].lie(events, token, "@a/said")
     wait_until(lambda: besieged.counts().get("events dropped", 0) >= 2)
     besieged.client["a"].say(1)
     assert next(heard).value == 1

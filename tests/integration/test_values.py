@@ -21,7 +21,7 @@ from orchestrator.errors import (
 )
 from tests.integration.transports_kit import free_port
 from tests.integration.value_table import CASES, Case, judge
-from tests.rigs import RunningRig, running
+from tests.rigs import RunningRig, running, wait_until
 from transports.values.records import EnumValue, NamedRecord, Record
 
 TCP, EVENTS = (f"tcp://127.0.0.1:{free_port()}" for _ in range(2))
@@ -176,8 +176,13 @@ def test_a_result_that_cannot_be_sent_was_done_and_is_told_once(running_rig: Run
         )
         with pytest.raises(ArgumentUnsendable, match=r"process.first: argument 2\['x'\]\[1\]\[0\]"):
             rig.process.first(1, CASES["lock deep inside"].make())
-        entries = [each for each in rig.logs(worker="process") if each.request == error.request_id]
-    assert len([each for each in entries if "can't be sent" in each.event]) == 1
+
+        def told() -> list[str]:
+            mine = (each for each in rig.logs(worker="process") if each.request == error.request_id)
+            return [each.event for each in mine if "can't be sent" in each.event]
+
+        wait_until(told)
+        assert len(told()) == 1
 
 
 @pytest.mark.parametrize(

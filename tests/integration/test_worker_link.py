@@ -18,7 +18,7 @@ import psutil
 import pytest
 
 from tests.integration.link_kit import DRIVERS, Bench, Pipe, is_gone, status_of
-from transports.headers import read_event_id
+from transports.headers import STREAM_BESIDE, read_event_id
 from transports.link import CONTROL, LaneOpen, Ready, encode_control
 from transports.serializers import NPY, encode_array
 from workers.errors import EXIT_BOOT_FAILED, EXIT_TERMINATED
@@ -50,7 +50,7 @@ def shared() -> Iterator[Bench]:
 def test_ready_carries_description_and_concurrent_members(bench: Bench):
     bench.start(bench.make_spec("sample_drivers:Sample", concurrent=["note"]))
     ready, description = bench.ready()
-    beside = ("note", "open_gate", "open_gate_later")
+    beside = ("note", "open_gate", "open_gate_later", STREAM_BESIDE)
     assert ready == Ready(concurrent=beside, capacity=16, pid=ready.pid)
     assert ready.pid
     assert description["title"] == "Sample"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import zmq
@@ -28,6 +28,7 @@ from transports.values import codec
 from transports.values.codec import XORCH
 from transports.values.kinds import NoForm
 from workers import threads
+from workers.driver.markers import BoundEvent
 
 log = logging.getLogger("workers")
 
@@ -225,6 +226,40 @@ def _encoded(name: str, value: Any) -> Encoded:
         return codec.encode(value)
     except NoForm as refusal:
         raise TypeError(refusal.told(f"event {name}")) from None
+
+
+class AttachedEvents:
+    """The events of a driver and its parts that are published at present.
+
+    Args:
+        publish: Publishes a value under the path of an event.
+    """
+
+    def __init__(self, publish: Callable[[str, Any], None]) -> None:
+        self._publish = publish
+        self._attached: list[BoundEvent] = []
+
+    def replace(self, events: Mapping[str, BoundEvent]) -> None:
+        """Publish these by path; one that has several paths at each, and no others any more."""
+        paths: dict[int, tuple[BoundEvent, list[str]]] = {}
+        for path, event in events.items():
+            paths.setdefault(id(event), (event, []))[1].append(path)
+        before, self._attached = self._attached, []
+        for event, its in paths.values():
+            event.attach(self._publisher_of(its))
+            self._attached.append(event)
+        for event in before:
+            if id(event) not in paths:
+                event.attach(None)
+
+    def _publisher_of(self, paths: list[str]) -> Callable[[Any], None]:
+        publish = self._publish
+
+        def publish_all(value: Any) -> None:
+            for path in paths:
+                publish(path, value)
+
+        return publish_all
 
 
 class ChangeWatcher:

@@ -32,7 +32,6 @@ from transports.link import (
 from workers import changes
 from workers.driver import build as boot
 from workers.driver.describe import concurrent_members
-from workers.driver.markers import BoundEvent
 from workers.driver.offer import Offer
 from workers.driver.opening import close
 from workers.errors import BootError, Terminated
@@ -40,7 +39,7 @@ from workers.failures import failure_body, strip
 from workers.output import capture, records
 from workers.serving.callbacks import Callbacks
 from workers.serving.dispatch import Dispatcher
-from workers.serving.events import ChangeWatcher, EventPublisher
+from workers.serving.events import AttachedEvents, ChangeWatcher, EventPublisher
 from workers.serving.executor import CAPACITY, Enter, EventLoop
 from workers.serving.lanes import LINGER, ConcurrentLane, open_lane, receive, send_control
 from workers.serving.polling import of_polled
@@ -94,7 +93,6 @@ class Server:
         self._is_stale = False  # there are other members than were described
         self._read: dict[str, Any] = {}  # parts that properties gave when they were read
         self._has_other_subscribers = True
-        self._attached: list[BoundEvent] = []
         self._nudged, self._nudger = socket.socketpair()
         self._nudged.setblocking(False)
         self._nudger.setblocking(False)
@@ -111,6 +109,7 @@ class Server:
             base=spec.event_base,
             token=spec.token,
         )
+        self._attached = AttachedEvents(self._events.publish)
         self._changes = ChangeWatcher(self._events)
         self._callbacks = Callbacks(
             self._events.publish, self._changes.seen, self._events.is_wanted
@@ -255,7 +254,7 @@ class Server:
         self._events.subscribed = _do_nothing
         self._stop_callbacks()
         self._close_driver()
-        self._detach_events()
+        self._attached.replace({})
         self._detach()
         self._loop.stop()
         if self._lane is not None:
@@ -288,29 +287,9 @@ class Server:
         self._attach_offer(hosted.offer)
 
     def _attach_offer(self, offer: Offer) -> None:
-        """Publish the events of a driver and its parts; one that has several paths at each."""
-        names: dict[int, tuple[BoundEvent, list[str]]] = {}
-        for path, event in offer.events.items():
-            names.setdefault(id(event), (event, []))[1].append(path)
-        for event, paths in names.values():
-            event.attach(self._publisher_of(paths))
-            self._attached.append(event)
+        self._attached.replace(offer.events)
         self._callbacks.offer(offer.sources, offer.description)
         self._offer = offer
-
-    def _detach_events(self) -> None:
-        for event in self._attached:
-            event.attach(None)
-        self._attached.clear()
-
-    def _publisher_of(self, paths: list[str]) -> Any:
-        publish = self._events.publish
-
-        def publish_all(value: Any) -> None:
-            for path in paths:
-                publish(path, value)
-
-        return publish_all
 
     # -- other members than before
 
@@ -349,11 +328,7 @@ class Server:
             return
         offer = hosted.describe(self._read)
         self._dispatcher.offer(offer.description, offer.targets)
-        attached, self._attached = self._attached, []
         self._attach_offer(offer)
-        for event in attached:
-            if event not in self._attached:
-                event.attach(None)
         self._has_other_subscribers = True
         self._adjust_callbacks()
         concurrent, capacity = self._open_concurrent(offer)

@@ -46,9 +46,9 @@ class Streams:
         beside: Names of the actions that run beside the queued ones.
     """
 
-    def __init__(self, wait: Callable[[Any], Any]) -> None:
+    def __init__(self, wait: Callable[[Any], Any], beside: frozenset[str] = frozenset()) -> None:
         self._wait = wait
-        self.beside: frozenset[str] = frozenset()
+        self.beside = beside
         self._streams: dict[int, _Stream] = {}
         # No number of the life before: its clients may still ask for the next item.
         self._numbers = itertools.count(random.getrandbits(48))
