@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import shlex
 import zlib
@@ -31,7 +32,32 @@ def pytest_configure_node(node: Any) -> None:
 
 MEASURED = 8
 """Of so many tests one has the processes measured that it starts itself: each of these takes twice
-as long then, and many run the same code. Those of fixtures that tests share are measured always."""
+as long then, and many run the same code."""
+
+
+SHARED = 2
+"""Of so many modules one has the processes measured that its tests share."""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def commands_are_measured() -> None:
+    """Also where other processes aren't: see `tests.preforked`."""
+    if "COVERAGE_PROCESS_CONFIG" in os.environ:
+        os.environ["ORCH_TESTS_COVERAGE"] = os.environ["COVERAGE_PROCESS_CONFIG"]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def shared_measurement(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Pauses for the processes that the tests of most modules share."""
+    is_chosen = request.node.get_closest_marker("measured") or (
+        zlib.crc32(request.node.nodeid.encode()) % SHARED == 0
+    )
+    if is_chosen:
+        yield
+        return
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -13,6 +13,7 @@ import os
 import select
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import time
@@ -23,7 +24,12 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 ROOT = Path(__file__).resolve().parents[1]
+COVERAGE = "ORCH_TESTS_COVERAGE"
+"""Variable of tests that are measured: how."""
+NUMBER = struct.Struct("i")
+"""Of a process, and of its exit status, which may follow at once."""
 PRELOAD = (
+    "coverage",
     "orchestrator.cli.main",
     "orchestrator.check.drivers",
     "orchestrator.client",
@@ -65,9 +71,9 @@ class Command:
 
     def _look(self, timeout: float | None) -> int | None:
         if self.returncode is None and _ready([self._status], timeout):
-            told = os.read(self._status, 16)
+            told = os.read(self._status, NUMBER.size)
             assert told, "who waits for the command was killed"
-            self.returncode = int(told)
+            (self.returncode,) = NUMBER.unpack(told)
             os.close(self._status)
             self._status = -1
         return self.returncode
@@ -95,15 +101,26 @@ def start(
     stderr: int,
     *,
     new_session: bool = False,
+    coverage: str | None = None,
 ) -> Command:
-    """Start `orch` with these arguments; its standard input is empty."""
+    """Start `orch` with these arguments; its standard input is empty.
+
+    Args:
+        arguments: The arguments.
+        environ: Its environment.
+        cwd: Its working directory.
+        stdout: Where its standard output goes.
+        stderr: Where its standard error goes.
+        new_session: Whether it leads a session of its own.
+        coverage: How what runs in it is measured, but not in processes that it starts.
+    """
     reader, writer = os.pipe()
     with open(os.devnull) as nothing:
-        message = [list(arguments), dict(environ), str(cwd), new_session]
+        message = [list(arguments), dict(environ), str(cwd), new_session, coverage]
         fds = [nothing.fileno(), stdout, stderr, writer]
         socket.send_fds(_server(), [json.dumps(message).encode()], fds)
     os.close(writer)
-    return Command(int(os.read(reader, 16)), reader)
+    return Command(*NUMBER.unpack(os.read(reader, NUMBER.size)), reader)
 
 
 def run(
@@ -111,7 +128,8 @@ def run(
 ) -> subprocess.CompletedProcess[str]:
     """Run `orch` to its end on pipes. Raises `subprocess.TimeoutExpired`."""
     out, err = os.pipe(), os.pipe()
-    command = start(arguments, environ, cwd, out[1], err[1])
+    measures = os.environ.get(COVERAGE)
+    command = start(arguments, environ, cwd, out[1], err[1], coverage=measures)
     os.close(out[1])
     os.close(err[1])
     read = {out[0]: b"", err[0]: b""}
@@ -209,10 +227,10 @@ def _hold(message: list[Any], fds: list[int], base: list[str]) -> NoReturn:
         _be_command(*message, streams, base)
     for fd in streams:
         os.close(fd)
-    os.write(status, b"%d" % pid)
+    os.write(status, NUMBER.pack(pid))
     code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     try:
-        os.write(status, b"%d" % code)
+        os.write(status, NUMBER.pack(code))
     finally:
         os._exit(0)
 
@@ -222,6 +240,7 @@ def _be_command(
     environ: dict[str, str],
     cwd: str,
     new_session: bool,
+    coverage: str | None,
     streams: list[int],
     base: list[str],
 ) -> NoReturn:
@@ -240,6 +259,8 @@ def _be_command(
         more = filter(None, environ.get("PYTHONPATH", "").split(os.pathsep))
         sys.path[:] = [cwd, *more, *base]
         sys.argv = ["orch", *arguments]
+        if coverage is not None:
+            _measure(coverage)
         from orchestrator.__main__ import main
 
         main()
@@ -252,6 +273,14 @@ def _be_command(
         with suppress(OSError, ValueError):
             sys.stdout.flush()
         os._exit(status)
+
+
+def _measure(config: str) -> None:
+    import coverage
+
+    os.environ["COVERAGE_PROCESS_CONFIG"] = config
+    coverage.process_startup(force=True)
+    os.environ.pop("COVERAGE_PROCESS_CONFIG", None)
 
 
 def _open_streams() -> None:

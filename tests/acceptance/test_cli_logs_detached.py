@@ -115,6 +115,7 @@ def counts(environ: dict[str, str]) -> Counter[str]:
 
 def test_a_flood_of_refusals_pushes_out_nothing(environ: dict[str, str]) -> None:
     """Malformed messages of 60 kB: what is kept of them is little, and the rest is counted."""
+    wait_until(lambda: "is up" in orch(environ, "logs", "-o", "cat").out)
     before = orch(environ, "logs", "-o", "cat", "-g", "ready").out
     (address,) = json.loads(orch(environ, "status", "--json").out)["addresses"]
     count = 300
