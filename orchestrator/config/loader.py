@@ -156,13 +156,9 @@ class _Loader:
                     document.key_place(path),
                     f"the worker {quoted(name)} has the rig's id, which names the rig itself",
                 )
-        if isinstance(raw, str) and not document.is_broken(path):
-            document.report(
-                document.place(path),
-                f"worker {quoted(name)} must be a mapping, not {say(raw)}; a driver is given as"
-                " {driver: package.module:Class}",
-            )
-            return WorkerSection()
+        if isinstance(raw, str):
+            # the short form of a worker that needs no other key
+            raw = document.data["workers"][name] = {"driver": raw}
         # A name with nothing after it lacks its driver, like one with an empty mapping.
         raw = {} if raw is None else raw
         section = validate(WorkerSection, raw, document, path, f"worker {quoted(name)}")

@@ -196,3 +196,11 @@ def test_a_byte_order_mark_moves_no_place(tmp_path: Path) -> None:
     assert problems_of(tmp_path, b"\xef\xbb\xbfrgi: bench\nworkers: {a: {driver: 'a:B'}}\n")[0][
         :2
     ] == (1, 1)
+
+
+def test_a_worker_that_needs_no_other_key_may_be_its_driver_alone(tmp_path: Path) -> None:
+    file = tmp_path / "rig.yaml"
+    file.write_text("rig: bench\nworkers:\n  stage: lab.stage:Stage\n")
+    worker = load(file).workers["stage"]
+    assert worker.driver == "lab.stage:Stage"
+    assert (worker.places["driver"].line, worker.places["driver"].column) == (3, 10)
