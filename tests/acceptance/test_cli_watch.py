@@ -11,6 +11,8 @@ from datetime import datetime
 from tests.acceptance.cli_kit import CONFIG, DRIVERS, Terminal, begin, on_rig
 from tests.rigs import RunningRig, running
 
+pytestmark = pytest.mark.measured
+
 
 def watch(rig: RunningRig, *arguments: str) -> subprocess.Popen[str]:
     """Start `watch`; its subscription is live when this returns."""

@@ -399,6 +399,7 @@ workers:
 """
 
 
+@pytest.mark.measured
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_nothing_outlives_a_rig(signum: int) -> None:
     """Not its workers, not theirs, not while one holds the GIL or hangs, not after SIGKILL."""

@@ -11,6 +11,8 @@ from orchestrator.logs.read.api import select
 from orchestrator.logs.read.lookup import Entry
 from tests.rigs import RunningRig, running, wait_until
 
+pytestmark = pytest.mark.measured
+
 DRIVER = """
 import itertools, time
 
