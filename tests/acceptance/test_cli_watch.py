@@ -8,6 +8,8 @@ import signal
 import subprocess
 from datetime import datetime
 
+import pytest
+
 from tests.acceptance.cli_kit import CONFIG, DRIVERS, Terminal, begin, on_rig
 from tests.rigs import RunningRig, running
 

@@ -13,9 +13,7 @@ from orchestrator.client.rig import Rig
 from tests.interop.kit import passed, run_script, state
 from tests.rigs import RunningRig, running
 
-pytestmark = pytest.mark.measured
-
-pytestmark = pytest.mark.timeout(60, func_only=True)
+pytestmark = [pytest.mark.measured, pytest.mark.timeout(60, func_only=True)]
 
 THINGS = Path(__file__).with_name("things.py").read_text()
 
