@@ -30,12 +30,12 @@ def pytest_configure_node(node: Any) -> None:
     node.workerinput["seed"] = node.config.option.hypothesis_seed
 
 
-MEASURED = 24
+MEASURED = 32
 """Of so many tests one has the processes measured that it starts itself: each of these takes twice
 as long then, and many run the same code."""
 
 
-COMMANDS = 3
+COMMANDS = 4
 """Of so many tests one has all commands measured that it runs."""
 SHARED = 4
 """Of so many modules one has the processes measured that its tests share."""
@@ -69,10 +69,13 @@ def measurement(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch)
     if marked("fresh_processes"):
         monkeypatch.setenv("ORCH_TESTS_FRESH", "1")
     is_measured = marked("unmeasured") is None
+    config = os.environ.get("ORCH_TESTS_COVERAGE")
     if zlib.crc32(request.node.nodeid.encode()) % COMMANDS:
         monkeypatch.delenv("ORCH_TESTS_COVERAGE", raising=False)
     is_chosen = marked("measured") or zlib.crc32(request.node.nodeid.encode()) % MEASURED == 0
-    if not (is_measured and is_chosen):
+    if is_measured and is_chosen and config is not None:
+        monkeypatch.setenv("COVERAGE_PROCESS_CONFIG", config)
+    else:
         monkeypatch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)
     if is_measured:
         yield

@@ -221,6 +221,7 @@ def test_with_several_rigs_one_is_chosen(left: dict[str, str], tmp_path: Path) -
 # --- on a terminal
 
 
+@pytest.mark.measured
 def test_a_terminal_gets_colours_and_a_pager(left: dict[str, str], tmp_path: Path) -> None:
     """The pager is told what less needs to know."""
     pager = tmp_path / "pager"

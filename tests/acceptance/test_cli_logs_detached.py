@@ -16,6 +16,8 @@ import zmq
 from tests.acceptance.cli_kit import environment, orch, short_folder
 from tests.rigs import is_alive, wait_until
 
+pytestmark = pytest.mark.measured
+
 DRIVER = """
 import ctypes, os
 

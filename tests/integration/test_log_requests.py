@@ -15,6 +15,8 @@ from orchestrator.logs.read.api import select
 from orchestrator.logs.read.lookup import Entry
 from tests.rigs import RunningRig, running, wait_until
 
+pytestmark = pytest.mark.measured
+
 CALLS = 1000
 WORKERS = ("a", "b", "c")
 AT_ONCE = 30
