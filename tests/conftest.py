@@ -30,14 +30,14 @@ def pytest_configure_node(node: Any) -> None:
     node.workerinput["seed"] = node.config.option.hypothesis_seed
 
 
-MEASURED = 32
+MEASURED = 64
 """Of so many tests one has the processes measured that it starts itself: each of these takes twice
 as long then, and many run the same code."""
 
 
-COMMANDS = 4
+COMMANDS = 8
 """Of so many tests one has all commands measured that it runs."""
-SHARED = 4
+SHARED = 8
 """Of so many modules one has the processes measured that its tests share."""
 
 

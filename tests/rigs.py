@@ -53,8 +53,8 @@ def measured_as_the_test(environ: Mapping[str, str]) -> dict[str, str]:
 
     The environment of a rig that tests share always has it measured.
     """
-    measures = MEASURES in os.environ
-    return {name: value for name, value in environ.items() if measures or name != MEASURES}
+    own = {name: value for name, value in environ.items() if name != MEASURES}
+    return {**own, MEASURES: os.environ[MEASURES]} if MEASURES in os.environ else own
 
 
 def may_prefork(environ: Mapping[str, str]) -> bool:

@@ -12,8 +12,6 @@ from tests.acceptance.cli_kit import ROOT, environment
 from tests.logs.log_kit import NOW, fill, record
 from tests.rigs import RunningRig
 
-pytestmark = pytest.mark.measured
-
 
 @pytest.fixture(scope="module")
 def left(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:

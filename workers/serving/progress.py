@@ -20,7 +20,7 @@ from workers.serving.lanes import send_control
 
 log = logging.getLogger("workers")
 
-EVERY = 2.0
+EVERY = 1.0
 """Seconds after which the start is looked at, and again; what hasn't changed isn't told again."""
 
 
