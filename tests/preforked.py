@@ -84,10 +84,6 @@ class Command:
             with suppress(ProcessLookupError):  # it ends just now
                 os.kill(self.pid, number)
 
-    def terminate(self) -> None:
-        """Ask it to end."""
-        self.send_signal(signal.SIGTERM)
-
     def kill(self) -> None:
         """Kill it."""
         self.send_signal(signal.SIGKILL)
@@ -194,7 +190,6 @@ def _server() -> socket.socket:
 
 def serve(requests: socket.socket) -> None:
     """Fork a command for each request until nobody can ask any more."""
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     for module in PRELOAD:
         importlib.import_module(module)
     base = sys.path[1:]

@@ -112,11 +112,6 @@ class RunningRig:
                 start_new_session=True,
             )
 
-    @property
-    def client_environ(self) -> dict[str, str]:
-        """The environment of a command, which is measured only if this test's processes are."""
-        return measured_as_the_test(self.environ)
-
     def _is_plain(self, *arguments: str) -> bool:
         """Whether a command is orch's and nothing else, such as a limit around it."""
         return self.command(*arguments) == [sys.executable, "-m", "orchestrator", *arguments]
@@ -127,11 +122,12 @@ class RunningRig:
 
     def orch(self, *arguments: str, timeout: float = 30) -> subprocess.CompletedProcess[str]:
         """Run a command against it."""
-        if may_prefork(self.client_environ) and self._is_plain(*arguments):
+        environ = measured_as_the_test(self.environ)
+        if may_prefork(environ) and self._is_plain(*arguments):
             return preforked.run(arguments, self.environ, self.folder, timeout)
         return subprocess.run(
             self.command(*arguments),
-            env=self.client_environ,
+            env=environ,
             cwd=self.folder,
             capture_output=True,
             text=True,

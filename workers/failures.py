@@ -45,6 +45,15 @@ class Refused(Exception):
         self.payload = _refusal(kind, message, NOT_STARTED)
 
 
+def summary(error: BaseException) -> str:
+    """Type and text of an exception on one line; never raises."""
+    kind = error.kind if isinstance(error, Refused) else type(error).__name__
+    try:
+        return f"{kind}: {error}"
+    except Exception:  # noqa: BLE001  a driver's exception may not be printable
+        return kind
+
+
 def strip(error: BaseException) -> None:
     """Take the runtime's own frames off the front of an exception's traceback."""
     trace = _TRACEBACK.__get__(error)

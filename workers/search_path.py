@@ -12,8 +12,6 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from importlib.machinery import PathFinder
 
 OWN_PLACE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -101,19 +99,6 @@ def own_environment(environ: dict[str, str]) -> dict[str, str]:
         if name in changed:
             changed[GIVEN + name] = environ.get(name, "")
     return changed
-
-
-@contextmanager
-def own_environment_set() -> Iterator[None]:
-    """Have what is started meanwhile, by whatever library, start in `own_environment`."""
-    given = dict(os.environ)
-    os.environ.update(own_environment(given))
-    try:
-        yield
-    finally:
-        for name in set(os.environ) - set(given):
-            del os.environ[name]
-        os.environ.update(given)
 
 
 def given_environment(environ: dict[str, str]) -> dict[str, str]:

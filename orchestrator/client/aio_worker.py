@@ -12,7 +12,7 @@ from orchestrator.client.cached import Cached
 from orchestrator.client.events import OnLoss, Subscription
 from orchestrator.client.exchange import Timeout
 from orchestrator.client.handle import Handle
-from orchestrator.client.proxy import value_of
+from orchestrator.client.proxy import fetch
 from orchestrator.client.session import Session
 from orchestrator.client.surface import surface_async
 
@@ -186,7 +186,7 @@ class AsyncWorker(Handle):
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):  # also while a copy has no attributes yet
             raise AttributeError(f"{name} is private; private members are not served")
-        return value_of(self._proxy, name, sys._getframe(1))
+        return fetch(self._proxy, name, sys._getframe(1))
 
     def __setattr__(self, name: str, value: Any) -> None:
         self._set(name, value)

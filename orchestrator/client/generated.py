@@ -170,10 +170,10 @@ def _method(name: str, path: str, affordance: dict[str, Any]) -> Callable[..., A
         return self._handle.call(path, *args, **kwargs)
 
     act.__name__ = act.__qualname__ = name
-    method: Any = surface(act)
+    method = surface(act)
     method.__doc__ = _doc(affordance, []) or None
-    method.__signature__ = signature_of(affordance)
-    return method  # type: ignore[no-any-return]
+    vars(method)["__signature__"] = signature_of(affordance)  # what `inspect.signature` shows
+    return method
 
 
 def _ours(name: str, own: Any) -> Any:

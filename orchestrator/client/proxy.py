@@ -111,7 +111,7 @@ class Part:
                 self._handle._learn_soon()
                 _adopt(self)
             return _own(self, name)
-        return _fetch(self, name, sys._getframe(2))
+        return fetch(self, name, sys._getframe(2))
 
     @surface
     def __setattr__(self, name: str, value: Any) -> None:
@@ -287,12 +287,14 @@ def _find(part: Part, name: str) -> Any:
     return found
 
 
-def _fetch(part: Part, name: str, frame: Any) -> Any:
+def fetch(part: Part, name: str, frame: Any) -> Any:
     """The value of an attribute for the code of a frame; who only looks gets what describes it."""
     _adopt(part)
-    if is_tool(frame) and _of_class(part, name) is None:
-        raise AttributeError(name)  # no request for a tool that tries names
-    found = _find(part, name)
+    found = _of_class(part, name)
+    if found is None:
+        if is_tool(frame):
+            raise AttributeError(name)  # no request for a tool that tries names
+        found = _find(part, name)
     if isinstance(found, Member):
         if only_looks(frame):
             return found
@@ -305,11 +307,6 @@ def _fetch(part: Part, name: str, frame: Any) -> Any:
     if hasattr(type(found), "__get__"):
         return found.__get__(part, type(part))
     return found
-
-
-def value_of(part: Part, name: str, frame: Any) -> Any:
-    """An attribute of a proxy for the code of a frame, as if that had asked for it."""
-    return _fetch(part, name, frame)
 
 
 def handle_of(worker: Any) -> Any:

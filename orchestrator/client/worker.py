@@ -12,7 +12,7 @@ from orchestrator.client.exchange import Exchange, RequestFuture, Timeout
 from orchestrator.client.feed import HELD
 from orchestrator.client.handle import SOON, Handle
 from orchestrator.client.latest import LatestSubscription
-from orchestrator.client.proxy import value_of
+from orchestrator.client.proxy import fetch
 from orchestrator.client.session import Recipe, Session, T
 from orchestrator.client.streams import Stream
 from orchestrator.client.surface import surface
@@ -63,19 +63,8 @@ class Worker(Handle):
             ResultUnsendable: It was done, but its result has no form.
             OrchError: Any of the tree.
         """
-        session = self._session
-        exchange = self._run(
-            session.call(
-                self.name,
-                action,
-                args,
-                kwargs,
-                invocation_timeout,
-                execution_timeout,
-                opens=Stream,
-            )
-        )
-        return session.connection.request(exchange)
+        exchange = self._invocation(action, args, kwargs, invocation_timeout, execution_timeout)
+        return self._session.connection.request(exchange)
 
     @surface
     def read(
@@ -145,19 +134,8 @@ class Worker(Handle):
         Raises:
             AttributeError, TypeError: As `call` does, before anything is sent.
         """
-        session = self._session
-        exchange = self._run(
-            session.call(
-                self.name,
-                action,
-                args,
-                kwargs,
-                invocation_timeout,
-                execution_timeout,
-                opens=Stream,
-            )
-        )
-        return session.connection.submit(exchange)
+        exchange = self._invocation(action, args, kwargs, invocation_timeout, execution_timeout)
+        return self._session.connection.submit(exchange)
 
     @surface
     def oneway(
@@ -265,7 +243,7 @@ class Worker(Handle):
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):  # also while a copy has no attributes yet
             raise AttributeError(f"{name} is private; private members are not served")
-        return value_of(self._proxy, name, sys._getframe(2))
+        return fetch(self._proxy, name, sys._getframe(2))
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name == "name" or (hasattr(type(self), name) and not name.startswith("_")):
@@ -279,6 +257,17 @@ class Worker(Handle):
 
     def __dir__(self) -> list[str]:
         return [*{*object.__dir__(self), *dir(self._proxy)}]
+
+    def _invocation(
+        self,
+        action: str,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        wait: Timeout,
+        run: Timeout,
+    ) -> Exchange:
+        session = self._session
+        return self._run(session.call(self.name, action, args, kwargs, wait, run, opens=Stream))
 
     def _get(self, path: str) -> Any:
         return self.read(path)

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from orchestrator.core.admission import Refusal, refuse_unread, response
+from orchestrator.core.admission import Refusal, read_ids, refuse_unread, response
 from orchestrator.core.effects import Effects, Fact, ToClient
 from orchestrator.core.held import HeldBytes
 from orchestrator.core.queues import Deadlines
@@ -281,11 +281,7 @@ class Ledger:
         Raises:
             Refusal: The payload is no list of message ids.
         """
-        try:
-            ids = msgspec.json.decode(bytes(payload), type=list[str | int])
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise Refusal("ValueError", f"pending takes a list of message ids: {error}") from error
-        held = [each for each in ids if (client, each) in self.unanswered]
+        held = [each for each in read_ids(payload) if (client, each) in self.unanswered]
         self.tell(client, header, REPLY, msgspec.json.encode(held))
 
     # -- records --------------------------------------------------------------------------

@@ -193,7 +193,7 @@ def test_detached_rig_is_up_when_the_command_ends_and_down_when_down_ends(folder
         assert f"rig bench runs: pid {status['pid']}, {status['addresses'][0]}" in done.out
         assert "broken: its driver couldn't be built: RuntimeError: no such port" in done.out
         assert "its output: orch logs --rig bench\n" in done.out
-        assert "rig bench is up" in orch(environ, "logs", "--rig", "bench").out
+        wait_until(lambda: "rig bench is up" in orch(environ, "logs", "--rig", "bench").out)
     finally:
         down = orch(environ, "down", "--rig", "bench")
     assert (down.status, down.out) == (0, "rig bench is down\n")

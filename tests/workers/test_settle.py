@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from workers.serving.settle import settled
+from workers.driver.settle import settled
 
 
 class Status:

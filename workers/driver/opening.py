@@ -13,6 +13,7 @@ from workers.driver.calls import Misfit, Parameters
 from workers.driver.closing import EXITS, closing_method, likely_methods, nothing_closes
 from workers.driver.coroutines import Loop, belongs_to_loop, call_here
 from workers.driver.describe import nearest
+from workers.driver.settle import settled
 from workers.errors import SpecError, Terminated
 from workers.failures import strip
 from workers.spec import WorkerSpec
@@ -93,7 +94,7 @@ def open_driver(driver: object, manner: Manner, loop: Loop) -> object:
     if not manner.opens:
         return driver
     method = getattr(driver, manner.opens)
-    entered = _settled(manner.call(lambda: method(*manner.args, **manner.kwargs)), loop)
+    entered = settled(manner.call(lambda: method(*manner.args, **manner.kwargs)), loop.wait)
     # a generator with @contextmanager isn't the driver, it gives it
     return entered if type(driver).__module__ == "contextlib" else driver
 
@@ -130,7 +131,7 @@ def close(method: Callable[[], Any], name: str, loop: Loop) -> None:
         Terminated: The supervisor ends the process by a signal.
     """
     try:
-        _settled(method(), loop)
+        settled(method(), loop.wait)
         forks.end_child()
     except Terminated:
         raise
@@ -149,10 +150,6 @@ def tell_if_nothing_closes(driver: object, manner: Manner) -> None:
             "%s",
             nothing_closes(type(driver).__name__, likely),
         )
-
-
-def _settled(result: Any, loop: Loop) -> Any:
-    return loop.wait(result) if hasattr(type(result), "__await__") else result
 
 
 def _check_method(kind: type, name: str, key: str, spec: WorkerSpec) -> None:

@@ -12,9 +12,10 @@ from workers.driver.coroutines import call_here
 from workers.driver.describe import PROPERTY, Description, nearest
 from workers.driver.fitter import Fitter, Unfit
 from workers.driver.opening import Call
+from workers.driver.settle import settled
 from workers.driver.targets import Target
 from workers.errors import Terminated
-from workers.failures import Refused
+from workers.failures import Refused, summary
 
 log = logging.getLogger("workers")
 
@@ -95,7 +96,7 @@ class Properties:
         values: dict[str, Any] = {}
 
         def read(name: str) -> None:
-            values[wanted[name]] = self._settled(self.readers[name]())
+            values[wanted[name]] = settled(self.readers[name](), self._wait)
 
         if self._own_errors:
             for name in wanted:
@@ -121,9 +122,6 @@ class Properties:
                 missing = f"{self._worker} has no property {name[:80]!r}{hint}"
                 raise Refused("AttributeError", missing)
 
-    def _settled(self, value: Any) -> Any:
-        return self._wait(value) if hasattr(type(value), "__await__") else value
-
     def _plain(self, name: str, target: Target) -> tuple[Reader, Writer]:
         call = self._call
         if call is call_here:
@@ -134,7 +132,7 @@ class Properties:
         read, write = self._plain(name, target)
 
         def read_and_note() -> Any:
-            value = self._settled(read())
+            value = settled(read(), self._wait)
             self._note(name, value)
             return value
 
@@ -200,17 +198,9 @@ def _each(names: Iterable[str], act: Callable[[str], None], verb: str) -> None:
         except Terminated:
             raise
         except BaseException as error:  # noqa: BLE001  one failure must not hide the others
-            notes[name] = f"{name}: {_summary(error)}"
+            notes[name] = f"{name}: {summary(error)}"
     if notes:
         failure = RuntimeError(f"not all properties could be {verb}: {', '.join(notes)}")
         for note in notes.values():
             failure.add_note(note)
         raise failure
-
-
-def _summary(error: BaseException) -> str:
-    kind = error.kind if isinstance(error, Refused) else type(error).__name__
-    try:
-        return f"{kind}: {error}"
-    except Exception:  # noqa: BLE001  a driver's exception may not be printable
-        return kind

@@ -39,6 +39,7 @@ from workers.driver.describe import ACTION, PROPERTY, Description, concurrent_me
 from workers.driver.kinds import PLAIN
 from workers.driver.opening import Call
 from workers.driver.properties import Properties, Reader, Writer
+from workers.driver.settle import settled
 from workers.driver.targets import Target, plain_targets
 from workers.driver.thing_description import thing_description
 from workers.errors import Terminated
@@ -46,7 +47,6 @@ from workers.failures import Refused, failure_payload, unsendable_payload, unsen
 from workers.output import capture, records
 from workers.serving.arguments import Fitting, arguments_of, decoded, value_of
 from workers.serving.polling import Poller
-from workers.serving.settle import settled
 from workers.serving.streams import Streams
 
 log = logging.getLogger("workers")
@@ -203,8 +203,7 @@ class Dispatcher:
             records.unbind_request()
 
     def _read_property(self, name: str) -> Any:
-        value = self._properties.readers[name]()
-        return self._wait(value) if hasattr(type(value), "__await__") else value
+        return settled(self._properties.readers[name](), self._wait)
 
     def _opened(self, request: RequestHeader, generator: Any) -> Any:
         """What the client has of a generator, of which nothing has run; None if it asks no more."""

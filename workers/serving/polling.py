@@ -14,7 +14,7 @@ from workers import forks
 from workers.driver.describe import PROPERTY, Description
 from workers.driver.fitter import is_array
 from workers.errors import Terminated
-from workers.failures import Refused, strip
+from workers.failures import Refused, strip, summary
 
 log = logging.getLogger("workers")
 
@@ -81,7 +81,7 @@ class Poller:
             strip(error)
             if not last.error:
                 log.warning("%s can't be polled", name, exc_info=error)
-            self._last[name] = last._replace(error=_summary(error))
+            self._last[name] = last._replace(error=summary(error))
             return
         if last.error:
             log.info("%s can be polled again", name)
@@ -142,13 +142,6 @@ class Schedule:
     def taken(self, name: str, at: float) -> None:
         """A property that was taken has been read: it is due again an interval after `at`."""
         self._due[name] = at + self._intervals[name]
-
-
-def _summary(error: BaseException) -> str:
-    try:
-        return f"{type(error).__name__}: {error}"
-    except Exception:  # noqa: BLE001  a driver's exception may not be printable
-        return type(error).__name__
 
 
 def of_polled(

@@ -10,6 +10,8 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from workers.driver.kinds import PLAIN
+
 _CHAIN = 8
 """How often a result may be something else that goes on: a coroutine that returns a status."""
 
@@ -29,6 +31,8 @@ def settled(value: Any, wait: Callable[[Any], Any]) -> Any:
     """
     for _ in range(_CHAIN):
         kind = type(value)
+        if kind in PLAIN:
+            return value
         if hasattr(kind, "__await__"):
             value = wait(value)
         elif _is_future(value):
