@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import array
 import datetime as dt
+import gc
 import sys
+import weakref
 from collections import namedtuple
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -201,3 +203,23 @@ def test_a_named_tuple_with_attributes_of_its_own_is_refused() -> None:
     marked.unit = "V"
     with pytest.raises(NoForm, match="attributes beside its fields"):
         encode(marked)
+
+
+def test_a_frame_goes_with_the_value_that_was_read_of_it() -> None:
+    """Not when cycles are collected next: there may be gigabytes of frames by then."""
+
+    class Frame(bytearray):
+        """One that can be watched."""
+
+    payload, raw = encode({"a": np.arange(1000), "t": (1, 2)})
+    frame = Frame(raw)
+    left = weakref.ref(frame)
+    gc.disable()
+    try:
+        value = decode(payload, frame)
+        del frame
+        assert left() is not None
+        del value
+        assert left() is None
+    finally:
+        gc.enable()

@@ -26,7 +26,6 @@ class Reader:
 
     Attributes:
         raw: The raw frame.
-        decode: Gives the value of MessagePack bytes.
     """
 
     def __init__(self, readers: dict[int, Read], raw: Buffer) -> None:
@@ -34,9 +33,11 @@ class Reader:
         self._original = raw
         self._readers = readers
         self._copied = 0
-        self.decode: Callable[[Buffer], Any] = msgspec.msgpack.Decoder(
-            ext_hook=self.extension
-        ).decode
+
+    def decode(self, payload: Buffer) -> Any:
+        """The value of MessagePack bytes. Raises as msgspec does, and SerializationError."""
+        # No decoder is kept: with its hook it would be a cycle, that holds a large frame too long.
+        return msgspec.msgpack.decode(payload, ext_hook=self.extension)
 
     def extension(self, kind: int, data: memoryview) -> Any:
         """The value of an extension.
