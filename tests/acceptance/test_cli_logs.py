@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import signal
+import sys
 import time
 import zipfile
 from collections.abc import Iterator
@@ -409,9 +410,16 @@ def test_following_survives_a_restart_of_the_rig(tmp_path: Path) -> None:
 def test_ctrl_c_is_the_pagers(left: dict[str, str], tmp_path: Path) -> None:
     """Who interrupts a search in less doesn't lose the text."""
     pager = tmp_path / "pager"
-    # It waits for the terminal, not for its text: that may all be there before the key is pressed.
+    # It waits for the key, not for its text: that may all be there before the key is pressed. The
+    # key is held from the start: a shell may look for it a moment before it comes, then read on.
     pager.write_text(
-        '#!/bin/sh\ntrap "echo interrupted; exec cat" INT\necho ready\nread line </dev/tty\n'
+        f"#!{sys.executable} -S\n"
+        "import os, signal\n"
+        "signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})\n"
+        "print('ready', flush=True)\n"
+        "signal.sigwait({signal.SIGINT})\n"
+        "print('interrupted', flush=True)\n"
+        "os.execlp('cat', 'cat')\n"
     )
     pager.chmod(0o755)
     with Terminal({**left, "PAGER": str(pager)}, "logs", "-n", "1") as terminal:
