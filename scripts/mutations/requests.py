@@ -112,8 +112,8 @@ LINK = [
     Mutation(
         "the keeper doesn't hear of READY",
         "broker.py",
-        "            self.keeper.ready(peer.name, peer.incarnation, now)\n",
-        "",
+        "self.keeper.ready(peer.name, peer.incarnation, now)",
+        "pass",
     ),
     Mutation(
         "the keeper doesn't hear of a recovery",
