@@ -193,6 +193,14 @@ def record_of(value: Any, *fields: str) -> Callable[[], Any]:
     return lambda: Record(kind.__module__, kind.__qualname__, found)
 
 
+def marked_of(value: float, **fields: Any) -> Callable[[], Any]:
+    """What stands for a number with attributes."""
+    from transports.values.marked import _made
+
+    kind = type(value)
+    return lambda: _made(kind.__module__, kind.__qualname__, float(value), fields, {})
+
+
 BERLIN = ZoneInfo("Europe/Berlin")
 PLUS_TWO = dt.timezone(dt.timedelta(hours=2), "lab")
 NOON = dt.datetime(2024, 5, 6, 12, 0, 0, 123456)
@@ -432,6 +440,12 @@ if xarray is not None:
     case("astropy quantity", lambda: np.arange(3.0) * astropy.units.km / astropy.units.s)
 # -- objects
 WHOLE = "has no form"
+case(
+    "number with a unit of its own",
+    lambda: Marked(1.5),
+    arrives=marked_of(Marked(1.5), unit="mV"),
+    argument="attributes beside its float",
+)
 case("object", Plain, arrives=record_of(Plain(), "gain", "trace"), argument=WHOLE)
 case("object of slots", Slotted, arrives=record_of(Slotted(), "a"), argument=WHOLE)
 case(
@@ -463,7 +477,6 @@ case("thing to work with", Stage, refused="file-like")
 case("lock deep inside", lambda: {"x": [1, (threading.Lock(),)]}, refused=r"\['x'\]\[1\]\[0\]: ")
 case("array of objects", lambda: np.array([None, 1]), refused="holds Python objects")
 case("plain object", object, refused="object")
-case("number with a unit of its own", lambda: Marked(1.5), refused="attributes beside its float")
 case("iterator", lambda: iter([1]), refused="send its items")
 case("pointer", lambda: ctypes.pointer(ctypes.c_int(1)), refused="a pointer")
 case("period", lambda: pd.Period("2024"), refused="has no form")

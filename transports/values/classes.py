@@ -182,10 +182,21 @@ def stored_fields(value: object) -> dict[str, Any]:
     return found
 
 
-def _record(writer: Writer, value: object) -> Ext:
-    """The public fields of an object; those that have no form are left out, and told."""
+def write_record(
+    writer: Writer, value: object, own: dict[str, Any], unread: dict[str, str] | None = None
+) -> Ext:
+    """Write the public fields of an object; those that have no form are left out, and told.
+
+    Args:
+        writer: Of the message.
+        value: The object.
+        own: Its fields.
+        unread: Fields that couldn't be read, with the reason of each.
+
+    Raises:
+        NoForm: It has no field that could be sent, or is one object too many, or too deep.
+    """
     kind = type(value)
-    own = stored_fields(value)
     count = sum(not str(name).startswith("_") for name in own)
     if count > RECORD_FIELDS:
         raise NoForm(f"an object of type {name_of(kind)} has more than {RECORD_FIELDS} fields")
@@ -195,7 +206,7 @@ def _record(writer: Writer, value: object) -> Ext:
     if writer.records >= RECORD_DEPTH:
         raise NoForm(f"it is an object more than {RECORD_DEPTH} levels deep")
     fields: dict[str, Any] = {}
-    omitted: dict[str, str] = {}
+    omitted = dict(unread or {})
     writer.enter(value, is_record=True)
     for name, each in own.items():
         if not isinstance(name, str) or name.startswith("_"):
@@ -228,7 +239,7 @@ def write_object(writer: Writer, value: object) -> Any:
             f"a value of type {name_of(type(value))} has no form; pass its data, a dataclass or a "
             "dictionary"
         )
-    return _record(writer, value)
+    return write_record(writer, value, stored_fields(value))
 
 
 def _known_record(writer: Writer, value: Record) -> Ext:

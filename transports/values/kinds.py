@@ -36,6 +36,7 @@ class Kind:
     DATACLASS = 32
     RECORD = 33
     EXCEPTION = 34
+    MARKED = 35
     ARRAY = 40
     SCALAR = 41
     MASKED = 42

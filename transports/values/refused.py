@@ -31,6 +31,8 @@ def refusal_of(value: object) -> str | None:
         return "a function has no form; send what it returns"
     if isinstance(value, _STREAMS):
         return f"{name} has no form; send its items, such as list(items)"
+    if any(each.__module__ == "logging" for each in kind.__mro__) and "msg" not in vars(value):
+        return f"{name} has no form; what it logs is in the rig's log"
     has = frozenset().union(*(each.__dict__ for each in kind.__mro__ if each is not object))
     if isinstance(value, io.IOBase) or {"read", "close"} <= has or {"write", "close"} <= has:
         return f"{name} is file-like and has no form; send what is read from it, or its path"

@@ -11,7 +11,9 @@ from transports.values import (
     arrays,
     builtin,
     classes,
+    extensions,
     foreign,
+    marked,
     packages,
     streams,
     times,
@@ -24,12 +26,14 @@ WRITERS: dict[type, Write] = {
     **builtin.WRITERS,
     **times.WRITERS,
     **classes.WRITERS,
+    **marked.WRITERS,
     **streams.WRITERS,
 }
 READERS: dict[int, Read] = {
     **builtin.READERS,
     **times.READERS,
     **classes.READERS,
+    **marked.READERS,
     **arrays.READERS,
     **packages.READERS,
     **streams.READERS,
@@ -52,14 +56,19 @@ def find_writer(kind: type) -> Write | None:
     for base, known in _BASES.items():
         if issubclass(kind, base):
             return _as_base(base, known)
-    return classes.write_object
+    return extensions.find(kind) or classes.write_object
 
 
 def _as_base(base: type, write: Write) -> Write:
     """What arrives as a value of the type that its class is derived from, and equals it."""
 
     def write_plain(writer: Writer, value: Any) -> Any:
-        if classes.stored_fields(value):
+        own = classes.stored_fields(value)
+        if own and base in marked.BASES and writer.objects:
+            written = marked.write(writer, value, builtin.BASES[base](value), own)
+            if written is not None:
+                return written
+        elif own and _has_data(writer, own):
             raise NoForm(
                 f"a {name_of(type(value))} has attributes beside its {base.__name__}, which would "
                 "be lost; send them apart"
@@ -68,6 +77,21 @@ def _as_base(base: type, write: Write) -> Write:
         return write(writer, value) if plain is None else writer.write(plain(value))
 
     return write_plain
+
+
+def _has_data(writer: Writer, fields: dict[str, Any]) -> bool:
+    """Whether attributes would be lost with a value; functions and devices aren't data."""
+    objects, writer.objects = writer.objects, True  # one that arrives as a record is data
+    try:
+        for each in fields.values():
+            try:
+                writer.attempt(each)
+            except NoForm:
+                continue
+            return True
+    finally:
+        writer.objects = objects
+    return False
 
 
 READER = Reader(READERS, b"")

@@ -67,6 +67,8 @@ DEPTH = 5
 """Parts within parts that are looked at."""
 MOST = 10_000
 """Members that are described."""
+FEW = 5
+"""Of what was left out so many are named."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -170,7 +172,7 @@ class _Walk:
         if self._parts:
             description[PARTS] = self._parts
         if self._cut:
-            description[CUT] = "not described: " + ", ".join(self._cut)
+            description[CUT] = "not described: " + _listed(self._cut)
             log.warning("%s: %s", description["title"], description[CUT])
 
     # -- one object
@@ -317,3 +319,8 @@ class _Walk:
             raise _Full
         self.offer.description[kind][path] = schema
         self.offer.targets[path] = target
+
+
+def _listed(cut: list[str]) -> str:
+    more = len(cut) - FEW
+    return ", ".join(cut[:FEW]) + (f" and {more} others" if more > 0 else "")
