@@ -10,7 +10,8 @@ import pickle
 from typing import Any
 
 import pytest
-from msgspec.msgpack import Ext, encode as pack
+from msgspec.msgpack import Ext
+from msgspec.msgpack import encode as pack
 
 from transports.errors import SerializationError
 from transports.values.codec import decode, encode, encode_arguments
@@ -54,10 +55,11 @@ class State(str):
 
 
 class Row(list[int]):
+    title: str
+
     def __init__(self, values: list[int]) -> None:
         super().__init__(values)
         self.format = print
-        self.title: str | None = None
 
 
 def test_a_structure_of_c_is_a_record_of_its_fields() -> None:
@@ -88,7 +90,7 @@ def test_a_number_keeps_its_attributes() -> None:
     assert back.timestamp == 1.5
     assert repr(back) == "Reading(2.5, timestamp=1.5)"
     assert f"{back} {back:.2f}" == "2.5 2.50"
-    with pytest.raises(AttributeError, match="left out: .source: a function has no form"):
+    with pytest.raises(AttributeError, match=r"it was left out: \.source: a function"):
         _ = back.source
     with pytest.raises(AttributeError, match="has no attribute 'unit'"):
         _ = back.unit
