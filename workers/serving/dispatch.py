@@ -58,6 +58,8 @@ Answer = tuple[bytes, Buffer, Buffer]
 Outcome = tuple[str, Buffer, str, Buffer, str]
 """Message type, payload and its content type, raw frame and its content type."""
 Handler = Callable[[RequestHeader, Buffer, Buffer], Any]
+Met = Callable[[str, Any], bool]
+"""Is given a property's name and value; tells whether the value has members of its own."""
 _NO_ARGUMENTS = (NULL, NOTHING)
 
 
@@ -80,7 +82,7 @@ class Dispatcher:
         event_addresses: Where it publishes events, likewise.
         targets: How its members are reached, by path; its attributes if left out.
         refresh: Describes the driver anew.
-        met: Is given what a property's value is that may have members of its own.
+        met: Is given what a property's value is; tells whether that has members of its own.
     """
 
     def __init__(
@@ -97,7 +99,7 @@ class Dispatcher:
         event_addresses: Sequence[str] = (),
         targets: Mapping[str, Target] | None = None,
         refresh: Callable[[], None] | None = None,
-        met: Callable[[str, Any], None] | None = None,
+        met: Met | None = None,
     ) -> None:
         self._driver = driver
         self._rig = rig
@@ -187,7 +189,7 @@ class Dispatcher:
             if self.streams.is_stream(value) and request.payloadContentType == XORCH:
                 value = self._opened(request, value)
             forks.end_child()
-            return _encoded(request, value)
+            return _encoded(request, value, self._met)
         except Terminated:
             raise
         except Refused as refusal:
@@ -300,7 +302,7 @@ def _ping() -> None:
     """The worker's queue moves."""
 
 
-def _encoded(request: RequestHeader, value: Any) -> Outcome:
+def _encoded(request: RequestHeader, value: Any, met: Met | None) -> Outcome:
     try:
         if request.payloadContentType == XORCH:
             if value is None:
@@ -316,11 +318,13 @@ def _encoded(request: RequestHeader, value: Any) -> Outcome:
         reads = request.operation != INVOKE
         done = f"{request.objekt} was {'read, but its value' if reads else 'done, but its result'}"
         text = unsendable_text(done, value, error)
+        if reads and met is not None and request.objekt and met(request.objekt, value):
+            text = f"{done} is no data but has members: these are described now, by their paths"
         log.error("%s", text)
         return ERROR, unsendable_payload(text), JSON, b"", TEXT
 
 
-def _reader(read: Reader, name: str, met: Callable[[str, Any], None] | None) -> Handler:
+def _reader(read: Reader, name: str, met: Met | None) -> Handler:
     if met is None:
         return lambda request, payload, raw: read()
 

@@ -299,12 +299,14 @@ class Server:
             self._is_stale = True
             self._nudge()
 
-    def _met(self, path: str, value: Any) -> None:
-        """A property was read; a part that it gave is described from now on."""
-        if path not in self._read and self._offer is not None and self._offer.holds_parts(value):
+    def _met(self, path: str, value: Any) -> bool:
+        """A property was read; a part that it gave is described from now on. Whether it is one."""
+        holds = self._offer is not None and self._offer.holds_parts(value)
+        if holds and path not in self._read:
             self._read[path] = value
             self._is_stale = True
             self._nudge()
+        return holds
 
     def _describe_changes(self) -> None:
         """Describe anew what has changed; what was served goes on if that fails."""
