@@ -53,7 +53,8 @@ def peer(kind: str, *arguments: object) -> Iterator[None]:
 
 
 def _ready() -> None:
-    print("ready", flush=True)
+    sys.stdout.write("ready\n")
+    sys.stdout.flush()
 
 
 def _ready_at(port: int) -> None:
@@ -73,7 +74,7 @@ def opcua(port: str) -> None:
     """A furnace in an OPC UA server."""
     from asyncua import Server, ua, uamethod
 
-    @uamethod  # type: ignore[misc]
+    @uamethod
     def double(parent: Any, value: float) -> float:
         return value * 2
 
@@ -108,7 +109,7 @@ def tango(port: str) -> None:
         COARSE = 0
         FINE = 1
 
-    class Magnet(Device):  # type: ignore[misc]
+    class Magnet(Device):
         def init_device(self) -> None:
             super().init_device()
             self._field = 0.5
@@ -130,11 +131,11 @@ def tango(port: str) -> None:
         field = attribute(dtype=float, unit="T", max_value=2, access=both)
         mode = attribute(dtype=Mode, access=both)
 
-        @attribute(dtype=(float,), max_dim_x=16)  # type: ignore[untyped-decorator]
+        @attribute(dtype=(float,), max_dim_x=16)
         def profile(self) -> Any:
             return [1.0, 2.0, 3.0]
 
-        @command(dtype_in=float, dtype_out=float)  # type: ignore[untyped-decorator]
+        @command(dtype_in=float, dtype_out=float)
         def ramp(self, to: float) -> float:
             self._field = to
             return to
@@ -148,7 +149,7 @@ def channel_access() -> None:
     """An input-output controller of EPICS with one record."""
     from caproto.server import PVGroup, pvproperty, run
 
-    class Group(PVGroup):  # type: ignore[misc]
+    class Group(PVGroup):
         setpoint = pvproperty(value=1.5, units="K", precision=3)
 
     async def started(async_lib: Any) -> None:
@@ -165,7 +166,7 @@ def pv_access() -> None:
 
     record = SharedPV(nt=NTScalar("d", display=True), initial=3.5)
 
-    @record.put  # type: ignore[untyped-decorator]
+    @record.put
     def put(record: Any, operation: Any) -> None:
         record.post(operation.value())
         operation.done()

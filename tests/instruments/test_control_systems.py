@@ -28,7 +28,10 @@ secop: {{driver: "frappy.client:SecopClient", args: ["localhost:{secop}"], open_
 yaq: {{driver: "yaqc:Client", args: [{yaq}]}}
 daemon:
   driver: "yaqd_fakes._fake_continuous_hardware:FakeContinuousHardware"
-  args: [motor, {{port: 1, velocity: 1000.0, units: mm, limits: [0, 9], out_of_limits: closest}}, ""]
+  args:
+    - motor
+    - {{port: 1, velocity: 1000.0, units: mm, limits: [0, 9], out_of_limits: closest}}
+    - ""
 """
 LOCAL = {
     "EPICS_CA_ADDR_LIST": "127.0.0.1",

@@ -9,8 +9,8 @@ import pytest
 
 from orchestrator.client.rig import Rig
 from orchestrator.errors import ResultUnsendable
-from tests.instruments.instrument_kit import closed_by, hosted, needs
-from tests.rigs import RunningRig
+from tests.instruments.instrument_kit import hosted, needs
+from tests.rigs import RunningRig, wait_until
 
 needs(
     *("bluesky", "lakeshore", "lewis", "microscope", "mm_test_adapters", "pyModbusTCP"),
@@ -152,7 +152,8 @@ def laser():
         return said + "\\n> "
 
     port, other = serve(answer, b"> \\r\\n> "), serve(answer)
-    return Client(NetworkConnection("127.0.0.1", command_line_port=port, monitoring_line_port=other))
+    ports = {"command_line_port": port, "monitoring_line_port": other}
+    return Client(NetworkConnection("127.0.0.1", **ports))
 
 def modbus():
     from pyModbusTCP.client import ModbusClient
@@ -197,7 +198,8 @@ def test_pylabrobot(rigs: tuple[RunningRig, Rig]) -> None:
     assert [liquid.read(f"head[{number}].has_tip") for number in range(3)] == [True, True, False]
     assert liquid.call("get_resource", "tips").model == "hamilton_96_tiprack_1000uL_filter"
     assert liquid.describe()["orch:cut"].endswith("others")
-    closed_by(running, "shaker", "Stopping shaker")
+    assert running.orch("stop", "liquid").returncode == 0
+    wait_until(lambda: "Stopping the liquid handler" in running.text)
 
 
 def test_microscope(rig: Rig) -> None:
