@@ -21,8 +21,12 @@ plc: {{driver: "asyncua:Client", args: ["opc.tcp://127.0.0.1:{opcua}/"]}}
 magnet:
   driver: "tango:DeviceProxy"
   args: ["tango://127.0.0.1:{tango}/test/nodb/magnet#dbase=no"]
-caproto: {{driver: "caproto.threading.pyepics_compat:PV", args: ["lab:setpoint"]}}
-epics: {{driver: "epics:PV", args: ["lab:setpoint"]}}
+  poll: {{field: 50ms}}
+caproto:
+  driver: "caproto.threading.pyepics_compat:PV"
+  args: ["lab:setpoint"]
+  poll: {{value: 50ms}}
+epics: {{driver: "epics:PV", args: ["lab:setpoint"], poll: {{value: 50ms}}}}
 pva: {{driver: "p4p.client.thread:Context", args: [pva]}}
 secop: {{driver: "frappy.client:SecopClient", args: ["localhost:{secop}"], open_with: connect}}
 yaq: {{driver: "yaqc:Client", args: [{yaq}]}}
@@ -83,6 +87,10 @@ def test_tango(rig: Rig) -> None:
     assert rig.magnet.field == 0.5
     magnet.write("field", 1.5)
     assert magnet.read("field") == 1.5
+    with magnet.subscribe("field", timeout=20) as events:
+        magnet.write("field", 1.25)
+        while next(events).value != 1.25:
+            pass
     with pytest.raises(DriverError, match="above the maximum authorized"):
         magnet.write("field", 5.0)
     magnet.write("mode", "FINE")
@@ -103,6 +111,10 @@ def test_channel_access(rig: Rig, worker: str) -> None:
     assert record.call("get", use_monitor=False) == 2.5
     record.call("put", 4.5, wait=True)
     assert record.call("get", use_monitor=False) == 4.5
+    with record.subscribe("value", timeout=20) as events:
+        record.call("put", 3.25, wait=True)
+        while next(events).value != 3.25:
+            pass
     assert record.call("get_ctrlvars")["units"] == "K"
     assert record.read("connected") is True
 
