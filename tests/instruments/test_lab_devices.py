@@ -205,7 +205,7 @@ def test_pylabrobot(rigs: tuple[RunningRig, Rig]) -> None:
 def test_microscope(rig: Rig) -> None:
     stage, camera, wheel = rig["stage"], rig["camera"], rig["wheel"]
     stage.call("enable")
-    with pytest.raises(ResultUnsendable, match="its value is no data but has members"):
+    with pytest.raises(ResultUnsendable, match="but it has members, which are described now"):
         stage.read("axes")
     stage.call("axes[x].move_to", 10.0)
     stage.call("axes[x].move_by", 2.5)

@@ -755,3 +755,32 @@ def test_raw_results_come_with_records_too(desk: Desk):
 def test_records_are_left_out_unless_asked_for(desk: Desk):
     for context in (None, {}, {"fetchExecutionLogs": False}, {"fetchExecutionLogs": None}):
         assert desk.ask("invokeaction", "talk", thingExecutionContext=context).value == 5
+
+
+def test_a_property_that_gives_parts_says_that_they_are_described(desk: Desk):
+    class Stage:
+        @property
+        def axis(self) -> Any:
+            return object()
+
+    met = []
+
+    def meet(name: str, value: object) -> bool:
+        met.append(name)
+        return True
+
+    desk.dispatcher = Dispatcher(
+        Stage(),
+        describe(Stage),
+        rig="bench",
+        worker="stage",
+        wait=run,
+        seen=lambda name, value: None,
+        met=meet,
+    )
+    error = desk.ask("readproperty", "axis").error
+    assert error["message"].startswith("axis was read, but its value of type object can't be sent")
+    assert error["message"].endswith(
+        "; but it has members, which are described now, by their paths"
+    )
+    assert set(met) == {"axis"}

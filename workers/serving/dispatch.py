@@ -319,7 +319,7 @@ def _encoded(request: RequestHeader, value: Any, met: Met | None) -> Outcome:
         done = f"{request.objekt} was {'read, but its value' if reads else 'done, but its result'}"
         text = unsendable_text(done, value, error)
         if reads and met is not None and request.objekt and met(request.objekt, value):
-            text = f"{done} is no data but has members: these are described now, by their paths"
+            text += "; but it has members, which are described now, by their paths"
         log.error("%s", text)
         return ERROR, unsendable_payload(text), JSON, b"", TEXT
 
