@@ -109,6 +109,7 @@ class LogCollector:
         self._verdict: str | None = None
         self._own: OwnOutput | None = None
         self._closed = False
+        self._lost = 0
 
     @classmethod
     def start(
@@ -203,6 +204,16 @@ class LogCollector:
     def returncode(self) -> int | None:
         """Exit status of the present collector, negative for a signal; None while it runs."""
         return self._process.poll()
+
+    @property
+    def unwritten(self) -> int:
+        """How many records wait, or are lost, because the store can't be written; 0 while it can.
+
+        After `close`: how many are lost.
+        """
+        if self._closed:
+            return self._lost
+        return self._shared.unsettled if self._shared.is_refused else 0
 
     def open_streams(self, worker: str, incarnation: int) -> Streams:
         """Make the three streams of a worker's incarnation, and have them collected.
@@ -316,6 +327,8 @@ class LogCollector:
         for end in self._read_ends:
             os.close(end.fd)
         self._read_ends.clear()
+        if self._shared.fd >= 0:
+            self._lost = self._shared.unsettled
         self._shared.close()
 
     def _spawn(self, after: str | None) -> None:
