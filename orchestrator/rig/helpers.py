@@ -114,6 +114,8 @@ class Helpers:
         self._loop.watch(self._guardian.sentinel, self._guardian_died)
 
     def _revive_logs(self) -> None:
+        if self._logs.goes_on():
+            return
         self._loop.unwatch(self._logs.sentinel)
         try:
             self._logs.restart()

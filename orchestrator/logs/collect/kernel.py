@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import select
+import signal
 import socket
 import sys
 
@@ -45,3 +46,13 @@ def wait_readable(readable: socket.socket, timeout: float) -> None:
         poll.poll(timeout * 1000)
     else:
         select.select([readable], [], [], timeout)
+
+
+def ending(returncode: int) -> str:
+    """How a process ended, in words; negative numbers are signals."""
+    if returncode >= 0:
+        return f"exited with status {returncode}"
+    try:
+        return f"was killed by {signal.Signals(-returncode).name}"
+    except ValueError:
+        return f"was killed by signal {-returncode}"
