@@ -55,6 +55,11 @@ def test_what_is_never_taken() -> None:
     for message in streams(2000):
         outbox.send(message, [0])
     assert len(os.listdir("/proc/self/fd")) > before
+    assert not outbox.is_beyond(0)
+    for message in streams(1000):
+        outbox.send(message, [])
+    assert outbox.is_beyond(0)
+    assert not outbox.is_beyond(1500)
     outbox.drain(time.monotonic() + 0.05)
     theirs.close()
     with pytest.raises(OSError, match=r"Broken pipe|reset"):

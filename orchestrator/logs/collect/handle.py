@@ -223,6 +223,8 @@ class LogCollector:
             OSError: Too many open files.
         """
         self._sweep()
+        if self._outbox.is_beyond(len(self._read_ends)):
+            self._process.kill()  # as good as dead; the sentinel will tell
         if any(self._of(end, worker, incarnation) for end in self._read_ends):
             raise ValueError(f"{worker} {incarnation} has its streams already")
         made: list[int] = []

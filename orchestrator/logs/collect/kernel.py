@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import select
 import signal
-import socket
 import sys
 
 
@@ -36,16 +34,6 @@ def is_full(fd: int) -> bool:
     except (ImportError, AttributeError):
         size = 64 * 1024  # another system
     return unread(fd) >= size // 2
-
-
-def wait_readable(readable: socket.socket, timeout: float) -> None:
-    """Wait until there is something to read, for `timeout` seconds at the most."""
-    if hasattr(select, "poll"):  # select() refuses file descriptors above 1023
-        poll = select.poll()
-        poll.register(readable, select.POLLIN)
-        poll.poll(timeout * 1000)
-    else:
-        select.select([readable], [], [], timeout)
 
 
 def ending(returncode: int) -> str:

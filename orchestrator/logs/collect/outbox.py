@@ -14,6 +14,9 @@ from collections import deque
 
 from orchestrator.logs.collect import control
 
+MOST = 2000
+"""Messages that may wait, if there aren't even more streams."""
+
 
 class Outbox:
     """What goes to one collector.
@@ -48,6 +51,10 @@ class Outbox:
             except BlockingIOError:
                 return  # the collector tells when it has read
             self._let_go(self._waiting.popleft()[1])
+
+    def is_beyond(self, streams: int) -> bool:
+        """Whether more waits than starting could explain, of so many streams that there are."""
+        return len(self._waiting) > max(MOST, 2 * streams)
 
     def drain(self, deadline: float) -> None:
         """Wait until all is sent, or for the deadline (monotonic). Raises as `flush` does."""
