@@ -7,12 +7,26 @@ Worker processes may import this module again, under another name: it imports no
 def main() -> None:
     """Run the command line; exits with the status of the command."""
     try:
+        _end_at_once()
         _find_ours()
         from orchestrator.cli import main as run
 
         run()
-    except KeyboardInterrupt:  # before the command line could take it up
+    except KeyboardInterrupt:  # before there was a handler of ours
         raise SystemExit(130) from None
+
+
+def _end_at_once() -> None:
+    """Until the command line takes Ctrl-C up, it just ends the process, wherever it strikes.
+
+    A KeyboardInterrupt is shown by whatever it strikes in: a destructor, an extension's import.
+    """
+    import signal
+
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        import os
+
+        signal.signal(signal.SIGINT, lambda *_: os._exit(130))
 
 
 def _find_ours() -> None:

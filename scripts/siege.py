@@ -60,7 +60,7 @@ class Stranger:
     """Sends one kind of rubbish after the other to the addresses that it is given.
 
     Args:
-        addresses: By socket: `front`, `publisher`, `back`, `collector`.
+        addresses: By socket: `front`, `publisher`, `back`; events' has a door for workers.
         seed: Of its choices.
     """
 
@@ -75,7 +75,6 @@ class Stranger:
             ("front", zmq.DEALER, self._odd_request),
             ("publisher", zmq.XSUB, self._subscription),
             ("back", zmq.DEALER, self._link_message),
-            ("collector", zmq.XPUB, self._event),
         ]
 
     def keep_only(self, names: list[str]) -> None:
@@ -165,10 +164,6 @@ class Stranger:
     def _link_message(self) -> list[bytes]:
         return [bytes(8), b'{"type":"ready"}', b"{}", b""][: self.random.randrange(1, 5)]
 
-    def _event(self) -> list[bytes]:
-        topic = self.random.choice((b"a/said", b"b/said", b"", b"\xff"))
-        return [topic, self._noise(32), b"{}", b"1", b""][: self.random.randrange(1, 6)]
-
     def _noise(self, most: int) -> bytes:
         return self.random.randbytes(self.random.randrange(most))
 
@@ -250,7 +245,6 @@ class RunningRig:
             "front": state["addresses"],
             "publisher": state["events"],
             "back": [f"ipc://{next(self._run.rglob('link.ipc'))}"],
-            "collector": [f"ipc://{next(self._run.rglob('xsub.ipc'))}"],
         }
         return self
 

@@ -102,11 +102,17 @@ def main(args: list[str] | None = None) -> NoReturn:
     Args:
         args: The arguments; those of the process if left out.
     """
-    signal.signal(signal.SIGTERM, _on_term)
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        signal.signal(signal.SIGINT, _on_int)
     sys.unraisablehook = _on_unraisable
-    status = status_of(args)
+    try:
+        signal.signal(signal.SIGTERM, _on_term)
+        if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+            signal.signal(signal.SIGINT, _on_int)
+        status = status_of(args)
+    except (KeyboardInterrupt, Stopped):  # before or after what can explain itself
+        status = _stopped[0]
+    for number in (signal.SIGINT, signal.SIGTERM):  # nothing is left that would take them up
+        if callable(signal.getsignal(number)):
+            signal.signal(number, signal.SIG_DFL)
     drop_unwritten()
     sys.exit(status)
 

@@ -112,7 +112,7 @@ def _run_here(config: RigConfig, given: str, *, in_background: bool) -> int:
             supervisor = Supervisor(config, folder)
         except OSError as error:
             raise CommandError(
-                f"the rig can't be run: {_of_logs(error) or error}", Exit.NOT_STARTED
+                f"the rig can't be run: {_of_logs(error) or _what(error)}", Exit.NOT_STARTED
             ) from error
         if in_background:
             supervisor.logs.collect_own_output()  # soon nobody looks any more
@@ -171,6 +171,11 @@ def _refuse_shared_logs(rig: str) -> None:
                 f" (chmod go-w {folder}), or set ORCH_STATE_DIR to another folder",
                 Exit.NOT_STARTED,
             )
+
+
+def _what(error: OSError) -> str:
+    """An error of the system in words, with its file if it has one."""
+    return str(error) if error.filename is not None else error.strerror or str(error)
 
 
 def _of_logs(error: OSError) -> str | None:

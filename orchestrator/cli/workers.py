@@ -15,7 +15,7 @@ from orchestrator.cli.failures import CommandError, Exit, asking, operating, pri
 from orchestrator.cli.options import chosen_rig, json_option, rig_option
 from orchestrator.cli.rigs import check_workers, open_rig, rig_id, status_of_rig
 from orchestrator.cli.show import Cell, duration, print_table, safe, size, to_json
-from orchestrator.words import tcp_pairs
+from orchestrator.words import counted, tcp_pairs
 from transports.levels import LEVELS
 
 STYLES = {
@@ -52,6 +52,20 @@ def status(as_json: bool) -> None:
         show_workers(found["workers"])
         for line in tcp_pairs(found.get("addresses", ()), found.get("events", ())):
             print_out(f"\nlistens at {line}")
+        for helper in found.get("helpers", ()):
+            if helper["state"] != "running":
+                print_out(f"\nthe {helper['name']}, pid {helper['pid']}, is {helper['state']}")
+        if unwritten := _unwritten(found):
+            print_out(f"\n{unwritten}")
+
+
+def _unwritten(found: dict[str, Any]) -> str:
+    """What a rig's log lacks because it can't be written; empty if nothing."""
+    logs = found.get("logs", {})
+    if not logs.get("unwritten"):
+        return ""
+    records = counted(logs["unwritten"], "record")
+    return f"{logs['folder']} can't be written: {records} of the log wait or are lost"
 
 
 def show_workers(workers: list[dict[str, Any]]) -> None:
@@ -205,7 +219,8 @@ def down() -> int:
     address = find_rig(chosen_rig()).address
     with open_rig() as rig:
         name = rig_id(rig)
-        pid = status_of_rig(rig)["pid"]
+        found = status_of_rig(rig)
+        pid = found["pid"]
         # A number of a process on another machine says nothing here.
         gone = _watch_address(address) if address.startswith("tcp:") else _watch_process(pid)
         # A rig that ends may do so before it answers; whether it does is looked at below.
@@ -217,6 +232,8 @@ def down() -> int:
             f"rig {name} still runs after {DOWN_WITHIN:.0f} s; its pid is {pid}", Exit.UNKNOWN
         )
     print_out(f"rig {name} is down")
+    if unwritten := _unwritten(found):
+        say(f"when it was told to stop, {unwritten}")
     return Exit.DONE
 
 

@@ -35,6 +35,7 @@ from orchestrator.client.exchange import (
 from orchestrator.errors import OrchError, OutcomeUnknown, RigNotReachable
 from transports.durations import duration
 from transports.headers import Operation
+from transports.room import OF_A_CONTEXT, need_threads
 
 CONNECT_TIMEOUT = 2.0
 FORKED = (
@@ -44,6 +45,14 @@ _ONCE = 0.25  # seconds that a first connection may take, whatever the timeout: 
 _CONFIRM = 1.0  # seconds in which a rig must have taken oneway requests before the channel is cut
 _CLOSED_HERE = "was disconnected: the connection was closed here"
 _PATIENCE = 5.0  # seconds for the leader to notice that the connection is closed
+
+
+def _need_threads(address: str) -> None:
+    """See that ZeroMQ can start its threads, and we ours. Raises RigNotReachable."""
+    try:
+        need_threads(OF_A_CONTEXT + 1, "a connection")
+    except OSError as error:
+        raise RigNotReachable(f"{address} can't be connected: {error.strerror}") from error
 
 
 class Connection:
@@ -74,6 +83,8 @@ class Connection:
         self._process = os.getpid()
         self._unplugged = threading.Event()
         channel: Channel
+        if context is None:
+            _need_threads(address)
         self._completer = completer = Completer(
             self._take_role, self._lead_for_futures, lambda: bool(channel.pending or channel.outbox)
         )

@@ -21,7 +21,7 @@ from orchestrator.core.admission import (
 from orchestrator.core.contracts import Keeper
 from orchestrator.core.effects import Describe, Effects, ToWorker
 from orchestrator.core.manners import Manners
-from orchestrator.core.peers import Lane, Peer, Phase, check_room
+from orchestrator.core.peers import Formers, Lane, Peer, Phase, check_room
 from orchestrator.core.requests import Ledger, Request, State
 from transports.errors import ProtocolError
 from transports.exceptions import NOT_STARTED, UNKNOWN
@@ -69,6 +69,7 @@ class Broker:
         peers: The workers, by name.
         ledger: The requests, and what they are owed.
         publishers: What the topics of those incarnations begin with that may publish, by token.
+        formers: By what incarnations were known that have ended.
         traces: Whether each request's life is told as facts of level debug.
     """
 
@@ -83,6 +84,7 @@ class Broker:
         self.keeper = keeper
         self.peers: dict[str, Peer] = {}
         self.publishers: dict[bytes, bytes] = {}
+        self.formers = Formers()
         self.traces = False
         self._manners = Manners(self.ledger)
         self._lanes: dict[bytes, Lane] = {}
@@ -212,7 +214,7 @@ class Broker:
         """Take a message from the private side: routing id, number, header, payload, raw."""
         lane = self._lanes.get(bytes(frames[0]))
         if lane is None:
-            self.ledger.stranger(now)
+            self.ledger.stranger(now, self.formers.get(bytes(frames[0])))
             return
         try:
             if len(frames) != LINK_FRAMES + 1:
@@ -350,6 +352,7 @@ class Broker:
         for lane in peer.lanes:
             self._lanes.pop(lane.id, None)
         self.publishers.pop(peer.token, None)
+        self.formers.add(worker, (peer.token, *(lane.id for lane in peer.lanes)))
         for request in peer.running():
             self.ledger.leave(request.number)
             if request.state is State.OVERRUN:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from enum import Enum
 from typing import Any
 
@@ -11,6 +11,9 @@ from orchestrator.core.queues import FairQueue
 from orchestrator.core.requests import Ledger, Request
 from transports.headers import Limits
 from transports.link import CONCURRENT, QUEUED, routing_id
+
+FORMERS = 1000
+"""Ids of ended incarnations that are kept."""
 
 
 class Phase(Enum):
@@ -38,6 +41,26 @@ class Lane:
     def free(self) -> bool:
         """Whether another operation may be dispatched now."""
         return self.open and len(self.running) < self.capacity and self.peer.phase is Phase.READY
+
+
+class Formers:
+    """By what ended incarnations were known, the newest of them.
+
+    A thread that was left behind still uses it, and is no stranger.
+    """
+
+    def __init__(self) -> None:
+        self._workers: dict[bytes, str] = {}
+
+    def add(self, worker: str, ids: Iterable[bytes]) -> None:
+        """An incarnation of a worker has ended."""
+        self._workers.update(dict.fromkeys(filter(None, ids), worker))
+        while len(self._workers) > FORMERS:
+            del self._workers[next(iter(self._workers))]
+
+    def get(self, id: bytes) -> str | None:
+        """The worker that was known by it, if one was."""
+        return self._workers.get(id)
 
 
 class Peer:

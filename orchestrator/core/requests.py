@@ -248,10 +248,20 @@ class Ledger:
         self.tally.tell("warning", text, now, request=message_id)
         return True
 
-    def stranger(self, now: float) -> None:
-        """Drop what came over the link from somebody who isn't a worker, or not any more."""
-        self.counts["strangers"] += 1
-        self.tally.tell("warning", "frame of an unknown or ended incarnation dropped", now)
+    def stranger(self, now: float, former: str | None = None) -> None:
+        """Drop what came over the link from somebody who isn't a worker, or not any more.
+
+        Args:
+            now: Monotonic seconds.
+            former: The worker whose ended incarnation it was. Its end has been told, and that a
+                thread may be left behind.
+        """
+        if former is None:
+            self.counts["strangers"] += 1
+            self.tally.tell("warning", "message dropped: its sender is no worker of this rig", now)
+        else:
+            self.counts["late replies"] += 1
+            self.fact("debug", "message of an ended incarnation dropped", worker=former)
 
     def tell(
         self, client: bytes, header: RequestHeader, kind: str, payload: bytes = b"null"

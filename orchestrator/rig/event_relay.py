@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from typing import Any
 
-from orchestrator.core.peers import Peer
+from orchestrator.core.peers import Formers, Peer
 from orchestrator.core.tally import Tally
 from orchestrator.rig.connections import Connection, Connections
 from orchestrator.rig.newest import Newest
@@ -25,6 +26,7 @@ class EventRelay:
         sockets: The rig's sockets.
         connections: Closes those of subscribers that ask for too much.
         publishers: Who may publish: the worker, by its incarnation's token.
+        formers: Who could, until it ended.
         peers: The workers, by name.
         tally: Tells what was dropped.
         counts: Counts it.
@@ -36,6 +38,7 @@ class EventRelay:
         connections: Connections,
         *,
         publishers: dict[bytes, bytes],
+        formers: Formers,
         peers: dict[str, Peer],
         tally: Tally,
         counts: Counter[str],
@@ -43,6 +46,7 @@ class EventRelay:
         self._sockets = sockets
         self._connections = connections
         self._publishers = publishers
+        self._formers = formers
         self._peers = peers
         self._tally = tally
         self._counts = counts
@@ -63,7 +67,7 @@ class EventRelay:
                 # Its place on the wire is empty; on the way here it holds the publisher's token.
                 prefix = publishers.get(frames[1].bytes)
                 if prefix is None:
-                    self._drop("event of an unknown or ended incarnation dropped", now)
+                    self._drop_of(self._formers.get(frames[1].bytes), now)
                 elif not frames[0].bytes.removeprefix(_FAITHFUL).startswith(prefix):
                     self._drop("event in another worker's name dropped", now)
                 else:
@@ -71,6 +75,10 @@ class EventRelay:
                     self._newest.keep(frames)
             if not has_more(collector):
                 return
+
+    def refused(self) -> None:
+        """Tell of a publisher that wasn't let in."""
+        self._drop("publisher of events refused: it is no worker of this rig", time.monotonic())
 
     def publish(self, frames: list[Any]) -> None:
         """Publish an event of the rig itself; to be called in the loop's thread."""
@@ -145,6 +153,13 @@ class EventRelay:
             return name.decode("utf-8", "replace") in self._peers
         return any(worker.encode().startswith(topic) for worker in self._peers)
 
-    def _drop(self, text: str, now: float) -> None:
+    def _drop_of(self, former: str | None, now: float) -> None:
+        """Drop an event of who isn't a worker; a thread that was left behind was one."""
+        if former is None:
+            self._drop("event dropped: its publisher is no worker of this rig", now)
+        else:
+            self._drop("event dropped: its worker has ended, and a thread runs on", now, former)
+
+    def _drop(self, text: str, now: float, former: str = "") -> None:
         self._counts["events dropped" if "event" in text else "strangers"] += 1
-        self._tally.tell("warning", text, now)
+        self._tally.tell("warning", text, now, **({"former": former} if former else {}))

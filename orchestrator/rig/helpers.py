@@ -1,11 +1,15 @@
 """The rig's helper processes are watched: log collector, guardian and fork server.
 
-The death of one is told, and another takes its place at once; it costs no worker anything.
+The death of one is told, and another takes its place at once; it costs no worker anything. One
+that somebody has stopped is told too, and woken.
 """
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from orchestrator.logs.collect.handle import LogCollector
@@ -16,6 +20,11 @@ from orchestrator.rig.mailbox import Mailbox
 
 REVIVE_AFTER = 5.0
 """Seconds until a helper that couldn't be restarted is tried again."""
+
+
+WAKE_AFTER = 1.0
+"""Seconds until a helper that was stopped is woken: long before anybody has to wait for it."""
+LOGS, GUARDIAN, FORK_SERVER = "log collector", "guardian", "fork server"
 
 
 class Helpers:
@@ -49,12 +58,51 @@ class Helpers:
         self._fork_server = fork_server
         self._groups = groups
         self._record = record
+        self._stopped: set[int] = set()
+
+    @property
+    def _processes(self) -> dict[str, int]:
+        found = {LOGS: self._logs.pid, GUARDIAN: self._guardian.pid}
+        server = self._fork_server.pid
+        return found if server is None else {**found, FORK_SERVER: server}
 
     @property
     def pids(self) -> set[int]:
         """Their processes, for which somebody waits."""
-        pids = {self._logs.pid, self._guardian.pid}
-        return pids if self._fork_server.pid is None else pids | {self._fork_server.pid}
+        return set(self._processes.values())
+
+    def status(self) -> list[dict[str, Any]]:
+        """The helpers: `name`, `pid`, and `state`, which is `running` or `stopped`."""
+        return [
+            {"name": name, "pid": pid, "state": "stopped" if pid in self._stopped else "running"}
+            for name, pid in self._processes.items()
+        ]
+
+    def look(self) -> None:
+        """Take note of helpers that were stopped or go on: SIGCHLD tells both."""
+        processes = self._processes
+        self._stopped &= set(processes.values())
+        for name, pid in processes.items():
+            changed = None
+            with suppress(ChildProcessError):  # it has just ended, which its sentinel tells
+                changed = os.waitid(os.P_PID, pid, os.WSTOPPED | os.WCONTINUED | os.WNOHANG)
+            if changed is None:
+                continue
+            if changed.si_code == os.CLD_CONTINUED:
+                self._stopped.discard(pid)
+                self._record("info", f"the {name} goes on", {"pid": pid})
+            elif pid not in self._stopped:
+                self._stopped.add(pid)
+                how = signal.Signals(changed.si_status).name
+                text = f"somebody has stopped the {name} by {how}; it is woken in {WAKE_AFTER:g} s"
+                self._record("warning", text, {"pid": pid})
+                self._loop.call_later(WAKE_AFTER, self._wake)
+
+    def _wake(self) -> None:
+        self.look()
+        for pid in self._stopped:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
 
     def start(self) -> None:
         """Start the fork server, so that it imports while the rig is being set up."""
@@ -66,6 +114,8 @@ class Helpers:
         self._loop.watch(self._guardian.sentinel, self._guardian_died)
 
     def _revive_logs(self) -> None:
+        if self._logs.goes_on():
+            return
         self._loop.unwatch(self._logs.sentinel)
         try:
             self._logs.restart()

@@ -84,7 +84,7 @@ class Loop:
         self._later: list[tuple[float, int, Callable[[], None]]] = []  # a heap
         self._calls = 0
         self._due = math.inf  # of the core, as it was before this turn
-        self._watched: dict[int, Callable[[], None]] = {}
+        self._watched: dict[Any, Callable[[], None]] = {}
         self._watch_changes = 0
         self._next_fault = 0.0
         self._poller = Poller()
@@ -96,9 +96,9 @@ class Loop:
         if connection.identity is not None:
             self._rig.client_left(connection.identity)
 
-    def watch(self, fd: int, callback: Callable[[], None]) -> None:
-        """Call back whenever a file descriptor is readable."""
-        self._watched[fd] = callback
+    def watch(self, source: int | zmq.Socket[Any], callback: Callable[[], None]) -> None:
+        """Call back whenever a file descriptor or socket is readable."""
+        self._watched[source] = callback
         self._watch_changes += 1
 
     def unwatch(self, fd: int) -> None:

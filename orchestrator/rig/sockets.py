@@ -73,8 +73,11 @@ class Sockets:
         self.back.set(zmq.SNDHWM, 0)
         self.publisher.set(zmq.SNDHWM, EVENT_QUEUE)
         # Here a worker that publishes too fast has to wait. So it alone has a mark (see
-        # transports.keepalive), where only processes of this user come.
+        # transports.keepalive), and a door (see orchestrator.rig.door) by which workers alone come.
         self.collector.set(zmq.RCVHWM, EVENT_QUEUE)
+        self.collector.set(zmq.PLAIN_SERVER, 1)
+        self.collector.setsockopt_string(zmq.ZAP_DOMAIN, "events")
+        self.collector.set(zmq.HANDSHAKE_IVL, HANDSHAKE)
         # What it sends is subscriptions, and one that is dropped is never asked for again.
         self.collector.set(zmq.SNDHWM, 0)
         # One that is always there: by it a worker knows that the others have come as well.

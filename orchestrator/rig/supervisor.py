@@ -20,6 +20,7 @@ from orchestrator.logs.collect.handle import STUCK, LogCollector
 from orchestrator.rig import specs
 from orchestrator.rig.backlog import Backlog
 from orchestrator.rig.descriptors import SLOTS, connection_cap, raise_limit
+from orchestrator.rig.door import Door
 from orchestrator.rig.event_relay import EventRelay
 from orchestrator.rig.guardian import Guardian
 from orchestrator.rig.helpers import Helpers
@@ -43,13 +44,18 @@ from transports.errors import SerializationError
 from transports.exceptions import exception_payload
 from transports.headers import ERROR, REPLY, TIMEOUTS, Limits
 from transports.link import SetLevel
+from transports.room import need_threads
 from transports.serializers import decode, encode
 from workers.driver.thing_description import thing_description
 from workers.output import levels, records
 from workers.output.streams import install_thread_output
 
+OWN_TASKS = 14
+"""Processes and threads that a rig can't do without; a worker that lacks some has to wait."""
 ORDER_TIMEOUT = 300.0
 """Seconds that starting, stopping or restarting workers may take for a client that waits."""
+LOG_LOST = os.EX_IOERR
+"""Exit status of a rig that stopped in good order, but whose last records couldn't be kept."""
 ONE_SIGNAL = 0.3
 """Seconds within which a signal counts once: terminals and wrappers may both deliver it."""
 
@@ -67,6 +73,7 @@ class Supervisor:
         self._folder = folder
         self._started = time.time()
         cap = connection_cap(raise_limit(), len(config.workers))
+        need_threads(OWN_TASKS, "a rig")
         self._guardian = Guardian()
         self._logs = LogCollector.start(
             logs_folder(config.rig),
@@ -112,10 +119,12 @@ class Supervisor:
             sockets,
             connections,
             publishers=broker.publishers,
+            formers=broker.formers,
             peers=broker.peers,
             tally=broker.ledger.tally,
             counts=broker.counts,
         )
+        self._door = Door(self._context, sockets.collector, broker.publishers, relay.refused)
         self._states = StateEvents(config.rig, relay.publish)
         self._loop = Loop(
             rig=self._rig,
@@ -128,6 +137,8 @@ class Supervisor:
             perform=self._performer.perform,
             record=self.record,
         )
+        self._loop.watch(self._door.socket, self._door.answer)
+        self._loop.watch(self._door.monitor, self._door.tell)
         self._keeper = FileKeeper(self._loop, folder, self._sockets, self.record)
         self._helpers = Helpers(
             self._loop,
@@ -155,7 +166,7 @@ class Supervisor:
 
         Returns:
             The exit status: 0 when it stopped in good order, 128 + N when killed by a second
-            signal N.
+            signal N, 74 when the last of its log couldn't be kept.
 
         Raises:
             AddressError: An address of `listen:` is taken or can't be bound.
@@ -234,15 +245,19 @@ class Supervisor:
         self._mailbox.close()
         records.reset()
         self._logs.close(3.0)
+        if self._logs.unwritten and not self._status:
+            self._status = LOG_LOST
         self._guardian.close(5.0)
         self._processes.reap_orphans(own=())
         self._connections.close()
+        self._door.close()
         # Last: a client that is disconnected drops the answers that it hasn't read yet.
         self._sockets.close()
         self._folder.release()
 
     def _on_signal(self, number: int) -> None:
         if number == signal.SIGCHLD:
+            self._helpers.look()
             self._processes.reap_orphans(self._helpers.pids)
             return
         name, now = signal.Signals(number).name, time.monotonic()
@@ -351,7 +366,7 @@ class Supervisor:
     # -- what the rig's worker asks -------------------------------------------------------
 
     def _snapshot(self) -> dict[str, Any]:
-        return snapshot(
+        found = snapshot(
             self._config,
             self._started,
             self._sockets,
@@ -359,6 +374,8 @@ class Supervisor:
             self._processes,
             self._connections,
         )
+        logs = {"folder": str(self._logs.folder), "unwritten": self._logs.unwritten}
+        return {**found, "helpers": self._helpers.status(), "logs": logs}
 
     def _order(self, verb: Verb, names: list[str]) -> Future[dict[str, str]]:
         self._check_names(names)

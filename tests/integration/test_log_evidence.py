@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from orchestrator import errors
+from orchestrator.client.rig import Rig
 from tests.rigs import RunningRig, running, wait_until
 
 DRIVER = """
@@ -101,16 +102,40 @@ def collector_of(rig: RunningRig) -> int:
     return found
 
 
-def test_a_worker_that_waits_to_print_gets_on(rig: RunningRig) -> None:
-    """Its operation overran, and the collector didn't read: another one does."""
+def test_a_stopped_collector_costs_nobody_a_call(rig: RunningRig) -> None:
+    """It is told at once, shown, and woken before a worker has waited long for it."""
     count = 40_000  # two megabytes, twice what the pipe holds
-    os.kill(collector_of(rig), signal.SIGSTOP)
-    with rig.connected() as client, pytest.raises(errors.ExecutionTimeout):
-        client["device"].call("flood", count, execution_timeout=0.2)
+    pid = collector_of(rig)
+    with rig.connected() as client:
+        os.kill(pid, signal.SIGSTOP)
+        stopped = {"name": "log collector", "pid": pid, "state": "stopped"}
+        wait_until(lambda: stopped in helpers(client))
+        client["device"].call("flood", count)
+        wait_until(lambda: all(each["state"] == "running" for each in helpers(client)))
+    assert collector_of(rig) == pid
     last = f"flood {count - 1} "
-    found = wait_until(lambda: [r for r in records(rig, "-g", last) if last in r["event"]])
-    assert found[0]["member"] == "flood"
-    assert records(rig, "-g", "device waited to print")
+    wait_until(lambda: [r for r in records(rig, "-g", last) if last in r["event"]])
+    assert records(rig, "-g", "somebody has stopped the log collector by SIGSTOP")
+    assert wait_until(lambda: records(rig, "-g", "the log collector goes on"))
+
+
+def test_other_helpers_that_are_stopped_are_told_and_woken(rig: RunningRig) -> None:
+    """Though nobody needs them just now."""
+    with rig.connected() as client:
+        others = [each for each in helpers(client) if each["name"] != "log collector"]
+        assert {each["name"] for each in others} == {"guardian", "fork server"}
+        for each in others:
+            os.kill(each["pid"], signal.SIGSTOP)
+        for each in others:
+            wait_until(lambda: records(rig, "-g", f"stopped the {each['name']} by"))  # noqa: B023
+            wait_until(lambda: records(rig, "-g", f"the {each['name']} goes on"))  # noqa: B023
+        assert [each["pid"] for each in helpers(client)[1:]] == [each["pid"] for each in others]
+
+
+def helpers(client: Rig) -> list[dict[str, Any]]:
+    """The rig's helpers, as its status has them."""
+    found: list[dict[str, Any]] = client.status()["helpers"]
+    return found
 
 
 def test_a_crash_of_a_driver_in_a_thread_leaves_a_dump() -> None:

@@ -22,6 +22,7 @@ PLACES = {
     "orchestrator/client/channel.py",
     "orchestrator/client/feed.py",
     "orchestrator/rig/connections.py",
+    "orchestrator/rig/door.py",
     "orchestrator/rig/sockets.py",
     "transports/hololinked/sockets.py",
     "workers/serving/events.py",

@@ -5,15 +5,22 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import shutil
 import signal
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from queue import SimpleQueue
+from typing import Any
 
 import psutil
 import pytest
 
+from orchestrator.logs.collect.handle import Streams
+from orchestrator.rig.launchers.forkserver import ForkServer
+from orchestrator.rig.launchers.handle import is_want
 from tests.rigs import RunningRig, is_alive, running, wait_until
 
 pytestmark = pytest.mark.measured
@@ -87,7 +94,7 @@ def helper(rig: RunningRig, name: str) -> psutil.Process:
 
 
 def test_a_stopped_fork_server_holds_up_nobody(rig: RunningRig) -> None:
-    """Others are answered at once; in time it is replaced, and the launch succeeds."""
+    """Others are answered at once; it is told and woken, and the launch succeeds."""
     server = helper(rig, "orch-forkserver")
     with rig.connected() as client:
         client.one.pid()
@@ -99,13 +106,31 @@ def test_a_stopped_fork_server_holds_up_nobody(rig: RunningRig) -> None:
         for _ in range(20):
             client.two.call("pid", invocation_timeout=1.0, execution_timeout=1.0)
         assert time.monotonic() - began < 3.0
-        wait_until(lambda: "the fork server didn't answer" in rig.text)
         rig.wait_state("one", "READY")
         client.one.pid()
-    given_up = "the fork server was given up while it started a worker; another one is started"
-    assert given_up in rig.text
-    assert helper(rig, "orch-forkserver").pid != server.pid
-    assert not is_alive(server.pid)
+    assert "somebody has stopped the fork server by SIGSTOP; it is woken in 1 s" in rig.text
+    assert helper(rig, "orch-forkserver").pid == server.pid
+
+
+def test_a_fork_server_that_doesn_t_answer_is_given_up() -> None:
+    """The launch fails, and may be tried again."""
+    server, outcome = ForkServer(answer_within=0.3), SimpleQueue[Any]()
+    server.start(outcome.put)
+    assert outcome.get(timeout=20) is None
+    try:
+        assert server._connection is not None
+        assert server._connection.poll(30)  # it has imported what workers need
+        assert server.pid is not None
+        os.kill(server.pid, signal.SIGSTOP)
+        streams = Streams(*(os.open(os.devnull, os.O_WRONLY) for _ in range(3)))
+        server.launch({"worker": "one", "spec": {}}, None, streams, outcome.put)
+        error = outcome.get(timeout=20)
+        assert isinstance(error, OSError)
+        assert error.strerror == "the fork server didn't answer within 0.3 s"
+        assert is_want(error)
+        assert server.is_given_up
+    finally:
+        server.close()
 
 
 def test_a_fork_server_stopped_while_it_imports() -> None:
@@ -279,20 +304,25 @@ workers:
 """
 
 
+def _belong_to(rig: RunningRig, uid: int, limit: int) -> None:
+    """Have a rig's commands run by a user who may have so many processes."""
+    for path in (rig.folder, *rig.folder.rglob("*")):
+        os.chown(path, uid, uid)
+    original = rig.command
+    # to read Python's files takes a capability where they are root's alone
+    caps = ("--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search")
+    become = ["setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups", *caps]
+    limited = ["prlimit", f"--nproc={limit}"]
+    rig.command = lambda *args: [*become, *limited, *original(*args)]  # type: ignore[method-assign]
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="a user with a limit of its own needs root")
 def test_no_processes_left() -> None:
     """The worker that can't be started is tried again with the reason; all others go on."""
     uid = 100_000 + os.getpid() % 50_000
     with running(GREEDY, {"plain": DRIVER}, settle=False) as rig:
         rig.stop()
-        for path in (rig.folder, *rig.folder.rglob("*")):
-            os.chown(path, uid, uid)
-        original = rig.command
-        # to read Python's files takes a capability where they are root's alone
-        caps = ("--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search")
-        become = ["setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups", *caps]
-        limit = ["prlimit", "--nproc=90"]
-        rig.command = lambda *args: [*become, *limit, *original(*args)]  # type: ignore[method-assign]
+        _belong_to(rig, uid, 90)
         rig.start()
 
         wait_until(lambda: "3 of 3 workers ready" in rig.text)
@@ -306,6 +336,22 @@ def test_no_processes_left() -> None:
         assert int(rig.orch("call", "victim", "pid").stdout) != pids["victim"]
         assert rig.stop() == 0
         assert "given up" not in rig.text
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="a user with a limit of its own needs root")
+@pytest.mark.parametrize("limit", [1, 6, 8, 12])
+def test_too_few_processes_for_a_rig(limit: int) -> None:
+    """It is refused in a line: libzmq ends a process whose threads it can't start."""
+    folder = Path(tempfile.mkdtemp(prefix="orch-t-"))
+    try:
+        rig = RunningRig(folder, GREEDY, {"plain": DRIVER})
+        _belong_to(rig, 200_000 + os.getpid() % 50_000, limit)
+        done = rig.orch("run", str(rig.config))
+        assert done.returncode == 4, done.stderr
+        assert done.stderr.startswith("error: the rig can't be run: a rig takes ")
+        assert done.stderr.count("\n") == 1
+    finally:
+        shutil.rmtree(folder)
 
 
 def _processes_of(uid: int) -> int:

@@ -111,12 +111,17 @@ def state_of(client: Rig, name: str) -> dict[str, object]:
 @needs_mount
 @pytest.mark.parametrize("filled", [False, True], ids=["fills", "is full"])
 def test_a_log_folder_without_room(filled: bool) -> None:
-    """Records are lost, counted and told; nothing else is."""
+    """Records are lost, counted and told, also where nobody looks; nothing else is."""
     config = CONFIG.format(port=free_port())
     with small("state", filled=filled), running(config, {"box": DRIVER}) as rig:
         with rig.connected() as client:
             works(rig, client)
-        assert rig.stop() == 0
+            wait_until(lambda: client.status()["logs"]["unwritten"])
+        assert "can't be written" in rig.orch("status").stdout
+        down = rig.orch("down")
+        assert (down.returncode, down.stdout) == (0, "rig short is down\n")
+        assert "of the log wait or are lost" in down.stderr
+        assert rig.process.wait(20) == 74
         assert "could not be kept" in rig.text
 
 

@@ -43,9 +43,10 @@ class Liar:
         import zmq
         socket = zmq.Context.instance().socket(zmq.XPUB)
         socket.linger = 1000
+        socket.plain_username, socket.plain_password = b"b", token.encode()
         socket.connect(address)
-        while not socket.poll(1000):
-            pass
+        if not socket.poll(1000):
+            return  # it isn't let in
         socket.send_multipart([topic.encode(), token.encode(), b"{}", b"1", b""])
         socket.close()
 """
@@ -88,8 +89,9 @@ class Besieged:
         made.linger = 0
         made.sndhwm = made.rcvhwm = 0
         made.sndtimeo = 10_000
-        made.setsockopt(zmq.HEARTBEAT_IVL, 300)
-        made.setsockopt(zmq.HEARTBEAT_TTL, 1000)
+        # No heartbeats: a socket that is closed stops its input too, and libzmq ends the test's
+        # process if one falls due just then and the rig has cut it off. Peers in raw bytes send
+        # them, see test_rig_stopped_input.
         if identity is not None:
             made.setsockopt(zmq.IDENTITY, identity)
         made.connect(address)
@@ -275,9 +277,10 @@ def test_one_driver_can_t_publish_as_another(besieged: Besieged) -> None:
     if not Path(events.removeprefix("ipc://")).exists():
         found = next(Path(besieged.rig.folder, "run").rglob("xsub.ipc"))
         events = f"ipc://{found}"
-    for token in ("", "0" * 32):
-        besieged.client["b"].lie(events, token, "@a/said")
-    wait_until(lambda: besieged.counts().get("events dropped", 0) >= 2)
+    besieged.client["b"].lie(events, "0" * 32, "@a/said")
+    wait_until(lambda: besieged.counts().get("events dropped"))
+    with pytest.raises(ConnectionError), raw_peer(events, "PUB"):
+        pytest.fail("let in without the token of a worker")
     besieged.client["a"].say(1)
     assert next(heard).value == 1
     heard.close()

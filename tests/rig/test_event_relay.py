@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from orchestrator.core.effects import Fact
+from orchestrator.core.peers import Formers
 from orchestrator.core.tally import Tally
 from orchestrator.rig import event_relay as module
 from orchestrator.rig.connections import Connection
@@ -16,7 +17,7 @@ from orchestrator.rig.event_relay import SUBSCRIPTIONS, EventRelay
 from tests.rig.sockets_kit import FakeSocket, fake_frames
 from transports.headers import PROBE, EventHeader, encode_header, event_id
 
-TOKEN = b"secret"
+TOKEN, FORMER = b"secret", b"of the life before"
 EVENT = [b"stage/moved", b"", b"{}", b"null", b""]
 
 
@@ -37,10 +38,13 @@ class Scene:
         sockets: Any = SimpleNamespace(collector=self.collector, publisher=self.publisher)
         connections: Any = SimpleNamespace(of=lambda *_: self.connection, cut=self._cut)
         peers: Any = {"stage": None}
+        formers = Formers()
+        formers.add("stage", [FORMER])
         self.relay = EventRelay(
             sockets,
             connections,
             publishers={TOKEN: b"stage/"},
+            formers=formers,
             peers=peers,
             tally=Tally(self._facts),
             counts=self.counts,
@@ -99,6 +103,15 @@ def test_a_malformed_event_is_dropped(scene: Scene, frames: int | str) -> None:
     assert scene.publisher.sent == [EVENT]
     assert scene.told == ["malformed event dropped"]
     assert scene.counts["events dropped"] == 1
+
+
+def test_a_thread_that_was_left_behind_is_no_stranger(scene: Scene) -> None:
+    """Its worker is named; so many events are one record."""
+    for _ in range(3):
+        scene.publish(*EVENT, token=FORMER)
+    scene.relay.forward_events(64, 0.0)
+    assert scene.told == ["event dropped: its worker has ended, and a thread runs on"]
+    assert scene.counts["events dropped"] == 3
 
 
 @pytest.mark.parametrize(("topic", "token"), [(b"stage/moved", b"other"), (b"camera/x", TOKEN)])

@@ -44,7 +44,9 @@ class Scene:
             call_later=lambda seconds, call: self.later.append(call),
         )
         mailbox: Any = SimpleNamespace(tell=lambda news: news())
-        logs: Any = SimpleNamespace(sentinel=LOGS, pid=1, restart=lambda: self._start("logs"))
+        logs: Any = SimpleNamespace(
+            sentinel=LOGS, pid=1, goes_on=lambda: False, restart=lambda: self._start("logs")
+        )
         guardian: Any = SimpleNamespace(
             sentinel=GUARDIAN, pid=2, restart=lambda groups: self._start("guardian")
         )

@@ -59,6 +59,7 @@ class Running:
                 self.sockets,
                 self.connections,
                 publishers=broker.publishers,
+                formers=broker.formers,
                 peers=broker.peers,
                 tally=broker.ledger.tally,
                 counts=broker.counts,

@@ -9,6 +9,7 @@ from uuid import uuid4
 import numpy as np
 import pytest
 import zmq
+from zmq.auth.thread import ThreadAuthenticator
 
 from tests.joined import joined
 from transports.headers import decode_event_header, read_event_id
@@ -224,12 +225,18 @@ def test_a_new_publisher_waits_until_it_knows_all_subscriptions(tmp_path: Path, 
     rig = context.socket(zmq.XSUB)
     rig.setsockopt(zmq.SNDHWM, 0)
     rig.setsockopt(zmq.RCVTIMEO, 10_000)
+    rig.setsockopt(zmq.PLAIN_SERVER, 1)
+    door = ThreadAuthenticator(context)
+    door.start()
+    door.configure_plain(passwords={"stage": "secret"})
     address = f"ipc://{tmp_path}/x"
     rig.bind(address)
     topics = [b"@stage/moved", *(b"@stage/%0100d" % number for number in range(others))]
     for topic in (PRESENCE, *topics, "@stage/\U0010ffff".encode()):
         rig.send(b"\x01" + topic)
-    publisher = EventPublisher(context, address, rig="bench", worker="stage", base=0, token="")
+    publisher = EventPublisher(
+        context, address, rig="bench", worker="stage", base=0, token="secret"
+    )
     try:
         # It is connected, but the rig's loop is busy with something else.
         assert not publisher.await_subscriptions(0.05)
@@ -243,6 +250,7 @@ def test_a_new_publisher_waits_until_it_knows_all_subscriptions(tmp_path: Path, 
     finally:
         publisher.close(0)
         rig.close(0)
+        door.stop()
         context.term()
 
 

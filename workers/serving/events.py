@@ -86,6 +86,9 @@ class EventPublisher:
         self._socket: zmq.Socket[Any] | None = context.socket(zmq.XPUB)
         self._socket.set(zmq.RCVHWM, 0)  # what it receives is subscriptions
         self._socket.set(zmq.XPUB_NODROP, 1)  # says so when there is no room; it never blocks here
+        # The rig lets nobody in who doesn't show it.
+        self._socket.setsockopt_string(zmq.PLAIN_USERNAME, worker)
+        self._socket.setsockopt_string(zmq.PLAIN_PASSWORD, token)
         self._socket.connect(address)
         self.fd = int(self._socket.get(zmq.FD))
 

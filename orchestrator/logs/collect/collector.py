@@ -16,6 +16,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from orchestrator.logs.collect import control
@@ -204,6 +205,8 @@ class Collector:
                 self._ending = "its supervisor died"
             self._close_by(time.monotonic() + ORPHAN_GRACE)
             return
+        with suppress(OSError):  # full of such words, or dead
+            self._supervisor.send(b".")  # there is room for more messages
         *lines, self._messages = (self._messages + data).split(b"\n")
         for line in lines:
             message = control.decode(line)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import secrets
-import signal
 import socket
 import subprocess
 import sys
@@ -18,7 +17,8 @@ from typing import Self
 import msgspec
 
 from orchestrator.logs.collect import control
-from orchestrator.logs.collect.kernel import enlarge, is_full, unread, wait_readable
+from orchestrator.logs.collect.kernel import ending, enlarge, is_full, unread
+from orchestrator.logs.collect.outbox import Outbox
 from orchestrator.logs.collect.own_output import OwnOutput
 from orchestrator.logs.store.segments import Run
 from orchestrator.logs.store.shared import Shared
@@ -109,6 +109,7 @@ class LogCollector:
         self._verdict: str | None = None
         self._own: OwnOutput | None = None
         self._closed = False
+        self._lost = 0
 
     @classmethod
     def start(
@@ -193,9 +194,9 @@ class LogCollector:
 
     @property
     def sentinel(self) -> int:
-        """File descriptor that is readable when the collector has died; new after `restart`.
+        """File descriptor that is readable when the collector may have died; see `goes_on`.
 
-        It is -1 when `restart` failed.
+        New after `restart`; it is -1 when `restart` failed.
         """
         return self._socket.fileno()
 
@@ -203,6 +204,16 @@ class LogCollector:
     def returncode(self) -> int | None:
         """Exit status of the present collector, negative for a signal; None while it runs."""
         return self._process.poll()
+
+    @property
+    def unwritten(self) -> int:
+        """How many records wait, or are lost, because the store can't be written; 0 while it can.
+
+        After `close`: how many are lost.
+        """
+        if self._closed:
+            return self._lost
+        return self._shared.unsettled if self._shared.is_refused else 0
 
     def open_streams(self, worker: str, incarnation: int) -> Streams:
         """Make the three streams of a worker's incarnation, and have them collected.
@@ -212,6 +223,8 @@ class LogCollector:
             OSError: Too many open files.
         """
         self._sweep()
+        if self._outbox.is_beyond(len(self._read_ends)):
+            self._process.kill()  # as good as dead; the sentinel will tell
         if any(self._of(end, worker, incarnation) for end in self._read_ends):
             raise ValueError(f"{worker} {incarnation} has its streams already")
         made: list[int] = []
@@ -249,8 +262,9 @@ class LogCollector:
             OSError: The process can't be started; may be called again.
         """
         self._kill()
+        self._outbox.close()
         self._socket.close()
-        self._spawn(self._verdict or _ending(self._process.returncode))
+        self._spawn(self._verdict or ending(self._process.returncode))
         self._verdict = None
         self._sweep()
         for end in self._read_ends:
@@ -304,7 +318,8 @@ class LogCollector:
                 self._let_go()
                 return
         self._send(control.Close(time.monotonic() + timeout * 0.8), [])
-        wait_readable(self._socket, timeout)
+        with suppress(OSError):  # it has ended, which is waited for
+            self._outbox.drain(deadline)
         try:
             self._process.wait(max(deadline - time.monotonic(), 0))
         except subprocess.TimeoutExpired:
@@ -312,10 +327,13 @@ class LogCollector:
         self._let_go()
 
     def _let_go(self) -> None:
+        self._outbox.close()
         self._socket.close()
         for end in self._read_ends:
             os.close(end.fd)
         self._read_ends.clear()
+        if self._shared.fd >= 0:
+            self._lost = self._shared.unsettled
         self._shared.close()
 
     def _spawn(self, after: str | None) -> None:
@@ -346,6 +364,7 @@ class LogCollector:
         # A collector that doesn't read must not stop the supervisor.
         ours.setblocking(False)
         self._socket = ours
+        self._outbox = Outbox(ours)
 
     def _open_stream(self, stream: control.Collect) -> int:
         read_fd, write_fd = os.pipe()
@@ -362,14 +381,20 @@ class LogCollector:
         self._send(end.stream, [end.fd])
 
     def _send(self, message: control.Message, fds: list[int]) -> None:
+        # A dead one is told by the sentinel, and its successor gets every stream.
+        with suppress(OSError):
+            self._outbox.send(message, fds)
+
+    def goes_on(self) -> bool:
+        """Whether the collector lives, when the sentinel is readable: it tells when it has read."""
         try:
-            socket.send_fds(self._socket, [control.encode(message)], fds)
+            lives = bool(self._socket.recv(4096))
+            self._outbox.flush()
         except BlockingIOError:
-            # It hasn't taken hundreds of messages: as good as dead. The sentinel will tell.
-            self._process.kill()
+            return True
         except OSError:
-            # Dead. The sentinel tells it, and its successor gets every stream.
-            return
+            return False
+        return lives
 
     def _kill(self) -> None:
         # It may just be ending by itself, and how it ends is worth telling.
@@ -392,12 +417,3 @@ class LogCollector:
     def _of(self, end: _ReadEnd, worker: str, incarnation: int) -> bool:
         stream = end.stream
         return not stream.shared and (stream.worker, stream.incarnation) == (worker, incarnation)
-
-
-def _ending(returncode: int) -> str:
-    if returncode >= 0:
-        return f"exited with status {returncode}"
-    try:
-        return f"was killed by {signal.Signals(-returncode).name}"
-    except ValueError:
-        return f"was killed by signal {-returncode}"

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import select
-import socket
+import signal
 import sys
 
 
@@ -37,11 +36,11 @@ def is_full(fd: int) -> bool:
     return unread(fd) >= size // 2
 
 
-def wait_readable(readable: socket.socket, timeout: float) -> None:
-    """Wait until there is something to read, for `timeout` seconds at the most."""
-    if hasattr(select, "poll"):  # select() refuses file descriptors above 1023
-        poll = select.poll()
-        poll.register(readable, select.POLLIN)
-        poll.poll(timeout * 1000)
-    else:
-        select.select([readable], [], [], timeout)
+def ending(returncode: int) -> str:
+    """How a process ended, in words; negative numbers are signals."""
+    if returncode >= 0:
+        return f"exited with status {returncode}"
+    try:
+        return f"was killed by {signal.Signals(-returncode).name}"
+    except ValueError:
+        return f"was killed by signal {-returncode}"

@@ -19,6 +19,7 @@ _SLOT = 256  # bytes; a longer mark isn't kept
 _HEAD = 4096
 _UNREAD, _TAKEN, _SETTLED = range(3)
 _TURN = 0
+_REFUSED = 0
 
 
 class Shared:
@@ -38,6 +39,7 @@ class Shared:
         view = memoryview(self._memory)
         self._counts = view[:24].cast("Q")
         self._times = view[24:32].cast("d")
+        self._flags = view[32:40].cast("Q")
         self._slots = list(range(SLOTS - 1, -1, -1))
 
     # --- records: how many a collector has in its hands
@@ -63,6 +65,20 @@ class Shared:
         self.take(self._counts[_UNREAD])
         self.handed_over()
         return max(self._counts[_TAKEN] - self._counts[_SETTLED], 0)
+
+    @property
+    def unsettled(self) -> int:
+        """How many records were read that are neither written nor told to be lost."""
+        return max(self._counts[_UNREAD] + self._counts[_TAKEN] - self._counts[_SETTLED], 0)
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether the last attempt to write failed."""
+        return bool(self._flags[_REFUSED])
+
+    @is_refused.setter
+    def is_refused(self, refused: bool) -> None:
+        self._flags[_REFUSED] = refused
 
     # --- turns
 
@@ -107,6 +123,7 @@ class Shared:
         if self.fd >= 0:
             self._counts.release()
             self._times.release()
+            self._flags.release()
             self._memory.close()
             os.close(self.fd)
             self.fd = -1

@@ -209,9 +209,11 @@ class Store:
             if self.failure is None:
                 self._tell("error", f"logs can't be written to {self.folder}: {error}")
             self.failure = str(error)
+            self._shared.is_refused = True
             return False
         self._strangers = strangers
         self._shared.settle(settled)
+        self._shared.is_refused = False
         if dropped:
             self._loss_told, self._reason = time.monotonic(), None
         with self._changed:
