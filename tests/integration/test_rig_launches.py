@@ -93,6 +93,7 @@ def helper(rig: RunningRig, name: str) -> psutil.Process:
     return wait_until(find)  # type: ignore[no-any-return]
 
 
+@pytest.mark.unmeasured
 def test_a_stopped_fork_server_holds_up_nobody(rig: RunningRig) -> None:
     """Others are answered at once; it is told and woken, and the launch succeeds."""
     server = helper(rig, "orch-forkserver")
@@ -133,6 +134,7 @@ def test_a_fork_server_that_doesn_t_answer_is_given_up() -> None:
         server.close()
 
 
+@pytest.mark.unmeasured
 def test_a_fork_server_stopped_while_it_imports() -> None:
     """The rig ends in good order, though no launch of it comes to an end."""
     with running(CONFIG, {"plain": DRIVER}, settle=False) as rig:
@@ -165,6 +167,7 @@ def test_a_killed_log_collector_is_replaced(rig: RunningRig) -> None:
         assert client.one.pid() == before
 
 
+@pytest.mark.unmeasured
 def test_a_stopped_keeper_does_not_keep_a_worker_s_end_from_the_rig(rig: RunningRig) -> None:
     """It is woken whenever its worker is to end: nobody else tells the end."""
     with rig.connected() as client:
@@ -198,9 +201,10 @@ def test_a_killed_fork_server_costs_no_worker_anything(rig: RunningRig) -> None:
     assert rig.text.count("the fork server died; another one is started") == 3
 
 
+@pytest.mark.unmeasured
 def test_a_fork_server_that_dies_during_launches(rig: RunningRig) -> None:
     """What was being launched is launched again, by the next one; nobody is given up."""
-    for _ in range(5):
+    for _ in range(3):
         command = rig.command("restart", "one", "two", "own")
         with subprocess.Popen(command, env=rig.environ, stdout=subprocess.DEVNULL) as restart:
             while restart.poll() is None:
@@ -214,6 +218,7 @@ def test_a_fork_server_that_dies_during_launches(rig: RunningRig) -> None:
     assert rig.stop() == 0
 
 
+@pytest.mark.unmeasured
 def test_a_stopped_guardian_holds_up_nobody(rig: RunningRig) -> None:
     """Workers start and end as before, and so does the rig."""
     guardian = helper(rig, "reaper.py")
@@ -317,6 +322,7 @@ def _belong_to(rig: RunningRig, uid: int, limit: int) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="a user with a limit of its own needs root")
+@pytest.mark.unmeasured
 def test_no_processes_left() -> None:
     """The worker that can't be started is tried again with the reason; all others go on."""
     uid = 100_000 + os.getpid() % 50_000
