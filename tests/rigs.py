@@ -197,10 +197,16 @@ def _environment(environ: dict[str, str]) -> Iterator[None]:
 
 @contextmanager
 def running(
-    config: str, drivers: dict[str, str] | None = None, *, settle: bool = True
+    config: str,
+    drivers: dict[str, str] | None = None,
+    *,
+    texts: Mapping[str, str] | None = None,
+    settle: bool = True,
 ) -> Iterator[RunningRig]:
-    """A rig that is up, and gone with all its files afterwards."""
+    """A rig that is up, and gone with all its files afterwards; `texts` are other files of its."""
     folder = Path(tempfile.mkdtemp(prefix="orch-t-"))
+    for name, text in (texts or {}).items():
+        (folder / name).write_text(text)
     rig = RunningRig(folder, config, drivers or {})
     try:
         rig.start()

@@ -46,6 +46,21 @@ def is_path(text: str) -> bool:
     return not is_first
 
 
+def prefixes(path: str) -> list[str]:
+    """The paths on the way to a member, itself at the end; none if it isn't one."""
+    if not is_path(path):
+        return []
+    ends = [match.end() for match in re.finditer(rf"\.?(?:{_STEP.pattern})", path, re.VERBOSE)]
+    return [path[:end] for end in ends]
+
+
+def split(path: str) -> tuple[str, str]:
+    """The path of the owner, and the name or the item that is the last step."""
+    around = prefixes(path)
+    owner = around[-2] if len(around) > 1 else ""
+    return owner, path[len(owner) :].removeprefix(".")
+
+
 def is_private(path: str) -> bool:
     """Whether a name in a path has a leading underscore."""
     return path.startswith("_") or "._" in path or "[_" in path

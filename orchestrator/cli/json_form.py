@@ -136,5 +136,9 @@ _PACKAGES: dict[tuple[str, str], Callable[[Any], Any]] = {
     ("xarray", "DataArray"): lambda array: array.to_dict(data="array"),
     ("xarray", "Dataset"): lambda data: data.to_dict(data="array"),
     ("pint", "Quantity"): lambda value: {"value": value.magnitude, "unit": str(value.units)},
+    ("quantities", "Quantity"): lambda value: {
+        "value": value.magnitude,
+        "unit": value.dimensionality.string,
+    },
     ("astropy", "Quantity"): lambda value: {"value": value.value, "unit": str(value.unit)},
 }

@@ -74,9 +74,13 @@ def to_text(value: Any) -> str:
     return short if len(short) <= terminal_width() else _json(plain(value, brief=True), 2)
 
 
+_SHOWN_BY_THEMSELVES = ("pandas", "xarray", "pint", "astropy", "quantities")
+"""Packages whose values are shown to people as the packages do it."""
+
+
 def _is_shown_by_itself(value: Any) -> bool:
     """Whether its package has a way to show it to people."""
-    return type(value).__module__.partition(".")[0] in ("pandas", "xarray", "pint", "astropy")
+    return type(value).__module__.partition(".")[0] in _SHOWN_BY_THEMSELVES
 
 
 def _named(name: str, part: Any) -> str:

@@ -203,11 +203,11 @@ class AsyncWorker(Handle):
             f"await orch.write(rig.{self.name}, {path!r}, value)"
         )
 
-    def _learn(self, name: str) -> Any:
+    def _learn(self, path: str, *, looks: bool = False) -> Any:
         """What stands for a member of a worker that wasn't described yet: asked for when used."""
         if self._session.known_members(self.name) is not None:
             return None
-        return getattr(self, name) if name in ("name", "subscribe") else AsyncMember(self, name)
+        return getattr(self, path) if path in ("name", "subscribe") else AsyncMember(self, path)
 
     def _learn_soon(self) -> None:
         return

@@ -88,8 +88,17 @@ def _namespace(node: Node, members: Members, module: str) -> dict[str, Any]:
             made = _component_class(below, members, module)
             namespace[step] = ComponentMember(below.path, made)
     for step, path in node.members.items():
-        if isinstance(step, str):  # a member wins over what is nested below it
+        if not isinstance(step, str):
+            continue
+        component = namespace.get(step)
+        is_action = members.kinds[path] == ACTION
+        if component is None and is_action and members.is_open(path):
+            component = ComponentMember(path, _component_class(Node(path), members, module))
+            namespace[step] = component
+        if component is None:
             namespace[step] = _member(step, path, members)
+        elif is_action:  # it is called, and has members
+            component.made.__call__ = _method("__call__", path, members.affordance(path))
     return namespace
 
 
@@ -106,6 +115,8 @@ def _component_class(node: Node, members: Members, module: str) -> type[Componen
     namespace["_items"] = {key: items[key] for key in ordered}
     listed = [str(step) for step in (*node.below, *node.members) if isinstance(step, str)]
     what = f"with {', '.join(listed)}" if listed else f"by {', '.join(map(repr, items))}"
+    if not listed and not items:
+        what = "whose members show at their use"
     told = members.part(node.path)
     namespace["__doc__"] = str(told.get("description") or f"{node.path}: a component {what}.")
     base: type[Component] = Component

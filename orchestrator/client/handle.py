@@ -29,10 +29,13 @@ class Handle:
         object.__setattr__(self, "name", name)
         object.__setattr__(self, "_made", (None, Proxy))
         object.__setattr__(self, "_proxy", Proxy(self))
+        object.__setattr__(self, "_values", set())
 
     _session: Session
     _made: tuple[Members | None, type[Proxy]]
     _proxy: Proxy
+    _values: set[str]
+    """Paths of properties whose values aren't components, though they look so."""
 
     def _made_class(self) -> type[Proxy]:
         """The class for what is known of the worker by now; nothing is asked for it."""
@@ -66,8 +69,13 @@ class Handle:
         """Write a property, or say how to."""
         raise NotImplementedError
 
-    def _learn(self, name: str) -> Any:
-        """Ask for the description because of a name that isn't known; what stands for it."""
+    def _learn(self, path: str, *, looks: bool = False) -> Any:
+        """Ask for the description because of a path that isn't known; what stands for it.
+
+        Args:
+            path: The path.
+            looks: The worker must not evaluate anything for it.
+        """
         raise NotImplementedError
 
     def _learn_soon(self) -> None:

@@ -9,11 +9,14 @@ import msgspec
 
 from orchestrator.client.exchange import UNKNOWN
 from transports.headers import TIMEOUTS, Limits
+from transports.paths import prefixes
 
 PARTS = "orch:parts"
 """Key of a description: title and text of each component, by its path."""
 CALLABLE = "orch:callable"
 """Key of a property's affordance: it is a parameter-like, which is called too."""
+OPEN = "orch:open"
+"""Key of a description: paths of components that may have members which show at their use."""
 PROPERTY = "property"
 ACTION = "action"
 EVENT = "event"
@@ -72,6 +75,25 @@ class Members:
         parts = self.description.get(PARTS)
         found = parts.get(path) if isinstance(parts, dict) else None
         return found if isinstance(found, dict) else {}
+
+    def may_have(self, path: str) -> bool:
+        """Whether a path that isn't described may be one: its worker has to look for it.
+
+        So it is below a property that may give a component, and where members are made by use.
+        """
+        for before in reversed(["", *prefixes(path)[:-1]]):
+            kind = self.kinds.get(before)
+            if kind == PROPERTY:
+                said = self.affordance(before)
+                return "type" not in said and not said.get(CALLABLE)
+            if kind is not None or not before or self.part(before):
+                return self.is_open(before)
+        return False
+
+    def is_open(self, path: str) -> bool:
+        """Whether a component may have members that show at their use only."""
+        opened = self.description.get(OPEN)
+        return isinstance(opened, list) and path in opened
 
     def usual(self, name: str) -> Limits:
         """The timeouts of a member where a call gives none; None also where they aren't known."""

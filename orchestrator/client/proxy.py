@@ -13,9 +13,11 @@ from typing import Any, ClassVar, NoReturn
 
 from orchestrator.client.lookers import calls_at_once, is_tool, only_looks
 from orchestrator.client.parameters import Parameter, reading
-from orchestrator.client.paths import Step, joined
+from orchestrator.client.paths import Step, joined, steps_of
 from orchestrator.client.surface import surface
+from orchestrator.errors import ResultUnsendable
 from orchestrator.words import did_you_mean
+from transports.values.records import Record
 
 
 class Member(property):
@@ -247,11 +249,21 @@ def _listed(part: Part) -> list[str]:
 
 
 def _adopt(part: Part) -> None:
-    """Give a worker's proxy the class of what is known of the worker by now."""
-    if isinstance(part, Proxy):
-        made = _own(part, "_handle")._made_class()
-        if type(part) is not made:
-            object.__setattr__(part, "__class__", made)
+    """Give a worker or component the class of what is known of it by now."""
+    made: Any = _own(part, "_handle")._made_class()
+    if isinstance(part, Component):
+        for step in steps_of(_own(part, "_path")) or ():
+            made = below(made, step)
+    if made is not None and type(part) is not made:
+        object.__setattr__(part, "__class__", made)
+
+
+def below(made: Any, step: Step) -> Any:
+    """The class of a component by the class of what it is in; None if there is none."""
+    if isinstance(step, str):
+        return getattr(vars(made).get(step), "made", None) if made else None
+    found = getattr(made, "_items", {}).get(step if isinstance(step, int) else step[0])
+    return found if isinstance(found, type) else None
 
 
 def _of_class(part: Part, name: str) -> Any:
@@ -262,8 +274,13 @@ def _of_class(part: Part, name: str) -> Any:
     return None
 
 
-def _find(part: Part, name: str) -> Any:
+def _find(part: Part, name: str, *, looks: bool = False) -> Any:
     """What a class has by a name, after asking for the description if that is needed.
+
+    Args:
+        part: A worker or component.
+        name: The name.
+        looks: Nothing may be evaluated to find it.
 
     Raises:
         AttributeError: Nothing, or the name is private.
@@ -274,8 +291,10 @@ def _find(part: Part, name: str) -> Any:
         raise AttributeError(f"{_name(part, name)} is private; private members are not served")
     _adopt(part)
     found = _of_class(part, name)
-    if found is None and isinstance(part, Proxy):
-        stand_in = handle._learn(name)
+    path = joined(path_of(part), name)
+    members = handle._session.known_members(handle.name)
+    if found is None and (isinstance(part, Proxy) or (members and members.may_have(path))):
+        stand_in = handle._learn(path, looks=looks)
         _adopt(part)
         found = _of_class(part, name) or stand_in
     if found is None:
@@ -289,17 +308,18 @@ def _find(part: Part, name: str) -> Any:
 
 def fetch(part: Part, name: str, frame: Any) -> Any:
     """The value of an attribute for the code of a frame; who only looks gets what describes it."""
-    _adopt(part)
+    if isinstance(part, Proxy):
+        _adopt(part)
     found = _of_class(part, name)
     if found is None:
         if is_tool(frame):
             raise AttributeError(name)  # no request for a tool that tries names
-        found = _find(part, name)
+        found = _find(part, name, looks=only_looks(frame))
     if isinstance(found, Member):
         if only_looks(frame):
             return found
         if not found.parameter:
-            return found.__get__(part)
+            return _value(part, name, found)
         parameter = Parameter(_own(part, "_handle"), found.path, found.unit)
         return parameter if calls_at_once(frame) else reading(found.__get__(part), parameter)
     if isinstance(found, EventMember) and is_tool(frame):
@@ -307,6 +327,41 @@ def fetch(part: Part, name: str, frame: Any) -> Any:
     if hasattr(type(found), "__get__"):
         return found.__get__(part, type(part))
     return found
+
+
+def _value(part: Part, name: str, member: Member) -> Any:
+    """The value of a property; of one that gives a component or several, these."""
+    try:
+        value = member.__get__(part)
+    except ResultUnsendable:
+        component = _component(part, name, member)
+        if component is None:
+            raise
+        return component
+    if _holds_records(value):
+        component = _component(part, name, member)
+        return value if component is None else component
+    return value
+
+
+def _component(part: Part, name: str, member: Member) -> Component | None:
+    """What a property gives that was just read, if its worker has found it to be a component."""
+    handle = _own(part, "_handle")
+    if member.path in handle._values:
+        return None
+    handle._learn(member.path)
+    _adopt(part)
+    found = _of_class(part, name)
+    if isinstance(found, ComponentMember):
+        return found.__get__(part)  # type: ignore[no-any-return]
+    handle._values.add(member.path)
+    return None
+
+
+def _holds_records(value: Any) -> bool:
+    if isinstance(value, (list, tuple, dict)) and value:
+        value = next(iter(value.values() if isinstance(value, dict) else value))
+    return isinstance(value, Record)
 
 
 def handle_of(worker: Any) -> Any:

@@ -137,9 +137,23 @@ class Session:
         members = self._members[worker] = Members.read(description)
         return members
 
-    def describe_anew(self, worker: str) -> Recipe[Members]:
-        """Have a worker look at its driver again, and ask for the description."""
-        yield self.connection.compose(worker, Operation.INVOKE, REFRESH)
+    def learn(self, worker: str, path: str) -> Recipe[Members]:
+        """Ask for a worker's description because of a path that isn't known."""
+        members = yield from self.describe(worker)
+        if path not in members.kinds and not members.part(path) and members.may_have(path):
+            members = yield from self.describe_anew(worker, path)
+        return members
+
+    def describe_anew(self, worker: str, path: str = "") -> Recipe[Members]:
+        """Have a worker look at its driver again, and ask for the description.
+
+        Args:
+            worker: Its name.
+            path: Where to look for what isn't described: members that show at their use.
+        """
+        yield self.connection.compose(
+            worker, Operation.INVOKE, REFRESH, payload=encode({"path": path}), content_type=JSON
+        )
         return (yield from self.describe(worker))
 
     def find_member(self, worker: str, name: str) -> Recipe[str]:
@@ -151,7 +165,7 @@ class Session:
         if not name.startswith("_"):
             members = self._members.get(worker)
             if members is None or name not in members.kinds:
-                yield from self.describe(worker)
+                yield from self.learn(worker, name)
         kind = self.check_member(worker, name)
         assert kind is not None
         return kind

@@ -275,8 +275,9 @@ class Worker(Handle):
     def _set(self, path: str, value: Any) -> None:
         self.write(path, value)
 
-    def _learn(self, name: str) -> None:
-        self._run(self._session.describe(self.name))
+    def _learn(self, path: str, *, looks: bool = False) -> None:
+        session = self._session
+        self._run(session.describe(self.name) if looks else session.learn(self.name, path))
 
     def _learn_soon(self) -> None:
         if self._session.known_members(self.name) is None:

@@ -41,13 +41,14 @@ class Handle(Ours):
         self.sent: list[Any] = []
         self.values: dict[str, Any] = {"dmm": 1.5, "flag": True, "label": "x"}
         self._session = Session()
+        self._values: set[str] = set()
         self._made = worker_class("bench", "supply", Members.read(SUPPLY), Ours)
 
     def _made_class(self) -> type[Proxy]:
         return self._made
 
-    def _learn(self, name: str) -> None:
-        self.sent.append(("learn", name))
+    def _learn(self, path: str, *, looks: bool = False) -> None:
+        self.sent.append(("learn", path))
 
     def _learn_soon(self) -> None:
         self.sent.append("learn soon")
@@ -69,6 +70,9 @@ class Handle(Ours):
 
 
 class Session:
+    def known_members(self, worker: str) -> Members:
+        return Members.read(SUPPLY)
+
     def check_member(self, worker: str, name: str) -> None:
         raise AttributeError(f"worker {worker} has no member {name!r}")
 
@@ -147,6 +151,31 @@ def test_what_each_level_lists(supply: Any, handle: Handle) -> None:
         repr(part)
     assert repr(supply.ch1) == "<ch1 of worker supply of rig bench>"
     assert [each for each in handle.sent if each != "learn soon"] == []
+
+
+def test_components_that_are_called_or_read(handle: Handle) -> None:
+    """A component goes before the property that gives it; one that is an action too is called."""
+    described = {
+        "orch:parts": {"math": {"title": "Math"}},
+        "orch:open": ["source", "source.voltage", 5],
+        "properties": {"math": {"readOnly": True}, "math.scale": {}, "gain": {"type": "number"}},
+        "actions": {"source": {}, "source.voltage": {}, "stop": {}},
+    }
+    members = Members.read(described)
+    handle._made = worker_class("bench", "supply", members, Ours)
+    psu: Any = Proxy(handle)
+    assert psu.math.scale == "math.scale"
+    psu.source.voltage(3)
+    psu.source(query=True)
+    assert handle.sent[1:] == [
+        ("call", "source.voltage", (3,), {}),
+        ("call", "source", (), {"query": True}),
+    ]
+    assert members.may_have("source.current")
+    assert members.may_have("source.voltage.level.high")
+    assert not members.may_have("gain.x")
+    assert not members.may_have("stop.x")
+    assert not members.may_have("other")
 
 
 def test_what_is_no_value(supply: Any, handle: Handle) -> None:

@@ -31,6 +31,7 @@ import pint
 
 try:
     import astropy.units
+    import quantities
     import xarray
 except ImportError:  # pragma: no cover  the extra `values` has them
     astropy = xarray = None
@@ -437,6 +438,7 @@ if xarray is not None:
         ),
     )
     case("data set", lambda: xarray.Dataset({"a": ("x", [1, 2])}, attrs={"by": ("me", 1)}))
+    case("counted quantity", lambda: quantities.Quantity([1.5, 2.5], "mV*s"))
     case("astropy quantity", lambda: np.arange(3.0) * astropy.units.km / astropy.units.s)
 # -- objects
 WHOLE = "has no form"
@@ -583,6 +585,11 @@ def _of_times(one: Any, other: Any) -> str:
     return "" if texts[0] == texts[1] else f"{texts[0]} has become {texts[1]}"
 
 
+def _of_counted(one: Any, other: Any) -> str:
+    units = one.dimensionality.string, other.dimensionality.string
+    return difference(one.magnitude, other.magnitude) or difference(*units)
+
+
 _JUDGES: list[tuple[Any, Callable[[Any, Any], str]]] = [
     (bool, lambda one, other: "" if one is other else "not the same"),
     ((enum.Enum, type(pd.NaT)), lambda one, other: "" if one is other else f"{other!r}"),
@@ -592,6 +599,7 @@ _JUDGES: list[tuple[Any, Callable[[Any, Any], str]]] = [
     ((pd.DataFrame, pd.Series, pd.Index), _of_frames),
     *([((xarray.DataArray, xarray.Dataset), _of_labelled)] if xarray else []),
     *([(astropy.units.Quantity, _of_parts("value", "unit"))] if xarray else []),
+    *([(quantities.Quantity, _of_counted)] if xarray else []),
     (pint.Quantity, _of_parts("magnitude", "units")),
     (type(np.ma.masked), lambda one, other: "" if one is other else "not the same"),
     (np.ndarray, _of_arrays),

@@ -304,6 +304,7 @@ class SCPI:
 def test_commands_of_easy_scpi_that_a_driver_names() -> None:
     offer = offer_of(SCPI())
     assert set(offer.targets) == {"volt"}
+    assert sorted(offer.description["orch:open"]) == ["", "volt"]
     assert offer.targets["volt"].function()() == "source:voltage?"
     assert offer.targets["volt"].function()(3) == "source:voltage 3"
 

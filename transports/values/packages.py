@@ -1,4 +1,4 @@
-"""Values of well-known packages: pandas, xarray, pint and astropy, where both sides have them.
+"""Values of well-known packages, such as pandas and pint, where both sides have them.
 
 A message names a package of this table and nothing else: only these are ever imported for it.
 """
@@ -24,12 +24,14 @@ _TO_PARTS: dict[str, dict[str, Parts]] = {
     "xarray": quantities.XARRAY_TO_PARTS,
     "pint": quantities.PINT_TO_PARTS,
     "astropy": quantities.ASTROPY_TO_PARTS,
+    "quantities": quantities.QUANTITIES_TO_PARTS,
 }
 _FROM_PARTS: dict[str, dict[str, Callable[[Any, Any], Any]]] = {
     "pandas": frames.FROM_PARTS,
     "xarray": quantities.XARRAY_FROM_PARTS,
     "pint": quantities.PINT_FROM_PARTS,
     "astropy": quantities.ASTROPY_FROM_PARTS,
+    "quantities": quantities.QUANTITIES_FROM_PARTS,
 }
 _MODULES = {"astropy": "astropy.units"}
 

@@ -1,4 +1,4 @@
-"""xarray's labelled arrays, and the quantities of pint and astropy, in terms of other values."""
+"""xarray's labelled arrays and several packages' quantities, in terms of other values."""
 
 from __future__ import annotations
 
@@ -89,3 +89,42 @@ ASTROPY_FROM_PARTS: dict[str, FromParts] = {
     "Quantity": _read_quantity,
     "UnitBase": lambda units, parts: units.Unit(parts),
 }
+
+# -- quantities -------------------------------------------------------------------------------
+
+
+def _counted(value: Any) -> Any:
+    """Magnitude, and the exponents of units by name: its own texts of units are evaluated."""
+    import quantities
+
+    if type(value) not in (quantities.Quantity, quantities.UnitQuantity):
+        raise NoForm(f"a {type(value).__name__} of quantities has no form; send it as a Quantity")
+    units = {}
+    for unit, exponent in value.dimensionality.items():
+        named = (each for each in (unit.name, unit.symbol) if _is_unit(quantities, each, unit))
+        name = next(named, None)
+        if name is None:
+            raise NoForm(f"the unit {unit.name!r} isn't one of quantities' own; rescale it to one")
+        units[name] = exponent
+    magnitude = value.magnitude
+    return (magnitude if magnitude.ndim else magnitude[()], units)
+
+
+def _is_unit(quantities: Any, name: Any, unit: Any) -> bool:
+    return isinstance(name, str) and vars(quantities).get(name) is unit
+
+
+def _read_counted(quantities: Any, parts: Any) -> Any:
+    magnitude, names = parts
+    unit = quantities.dimensionless
+    for name, exponent in names.items():
+        found = vars(quantities).get(name)
+        if not isinstance(found, quantities.UnitQuantity):
+            raise SerializationError(f"quantities has no unit {name!r:.40} here: update it")
+        unit = unit * found**exponent
+    dtype = getattr(magnitude, "dtype", None)
+    return quantities.Quantity(magnitude, unit.dimensionality, dtype=dtype)
+
+
+QUANTITIES_TO_PARTS: dict[str, ToParts] = {"Quantity": _counted}
+QUANTITIES_FROM_PARTS: dict[str, FromParts] = {"Quantity": _read_counted}

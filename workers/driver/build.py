@@ -47,8 +47,8 @@ class Hosted:
     Attributes:
         driver: The object.
         offer: Its members, and how they are reached.
-        describe: Looks at the driver anew, knowing the parts that properties gave when they were
-            read; None where that would find the same.
+        describe: Looks at the driver anew, knowing what was found by path, as `offer_of` does;
+            None where that would find the same.
         close: Closes it; None when it has nothing of the kind.
         close_name: Name of the method that `close` calls.
         call: Calls a function where the driver's code is to run: here, or in the loop's thread.
@@ -177,8 +177,8 @@ def _offered(driver: object, spec: WorkerSpec) -> tuple[Offer, Callable[..., Off
     offer = offer_of(driver, concurrent=spec.concurrent, place=spec.place)
     mark_polled(offer.description, spec.poll, spec.place)
 
-    def anew(read: Mapping[str, Any]) -> Offer:
-        found = offer_of(driver, concurrent=spec.concurrent, is_strict=False, read=read)
+    def anew(found_by_use: Mapping[str, Any]) -> Offer:
+        found = offer_of(driver, concurrent=spec.concurrent, is_strict=False, found=found_by_use)
         if CLOSES in offer.description:
             found.description[CLOSES] = offer.description[CLOSES]
         known = found.description["properties"]

@@ -5,12 +5,15 @@ from __future__ import annotations
 import difflib
 import functools
 import inspect
+import sys
+import types
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from workers.driver.fitter import Fitter, Unfit
+from workers.driver.fitter import Fitter, Unfit, a
 from workers.driver.fitting import fitter_of, union_fitter
-from workers.driver.hints import own_annotations, scope_of, signature_of
+from workers.driver.hints import own_annotations, resolve, scope_of, signature_of
+from workers.driver.kinds import in_class
 
 Problem = tuple[int | str | None, str]
 Arguments = tuple[Sequence[Any], dict[str, Any]]
@@ -210,7 +213,40 @@ def _of_property(found: property) -> Fitter | None:
 
 
 def _fitter(parameter: inspect.Parameter, scope: dict[str, Any]) -> Fitter | None:
-    return _allowing(fitter_of(parameter.annotation, scope), parameter.default)
+    fitter = fitter_of(parameter.annotation, scope)
+    if fitter is None:
+        return _object_fitter(resolve(parameter.annotation, scope))
+    return _allowing(fitter, parameter.default)
+
+
+def _object_fitter(kind: Any) -> Fitter | None:
+    """Of a class of one's own: made from its arguments by name, which a mapping or a record has."""
+    if not _is_made_of_arguments(kind):
+        return None
+
+    def convert(value: Any) -> Any:
+        is_record = hasattr(type(value), "_asdict") and not isinstance(value, (tuple, kind))
+        given = value._asdict() if is_record else value
+        if type(given) is not dict:
+            return value  # the class may be no more than a hint
+        try:
+            args, kwargs = Parameters(kind).fit((), given)
+            return kind(*args, **kwargs)
+        except (Misfit, TypeError, ValueError) as error:
+            raise Unfit(value, a(kind), str(error)) from None
+
+    return Fitter(a(kind), convert)
+
+
+def _is_made_of_arguments(kind: Any) -> bool:
+    return (
+        isinstance(kind, type)
+        and kind.__module__.partition(".")[0] not in sys.stdlib_module_names
+        and isinstance(in_class(kind, "__init__"), types.FunctionType)
+        and not issubclass(kind, Mapping)
+        and not getattr(kind, "_is_protocol", False)
+        and not inspect.isabstract(kind)
+    )
 
 
 def _allowing(fitter: Fitter | None, default: Any) -> Fitter | None:

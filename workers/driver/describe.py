@@ -30,7 +30,7 @@ from workers.driver.schemas import (
 from workers.errors import SpecError
 
 PROPERTY, ACTION, EVENT = "properties", "actions", "events"
-PARTS, CUT = "orch:parts", "orch:cut"
+PARTS, CUT, OPEN = "orch:parts", "orch:cut", "orch:open"
 """Class and text of each part by its path, and what was left out."""
 CLOSES = "orch:closesWith"
 """Name of the method that closes the driver."""

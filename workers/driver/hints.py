@@ -35,12 +35,27 @@ def resolve(annotation: Any, scope: dict[str, Any]) -> Any:
 
 
 def scope_of(owner: Any) -> dict[str, Any]:
-    """The global names in which a class or function was written."""
+    """The names in which a class or function was written: global, and of classes in its class."""
     names = getattr(owner, "__globals__", None)
     if names is None:
         names = vars(sys.modules.get(getattr(owner, "__module__", ""), typing))
     found: dict[str, Any] = names
-    return found
+    nested = _classes_within(owner, found)
+    return nested | found if nested else found
+
+
+def _classes_within(owner: Any, names: dict[str, Any]) -> dict[str, Any]:
+    """Classes in the body of a class, or of the one that a function is written in."""
+    if not isinstance(owner, type):
+        where = getattr(owner, "__qualname__", None)
+        around = where.rpartition(".")[0] if isinstance(where, str) else ""
+        first, *rest = around.split(".")
+        owner = names.get(first)
+        for name in rest:
+            owner = vars(owner).get(name) if isinstance(owner, type) else None
+    if not isinstance(owner, type):
+        return {}
+    return {name: each for name, each in vars(owner).items() if isinstance(each, type)}
 
 
 _ANNOTATIONS: dict[str, Any] = {}

@@ -163,9 +163,9 @@ class Library:
             issubclass(cls, (Sequence, Mapping)) or is_made_in(cls, "instruments", "ProxyList")
         ):
             return Kind.CONTAINER  # others' may ask the device for an item
-        if is_made_in(cls, "qcodes", "Function") or is_made_in(cls, "easy_scpi", "Property"):
+        if is_made_in(cls, "qcodes", "Function"):
             return Kind.ACTION
-        if callable(value) and not any(_public_names(cls)):
+        if callable(value) and (makes_members(cls) or not any(_public_names(cls))):
             return Kind.ACTION
         return Kind.PART
 
@@ -204,6 +204,8 @@ def is_parameter(value: Any) -> bool:
     if _has(cls, "component_names") or issubclass(cls, (Mapping, Sequence)):
         return False  # a device of ophyd, whose signals are the parameters; a dict has `get` too
     getter = getter_of(value)
+    if getter == "get_value" and _takes(value, "subscribe_reading", 1):
+        return True  # a signal of ophyd-async, which may be read-only
     return getter is not None and setter_of(value) is not None
 
 
@@ -228,6 +230,12 @@ def static(value: Any, name: str) -> Any:
     """An attribute as it is stored, of the object or its class; None if there is none."""
     own = attributes_of(value).get(name)
     return in_class(type(value), name) if own is None else own
+
+
+@remembered
+def makes_members(cls: type) -> bool:
+    """Whether a class has a `__getattr__` of its own."""
+    return isinstance(in_class(cls, "__getattr__"), types.FunctionType)
 
 
 @remembered

@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 import types
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from transports import paths
@@ -18,6 +18,7 @@ from workers.driver.describe import (
     ACTION,
     CUT,
     EVENT,
+    OPEN,
     PARTS,
     PROPERTY,
     Description,
@@ -31,6 +32,7 @@ from workers.driver.kinds import (
     getter_of,
     is_made_in,
     items,
+    makes_members,
     setter_of,
     static,
 )
@@ -77,12 +79,14 @@ class Offer:
 
     Attributes:
         description: The members by path, as `workers.driver.describe.describe` gives them, with
-            `orch:parts`: class and text of each part, by path.
+            `orch:parts`: class and text of each part, by path; and `orch:open`: paths of those
+            that may make members by `__getattr__`.
         targets: How each is reached.
         sources: What calls back for events and observable properties, by path.
         events: Events of drivers that use ours, by path.
         parts: The driver and its parts by `id`; they are kept, so that no other gets theirs.
         library: Tells what is a part of this driver.
+        places: The driver and its parts by path, and actions that may have members.
     """
 
     description: Description
@@ -91,6 +95,7 @@ class Offer:
     events: dict[str, BoundEvent] = dataclasses.field(default_factory=dict)
     parts: dict[int, object] = dataclasses.field(default_factory=dict)
     library: Library | None = None
+    places: dict[str, Place] = dataclasses.field(default_factory=dict)
 
     def holds_parts(self, value: Any) -> bool:
         """Whether a property's value is a part, or a list or mapping of parts."""
@@ -108,7 +113,7 @@ def offer_of(
     concurrent: Iterable[str] = (),
     place: str = "",
     is_strict: bool = True,
-    read: Mapping[str, Any] | None = None,
+    found: Mapping[str, Any] | None = None,
 ) -> Offer:
     """Describe a driver and its parts.
 
@@ -117,12 +122,12 @@ def offer_of(
         concurrent: Paths of members that may run beside the queued ones.
         place: Where these stand in the configuration, for the error.
         is_strict: Whether all of `concurrent` must be there.
-        read: Parts that properties gave when they were read, by path.
+        found: Parts that properties gave when they were read, and what `__getattr__` made, by path.
 
     Raises:
         SpecError: One of `concurrent` is no property or action.
     """
-    offer = _Walk(driver, read or {}).offer
+    offer = _Walk(driver, found or {}).offer
     names = {name for name in concurrent if is_strict or name in offer.targets}
     mark_concurrent(offer.description, names, place)
     return offer
@@ -143,7 +148,7 @@ class _Full(Exception):
 class _Walk:
     """Goes through a driver and its parts, those that are nearer first."""
 
-    def __init__(self, driver: object, read: Mapping[str, Any]) -> None:
+    def __init__(self, driver: object, found: Mapping[str, Any]) -> None:
         description: Description = {
             "title": type(driver).__name__,
             PROPERTY: {},
@@ -153,7 +158,12 @@ class _Walk:
         if text := class_shape(type(driver)).text:
             description["description"] = text
         self._library = Library(type(driver))
-        self._read = read
+        self._found = found
+        self._made: dict[str, dict[str, Any]] = {}  # what is found, by its owner
+        for path, value in found.items():
+            owner, name = paths.split(path)
+            self._made.setdefault(owner, {})[name] = value
+        self._open: list[str] = []
         parts = {id(driver): driver}
         self.offer = Offer(description, {}, parts=parts, library=self._library)
         self._parts: dict[str, Schema] = {}
@@ -171,6 +181,8 @@ class _Walk:
             self._cut.append(f"more than {MOST} members")
         if self._parts:
             description[PARTS] = self._parts
+        if self._open:
+            description[OPEN] = self._open
         if self._cut:
             description[CUT] = "not described: " + _listed(self._cut)
             log.warning("%s: %s", description["title"], description[CUT])
@@ -178,6 +190,7 @@ class _Walk:
     # -- one object
 
     def _look_at(self, part: _Part) -> None:
+        self.offer.places[part.path] = part.place
         stored = attributes_of(part.value)
         seen = set(BACKENDS)
         elsewhere = delegated(part.value, stored)
@@ -200,9 +213,26 @@ class _Walk:
                 seen.add(name)
                 schema = {"orch:dynamic": True, "orch:callable": True}
                 self._add(PROPERTY, part, name, schema, Unclassed(part.place, name))
+        if not elsewhere:  # those libraries' `__getattr__` makes nothing
+            self._look_at_made(part, seen)
         called = class_shape(type(part.value)).call
         if called is not None and "call" not in seen:
             self._add(ACTION, part, "call", called, Attribute(part.place, "__call__"))
+
+    def _look_at_made(self, part: _Part, seen: Collection[str] = ()) -> None:
+        """What `__getattr__` may give of an object, and what it has given."""
+        if not makes_members(type(part.value)):
+            return
+        self.offer.places[part.path] = part.place
+        self._open.append(part.path)
+        for name, value in self._made.get(part.path, {}).items():
+            if name in seen or not is_public(name):
+                continue
+            if self._library.kind_of(value) is Kind.VALUE:  # another one at its next use
+                schema = {"orch:dynamic": True, "orch:callable": True}
+                self._add(PROPERTY, part, name, schema, Unclassed(part.place, name))
+            else:
+                self._held(part, name, value)
 
     def _of_class(self, part: _Part, name: str, member: Member) -> None:
         """A member that its class alone tells of."""
@@ -263,6 +293,7 @@ class _Walk:
         path = paths.join(part.path, name)
         if kind is Kind.ACTION:
             self._add(ACTION, part, name, called_schema(value), here)
+            self._look_at_made(_Part(part.place.at(name), path, value, part.level))
         elif kind is Kind.EVENT:
             self._add(EVENT, part, name, {}, here)
             self.offer.events[path] = value
@@ -310,9 +341,9 @@ class _Walk:
     def _add(self, kind: str, part: _Part, name: str, schema: Schema, target: Target) -> None:
         path = paths.join(part.path, name)
         self._record(kind, path, schema, target)
-        if path in self._read:
-            value = self._read[path]
-            self._nested(part, path, (name,), value, self._library.kind_of(value))
+        value = self._found.get(path)
+        if kind == PROPERTY and (held := self._library.kind_of(value)) in HELD:
+            self._nested(part, path, (name,), value, held)
 
     def _record(self, kind: str, path: str, schema: Schema, target: Target) -> None:
         if len(self.offer.targets) >= MOST:

@@ -44,6 +44,15 @@ def settled(value: Any, wait: Callable[[Any], Any]) -> Any:
     raise TypeError(f"its result goes on after {_CHAIN} others that it waited for")
 
 
+def outcome(
+    call: Callable[[Callable[[], Any]], Any],
+    wait: Callable[[Any], Any],
+    function: Callable[[], Any],
+) -> Any:
+    """What a function gives that `call` calls, once it is settled."""
+    return settled(call(function), wait)
+
+
 def _is_future(value: object) -> bool:
     futures = sys.modules.get("concurrent.futures._base")
     return futures is not None and isinstance(value, futures.Future)

@@ -52,9 +52,11 @@ class Subscription:
         signal = self._place.resolve()
 
         def called(*args: Any, **kwargs: Any) -> None:
-            emit(kwargs["value"] if "value" in kwargs else _value_of(args))
+            emit(kwargs["value"] if "value" in kwargs else value_of(args))
 
-        subscribe = getattr(signal, _first(signal, _SUBSCRIBE) or "")
+        how = _first(signal, _SUBSCRIBE) or ""
+        value_of = _read_value if how == "subscribe_reading" else _value_of
+        subscribe = getattr(signal, how)
         # ophyd would call at once, with a value that nobody has asked for
         options = {"run": False} if "run" in inspect.signature(subscribe).parameters else {}
         token = subscribe(called, **options)
@@ -70,7 +72,7 @@ class Subscription:
         return stop
 
 
-_SUBSCRIBE = ("subscribe", "add_callback")
+_SUBSCRIBE = ("subscribe_reading", "subscribe", "add_callback")
 _UNSUBSCRIBE = ("clear_sub", "unsubscribe", "remove_callback")
 
 
@@ -149,6 +151,12 @@ class Handler:
         finally:
             for emit in self._emits:
                 emit(None)
+
+
+def _read_value(args: tuple[Any, ...]) -> Any:
+    """The value in bluesky's reading of one signal: value and time by the signal's name."""
+    (reading,) = args[0].values()
+    return reading["value"]
 
 
 def _value_of(args: tuple[Any, ...]) -> Any:

@@ -13,7 +13,7 @@ from typing import Any
 
 from transports.headers import OBSERVE, SUBSCRIBE, Operation
 from transports.serializers import JSON
-from workers.driver.describe import ACTION, CLOSES, CUT, EVENT, PARTS, PROPERTY, Description
+from workers.driver.describe import ACTION, CLOSES, CUT, EVENT, OPEN, PARTS, PROPERTY, Description
 
 CONTEXT: list[Any] = ["https://www.w3.org/2022/wot/td/v1.1", {"orch": "urn:orch:"}]
 
@@ -72,7 +72,7 @@ def thing_description(
         "securityDefinitions": {"nosec_sc": {"scheme": "nosec"}},
         "security": "nosec_sc",
     }
-    for key in ("description", CLOSES, PARTS, CUT):
+    for key in ("description", CLOSES, PARTS, OPEN, CUT):
         if key in description:
             thing[key] = description[key]
     thing[PROPERTY] = {

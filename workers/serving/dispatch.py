@@ -81,7 +81,7 @@ class Dispatcher:
         request_addresses: Where the rig takes requests, for the Thing Description.
         event_addresses: Where it publishes events, likewise.
         targets: How its members are reached, by path; its attributes if left out.
-        refresh: Describes the driver anew.
+        refresh: Describes the driver anew, with what there is along a path, if one is given.
         met: Is given what a property's value is; tells whether that has members of its own.
     """
 
@@ -98,7 +98,7 @@ class Dispatcher:
         request_addresses: Sequence[str] = (),
         event_addresses: Sequence[str] = (),
         targets: Mapping[str, Target] | None = None,
-        refresh: Callable[[], None] | None = None,
+        refresh: Callable[..., None] | None = None,
         met: Met | None = None,
     ) -> None:
         self._driver = driver

@@ -32,8 +32,10 @@ from transports.link import (
 from workers import changes
 from workers.driver import build as boot
 from workers.driver.describe import concurrent_members
+from workers.driver.finding import look_along
 from workers.driver.offer import Offer
 from workers.driver.opening import close
+from workers.driver.settle import outcome
 from workers.errors import BootError, Terminated
 from workers.failures import failure_body, strip
 from workers.output import capture, records
@@ -91,7 +93,7 @@ class Server:
         self._lane: ConcurrentLane | None = None
         self._offer: Offer | None = None
         self._is_stale = False  # there are other members than were described
-        self._read: dict[str, Any] = {}  # parts that properties gave when they were read
+        self._found: dict[str, Any] = {}  # what showed at its use, by path
         self._has_other_subscribers = True
         self._nudged, self._nudger = socket.socketpair()
         self._nudged.setblocking(False)
@@ -157,7 +159,7 @@ class Server:
             request_addresses=spec.request_addresses,
             event_addresses=spec.event_addresses,
             targets=hosted.offer.targets,
-            refresh=self._describe_anew,
+            refresh=self._look_again,
             met=self._met if hosted.describe else None,
         )
         self._attach_events(hosted)
@@ -302,11 +304,20 @@ class Server:
     def _met(self, path: str, value: Any) -> bool:
         """A property was read; a part that it gave is described from now on. Whether it is one."""
         holds = self._offer is not None and self._offer.holds_parts(value)
-        if holds and path not in self._read:
-            self._read[path] = value
+        if holds and path not in self._found:
+            self._found[path] = value
             self._is_stale = True
             self._nudge()
         return holds
+
+    def _look_again(self, path: str = "") -> None:
+        """Describe the driver anew, with what is along a path. Raises what the driver does."""
+        hosted = self._hosted
+        if hosted is None or not path:
+            self._describe_anew()
+            return
+        get = functools.partial(outcome, hosted.call, self._loop.wait)
+        look_along(path, self._found, lambda: self._offer, get, self._describe_anew)
 
     def _describe_changes(self) -> None:
         """Describe anew what has changed; what was served goes on if that fails."""
@@ -328,7 +339,7 @@ class Server:
         hosted = self._hosted
         if hosted is None or hosted.describe is None:
             return
-        offer = hosted.describe(self._read)
+        offer = hosted.describe(self._found)
         self._dispatcher.offer(offer.description, offer.targets)
         self._attach_offer(offer)
         self._has_other_subscribers = True

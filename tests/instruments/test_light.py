@@ -1,22 +1,25 @@
-"""Drivers of instrument libraries, hosted unmodified in a real rig."""
+"""Drivers of the libraries that are always installed for tests, unmodified, in one real rig."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import suppress
 
 import numpy as np
 import pytest
 
+from tests.instruments.instrument_kit import closed, needs
 from tests.rigs import RunningRig, running
+
+needs("gpiozero", "ophyd", "psygnal", "pymeasure", "pyvisa_sim")
 
 CONFIG = """
 rig: bench
 workers:
   fake: {driver: "pymeasure.instruments.fakes:SwissArmyFake"}
-  axis: {driver: "ophyd.sim:SynAxis", kwargs: {name: axis}}
+  axis: {driver: "ophyd.sim:SynAxis", kwargs: {name: axis, delay: 0.2}}
   table: {driver: "lab:Table", kwargs: {name: table}}
   power: {driver: "lab:power"}
+  leds: {driver: "lab:leds", env: {GPIOZERO_PIN_FACTORY: mock}}
   button: {driver: "lab:Button", args: [4], env: {GPIOZERO_PIN_FACTORY: mock}}
   camera: {driver: "lab:Camera"}
   visa:
@@ -26,17 +29,32 @@ workers:
 """
 LAB = """
 import gpiozero, psygnal
-from ophyd import Component, Device
+from ophyd import Component, Device, Signal
 from ophyd.sim import SynAxis
+from ophyd.status import Status
 from pymeasure.adapters import FakeAdapter
 from pymeasure.instruments.keysight import KeysightE36312A
 
 class Table(Device):
+    lazy = Component(SynAxis, name="lazy", lazy=True)
     x = Component(SynAxis, name="x")
     y = Component(SynAxis, name="y")
+    gain = Component(Signal, value=2.0)
+
+    def fail(self):
+        status = Status(timeout=5)
+        status.set_exception(ValueError("stalled"))
+        return status
+
+    def stop(self, *, success=False):
+        print("the table was stopped")
+        super().stop(success=success)
 
 def power():
     return KeysightE36312A(FakeAdapter())
+
+def leds():
+    return gpiozero.LEDBoard(17, 27, status=22)
 
 class Button(gpiozero.Button):
     def press(self):
@@ -63,6 +81,8 @@ def open_resource(name, library, **settings):
 def rig() -> Iterator[RunningRig]:
     with running(CONFIG, {"visa": VISA, "lab": LAB}) as rig:
         yield rig
+        for worker in ("fake", "power", "button", "leds", "visa"):
+            closed(rig, worker)
 
 
 def test_pymeasure(rig: RunningRig) -> None:
@@ -101,20 +121,31 @@ def test_channels_of_pymeasure(rig: RunningRig) -> None:
 
 
 def test_signals_of_ophyd(rig: RunningRig) -> None:
-    """A signal is one observable property; those of devices in a device have their paths."""
+    """A signal is one observable property; `set` is over when its Status says so."""
     with rig.connected() as client:
         axis = client["axis"]
         assert axis.describe()["properties"]["readback"]["observable"] is True
         with axis.subscribe("readback", timeout=20) as events:
-            with suppress(TypeError):  # that its status can't be sent
-                axis.call("set", 1.25)
+            assert axis.call("set", 1.25) is None
+            assert axis.read("readback") == axis.call("readback") == 1.25
             assert next(events).value == 1.25
-        assert axis.read("readback") == axis.call("readback") == 1.25
-        table = client["table"]
-        with suppress(TypeError):
-            table.call("y.set", 4.0)
-        assert table.read("y.readback") == 4.0
-        assert table.read("x.readback") == 0.0
+
+
+def test_components_of_ophyd(rig: RunningRig) -> None:
+    with rig.connected() as client:
+        table = client.table
+        table.y.set(4.0)
+        assert table.y.readback == table.y.position == 4.0
+        assert table.x.readback == 0.0
+        assert table.lazy.readback == 0.0  # it is made by this
+        table.gain = 3.5
+        assert table.gain() == 3.5
+        assert table.read()["table_gain"]["value"] == 3.5
+        with client["table"].subscribe("gain", timeout=20) as events:
+            table.gain(4.0)
+            assert next(events).value == 4.0
+        with pytest.raises(ValueError, match="stalled"):
+            table.fail()
 
 
 def test_gpiozero_and_psygnal_call_back(rig: RunningRig) -> None:
@@ -128,6 +159,20 @@ def test_gpiozero_and_psygnal_call_back(rig: RunningRig) -> None:
         with camera.subscribe("exposed", timeout=20) as events:
             camera.call("expose", 7)
             assert next(events).value == 7
+
+
+def test_boards_of_gpiozero(rig: RunningRig) -> None:
+    """Devices of a board are parts, by their names and positions."""
+    with rig.connected() as client:
+        leds = client.leds
+        leds.on()
+        assert leds.value == (1, 1, 1)
+        leds.status.off()
+        assert leds.status.is_lit is False
+        leds.value = (0, 1, 0)
+        assert leds.value == (0, 1, 0)
+        leds.status.blink(0.01, 0.01, 1, False)  # until it has blinked
+        assert leds.is_lit is True
 
 
 def test_pyvisa(rig: RunningRig) -> None:
