@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
@@ -9,6 +12,7 @@ from typing import Any
 import pytest
 
 from orchestrator.rig.helpers import Helpers
+from tests.rigs import wait_until
 
 LOGS, GUARDIAN, FORK_SERVER = 10, 11, 12
 
@@ -47,7 +51,7 @@ class Scene:
         logs: Any = SimpleNamespace(
             sentinel=LOGS, pid=1, goes_on=lambda: False, restart=lambda: self._start("logs")
         )
-        guardian: Any = SimpleNamespace(
+        self.guardian: Any = SimpleNamespace(
             sentinel=GUARDIAN, pid=2, restart=lambda groups: self._start("guardian")
         )
         server: Any = self.fork_server
@@ -55,7 +59,7 @@ class Scene:
             loop=loop,
             mailbox=mailbox,
             logs=logs,
-            guardian=guardian,
+            guardian=self.guardian,
             fork_server=server,
             groups=list,
             record=lambda level, text, fields: self.told.append(text),
@@ -145,3 +149,32 @@ def test_who_is_waited_for(scene: Scene) -> None:
     assert scene.helpers.pids == {1, 2}
     scene.fork_server.pid = 3
     assert scene.helpers.pids == {1, 2, 3}
+
+
+def test_one_that_was_stopped_is_told_shown_and_woken(scene: Scene) -> None:
+    """Once, however often it is looked for."""
+    process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    scene.guardian.pid = process.pid
+
+    def looked(text: str) -> bool:
+        scene.helpers.look()
+        return any(text in told for told in scene.told)
+
+    try:
+        process.send_signal(signal.SIGSTOP)
+        wait_until(lambda: looked("somebody has stopped the guardian by SIGSTOP"))
+        scene.helpers.look()
+        assert len(scene.told) == 1
+        assert {
+            "name": "guardian",
+            "pid": process.pid,
+            "state": "stopped",
+        } in scene.helpers.status()
+        scene.go_on()
+        wait_until(lambda: looked("the guardian goes on"))
+        assert {each["state"] for each in scene.helpers.status()} == {"running"}
+    finally:
+        process.kill()
+        process.communicate()
+    scene.helpers.look()
+    assert len(scene.told) == 2
