@@ -54,8 +54,6 @@ OWN_TASKS = 14
 """Processes and threads that a rig can't do without; a worker that lacks some has to wait."""
 ORDER_TIMEOUT = 300.0
 """Seconds that starting, stopping or restarting workers may take for a client that waits."""
-LOG_LOST = os.EX_IOERR
-"""Exit status of a rig that stopped in good order, but whose last records couldn't be kept."""
 ONE_SIGNAL = 0.3
 """Seconds within which a signal counts once: terminals and wrappers may both deliver it."""
 
@@ -166,7 +164,7 @@ class Supervisor:
 
         Returns:
             The exit status: 0 when it stopped in good order, 128 + N when killed by a second
-            signal N, 74 when the last of its log couldn't be kept.
+            signal N.
 
         Raises:
             AddressError: An address of `listen:` is taken or can't be bound.
@@ -245,8 +243,6 @@ class Supervisor:
         self._mailbox.close()
         records.reset()
         self._logs.close(3.0)
-        if self._logs.unwritten and not self._status:
-            self._status = LOG_LOST
         self._guardian.close(5.0)
         self._processes.reap_orphans(own=())
         self._connections.close()
