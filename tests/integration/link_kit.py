@@ -16,6 +16,7 @@ from typing import Any
 from uuid import uuid4
 
 import zmq
+from zmq.auth.thread import ThreadAuthenticator
 
 from tests.joined import joined
 from transports.headers import (
@@ -99,7 +100,10 @@ class Bench:
         self.router.setsockopt(zmq.ROUTER_MANDATORY, 1)
         self.router.bind(f"ipc://{self.folder}/l")
         self.router.bind(f"inproc://{self.folder}/l")
+        self.door = ThreadAuthenticator(self.context)
+        self.door.start()
         self.events = self.context.socket(zmq.XSUB)
+        self.events.setsockopt(zmq.PLAIN_SERVER, 1)
         self.events.bind(f"ipc://{self.folder}/x")
         self.events.bind(f"inproc://{self.folder}/x")
         for topic in (b"sample/", PRESENCE):  # the form of hololinked's clients
@@ -127,6 +131,7 @@ class Bench:
             "event_addresses": ["ipc:///run/events"],
         }
         self.spec = WorkerSpec(**values | fields)
+        self.door.configure_plain(passwords={self.spec.worker: self.spec.token})
         return self.spec
 
     # --- starting
@@ -303,6 +308,7 @@ class Bench:
             os.close(fd)
         self.router.close()
         self.events.close()
+        self.door.stop()
         self.context.term()
         shutil.rmtree(self.folder)
 
