@@ -99,6 +99,7 @@ class _Loader:
         for name, section in self._sections.items():
             self._check_process(section, ("workers", name))
             self._check_after(("workers", name, "after"), name)
+            self._check_failing(section, ("workers", name))
         start_order = self._order()
         if document.problems:
             raise ConfigError(document.problems)
@@ -111,6 +112,7 @@ class _Loader:
             events={each["requests"]: each["events"] for each in listen if isinstance(each, dict)},
             workers={name: self._worker(name) for name in self._sections},
             allow_local_users=self._top.allow_local_users,
+            strategy=self._top.strategy,
             logs=LogsConfig(level=logs.level, keep=logs.keep, keep_for=logs.keep_for),
             file=self._file,
             folder=self._folder,
@@ -203,6 +205,19 @@ class _Loader:
             document.report(
                 document.place((*path, "python")), f'"python": {quoted(interpreter)} {reason}'
             )
+
+    def _check_failing(self, section: WorkerSection, path: KeyPath) -> None:
+        """That a worker with which the rig ends isn't to be tried again after that."""
+        if not self._chosen(section, "required") or self._chosen(section, "retry_failed") is None:
+            return
+        for key in ("retry_failed", "required"):
+            if key in section.model_fields_set:
+                self._document.report(
+                    self._document.key_place((*path, key)),
+                    'a worker is either "required", so that the rig ends when it is FAILED, or has'
+                    ' "retry_failed", so that it is tried again',
+                )
+                return
 
     def _check_listen(self) -> None:
         """That each address is given once, and each port and path is free for it."""

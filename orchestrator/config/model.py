@@ -36,6 +36,9 @@ class WorkerConfig:
         restart: when it is started again: ``permanent`` always, ``transient`` after a crash,
             ``temporary`` never.
         max_restarts: how many restarts in what time are borne.
+        backoff: seconds of the pause before the first restart after a crash, and at most.
+        required: whether the rig ends when it is FAILED.
+        retry_failed: seconds after which it is tried anew once it is FAILED; None for never.
         on_execution_timeout: whether an overdue operation is only reported, or ends the worker.
         start_timeout: seconds that a start may take; None for no limit.
         stop_timeout: seconds that closing may take before a signal insists.
@@ -66,6 +69,9 @@ class WorkerConfig:
     poll: dict[str, float]
     restart: Literal["permanent", "transient", "temporary"]
     max_restarts: Intensity
+    backoff: tuple[float, float]
+    required: bool
+    retry_failed: float | None
     on_execution_timeout: Literal["report", "restart"]
     start_timeout: float | None
     stop_timeout: float
@@ -103,6 +109,7 @@ class RigConfig:
         events: where events are published for one of these, if that was written too.
         allow_local_users: whether it is meant that every user of the machine reaches its tcp
             addresses on loopback.
+        strategy: who is restarted with a worker that died: nobody, those after it, or all.
         workers: by name, in the order of the file.
         logs: what is logged.
         file: the config, absolute.
@@ -117,6 +124,7 @@ class RigConfig:
     events: dict[str, str]
     workers: dict[str, WorkerConfig]
     allow_local_users: bool
+    strategy: Literal["one_for_one", "rest_for_one", "one_for_all"]
     logs: LogsConfig
     file: Path
     folder: Path

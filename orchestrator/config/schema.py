@@ -18,6 +18,7 @@ from orchestrator.config import values
 from orchestrator.config.yaml import Document, KeyPath
 from orchestrator.durations import (
     Intensity,
+    parse_backoff,
     parse_duration,
     parse_intensity,
     parse_timeout,
@@ -42,6 +43,7 @@ _Timeout = Annotated[float | None, PlainValidator(parse_timeout)]
 _Seconds = Annotated[float, PlainValidator(values.check_seconds)]
 _Interval = Annotated[float, PlainValidator(values.check_interval)]
 _Intensity = Annotated[Intensity, PlainValidator(parse_intensity)]
+_Backoff = Annotated[tuple[float, float], PlainValidator(parse_backoff)]
 _Kept = Annotated[int, PlainValidator(values.check_kept)]
 
 
@@ -68,6 +70,9 @@ class DefaultsSection(_Section):
     timeouts: dict[_Member, _Timeout] = Field(default_factory=dict)
     restart: Literal["permanent", "transient", "temporary"] = "permanent"
     max_restarts: _Intensity = Intensity(count=5, period=60.0)
+    backoff: _Backoff = (0.1, 30.0)
+    required: bool = False
+    retry_failed: _Timeout = None
     on_execution_timeout: Literal["report", "restart"] = "report"
     start_timeout: _Timeout = 30.0
     stop_timeout: _Seconds = 5.0
@@ -96,6 +101,7 @@ class TopSection(_Section):
     rig: _Id | None = None
     listen: list[_Listened] = Field(default_factory=lambda: ["ipc"], min_length=1)
     allow_local_users: bool = False
+    strategy: Literal["one_for_one", "rest_for_one", "one_for_all"] = "one_for_one"
     defaults: Any = None
     workers: Any = None
     logs: Any = None
@@ -119,6 +125,7 @@ _SHAPES: Final[dict[tuple[str, ...], str]] = {
     ("poll",): "a mapping such as {position: 200ms}",
     ("timeouts",): "a mapping such as {expose: 120s}",
     ("retry_start",): "true or false",
+    ("required",): "true or false",
     ("stop_with",): "the name of a method such as close",
 }
 

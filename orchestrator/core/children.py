@@ -19,6 +19,10 @@ class ChildSpec(msgspec.Struct, frozen=True):
         restart: `permanent`, `transient` or `temporary`.
         intensity: How many restarts are allowed within `period`.
         period: Seconds.
+        backoff: Seconds before the first restart after a crash, and at most: each pause is twice
+            the one before.
+        required: Whether the rig ends when it is FAILED.
+        retry_failed: Seconds after which it is tried anew once it is FAILED; None for never.
         restart_on_overrun: Whether an execution timeout restarts the worker.
         start_timeout: Seconds that a start may take; None for no limit.
         stop_timeout: Seconds to close, before a signal insists.
@@ -32,6 +36,9 @@ class ChildSpec(msgspec.Struct, frozen=True):
     restart: str = "permanent"
     intensity: int = 5
     period: float = 60.0
+    backoff: tuple[float, float] = (0.1, 30.0)
+    required: bool = False
+    retry_failed: float | None = None
     restart_on_overrun: bool = False
     start_timeout: float | None = 30.0
     stop_timeout: float = 5.0
@@ -48,12 +55,14 @@ class Exit(msgspec.Struct, frozen=True):
         normal: Whether it ended as programs do that are done.
         unusable: Whether it says that trying again is of no use.
         wants: Whether it says that the system lacked something for it to start.
+        status: Its exit status as a shell tells it, 128 + N for a signal N.
     """
 
     text: str
     normal: bool
     unusable: bool = False
     wants: bool = False
+    status: int = 1
 
 
 class Child:
@@ -80,6 +89,8 @@ class Child:
         late: How its life ended, while its reason may still come.
         ladder: Signals that are still to be sent, with the seconds to wait before each.
         history: When it was restarted lately.
+        crashes: How many lives have ended by a crash, without a stable one between them.
+        served: When its present or last life was ready; None if it never was.
     """
 
     def __init__(self, spec: ChildSpec) -> None:
@@ -103,11 +114,13 @@ class Child:
         self.late: Exit | None = None
         self.ladder: list[tuple[str, float]] = []
         self.history: deque[float] = deque()
+        self.crashes = 0
+        self.served: float | None = None
 
     def forget_failures(self) -> None:
         """Somebody wants it started anew: what went wrong before doesn't count."""
         self.history.clear()
-        self.failures = 0
+        self.failures = self.crashes = 0
 
     @property
     def is_to_stop(self) -> bool:

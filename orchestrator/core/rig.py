@@ -15,9 +15,10 @@ from orchestrator.core import starts
 from orchestrator.core.admission import Caps
 from orchestrator.core.broker import Broker
 from orchestrator.core.children import Child, ChildSpec, Exit
-from orchestrator.core.effects import Effects, RigUp
+from orchestrator.core.effects import Effects, Fact, RigUp
 from orchestrator.core.hang import Hang
 from orchestrator.core.orders import Orders, Verb
+from orchestrator.core.restarts import Chance
 from orchestrator.core.states import SERVING, Status
 from orchestrator.core.supervision import Supervision
 from transports.headers import Limits
@@ -34,6 +35,9 @@ class Rig:
         timeouts: For each worker the execution timeouts by member, seconds or None.
         caps: What one client can make the rig keep.
         unblock_again: Seconds after which output that nobody reads can be told for sure.
+        strategy: Who is restarted with a worker that died: `one_for_one`, `rest_for_one`,
+            `one_for_all`.
+        chance: Gives numbers from 0 to 1, for the pauses before restarts.
 
     Attributes:
         effects: What is to be done, in order.
@@ -50,11 +54,15 @@ class Rig:
         timeouts: dict[str, dict[str, float | None]] | None = None,
         caps: Caps | None = None,
         unblock_again: float = 1.0,
+        strategy: str = "one_for_one",
+        chance: Chance = lambda: 1.0,
     ) -> None:
         self.name = name
         self.effects: Effects = deque()
         self.broker = Broker(name, self.effects, self, caps)
-        self.supervision = Supervision(specs, self.effects, self.broker)
+        self.supervision = Supervision(
+            specs, self.effects, self.broker, strategy=strategy, chance=chance
+        )
         self._hang = Hang(self.effects, unblock_again)
         self._orders = Orders(self.supervision.children, self.effects)
         self._changes = 0
@@ -72,6 +80,11 @@ class Rig:
     def is_closing(self) -> bool:
         """Whether all is to end."""
         return self.supervision.closing
+
+    @property
+    def status(self) -> int:
+        """Exit status that its workers give it: that of a required one that is FAILED."""
+        return 0 if self.supervision.verdict is None else self.supervision.verdict[1]
 
     @property
     def is_over(self) -> bool:
@@ -102,7 +115,7 @@ class Rig:
     def receive_link(self, frames: list[Any], now: float) -> None:
         """Take a worker's message: routing id, number, header, payload, raw."""
         self.broker.receive_link(frames, now)
-        self._settle()
+        self._settle(now)
 
     def tick(self, now: float) -> None:
         """Do what is due."""
@@ -112,7 +125,7 @@ class Rig:
         deadline = self.supervision.next_deadline
         if deadline is not None and deadline <= now:
             self.supervision.tick(now)
-        self._settle()
+        self._settle(now)
 
     def expect(self, worker: str, incarnation: int, token: str) -> None:
         """Open the link for an incarnation: only who knows `token` is heard as it."""
@@ -122,14 +135,14 @@ class Rig:
         """An incarnation's process is over."""
         self._hang.ended(worker)
         self.supervision.exited(worker, incarnation, exit_, now)
-        self._settle()
+        self._settle(now)
 
     def unlaunched(
         self, worker: str, incarnation: int, reason: str, now: float, *, wants: bool
     ) -> None:
         """An incarnation couldn't be launched; `wants`: it may go better another time."""
         self.supervision.unlaunched(worker, incarnation, reason, now, wants=wants)
-        self._settle()
+        self._settle(now)
 
     def unreachable(self, number: int, now: float) -> None:
         """A `ToWorker` couldn't be sent."""
@@ -151,20 +164,20 @@ class Rig:
         supervision = self.supervision
         wishes = {"start": supervision.start, "stop": supervision.stop}
         wishes.get(verb, supervision.restart)(names, now)
-        self._settle(look=True)
+        self._settle(now, look=True)
         return number
 
     def shut_down(self, now: float) -> None:
         """Stop everything, in reverse order of start; refuse what waits and what comes."""
         self._refuse_all()
         self.supervision.shut_down(now)
-        self._settle()
+        self._settle(now)
 
     def kill(self, now: float) -> None:
         """Shut down without waiting for anybody."""
         self._refuse_all()
         self.supervision.kill(now)
-        self._settle()
+        self._settle(now)
 
     def _refuse_all(self) -> None:
         for name in self.children:
@@ -214,8 +227,14 @@ class Rig:
 
     # -- how ------------------------------------------------------------------------------
 
-    def _settle(self, *, look: bool = False) -> None:
+    def _settle(self, now: float, *, look: bool = False) -> None:
         """Tell what is done by now, if any worker's state has changed."""
+        if self.supervision.verdict is not None and not self.is_closing:
+            name, _ = self.supervision.verdict
+            about = {"worker": name, "place": self.children[name].spec.place}
+            self.effects.append(Fact("error", "is required: the rig ends with it", about))
+            self.shut_down(now)
+            return
         if self._changes == self.supervision.changes and not look:
             return
         self._changes = self.supervision.changes

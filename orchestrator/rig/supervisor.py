@@ -7,6 +7,7 @@ import secrets
 import signal
 import time
 from concurrent.futures import Future
+from random import Random
 from typing import Any
 
 import zmq
@@ -106,6 +107,8 @@ class Supervisor:
             timeouts={w.name: dict(w.timeouts) for w in workers},
             caps=Caps(),
             unblock_again=2 * STUCK,
+            strategy=config.strategy,
+            chance=Random().random,
         )
         self._rig.broker.traces = config.logs.level == "debug"
         backlog = Backlog(sockets.front)
@@ -164,7 +167,7 @@ class Supervisor:
 
         Returns:
             The exit status: 0 when it stopped in good order, 128 + N when killed by a second
-            signal N.
+            signal N; that of a required worker that is FAILED.
 
         Raises:
             AddressError: An address of `listen:` is taken or can't be bound.
@@ -190,7 +193,7 @@ class Supervisor:
                 self._serve()
         finally:
             self._close()
-        return self._status
+        return self._status or self._rig.status
 
     def _serve(self) -> None:
         rig = self._config.rig

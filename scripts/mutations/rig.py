@@ -20,7 +20,7 @@ STATES = [
     Mutation(
         "the table: a failed worker stays so",
         "states.py",
-        "Status.FAILED: {Happening.START: Status.WAITING}",
+        "Status.FAILED: {Happening.DELAY: Status.WAITING, Happening.START: Status.WAITING}",
         "Status.FAILED: {}",
     ),
     Mutation(
@@ -186,8 +186,8 @@ RIG = [
     Mutation(
         "an order that is done at once isn't told",
         "rig.py",
-        "self._settle(look=True)",
-        "self._settle()",
+        "self._settle(now, look=True)",
+        "self._settle(now)",
     ),
     Mutation(
         "an order isn't noted",

@@ -7,7 +7,6 @@ import pytest
 from orchestrator.core.children import ChildSpec, Exit
 from orchestrator.core.effects import Launch, Signal
 from orchestrator.core.endings import REASON_WITHIN, UNBUILT_GRACE
-from orchestrator.core.starts import CRASH_MOST
 from orchestrator.core.states import Goal
 from orchestrator.core.states import Status as S
 from tests.core.supervision_kit import CRASH, DONE, IMPORT_ERROR, Rig, in_state
@@ -18,8 +17,8 @@ UNUSABLE = Exit("its interpreter has no orch", normal=False, unusable=True)
 
 class TestCrash:
     def test_back_off(self) -> None:
-        """A permanent worker is started again after a pause that doubles, up to 5 s."""
-        rig = in_state(S.READY, ChildSpec("a", intensity=10))
+        """A permanent worker is started again after a pause that doubles, up to the most."""
+        rig = in_state(S.READY, ChildSpec("a", intensity=10, backoff=(0.1, 5.0)))
         pauses = []
         for _ in range(8):
             died = rig.now
@@ -81,7 +80,7 @@ class TestCrash:
             rig.exit()
             rig.to_deadline()
         rig.exit()
-        assert rig.core.next_deadline == rig.now + CRASH_MOST
+        assert rig.core.next_deadline == rig.now + ChildSpec("a").backoff[1]
 
     @pytest.mark.parametrize(
         ("restart", "how", "after"),

@@ -95,7 +95,7 @@ def exit_of(code: int | None) -> Exit:
             name = signal.Signals(-code).name
         except ValueError:
             name = f"signal {-code}"
-        return Exit(f"killed by {name}", normal=False)
+        return Exit(f"killed by {name}", normal=False, status=128 - code)
     meaning = _MEANINGS.get(code)
     text = f"exit status {code}" + (f", {meaning}" if meaning else "")
     return Exit(
@@ -103,4 +103,5 @@ def exit_of(code: int | None) -> Exit:
         normal=code == 0,
         unusable=code == EXIT_BOOT_FAILED,
         wants=code == EXIT_WANTING,
+        status=code,
     )
