@@ -40,6 +40,8 @@ class WorkerConfig:
         required: whether the rig ends when it is FAILED.
         retry_failed: seconds after which it is tried anew once it is FAILED; None for never.
         on_execution_timeout: whether an overdue operation is only reported, or ends the worker.
+        stall_timeout: seconds that it may be STALLED before `on_stall` ends it.
+        on_stall: whether a worker that is STALLED is only reported, or restarted after its time.
         start_timeout: seconds that a start may take; None for no limit.
         stop_timeout: seconds that closing may take before a signal insists.
         retry_start: whether a driver whose constructor raises is tried again, without end.
@@ -73,6 +75,8 @@ class WorkerConfig:
     required: bool
     retry_failed: float | None
     on_execution_timeout: Literal["report", "restart"]
+    stall_timeout: float
+    on_stall: Literal["report", "restart"]
     start_timeout: float | None
     stop_timeout: float
     retry_start: bool

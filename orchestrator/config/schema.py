@@ -74,6 +74,8 @@ class DefaultsSection(_Section):
     required: bool = False
     retry_failed: _Timeout = None
     on_execution_timeout: Literal["report", "restart"] = "report"
+    stall_timeout: _Seconds = 10.0
+    on_stall: Literal["report", "restart"] = "report"
     start_timeout: _Timeout = 30.0
     stop_timeout: _Seconds = 5.0
     retry_start: bool = True

@@ -24,6 +24,7 @@ class ChildSpec(msgspec.Struct, frozen=True):
         required: Whether the rig ends when it is FAILED.
         retry_failed: Seconds after which it is tried anew once it is FAILED; None for never.
         restart_on_overrun: Whether an execution timeout restarts the worker.
+        stall_limit: Seconds that it may be STALLED before it is restarted; None for no limit.
         start_timeout: Seconds that a start may take; None for no limit.
         stop_timeout: Seconds to close, before a signal insists.
         retry_start: Whether a driver whose constructor raises is tried again.
@@ -40,6 +41,7 @@ class ChildSpec(msgspec.Struct, frozen=True):
     required: bool = False
     retry_failed: float | None = None
     restart_on_overrun: bool = False
+    stall_limit: float | None = None
     start_timeout: float | None = 30.0
     stop_timeout: float = 5.0
     retry_start: bool = True
@@ -86,6 +88,8 @@ class Child:
         unbuilt: Why its driver couldn't be built, if it said so.
         passing: Whether that may go better another time.
         overrun: Why its life is being ended, if an operation overran.
+        held: What keeps it from running Python code, if that was found of one that is STALLED.
+        where: Where in its driver it was found then.
         late: How its life ended, while its reason may still come.
         ladder: Signals that are still to be sent, with the seconds to wait before each.
         history: When it was restarted lately.
@@ -111,6 +115,8 @@ class Child:
         self.unbuilt = ""
         self.passing = False
         self.overrun = ""
+        self.held = ""
+        self.where = ""
         self.late: Exit | None = None
         self.ladder: list[tuple[str, float]] = []
         self.history: deque[float] = deque()

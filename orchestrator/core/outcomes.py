@@ -110,7 +110,7 @@ class Outcomes:
             self.give_up(child, text, now, exit_.status)
         else:
             child.restarts += 1
-            self._roster.fact("error", f"{reason}; restart in {delay:g} s", name)
+            self._roster.fact("error", f"{reason}; restart in {delay:.3g} s", name)
             self._roster.move(child, Happening.CRASH, now)
             self._roster.due(child, now + delay)
             self._holder.lost(name, now, reason=f"worker {name!r} died ({reason})", holds=True)

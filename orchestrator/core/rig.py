@@ -152,6 +152,10 @@ class Rig:
         """Give the answer that a `Describe` effect asked for."""
         self.broker.described(number, kind, payload)
 
+    def found(self, worker: str, incarnation: int, *, held: str = "", where: str = "") -> None:
+        """Evidence has come of a worker that was looked at: see `Supervision.found`."""
+        self.supervision.found(worker, incarnation, held=held, where=where)
+
     # -- wishes ---------------------------------------------------------------------------
 
     def order(self, verb: Verb, names: Sequence[str], now: float) -> int:
@@ -166,6 +170,10 @@ class Rig:
         wishes.get(verb, supervision.restart)(names, now)
         self._settle(now, look=True)
         return number
+
+    def look(self, worker: str, now: float) -> None:
+        """Have a worker write its stacks, whatever it does."""
+        self._hang.look(worker, now)
 
     def shut_down(self, now: float) -> None:
         """Stop everything, in reverse order of start; refuse what waits and what comes."""

@@ -117,12 +117,20 @@ def why(child: Child, children: Mapping[str, Child], now: float) -> str:
     """Why a worker is where it is, if that isn't plain, and what comes next; empty else."""
     if child.status is Status.BACKOFF and child.deadline is not None:
         return f"{child.reason}; next start in {max(child.deadline - now, 0.0):.1f} s"
+    if child.status is Status.STALLED:
+        return stalled(child)
     if child.status is Status.FAILED and child.deadline is not None:
         return f"{child.reason}; tried again in {max(child.deadline - now, 0.0):.0f} s"
     if child.status is not Status.WAITING:
         return child.reason
     before = [f"{each.spec.name} ({each.status})" for each in _before(child, children)]
     return f"waits for {', '.join(before)}" if before else child.reason
+
+
+def stalled(child: Child) -> str:
+    """Why a worker is STALLED, with what was found of it."""
+    found = " ".join(filter(None, (child.held, child.where)))
+    return f"{child.reason}: {found}" if found else child.reason
 
 
 def standing(child: Child, children: Mapping[str, Child], now: float) -> str:

@@ -220,11 +220,27 @@ class Supervision:
         reason = f"{member} overran its execution timeout"
         if stalls and Happening.OVERRUN in NEXT[child.status]:
             child.reason = f"{reason} and still runs"
+            child.held = child.where = ""
             self._roster.move(child, Happening.OVERRUN, now)
+            if child.spec.stall_limit is not None:
+                self._roster.due(child, now + child.spec.stall_limit)
         if child.spec.restart_on_overrun and not child.is_to_stop:
             child.overrun = reason
             self._roster.fact("warning", f"{reason}: it is ended, to be restarted", name)
             self._end(child, now)
+
+    def found(self, name: str, incarnation: int, *, held: str = "", where: str = "") -> None:
+        """Evidence has come of a worker that was looked at; it counts while it is STALLED.
+
+        Args:
+            name: The worker.
+            incarnation: The life that was looked at.
+            held: What keeps it from running Python code, such as `GIL held`.
+            where: Where in its driver it is, such as `in camera.py:88 expose`.
+        """
+        child = self._roster.alive(name, incarnation)
+        if child is not None and child.status is Status.STALLED:
+            child.held, child.where = held or child.held, where or child.where
 
     def recovered(self, name: str, incarnation: int, now: float) -> None:
         """The operation that kept others waiting has ended after all."""
@@ -246,6 +262,8 @@ class Supervision:
                 self._outcomes.await_turn(child, Happening.DELAY, now)
             elif child.status is Status.FAILED:
                 self._begin_anew(child, now, Happening.DELAY)
+            elif child.status is Status.STALLED and not child.ladder:
+                self._end_stalled(child, now)
             elif child.ladder:
                 told = endings.insisting(child, child.ladder[0][0])
                 self._roster.fact("warning", told, child.spec.name)
@@ -313,6 +331,14 @@ class Supervision:
         self._roster.fact("warning", child.reason, name)
         self._roster.due(child, starts.next_look(child, now))
         self._outcomes.refuse_late(now)
+
+    def _end_stalled(self, child: Child, now: float) -> None:
+        """It had its time to recover."""
+        child.overrun = f"was STALLED for {now - child.since:.1f} s: {starts.stalled(child)}"
+        self._roster.fact(
+            "warning", f"{child.overrun}: it is ended, to be restarted", child.spec.name
+        )
+        self._end(child, now)
 
     def _begin_stop(self, child: Child, now: float) -> None:
         if child.late is not None:

@@ -34,6 +34,7 @@ class Supervised(msgspec.Struct, frozen=True):
         order: Starts, stops or restarts workers; the future has their states once settled.
         shut_down: Stops the rig.
         config: What the rig runs by.
+        stacks: Has a worker write its stacks; the future has them.
         set_level: Sets the level of a worker's records, or of the rig's own.
     """
 
@@ -42,6 +43,7 @@ class Supervised(msgspec.Struct, frozen=True):
     order: Callable[[Verb, list[str]], Future[dict[str, str]]]
     shut_down: Callable[[], None]
     set_level: Callable[[str, str], None]
+    stacks: Callable[[str], Future[str]]
     config: RigConfig
 
 
@@ -62,11 +64,12 @@ class RigControl:
         Returns:
             `{"rig": id, "workers": [{name, state, pid, incarnation, restarts, queue, in_flight,
             uptime (seconds), cpu (percent of one core), memory (bytes), reason, settled (whether it
-            is up, has ended, or is tried again without end)}]}` and more of the rig; `counts` tells
-            how many requests were answered, refused or timed out, and what was dropped,
-            `config_changed` whether its file says something else by now, `helpers` whether its
-            helper processes run or are stopped, `logs` how many records are `unwritten` because
-            their folder can't be written.
+            is up, has ended, or is tried again without end), running (what it is at: member,
+            client, seconds, limit in seconds)}]}` and more of the rig; `counts` tells how many
+            requests were answered, refused or timed out, and what was dropped, `config_changed`
+            whether its file says something else by now, `helpers` whether its helper processes run
+            or are stopped, `logs` how many records are `unwritten` because their folder can't be
+            written.
         """
         snapshot: dict[str, Any] = self._ask(self._supervised.snapshot)
         config = self._supervised.config
@@ -106,6 +109,16 @@ class RigControl:
                 request's life.
         """
         self._ask(lambda: self._supervised.set_level(name, level))
+
+    @action(concurrent=True)
+    def stacks(self, name: str) -> str:
+        """All stacks of a worker's process, as they are now, whatever it does.
+
+        Args:
+            name: A worker; of one that is a thread of the supervisor, that thread's stack.
+        """
+        found: Future[str] = self._ask(lambda: self._supervised.stacks(name))
+        return found.result()
 
     @action(concurrent=True)
     def down(self) -> None:

@@ -21,6 +21,7 @@ def child_spec(config: WorkerConfig) -> ChildSpec:
         required=config.required,
         retry_failed=config.retry_failed,
         restart_on_overrun=config.on_execution_timeout == "restart",
+        stall_limit=config.stall_timeout if config.on_stall == "restart" else None,
         start_timeout=config.start_timeout,
         stop_timeout=config.stop_timeout,
         retry_start=config.retry_start,

@@ -27,6 +27,7 @@ from orchestrator.rig.guardian import Guardian
 from orchestrator.rig.helpers import Helpers
 from orchestrator.rig.keeper import FileKeeper
 from orchestrator.rig.launchers.forkserver import ForkServer
+from orchestrator.rig.looks import Looks
 from orchestrator.rig.loop import Loop
 from orchestrator.rig.mailbox import Mailbox
 from orchestrator.rig.manager import RigControl, Supervised
@@ -141,6 +142,7 @@ class Supervisor:
         self._loop.watch(self._door.socket, self._door.answer)
         self._loop.watch(self._door.monitor, self._door.tell)
         self._keeper = FileKeeper(self._loop, folder, self._sockets, self.record)
+        self._looks = Looks(self._rig, self._processes, self._loop.call_later)
         self._helpers = Helpers(
             self._loop,
             self._mailbox,
@@ -149,6 +151,7 @@ class Supervisor:
             fork_server=self._fork_server,
             groups=self._processes.groups,
             record=self.record,
+            stacks=self._looks.came,
         )
         self._orders: dict[int, Future[dict[str, str]]] = {}
         self._levels: dict[str, str] = {}
@@ -209,6 +212,7 @@ class Supervisor:
                 order=self._order,
                 shut_down=self._shut_down,
                 set_level=self._set_level,
+                stacks=self._stacks,
                 config=self._config,
             )
         )
@@ -330,6 +334,10 @@ class Supervisor:
             "members": {n: each for n, each in own.items() if each != usual.execution_timeout},
         }
 
+    def found(self, worker: str, incarnation: int, *, held: str) -> None:
+        """Something keeps a worker from running Python code."""
+        self._looks.found(worker, incarnation, held=held)
+
     def moved(self, change: Moved) -> None:
         """Publish the change of a worker's state."""
         self._states.publish(change)
@@ -398,6 +406,10 @@ class Supervisor:
             )
         self._levels[name] = level
         self._rig.broker.tell(name, SetLevel(level))
+
+    def _stacks(self, name: str) -> Future[str]:
+        self._check_names([name])
+        return self._looks.ask(name)
 
     def _check_names(self, names: list[str]) -> None:
         known = self._rig.children

@@ -433,4 +433,36 @@ RESTARTS = [
         units_only=True,
     ),
 ]
-MUTATIONS = [*RESTARTS, *SUPERVISION, *LATE_REASON, *GOALS, *STARTS, *ENDINGS]
+STALLS = [
+    Mutation(
+        "one that is STALLED stays so",
+        "supervision.py",
+        "                self._roster.due(child, now + child.spec.stall_limit)\n",
+        "                pass\n",
+        units_only=True,  # no worker of the worlds has a limit
+    ),
+    Mutation(
+        "what was found of another life counts",
+        "supervision.py",
+        "        child = self._roster.alive(name, incarnation)\n"
+        "        if child is not None and child.status is Status.STALLED:",
+        "        child = self.children[name]\n"
+        "        if child is not None and child.status is Status.STALLED:",
+        units_only=True,  # it is for people, here and below
+    ),
+    Mutation(
+        "old evidence is told of a new stall",
+        "supervision.py",
+        '            child.held = child.where = ""\n',
+        "",
+        units_only=True,
+    ),
+    Mutation(
+        "evidence is kept to oneself",
+        "starts.py",
+        'return f"{child.reason}: {found}" if found else child.reason',
+        "return child.reason",
+        units_only=True,
+    ),
+]
+MUTATIONS = [*RESTARTS, *STALLS, *SUPERVISION, *LATE_REASON, *GOALS, *STARTS, *ENDINGS]

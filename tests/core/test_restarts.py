@@ -136,6 +136,15 @@ class TestStrategy:
         rig.to_deadline()
         assert rig.statuses == "STARTING WAITING STOPPED"
 
+    def test_neither_does_one_whose_turn_to_stop_has_not_come(self) -> None:
+        rig = Rig(A, B, D, strategy="one_for_all")
+        rig.up("a", "b", "d")
+        rig.stop("a", "b")
+        rig.exit("d")
+        rig.exit("b", DONE)
+        rig.exit("a", DONE)
+        assert rig.statuses == "STOPPED STOPPED BACKOFF"
+
     def test_a_start_that_fails_concerns_nobody(self) -> None:
         """Those that went on without it do so until it has served again."""
         rig = Rig(A, D, strategy="one_for_all")

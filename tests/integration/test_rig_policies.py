@@ -4,8 +4,68 @@ from __future__ import annotations
 
 import os
 import signal
+from typing import Any
 
+from orchestrator.errors import ExecutionTimeout
 from tests.rigs import running, wait_until
+
+HUNG = """
+import ctypes, threading
+
+class Camera:
+    def expose(self, seconds: float):
+        ctypes.PyDLL(None).usleep(int(seconds * 1e6))
+
+    def wait(self):
+        threading.Event().wait(20)
+"""
+CAMERAS = """
+rig: cameras
+defaults: {stop_timeout: 300ms}
+workers:
+  gil: {driver: "hung:Camera", on_stall: restart, stall_timeout: 800ms}
+  stopped: {driver: "hung:Camera"}
+  thread: {driver: "hung:Camera", transport: inproc}
+"""
+
+
+def test_busy_is_told_from_hung() -> None:
+    """What runs is shown; what hangs is STALLED with the evidence, and ended after its time."""
+    with running(CAMERAS, {"hung": HUNG}) as rig, rig.connected() as client:
+
+        def worker(name: str) -> dict[str, Any]:
+            return next(each for each in client.status()["workers"] if each["name"] == name)
+
+        client["thread"].submit("wait", execution_timeout=60)
+        (runs,) = wait_until(lambda: worker("thread")["running"])
+        assert (runs["member"], runs["limit"]) == ("wait", 60.0)
+        assert worker("thread")["state"] == "READY"
+        shown = rig.orch("stacks", "thread")
+        assert "in hung.py:9 wait" in shown.stdout, shown
+
+        hang = client["gil"].submit("expose", 20.0, execution_timeout=0.1)
+        stalled = wait_until(
+            lambda: (w := worker("gil"))["state"] == "STALLED" and "GIL held" in w["reason"] and w
+        )
+        assert isinstance(hang.exception(20), ExecutionTimeout)
+        wait_until(lambda: "hung.py:6 expose" in (worker("gil")["reason"] or ""))
+        wait_until(lambda: worker("gil")["incarnation"] == 2)
+        assert (
+            "s: expose overran its execution timeout and still runs: GIL held in hung.py"
+            in rig.text
+        )
+        assert "was STALLED for" in rig.text
+        assert stalled["restarts"] == 0
+
+        pid = worker("stopped")["pid"]
+        os.kill(pid, signal.SIGSTOP)
+        late = client["stopped"].submit("wait", execution_timeout=0.1)
+        assert isinstance(late.exception(20), ExecutionTimeout)
+        wait_until(lambda: (worker("stopped")["reason"] or "").endswith(": stopped by a signal"))
+        shown = rig.orch("stacks", "stopped")
+        assert f"kill -CONT {pid}" in shown.stdout
+        os.kill(pid, signal.SIGCONT)
+
 
 LASER = """
 class Laser:

@@ -50,9 +50,6 @@ def signal_process(pid: int, how: str) -> None:
         if how == "stacks":
             lifeline.ask_for_stacks(pid)
             return
-        if how == "forced stacks":
-            lifeline.force_stacks(pid)
-            return
         if how == "kill":
             below = lifeline.descendants(pid)
             with suppress(ProcessLookupError, PermissionError):
@@ -102,6 +99,12 @@ class KeptHandle:
             with suppress(ProcessLookupError):
                 os.kill(self._keeper, signal.SIGCONT)
         signal_process(self.pid, how)
+
+    def insist(self) -> str:
+        """As `Handle.insist`."""
+        with suppress(ProcessLookupError):
+            return "" if self._over else lifeline.force_stacks(self.pid)
+        return ""
 
     def close(self) -> None:
         """Release what is held for it."""

@@ -33,9 +33,14 @@ class Handle(Protocol):
         """How it ended; None if it lives."""
 
     def signal(self, how: str) -> None:
-        """Make it end, by `term`, `wake` (continue, then terminate) or `kill`, or tell its stacks.
+        """Make it end, by `term`, `wake` (continue, then terminate) or `kill`, or, by `stacks`, ask
+        for its stacks."""
 
-        `stacks` asks for them; `forced stacks`, a while later, insists.
+    def insist(self) -> str:
+        """Have one that was asked for its stacks a while ago write them, if it couldn't.
+
+        Returns:
+            What keeps it from running Python code; empty if nothing does.
         """
 
     def close(self) -> None:
