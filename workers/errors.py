@@ -32,7 +32,8 @@ class BootError(WorkerError):
     """A driver isn't there to be served; the cause is the driver's own exception.
 
     Attributes:
-        stage: What was being done: `import`, `arguments`, `build`, `open` or `describe`.
+        stage: What was being done: `import`, `arguments`, `build`, `open`, `describe`,
+            `on_start` or `restore`.
         error: What was raised.
     """
 

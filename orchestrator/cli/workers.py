@@ -144,18 +144,20 @@ def stop(names: tuple[str, ...]) -> None:
 
 @click.command()
 @_names
+@click.option("--fresh", is_flag=True, help="Without the last values of what restore: names.")
 @rig_option
-def restart(names: tuple[str, ...]) -> None:
+def restart(names: tuple[str, ...], fresh: bool) -> None:
     """Restart workers, and wait until they are ready."""
-    order("restart", names)
+    order("restart", names, *([True] if fresh else []))
 
 
-def order(verb: str, names: tuple[str, ...]) -> None:
+def order(verb: str, names: tuple[str, ...], *more: bool) -> None:
     """Have workers started, stopped or restarted, and print their states.
 
     Args:
         verb: The rig's action.
         names: The workers.
+        more: Further arguments of the action.
 
     Raises:
         CommandError: Some of them failed.
@@ -169,7 +171,7 @@ def order(verb: str, names: tuple[str, ...]) -> None:
             )
         check_workers(rig, wanted)
         with operating(rig_id(rig), verb):
-            states = rig[rig_id(rig)].call(verb, wanted)
+            states = rig[rig_id(rig)].call(verb, wanted, *more)
         status = status_of_rig(rig)
     workers = {worker["name"]: worker for worker in status["workers"]}
     print_table(

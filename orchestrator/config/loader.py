@@ -177,6 +177,7 @@ class _Loader:
         """That a process could be started so, and that no member is named twice."""
         document = self._document
         self._check_twice((*path, "concurrent"))
+        self._check_twice((*path, "restore"))
         if isinstance(section, WorkerSection) and self._chosen(section, "transport") == "inproc":
             for key in ("env", "cwd", "python"):
                 if key in section.model_fields_set:
@@ -304,6 +305,8 @@ class _Loader:
             "python": None if chosen["python"] is None else self._absolute(chosen["python"]),
             "after": tuple(other for _, other in self._after(name)),
             "concurrent": tuple(chosen["concurrent"]),
+            "on_start": tuple(step for steps in chosen["on_start"] for step in steps),
+            "restore": tuple(chosen["restore"]),
             "timeouts": {**defaults.timeouts, **own.timeouts},
         }
         return WorkerConfig(

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from orchestrator.config.problems import Place, Problem
+from orchestrator.config.values import Step
 from orchestrator.durations import Intensity
 from transports.levels import Level
 
@@ -47,6 +48,9 @@ class WorkerConfig:
         retry_start: whether a driver whose constructor raises is tried again, without end.
         open_with: the driver's method that opens it once it is built, with its positional and its
             keyword arguments; None when none is called.
+        on_start: what is done once it is open, before it is READY: members, their arguments, and
+            whether each is a property that is written.
+        restore: properties whose last acknowledged writes its next life repeats.
         stop_with: the driver's method that closes it; None for the first usual one it has.
         place: where the driver's value stands.
         places: where the worker's own keys stand: ``args``, ``args.0`` (entries of lists),
@@ -81,6 +85,8 @@ class WorkerConfig:
     stop_timeout: float
     retry_start: bool
     open_with: tuple[str, list[Any], dict[str, Any]] | None
+    on_start: tuple[Step, ...]
+    restore: tuple[str, ...]
     stop_with: str | None
     place: Place = field(compare=False)
     places: dict[str, Place] = field(compare=False, repr=False)

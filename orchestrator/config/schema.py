@@ -35,6 +35,7 @@ _Driver = Annotated[str, AfterValidator(values.check_driver)]
 _Member = Annotated[str, AfterValidator(values.check_member)]
 _Method = Annotated[str, AfterValidator(values.check_method)]
 _Open = Annotated[Any, PlainValidator(values.check_open_with)]
+_Step = Annotated[Any, PlainValidator(values.check_step)]
 _Path = Annotated[str, AfterValidator(values.check_path)]
 _EnvName = Annotated[str, AfterValidator(values.check_env_name)]
 _EnvValue = Annotated[str, PlainValidator(values.check_env_value)]
@@ -80,6 +81,8 @@ class DefaultsSection(_Section):
     stop_timeout: _Seconds = 5.0
     retry_start: bool = True
     open_with: _Open = None
+    on_start: list[_Step] = Field(default_factory=list)
+    restore: list[_Member] = Field(default_factory=list)
     stop_with: _Method | None = None
 
 
@@ -126,6 +129,9 @@ _SHAPES: Final[dict[tuple[str, ...], str]] = {
     ("concurrent", "*"): "the name of a member",
     ("poll",): "a mapping such as {position: 200ms}",
     ("timeouts",): "a mapping such as {expose: 120s}",
+    ("on_start",): "a list such as [{set: {gain: 2}}, {call: home}]",
+    ("restore",): "a list of properties such as [exposure, gain]",
+    ("restore", "*"): "the name of a property",
     ("retry_start",): "true or false",
     ("required",): "true or false",
     ("stop_with",): "the name of a method such as close",

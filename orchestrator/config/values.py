@@ -26,6 +26,7 @@ __all__ = [
     "check_open_with",
     "check_path",
     "check_seconds",
+    "check_step",
 ]
 
 LEAST_INTERVAL = 0.01
@@ -126,6 +127,30 @@ def check_open_with(value: object) -> tuple[str, list[Any], dict[str, Any]] | No
         )
     kwargs = args.pop() if args and isinstance(args[-1], dict) else {}
     return name if name in ("__enter__", "__aenter__") else check_method(name), args, kwargs
+
+
+Step = tuple[str, list[Any], dict[str, Any], bool]
+"""A member, its arguments, and whether it is a property that is written."""
+
+
+def check_step(value: object) -> list[Step]:
+    """Writes, or a call, that are done before a worker is ready.
+
+    Raises:
+        ValueError: it is neither ``{set: {gain: 2}}`` nor ``{call: home}``, ``{call: [move, 1]}``.
+    """
+    if isinstance(value, dict) and len(value) == 1:
+        written, called = value.get("set"), value.get("call")
+        if isinstance(written, dict) and written:
+            return [(check_member(name), [given], {}, True) for name, given in written.items()]
+        items: list[Any] = called if isinstance(called, list) and called else [called]
+        name, *args = items
+        if isinstance(name, str):
+            kwargs = args.pop() if args and isinstance(args[-1], dict) else {}
+            return [(check_member(name), args, kwargs, False)]
+    raise ValueError(
+        f"write {{set: {{gain: 2}}}}, {{call: home}} or {{call: [move, 1.0]}}, not {say(value)}"
+    )
 
 
 def check_env_name(value: str) -> str:

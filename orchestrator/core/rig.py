@@ -17,6 +17,7 @@ from orchestrator.core.broker import Broker
 from orchestrator.core.children import Child, ChildSpec, Exit
 from orchestrator.core.effects import Effects, Fact, RigUp
 from orchestrator.core.hang import Hang
+from orchestrator.core.kept import KeptWrites
 from orchestrator.core.orders import Orders, Verb
 from orchestrator.core.restarts import Chance
 from orchestrator.core.states import SERVING, Status
@@ -33,6 +34,7 @@ class Rig:
         specs: The workers; `after` names others among them, without a cycle.
         limits: For each worker the timeouts of requests that bring none.
         timeouts: For each worker the execution timeouts by member, seconds or None.
+        restore: For each worker the properties whose last writes are kept for its next life.
         caps: What one client can make the rig keep.
         unblock_again: Seconds after which output that nobody reads can be told for sure.
         strategy: Who is restarted with a worker that died: `one_for_one`, `rest_for_one`,
@@ -52,6 +54,7 @@ class Rig:
         *,
         limits: dict[str, Limits] | None = None,
         timeouts: dict[str, dict[str, float | None]] | None = None,
+        restore: dict[str, Sequence[str]] | None = None,
         caps: Caps | None = None,
         unblock_again: float = 1.0,
         strategy: str = "one_for_one",
@@ -70,6 +73,7 @@ class Rig:
         for spec in specs:
             own = (limits or {}).get(spec.name) or Limits(None, None)
             self.broker.add_worker(spec.name, own, (timeouts or {}).get(spec.name))
+            self.broker.peers[spec.name].kept = KeptWrites((restore or {}).get(spec.name, ()))
 
     @property
     def children(self) -> dict[str, Child]:
@@ -158,12 +162,14 @@ class Rig:
 
     # -- wishes ---------------------------------------------------------------------------
 
-    def order(self, verb: Verb, names: Sequence[str], now: float) -> int:
-        """Have workers started, stopped or restarted.
+    def order(self, verb: Verb, names: Sequence[str], now: float, *, fresh: bool = False) -> int:
+        """Have workers started, stopped or restarted; `fresh`: without what was written before.
 
         Returns:
             The number of the order, which an `OrderDone` names when they have settled.
         """
+        for name in names if fresh else ():
+            self.broker.peers[name].kept.forget()
         number = self._orders.place(verb, names)
         supervision = self.supervision
         wishes = {"start": supervision.start, "stop": supervision.stop}

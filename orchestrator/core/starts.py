@@ -24,6 +24,8 @@ _STAGES = {
     "arguments": "couldn't be built",
     "build": "couldn't be built",
     "open": "couldn't be opened",
+    "on_start": "couldn't do what on_start lists",
+    "restore": "couldn't be given its last values (orch restart --fresh forgets them)",
 }
 
 
@@ -41,7 +43,7 @@ def failed_build(stage: str, exception: dict[str, Any]) -> tuple[str, bool]:
     """A report that a driver couldn't be built.
 
     Args:
-        stage: `import`, `arguments`, `build`, `open` or `describe`.
+        stage: `import`, `arguments`, `build`, `open`, `describe`, `on_start` or `restore`.
         exception: Type, message and traceback, as on the wire.
 
     Returns:
@@ -53,7 +55,7 @@ def failed_build(stage: str, exception: dict[str, Any]) -> tuple[str, bool]:
     # as a client would get what is no Exception, with the type before it
     text = message if left else f"{kind}: {message}"
     told = f"its driver {_STAGES.get(stage, 'is unusable')}: {text}"
-    return told, stage in ("build", "open")
+    return told, stage in ("build", "open", "on_start", "restore")
 
 
 def may_be_retried(child: Child) -> bool:

@@ -31,7 +31,8 @@ class Supervised(msgspec.Struct, frozen=True):
     Attributes:
         ask: Calls a function in the supervisor's thread, where the others may be called.
         snapshot: The rig's state.
-        order: Starts, stops or restarts workers; the future has their states once settled.
+        order: Starts, stops or restarts workers, afresh or not; the future has their states once
+            settled.
         shut_down: Stops the rig.
         config: What the rig runs by.
         stacks: Has a worker write its stacks; the future has them.
@@ -40,7 +41,7 @@ class Supervised(msgspec.Struct, frozen=True):
 
     ask: Callable[[Callable[[], Any]], Future[Any]]
     snapshot: Callable[[], dict[str, Any]]
-    order: Callable[[Verb, list[str]], Future[dict[str, str]]]
+    order: Callable[[Verb, list[str], bool], Future[dict[str, str]]]
     shut_down: Callable[[], None]
     set_level: Callable[[str, str], None]
     stacks: Callable[[str], Future[str]]
@@ -89,15 +90,19 @@ class RigControl:
         return self._order("stop", names)
 
     @action(concurrent=True)
-    def restart(self, names: list[str]) -> dict[str, str]:
+    def restart(self, names: list[str], fresh: bool = False) -> dict[str, str]:
         """Restart workers; returns their states as `start` does.
+
+        Args:
+            names: The workers.
+            fresh: Whether they begin without the last values of what `restore` names.
 
         By the config as it was read when the rig was started; a log record tells if it has changed.
         """
         config = self._supervised.config
         if has_changed(config.file, config.digest):
             log.warning("%s has changed since it was read: a restart doesn't read it", config.file)
-        return self._order("restart", names)
+        return self._order("restart", names, fresh)
 
     @action(concurrent=True)
     def log_level(self, name: str, level: str) -> None:
@@ -128,10 +133,10 @@ class RigControl:
     def _ask(self, question: Callable[[], Any]) -> Any:
         return self._supervised.ask(question).result(ANSWER_WITHIN)
 
-    def _order(self, verb: Verb, names: list[str]) -> dict[str, str]:
+    def _order(self, verb: Verb, names: list[str], fresh: bool = False) -> dict[str, str]:
         if isinstance(names, str):
             names = [names]
-        done: Future[dict[str, str]] = self._ask(lambda: self._supervised.order(verb, names))
+        done: Future[dict[str, str]] = self._ask(lambda: self._supervised.order(verb, names, fresh))
         return done.result()
 
     def _usage(self, pid: int | None, own: bool) -> dict[str, float | int | None]:

@@ -6,7 +6,7 @@ from orchestrator.config.loader import RigConfig, WorkerConfig
 from orchestrator.core.children import ChildSpec
 from orchestrator.rig.sockets import Sockets
 from transports.headers import EVENTS_PER_LIFE
-from workers.spec import WorkerSpec
+from workers.spec import Kept, Step, WorkerSpec
 
 
 def child_spec(config: WorkerConfig) -> ChildSpec:
@@ -38,6 +38,7 @@ def worker_spec(
     incarnation: int,
     token: str,
     level: str,
+    kept: list[Kept],
 ) -> WorkerSpec:
     """What an incarnation is told at its start.
 
@@ -48,6 +49,7 @@ def worker_spec(
         incarnation: Number of its life.
         token: Its secret.
         level: The lowest level of its records.
+        kept: Writes of earlier lives that it repeats.
     """
     inproc = config.transport == "inproc"
     return WorkerSpec(
@@ -59,6 +61,9 @@ def worker_spec(
         kwargs=dict(config.kwargs),
         concurrent=list(config.concurrent),
         timeouts=[name for name in config.timeouts if f"timeouts.{name}" in config.places],
+        on_start=[Step(*step) for step in config.on_start],
+        restore=list(config.restore),
+        kept=kept,
         poll=dict(config.poll),
         open_with=config.open_with,
         stop_with=config.stop_with,

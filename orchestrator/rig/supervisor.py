@@ -34,6 +34,7 @@ from orchestrator.rig.manager import RigControl, Supervised
 from orchestrator.rig.openness import warnings_of
 from orchestrator.rig.performer import Performer
 from orchestrator.rig.processes import Processes
+from orchestrator.rig.restored import kept_of, mark_restored
 from orchestrator.rig.sockets import Sockets
 from orchestrator.rig.state_events import AFFORDANCES, StateEvents
 from orchestrator.rig.status import snapshot
@@ -106,6 +107,7 @@ class Supervisor:
             [specs.child_spec(each) for each in workers],
             limits={w.name: Limits(w.invocation_timeout, w.execution_timeout) for w in workers},
             timeouts={w.name: dict(w.timeouts) for w in workers},
+            restore={w.name: w.restore for w in workers},
             caps=Caps(),
             unblock_again=2 * STUCK,
             strategy=config.strategy,
@@ -291,7 +293,13 @@ class Supervisor:
         self._rig.expect(worker, incarnation, token)
         level = self._levels.get(worker, self._config.logs.level)
         spec = specs.worker_spec(
-            self._config, config, self._sockets, incarnation=incarnation, token=token, level=level
+            self._config,
+            config,
+            self._sockets,
+            incarnation=incarnation,
+            token=token,
+            level=level,
+            kept=kept_of(self._rig.broker.peers[worker].kept.writes()),
         )
         self._processes.launch(config, spec)
 
@@ -317,6 +325,7 @@ class Supervisor:
                 event_addresses=events,
                 skip_names=asked.get("skip_names") or (),
             )
+            mark_restored(described, self._rig.broker.peers[request.worker].kept.writes())
             described[TIMEOUTS] = self._timeouts_of(
                 request.worker, (*described["properties"], *described["actions"])
             )
@@ -384,12 +393,13 @@ class Supervisor:
         logs = {"folder": str(self._logs.folder), "unwritten": self._logs.unwritten}
         return {**found, "helpers": self._helpers.status(), "logs": logs}
 
-    def _order(self, verb: Verb, names: list[str]) -> Future[dict[str, str]]:
+    def _order(self, verb: Verb, names: list[str], fresh: bool) -> Future[dict[str, str]]:
         self._check_names(names)
         if self._rig.is_closing:
             raise ConnectionRefusedError(f"rig {self._config.rig!r} is stopping")
         future: Future[dict[str, str]] = Future()
-        self._orders[self._rig.order(verb, names, time.monotonic())] = future
+        number = self._rig.order(verb, names, time.monotonic(), fresh=fresh)
+        self._orders[number] = future
         return future
 
     def _set_level(self, name: str, level: str) -> None:

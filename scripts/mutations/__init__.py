@@ -57,9 +57,10 @@ TESTS = {
     "starts.py": _SUPERVISION,
     "endings.py": _SUPERVISION,
     "states.py": Tests(("test_states", *_SUPERVISION.units), _SUPERVISION.world),
+    "kept.py": Tests(("test_kept",)),
     "hang.py": Tests(("test_hang",)),
     "orders.py": Tests(("test_orders",)),
-    "rig.py": Tests(("test_rig", "test_restarts")),
+    "rig.py": Tests(("test_rig", "test_restarts", "test_kept")),
     "manners.py": Tests(("test_manners",)),
     "tally.py": Tests(("test_tally",)),
 }

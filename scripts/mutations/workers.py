@@ -240,13 +240,13 @@ STARTS = [
     Mutation(
         "a device that is off is given up",
         "starts.py",
-        'return told, stage in ("build", "open")',
+        'return told, stage in ("build", "open", "on_start", "restore")',
         "return told, False",
     ),
     Mutation(
         "a driver that isn't there is waited for",
         "starts.py",
-        'return told, stage in ("build", "open")',
+        'return told, stage in ("build", "open", "on_start", "restore")',
         "return told, not left",
         units_only=True,  # the worlds' builds fail at one stage
     ),
@@ -465,4 +465,36 @@ STALLS = [
         units_only=True,
     ),
 ]
-MUTATIONS = [*RESTARTS, *STALLS, *SUPERVISION, *LATE_REASON, *GOALS, *STARTS, *ENDINGS]
+KEPT = [
+    Mutation(
+        "a write that raised is repeated",
+        "kept.py",
+        " or _DONE not in bytes(reply)[:64]",
+        "",
+    ),
+    Mutation(
+        "a read is repeated",
+        "kept.py",
+        "if request.operation != Operation.WRITE or",
+        "if",
+    ),
+    Mutation(
+        "any value is kept",
+        "kept.py",
+        "        if len(payload) + len(raw) > MOST_KEPT:\n",
+        "        if False:\n",
+    ),
+    Mutation(
+        "an older value is restored where the last was too large",
+        "kept.py",
+        "            self._writes.pop(request.member, None)\n",
+        "",
+    ),
+    Mutation(
+        "a fresh life begins with what was",
+        "rig.py",
+        "        for name in names if fresh else ():\n",
+        "        for name in ():\n",
+    ),
+]
+MUTATIONS = [*RESTARTS, *STALLS, *KEPT, *SUPERVISION, *LATE_REASON, *GOALS, *STARTS, *ENDINGS]

@@ -34,6 +34,8 @@ workers:
     open_with: [connect, 1, {timeout: 5}]
     stop_with: close
     backoff: 1s..2min
+    on_start: [{set: {gain: 2, b: [1]}}, {call: home}, {call: [move, 1.0, {slowly: true}]}]
+    restore: [gain, ch1.range]
     required: true
   laser: {driver: "lasers:make"}
 logs: {level: debug, keep: 2GiB, keep_for: 1d}
@@ -60,6 +62,13 @@ def test_a_full_config_is_read_as_written(tmp_path: Path) -> None:
     assert (stage.restart, stage.max_restarts) == ("transient", Intensity(3, 10.0))
     assert (config.strategy, stage.backoff, stage.required) == ("rest_for_one", (1.0, 120.0), True)
     assert (stage.on_execution_timeout, stage.stop_with) == ("restart", "close")
+    assert stage.on_start == (
+        ("gain", [2], {}, True),
+        ("b", [[1]], {}, True),
+        ("home", [], {}, False),
+        ("move", [1.0], {"slowly": True}, False),
+    )
+    assert stage.restore == ("gain", "ch1.range")
     assert stage.open_with == ("connect", [1], {"timeout": 5})
     assert stage.place == Place(str(tmp_path / "lab.yaml"), 6, 13)
 

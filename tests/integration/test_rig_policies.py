@@ -67,6 +67,60 @@ def test_busy_is_told_from_hung() -> None:
         os.kill(pid, signal.SIGCONT)
 
 
+SENSOR = """
+class Sensor:
+    gain: int = 1
+    exposure: float = 0.5
+
+    def __init__(self):
+        self.homed = 0
+        self.level = 20.0
+        self.opened = 0
+
+    def home(self, times: int = 1):
+        self.homed += times
+
+    def count(self) -> int:
+        return self.homed
+
+    def refuse(self):
+        raise OSError("is it switched on?")
+"""
+SENSORS = """
+rig: sensors
+defaults: {backoff: 10ms..20ms}
+workers:
+  s:
+    driver: "sensor:Sensor"
+    on_start: [{set: {gain: 2}}, {call: [home, 3]}]
+    restore: [exposure, gain]
+  off: {driver: "sensor:Sensor", on_start: [{call: refuse}], retry_start: false}
+  wrong: {driver: "sensor:Sensor", on_start: [{call: hom}]}
+"""
+
+
+def test_a_life_begins_with_what_it_is_to_have() -> None:
+    """First what on_start lists, then what was written last; until somebody wants it fresh."""
+    with running(SENSORS, {"sensor": SENSOR}) as rig, rig.connected() as client:
+
+        def worker(name: str) -> dict[str, Any]:
+            return next(each for each in client.status()["workers"] if each["name"] == name)
+
+        assert (client["s"].read("gain"), client["s"].call("count")) == (2, 3)
+        client["s"].write("exposure", 0.25)
+        client["s"].write("gain", 7)
+        assert "gain 7" in rig.orch("describe", "s").stdout
+        os.kill(worker("s")["pid"], signal.SIGKILL)
+        wait_until(lambda: (w := worker("s"))["state"] == "READY" and w["incarnation"] == 2)
+        assert (client["s"].read("gain"), client["s"].read("exposure")) == (7, 0.25)
+        assert client["s"].call("count") == 3
+        assert rig.orch("restart", "--fresh", "s").returncode == 0
+        assert (client["s"].read("gain"), client["s"].read("exposure")) == (2, 0.5)
+        assert "couldn't do what on_start lists: OSError: is it" in worker("off")["reason"]
+        assert worker("wrong")["state"] == "FAILED"
+        assert "has no action 'hom'; did you mean 'home'?" in worker("wrong")["reason"]
+
+
 LASER = """
 class Laser:
     def ping(self):

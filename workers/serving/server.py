@@ -39,6 +39,7 @@ from workers.driver.settle import outcome
 from workers.errors import BootError, Terminated
 from workers.failures import failure_body, strip
 from workers.output import capture, records
+from workers.serving import first_steps
 from workers.serving.callbacks import Callbacks
 from workers.serving.dispatch import Dispatcher
 from workers.serving.events import AttachedEvents, ChangeWatcher, EventPublisher
@@ -49,7 +50,6 @@ from workers.serving.progress import Progress
 from workers.spec import WorkerSpec
 
 log = logging.getLogger("workers")
-
 
 SUBSCRIPTIONS_WITHIN = 5.0
 """Seconds for the rig's subscriptions to come: milliseconds, unless its machine is overloaded."""
@@ -175,6 +175,7 @@ class Server:
             )
         self._events.subscribed = self._subscribed
         self._adjust_callbacks()
+        self._take_first_steps(hosted.offer)
         self._poll_all()
         ready = Ready(concurrent=concurrent, capacity=capacity, pid=os.getpid())
         send_control(self._link, ready, msgspec.json.encode(hosted.offer.description))
@@ -235,6 +236,16 @@ class Server:
                 del answer, payload, raw  # they may be large, and the next request far away
             streams.end_idle()
         raise Terminated
+
+    def _take_first_steps(self, offer: Offer) -> None:
+        perform = self._dispatcher.perform
+        try:
+            with Progress(self._link):
+                self._run_busy(lambda: first_steps.take(self._spec, offer.description, perform))
+        except BootError as failure:
+            self._close_driver()
+            self._report(failure)
+            raise
 
     def _poll_all(self) -> None:
         """Read what is polled for the first time, so that each has a value, or an error."""
