@@ -46,6 +46,22 @@ class Kept(msgspec.Struct, frozen=True):
     raw: bytes
 
 
+class Limits(msgspec.Struct, frozen=True):
+    """What a worker's process may use of the machine; None for what it may anyway.
+
+    Attributes:
+        memory: Bytes of private memory.
+        nofile: Open files.
+        nice: Its niceness, from -20 to 19.
+        cpus: The processors that it may run on.
+    """
+
+    memory: int | None = None
+    nofile: int | None = None
+    nice: int | None = None
+    cpus: tuple[int, ...] | None = None
+
+
 class WorkerSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One incarnation of one worker.
 
@@ -64,6 +80,7 @@ class WorkerSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         on_start: What to do once it is open, before it is ready.
         restore: Properties whose last acknowledged writes are repeated in the next life.
         kept: These writes.
+        limits: What its process may use of the machine.
         poll: Seconds between two reads of properties that are polled, by name.
         link: Address of the broker's back socket.
         events: Address of the socket that takes events.
@@ -91,6 +108,7 @@ class WorkerSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     on_start: list[Step] = msgspec.field(default_factory=list)
     restore: list[str] = msgspec.field(default_factory=list)
     kept: list[Kept] = msgspec.field(default_factory=list)
+    limits: Limits = Limits()
     poll: dict[str, float] = msgspec.field(default_factory=dict)
     link: str
     events: str

@@ -41,6 +41,8 @@ class WorkerConfig:
         required: whether the rig ends when it is FAILED.
         retry_failed: seconds after which it is tried anew once it is FAILED; None for never.
         on_execution_timeout: whether an overdue operation is only reported, or ends the worker.
+        limits: what its process may use of the machine: `memory` (bytes), `nofile`, `nice`, `cpus`;
+            None for inproc, and when nothing is said.
         stall_timeout: seconds that it may be STALLED before `on_stall` ends it.
         on_stall: whether a worker that is STALLED is only reported, or restarted after its time.
         start_timeout: seconds that a start may take; None for no limit.
@@ -79,6 +81,7 @@ class WorkerConfig:
     required: bool
     retry_failed: float | None
     on_execution_timeout: Literal["report", "restart"]
+    limits: dict[str, Any] | None
     stall_timeout: float
     on_stall: Literal["report", "restart"]
     start_timeout: float | None

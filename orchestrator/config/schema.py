@@ -36,6 +36,10 @@ _Member = Annotated[str, AfterValidator(values.check_member)]
 _Method = Annotated[str, AfterValidator(values.check_method)]
 _Open = Annotated[Any, PlainValidator(values.check_open_with)]
 _Step = Annotated[Any, PlainValidator(values.check_step)]
+_Memory = Annotated[int, PlainValidator(values.check_memory)]
+_Files = Annotated[int, AfterValidator(values.check_nofile)]
+_Nice = Annotated[int, AfterValidator(values.check_nice)]
+_Cpus = Annotated[list[int], AfterValidator(values.check_cpus)]
 _Path = Annotated[str, AfterValidator(values.check_path)]
 _EnvName = Annotated[str, AfterValidator(values.check_env_name)]
 _EnvValue = Annotated[str, PlainValidator(values.check_env_value)]
@@ -51,6 +55,15 @@ _Kept = Annotated[int, PlainValidator(values.check_kept)]
 class _Section(BaseModel):
     # Strict: "5" is no number and 1 no text. The defaults are ours and known to be right.
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class LimitsSection(_Section):
+    """What a worker's process may use of the machine."""
+
+    memory: _Memory | None = None
+    nofile: _Files | None = None
+    nice: _Nice | None = None
+    cpus: _Cpus | None = None
 
 
 class DefaultsSection(_Section):
@@ -75,6 +88,7 @@ class DefaultsSection(_Section):
     required: bool = False
     retry_failed: _Timeout = None
     on_execution_timeout: Literal["report", "restart"] = "report"
+    limits: LimitsSection | None = None
     stall_timeout: _Seconds = 10.0
     on_stall: Literal["report", "restart"] = "report"
     start_timeout: _Timeout = 30.0
@@ -129,6 +143,11 @@ _SHAPES: Final[dict[tuple[str, ...], str]] = {
     ("concurrent", "*"): "the name of a member",
     ("poll",): "a mapping such as {position: 200ms}",
     ("timeouts",): "a mapping such as {expose: 120s}",
+    ("limits",): "a mapping such as {memory: 2GiB, nofile: 1024}",
+    ("limits", "nofile"): "a number of files such as 1024",
+    ("limits", "nice"): "a niceness such as 5",
+    ("limits", "cpus"): "a list of processors such as [0, 1]",
+    ("limits", "cpus", "*"): "the number of a processor",
     ("on_start",): "a list such as [{set: {gain: 2}}, {call: home}]",
     ("restore",): "a list of properties such as [exposure, gain]",
     ("restore", "*"): "the name of a property",
@@ -187,7 +206,10 @@ def _report(
         return
     if details["type"] == "extra_forbidden":
         if where not in document.odd_keys:
-            document.report(document.key_place(where), _unknown_key(model, str(location[0]), title))
+            if len(location) > 1:  # the one section within a section
+                model, title = LimitsSection, '"limits"'
+            told = _unknown_key(model, str(location[-1]), title)
+            document.report(document.key_place(where), told)
         return
     if at_key and where in document.odd_keys:
         return
@@ -216,7 +238,9 @@ def _in_words(details: ErrorDetails, location: tuple[str, ...]) -> str:
         case "too_short":
             return f"{label} must have at least one entry"
         case _:
-            shape = _SHAPES.get(location) or _SHAPES.get((location[0], "*"), "something else")
+            above = (*location[:-1], "*")
+            shape = _SHAPES.get(location) or _SHAPES.get(above)
+            shape = shape or _SHAPES.get((location[0], "*"), "something else")
             return f"{label} must be {shape}, not {say(given)}"
 
 

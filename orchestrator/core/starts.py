@@ -23,6 +23,7 @@ _STAGES = {
     "import": "couldn't be imported",
     "arguments": "couldn't be built",
     "build": "couldn't be built",
+    "limits": "couldn't be limited",
     "open": "couldn't be opened",
     "on_start": "couldn't do what on_start lists",
     "restore": "couldn't be given its last values (orch restart --fresh forgets them)",

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from orchestrator.config.loader import RigConfig, WorkerConfig
 from orchestrator.core.children import ChildSpec
 from orchestrator.rig.sockets import Sockets
 from transports.headers import EVENTS_PER_LIFE
-from workers.spec import Kept, Step, WorkerSpec
+from workers.spec import Kept, Limits, Step, WorkerSpec
 
 
 def child_spec(config: WorkerConfig) -> ChildSpec:
@@ -64,6 +66,7 @@ def worker_spec(
         on_start=[Step(*step) for step in config.on_start],
         restore=list(config.restore),
         kept=kept,
+        limits=msgspec.convert(config.limits or {}, Limits),
         poll=dict(config.poll),
         open_with=config.open_with,
         stop_with=config.stop_with,

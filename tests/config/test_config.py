@@ -36,6 +36,7 @@ workers:
     backoff: 1s..2min
     on_start: [{set: {gain: 2, b: [1]}}, {call: home}, {call: [move, 1.0, {slowly: true}]}]
     restore: [gain, ch1.range]
+    limits: {memory: 2GiB, nofile: 1024, nice: 5, cpus: [0]}
     required: true
   laser: {driver: "lasers:make"}
 logs: {level: debug, keep: 2GiB, keep_for: 1d}
@@ -68,6 +69,7 @@ def test_a_full_config_is_read_as_written(tmp_path: Path) -> None:
         ("home", [], {}, False),
         ("move", [1.0], {"slowly": True}, False),
     )
+    assert stage.limits == {"memory": 2 << 30, "nofile": 1024, "nice": 5, "cpus": [0]}
     assert stage.restore == ("gain", "ch1.range")
     assert stage.open_with == ("connect", [1], {"timeout": 5})
     assert stage.place == Place(str(tmp_path / "lab.yaml"), 6, 13)
@@ -105,6 +107,7 @@ def test_the_smallest_config_gets_all_defaults(tmp_path: Path) -> None:
     assert (stage.timeouts, stage.concurrent, stage.stop_with) == ({}, (), None)
     assert (stage.restart, stage.max_restarts) == ("permanent", Intensity(5, 60.0))
     assert stage.on_execution_timeout == "report"
+    assert stage.limits is None
     assert (config.strategy, stage.backoff) == ("one_for_one", (0.1, 30.0))
     assert (stage.required, stage.retry_failed) == (False, None)
 

@@ -68,6 +68,20 @@ def test_busy_is_told_from_hung() -> None:
 
 
 SENSOR = """
+import os, resource
+
+class Greedy:
+    def __init__(self, size: int = 0):
+        self.held = bytearray(size)
+
+    def limits(self) -> list:
+        return [resource.getrlimit(resource.RLIMIT_NOFILE)[0], os.getpriority(os.PRIO_PROCESS, 0)]
+
+    def die(self, size: int):
+        self.held = bytearray(size)
+        self.held[::4096] = bytes(len(self.held[::4096]))
+        os.abort()
+
 class Sensor:
     gain: int = 1
     exposure: float = 0.5
@@ -96,6 +110,9 @@ workers:
     restore: [exposure, gain]
   off: {driver: "sensor:Sensor", on_start: [{call: refuse}], retry_start: false}
   wrong: {driver: "sensor:Sensor", on_start: [{call: hom}]}
+  greedy: {driver: "sensor:Greedy", limits: {memory: 600MiB, nofile: 200, nice: 19}}
+  large:
+    {driver: "sensor:Greedy", args: [900000000], limits: {memory: 400MiB}, retry_start: false}
 """
 
 
@@ -119,6 +136,11 @@ def test_a_life_begins_with_what_it_is_to_have() -> None:
         assert "couldn't do what on_start lists: OSError: is it" in worker("off")["reason"]
         assert worker("wrong")["state"] == "FAILED"
         assert "has no action 'hom'; did you mean 'home'?" in worker("wrong")["reason"]
+
+        assert client["greedy"].call("limits") == [200, 19]
+        assert "its limit of memory, 400 MiB, was reached" in worker("large")["reason"]
+        client["greedy"].oneway("die", 440 << 20)
+        wait_until(lambda: "killed by SIGABRT, near its limit of memory" in rig.text)
 
 
 LASER = """

@@ -38,6 +38,7 @@ from workers.driver.opening import close
 from workers.driver.settle import outcome
 from workers.errors import BootError, Terminated
 from workers.failures import failure_body, strip
+from workers.limits import explained
 from workers.output import capture, records
 from workers.serving import first_steps
 from workers.serving.callbacks import Callbacks
@@ -410,7 +411,7 @@ class Server:
         self._adjust_callbacks()
 
     def _report(self, failure: BootError) -> None:
-        body = failure_body(failure.error)
+        body = explained(failure_body(failure.error), failure.error, self._spec.limits)
         log.error("the driver failed at its %s", failure.stage, exc_info=failure.error)
         send_control(self._link, LaneOpen())
         send_control(self._link, Failed(stage=failure.stage, exception=body))
