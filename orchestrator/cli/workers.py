@@ -82,6 +82,9 @@ def show_workers(workers: list[dict[str, Any]]) -> None:
             if each["seconds"] >= LONG:
                 print_out("")
                 print_out(_running(worker["name"], each))
+        if worker.get("sick"):
+            print_out("")
+            print_out(f"{click.style(worker['name'], bold=True)}: {safe(worker['sick'])}")
         if worker["reason"] and worker["state"] != "READY":
             print_out("")
             show_reason(worker)

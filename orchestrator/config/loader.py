@@ -100,6 +100,7 @@ class _Loader:
             self._check_process(section, ("workers", name))
             self._check_after(("workers", name, "after"), name)
             self._check_failing(section, ("workers", name))
+            self._check_sick(section, ("workers", name))
         start_order = self._order()
         if document.problems:
             raise ConfigError(document.problems)
@@ -220,6 +221,17 @@ class _Loader:
                 )
                 return
 
+    def _check_sick(self, section: WorkerSection, path: KeyPath) -> None:
+        """That a driver that is to be opened again says how."""
+        key = "on_sick"
+        if self._chosen(section, key) != "reopen" or self._chosen(section, "open_with") is not None:
+            return
+        if key in section.model_fields_set:
+            self._document.report(
+                self._document.place((*path, key)),
+                'to "reopen" a driver, name the method that opens it by "open_with"',
+            )
+
     def _check_listen(self) -> None:
         """That each address is given once, and each port and path is free for it."""
         self._check_twice(("listen",))
@@ -308,6 +320,7 @@ class _Loader:
             "on_start": tuple(step for steps in chosen["on_start"] for step in steps),
             "restore": tuple(chosen["restore"]),
             "limits": None if chosen["limits"] is None else chosen["limits"].model_dump(),
+            "probe": None if chosen["probe"] is None else _probe(chosen["probe"].model_dump()),
             "timeouts": {**defaults.timeouts, **own.timeouts},
         }
         return WorkerConfig(
@@ -355,3 +368,7 @@ class _Loader:
                 for index in range(len(value)):
                     places[f"{key}.{index}"] = self._document.place((*path, index))
         return places
+
+
+def _probe(given: dict[str, Any]) -> dict[str, Any]:
+    return {"member": given.pop("read"), **given}

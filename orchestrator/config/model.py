@@ -43,6 +43,9 @@ class WorkerConfig:
         on_execution_timeout: whether an overdue operation is only reported, or ends the worker.
         limits: what its process may use of the machine: `memory` (bytes), `nofile`, `nice`, `cpus`;
             None for inproc, and when nothing is said.
+        probe: how it is probed while it is idle: `member`, `every` and `timeout` (seconds),
+            `failures`; None if it isn't.
+        on_sick: what is done about one whose probes fail.
         stall_timeout: seconds that it may be STALLED before `on_stall` ends it.
         on_stall: whether a worker that is STALLED is only reported, or restarted after its time.
         start_timeout: seconds that a start may take; None for no limit.
@@ -82,6 +85,8 @@ class WorkerConfig:
     retry_failed: float | None
     on_execution_timeout: Literal["report", "restart"]
     limits: dict[str, Any] | None
+    probe: dict[str, Any] | None
+    on_sick: Literal["report", "reopen", "restart"]
     stall_timeout: float
     on_stall: Literal["report", "restart"]
     start_timeout: float | None

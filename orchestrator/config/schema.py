@@ -66,6 +66,19 @@ class LimitsSection(_Section):
     cpus: _Cpus | None = None
 
 
+class ProbeSection(_Section):
+    """How an idle worker is probed."""
+
+    read: _Member
+    every: _Interval = 10.0
+    timeout: _Seconds = 2.0
+    failures: int = Field(default=3, ge=1)
+
+
+SECTIONS: Final[dict[str, type[_Section]]] = {"limits": LimitsSection, "probe": ProbeSection}
+"""The sections within a worker's."""
+
+
 class DefaultsSection(_Section):
     """All that may be said of a worker but its driver; the values here are orch's defaults."""
 
@@ -89,6 +102,8 @@ class DefaultsSection(_Section):
     retry_failed: _Timeout = None
     on_execution_timeout: Literal["report", "restart"] = "report"
     limits: LimitsSection | None = None
+    probe: ProbeSection | None = None
+    on_sick: Literal["report", "reopen", "restart"] = "report"
     stall_timeout: _Seconds = 10.0
     on_stall: Literal["report", "restart"] = "report"
     start_timeout: _Timeout = 30.0
@@ -148,6 +163,9 @@ _SHAPES: Final[dict[tuple[str, ...], str]] = {
     ("limits", "nice"): "a niceness such as 5",
     ("limits", "cpus"): "a list of processors such as [0, 1]",
     ("limits", "cpus", "*"): "the number of a processor",
+    ("probe",): "a mapping such as {read: temperature, every: 10s}",
+    ("probe", "read"): "the name of a property",
+    ("probe", "failures"): "a number of failures such as 3",
     ("on_start",): "a list such as [{set: {gain: 2}}, {call: home}]",
     ("restore",): "a list of properties such as [exposure, gain]",
     ("restore", "*"): "the name of a property",
@@ -206,8 +224,8 @@ def _report(
         return
     if details["type"] == "extra_forbidden":
         if where not in document.odd_keys:
-            if len(location) > 1:  # the one section within a section
-                model, title = LimitsSection, '"limits"'
+            if len(location) > 1:
+                model, title = SECTIONS[str(location[0])], quoted(str(location[0]))
             told = _unknown_key(model, str(location[-1]), title)
             document.report(document.key_place(where), told)
         return
@@ -235,6 +253,8 @@ def _in_words(details: ErrorDetails, location: tuple[str, ...]) -> str:
             options = _options(details["ctx"]["expected"])
             hint = did_you_mean(given, options) if isinstance(given, str) else ""
             return f"{label} must be {_one_of(options)}, not {say(given)}{hint}"
+        case "missing":
+            return f"{quoted('.'.join(location[:-1]))} needs {quoted(location[-1])}"
         case "too_short":
             return f"{label} must have at least one entry"
         case _:

@@ -17,6 +17,7 @@ from orchestrator.core.broker import Broker
 from orchestrator.core.children import Child, ChildSpec, Exit
 from orchestrator.core.effects import Effects, Fact, RigUp
 from orchestrator.core.hang import Hang
+from orchestrator.core.health import Health, Probe
 from orchestrator.core.kept import KeptWrites
 from orchestrator.core.orders import Orders, Verb
 from orchestrator.core.restarts import Chance
@@ -35,6 +36,7 @@ class Rig:
         limits: For each worker the timeouts of requests that bring none.
         timeouts: For each worker the execution timeouts by member, seconds or None.
         restore: For each worker the properties whose last writes are kept for its next life.
+        probes: How workers are probed, of those that are.
         caps: What one client can make the rig keep.
         unblock_again: Seconds after which output that nobody reads can be told for sure.
         strategy: Who is restarted with a worker that died: `one_for_one`, `rest_for_one`,
@@ -45,6 +47,7 @@ class Rig:
         effects: What is to be done, in order.
         broker: The half that routes; it also hosts the rig's own worker, which nobody keeps.
         supervision: The half that keeps workers.
+        health: Probes them.
     """
 
     def __init__(
@@ -55,6 +58,7 @@ class Rig:
         limits: dict[str, Limits] | None = None,
         timeouts: dict[str, dict[str, float | None]] | None = None,
         restore: dict[str, Sequence[str]] | None = None,
+        probes: dict[str, Probe] | None = None,
         caps: Caps | None = None,
         unblock_again: float = 1.0,
         strategy: str = "one_for_one",
@@ -67,6 +71,7 @@ class Rig:
             specs, self.effects, self.broker, strategy=strategy, chance=chance
         )
         self._hang = Hang(self.effects, unblock_again)
+        self.health = Health(name, probes or {}, self.broker, self.supervision)
         self._orders = Orders(self.supervision.children, self.effects)
         self._changes = 0
         self._is_up = False
@@ -100,9 +105,10 @@ class Rig:
         """When `tick` is due; None while nothing has a deadline."""
         broker, supervision = self.broker.next_deadline, self.supervision.next_deadline
         hang = self._hang.next_deadline
-        if supervision is None and hang is None:
+        health = self.health.next_deadline
+        if supervision is None and hang is None and health is None:
             return broker
-        return min(each for each in (broker, supervision, hang) if each is not None)
+        return min(each for each in (broker, supervision, hang, health) if each is not None)
 
     # -- inputs ---------------------------------------------------------------------------
 
@@ -129,6 +135,7 @@ class Rig:
         deadline = self.supervision.next_deadline
         if deadline is not None and deadline <= now:
             self.supervision.tick(now)
+        self.health.tick(now)
         self._settle(now)
 
     def expect(self, worker: str, incarnation: int, token: str) -> None:
@@ -138,6 +145,7 @@ class Rig:
     def exited(self, worker: str, incarnation: int, exit_: Exit, now: float) -> None:
         """An incarnation's process is over."""
         self._hang.ended(worker)
+        self.health.ended(worker)
         self.supervision.exited(worker, incarnation, exit_, now)
         self._settle(now)
 
@@ -146,6 +154,11 @@ class Rig:
     ) -> None:
         """An incarnation couldn't be launched; `wants`: it may go better another time."""
         self.supervision.unlaunched(worker, incarnation, reason, now, wants=wants)
+        self._settle(now)
+
+    def probed(self, frames: list[Any], now: float) -> None:
+        """A message to `health.PROBER`, of which no socket knows."""
+        self.health.answered(frames, now)
         self._settle(now)
 
     def unreachable(self, number: int, now: float) -> None:
@@ -202,6 +215,7 @@ class Rig:
     def ready(self, worker: str, incarnation: int, now: float) -> None:
         """An incarnation is ready."""
         self.supervision.ready(worker, incarnation, now)
+        self.health.ready(worker, now)
 
     def unbuilt(
         self, worker: str, incarnation: int, stage: str, exception: dict[str, Any], now: float

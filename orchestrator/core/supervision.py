@@ -229,6 +229,13 @@ class Supervision:
             self._roster.fact("warning", f"{reason}: it is ended, to be restarted", name)
             self._end(child, now)
 
+    def sick(self, name: str, reason: str, now: float) -> None:
+        """A worker is to have another life, as its driver isn't well."""
+        child = self.children[name]
+        if child.status in SERVING and not child.is_to_stop and not child.overrun:
+            child.overrun = reason
+            self._end(child, now)
+
     def found(self, name: str, incarnation: int, *, held: str = "", where: str = "") -> None:
         """Evidence has come of a worker that was looked at; it counts while it is STALLED.
 

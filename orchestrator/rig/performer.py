@@ -22,6 +22,7 @@ from orchestrator.core.effects import (
     ToWorker,
     Unblock,
 )
+from orchestrator.core.health import PROBER
 from orchestrator.core.rig import Rig
 from orchestrator.rig.backlog import Backlog
 from orchestrator.rig.connections import Connections
@@ -108,7 +109,10 @@ class Performer:
         self._by_kind[type(effect)](effect, now)
 
     def _to_client(self, effect: ToClient, now: float) -> None:
-        self._backlog.send(effect.frames, now)
+        if effect.frames[0] == PROBER:
+            self._rig.probed(effect.frames, now)
+        else:
+            self._backlog.send(effect.frames, now)
 
     def _to_worker(self, effect: ToWorker, now: float) -> None:
         try:

@@ -55,6 +55,7 @@ def snapshot(
                 "running": [_running(each, now) for each in rig.broker.running(name)],
                 "uptime": round(now - child.launched, 3) if pid is not None else None,
                 "reason": rig.why(name, now) or None,
+                "sick": rig.health.of(name) or None,
                 "settled": child.settled,
                 "driver": config.workers[name].driver,
             }

@@ -15,10 +15,11 @@ import zmq
 from orchestrator.config.loader import RigConfig
 from orchestrator.core.admission import Caps, unknown_worker
 from orchestrator.core.effects import Describe, Moved, OrderDone, RigUp
+from orchestrator.core.health import Probe
 from orchestrator.core.orders import Verb
 from orchestrator.core.rig import Rig
 from orchestrator.logs.collect.handle import STUCK, LogCollector
-from orchestrator.rig import specs
+from orchestrator.rig import describing, specs
 from orchestrator.rig.backlog import Backlog
 from orchestrator.rig.descriptors import SLOTS, connection_cap, raise_limit
 from orchestrator.rig.door import Door
@@ -34,22 +35,18 @@ from orchestrator.rig.manager import RigControl, Supervised
 from orchestrator.rig.openness import warnings_of
 from orchestrator.rig.performer import Performer
 from orchestrator.rig.processes import Processes
-from orchestrator.rig.restored import kept_of, mark_restored
+from orchestrator.rig.restored import kept_of
 from orchestrator.rig.sockets import Sockets
-from orchestrator.rig.state_events import AFFORDANCES, StateEvents
+from orchestrator.rig.state_events import StateEvents
 from orchestrator.rig.status import snapshot
 from orchestrator.rig.strangers import Strangers
 from orchestrator.runtime.folder import RigFolder, RigState
 from orchestrator.runtime.places import logs_folder
 from orchestrator.version import version
 from orchestrator.words import tcp_pairs
-from transports.errors import SerializationError
-from transports.exceptions import exception_payload
-from transports.headers import ERROR, REPLY, TIMEOUTS, Limits
+from transports.headers import Limits
 from transports.link import SetLevel
 from transports.room import need_threads
-from transports.serializers import decode, encode
-from workers.driver.thing_description import thing_description
 from workers.output import levels, records
 from workers.output.streams import install_thread_output
 
@@ -108,6 +105,7 @@ class Supervisor:
             limits={w.name: Limits(w.invocation_timeout, w.execution_timeout) for w in workers},
             timeouts={w.name: dict(w.timeouts) for w in workers},
             restore={w.name: w.restore for w in workers},
+            probes={w.name: Probe(**w.probe, on_sick=w.on_sick) for w in workers if w.probe},
             caps=Caps(),
             unblock_again=2 * STUCK,
             strategy=config.strategy,
@@ -308,40 +306,7 @@ class Supervisor:
 
     def describe(self, request: Describe) -> tuple[str, bytes]:
         """Message type and payload of the answer to a request for a Thing Description."""
-        try:
-            asked = decode(bytes(request.payload), request.content_type) or {}
-            if not isinstance(asked, dict):
-                raise TypeError("get_thing_description takes keyword arguments")
-            requests, events = self._sockets.known_to(request.payload)
-            offered = self._rig.broker.peers[request.worker].description or {}
-            if request.worker == self._config.rig:
-                offered = offered | {"events": AFFORDANCES}
-            described = thing_description(
-                offered,
-                rig=self._config.rig,
-                worker=request.worker,
-                protocol=asked.get("protocol"),
-                request_addresses=requests,
-                event_addresses=events,
-                skip_names=asked.get("skip_names") or (),
-            )
-            mark_restored(described, self._rig.broker.peers[request.worker].kept.writes())
-            described[TIMEOUTS] = self._timeouts_of(
-                request.worker, (*described["properties"], *described["actions"])
-            )
-        except (SerializationError, TypeError, ValueError) as error:
-            return ERROR, exception_payload(error)
-        return REPLY, bytes(encode(described))
-
-    def _timeouts_of(self, worker: str, members: tuple[str, ...]) -> dict[str, Any]:
-        peer = self._rig.broker.peers[worker]
-        usual = peer.limits_of("")
-        own = {name: peer.limits_of(name).execution_timeout for name in members}
-        return {
-            "invocation": usual.invocation_timeout,
-            "execution": usual.execution_timeout,
-            "members": {n: each for n, each in own.items() if each != usual.execution_timeout},
-        }
+        return describing.describe(request, self._rig, self._sockets)
 
     def found(self, worker: str, incarnation: int, *, held: str) -> None:
         """Something keeps a worker from running Python code."""

@@ -26,6 +26,7 @@ from orchestrator.core.effects import (
     ToClient,
     ToWorker,
 )
+from orchestrator.core.health import PROBER
 from orchestrator.core.orders import Verb
 from orchestrator.core.rig import Rig
 from orchestrator.core.states import SERVING, SETTLED, Status
@@ -289,6 +290,8 @@ class SimulatedRig:
 
     def _perform(self, effect: Effect) -> None:
         match effect:
+            case ToClient() if effect.frames[0] == PROBER:
+                self.core.probed(effect.frames, self.now)
             case ToClient():
                 self.judge.answer(effect.frames, self.now)
             case ToWorker():

@@ -39,7 +39,7 @@ class Mutation:
 
 _BROKER = Tests(("test_broker", "test_broker_answers", "test_broker_link"), "test_broker_machine")
 _SUPERVISION = Tests(
-    ("test_supervision", "test_supervision_faults", "test_starts", "test_restarts"),
+    ("test_supervision", "test_supervision_faults", "test_starts", "test_restarts", "test_health"),
     "test_supervision_machine",
 )
 TESTS = {
@@ -57,6 +57,7 @@ TESTS = {
     "starts.py": _SUPERVISION,
     "endings.py": _SUPERVISION,
     "states.py": Tests(("test_states", *_SUPERVISION.units), _SUPERVISION.world),
+    "health.py": Tests(("test_health",)),
     "kept.py": Tests(("test_kept",)),
     "hang.py": Tests(("test_hang",)),
     "orders.py": Tests(("test_orders",)),

@@ -36,6 +36,8 @@ workers:
     backoff: 1s..2min
     on_start: [{set: {gain: 2, b: [1]}}, {call: home}, {call: [move, 1.0, {slowly: true}]}]
     restore: [gain, ch1.range]
+    probe: {read: temperature, every: 1min, failures: 5}
+    on_sick: reopen
     limits: {memory: 2GiB, nofile: 1024, nice: 5, cpus: [0]}
     required: true
   laser: {driver: "lasers:make"}
@@ -69,6 +71,8 @@ def test_a_full_config_is_read_as_written(tmp_path: Path) -> None:
         ("home", [], {}, False),
         ("move", [1.0], {"slowly": True}, False),
     )
+    assert stage.probe == {"member": "temperature", "every": 60.0, "timeout": 2.0, "failures": 5}
+    assert stage.on_sick == "reopen"
     assert stage.limits == {"memory": 2 << 30, "nofile": 1024, "nice": 5, "cpus": [0]}
     assert stage.restore == ("gain", "ch1.range")
     assert stage.open_with == ("connect", [1], {"timeout": 5})

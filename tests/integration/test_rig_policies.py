@@ -91,6 +91,19 @@ class Sensor:
         self.level = 20.0
         self.opened = 0
 
+    def connect(self):
+        self.opened += 1
+        self.ill = False
+
+    def fall_ill(self):
+        self.ill = True
+
+    @property
+    def temperature(self) -> float:
+        if self.ill:
+            raise OSError("no device")
+        return self.level
+
     def home(self, times: int = 1):
         self.homed += times
 
@@ -110,6 +123,13 @@ workers:
     restore: [exposure, gain]
   off: {driver: "sensor:Sensor", on_start: [{call: refuse}], retry_start: false}
   wrong: {driver: "sensor:Sensor", on_start: [{call: hom}]}
+  ill:
+    driver: "sensor:Sensor"
+    open_with: connect
+    on_start: [{call: home}]
+    restore: [gain]
+    probe: {read: temperature, every: 50ms, failures: 2}
+    on_sick: reopen
   greedy: {driver: "sensor:Greedy", limits: {memory: 600MiB, nofile: 200, nice: 19}}
   large:
     {driver: "sensor:Greedy", args: [900000000], limits: {memory: 400MiB}, retry_start: false}
@@ -136,6 +156,14 @@ def test_a_life_begins_with_what_it_is_to_have() -> None:
         assert "couldn't do what on_start lists: OSError: is it" in worker("off")["reason"]
         assert worker("wrong")["state"] == "FAILED"
         assert "has no action 'hom'; did you mean 'home'?" in worker("wrong")["reason"]
+
+        client["ill"].write("gain", 9)
+        client["ill"].call("fall_ill")
+        wait_until(lambda: client["ill"].call("count") == 2)
+        assert client["ill"].read("temperature") == 20.0
+        assert client["ill"].read("gain") == 9
+        assert worker("ill")["incarnation"] == 1
+        assert "is sick: 2 probes of temperature failed: OSError: no device" in rig.text
 
         assert client["greedy"].call("limits") == [200, 19]
         assert "its limit of memory, 400 MiB, was reached" in worker("large")["reason"]

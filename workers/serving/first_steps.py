@@ -6,9 +6,11 @@ earlier life (`restore`). Each is performed as a client's request would be.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
+
+import msgspec
 
 from transports.headers import OPERATION, Operation, RequestHeader, decode_request_header
 from transports.values import codec
@@ -16,7 +18,7 @@ from transports.values.codec import XORCH
 from workers.driver.describe import ACTION, PROPERTY, Description, nearest
 from workers.errors import BootError, SpecError, Terminated
 from workers.failures import Refused
-from workers.spec import Step, WorkerSpec
+from workers.spec import Kept, Step, WorkerSpec
 
 Perform = Callable[[RequestHeader, Any, Any], None]
 """Performs a request; raises what the driver raises."""
@@ -41,6 +43,11 @@ def take(spec: WorkerSpec, description: Description, perform: Perform) -> None:
         header = decode_request_header(kept.header)
         with _stage("restore", f"restore: {header.objekt}", spec):
             perform(header, kept.payload, kept.raw)
+
+
+def with_kept(spec: WorkerSpec, kept: Iterable[tuple[bytes, bytes, bytes]]) -> WorkerSpec:
+    """A specification with these writes in the place of others."""
+    return msgspec.structs.replace(spec, kept=[Kept(*each) for each in kept])
 
 
 def _request(step: Step, spec: WorkerSpec) -> tuple[RequestHeader, Any, Any]:

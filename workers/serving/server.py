@@ -24,6 +24,7 @@ from transports.link import (
     Failed,
     LaneOpen,
     Ready,
+    Reopen,
     SetLevel,
     Starting,
     Stop,
@@ -46,14 +47,11 @@ from workers.serving.dispatch import Dispatcher
 from workers.serving.events import AttachedEvents, ChangeWatcher, EventPublisher
 from workers.serving.executor import CAPACITY, Enter, EventLoop
 from workers.serving.lanes import LINGER, ConcurrentLane, open_lane, receive, send_control
-from workers.serving.polling import of_polled
+from workers.serving.polling import of_polled, sooner
 from workers.serving.progress import Progress
 from workers.spec import WorkerSpec
 
 log = logging.getLogger("workers")
-
-SUBSCRIPTIONS_WITHIN = 5.0
-"""Seconds for the rig's subscriptions to come: milliseconds, unless its machine is overloaded."""
 
 
 class Server:
@@ -169,14 +167,10 @@ class Server:
         capture.install()
         send_control(self._link, LaneOpen())
         concurrent, capacity = self._open_concurrent(hosted.offer)
-        if not self._events.await_subscriptions(SUBSCRIPTIONS_WITHIN):
-            log.warning(
-                "the rig didn't tell its subscriptions within %g s: first events may be missed",
-                SUBSCRIPTIONS_WITHIN,
-            )
+        self._events.await_subscriptions()
         self._events.subscribed = self._subscribed
         self._adjust_callbacks()
-        self._take_first_steps(hosted.offer)
+        self._take_first_steps(hosted.offer, spec)
         self._poll_all()
         ready = Ready(concurrent=concurrent, capacity=capacity, pid=os.getpid())
         send_control(self._link, ready, msgspec.json.encode(hosted.offer.description))
@@ -196,7 +190,7 @@ class Server:
         schedule, streams = self._dispatcher.poller.queued, self._dispatcher.streams
         schedule.begin(time.monotonic())
         while not self.terminating:
-            came = zmq.zmq_poll(watched, _sooner(schedule.wait(time.monotonic()), streams.patience))
+            came = zmq.zmq_poll(watched, sooner(schedule.wait(time.monotonic()), streams.patience))
             # what waits goes first, but for a whole interval at most
             now = time.monotonic()
             if name := schedule.take(now, patience=1.0 if came else 0.0):
@@ -219,6 +213,8 @@ class Server:
                         return
                     if isinstance(control, SetLevel):
                         records.set_level(control.level)
+                    if isinstance(control, Reopen):
+                        self._reopen(control)
                     if isinstance(control, ClientLeft):
                         streams.client_left(control.client)
                     continue
@@ -238,15 +234,23 @@ class Server:
             streams.end_idle()
         raise Terminated
 
-    def _take_first_steps(self, offer: Offer) -> None:
+    def _take_first_steps(
+        self, offer: Offer, spec: WorkerSpec, before: Callable[[], None] | None = None
+    ) -> None:
         perform = self._dispatcher.perform
         try:
             with Progress(self._link):
-                self._run_busy(lambda: first_steps.take(self._spec, offer.description, perform))
+                self._run_busy(before or _do_nothing)
+                self._run_busy(lambda: first_steps.take(spec, offer.description, perform))
         except BootError as failure:
             self._close_driver()
             self._report(failure)
             raise
+
+    def _reopen(self, control: Reopen) -> None:
+        spec = first_steps.with_kept(self._spec, control.kept)
+        if (hosted := self._hosted) is not None:
+            self._take_first_steps(hosted.offer, spec, hosted.reopen)
 
     def _poll_all(self) -> None:
         """Read what is polled for the first time, so that each has a value, or an error."""
@@ -425,8 +429,3 @@ class Server:
 
 def _do_nothing() -> None:
     pass
-
-
-def _sooner(one: int, other: int) -> int:
-    """The shorter of two waits in milliseconds, of which -1 has no end."""
-    return max(one, other) if min(one, other) < 0 else min(one, other)
