@@ -47,6 +47,7 @@ from workers.serving.dispatch import Dispatcher
 from workers.serving.events import AttachedEvents, ChangeWatcher, EventPublisher
 from workers.serving.executor import CAPACITY, Enter, EventLoop
 from workers.serving.lanes import LINGER, ConcurrentLane, open_lane, receive, send_control
+from workers.serving.nudges import Nudges, drain
 from workers.serving.polling import of_polled, sooner
 from workers.serving.progress import Progress
 from workers.spec import WorkerSpec
@@ -94,9 +95,7 @@ class Server:
         self._is_stale = False  # there are other members than were described
         self._found: dict[str, Any] = {}  # what showed at its use, by path
         self._has_other_subscribers = True
-        self._nudged, self._nudger = socket.socketpair()
-        self._nudged.setblocking(False)
-        self._nudger.setblocking(False)
+        self._nudges = Nudges()
         self._unlisten: Callable[[], None] = _do_nothing
         self._detach: Callable[[], None] = _do_nothing
         self._end_streams: Callable[[], None] = _do_nothing
@@ -183,7 +182,7 @@ class Server:
         """
         link, respond = self._link, self._dispatcher.respond
         subscriptions = self._events.fd
-        nudged = self._nudged.fileno()
+        nudged = self._nudges.fileno()
         watched: list[Any] = [(each, zmq.POLLIN) for each in (link, subscriptions, nudged)]
         if self._wake is not None:
             watched.append((self._wake.fileno(), zmq.POLLIN))
@@ -203,8 +202,8 @@ class Server:
                         self._events.take_subscriptions()
                     elif ready == nudged:
                         self._take_nudges()
-                    else:
-                        self._drain_wake()
+                    elif self._wake is not None:
+                        drain(self._wake)  # what its signal's handler had to do is done
                     continue
                 number, header, payload, raw = receive(link)
                 if number == CONTROL:
@@ -279,8 +278,7 @@ class Server:
             self._lane.stop()
         self._events.close(LINGER)
         self._link.close(linger=LINGER)
-        self._nudged.close()
-        self._nudger.close()
+        self._nudges.close()
 
     def _close_driver(self) -> None:
         hosted, self._hosted = self._hosted, None
@@ -315,7 +313,7 @@ class Server:
         """The driver says so, in any thread."""
         if self._offer is not None and self._offer.parts.get(id(part)) is part:
             self._is_stale = True
-            self._nudge()
+            self._nudges.give()
 
     def _met(self, path: str, value: Any) -> bool:
         """A property was read; a part that it gave is described from now on. Whether it is one."""
@@ -323,7 +321,7 @@ class Server:
         if holds and path not in self._found:
             self._found[path] = value
             self._is_stale = True
-            self._nudge()
+            self._nudges.give()
         return holds
 
     def _look_again(self, path: str = "") -> None:
@@ -383,7 +381,7 @@ class Server:
         """Subscriptions have begun or ended; in any thread."""
         self._has_other_subscribers = True
         if self._callbacks:
-            self._nudge()
+            self._nudges.give()
 
     def _adjust_callbacks(self) -> None:
         if self._callbacks and self._has_other_subscribers:
@@ -402,14 +400,8 @@ class Server:
         finally:
             self.busy = False
 
-    def _nudge(self) -> None:
-        """Have the serving thread look at what has changed; from any thread."""
-        with contextlib.suppress(BlockingIOError, OSError):  # full of nudges, or closed
-            self._nudger.send(b"\0")
-
     def _take_nudges(self) -> None:
-        with contextlib.suppress(BlockingIOError):
-            self._nudged.recv(4096)
+        self._nudges.take()
         if self._is_stale:
             self._describe_changes()
         self._adjust_callbacks()
@@ -419,12 +411,6 @@ class Server:
         log.error("the driver failed at its %s", failure.stage, exc_info=failure.error)
         send_control(self._link, LaneOpen())
         send_control(self._link, Failed(stage=failure.stage, exception=body))
-
-    def _drain_wake(self) -> None:
-        # what the signal's handler had to do is done; only the byte is left
-        with contextlib.suppress(BlockingIOError):
-            if self._wake is not None:
-                self._wake.recv(4096)
 
 
 def _do_nothing() -> None:
