@@ -13,6 +13,7 @@ from orchestrator.words import quoted, say
 __all__ = [
     "LONGEST",
     "Intensity",
+    "parse_backoff",
     "parse_duration",
     "parse_intensity",
     "parse_seconds",
@@ -25,6 +26,7 @@ LONGEST = 36_500 * 86_400.0
 
 _DURATION_HELP = "write 250ms, 5s, 2min, 1h, 30d, 1h 30min, or seconds as a number"
 _SIZE_HELP = "write 500MB, 1GiB, or bytes as a number"
+_BACKOFF_HELP = "write the first and the longest pause, such as 100ms..30s"
 _INTENSITY_HELP = "write restarts in a time, such as 5 in 1min"
 
 _NUMBER = r"[0-9]+(?:\.[0-9]+)?"
@@ -153,6 +155,23 @@ def parse_intensity(value: object) -> Intensity:
     if not period:
         raise ValueError(f"{_given(value)} has a time of 0; {_INTENSITY_HELP}")
     return Intensity(count=int(match[1]), period=period)
+
+
+def parse_backoff(value: object) -> tuple[float, float]:
+    """Seconds of the first and of the longest pause, from ``100ms..30s``.
+
+    Raises:
+        ValueError: it is something else, a pause is 0 or no duration, or the first is the longer.
+    """
+    first, dots, most = value.partition("..") if isinstance(value, str) else ("", "", "")
+    if not dots:
+        raise ValueError(f"{_given(value)} is no pair of pauses; {_BACKOFF_HELP}")
+    pauses = parse_seconds(first), parse_seconds(most)
+    if not all(pauses):
+        raise ValueError(f"{_given(value)} has a pause of 0; {_BACKOFF_HELP}")
+    if pauses[0] > pauses[1]:
+        raise ValueError(f"{_given(value)} begins with the longer pause; {_BACKOFF_HELP}")
+    return pauses
 
 
 def _given(value: object) -> str:

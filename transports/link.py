@@ -86,6 +86,16 @@ class Stop(msgspec.Struct, frozen=True, tag_field="type", tag="stop"):
     """To a worker: close the driver and exit."""
 
 
+class Reopen(msgspec.Struct, frozen=True, tag_field="type", tag="reopen"):
+    """To a worker: close the driver, open it again, and do what is done before it is ready.
+
+    Attributes:
+        kept: The frames of writes that are repeated: header, payload, raw.
+    """
+
+    kept: tuple[tuple[bytes, bytes, bytes], ...] = ()
+
+
 class ClientLeft(msgspec.Struct, frozen=True, tag_field="type", tag="client_left"):
     """To a worker: a client that has streams of it is gone.
 
@@ -114,7 +124,7 @@ def decode_description(frame: Any) -> Any:
         raise ProtocolError(str(error)) from error
 
 
-Control = LaneOpen | Ready | Described | Starting | Failed | Stop | SetLevel | ClientLeft
+Control = LaneOpen | Ready | Described | Starting | Failed | Stop | SetLevel | ClientLeft | Reopen
 
 encode_control = msgspec.json.Encoder().encode
 _decoder = msgspec.json.Decoder(Control)

@@ -12,6 +12,10 @@ EXIT_SUPERVISOR_LOST = 71
 """The supervisor is gone and the process couldn't be ended by a signal."""
 EXIT_WANTING = 75
 """The system has no threads left for it; another time it may have."""
+EXIT_NO_MEMORY = 76
+"""The runtime got no more memory than its limit."""
+EXIT_NO_FILES = 77
+"""The runtime could open no more files than its limit."""
 EXIT_TERMINATED = 143
 """The supervisor's signal came: 128 + 15, as a shell shows SIGTERM. The driver was closed."""
 
@@ -32,7 +36,8 @@ class BootError(WorkerError):
     """A driver isn't there to be served; the cause is the driver's own exception.
 
     Attributes:
-        stage: What was being done: `import`, `arguments`, `build`, `open` or `describe`.
+        stage: What was being done: `import`, `arguments`, `build`, `open`, `describe`,
+            `on_start` or `restore`.
         error: What was raised.
     """
 

@@ -22,6 +22,46 @@ def hidden_by_ours(module: str) -> str:
     return f'; "{head}" is a package of orch, a module of yours needs another name' * (head in OURS)
 
 
+class Step(msgspec.Struct, frozen=True):
+    """Something to do with a driver before its worker is ready.
+
+    Attributes:
+        member: A property that is written, or an action that is called.
+        args: The value that is written, or the action's positional arguments.
+        kwargs: The action's keyword arguments.
+        writes: Whether it is a property.
+    """
+
+    member: str
+    args: list[Any] = msgspec.field(default_factory=list)
+    kwargs: dict[str, Any] = msgspec.field(default_factory=dict)
+    writes: bool = False
+
+
+class Kept(msgspec.Struct, frozen=True):
+    """A write that was acknowledged: the frames of its request."""
+
+    header: bytes
+    payload: bytes
+    raw: bytes
+
+
+class Limits(msgspec.Struct, frozen=True):
+    """What a worker's process may use of the machine; None for what it may anyway.
+
+    Attributes:
+        memory: Bytes of private memory.
+        nofile: Open files.
+        nice: Its niceness, from -20 to 19.
+        cpus: The processors that it may run on.
+    """
+
+    memory: int | None = None
+    nofile: int | None = None
+    nice: int | None = None
+    cpus: tuple[int, ...] | None = None
+
+
 class WorkerSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One incarnation of one worker.
 
@@ -37,6 +77,10 @@ class WorkerSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         open_with: Method that opens the driver once it is built, its positional and its keyword
             arguments; None opens nothing but a context that is to be left.
         stop_with: Method that closes the driver; None looks for the usual ones.
+        on_start: What to do once it is open, before it is ready.
+        restore: Properties whose last acknowledged writes are repeated in the next life.
+        kept: These writes.
+        limits: What its process may use of the machine.
         poll: Seconds between two reads of properties that are polled, by name.
         link: Address of the broker's back socket.
         events: Address of the socket that takes events.
@@ -61,6 +105,10 @@ class WorkerSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     timeouts: list[str] = msgspec.field(default_factory=list)
     open_with: tuple[str, list[Any], dict[str, Any]] | None = None
     stop_with: str | None = None
+    on_start: list[Step] = msgspec.field(default_factory=list)
+    restore: list[str] = msgspec.field(default_factory=list)
+    kept: list[Kept] = msgspec.field(default_factory=list)
+    limits: Limits = Limits()
     poll: dict[str, float] = msgspec.field(default_factory=dict)
     link: str
     events: str

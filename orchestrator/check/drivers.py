@@ -89,6 +89,7 @@ def job_of(
     members = [*worker.concurrent] if "concurrent" in worker.places else []
     members += [name for name in worker.timeouts if f"timeouts.{name}" in worker.places]
     members += [name for name in worker.poll if f"poll.{name}" in worker.places]
+    members += [name for name, _ in _done_or_kept(worker)]
     own = worker.python is not None or bool(worker.env)
     spec = {
         "driver": worker.driver,
@@ -220,10 +221,20 @@ def _members(worker: WorkerConfig) -> Iterator[tuple[str, Place]]:
     for index, name in enumerate(worker.concurrent):
         if place := worker.places.get(f"concurrent.{index}"):
             yield name, place
+    yield from _done_or_kept(worker)
     for key in ("timeouts", "poll"):
         for name in getattr(worker, key):
             if place := worker.places.get(f"{key}.{name}"):
                 yield name, place
+
+
+def _done_or_kept(worker: WorkerConfig) -> Iterator[tuple[str, Place]]:
+    """The members of `on_start` and `restore`."""
+    if place := worker.places.get("on_start"):
+        yield from ((step[0], place) for step in worker.on_start)
+    for index, name in enumerate(worker.restore):
+        if place := worker.places.get(f"restore.{index}"):
+            yield name, place
 
 
 def _failure(failed: dict[str, Any], config: RigConfig) -> str:

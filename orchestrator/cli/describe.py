@@ -9,7 +9,7 @@ import click
 from orchestrator.cli.failures import print_out
 from orchestrator.cli.options import json_option, read_optional_text, rig_option
 from orchestrator.cli.rigs import check_worker, describe_worker, open_rig, status_of_rig
-from orchestrator.cli.show import Cell, print_table, safe, to_json
+from orchestrator.cli.show import Cell, print_table, safe, to_json, to_line
 from orchestrator.cli.workers import STYLES
 
 if TYPE_CHECKING:
@@ -113,8 +113,20 @@ def _show_thing(worker: str, thing: dict[str, Any]) -> None:
             title = click.style(safe(part), bold=True)
             print_out(f"\n{title}  {safe(about.get('title', ''))}{shown}")
         _show_members(members)
+    if restored := _restored(thing):
+        print_out(f"\nrestored after a restart: {restored}; orch restart --fresh forgets it")
     if CUT in thing:
         print_out(click.style(f"\n{safe(thing[CUT])}", fg="yellow"))
+
+
+def _restored(thing: dict[str, Any]) -> str:
+    """The values that the worker's next life begins with."""
+    values = {
+        name: affordance["orch:restored"]
+        for name, affordance in thing.get("properties", {}).items()
+        if "orch:restored" in affordance
+    }
+    return ", ".join(f"{safe(name)} {to_line(value)}" for name, value in values.items())
 
 
 def _by_part(thing: dict[str, Any]) -> dict[str, dict[str, dict[str, Any]]]:

@@ -40,6 +40,7 @@ COMMANDS = (
     workers.restart,
     workers.down,
     workers.log_level,
+    workers.stacks,
     logs.logs,
     trace.trace,
     postmortem.postmortem,

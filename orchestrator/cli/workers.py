@@ -30,6 +30,8 @@ STYLES = {
 }
 DOWN_WITHIN = 120.0
 """Seconds for a rig to be gone; its workers have deadlines of their own, far below this."""
+LONG = 1.0
+"""Seconds after which an operation is shown with who asked for it."""
 LOOK_AGAIN = 0.2
 """Seconds between looks at a rig whose process can't be watched from here."""
 
@@ -76,9 +78,27 @@ def show_workers(workers: list[dict[str, Any]]) -> None:
         right=range(2, 10),
     )
     for worker in workers:
+        for each in worker.get("running", ()):
+            if each["seconds"] >= LONG:
+                print_out("")
+                print_out(_running(worker["name"], each))
+        if worker.get("sick"):
+            print_out("")
+            print_out(f"{click.style(worker['name'], bold=True)}: {safe(worker['sick'])}")
         if worker["reason"] and worker["state"] != "READY":
             print_out("")
             show_reason(worker)
+
+
+def _running(worker: str, operation: dict[str, Any]) -> str:
+    """What a worker is at, in one line."""
+    member, limit = operation["member"], operation["limit"]
+    of = "no limit" if limit is None else f"{limit:g} s"
+    client = safe(str(operation["client"]))
+    return (
+        f"{click.style(worker, bold=True)}: runs {safe(member)} for {operation['seconds']:.1f} s"
+        f" of {of}, asked by {client:.100}"
+    )
 
 
 def show_reason(worker: dict[str, Any]) -> None:
@@ -127,18 +147,20 @@ def stop(names: tuple[str, ...]) -> None:
 
 @click.command()
 @_names
+@click.option("--fresh", is_flag=True, help="Without the last values of what restore: names.")
 @rig_option
-def restart(names: tuple[str, ...]) -> None:
+def restart(names: tuple[str, ...], fresh: bool) -> None:
     """Restart workers, and wait until they are ready."""
-    order("restart", names)
+    order("restart", names, *([True] if fresh else []))
 
 
-def order(verb: str, names: tuple[str, ...]) -> None:
+def order(verb: str, names: tuple[str, ...], *more: bool) -> None:
     """Have workers started, stopped or restarted, and print their states.
 
     Args:
         verb: The rig's action.
         names: The workers.
+        more: Further arguments of the action.
 
     Raises:
         CommandError: Some of them failed.
@@ -152,7 +174,7 @@ def order(verb: str, names: tuple[str, ...]) -> None:
             )
         check_workers(rig, wanted)
         with operating(rig_id(rig), verb):
-            states = rig[rig_id(rig)].call(verb, wanted)
+            states = rig[rig_id(rig)].call(verb, wanted, *more)
         status = status_of_rig(rig)
     workers = {worker["name"]: worker for worker in status["workers"]}
     print_table(
@@ -207,6 +229,28 @@ def log_level(name: str, level: str) -> None:
                 refusal = str(error)
     if refusal is not None:
         raise CommandError(refusal, Exit.USAGE)
+
+
+@click.command()
+@click.argument("name", metavar="WORKER")
+@rig_option
+def stacks(name: str) -> None:
+    """Show where all threads of a worker are now, whatever it does.
+
+    Also while its driver holds the interpreter's lock (GIL), which no request reaches.
+    """
+    with open_rig() as rig:
+        check_workers(rig, [name])
+        refusal = None
+        with operating(rig_id(rig), "stacks"):
+            try:
+                text = rig[rig_id(rig)].call("stacks", name)
+            except (ProcessLookupError, TimeoutError) as error:
+                refusal = str(error)
+    if refusal is not None:
+        raise CommandError(refusal, Exit.NOT_STARTED)
+    for line in text.splitlines():
+        print_out(safe(line))
 
 
 @click.command()

@@ -9,8 +9,8 @@ What `defaults` means for a worker:
   entry by entry, the worker's own entries winning.
 * ``after`` of the defaults holds for the workers that it doesn't name: those that all wait for
   wait for nobody by default.
-* ``env``, ``cwd`` and ``python`` of the defaults don't reach inproc workers, which share the
-  supervisor's process; as own keys of such a worker they are refused.
+* ``env``, ``cwd``, ``python`` and ``limits`` of the defaults don't reach inproc workers, which
+  share the supervisor's process; as own keys of such a worker they are refused.
 """
 
 from __future__ import annotations
@@ -99,6 +99,8 @@ class _Loader:
         for name, section in self._sections.items():
             self._check_process(section, ("workers", name))
             self._check_after(("workers", name, "after"), name)
+            self._check_failing(section, ("workers", name))
+            self._check_sick(section, ("workers", name))
         start_order = self._order()
         if document.problems:
             raise ConfigError(document.problems)
@@ -111,6 +113,7 @@ class _Loader:
             events={each["requests"]: each["events"] for each in listen if isinstance(each, dict)},
             workers={name: self._worker(name) for name in self._sections},
             allow_local_users=self._top.allow_local_users,
+            strategy=self._top.strategy,
             logs=LogsConfig(level=logs.level, keep=logs.keep, keep_for=logs.keep_for),
             file=self._file,
             folder=self._folder,
@@ -175,8 +178,9 @@ class _Loader:
         """That a process could be started so, and that no member is named twice."""
         document = self._document
         self._check_twice((*path, "concurrent"))
+        self._check_twice((*path, "restore"))
         if isinstance(section, WorkerSection) and self._chosen(section, "transport") == "inproc":
-            for key in ("env", "cwd", "python"):
+            for key in ("env", "cwd", "python", "limits"):
                 if key in section.model_fields_set:
                     document.report(
                         document.key_place((*path, key)),
@@ -202,6 +206,30 @@ class _Loader:
                 return
             document.report(
                 document.place((*path, "python")), f'"python": {quoted(interpreter)} {reason}'
+            )
+
+    def _check_failing(self, section: WorkerSection, path: KeyPath) -> None:
+        """That a worker with which the rig ends isn't to be tried again after that."""
+        if not self._chosen(section, "required") or self._chosen(section, "retry_failed") is None:
+            return
+        for key in ("retry_failed", "required"):
+            if key in section.model_fields_set:
+                self._document.report(
+                    self._document.key_place((*path, key)),
+                    'a worker is either "required", so that the rig ends when it is FAILED, or has'
+                    ' "retry_failed", so that it is tried again',
+                )
+                return
+
+    def _check_sick(self, section: WorkerSection, path: KeyPath) -> None:
+        """That a driver that is to be opened again says how."""
+        key = "on_sick"
+        if self._chosen(section, key) != "reopen" or self._chosen(section, "open_with") is not None:
+            return
+        if key in section.model_fields_set:
+            self._document.report(
+                self._document.place((*path, key)),
+                'to "reopen" a driver, name the method that opens it by "open_with"',
             )
 
     def _check_listen(self) -> None:
@@ -280,7 +308,7 @@ class _Loader:
         own, defaults = self._sections[name], self._defaults
         chosen = {key: self._chosen(own, key) for key in DefaultsSection.model_fields}
         if inproc := chosen["transport"] == "inproc":
-            chosen |= {"cwd": None, "python": None}
+            chosen |= {"cwd": None, "python": None, "limits": None}
         assert own.driver is not None
         chosen |= {
             "args": tuple(chosen["args"]),
@@ -289,6 +317,10 @@ class _Loader:
             "python": None if chosen["python"] is None else self._absolute(chosen["python"]),
             "after": tuple(other for _, other in self._after(name)),
             "concurrent": tuple(chosen["concurrent"]),
+            "on_start": tuple(step for steps in chosen["on_start"] for step in steps),
+            "restore": tuple(chosen["restore"]),
+            "limits": None if chosen["limits"] is None else chosen["limits"].model_dump(),
+            "probe": None if chosen["probe"] is None else _probe(chosen["probe"].model_dump()),
             "timeouts": {**defaults.timeouts, **own.timeouts},
         }
         return WorkerConfig(
@@ -336,3 +368,7 @@ class _Loader:
                 for index in range(len(value)):
                     places[f"{key}.{index}"] = self._document.place((*path, index))
         return places
+
+
+def _probe(given: dict[str, Any]) -> dict[str, Any]:
+    return {"member": given.pop("read"), **given}

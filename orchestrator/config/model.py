@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from orchestrator.config.problems import Place, Problem
+from orchestrator.config.values import Step
 from orchestrator.durations import Intensity
 from transports.levels import Level
 
@@ -36,12 +37,25 @@ class WorkerConfig:
         restart: when it is started again: ``permanent`` always, ``transient`` after a crash,
             ``temporary`` never.
         max_restarts: how many restarts in what time are borne.
+        backoff: seconds of the pause before the first restart after a crash, and at most.
+        required: whether the rig ends when it is FAILED.
+        retry_failed: seconds after which it is tried anew once it is FAILED; None for never.
         on_execution_timeout: whether an overdue operation is only reported, or ends the worker.
+        limits: what its process may use of the machine: `memory` (bytes), `nofile`, `nice`, `cpus`;
+            None for inproc, and when nothing is said.
+        probe: how it is probed while it is idle: `member`, `every` and `timeout` (seconds),
+            `failures`; None if it isn't.
+        on_sick: what is done about one whose probes fail.
+        stall_timeout: seconds that it may be STALLED before `on_stall` ends it.
+        on_stall: whether a worker that is STALLED is only reported, or restarted after its time.
         start_timeout: seconds that a start may take; None for no limit.
         stop_timeout: seconds that closing may take before a signal insists.
         retry_start: whether a driver whose constructor raises is tried again, without end.
         open_with: the driver's method that opens it once it is built, with its positional and its
             keyword arguments; None when none is called.
+        on_start: what is done once it is open, before it is READY: members, their arguments, and
+            whether each is a property that is written.
+        restore: properties whose last acknowledged writes its next life repeats.
         stop_with: the driver's method that closes it; None for the first usual one it has.
         place: where the driver's value stands.
         places: where the worker's own keys stand: ``args``, ``args.0`` (entries of lists),
@@ -66,11 +80,21 @@ class WorkerConfig:
     poll: dict[str, float]
     restart: Literal["permanent", "transient", "temporary"]
     max_restarts: Intensity
+    backoff: tuple[float, float]
+    required: bool
+    retry_failed: float | None
     on_execution_timeout: Literal["report", "restart"]
+    limits: dict[str, Any] | None
+    probe: dict[str, Any] | None
+    on_sick: Literal["report", "reopen", "restart"]
+    stall_timeout: float
+    on_stall: Literal["report", "restart"]
     start_timeout: float | None
     stop_timeout: float
     retry_start: bool
     open_with: tuple[str, list[Any], dict[str, Any]] | None
+    on_start: tuple[Step, ...]
+    restore: tuple[str, ...]
     stop_with: str | None
     place: Place = field(compare=False)
     places: dict[str, Place] = field(compare=False, repr=False)
@@ -103,6 +127,7 @@ class RigConfig:
         events: where events are published for one of these, if that was written too.
         allow_local_users: whether it is meant that every user of the machine reaches its tcp
             addresses on loopback.
+        strategy: who is restarted with a worker that died: nobody, those after it, or all.
         workers: by name, in the order of the file.
         logs: what is logged.
         file: the config, absolute.
@@ -117,6 +142,7 @@ class RigConfig:
     events: dict[str, str]
     workers: dict[str, WorkerConfig]
     allow_local_users: bool
+    strategy: Literal["one_for_one", "rest_for_one", "one_for_all"]
     logs: LogsConfig
     file: Path
     folder: Path

@@ -18,6 +18,7 @@ from orchestrator.config import values
 from orchestrator.config.yaml import Document, KeyPath
 from orchestrator.durations import (
     Intensity,
+    parse_backoff,
     parse_duration,
     parse_intensity,
     parse_timeout,
@@ -34,6 +35,11 @@ _Driver = Annotated[str, AfterValidator(values.check_driver)]
 _Member = Annotated[str, AfterValidator(values.check_member)]
 _Method = Annotated[str, AfterValidator(values.check_method)]
 _Open = Annotated[Any, PlainValidator(values.check_open_with)]
+_Step = Annotated[Any, PlainValidator(values.check_step)]
+_Memory = Annotated[int, PlainValidator(values.check_memory)]
+_Files = Annotated[int, AfterValidator(values.check_nofile)]
+_Nice = Annotated[int, AfterValidator(values.check_nice)]
+_Cpus = Annotated[list[int], AfterValidator(values.check_cpus)]
 _Path = Annotated[str, AfterValidator(values.check_path)]
 _EnvName = Annotated[str, AfterValidator(values.check_env_name)]
 _EnvValue = Annotated[str, PlainValidator(values.check_env_value)]
@@ -42,12 +48,35 @@ _Timeout = Annotated[float | None, PlainValidator(parse_timeout)]
 _Seconds = Annotated[float, PlainValidator(values.check_seconds)]
 _Interval = Annotated[float, PlainValidator(values.check_interval)]
 _Intensity = Annotated[Intensity, PlainValidator(parse_intensity)]
+_Backoff = Annotated[tuple[float, float], PlainValidator(parse_backoff)]
 _Kept = Annotated[int, PlainValidator(values.check_kept)]
 
 
 class _Section(BaseModel):
     # Strict: "5" is no number and 1 no text. The defaults are ours and known to be right.
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class LimitsSection(_Section):
+    """What a worker's process may use of the machine."""
+
+    memory: _Memory | None = None
+    nofile: _Files | None = None
+    nice: _Nice | None = None
+    cpus: _Cpus | None = None
+
+
+class ProbeSection(_Section):
+    """How an idle worker is probed."""
+
+    read: _Member
+    every: _Interval = 10.0
+    timeout: _Seconds = 2.0
+    failures: int = Field(default=3, ge=1)
+
+
+SECTIONS: Final[dict[str, type[_Section]]] = {"limits": LimitsSection, "probe": ProbeSection}
+"""The sections within a worker's."""
 
 
 class DefaultsSection(_Section):
@@ -68,11 +97,21 @@ class DefaultsSection(_Section):
     timeouts: dict[_Member, _Timeout] = Field(default_factory=dict)
     restart: Literal["permanent", "transient", "temporary"] = "permanent"
     max_restarts: _Intensity = Intensity(count=5, period=60.0)
+    backoff: _Backoff = (0.1, 30.0)
+    required: bool = False
+    retry_failed: _Timeout = None
     on_execution_timeout: Literal["report", "restart"] = "report"
+    limits: LimitsSection | None = None
+    probe: ProbeSection | None = None
+    on_sick: Literal["report", "reopen", "restart"] = "report"
+    stall_timeout: _Seconds = 10.0
+    on_stall: Literal["report", "restart"] = "report"
     start_timeout: _Timeout = 30.0
     stop_timeout: _Seconds = 5.0
     retry_start: bool = True
     open_with: _Open = None
+    on_start: list[_Step] = Field(default_factory=list)
+    restore: list[_Member] = Field(default_factory=list)
     stop_with: _Method | None = None
 
 
@@ -96,6 +135,7 @@ class TopSection(_Section):
     rig: _Id | None = None
     listen: list[_Listened] = Field(default_factory=lambda: ["ipc"], min_length=1)
     allow_local_users: bool = False
+    strategy: Literal["one_for_one", "rest_for_one", "one_for_all"] = "one_for_one"
     defaults: Any = None
     workers: Any = None
     logs: Any = None
@@ -118,7 +158,19 @@ _SHAPES: Final[dict[tuple[str, ...], str]] = {
     ("concurrent", "*"): "the name of a member",
     ("poll",): "a mapping such as {position: 200ms}",
     ("timeouts",): "a mapping such as {expose: 120s}",
+    ("limits",): "a mapping such as {memory: 2GiB, nofile: 1024}",
+    ("limits", "nofile"): "a number of files such as 1024",
+    ("limits", "nice"): "a niceness such as 5",
+    ("limits", "cpus"): "a list of processors such as [0, 1]",
+    ("limits", "cpus", "*"): "the number of a processor",
+    ("probe",): "a mapping such as {read: temperature, every: 10s}",
+    ("probe", "read"): "the name of a property",
+    ("probe", "failures"): "a number of failures such as 3",
+    ("on_start",): "a list such as [{set: {gain: 2}}, {call: home}]",
+    ("restore",): "a list of properties such as [exposure, gain]",
+    ("restore", "*"): "the name of a property",
     ("retry_start",): "true or false",
+    ("required",): "true or false",
     ("stop_with",): "the name of a method such as close",
 }
 
@@ -172,7 +224,10 @@ def _report(
         return
     if details["type"] == "extra_forbidden":
         if where not in document.odd_keys:
-            document.report(document.key_place(where), _unknown_key(model, str(location[0]), title))
+            if len(location) > 1:
+                model, title = SECTIONS[str(location[0])], quoted(str(location[0]))
+            told = _unknown_key(model, str(location[-1]), title)
+            document.report(document.key_place(where), told)
         return
     if at_key and where in document.odd_keys:
         return
@@ -198,10 +253,14 @@ def _in_words(details: ErrorDetails, location: tuple[str, ...]) -> str:
             options = _options(details["ctx"]["expected"])
             hint = did_you_mean(given, options) if isinstance(given, str) else ""
             return f"{label} must be {_one_of(options)}, not {say(given)}{hint}"
+        case "missing":
+            return f"{quoted('.'.join(location[:-1]))} needs {quoted(location[-1])}"
         case "too_short":
             return f"{label} must have at least one entry"
         case _:
-            shape = _SHAPES.get(location) or _SHAPES.get((location[0], "*"), "something else")
+            above = (*location[:-1], "*")
+            shape = _SHAPES.get(location) or _SHAPES.get(above)
+            shape = shape or _SHAPES.get((location[0], "*"), "something else")
             return f"{label} must be {shape}, not {say(given)}"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import keyword
+import os
 import re
 from typing import Any
 
@@ -15,6 +16,7 @@ from transports.paths import is_path, is_private
 
 __all__ = [
     "check_address",
+    "check_cpus",
     "check_driver",
     "check_env_name",
     "check_env_value",
@@ -22,14 +24,22 @@ __all__ = [
     "check_interval",
     "check_kept",
     "check_member",
+    "check_memory",
     "check_method",
+    "check_nice",
+    "check_nofile",
     "check_open_with",
     "check_path",
     "check_seconds",
+    "check_step",
 ]
 
 LEAST_INTERVAL = 0.01
 """Seconds between two reads of a polled property, at least."""
+LEAST_MEMORY = 64 << 20
+"""Bytes in which a worker with numpy just starts."""
+LEAST_FILES = 64
+"""Open files of which a worker has half before its driver opens any."""
 LEAST_KEPT = 1 << 20
 """Bytes of logs that can be kept at least: the store's smallest segment, while it is written."""
 _ADDRESS_HELP = 'accepted: ipc, "ipc:///path", hololinked, "tcp://host:port"'
@@ -128,6 +138,30 @@ def check_open_with(value: object) -> tuple[str, list[Any], dict[str, Any]] | No
     return name if name in ("__enter__", "__aenter__") else check_method(name), args, kwargs
 
 
+Step = tuple[str, list[Any], dict[str, Any], bool]
+"""A member, its arguments, and whether it is a property that is written."""
+
+
+def check_step(value: object) -> list[Step]:
+    """Writes, or a call, that are done before a worker is ready.
+
+    Raises:
+        ValueError: it is neither ``{set: {gain: 2}}`` nor ``{call: home}``, ``{call: [move, 1]}``.
+    """
+    if isinstance(value, dict) and len(value) == 1:
+        written, called = value.get("set"), value.get("call")
+        if isinstance(written, dict) and written:
+            return [(check_member(name), [given], {}, True) for name, given in written.items()]
+        items: list[Any] = called if isinstance(called, list) and called else [called]
+        name, *args = items
+        if isinstance(name, str):
+            kwargs = args.pop() if args and isinstance(args[-1], dict) else {}
+            return [(check_member(name), args, kwargs, False)]
+    raise ValueError(
+        f"write {{set: {{gain: 2}}}}, {{call: home}} or {{call: [move, 1.0]}}, not {say(value)}"
+    )
+
+
 def check_env_name(value: str) -> str:
     """A name of an environment variable, unchanged.
 
@@ -170,6 +204,55 @@ def check_path(value: str) -> str:
     if not value or "\0" in value:
         raise ValueError("must be a path; it isn't empty and holds no NUL")
     return value
+
+
+def check_memory(value: object) -> int:
+    """Bytes of memory, as `parse_size` reads them.
+
+    Raises:
+        ValueError: as `parse_size`, or no worker can run in it.
+    """
+    size = parse_size(value)
+    if size < LEAST_MEMORY:
+        raise ValueError(f"{say(value)} is too little for a worker; the least is 64MiB")
+    return size
+
+
+def check_nofile(value: int) -> int:
+    """How many files may be open, unchanged.
+
+    Raises:
+        ValueError: a worker itself needs more.
+    """
+    if value < LEAST_FILES:
+        raise ValueError(f"{value} is too few for a worker; the least is {LEAST_FILES}")
+    return value
+
+
+def check_nice(value: int) -> int:
+    """A niceness, unchanged.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if not -20 <= value <= 19:
+        raise ValueError(f"{value} is no niceness; write -20 (goes first) to 19 (goes last)")
+    return value
+
+
+def check_cpus(value: list[int]) -> list[int]:
+    """Processors that this process may use itself.
+
+    Raises:
+        ValueError: there is none, or one that may not be used.
+    """
+    mine = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set(value)
+    if not value:
+        raise ValueError("name at least one processor, such as [0]")
+    if absent := sorted(set(value) - mine):
+        known = ", ".join(map(str, sorted(mine)))
+        raise ValueError(f"there is no processor {absent[0]} here; there are {known}")
+    return sorted(set(value))
 
 
 def check_kept(value: object) -> int:

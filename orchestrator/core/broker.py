@@ -244,6 +244,8 @@ class Broker:
                 self.keeper.recovered(request.worker, lane.peer.incarnation, now)
         else:
             self.ledger.pass_on(request, frames[2:])
+            if request.member in lane.peer.kept.members and lane.peer.kept.note(request, frames[2]):
+                self.ledger.note("warning", "its value is too large to be restored", request)
             if self.traces:
                 self.ledger.note_reply(request, bytes(frames[2]), now)
         if lane.queue:

@@ -19,7 +19,12 @@ class ChildSpec(msgspec.Struct, frozen=True):
         restart: `permanent`, `transient` or `temporary`.
         intensity: How many restarts are allowed within `period`.
         period: Seconds.
+        backoff: Seconds before the first restart after a crash, and at most: each pause is twice
+            the one before.
+        required: Whether the rig ends when it is FAILED.
+        retry_failed: Seconds after which it is tried anew once it is FAILED; None for never.
         restart_on_overrun: Whether an execution timeout restarts the worker.
+        stall_limit: Seconds that it may be STALLED before it is restarted; None for no limit.
         start_timeout: Seconds that a start may take; None for no limit.
         stop_timeout: Seconds to close, before a signal insists.
         retry_start: Whether a driver whose constructor raises is tried again.
@@ -32,7 +37,11 @@ class ChildSpec(msgspec.Struct, frozen=True):
     restart: str = "permanent"
     intensity: int = 5
     period: float = 60.0
+    backoff: tuple[float, float] = (0.1, 30.0)
+    required: bool = False
+    retry_failed: float | None = None
     restart_on_overrun: bool = False
+    stall_limit: float | None = None
     start_timeout: float | None = 30.0
     stop_timeout: float = 5.0
     retry_start: bool = True
@@ -48,12 +57,14 @@ class Exit(msgspec.Struct, frozen=True):
         normal: Whether it ended as programs do that are done.
         unusable: Whether it says that trying again is of no use.
         wants: Whether it says that the system lacked something for it to start.
+        status: Its exit status as a shell tells it, 128 + N for a signal N.
     """
 
     text: str
     normal: bool
     unusable: bool = False
     wants: bool = False
+    status: int = 1
 
 
 class Child:
@@ -77,9 +88,13 @@ class Child:
         unbuilt: Why its driver couldn't be built, if it said so.
         passing: Whether that may go better another time.
         overrun: Why its life is being ended, if an operation overran.
+        held: What keeps it from running Python code, if that was found of one that is STALLED.
+        where: Where in its driver it was found then.
         late: How its life ended, while its reason may still come.
         ladder: Signals that are still to be sent, with the seconds to wait before each.
         history: When it was restarted lately.
+        crashes: How many lives have ended by a crash, without a stable one between them.
+        served: When its present or last life was ready; None if it never was.
     """
 
     def __init__(self, spec: ChildSpec) -> None:
@@ -100,14 +115,18 @@ class Child:
         self.unbuilt = ""
         self.passing = False
         self.overrun = ""
+        self.held = ""
+        self.where = ""
         self.late: Exit | None = None
         self.ladder: list[tuple[str, float]] = []
         self.history: deque[float] = deque()
+        self.crashes = 0
+        self.served: float | None = None
 
     def forget_failures(self) -> None:
         """Somebody wants it started anew: what went wrong before doesn't count."""
         self.history.clear()
-        self.failures = 0
+        self.failures = self.crashes = 0
 
     @property
     def is_to_stop(self) -> bool:

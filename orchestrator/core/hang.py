@@ -1,4 +1,4 @@
-"""What is done about a worker whose operation overran: evidence is gathered.
+"""What is done about a worker that takes too long, or that somebody asks about: a look at it.
 
 Pure: when is decided here, what is done is left as effects.
 """
@@ -35,6 +35,10 @@ class Hang:
         # After a short timeout it is too early to tell, so once more.
         self._effects.append(Unblock(worker))
         self._later.append((now + self._unblock_again, Unblock(worker)))
+        self.look(worker, now)
+
+    def look(self, worker: str, now: float) -> None:
+        """Have a worker write its stacks, whatever it does."""
         if self._asked.get(worker, now) <= now:
             self._asked[worker] = now + INSIST_AFTER
             self._effects.append(Signal(worker, "stacks"))

@@ -7,6 +7,7 @@ from enum import Enum
 from typing import Any
 
 from orchestrator.core.admission import Caps, Refusal
+from orchestrator.core.kept import KeptWrites
 from orchestrator.core.queues import FairQueue
 from orchestrator.core.requests import Ledger, Request
 from transports.headers import Limits
@@ -82,6 +83,7 @@ class Peer:
         self.waiting = 0
         self.waiting_bytes = 0
         self.stopping = False  # told to stop: this incarnation takes nothing any more
+        self.kept = KeptWrites()
         self._limits = limits
         self._by_member = {
             member: Limits(limits.invocation_timeout, timeout)

@@ -15,9 +15,12 @@ from orchestrator.core import starts
 from orchestrator.core.admission import Caps
 from orchestrator.core.broker import Broker
 from orchestrator.core.children import Child, ChildSpec, Exit
-from orchestrator.core.effects import Effects, RigUp
+from orchestrator.core.effects import Effects, Fact, RigUp
 from orchestrator.core.hang import Hang
+from orchestrator.core.health import Health, Probe
+from orchestrator.core.kept import KeptWrites
 from orchestrator.core.orders import Orders, Verb
+from orchestrator.core.restarts import Chance
 from orchestrator.core.states import SERVING, Status
 from orchestrator.core.supervision import Supervision
 from transports.headers import Limits
@@ -32,13 +35,19 @@ class Rig:
         specs: The workers; `after` names others among them, without a cycle.
         limits: For each worker the timeouts of requests that bring none.
         timeouts: For each worker the execution timeouts by member, seconds or None.
+        restore: For each worker the properties whose last writes are kept for its next life.
+        probes: How workers are probed, of those that are.
         caps: What one client can make the rig keep.
         unblock_again: Seconds after which output that nobody reads can be told for sure.
+        strategy: Who is restarted with a worker that died: `one_for_one`, `rest_for_one`,
+            `one_for_all`.
+        chance: Gives numbers from 0 to 1, for the pauses before restarts.
 
     Attributes:
         effects: What is to be done, in order.
         broker: The half that routes; it also hosts the rig's own worker, which nobody keeps.
         supervision: The half that keeps workers.
+        health: Probes them.
     """
 
     def __init__(
@@ -48,20 +57,28 @@ class Rig:
         *,
         limits: dict[str, Limits] | None = None,
         timeouts: dict[str, dict[str, float | None]] | None = None,
+        restore: dict[str, Sequence[str]] | None = None,
+        probes: dict[str, Probe] | None = None,
         caps: Caps | None = None,
         unblock_again: float = 1.0,
+        strategy: str = "one_for_one",
+        chance: Chance = lambda: 1.0,
     ) -> None:
         self.name = name
         self.effects: Effects = deque()
         self.broker = Broker(name, self.effects, self, caps)
-        self.supervision = Supervision(specs, self.effects, self.broker)
+        self.supervision = Supervision(
+            specs, self.effects, self.broker, strategy=strategy, chance=chance
+        )
         self._hang = Hang(self.effects, unblock_again)
+        self.health = Health(name, probes or {}, self.broker, self.supervision)
         self._orders = Orders(self.supervision.children, self.effects)
         self._changes = 0
         self._is_up = False
         for spec in specs:
             own = (limits or {}).get(spec.name) or Limits(None, None)
             self.broker.add_worker(spec.name, own, (timeouts or {}).get(spec.name))
+            self.broker.peers[spec.name].kept = KeptWrites((restore or {}).get(spec.name, ()))
 
     @property
     def children(self) -> dict[str, Child]:
@@ -74,6 +91,11 @@ class Rig:
         return self.supervision.closing
 
     @property
+    def status(self) -> int:
+        """Exit status that its workers give it: that of a required one that is FAILED."""
+        return 0 if self.supervision.verdict is None else self.supervision.verdict[1]
+
+    @property
     def is_over(self) -> bool:
         """Whether all has ended that was to."""
         return self.supervision.closing and self.supervision.all_down
@@ -83,9 +105,10 @@ class Rig:
         """When `tick` is due; None while nothing has a deadline."""
         broker, supervision = self.broker.next_deadline, self.supervision.next_deadline
         hang = self._hang.next_deadline
-        if supervision is None and hang is None:
+        health = self.health.next_deadline
+        if supervision is None and hang is None and health is None:
             return broker
-        return min(each for each in (broker, supervision, hang) if each is not None)
+        return min(each for each in (broker, supervision, hang, health) if each is not None)
 
     # -- inputs ---------------------------------------------------------------------------
 
@@ -102,7 +125,7 @@ class Rig:
     def receive_link(self, frames: list[Any], now: float) -> None:
         """Take a worker's message: routing id, number, header, payload, raw."""
         self.broker.receive_link(frames, now)
-        self._settle()
+        self._settle(now)
 
     def tick(self, now: float) -> None:
         """Do what is due."""
@@ -112,7 +135,8 @@ class Rig:
         deadline = self.supervision.next_deadline
         if deadline is not None and deadline <= now:
             self.supervision.tick(now)
-        self._settle()
+        self.health.tick(now)
+        self._settle(now)
 
     def expect(self, worker: str, incarnation: int, token: str) -> None:
         """Open the link for an incarnation: only who knows `token` is heard as it."""
@@ -121,15 +145,21 @@ class Rig:
     def exited(self, worker: str, incarnation: int, exit_: Exit, now: float) -> None:
         """An incarnation's process is over."""
         self._hang.ended(worker)
+        self.health.ended(worker)
         self.supervision.exited(worker, incarnation, exit_, now)
-        self._settle()
+        self._settle(now)
 
     def unlaunched(
         self, worker: str, incarnation: int, reason: str, now: float, *, wants: bool
     ) -> None:
         """An incarnation couldn't be launched; `wants`: it may go better another time."""
         self.supervision.unlaunched(worker, incarnation, reason, now, wants=wants)
-        self._settle()
+        self._settle(now)
+
+    def probed(self, frames: list[Any], now: float) -> None:
+        """A message to `health.PROBER`, of which no socket knows."""
+        self.health.answered(frames, now)
+        self._settle(now)
 
     def unreachable(self, number: int, now: float) -> None:
         """A `ToWorker` couldn't be sent."""
@@ -139,32 +169,42 @@ class Rig:
         """Give the answer that a `Describe` effect asked for."""
         self.broker.described(number, kind, payload)
 
+    def found(self, worker: str, incarnation: int, *, held: str = "", where: str = "") -> None:
+        """Evidence has come of a worker that was looked at: see `Supervision.found`."""
+        self.supervision.found(worker, incarnation, held=held, where=where)
+
     # -- wishes ---------------------------------------------------------------------------
 
-    def order(self, verb: Verb, names: Sequence[str], now: float) -> int:
-        """Have workers started, stopped or restarted.
+    def order(self, verb: Verb, names: Sequence[str], now: float, *, fresh: bool = False) -> int:
+        """Have workers started, stopped or restarted; `fresh`: without what was written before.
 
         Returns:
             The number of the order, which an `OrderDone` names when they have settled.
         """
+        for name in names if fresh else ():
+            self.broker.peers[name].kept.forget()
         number = self._orders.place(verb, names)
         supervision = self.supervision
         wishes = {"start": supervision.start, "stop": supervision.stop}
         wishes.get(verb, supervision.restart)(names, now)
-        self._settle(look=True)
+        self._settle(now, look=True)
         return number
+
+    def look(self, worker: str, now: float) -> None:
+        """Have a worker write its stacks, whatever it does."""
+        self._hang.look(worker, now)
 
     def shut_down(self, now: float) -> None:
         """Stop everything, in reverse order of start; refuse what waits and what comes."""
         self._refuse_all()
         self.supervision.shut_down(now)
-        self._settle()
+        self._settle(now)
 
     def kill(self, now: float) -> None:
         """Shut down without waiting for anybody."""
         self._refuse_all()
         self.supervision.kill(now)
-        self._settle()
+        self._settle(now)
 
     def _refuse_all(self) -> None:
         for name in self.children:
@@ -175,6 +215,7 @@ class Rig:
     def ready(self, worker: str, incarnation: int, now: float) -> None:
         """An incarnation is ready."""
         self.supervision.ready(worker, incarnation, now)
+        self.health.ready(worker, now)
 
     def unbuilt(
         self, worker: str, incarnation: int, stage: str, exception: dict[str, Any], now: float
@@ -214,8 +255,14 @@ class Rig:
 
     # -- how ------------------------------------------------------------------------------
 
-    def _settle(self, *, look: bool = False) -> None:
+    def _settle(self, now: float, *, look: bool = False) -> None:
         """Tell what is done by now, if any worker's state has changed."""
+        if self.supervision.verdict is not None and not self.is_closing:
+            name, _ = self.supervision.verdict
+            about = {"worker": name, "place": self.children[name].spec.place}
+            self.effects.append(Fact("error", "is required: the rig ends with it", about))
+            self.shut_down(now)
+            return
         if self._changes == self.supervision.changes and not look:
             return
         self._changes = self.supervision.changes

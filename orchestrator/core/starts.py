@@ -18,48 +18,33 @@ SLOW_AGAIN = 30.0
 RETRY_FIRST = 1.0
 RETRY_MOST = 30.0
 """Seconds between a start that failed for now and the next one: the first time, and at most."""
-CRASH_FIRST = 0.1
-CRASH_MOST = 5.0
-"""The same after a crash, whose restarts are counted."""
 _NO_ERRORS = ("SystemExit", "KeyboardInterrupt", "GeneratorExit")
 _STAGES = {
     "import": "couldn't be imported",
     "arguments": "couldn't be built",
     "build": "couldn't be built",
+    "limits": "couldn't be limited",
     "open": "couldn't be opened",
+    "on_start": "couldn't do what on_start lists",
+    "restore": "couldn't be given its last values (orch restart --fresh forgets them)",
 }
 
 
 def retry_delay(failures: int) -> float:
     """Seconds until the next start after so many that failed for now, one after the other."""
-    return _doubled(RETRY_FIRST, failures, RETRY_MOST)
+    return doubled(RETRY_FIRST, failures, RETRY_MOST)
 
 
-def crash_delay(child: Child, now: float) -> float | None:
-    """Seconds until the restart after a crash, which is counted; None if there were too many."""
-    while child.history and child.history[0] <= now - child.spec.period:
-        child.history.popleft()
-    if len(child.history) >= child.spec.intensity:
-        return None
-    child.history.append(now)
-    return _doubled(CRASH_FIRST, len(child.history), CRASH_MOST)
-
-
-def _doubled(first: float, times: int, most: float) -> float:
+def doubled(first: float, times: int, most: float) -> float:
+    """A pause that doubles each time, from `first` to at most `most`; `times` counts from 1."""
     return min(first * 2.0 ** min(times - 1, 16), most)  # a float has no room for thousands
-
-
-def many_restarts(child: Child) -> str:
-    """That there were too many, in words."""
-    count, period = child.spec.intensity, child.spec.period
-    return f"given up after {count} restart{'s'[: count != 1]} in {period:g} s"
 
 
 def failed_build(stage: str, exception: dict[str, Any]) -> tuple[str, bool]:
     """A report that a driver couldn't be built.
 
     Args:
-        stage: `import`, `arguments`, `build`, `open` or `describe`.
+        stage: `import`, `arguments`, `build`, `open`, `describe`, `on_start` or `restore`.
         exception: Type, message and traceback, as on the wire.
 
     Returns:
@@ -71,7 +56,7 @@ def failed_build(stage: str, exception: dict[str, Any]) -> tuple[str, bool]:
     # as a client would get what is no Exception, with the type before it
     text = message if left else f"{kind}: {message}"
     told = f"its driver {_STAGES.get(stage, 'is unusable')}: {text}"
-    return told, stage in ("build", "open")
+    return told, stage in ("build", "open", "on_start", "restore")
 
 
 def may_be_retried(child: Child) -> bool:
@@ -135,10 +120,20 @@ def why(child: Child, children: Mapping[str, Child], now: float) -> str:
     """Why a worker is where it is, if that isn't plain, and what comes next; empty else."""
     if child.status is Status.BACKOFF and child.deadline is not None:
         return f"{child.reason}; next start in {max(child.deadline - now, 0.0):.1f} s"
+    if child.status is Status.STALLED:
+        return stalled(child)
+    if child.status is Status.FAILED and child.deadline is not None:
+        return f"{child.reason}; tried again in {max(child.deadline - now, 0.0):.0f} s"
     if child.status is not Status.WAITING:
         return child.reason
     before = [f"{each.spec.name} ({each.status})" for each in _before(child, children)]
     return f"waits for {', '.join(before)}" if before else child.reason
+
+
+def stalled(child: Child) -> str:
+    """Why a worker is STALLED, with what was found of it."""
+    found = " ".join(filter(None, (child.held, child.where)))
+    return f"{child.reason}: {found}" if found else child.reason
 
 
 def standing(child: Child, children: Mapping[str, Child], now: float) -> str:

@@ -88,7 +88,7 @@ NEXT: Mapping[Status, Mapping[Happening, Status]] = {
         Happening.START: Status.WAITING,
         Happening.STOP: Status.STOPPED,
     },
-    Status.FAILED: {Happening.START: Status.WAITING},
+    Status.FAILED: {Happening.DELAY: Status.WAITING, Happening.START: Status.WAITING},
 }
 """For each state what may happen in it, and the state that follows; nothing else may."""
 

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
+from orchestrator.logs.collect.control import Stacks
 from orchestrator.logs.collect.handle import LogCollector
 from orchestrator.rig.guardian import Guardian
 from orchestrator.rig.launchers.forkserver import ForkServer
@@ -38,6 +39,7 @@ class Helpers:
         fork_server: Starts workers.
         groups: The process groups that the guardian watches over.
         record: Writes a record: level, text, fields.
+        stacks: Is told of stacks that a worker has written.
     """
 
     def __init__(
@@ -50,6 +52,7 @@ class Helpers:
         fork_server: ForkServer,
         groups: Callable[[], list[int]],
         record: Callable[[str, str, dict[str, Any]], None],
+        stacks: Callable[[Stacks], None],
     ) -> None:
         self._loop = loop
         self._mailbox = mailbox
@@ -58,6 +61,7 @@ class Helpers:
         self._fork_server = fork_server
         self._groups = groups
         self._record = record
+        self._stacks = stacks
         self._stopped: set[int] = set()
 
     @property
@@ -110,12 +114,18 @@ class Helpers:
 
     def watch(self) -> None:
         """Watch those that were started with the rig, from now on."""
-        self._loop.watch(self._logs.sentinel, self._revive_logs)
+        self._loop.watch(self._logs.sentinel, self._hear_logs)
         self._loop.watch(self._guardian.sentinel, self._guardian_died)
 
-    def _revive_logs(self) -> None:
-        if self._logs.goes_on():
+    def _hear_logs(self) -> None:
+        news = self._logs.news()
+        if news is None:
+            self._revive_logs()
             return
+        for stacks in news:
+            self._stacks(stacks)
+
+    def _revive_logs(self) -> None:
         self._loop.unwatch(self._logs.sentinel)
         try:
             self._logs.restart()
@@ -123,7 +133,7 @@ class Helpers:
             # Out of processes or files: requests come first; tried again after a while.
             self._loop.call_later(REVIVE_AFTER, self._revive_logs)
             return
-        self._loop.watch(self._logs.sentinel, self._revive_logs)
+        self._loop.watch(self._logs.sentinel, self._hear_logs)
 
     def _guardian_died(self) -> None:
         self._loop.unwatch(self._guardian.sentinel)

@@ -31,17 +31,20 @@ class Supervised(msgspec.Struct, frozen=True):
     Attributes:
         ask: Calls a function in the supervisor's thread, where the others may be called.
         snapshot: The rig's state.
-        order: Starts, stops or restarts workers; the future has their states once settled.
+        order: Starts, stops or restarts workers, afresh or not; the future has their states once
+            settled.
         shut_down: Stops the rig.
         config: What the rig runs by.
+        stacks: Has a worker write its stacks; the future has them.
         set_level: Sets the level of a worker's records, or of the rig's own.
     """
 
     ask: Callable[[Callable[[], Any]], Future[Any]]
     snapshot: Callable[[], dict[str, Any]]
-    order: Callable[[Verb, list[str]], Future[dict[str, str]]]
+    order: Callable[[Verb, list[str], bool], Future[dict[str, str]]]
     shut_down: Callable[[], None]
     set_level: Callable[[str, str], None]
+    stacks: Callable[[str], Future[str]]
     config: RigConfig
 
 
@@ -62,10 +65,11 @@ class RigControl:
         Returns:
             `{"rig": id, "workers": [{name, state, pid, incarnation, restarts, queue, in_flight,
             uptime (seconds), cpu (percent of one core), memory (bytes), reason, settled (whether it
-            is up, has ended, or is tried again without end)}]}` and more of the rig; `counts` tells
-            how many requests were answered, refused or timed out, and what was dropped,
-            `config_changed` whether its file says something else by now, `helpers` whether its
-            helper processes run or are stopped, `logs` how many records are `unwritten` because
+            is up, has ended, or is tried again without end), running (what it is at: member,
+            client, seconds, limit in seconds), sick (what its probes failed of)}]}` and more of the
+            rig; `counts` tells how many requests were answered, refused or timed out, and what was
+            dropped, `config_changed` whether its file says something else by now, `helpers` whether
+            its helper processes run or are stopped, `logs` how many records are `unwritten` because
             their folder can't be written.
         """
         snapshot: dict[str, Any] = self._ask(self._supervised.snapshot)
@@ -86,15 +90,19 @@ class RigControl:
         return self._order("stop", names)
 
     @action(concurrent=True)
-    def restart(self, names: list[str]) -> dict[str, str]:
+    def restart(self, names: list[str], fresh: bool = False) -> dict[str, str]:
         """Restart workers; returns their states as `start` does.
+
+        Args:
+            names: The workers.
+            fresh: Whether they begin without the last values of what `restore` names.
 
         By the config as it was read when the rig was started; a log record tells if it has changed.
         """
         config = self._supervised.config
         if has_changed(config.file, config.digest):
             log.warning("%s has changed since it was read: a restart doesn't read it", config.file)
-        return self._order("restart", names)
+        return self._order("restart", names, fresh)
 
     @action(concurrent=True)
     def log_level(self, name: str, level: str) -> None:
@@ -108,6 +116,16 @@ class RigControl:
         self._ask(lambda: self._supervised.set_level(name, level))
 
     @action(concurrent=True)
+    def stacks(self, name: str) -> str:
+        """All stacks of a worker's process, as they are now, whatever it does.
+
+        Args:
+            name: A worker; of one that is a thread of the supervisor, that thread's stack.
+        """
+        found: Future[str] = self._ask(lambda: self._supervised.stacks(name))
+        return found.result()
+
+    @action(concurrent=True)
     def down(self) -> None:
         """Stop the whole rig; returns before that begins."""
         self._ask(self._supervised.shut_down)
@@ -115,10 +133,10 @@ class RigControl:
     def _ask(self, question: Callable[[], Any]) -> Any:
         return self._supervised.ask(question).result(ANSWER_WITHIN)
 
-    def _order(self, verb: Verb, names: list[str]) -> dict[str, str]:
+    def _order(self, verb: Verb, names: list[str], fresh: bool = False) -> dict[str, str]:
         if isinstance(names, str):
             names = [names]
-        done: Future[dict[str, str]] = self._ask(lambda: self._supervised.order(verb, names))
+        done: Future[dict[str, str]] = self._ask(lambda: self._supervised.order(verb, names, fresh))
         return done.result()
 
     def _usage(self, pid: int | None, own: bool) -> dict[str, float | int | None]:

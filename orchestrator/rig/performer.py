@@ -22,6 +22,7 @@ from orchestrator.core.effects import (
     ToWorker,
     Unblock,
 )
+from orchestrator.core.health import PROBER
 from orchestrator.core.rig import Rig
 from orchestrator.rig.backlog import Backlog
 from orchestrator.rig.connections import Connections
@@ -48,6 +49,9 @@ class Host(Protocol):
 
     def record(self, level: str, text: str, fields: dict[str, Any]) -> None:
         """Write a record."""
+
+    def found(self, worker: str, incarnation: int, *, held: str) -> None:
+        """What keeps a worker from running Python code."""
 
     def moved(self, change: Moved) -> None:
         """Publish the change of a worker's state."""
@@ -105,7 +109,10 @@ class Performer:
         self._by_kind[type(effect)](effect, now)
 
     def _to_client(self, effect: ToClient, now: float) -> None:
-        self._backlog.send(effect.frames, now)
+        if effect.frames[0] == PROBER:
+            self._rig.probed(effect.frames, now)
+        else:
+            self._backlog.send(effect.frames, now)
 
     def _to_worker(self, effect: ToWorker, now: float) -> None:
         try:
@@ -144,7 +151,12 @@ class Performer:
         self._rig.unlaunched(worker, incarnation, reason, now, wants=is_want(error))
 
     def _signal(self, effect: Signal, now: float) -> None:
-        self._processes.signal(effect.worker, effect.how)
+        if effect.how != "forced stacks":
+            self._processes.signal(effect.worker, effect.how)
+            return
+        incarnation, held = self._processes.insist(effect.worker)
+        if held:
+            self._host.found(effect.worker, incarnation, held=held)
 
     def _unblock(self, effect: Unblock, now: float) -> None:
         self._processes.unblock(effect.worker)

@@ -160,6 +160,13 @@ class Processes:
             # A thread that is left behind runs on: no sentinel tells that it is given up.
             self.silent_ends |= handle.pid == os.getpid()
 
+    def insist(self, worker: str) -> tuple[int, str]:
+        """As `Handle.insist`, for a worker that lives: its incarnation, and what was found."""
+        if worker not in self.handles:
+            return 0, ""
+        incarnation, handle = self.handles[worker]
+        return incarnation, handle.insist()
+
     def unblock(self, worker: str) -> None:
         """A worker takes too long: see that it doesn't wait for somebody to read its output."""
         if worker in self.handles:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from orchestrator.config.loader import RigConfig, WorkerConfig
 from orchestrator.core.children import ChildSpec
 from orchestrator.rig.sockets import Sockets
 from transports.headers import EVENTS_PER_LIFE
-from workers.spec import WorkerSpec
+from workers.spec import Kept, Limits, Step, WorkerSpec
 
 
 def child_spec(config: WorkerConfig) -> ChildSpec:
@@ -17,7 +19,11 @@ def child_spec(config: WorkerConfig) -> ChildSpec:
         restart=config.restart,
         intensity=config.max_restarts.count,
         period=config.max_restarts.period,
+        backoff=config.backoff,
+        required=config.required,
+        retry_failed=config.retry_failed,
         restart_on_overrun=config.on_execution_timeout == "restart",
+        stall_limit=config.stall_timeout if config.on_stall == "restart" else None,
         start_timeout=config.start_timeout,
         stop_timeout=config.stop_timeout,
         retry_start=config.retry_start,
@@ -34,6 +40,7 @@ def worker_spec(
     incarnation: int,
     token: str,
     level: str,
+    kept: list[Kept],
 ) -> WorkerSpec:
     """What an incarnation is told at its start.
 
@@ -44,6 +51,7 @@ def worker_spec(
         incarnation: Number of its life.
         token: Its secret.
         level: The lowest level of its records.
+        kept: Writes of earlier lives that it repeats.
     """
     inproc = config.transport == "inproc"
     return WorkerSpec(
@@ -55,6 +63,10 @@ def worker_spec(
         kwargs=dict(config.kwargs),
         concurrent=list(config.concurrent),
         timeouts=[name for name in config.timeouts if f"timeouts.{name}" in config.places],
+        on_start=[Step(*step) for step in config.on_start],
+        restore=list(config.restore),
+        kept=kept,
+        limits=msgspec.convert(config.limits or {}, Limits),
         poll=dict(config.poll),
         open_with=config.open_with,
         stop_with=config.stop_with,

@@ -7,6 +7,7 @@ import time
 from typing import Any
 
 from orchestrator.config.loader import RigConfig
+from orchestrator.core.requests import Request
 from orchestrator.core.rig import Rig
 from orchestrator.rig.connections import Connections
 from orchestrator.rig.processes import Processes
@@ -51,8 +52,10 @@ def snapshot(
                 "restarts": child.restarts,
                 "queue": rig.broker.queued(name),
                 "in_flight": len(rig.broker.running(name)),
+                "running": [_running(each, now) for each in rig.broker.running(name)],
                 "uptime": round(now - child.launched, 3) if pid is not None else None,
                 "reason": rig.why(name, now) or None,
+                "sick": rig.health.of(name) or None,
                 "settled": child.settled,
                 "driver": config.workers[name].driver,
             }
@@ -68,4 +71,14 @@ def snapshot(
         "connections_at_most": connections.cap,
         "counts": dict(rig.broker.counts),
         "workers": workers,
+    }
+
+
+def _running(request: Request, now: float) -> dict[str, Any]:
+    """What a worker is at: since when, for whom, against which limit."""
+    return {
+        "member": request.member,
+        "client": request.sender,
+        "seconds": round(now - request.started, 3),
+        "limit": request.execution_timeout,
     }

@@ -7,6 +7,7 @@ import secrets
 import signal
 import time
 from concurrent.futures import Future
+from random import Random
 from typing import Any
 
 import zmq
@@ -14,10 +15,11 @@ import zmq
 from orchestrator.config.loader import RigConfig
 from orchestrator.core.admission import Caps, unknown_worker
 from orchestrator.core.effects import Describe, Moved, OrderDone, RigUp
+from orchestrator.core.health import Probe
 from orchestrator.core.orders import Verb
 from orchestrator.core.rig import Rig
 from orchestrator.logs.collect.handle import STUCK, LogCollector
-from orchestrator.rig import specs
+from orchestrator.rig import describing, specs
 from orchestrator.rig.backlog import Backlog
 from orchestrator.rig.descriptors import SLOTS, connection_cap, raise_limit
 from orchestrator.rig.door import Door
@@ -26,27 +28,25 @@ from orchestrator.rig.guardian import Guardian
 from orchestrator.rig.helpers import Helpers
 from orchestrator.rig.keeper import FileKeeper
 from orchestrator.rig.launchers.forkserver import ForkServer
+from orchestrator.rig.looks import Looks
 from orchestrator.rig.loop import Loop
 from orchestrator.rig.mailbox import Mailbox
 from orchestrator.rig.manager import RigControl, Supervised
 from orchestrator.rig.openness import warnings_of
 from orchestrator.rig.performer import Performer
 from orchestrator.rig.processes import Processes
+from orchestrator.rig.restored import kept_of
 from orchestrator.rig.sockets import Sockets
-from orchestrator.rig.state_events import AFFORDANCES, StateEvents
+from orchestrator.rig.state_events import StateEvents
 from orchestrator.rig.status import snapshot
 from orchestrator.rig.strangers import Strangers
 from orchestrator.runtime.folder import RigFolder, RigState
 from orchestrator.runtime.places import logs_folder
 from orchestrator.version import version
 from orchestrator.words import tcp_pairs
-from transports.errors import SerializationError
-from transports.exceptions import exception_payload
-from transports.headers import ERROR, REPLY, TIMEOUTS, Limits
+from transports.headers import Limits
 from transports.link import SetLevel
 from transports.room import need_threads
-from transports.serializers import decode, encode
-from workers.driver.thing_description import thing_description
 from workers.output import levels, records
 from workers.output.streams import install_thread_output
 
@@ -104,8 +104,12 @@ class Supervisor:
             [specs.child_spec(each) for each in workers],
             limits={w.name: Limits(w.invocation_timeout, w.execution_timeout) for w in workers},
             timeouts={w.name: dict(w.timeouts) for w in workers},
+            restore={w.name: w.restore for w in workers},
+            probes={w.name: Probe(**w.probe, on_sick=w.on_sick) for w in workers if w.probe},
             caps=Caps(),
             unblock_again=2 * STUCK,
+            strategy=config.strategy,
+            chance=Random().random,
         )
         self._rig.broker.traces = config.logs.level == "debug"
         backlog = Backlog(sockets.front)
@@ -138,6 +142,7 @@ class Supervisor:
         self._loop.watch(self._door.socket, self._door.answer)
         self._loop.watch(self._door.monitor, self._door.tell)
         self._keeper = FileKeeper(self._loop, folder, self._sockets, self.record)
+        self._looks = Looks(self._rig, self._processes, self._loop.call_later)
         self._helpers = Helpers(
             self._loop,
             self._mailbox,
@@ -146,6 +151,7 @@ class Supervisor:
             fork_server=self._fork_server,
             groups=self._processes.groups,
             record=self.record,
+            stacks=self._looks.came,
         )
         self._orders: dict[int, Future[dict[str, str]]] = {}
         self._levels: dict[str, str] = {}
@@ -164,7 +170,7 @@ class Supervisor:
 
         Returns:
             The exit status: 0 when it stopped in good order, 128 + N when killed by a second
-            signal N.
+            signal N; that of a required worker that is FAILED.
 
         Raises:
             AddressError: An address of `listen:` is taken or can't be bound.
@@ -190,7 +196,7 @@ class Supervisor:
                 self._serve()
         finally:
             self._close()
-        return self._status
+        return self._status or self._rig.status
 
     def _serve(self) -> None:
         rig = self._config.rig
@@ -206,6 +212,7 @@ class Supervisor:
                 order=self._order,
                 shut_down=self._shut_down,
                 set_level=self._set_level,
+                stacks=self._stacks,
                 config=self._config,
             )
         )
@@ -284,7 +291,13 @@ class Supervisor:
         self._rig.expect(worker, incarnation, token)
         level = self._levels.get(worker, self._config.logs.level)
         spec = specs.worker_spec(
-            self._config, config, self._sockets, incarnation=incarnation, token=token, level=level
+            self._config,
+            config,
+            self._sockets,
+            incarnation=incarnation,
+            token=token,
+            level=level,
+            kept=kept_of(self._rig.broker.peers[worker].kept.writes()),
         )
         self._processes.launch(config, spec)
 
@@ -293,39 +306,11 @@ class Supervisor:
 
     def describe(self, request: Describe) -> tuple[str, bytes]:
         """Message type and payload of the answer to a request for a Thing Description."""
-        try:
-            asked = decode(bytes(request.payload), request.content_type) or {}
-            if not isinstance(asked, dict):
-                raise TypeError("get_thing_description takes keyword arguments")
-            requests, events = self._sockets.known_to(request.payload)
-            offered = self._rig.broker.peers[request.worker].description or {}
-            if request.worker == self._config.rig:
-                offered = offered | {"events": AFFORDANCES}
-            described = thing_description(
-                offered,
-                rig=self._config.rig,
-                worker=request.worker,
-                protocol=asked.get("protocol"),
-                request_addresses=requests,
-                event_addresses=events,
-                skip_names=asked.get("skip_names") or (),
-            )
-            described[TIMEOUTS] = self._timeouts_of(
-                request.worker, (*described["properties"], *described["actions"])
-            )
-        except (SerializationError, TypeError, ValueError) as error:
-            return ERROR, exception_payload(error)
-        return REPLY, bytes(encode(described))
+        return describing.describe(request, self._rig, self._sockets)
 
-    def _timeouts_of(self, worker: str, members: tuple[str, ...]) -> dict[str, Any]:
-        peer = self._rig.broker.peers[worker]
-        usual = peer.limits_of("")
-        own = {name: peer.limits_of(name).execution_timeout for name in members}
-        return {
-            "invocation": usual.invocation_timeout,
-            "execution": usual.execution_timeout,
-            "members": {n: each for n, each in own.items() if each != usual.execution_timeout},
-        }
+    def found(self, worker: str, incarnation: int, *, held: str) -> None:
+        """Something keeps a worker from running Python code."""
+        self._looks.found(worker, incarnation, held=held)
 
     def moved(self, change: Moved) -> None:
         """Publish the change of a worker's state."""
@@ -373,12 +358,13 @@ class Supervisor:
         logs = {"folder": str(self._logs.folder), "unwritten": self._logs.unwritten}
         return {**found, "helpers": self._helpers.status(), "logs": logs}
 
-    def _order(self, verb: Verb, names: list[str]) -> Future[dict[str, str]]:
+    def _order(self, verb: Verb, names: list[str], fresh: bool) -> Future[dict[str, str]]:
         self._check_names(names)
         if self._rig.is_closing:
             raise ConnectionRefusedError(f"rig {self._config.rig!r} is stopping")
         future: Future[dict[str, str]] = Future()
-        self._orders[self._rig.order(verb, names, time.monotonic())] = future
+        number = self._rig.order(verb, names, time.monotonic(), fresh=fresh)
+        self._orders[number] = future
         return future
 
     def _set_level(self, name: str, level: str) -> None:
@@ -395,6 +381,10 @@ class Supervisor:
             )
         self._levels[name] = level
         self._rig.broker.tell(name, SetLevel(level))
+
+    def _stacks(self, name: str) -> Future[str]:
+        self._check_names([name])
+        return self._looks.ask(name)
 
     def _check_names(self, names: list[str]) -> None:
         known = self._rig.children

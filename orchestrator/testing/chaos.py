@@ -11,6 +11,7 @@ from random import Random
 from orchestrator.core.admission import Caps
 from orchestrator.core.children import ChildSpec, Exit
 from orchestrator.core.orders import Verb
+from orchestrator.core.restarts import STRATEGIES
 from orchestrator.core.states import UP
 from orchestrator.testing.behaviour import Calm, Chaos
 from orchestrator.testing.judge import Asked, Violation
@@ -52,6 +53,8 @@ def run_chaos(seed: int, events: int) -> Counter[str]:
         Chaos(random),
         limits={spec.name: Limits(None, None) for spec in specs},
         caps=CAPS,
+        strategy=random.choice(STRATEGIES),
+        chance=random.random,
     )
     try:
         rig.start()
@@ -87,6 +90,9 @@ def _specs(random: Random) -> list[ChildSpec]:
                 restart=random.choice(("permanent", "permanent", "transient", "temporary")),
                 intensity=random.randint(1, 10),
                 period=random.choice((5.0, 60.0)),
+                backoff=random.choice(((0.1, 30.0), (1.0, 2.0))),
+                required=random.random() < 0.02,
+                retry_failed=random.choice((None, 5.0)),
                 restart_on_overrun=random.random() < 0.3,
                 start_timeout=random.choice((None, 1.0, 30.0)),
                 stop_timeout=random.choice((0.5, 5.0)),

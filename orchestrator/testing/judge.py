@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -253,14 +253,15 @@ class StartsJudge:
 
     def move(self, moved: Moved) -> None:
         """The rig says that a worker's state has changed."""
-        if moved.state == Status.BACKOFF and moved.reason.startswith("didn't start within"):
+        is_overdue = moved.reason.startswith("didn't start within")
+        if moved.state == Status.BACKOFF and is_overdue:
             self.counts["that took too long"] += 1
             if moved.worker in self._retried:
                 self._failed.add(moved.worker)
         if moved.state == Status.READY:
             self.counts["until it went well"] += moved.worker in self._failed
             self._failed.discard(moved.worker)
-        elif moved.state == Status.FAILED and moved.worker in self._wanting:
+        elif moved.state == Status.FAILED and moved.worker in self._wanting and not is_overdue:
             raise Violation(f"I10: {moved.worker} is given up, though it may start another time")
 
     def look(self, starting: Iterable[str], now: float) -> None:
@@ -269,6 +270,42 @@ class StartsJudge:
             most = self._most.get(worker)
             if most is not None and now > self._launched[worker] + most + EPSILON:
                 raise Violation(f"I10: {worker} starts for longer than {most} s")
+
+
+class GroupsJudge:
+    """The promise of a strategy (I10): no life sees two lives of a worker that it relies on.
+
+    Args:
+        specs: The workers.
+        strategy: Who is restarted with a worker that died.
+    """
+
+    def __init__(self, specs: Sequence[ChildSpec], strategy: str) -> None:
+        self._after = {spec.name: spec.after for spec in specs}
+        self._strategy = strategy
+        self._doomed: dict[str, set[str]] = {}  # lives that are to end first, by who has died
+
+    def die(self, worker: str, lives: Mapping[str, str]) -> None:
+        """A worker's life has ended in a crash.
+
+        Args:
+            worker: Who has died.
+            lives: Whose drivers are built, each with what tells its life from others.
+        """
+        if self._strategy != "one_for_one":
+            self._doomed[worker] = {
+                life
+                for name, life in lives.items()
+                if self._strategy == "one_for_all" or self._relies(name, worker)
+            }
+
+    def launch(self, worker: str, lives: Iterable[str]) -> None:
+        """A worker's life begins while these live."""
+        if left := self._doomed.pop(worker, set()) & set(lives):
+            raise Violation(f"I10: {worker} is launched before {left} have ended with it")
+
+    def _relies(self, name: str, on: str) -> bool:
+        return any(each == on or self._relies(each, on) for each in self._after[name])
 
 
 def _outcome(kind: str, payload: bytes) -> str:

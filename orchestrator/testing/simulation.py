@@ -26,11 +26,12 @@ from orchestrator.core.effects import (
     ToClient,
     ToWorker,
 )
+from orchestrator.core.health import PROBER
 from orchestrator.core.orders import Verb
 from orchestrator.core.rig import Rig
-from orchestrator.core.states import SETTLED
+from orchestrator.core.states import SERVING, SETTLED, Status
 from orchestrator.testing.behaviour import Behaviour, Boot
-from orchestrator.testing.judge import Asked, Judge, StartsJudge, Violation
+from orchestrator.testing.judge import Asked, GroupsJudge, Judge, StartsJudge, Violation
 from orchestrator.testing.process import SimulatedProcess
 from transports.headers import (
     HANDSHAKE,
@@ -56,12 +57,15 @@ class SimulatedRig:
         behaviour: What they do.
         limits: For each worker the timeouts of requests that bring none.
         caps: What one client can make the rig keep.
+        strategy: Who is restarted with a worker that died.
+        chance: Gives numbers from 0 to 1, for the pauses before restarts.
 
     Attributes:
         core: The real core.
         now: Virtual seconds.
         judge: Who takes notes, and raises `Violation`.
         starts: The same for starts.
+        groups: The same for who is restarted with whom.
         processes: The living incarnations by worker.
         facts: What was worth a record.
         orders: What came of orders, by number.
@@ -77,8 +81,12 @@ class SimulatedRig:
         *,
         limits: dict[str, Limits] | None = None,
         caps: Caps | None = None,
+        strategy: str = "one_for_one",
+        chance: Callable[[], float] = lambda: 1.0,
     ) -> None:
-        self.core = Rig("simulated", specs, limits=limits, caps=caps)
+        self.core = Rig(
+            "simulated", specs, limits=limits, caps=caps, strategy=strategy, chance=chance
+        )
         self.behaviour = behaviour
         self.now = 1000.0
         self.judge = Judge()
@@ -95,6 +103,7 @@ class SimulatedRig:
         self._ends: set[str] = set()  # workers of which an end hasn't been told yet
         self._launches: dict[str, list[str]] = {}  # what they were signalled before they were there
         self.starts = StartsJudge(specs)
+        self.groups = GroupsJudge(specs, strategy)
         self._ids: Counter[str] = Counter()
 
     # -- what a test does -----------------------------------------------------------------
@@ -250,7 +259,12 @@ class SimulatedRig:
 
         def tell() -> None:
             self._ends.discard(process.worker)
+            child = self.core.children[process.worker]
+            was, restarts = child.status, child.restarts
             self.core.exited(process.worker, process.incarnation, exit_, self.now)
+            if was in SERVING and child.status is Status.BACKOFF and child.restarts > restarts:
+                lives = {name: each.token for name, each in self.processes.items() if each.ready}
+                self.groups.die(process.worker, lives)
 
         self.later(self.behaviour.latency(), tell)
 
@@ -276,6 +290,8 @@ class SimulatedRig:
 
     def _perform(self, effect: Effect) -> None:
         match effect:
+            case ToClient() if effect.frames[0] == PROBER:
+                self.core.probed(effect.frames, self.now)
             case ToClient():
                 self.judge.answer(effect.frames, self.now)
             case ToWorker():
@@ -310,6 +326,7 @@ class SimulatedRig:
             settled = status in SETTLED or self.starts.has_failed(name)
             if not (process and process.ready) and not settled:
                 raise Violation(f"I10: {worker} is launched before {name}, which is {status}")
+        self.groups.launch(worker, [each.token for each in self.processes.values()])
         token = f"{worker}-{incarnation}"
         self.core.expect(worker, incarnation, token)
         self._launches[worker] = []

@@ -39,7 +39,7 @@ class Mutation:
 
 _BROKER = Tests(("test_broker", "test_broker_answers", "test_broker_link"), "test_broker_machine")
 _SUPERVISION = Tests(
-    ("test_supervision", "test_supervision_faults", "test_starts"),
+    ("test_supervision", "test_supervision_faults", "test_starts", "test_restarts", "test_health"),
     "test_supervision_machine",
 )
 TESTS = {
@@ -51,12 +51,17 @@ TESTS = {
     "held.py": Tests(("test_held",), _BROKER.world),
     "children.py": Tests((*_SUPERVISION.units, "test_orders"), _SUPERVISION.world),
     "supervision.py": _SUPERVISION,
+    "roster.py": _SUPERVISION,
+    "outcomes.py": _SUPERVISION,
+    "restarts.py": _SUPERVISION,
     "starts.py": _SUPERVISION,
     "endings.py": _SUPERVISION,
     "states.py": Tests(("test_states", *_SUPERVISION.units), _SUPERVISION.world),
+    "health.py": Tests(("test_health",)),
+    "kept.py": Tests(("test_kept",)),
     "hang.py": Tests(("test_hang",)),
     "orders.py": Tests(("test_orders",)),
-    "rig.py": Tests(("test_rig",)),
+    "rig.py": Tests(("test_rig", "test_restarts", "test_kept")),
     "manners.py": Tests(("test_manners",)),
     "tally.py": Tests(("test_tally",)),
 }

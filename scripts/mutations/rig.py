@@ -20,7 +20,7 @@ STATES = [
     Mutation(
         "the table: a failed worker stays so",
         "states.py",
-        "Status.FAILED: {Happening.START: Status.WAITING}",
+        "Status.FAILED: {Happening.DELAY: Status.WAITING, Happening.START: Status.WAITING}",
         "Status.FAILED: {}",
     ),
     Mutation(
@@ -148,19 +148,19 @@ RIG = [
     Mutation(
         "requests' deadlines are not the rig's",
         "rig.py",
-        "for each in (broker, supervision, hang) if",
-        "for each in (supervision, hang) if",
+        "for each in (broker, supervision, hang, health) if",
+        "for each in (supervision, hang, health) if",
     ),
     Mutation(
         "workers' deadlines are not the rig's",
         "rig.py",
-        "for each in (broker, supervision, hang) if",
-        "for each in (broker, hang) if",
+        "for each in (broker, supervision, hang, health) if",
+        "for each in (broker, hang, health) if",
     ),
     Mutation(
         "deadlines of evidence are not the rig's",
         "rig.py",
-        "if supervision is None and hang is None:",
+        "if supervision is None and hang is None and health is None:",
         "if supervision is None:",
     ),
     Mutation("evidence is never due", "rig.py", "        self._hang.tick(now)\n", ""),
@@ -186,8 +186,8 @@ RIG = [
     Mutation(
         "an order that is done at once isn't told",
         "rig.py",
-        "self._settle(look=True)",
-        "self._settle()",
+        "self._settle(now, look=True)",
+        "self._settle(now)",
     ),
     Mutation(
         "an order isn't noted",

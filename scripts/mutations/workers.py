@@ -7,13 +7,13 @@ from mutations import Mutation
 SUPERVISION = [
     Mutation(
         "news of earlier incarnations counts",
-        "supervision.py",
+        "roster.py",
         "        if child is None or incarnation != child.incarnation:\n            return None",
         "        if child is None:\n            return None",
     ),
     Mutation(
         "what has ended is heard while its reason is awaited",
-        "supervision.py",
+        "roster.py",
         "return child if child.status in UP and child.late is None else None",
         "return child if child.status in UP else None",
         units_only=True,  # the worlds' processes are silent once they have ended
@@ -44,14 +44,14 @@ SUPERVISION = [
     ),
     Mutation(
         "restarts are not counted",
-        "starts.py",
-        "if len(child.history) >= child.spec.intensity:",
+        "restarts.py",
+        "if len(child.history) >= spec.intensity:",
         "if False:",
     ),
     Mutation(
         "restarts are counted for ever",
-        "starts.py",
-        "while child.history and child.history[0] <= now - child.spec.period:",
+        "restarts.py",
+        "while child.history and child.history[0] <= now - spec.period:",
         "while False:",
     ),
     Mutation(
@@ -62,44 +62,44 @@ SUPERVISION = [
     ),
     Mutation(
         "death before its turn to stop is a crash",
-        "supervision.py",
+        "outcomes.py",
         "        if child.is_to_stop or child.status is Status.STOPPING:\n"
-        "            self._ended_on_request",
-        "        if child.status is Status.STOPPING:\n            self._ended_on_request",
+        "            self.ended_on_request",
+        "        if child.status is Status.STOPPING:\n            self.ended_on_request",
     ),
     Mutation(
         "launches go on while all shuts down",
         "supervision.py",
-        "        self.closing = True\n",
-        "        self.closing = False\n",
+        "        self._roster.closing = True\n",
+        "        self._roster.closing = False\n",
     ),
     Mutation(
         "first builds are tried again",
-        "supervision.py",
+        "outcomes.py",
         "elif (child.unbuilt or exit_.unusable) and not child.was_ready:",
         "elif False:",
     ),
     Mutation(
         "the ladder ends after its first signal",
         "supervision.py",
-        "self._due(child, now + child.ladder[0][1] if child.ladder else None)",
-        "self._due(child, None)",
+        "self._roster.due(child, now + child.ladder[0][1] if child.ladder else None)",
+        "self._roster.due(child, None)",
     ),
     Mutation(
         "one that can't be told is waited for",
         "supervision.py",
         "self._climb(child, now)  # it can't be told over its link: signalled at once",
-        "self._due(child, now + child.ladder[0][1])",
+        "self._roster.due(child, now + child.ladder[0][1])",
     ),
     Mutation(
         "the next deadline is out of date",
-        "supervision.py",
+        "roster.py",
         "        child.deadline = deadline\n        self._changed = True\n",
         "        child.deadline = deadline\n",
     ),
     Mutation(
         "an overrun without end isn't counted",
-        "supervision.py",
+        "outcomes.py",
         "reason = child.overrun or child.unstarted or child.unbuilt or exit_.text\n",
         "reason = child.overrun or child.unstarted or child.unbuilt or exit_.text\n"
         "        if child.overrun:\n            child.history.clear()\n",
@@ -119,7 +119,7 @@ SUPERVISION = [
     Mutation(
         "a build that failed may go on for ever",
         "supervision.py",
-        "        self._due(child, now + endings.UNBUILT_GRACE)\n",
+        "        self._roster.due(child, now + endings.UNBUILT_GRACE)\n",
         "",
     ),
     Mutation(
@@ -164,15 +164,15 @@ LATE_REASON = [
         "a reason that never comes is waited for for ever",
         "supervision.py",
         "self._ended(child, child.late, now)\n            elif child.status is Status.BACK",
-        "self._due(child, None)\n            elif child.status is Status.BACK",
+        "self._roster.due(child, None)\n            elif child.status is Status.BACK",
         units_only=True,
     ),
     Mutation(
         "one that has ended is told to stop",
         "supervision.py",
         "        if child.late is not None:\n            self._ended(child, child.late, now)\n"
-        "            return\n        self._move(child, Happening.TOLD, now)\n",
-        "        self._move(child, Happening.TOLD, now)\n",
+        "            return\n        self._roster.move(child, Happening.TOLD, now)\n",
+        "        self._roster.move(child, Happening.TOLD, now)\n",
         units_only=True,
     ),
 ]
@@ -218,13 +218,13 @@ GOALS = [
     ),
     Mutation(
         "one that was replaced is replaced again",
-        "supervision.py",
+        "outcomes.py",
         "            child.goal = Goal.RUN\n            child.restarts += 1\n",
         "            child.restarts += 1\n",
     ),
     Mutation(
         "a launch that failed is to be stopped still",
-        "supervision.py",
+        "outcomes.py",
         "        child.reason, child.goal = reason, Goal.STOP\n",
         "        child.reason = reason\n",
         units_only=True,  # nothing looks at the goal of one that has failed but status
@@ -240,13 +240,13 @@ STARTS = [
     Mutation(
         "a device that is off is given up",
         "starts.py",
-        'return told, stage in ("build", "open")',
+        'return told, stage in ("build", "open", "on_start", "restore")',
         "return told, False",
     ),
     Mutation(
         "a driver that isn't there is waited for",
         "starts.py",
-        'return told, stage in ("build", "open")',
+        'return told, stage in ("build", "open", "on_start", "restore")',
         "return told, not left",
         units_only=True,  # the worlds' builds fail at one stage
     ),
@@ -264,7 +264,7 @@ STARTS = [
     ),
     Mutation(
         "a process that lacked threads has crashed",
-        "supervision.py",
+        "outcomes.py",
         "elif child.status is Status.STARTING and exit_.wants:",
         "elif False:",
         units_only=True,  # no process of the worlds says so
@@ -273,8 +273,8 @@ STARTS = [
         "a launch that failed is tried again though it is to stop",
         "supervision.py",
         "        elif child.is_to_stop or child.status is Status.STOPPING:\n"
-        "            self._ended_on_request(child, Exit",
-        "        elif False:\n            self._ended_on_request(child, Exit",
+        "            self._outcomes.ended_on_request(child, Exit",
+        "        elif False:\n            self._outcomes.ended_on_request(child, Exit",
     ),
     Mutation(
         "one that is tried again holds others back",
@@ -309,7 +309,7 @@ STARTS = [
     ),
     Mutation(
         "who asks for one that starts for long waits",
-        "supervision.py",
+        "outcomes.py",
         "            self._holder.refuse_descriptions(child.spec.name, standing)\n",
         "            pass\n",
         units_only=True,  # the worlds ask for nothing

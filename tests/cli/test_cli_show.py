@@ -11,6 +11,7 @@ import pytest
 from orchestrator.cli.describe import type_text
 from orchestrator.cli.failures import CommandError, Exit, asking, explain, unknown
 from orchestrator.cli.show import clock, duration, print_table, size, to_json, to_line, to_text
+from orchestrator.cli.workers import show_workers
 from orchestrator.errors import (
     ArgumentUnsendable,
     DriverError,
@@ -244,3 +245,17 @@ def test_arrays_beside_metadata_are_in_short_for_people() -> None:
     assert to_line({"img": np.zeros((2, 3)), "raw": b"abc"}) == (
         '{"img":"float64 array 2x3","raw":"3 bytes"}'
     )
+
+
+def test_what_runs_for_long_is_shown_below_the_table(capsys: pytest.CaptureFixture[str]) -> None:
+    """For whom, and against which limit; what has just begun isn't."""
+    worker = dict.fromkeys(("pid", "restarts", "queue", "cpu", "uptime", "memory", "reason"))
+    worker |= {"name": "camera", "state": "READY", "incarnation": 1, "in_flight": 3}
+    long = {"member": "expose", "client": "lab\x1b", "seconds": 3.21, "limit": 120.0}
+    runs = [long, {**long, "limit": None}, {**long, "member": "ping", "seconds": 0.2}]
+    show_workers([{**worker, "running": runs}])
+    out = capsys.readouterr().out
+    assert "camera: runs expose for 3.2 s of 120 s, asked by lab" in out
+    assert "of no limit" in out
+    assert "\x1b" not in out
+    assert "ping" not in out

@@ -33,8 +33,16 @@ workers:
     on_execution_timeout: restart
     open_with: [connect, 1, {timeout: 5}]
     stop_with: close
+    backoff: 1s..2min
+    on_start: [{set: {gain: 2, b: [1]}}, {call: home}, {call: [move, 1.0, {slowly: true}]}]
+    restore: [gain, ch1.range]
+    probe: {read: temperature, every: 1min, failures: 5}
+    on_sick: reopen
+    limits: {memory: 2GiB, nofile: 1024, nice: 5, cpus: [0]}
+    required: true
   laser: {driver: "lasers:make"}
 logs: {level: debug, keep: 2GiB, keep_for: 1d}
+strategy: rest_for_one
 """
 
 
@@ -55,7 +63,18 @@ def test_a_full_config_is_read_as_written(tmp_path: Path) -> None:
     assert (stage.invocation_timeout, stage.execution_timeout) == (0.25, 10.0)
     assert stage.timeouts == {"expose": 120.0, "home": None}
     assert (stage.restart, stage.max_restarts) == ("transient", Intensity(3, 10.0))
+    assert (config.strategy, stage.backoff, stage.required) == ("rest_for_one", (1.0, 120.0), True)
     assert (stage.on_execution_timeout, stage.stop_with) == ("restart", "close")
+    assert stage.on_start == (
+        ("gain", [2], {}, True),
+        ("b", [[1]], {}, True),
+        ("home", [], {}, False),
+        ("move", [1.0], {"slowly": True}, False),
+    )
+    assert stage.probe == {"member": "temperature", "every": 60.0, "timeout": 2.0, "failures": 5}
+    assert stage.on_sick == "reopen"
+    assert stage.limits == {"memory": 2 << 30, "nofile": 1024, "nice": 5, "cpus": [0]}
+    assert stage.restore == ("gain", "ch1.range")
     assert stage.open_with == ("connect", [1], {"timeout": 5})
     assert stage.place == Place(str(tmp_path / "lab.yaml"), 6, 13)
 
@@ -92,6 +111,9 @@ def test_the_smallest_config_gets_all_defaults(tmp_path: Path) -> None:
     assert (stage.timeouts, stage.concurrent, stage.stop_with) == ({}, (), None)
     assert (stage.restart, stage.max_restarts) == ("permanent", Intensity(5, 60.0))
     assert stage.on_execution_timeout == "report"
+    assert stage.limits is None
+    assert (config.strategy, stage.backoff) == ("one_for_one", (0.1, 30.0))
+    assert (stage.required, stage.retry_failed) == (False, None)
 
 
 def test_a_workers_own_keys_win_over_the_defaults(tmp_path: Path) -> None:

@@ -26,10 +26,10 @@ class Rig:
     """A supervisor's core with a clock of its own; facts and moves are kept apart from
     other effects."""
 
-    def __init__(self, *specs: ChildSpec) -> None:
+    def __init__(self, *specs: ChildSpec, **options: Any) -> None:
         self._queue: deque[Any] = deque()
         self.holder = HolderTold(self._queue)
-        self.core = Supervision(specs, self._queue, self.holder)
+        self.core = Supervision(specs, self._queue, self.holder, **options)
         self.now = 0.0
         self.effects: list[Effect] = []
         self.facts: list[Fact] = []

@@ -40,6 +40,7 @@ class Process:
 
     Attributes:
         ready: It has said so.
+        ready_at: When.
         unbuilt: It has said that its driver couldn't be built.
         leaving: `stop` or `restart`, if it was asked for; its turn may not have come.
         told: It was asked to stop, or killed.
@@ -52,6 +53,7 @@ class Process:
     incarnation: int
     launched: float
     ready: bool = False
+    ready_at: float = 0.0
     unbuilt: bool = False
     leaving: str = ""
     told: bool = False
@@ -80,6 +82,7 @@ class Worker:
     restarts: list[float] = field(default_factory=list)
     lost_due: bool = False
     failures: int = 0
+    crashes: int = 0
 
 
 class SupervisedWorld:
@@ -147,7 +150,7 @@ class SupervisedWorld:
     def _begin_anew(self, worker: Worker) -> None:
         worker.restarts.clear()
         worker.failed = False
-        worker.failures = 0
+        worker.failures = worker.crashes = 0
         worker.pause_until = None
 
     def _wish_stopped(self, names: Iterable[str]) -> None:
@@ -165,6 +168,7 @@ class SupervisedWorld:
         assert worker.process is not None
         if not worker.process.told and not worker.process.overdue:
             worker.process.ready = worker.ever_ready = True
+            worker.process.ready_at = self.now
             worker.failures = 0
         self.core.ready(name, worker.process.incarnation, self.now)
         self.perform()
@@ -226,7 +230,11 @@ class SupervisedWorld:
         if len(recent) >= spec.intensity:
             return self.give_up(worker, "too often")
         worker.restarts = [*recent, self.now]
-        worker.pause_until = self.now + min(0.1 * 2 ** len(recent), 5.0)
+        stable = process.ready and self.now - process.ready_at >= 10.0
+        self.seen["died after a stable life"] += stable
+        worker.crashes = 1 if stable else worker.crashes + 1
+        first, most = spec.backoff
+        worker.pause_until = self.now + min(first * 2 ** (worker.crashes - 1), most)
         return "by a crash"
 
     def give_up(self, worker: Worker, why: str) -> str:

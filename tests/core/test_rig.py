@@ -8,7 +8,6 @@ from orchestrator.core.children import ChildSpec
 from orchestrator.core.effects import Describe, Launch, OrderDone, RigUp, Signal, Unblock
 from orchestrator.core.endings import UNBUILT_GRACE
 from orchestrator.core.hang import INSIST_AFTER
-from orchestrator.core.starts import CRASH_FIRST
 from orchestrator.core.states import Status as S
 from tests.core.kit import RIG, Answer, Sent
 from tests.core.rig_kit import CRASH, DONE, Bench
@@ -109,7 +108,7 @@ class TestDeath:
         bench.exit()
         (answer,) = bench.take()
         assert answer.summary == ("runs", "EXCEPTION", "ConnectionResetError", "unknown")
-        assert bench.rig.next_deadline == bench.now + CRASH_FIRST
+        assert bench.rig.next_deadline == bench.now + ChildSpec("stage").backoff[0]
         bench.to_deadline()
         assert bench.take() == [Launch("a", 2)]
         bench.come_up()

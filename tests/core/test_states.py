@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parents[2]
 ARROWS = """
 BACKOFF --> STOPPED: stop is asked for
 BACKOFF --> WAITING: its delay is over / start is asked for
-FAILED --> WAITING: start is asked for
+FAILED --> WAITING: its delay is over / start is asked for
 READY --> BACKOFF: dies; it is to be tried again
 READY --> FAILED: can't run, or died too often
 READY --> STALLED: an overdue operation keeps others waiting
@@ -91,7 +91,7 @@ def test_no_way_leads_out_of_the_table() -> None:
             rig: Rig = in_state(status)
             child, changes = rig.core.children["a"], rig.core.changes
             with pytest.raises(KeyError):
-                rig.core._move(child, happening, 0.0)
+                rig.core._roster.move(child, happening, 0.0)
             assert child.status is status
             assert rig.core.changes == changes
 

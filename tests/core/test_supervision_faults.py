@@ -7,7 +7,7 @@ import pytest
 from orchestrator.core.children import ChildSpec, Exit
 from orchestrator.core.effects import Launch, Signal
 from orchestrator.core.endings import REASON_WITHIN, UNBUILT_GRACE
-from orchestrator.core.starts import CRASH_MOST
+from orchestrator.core.starts import why
 from orchestrator.core.states import Goal
 from orchestrator.core.states import Status as S
 from tests.core.supervision_kit import CRASH, DONE, IMPORT_ERROR, Rig, in_state
@@ -18,8 +18,8 @@ UNUSABLE = Exit("its interpreter has no orch", normal=False, unusable=True)
 
 class TestCrash:
     def test_back_off(self) -> None:
-        """A permanent worker is started again after a pause that doubles, up to 5 s."""
-        rig = in_state(S.READY, ChildSpec("a", intensity=10))
+        """A permanent worker is started again after a pause that doubles, up to the most."""
+        rig = in_state(S.READY, ChildSpec("a", intensity=10, backoff=(0.1, 5.0)))
         pauses = []
         for _ in range(8):
             died = rig.now
@@ -81,7 +81,7 @@ class TestCrash:
             rig.exit()
             rig.to_deadline()
         rig.exit()
-        assert rig.core.next_deadline == rig.now + CRASH_MOST
+        assert rig.core.next_deadline == rig.now + ChildSpec("a").backoff[1]
 
     @pytest.mark.parametrize(
         ("restart", "how", "after"),
@@ -403,6 +403,51 @@ class TestOverrun:
         for name in ("b", "a"):
             rig.exit(name, DONE)
         assert rig.statuses == "STOPPED STOPPED"
+
+
+class TestStall:
+    """What was found of a worker that is STALLED, and how long it may be."""
+
+    def test_the_evidence_is_told(self) -> None:
+        """What keeps it, and where it is; each is found by itself."""
+        rig = in_state(S.STALLED)
+        child, children = rig.core.children["a"], rig.core.children
+        base = "move overran its execution timeout and still runs"
+        assert why(child, children, rig.now) == base
+        rig.core.found("a", 1, where="in camera.py:88 expose")
+        assert why(child, children, rig.now) == f"{base}: in camera.py:88 expose"
+        rig.core.found("a", 1, held="GIL held")
+        assert why(child, children, rig.now) == f"{base}: GIL held in camera.py:88 expose"
+        rig.recovered()
+        rig.overran()
+        assert why(child, children, rig.now) == base
+
+    def test_of_one_that_is_not_stalled_or_another_life(self) -> None:
+        rig = in_state(S.READY)
+        rig.core.found("a", 1, held="GIL held")
+        rig.overran()
+        rig.core.found("a", 2, held="GIL held")
+        assert "GIL" not in why(rig.core.children["a"], rig.core.children, rig.now)
+
+    def test_it_is_ended_after_its_time(self) -> None:
+        rig = in_state(S.STALLED, ChildSpec("a", stall_limit=4.0))
+        assert rig.core.next_deadline == rig.now + 4.0
+        rig.core.found("a", 1, held="GIL held")
+        rig.to_deadline()
+        assert rig.take() == [Signal("a", "term")]
+        rig.exit()
+        assert rig.status() is S.BACKOFF
+        reason = rig.core.children["a"].reason
+        assert reason.startswith("was STALLED for 4.0 s: move overran its execution")
+        assert reason.endswith("GIL held")
+
+    def test_unless_it_recovers(self) -> None:
+        rig = in_state(S.STALLED, ChildSpec("a", stall_limit=4.0))
+        rig.recovered()
+        assert rig.core.next_deadline is None
+
+    def test_or_is_only_reported(self) -> None:
+        assert in_state(S.STALLED).core.next_deadline is None
 
 
 class TestShutDown:

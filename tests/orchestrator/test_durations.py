@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from orchestrator.durations import (
     LONGEST,
     Intensity,
+    parse_backoff,
     parse_duration,
     parse_intensity,
     parse_seconds,
@@ -157,3 +158,10 @@ def test_any_other_intensity_is_refused(refused: object, reason: str) -> None:
 
 def test_an_intensity_is_written_as_it_is_read() -> None:
     assert parse_intensity(str(Intensity(5, 60.0))) == Intensity(5, 60.0)
+
+
+def test_a_backoff_is_read_as_two_pauses() -> None:
+    assert parse_backoff("100ms..30s") == (0.1, 30.0)
+    assert parse_backoff(" 2s .. 2s ") == (2.0, 2.0)
+    with pytest.raises(ValueError, match="the number 5 is no pair of pauses"):
+        parse_backoff(5)

@@ -48,8 +48,10 @@ class Scene:
             call_later=lambda seconds, call: self.later.append(call),
         )
         mailbox: Any = SimpleNamespace(tell=lambda news: news())
+        self.news: list[Any] | None = None
+        self.stacks: list[Any] = []
         logs: Any = SimpleNamespace(
-            sentinel=LOGS, pid=1, goes_on=lambda: False, restart=lambda: self._start("logs")
+            sentinel=LOGS, pid=1, restart=lambda: self._start("logs"), news=lambda: self.news
         )
         self.guardian: Any = SimpleNamespace(
             sentinel=GUARDIAN, pid=2, restart=lambda groups: self._start("guardian")
@@ -63,6 +65,7 @@ class Scene:
             fork_server=server,
             groups=list,
             record=lambda level, text, fields: self.told.append(text),
+            stacks=self.stacks.append,
         )
         self.helpers.start()
         self.helpers.watch()
@@ -178,3 +181,15 @@ def test_one_that_was_stopped_is_told_shown_and_woken(scene: Scene) -> None:
         process.communicate()
     scene.helpers.look()
     assert len(scene.told) == 2
+
+
+def test_news_of_the_collector_are_not_its_death() -> None:
+    scene = Scene()
+    scene.helpers.watch()
+    scene.started.clear()
+    scene.news = ["one", "other"]
+    scene.watched[LOGS]()
+    assert (scene.stacks, scene.started) == (["one", "other"], [])
+    scene.news = None
+    scene.watched[LOGS]()
+    assert scene.started == ["logs"]

@@ -26,6 +26,7 @@ from workers.driver.opening import (
     closer,
     manner_of,
     open_driver,
+    reopener,
     tell_if_nothing_closes,
 )
 from workers.driver.polled import mark_polled
@@ -52,6 +53,7 @@ class Hosted:
         close: Closes it; None when it has nothing of the kind.
         close_name: Name of the method that `close` calls.
         call: Calls a function where the driver's code is to run: here, or in the loop's thread.
+        reopen: Closes and opens it again; None unless the configuration says how it is opened.
         attach: For a driver that publishes by itself, changes of its properties included:
             gives it a publisher, or takes that away.
     """
@@ -62,6 +64,7 @@ class Hosted:
     close: Callable[[], Any] | None
     close_name: str
     call: Call = call_here
+    reopen: Callable[[], None] | None = None
     attach: Callable[[Publish | None], None] | None = None
 
 
@@ -151,7 +154,8 @@ def _opened(built: object, spec: WorkerSpec, loop: Loop) -> tuple[Hosted, Manner
     if manner.closes:
         offer.description[CLOSES] = manner.closes
     attach = adapted.attach if adapted else None
-    return Hosted(driver, offer, anew, stop, manner.closes, call, attach), manner
+    again = reopener(built, manner, spec, loop)
+    return Hosted(driver, offer, anew, stop, manner.closes, call, again, attach), manner
 
 
 def _warn_of_timeouts(description: Description, spec: WorkerSpec) -> None:

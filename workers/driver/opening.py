@@ -14,7 +14,7 @@ from workers.driver.closing import EXITS, closing_method, likely_methods, nothin
 from workers.driver.coroutines import Loop, belongs_to_loop, call_here
 from workers.driver.describe import nearest
 from workers.driver.settle import settled
-from workers.errors import SpecError, Terminated
+from workers.errors import BootError, SpecError, Terminated
 from workers.failures import strip
 from workers.spec import WorkerSpec
 
@@ -107,6 +107,31 @@ def closer(driver: object, manner: Manner) -> Callable[[], Any] | None:
     if manner.closes in EXITS:
         method = functools.partial(method, None, None, None)
     return functools.partial(manner.call, method)
+
+
+def reopener(
+    driver: object, manner: Manner, spec: WorkerSpec, loop: Loop
+) -> Callable[[], None] | None:
+    """What closes a driver and opens it again; None unless `open_with` says how.
+
+    It raises BootError if the driver can't be opened.
+    """
+    if spec.open_with is None:
+        return None
+    stop = closer(driver, manner)
+
+    def reopen() -> None:
+        if stop is not None:
+            close(stop, manner.closes, loop)
+        try:
+            open_driver(driver, manner, loop)
+            forks.end_child()
+        except Terminated:
+            raise
+        except BaseException as error:
+            raise BootError("open", error) from error
+
+    return reopen
 
 
 def close_built(driver: object, spec: WorkerSpec, loop: Loop) -> None:

@@ -15,7 +15,7 @@ from typing import Any, NoReturn, Protocol
 
 import zmq
 
-from workers import forks, threads
+from workers import forks, limits, threads
 from workers.driver.build import Target, import_driver
 from workers.errors import (
     EXIT_BOOT_FAILED,
@@ -179,6 +179,7 @@ class _Worker:
         term.interrupts = True
         try:
             with alarms(self._tell):
+                _limit(settings)
                 target = import_driver(settings, settings.cwd)
                 term.interrupts = False
         except BootError as error:
@@ -227,9 +228,9 @@ class _Worker:
             status = EXIT_BOOT_FAILED
         except Terminated:
             status = EXIT_TERMINATED
-        except BaseException:
+        except BaseException as error:
             log.exception("the worker's runtime failed")
-            status = EXIT_CRASHED
+            status = limits.status_of(error, self._settings.limits)
         try:
             server.close()
         except BaseException:
@@ -241,6 +242,15 @@ class _Worker:
         # waits for the last messages, and for ever should a thread of the driver keep a socket open
         _bounded(self._context.term, LINGER / 1000 + PATIENCE)
         return status
+
+
+def _limit(settings: WorkerSpec) -> None:
+    try:
+        limits.apply(settings.limits)
+    except (OSError, NotImplementedError) as error:
+        if settings.place:
+            error.add_note(f"{settings.place}: limits")
+        raise BootError("limits", error) from error
 
 
 def _leave(status: int, term: _TermHandler) -> NoReturn:

@@ -19,8 +19,9 @@ from workers.process.lifeline import descendants, kill_each
 PR_SET_NAME, PR_SET_CHILD_SUBREAPER = 15, 36  # prctl(2)
 SERVER, KEEPER, WORKER = NAMES = ("orch-forkserver", "orch-keeper", "orch-worker")
 """What `ps` shows of the processes that are forked from the fork server, and of itself."""
-STATUS = struct.Struct("!i")
-"""What a keeper writes at the end: the worker's exit status, negative for a signal."""
+STATUS = struct.Struct("!iQ")
+"""What a keeper writes at the end: the worker's exit status, negative for a signal, and the most
+KiB of memory that it had."""
 
 
 def adopt_orphans() -> bool:
@@ -46,14 +47,15 @@ def keep(worker: int, status: int) -> NoReturn:
         status: File descriptor for the worker's exit status, see `STATUS`.
     """
     code: int | None = None
+    memory = 0
     while True:
         try:
-            pid, how = os.waitpid(-1, 0)
+            pid, how, usage = os.wait4(-1, 0)
         except ChildProcessError:
             break
         if pid == worker:
-            code = os.waitstatus_to_exitcode(how)
+            code, memory = os.waitstatus_to_exitcode(how), usage.ru_maxrss
         if code is not None:
             kill_each(descendants(os.getpid()))
-    os.write(status, STATUS.pack(code if code is not None else -9))
+    os.write(status, STATUS.pack(code if code is not None else -9, memory))
     os._exit(0)

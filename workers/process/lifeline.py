@@ -26,6 +26,9 @@ TERMINATE: int = signal.SIGTERM if STACKS is None else STACKS + 2
 """Signal by which the supervisor ends a worker. One of our own, so that a SIGTERM to all processes
 at once, as from `kill`, systemd or a job scheduler, is told apart: it is the supervisor's to act
 on, which stops the workers in their order."""
+HELD = "GIL held"
+STOPPED = "stopped by a signal"
+"""What keeps a process from running Python code."""
 PR_SET_PDEATHSIG = 1  # prctl(2)
 
 
@@ -114,23 +117,31 @@ def terminate(pid: int) -> None:
     os.kill(pid, TERMINATE)
 
 
-def force_stacks(pid: int) -> None:
-    """Have a process that was asked a while ago, and can't run Python code, write its stacks."""
-    if STACKS is None or FORCED_STACKS is None or not _holds_out(pid, STACKS):
-        return
-    os.kill(pid, STACKS)
-    os.kill(pid, FORCED_STACKS)
+def force_stacks(pid: int) -> str:
+    """Have a process that was asked a while ago, and can't run Python code, write its stacks.
+
+    Returns:
+        What keeps it from that, `HELD` or `STOPPED`; empty if nothing does, or none can tell.
+    """
+    if STACKS is None or FORCED_STACKS is None:
+        return ""
+    hold = _hold_of(pid, STACKS)
+    if hold == HELD:
+        os.kill(pid, STACKS)
+        os.kill(pid, FORCED_STACKS)
+    return hold
 
 
-def _holds_out(pid: int, number: int) -> bool:
-    """Whether a signal is pending in a process that runs; False where the system can't tell."""
+def _hold_of(pid: int, number: int) -> str:
+    """Why a process doesn't take a signal that was sent to it."""
     try:
         with open(f"/proc/{pid}/status", "rb") as file:
             status = dict(line.split(b":", 1) for line in file.read().splitlines())
     except OSError:
-        return False
-    stopped = status.get(b"State", b"").split()[:1] == [b"T"]
-    return not stopped and bool(int(status.get(b"ShdPnd", b"0"), 16) >> (number - 1) & 1)
+        return ""
+    if status.get(b"State", b"").split()[:1] == [b"T"]:
+        return STOPPED
+    return HELD if int(status.get(b"ShdPnd", b"0"), 16) >> (number - 1) & 1 else ""
 
 
 def tie(alive: int) -> None:

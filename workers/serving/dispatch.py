@@ -178,6 +178,22 @@ class Dispatcher:
         )
         return encode_header(answer), content, body
 
+    def perform(self, request: RequestHeader, payload: Buffer, raw: Buffer) -> None:
+        """Perform a request whose answer nobody waits for.
+
+        Raises:
+            Refused: It doesn't fit the driver, which wasn't reached.
+            Exception: Whatever the driver raises.
+        """
+        records.bind_request(request.messageID, request.objekt or "")
+        try:
+            handler = self._handlers.get((request.operation, request.objekt))
+            handler = handler or self._without_entry(request)
+            settled(handler(request, payload, raw), self._wait)
+            forks.end_child()
+        finally:
+            records.unbind_request()
+
     def _perform(self, request: RequestHeader, payload: Buffer, raw: Buffer) -> Outcome:
         member = request.objekt or ""
         records.bind_request(request.messageID, member)

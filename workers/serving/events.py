@@ -32,6 +32,9 @@ from workers.driver.markers import BoundEvent
 
 log = logging.getLogger("workers")
 
+SUBSCRIPTIONS_WITHIN = 5.0
+"""Seconds for the rig's subscriptions to come: milliseconds, unless its machine is overloaded."""
+
 _INTRODUCTION = b"\x01" + PRESENCE
 
 Encoded = tuple[Buffer, Buffer]
@@ -151,7 +154,7 @@ class EventPublisher:
         self._late.pop(topic, None)  # older than this one, which shows that it was missed
         self._late[topic] = [topic.encode(), self._token, encode_header(header), payload, raw]
 
-    def await_subscriptions(self, seconds: float) -> bool:
+    def await_subscriptions(self, seconds: float = SUBSCRIPTIONS_WITHIN) -> bool:
         """Wait until the rig's subscriptions have come; tells whether they have.
 
         So that a new life's first events reach those who subscribed in the life before. What
@@ -162,6 +165,11 @@ class EventPublisher:
             while self._socket is not None and not self._is_introduced:
                 left = deadline - time.monotonic()
                 if left <= 0:
+                    log.warning(
+                        "the rig didn't tell its subscriptions within %g s: "
+                        "first events may be missed",
+                        seconds,
+                    )
                     return False
                 # That the socket wakes up is no sign: it does so for the connection as well.
                 zmq.zmq_poll([(self._socket, zmq.POLLIN)], math.ceil(left * 1000))

@@ -24,6 +24,7 @@ from transports.link import (
     Failed,
     LaneOpen,
     Ready,
+    Reopen,
     SetLevel,
     Starting,
     Stop,
@@ -38,21 +39,20 @@ from workers.driver.opening import close
 from workers.driver.settle import outcome
 from workers.errors import BootError, Terminated
 from workers.failures import failure_body, strip
+from workers.limits import explained
 from workers.output import capture, records
+from workers.serving import first_steps
 from workers.serving.callbacks import Callbacks
 from workers.serving.dispatch import Dispatcher
 from workers.serving.events import AttachedEvents, ChangeWatcher, EventPublisher
 from workers.serving.executor import CAPACITY, Enter, EventLoop
 from workers.serving.lanes import LINGER, ConcurrentLane, open_lane, receive, send_control
-from workers.serving.polling import of_polled
+from workers.serving.nudges import Nudges, drain
+from workers.serving.polling import of_polled, sooner
 from workers.serving.progress import Progress
 from workers.spec import WorkerSpec
 
 log = logging.getLogger("workers")
-
-
-SUBSCRIPTIONS_WITHIN = 5.0
-"""Seconds for the rig's subscriptions to come: milliseconds, unless its machine is overloaded."""
 
 
 class Server:
@@ -95,9 +95,7 @@ class Server:
         self._is_stale = False  # there are other members than were described
         self._found: dict[str, Any] = {}  # what showed at its use, by path
         self._has_other_subscribers = True
-        self._nudged, self._nudger = socket.socketpair()
-        self._nudged.setblocking(False)
-        self._nudger.setblocking(False)
+        self._nudges = Nudges()
         self._unlisten: Callable[[], None] = _do_nothing
         self._detach: Callable[[], None] = _do_nothing
         self._end_streams: Callable[[], None] = _do_nothing
@@ -168,13 +166,10 @@ class Server:
         capture.install()
         send_control(self._link, LaneOpen())
         concurrent, capacity = self._open_concurrent(hosted.offer)
-        if not self._events.await_subscriptions(SUBSCRIPTIONS_WITHIN):
-            log.warning(
-                "the rig didn't tell its subscriptions within %g s: first events may be missed",
-                SUBSCRIPTIONS_WITHIN,
-            )
+        self._events.await_subscriptions()
         self._events.subscribed = self._subscribed
         self._adjust_callbacks()
+        self._take_first_steps(hosted.offer, spec)
         self._poll_all()
         ready = Ready(concurrent=concurrent, capacity=capacity, pid=os.getpid())
         send_control(self._link, ready, msgspec.json.encode(hosted.offer.description))
@@ -187,14 +182,14 @@ class Server:
         """
         link, respond = self._link, self._dispatcher.respond
         subscriptions = self._events.fd
-        nudged = self._nudged.fileno()
+        nudged = self._nudges.fileno()
         watched: list[Any] = [(each, zmq.POLLIN) for each in (link, subscriptions, nudged)]
         if self._wake is not None:
             watched.append((self._wake.fileno(), zmq.POLLIN))
         schedule, streams = self._dispatcher.poller.queued, self._dispatcher.streams
         schedule.begin(time.monotonic())
         while not self.terminating:
-            came = zmq.zmq_poll(watched, _sooner(schedule.wait(time.monotonic()), streams.patience))
+            came = zmq.zmq_poll(watched, sooner(schedule.wait(time.monotonic()), streams.patience))
             # what waits goes first, but for a whole interval at most
             now = time.monotonic()
             if name := schedule.take(now, patience=1.0 if came else 0.0):
@@ -207,8 +202,8 @@ class Server:
                         self._events.take_subscriptions()
                     elif ready == nudged:
                         self._take_nudges()
-                    else:
-                        self._drain_wake()
+                    elif self._wake is not None:
+                        drain(self._wake)  # what its signal's handler had to do is done
                     continue
                 number, header, payload, raw = receive(link)
                 if number == CONTROL:
@@ -217,6 +212,8 @@ class Server:
                         return
                     if isinstance(control, SetLevel):
                         records.set_level(control.level)
+                    if isinstance(control, Reopen):
+                        self._reopen(control)
                     if isinstance(control, ClientLeft):
                         streams.client_left(control.client)
                     continue
@@ -235,6 +232,24 @@ class Server:
                 del answer, payload, raw  # they may be large, and the next request far away
             streams.end_idle()
         raise Terminated
+
+    def _take_first_steps(
+        self, offer: Offer, spec: WorkerSpec, before: Callable[[], None] | None = None
+    ) -> None:
+        perform = self._dispatcher.perform
+        try:
+            with Progress(self._link):
+                self._run_busy(before or _do_nothing)
+                self._run_busy(lambda: first_steps.take(spec, offer.description, perform))
+        except BootError as failure:
+            self._close_driver()
+            self._report(failure)
+            raise
+
+    def _reopen(self, control: Reopen) -> None:
+        spec = first_steps.with_kept(self._spec, control.kept)
+        if (hosted := self._hosted) is not None:
+            self._take_first_steps(hosted.offer, spec, hosted.reopen)
 
     def _poll_all(self) -> None:
         """Read what is polled for the first time, so that each has a value, or an error."""
@@ -263,8 +278,7 @@ class Server:
             self._lane.stop()
         self._events.close(LINGER)
         self._link.close(linger=LINGER)
-        self._nudged.close()
-        self._nudger.close()
+        self._nudges.close()
 
     def _close_driver(self) -> None:
         hosted, self._hosted = self._hosted, None
@@ -299,7 +313,7 @@ class Server:
         """The driver says so, in any thread."""
         if self._offer is not None and self._offer.parts.get(id(part)) is part:
             self._is_stale = True
-            self._nudge()
+            self._nudges.give()
 
     def _met(self, path: str, value: Any) -> bool:
         """A property was read; a part that it gave is described from now on. Whether it is one."""
@@ -307,7 +321,7 @@ class Server:
         if holds and path not in self._found:
             self._found[path] = value
             self._is_stale = True
-            self._nudge()
+            self._nudges.give()
         return holds
 
     def _look_again(self, path: str = "") -> None:
@@ -367,7 +381,7 @@ class Server:
         """Subscriptions have begun or ended; in any thread."""
         self._has_other_subscribers = True
         if self._callbacks:
-            self._nudge()
+            self._nudges.give()
 
     def _adjust_callbacks(self) -> None:
         if self._callbacks and self._has_other_subscribers:
@@ -386,35 +400,18 @@ class Server:
         finally:
             self.busy = False
 
-    def _nudge(self) -> None:
-        """Have the serving thread look at what has changed; from any thread."""
-        with contextlib.suppress(BlockingIOError, OSError):  # full of nudges, or closed
-            self._nudger.send(b"\0")
-
     def _take_nudges(self) -> None:
-        with contextlib.suppress(BlockingIOError):
-            self._nudged.recv(4096)
+        self._nudges.take()
         if self._is_stale:
             self._describe_changes()
         self._adjust_callbacks()
 
     def _report(self, failure: BootError) -> None:
-        body = failure_body(failure.error)
+        body = explained(failure_body(failure.error), failure.error, self._spec.limits)
         log.error("the driver failed at its %s", failure.stage, exc_info=failure.error)
         send_control(self._link, LaneOpen())
         send_control(self._link, Failed(stage=failure.stage, exception=body))
 
-    def _drain_wake(self) -> None:
-        # what the signal's handler had to do is done; only the byte is left
-        with contextlib.suppress(BlockingIOError):
-            if self._wake is not None:
-                self._wake.recv(4096)
-
 
 def _do_nothing() -> None:
     pass
-
-
-def _sooner(one: int, other: int) -> int:
-    """The shorter of two waits in milliseconds, of which -1 has no end."""
-    return max(one, other) if min(one, other) < 0 else min(one, other)

@@ -16,11 +16,11 @@ import sys
 import time
 from collections import deque
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 
 from orchestrator.logs.collect import control
 from orchestrator.logs.collect.dumps import Repeats
+from orchestrator.logs.collect.news import NewsOut
 from orchestrator.logs.collect.reader import StreamReader
 from orchestrator.logs.collect.screen import Screen
 from orchestrator.logs.show.display import Display, wants_colour
@@ -85,6 +85,7 @@ class Collector:
         self._waiting: set[StreamReader] = set()  # for more to come, or for a moment to pass
         self._repeats = Repeats()
         self._messages = b""
+        self._news = NewsOut(supervisor)
         self._fds: list[int] = []
         self._deadline: float | None = None
         self._ending = "stopped"
@@ -205,8 +206,7 @@ class Collector:
                 self._ending = "its supervisor died"
             self._close_by(time.monotonic() + ORPHAN_GRACE)
             return
-        with suppress(OSError):  # full of such words, or dead
-            self._supervisor.send(b".")  # there is room for more messages
+        self._news.has_read()
         *lines, self._messages = (self._messages + data).split(b"\n")
         for line in lines:
             message = control.decode(line)
@@ -271,6 +271,7 @@ class Collector:
     def _hand_over(self, size: int) -> None:
         """Give the turn's records to store and screen."""
         records, self._records = self._records, []
+        self._news.stacks(records)
         if not records:
             self._shared.handed_over()
             return

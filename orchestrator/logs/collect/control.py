@@ -1,4 +1,4 @@
-"""What the supervisor tells the collector, one JSON line each, over their socket."""
+"""What the supervisor and the collector tell each other, one JSON line each, over their socket."""
 
 from __future__ import annotations
 
@@ -45,12 +45,34 @@ class Close(msgspec.Struct, frozen=True, tag="close"):
     deadline: float
 
 
+class Stacks(msgspec.Struct, frozen=True):
+    """From the collector: an incarnation has written its stacks.
+
+    Attributes:
+        where: Where it is, in one line.
+        text: The stacks.
+    """
+
+    worker: str
+    incarnation: int
+    where: str
+    text: str
+
+
 Message = Collect | Ended | Close
 
 _decoder = msgspec.json.Decoder(Message)
 
 
-def encode(message: Message) -> bytes:
+_news_decoder = msgspec.json.Decoder(Stacks)
+
+
+def decode_news(line: bytes) -> Stacks:
+    """What the collector told. Raises msgspec.DecodeError if it isn't that."""
+    return _news_decoder.decode(line)
+
+
+def encode(message: Message | Stacks) -> bytes:
     """The message as a line."""
     return msgspec.json.encode(message) + b"\n"
 

@@ -18,6 +18,7 @@ import msgspec
 
 from orchestrator.logs.collect import control
 from orchestrator.logs.collect.kernel import ending, enlarge, is_full, unread
+from orchestrator.logs.collect.news import NewsIn
 from orchestrator.logs.collect.outbox import Outbox
 from orchestrator.logs.collect.own_output import OwnOutput
 from orchestrator.logs.store.segments import Run
@@ -194,7 +195,7 @@ class LogCollector:
 
     @property
     def sentinel(self) -> int:
-        """File descriptor that is readable when the collector may have died; see `goes_on`.
+        """File descriptor that is readable when there may be `news`.
 
         New after `restart`; it is -1 when `restart` failed.
         """
@@ -364,7 +365,7 @@ class LogCollector:
         # A collector that doesn't read must not stop the supervisor.
         ours.setblocking(False)
         self._socket = ours
-        self._outbox = Outbox(ours)
+        self._outbox, self._inbox = Outbox(ours), NewsIn(ours)
 
     def _open_stream(self, stream: control.Collect) -> int:
         read_fd, write_fd = os.pipe()
@@ -385,16 +386,11 @@ class LogCollector:
         with suppress(OSError):
             self._outbox.send(message, fds)
 
-    def goes_on(self) -> bool:
-        """Whether the collector lives, when the sentinel is readable: it tells when it has read."""
-        try:
-            lives = bool(self._socket.recv(4096))
+    def news(self) -> list[control.Stacks] | None:
+        """What the collector has told, when the sentinel is readable; None when it has died."""
+        with suppress(OSError):  # it tells when it has read; of its death below
             self._outbox.flush()
-        except BlockingIOError:
-            return True
-        except OSError:
-            return False
-        return lives
+        return self._inbox.take()
 
     def _kill(self) -> None:
         # It may just be ending by itself, and how it ends is worth telling.

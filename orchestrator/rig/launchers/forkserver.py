@@ -50,9 +50,6 @@ def signal_process(pid: int, how: str) -> None:
         if how == "stacks":
             lifeline.ask_for_stacks(pid)
             return
-        if how == "forced stacks":
-            lifeline.force_stacks(pid)
-            return
         if how == "kill":
             below = lifeline.descendants(pid)
             with suppress(ProcessLookupError, PermissionError):
@@ -72,13 +69,17 @@ class KeptHandle:
         keeper: Its keeper.
         status: Read end of the pipe on which the keeper tells the end.
         alive: Write end of the pipe that tells the worker that its supervisor lives.
+        memory: Bytes that it may use; None for no limit.
     """
 
-    def __init__(self, pid: int, keeper: int, status: int, alive: int) -> None:
+    def __init__(
+        self, pid: int, keeper: int, status: int, alive: int, memory: int | None = None
+    ) -> None:
         self.pid = pid
         self._keeper = keeper
         self.sentinel = status
         self._alive = alive
+        self._memory = memory
         self._over = False
         os.set_blocking(status, False)
 
@@ -90,7 +91,8 @@ class KeptHandle:
             return None
         self._over = True
         if len(told) == STATUS.size:
-            return exit_of(STATUS.unpack(told)[0])
+            code, used = STATUS.unpack(told)
+            return exit_of(code, used * 1024, self._memory)
         signal_process(self.pid, "kill")  # the kernel has done so; the group may live
         return Exit("killed: its keeper process was killed", normal=False)
 
@@ -102,6 +104,12 @@ class KeptHandle:
             with suppress(ProcessLookupError):
                 os.kill(self._keeper, signal.SIGCONT)
         signal_process(self.pid, how)
+
+    def insist(self) -> str:
+        """As `Handle.insist`."""
+        with suppress(ProcessLookupError):
+            return "" if self._over else lifeline.force_stacks(self.pid)
+        return ""
 
     def close(self) -> None:
         """Release what is held for it."""
@@ -250,7 +258,8 @@ class ForkServer:
             raise
         os.close(alive)
         os.close(theirs)
-        return KeptHandle(answer["worker"], answer["keeper"], status, ours)
+        memory = message.get("memory")
+        return KeptHandle(answer["worker"], answer["keeper"], status, ours, memory)
 
     def _ask(self, message: dict[str, Any], fds: tuple[int, ...]) -> dict[str, Any]:
         connection, process = self._connection, self._process
@@ -339,7 +348,8 @@ class ForkLauncher:
         """As `Launcher.launch`."""
         assert streams is not None
         data = msgspec.structs.replace(spec, env=env).to_dict()
-        self._server.launch({"worker": spec.worker, "spec": data}, None, streams, done)
+        message = {"worker": spec.worker, "spec": data, "memory": spec.limits.memory}
+        self._server.launch(message, None, streams, done)
 
 
 def _write(fd: int, data: bytes, within: float) -> None:

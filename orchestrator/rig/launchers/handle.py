@@ -7,10 +7,20 @@ import signal
 from collections.abc import Callable
 from typing import Protocol
 
+import msgspec
+
 from orchestrator.config.loader import WorkerConfig
 from orchestrator.core.children import Exit
 from orchestrator.logs.collect.handle import Streams
-from workers.errors import EXIT_BOOT_FAILED, EXIT_SUPERVISOR_LOST, EXIT_TERMINATED, EXIT_WANTING
+from workers.errors import (
+    EXIT_BOOT_FAILED,
+    EXIT_NO_FILES,
+    EXIT_NO_MEMORY,
+    EXIT_SUPERVISOR_LOST,
+    EXIT_TERMINATED,
+    EXIT_WANTING,
+)
+from workers.limits import MIB
 from workers.process.lifeline import TERMINATE
 from workers.spec import WorkerSpec
 
@@ -33,9 +43,14 @@ class Handle(Protocol):
         """How it ended; None if it lives."""
 
     def signal(self, how: str) -> None:
-        """Make it end, by `term`, `wake` (continue, then terminate) or `kill`, or tell its stacks.
+        """Make it end, by `term`, `wake` (continue, then terminate) or `kill`, or, by `stacks`, ask
+        for its stacks."""
 
-        `stacks` asks for them; `forced stacks`, a while later, insists.
+    def insist(self) -> str:
+        """Have one that was asked for its stacks a while ago write them, if it couldn't.
+
+        Returns:
+            What keeps it from running Python code; empty if nothing does.
         """
 
     def close(self) -> None:
@@ -76,16 +91,34 @@ def is_want(error: OSError) -> bool:
     return error.errno in _WANTS
 
 
+NEAR = 0.75
+"""Which part of its memory a worker has used that died near its limit."""
 _MEANINGS = {
     EXIT_BOOT_FAILED: "it can't be hosted; the log has the reason",
     EXIT_SUPERVISOR_LOST: "it lost its supervisor",
     EXIT_TERMINATED: "ended by its supervisor's signal",
+    EXIT_NO_MEMORY: "its limit of memory was reached",
+    EXIT_NO_FILES: "its limit of open files was reached",
     EXIT_WANTING: "the system has no threads left for it",
 }
 
 
-def exit_of(code: int | None) -> Exit:
-    """An exit status in words; negative numbers are signals."""
+def exit_of(code: int | None, used: int = 0, memory: int | None = None) -> Exit:
+    """An exit status in words; negative numbers are signals.
+
+    Args:
+        code: The status; None if it isn't known.
+        used: The most bytes of memory that it had.
+        memory: How many it might have; None for no limit.
+    """
+    exit_ = _exit_of(code)
+    if memory is None or exit_.normal or used < memory * NEAR:
+        return exit_
+    told = f"{exit_.text}, near its limit of memory: {used / MIB:.0f} of {memory / MIB:.0f} MiB"
+    return msgspec.structs.replace(exit_, text=told)
+
+
+def _exit_of(code: int | None) -> Exit:
     if code is None:
         return Exit("ended", normal=False)
     if code == -TERMINATE:
@@ -95,7 +128,7 @@ def exit_of(code: int | None) -> Exit:
             name = signal.Signals(-code).name
         except ValueError:
             name = f"signal {-code}"
-        return Exit(f"killed by {name}", normal=False)
+        return Exit(f"killed by {name}", normal=False, status=128 - code)
     meaning = _MEANINGS.get(code)
     text = f"exit status {code}" + (f", {meaning}" if meaning else "")
     return Exit(
@@ -103,4 +136,5 @@ def exit_of(code: int | None) -> Exit:
         normal=code == 0,
         unusable=code == EXIT_BOOT_FAILED,
         wants=code == EXIT_WANTING,
+        status=code,
     )

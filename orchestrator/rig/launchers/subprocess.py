@@ -38,6 +38,7 @@ class SubprocessLauncher:
         assert streams is not None
         message: dict[str, object] = {
             "worker": spec.worker,
+            "memory": spec.limits.memory,
             "command": bootstrap.command(str(config.python or sys.executable)),
             "cwd": str(config.cwd),
             "env": {**os.environ, **env},

@@ -44,6 +44,10 @@ class ThreadHandle:
         elif how == "stacks":
             self._thread.record_stack()
 
+    def insist(self) -> str:
+        """As `Handle.insist`: this thread runs, so the interpreter's lock isn't held."""
+        return ""
+
     def close(self) -> None:
         """Release what is held for it."""
         self._thread.join(0 if self._abandoned else 1.0)

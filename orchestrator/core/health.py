@@ -1,0 +1,185 @@
+"""Probes: whether idle workers are well, and what is done about one that isn't.
+
+Pure. A probe is a request like a client's, so that its limits are kept as theirs are; it is made
+only while nothing else runs or waits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import msgspec
+
+from orchestrator.core.broker import Broker
+from orchestrator.core.effects import Fact
+from orchestrator.core.peers import Phase
+from transports.exceptions import NOT_STARTED, UNKNOWN
+from transports.headers import (
+    EXECUTION,
+    OPERATION,
+    REPLY,
+    TIMEOUT,
+    Operation,
+    RequestHeader,
+    ResponseHeader,
+    encode_header,
+    execution_context,
+)
+from transports.link import Reopen
+
+PROBER = b"\0probe"
+"""Identity of the client that probes; none on a socket can begin with a zero byte."""
+
+
+class Probe(msgspec.Struct, frozen=True):
+    """How a worker is probed.
+
+    Attributes:
+        member: The property that is read.
+        every: Seconds from one probe to the next.
+        timeout: Seconds that it may take.
+        failures: How many in a row mean that the worker is sick.
+        on_sick: `report`, `reopen` or `restart`.
+    """
+
+    member: str
+    every: float = 10.0
+    timeout: float = 2.0
+    failures: int = 3
+    on_sick: str = "report"
+
+
+class Nurse(Protocol):
+    """Who restarts a worker that is sick."""
+
+    def sick(self, name: str, reason: str, now: float) -> None:
+        """Have another life follow this one."""
+
+
+class _Patient:
+    """A worker that is probed: since it is ready, and until it ends."""
+
+    def __init__(self, due: float) -> None:
+        self.due = due
+        self.asked = ""
+        self.failures = 0
+        self.told = ""
+
+
+class Health:
+    """Probes the workers that are to be probed.
+
+    Args:
+        rig: Id of the rig.
+        probes: How, by worker.
+        broker: Takes the probes.
+        nurse: Restarts who is sick.
+    """
+
+    def __init__(self, rig: str, probes: Mapping[str, Probe], broker: Broker, nurse: Nurse) -> None:
+        self._rig = rig
+        self._probes = probes
+        self._broker = broker
+        self._nurse = nurse
+        self._patients: dict[str, _Patient] = {}
+        self._number = 0
+
+    @property
+    def next_deadline(self) -> float | None:
+        """When `tick` is due; None while nobody is probed."""
+        return min((each.due for each in self._patients.values()), default=None)
+
+    def of(self, worker: str) -> str:
+        """What its last probes failed of; empty if it is well."""
+        patient = self._patients.get(worker)
+        return patient.told if patient is not None else ""
+
+    def ready(self, worker: str, now: float) -> None:
+        """A worker is ready: it counts as well."""
+        if (probe := self._probes.get(worker)) is not None:
+            self._patients[worker] = _Patient(now + probe.every)
+
+    def ended(self, worker: str) -> None:
+        """Its life is over, or about to be."""
+        self._patients.pop(worker, None)
+
+    def tick(self, now: float) -> None:
+        """Probe whoever is due and idle; who is busy is asked another time."""
+        for worker, patient in self._patients.items():
+            if patient.due <= now:
+                probe = self._probes[worker]
+                patient.due = now + probe.every
+                if self._is_idle(worker, probe.member):
+                    self._ask(worker, patient, probe, now)
+
+    def _is_idle(self, worker: str, member: str) -> bool:
+        peer = self._broker.peers[worker]
+        return peer.phase is Phase.READY and not peer.waiting and not peer.lane_for(member).running
+
+    def _ask(self, worker: str, patient: _Patient, probe: Probe, now: float) -> None:
+        self._number += 1
+        patient.asked = f"probe {self._number}"
+        header = RequestHeader(
+            messageType=OPERATION,
+            messageID=patient.asked,
+            senderID="probe",
+            receiverID=self._rig,
+            serverExecutionContext=execution_context(probe.timeout, probe.timeout, False),
+            thingID=worker,
+            objekt=probe.member,
+            operation=Operation.READ,
+        )
+        frames: list[Any] = [PROBER, b"", encode_header(header), b"null", b""]
+        self._broker.receive_client(frames, now)
+
+    def answered(self, frames: list[Any], now: float) -> None:
+        """A probe was answered, with these frames."""
+        header = _decode(bytes(frames[2]))
+        for worker, patient in list(self._patients.items()):
+            if patient.asked == header.messageID:
+                patient.asked = ""
+                failure = _failure(header.messageType, bytes(frames[3]), self._probes[worker])
+                if failure is not None:
+                    self._judge(worker, patient, failure, now)
+
+    def _judge(self, worker: str, patient: _Patient, failure: str, now: float) -> None:
+        probe = self._probes[worker]
+        if not failure:
+            if patient.failures >= probe.failures:
+                self._tell("info", "is well again", worker)
+            patient.failures, patient.told = 0, ""
+            return
+        patient.failures += 1
+        count = patient.failures
+        patient.told = f"{count} probe{'s'[: count != 1]} of {probe.member} failed: {failure}"
+        if count != probe.failures:
+            return
+        self._tell("warning", f"is sick: {patient.told}", worker, on_sick=probe.on_sick)
+        if probe.on_sick == "reopen":
+            self._broker.tell(
+                worker, Reopen(tuple(self._broker.peers[worker].kept.writes().values()))
+            )
+            patient.failures = 0
+        elif probe.on_sick == "restart":
+            self.ended(worker)
+            self._nurse.sick(worker, f"was sick: {patient.told}", now)
+
+    def _tell(self, level: str, text: str, worker: str, **fields: Any) -> None:
+        self._broker.effects.append(Fact(level, text, {"worker": worker, **fields}))
+
+
+_decode = msgspec.json.Decoder(ResponseHeader).decode
+
+
+def _failure(kind: str, payload: bytes, probe: Probe) -> str | None:
+    """Why a probe failed; empty if it didn't, None if it says nothing of the driver."""
+    if kind == REPLY:
+        return ""
+    content = msgspec.json.decode(payload)
+    if kind == TIMEOUT:
+        return f"no answer within {probe.timeout:g} s" if content == EXECUTION else None
+    error = content.get("exception", content)
+    if error.get("outcome") in (NOT_STARTED, UNKNOWN):
+        return None  # it has ended, which others see to
+    return f"{error.get('type')}: {error.get('message')}"

@@ -1,0 +1,201 @@
+"""Rules of what is done about workers that die, hang or fall ill."""
+
+from __future__ import annotations
+
+from mutations import Mutation
+
+RESTARTS = [
+    Mutation(
+        "a stable life is none",
+        "restarts.py",
+        "        child.crashes = 0\n",
+        "        pass\n",
+    ),
+    Mutation(
+        "a start counts as service",
+        "restarts.py",
+        "if child.served is not None and now - child.served >= STABLE:",
+        "if now - child.launched >= STABLE:",
+    ),
+    Mutation(
+        "all that die together return together",
+        "restarts.py",
+        "(1.0 - JITTER + JITTER * chance())",
+        "1.0",
+        units_only=True,  # the worlds have no chance but their own
+    ),
+    Mutation(
+        "no strategy restarts anybody",
+        "outcomes.py",
+        "            self._restart_companions(child)\n",
+        "            pass\n",
+        units_only=True,  # the worlds keep one for one, here and below; the simulated rig doesn't
+    ),
+    Mutation(
+        "a start that fails restarts others",
+        "outcomes.py",
+        "        served = child.status in SERVING\n",
+        "        served = True\n",
+        units_only=True,
+    ),
+    Mutation(
+        "those that rely on others that do are left out",
+        "restarts.py",
+        "        found |= names\n",
+        "        found |= names\n        break\n",
+        units_only=True,
+    ),
+    Mutation(
+        "one that is to stop is restarted",
+        "restarts.py",
+        "if child.status in RUNNING and child.goal is Goal.RUN",
+        "if child.status in RUNNING",
+        units_only=True,
+    ),
+    Mutation(
+        "who died doesn't wait for those that go with it",
+        "supervision.py",
+        "not restarts.is_awaited(self._strategy, child, self.children)",
+        "True",
+        units_only=True,
+    ),
+    Mutation(
+        "nobody is required",
+        "outcomes.py",
+        "        if spec.required:\n",
+        "        if False:\n",
+        units_only=True,
+    ),
+    Mutation(
+        "a required worker's end is none of the rig's",
+        "rig.py",
+        "if self.supervision.verdict is not None and not self.is_closing:",
+        "if False:",
+    ),
+    Mutation(
+        "a rig that fails says that it didn't",
+        "supervision.py",
+        "self.verdict = child.spec.name, status or 1",
+        "self.verdict = child.spec.name, status",
+        units_only=True,
+    ),
+    Mutation(
+        "who has failed stays so",
+        "outcomes.py",
+        "            self._roster.due(child, now + spec.retry_failed)\n",
+        "            pass\n",
+        units_only=True,
+    ),
+    Mutation(
+        "who was stopped is tried again",
+        "supervision.py",
+        "                self._roster.due(child, None)  # and it isn't tried again\n",
+        "                pass\n",
+        units_only=True,
+    ),
+]
+STALLS = [
+    Mutation(
+        "one that is STALLED stays so",
+        "supervision.py",
+        "                self._roster.due(child, now + child.spec.stall_limit)\n",
+        "                pass\n",
+        units_only=True,  # no worker of the worlds has a limit
+    ),
+    Mutation(
+        "what was found of another life counts",
+        "supervision.py",
+        "        child = self._roster.alive(name, incarnation)\n"
+        "        if child is not None and child.status is Status.STALLED:",
+        "        child = self.children[name]\n"
+        "        if child is not None and child.status is Status.STALLED:",
+        units_only=True,  # it is for people, here and below
+    ),
+    Mutation(
+        "old evidence is told of a new stall",
+        "supervision.py",
+        '            child.held = child.where = ""\n',
+        "",
+        units_only=True,
+    ),
+    Mutation(
+        "evidence is kept to oneself",
+        "starts.py",
+        'return f"{child.reason}: {found}" if found else child.reason',
+        "return child.reason",
+        units_only=True,
+    ),
+]
+HEALTH = [
+    Mutation(
+        "busy workers are probed",
+        "health.py",
+        " and not peer.lane_for(member).running",
+        "",
+    ),
+    Mutation(
+        "one failure is enough",
+        "health.py",
+        "        if count != probe.failures:\n",
+        "        if count > 1:\n",
+    ),
+    Mutation(
+        "failures needn't be in a row",
+        "health.py",
+        '            patient.failures, patient.told = 0, ""\n',
+        "            pass\n",
+    ),
+    Mutation(
+        "a death is an illness",
+        "health.py",
+        "in (NOT_STARTED, UNKNOWN):",
+        "in ():",
+    ),
+    Mutation(
+        "a driver that is opened again is sick at once",
+        "health.py",
+        "            patient.failures = 0\n",
+        "            pass\n",
+    ),
+    Mutation(
+        "one that is to stop is cured",
+        "supervision.py",
+        "if child.status in SERVING and not child.is_to_stop and not child.overrun:\n"
+        "            child.overrun = reason",
+        "if True:\n            child.overrun = reason",
+        units_only=True,  # nobody is probed in the worlds
+    ),
+]
+KEPT = [
+    Mutation(
+        "a write that raised is repeated",
+        "kept.py",
+        " or _DONE not in bytes(reply)[:64]",
+        "",
+    ),
+    Mutation(
+        "a read is repeated",
+        "kept.py",
+        "if request.operation != Operation.WRITE or",
+        "if",
+    ),
+    Mutation(
+        "any value is kept",
+        "kept.py",
+        "        if len(payload) + len(raw) > MOST_KEPT:\n",
+        "        if False:\n",
+    ),
+    Mutation(
+        "an older value is restored where the last was too large",
+        "kept.py",
+        "            self._writes.pop(request.member, None)\n",
+        "",
+    ),
+    Mutation(
+        "a fresh life begins with what was",
+        "rig.py",
+        "        for name in names if fresh else ():\n",
+        "        for name in ():\n",
+    ),
+]
+MUTATIONS = [*RESTARTS, *STALLS, *HEALTH, *KEPT]

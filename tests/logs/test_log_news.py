@@ -1,0 +1,59 @@
+"""What a collector tells its supervisor, whatever the socket between them holds."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from orchestrator.logs.collect.control import Stacks
+from orchestrator.logs.collect.news import MOST_NEWS, MOST_TOLD, NewsIn, NewsOut
+from orchestrator.logs.store.records import Record
+
+DUMP = "Thread 0x1 (most recent call first):\n"
+
+
+@pytest.fixture
+def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ours.setblocking(False)
+        theirs.setblocking(False)
+        yield ours, theirs
+
+
+def record(text: str | None, incarnation: int = 1) -> Record:
+    return Record(1.0, "info", "a", incarnation, "stderr", "in c.py:8 x", exception=text)
+
+
+def test_stacks_are_told_and_nothing_else(pair: tuple[socket.socket, socket.socket]) -> None:
+    out, heard = NewsOut(pair[0]), NewsIn(pair[1])
+    assert heard.take() == []
+    out.has_read()
+    assert heard.take() == []
+    out.stacks([record(None), record("no stacks"), record(DUMP), record(DUMP, incarnation=0)])
+    assert heard.take() == [Stacks("a", 1, "in c.py:8 x", DUMP)]
+
+
+def test_long_ones_come_in_parts_and_are_bounded(pair: tuple[socket.socket, socket.socket]) -> None:
+    """A supervisor that doesn't read costs no more than its share, and holds up nobody."""
+    out, heard = NewsOut(pair[0]), NewsIn(pair[1])
+    long = record(DUMP + "x" * 2 * MOST_TOLD)
+    for _ in range(100):
+        out.stacks([long])
+    came: list[Stacks] = []
+    for _ in range(1000):  # parts of a line among them, which give nothing by themselves
+        came += heard.take() or []
+        out.flush()
+    assert MOST_NEWS // MOST_TOLD <= len(came) < 100
+    assert {len(each.text) for each in came} == {MOST_TOLD}
+
+
+def test_the_end_of_either_is_no_error(pair: tuple[socket.socket, socket.socket]) -> None:
+    out, heard = NewsOut(pair[0]), NewsIn(pair[1])
+    pair[0].close()
+    assert heard.take() is None
+    out.stacks([record(DUMP)])
+    pair[1].close()
+    assert heard.take() is None
