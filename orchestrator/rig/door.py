@@ -18,7 +18,11 @@ from transports.frames import TooManyFrames, has_more, receive, send
 ADDRESS = "inproc://zeromq.zap.01"
 """Where libzmq asks, fixed by its protocol."""
 _MONITOR = "inproc://door"
-_REFUSALS = int(zmq.EVENT_HANDSHAKE_FAILED_AUTH | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL)
+_REFUSALS = int(
+    zmq.EVENT_HANDSHAKE_FAILED_AUTH
+    | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
+    | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL  # it left first, as it saw what is asked for
+)
 _VERSION = b"1.0"
 _FRAMES = 10
 _NUMBER, _TOKEN = 3, 9

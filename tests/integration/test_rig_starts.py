@@ -61,7 +61,7 @@ def test_a_constructor_that_hangs() -> None:
     config = """
 rig: hanging
 workers:
-  w: {driver: "d:Hangs", start_timeout: 8s, max_restarts: 0 in 10min}
+  w: {driver: "d:Hangs", start_timeout: 15s, max_restarts: 0 in 10min}
   z: {driver: "d:Plain", after: [w]}
   other: {driver: "d:Plain"}
 """
@@ -84,7 +84,7 @@ workers:
             told = rig.orch("call", "w", "hello")
             assert told.returncode == 4
             assert "STARTING" in told.stderr
-            wait_until(lambda: f"didn't start within 8 s {where}; next start in" in rig.text)
+            wait_until(lambda: f"didn't start within 15 s {where}; next start in" in rig.text)
             assert client.z.pid()  # held back until the first start has failed, no longer
             wait_until(lambda: client.status()["workers"][0]["incarnation"] == 2)
 
