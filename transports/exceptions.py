@@ -1,6 +1,6 @@
 """Exceptions on the wire: `{"exception": {message, type, traceback, notes, outcome}}`.
 
-Clients read the keys that they know; those of `exception_parts` come after these.
+Clients read the keys that they know; those of `values.raised` come after these.
 """
 
 from __future__ import annotations

@@ -8,10 +8,10 @@ from types import FrameType
 
 import msgspec
 
-from transports.exception_parts import parts_of
 from transports.exceptions import DONE, FAILED, NOT_STARTED, describe_exception
 from transports.exceptions import refusal_payload as _refusal
 from transports.values.kinds import NoForm, name_of
+from transports.values.raised import parts_of
 
 _HERE = Path(__file__).parent
 RUNTIME_FOLDERS = frozenset(

@@ -13,7 +13,8 @@ from contextlib import suppress
 from typing import Any
 
 from orchestrator.errors import DriverError
-from transports.exception_parts import BUILT_IN, DEEPEST, decoded
+from transports.values.exceptions import BUILT_IN, rebuilt
+from transports.values.raised import DEEPEST, Fields, decoded
 
 _NEVER = ("StopIteration", "StopAsyncIteration")
 """Would end a loop, or break a coroutine, that the call stands in; and so would their children."""
@@ -28,6 +29,7 @@ BASES: dict[str, type[Exception]] = {
 """Builtin exceptions that may be raised here, by name."""
 
 _OURS = frozenset({"type", "message", "remote_traceback", "request_id", "worker", "member"})
+_SHOWN = 400
 _CHAIN = ("__cause__", "__context__", "__suppress_context__")
 
 
@@ -54,17 +56,23 @@ def revive(
     if kind == "RuntimeError" and name != kind:  # all clients are told so of what they can't build
         kind, message = name, _without(message, name)
         known = known if len(known) > 1 else ("RuntimeError",)
-    fields = decoded(report.get("fields"))
+    fields = decoded(report.get("fields"), message)
     error = _group(report, name, where, depth)
-    if error is None:
+    if error is not None:
+        _set_attributes(error, fields)
+    else:
         if bases and bases[0] == name and name in BASES:
             error = _itself(BASES[name], message, fields)
         if error is None:
             made = driver_error_class(name, known)
             error = made(message, type=kind, remote_traceback=lines, **where)
-            _set_fields(error, fields)
+            _set_attributes(error, fields)
+            if fields.args is not None:
+                error.args = fields.args
     for note in _texts(report.get("notes")):
         error.add_note(note)
+    if fields.altered:
+        error.add_note("\n".join(["not as the driver raised it:", *_indented(fields.altered)]))
     _chain(error, report, where, depth)
     return error
 
@@ -101,26 +109,19 @@ def _rebuilt(name: str, bases: tuple[str, ...], message: str) -> DriverError:
     return driver_error_class(name, bases)(message)
 
 
-def _itself(kind: type[Exception], message: str, fields: dict[str, Any]) -> Exception | None:
-    """A builtin exception with the arguments that it had, if that gives the text that it had."""
-    arguments = fields.get("args")
-    if not isinstance(arguments, list):
+def _itself(kind: type[Exception], message: str, fields: Fields) -> Exception | None:
+    """A builtin exception with what it had; None if its constructor doesn't take that."""
+    if fields.args is None:
         return None
     try:
-        error = kind(*arguments)
+        error = rebuilt(kind, fields.args, fields.attributes)
     except Exception:  # noqa: BLE001  the arguments came over the wire
         return None
-    _set_fields(error, {name: value for name, value in fields.items() if name != "args"})
-    return error if type(error) is kind and _text(error) == message else None
-
-
-def _set_fields(error: Exception, fields: dict[str, Any]) -> None:
-    for name, value in fields.items():
-        if name.startswith("_") or (name in _OURS and isinstance(error, DriverError)):
-            continue
-        given = tuple(value) if name == "args" and isinstance(value, list) else value
-        with suppress(AttributeError, TypeError, ValueError):  # read-only, or of another type
-            setattr(error, name, given)
+    if not isinstance(error, kind):
+        return None
+    if _text(error) != message:  # what stands for an argument has another text
+        fields.altered.append(f"its text was {message[:_SHOWN]!r}")
+    return error
 
 
 def _text(error: Exception) -> str:
@@ -128,6 +129,18 @@ def _text(error: Exception) -> str:
         return str(error).encode("utf-8", "backslashreplace").decode()
     except Exception:  # noqa: BLE001  a builtin with arguments of wrong types
         return ""
+
+
+def _set_attributes(error: Exception, fields: Fields) -> None:
+    for name, value in fields.attributes.items():
+        if name.startswith("_") or (name in _OURS and isinstance(error, DriverError)):
+            continue
+        with suppress(AttributeError, TypeError, ValueError):  # read-only, or of another type
+            setattr(error, name, value)
+
+
+def _indented(lines: list[str]) -> list[str]:
+    return [f"  {line}" for line in lines]
 
 
 def _group(

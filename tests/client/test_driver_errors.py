@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import base64
 import copy
+import datetime as dt
 import enum
 import json
 import pickle
+import threading
 from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
+import msgspec
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,7 +23,8 @@ from hypothesis import strategies as st
 from orchestrator import errors
 from orchestrator.client.answers import error_from_response
 from orchestrator.client.driver_errors import driver_error_class
-from transports.exception_parts import DEEPEST, MOST, decoded
+from transports.values.exceptions import builtin_attributes
+from transports.values.raised import DEEPEST, MOST, Fields, decoded
 from workers.failures import failure_payload
 
 WHERE = {"request_id": "7", "worker": "stage", "member": "move"}
@@ -130,7 +138,8 @@ def test_attributes_with_a_form_arrive() -> None:
     assert (got.error_code, got.level, got.axes, got.raw) == (17, 2, ["x", {"y": 1.5}], b"\x00")
     assert got.args == ("jammed", 17)
     assert got.nan != got.nan
-    assert not hasattr(got, "device")
+    assert got.device.startswith("<object object")
+    assert "attribute device is sent as text: a value of type object" in got.__notes__[0]
     assert arrives(LimitError("far")).severity == 3
     bus = arrives(BusError(110, "timed out", "/dev/bus"))
     assert (bus.errno, bus.strerror, bus.filename) == (110, "timed out", "/dev/bus")
@@ -242,7 +251,9 @@ def test_what_is_too_much_is_left_out() -> None:
     large.__dict__["image"] = "x" * 100_000
     got = arrives(large)
     assert got.args == ("jammed", 17)
-    assert not hasattr(got, "image")
+    assert got.image.startswith("'xxx")
+    assert len(got.image) <= 200
+    assert "attribute image is sent as text: 100005 bytes are too many" in got.__notes__[0]
     group = arrives(ExceptionGroup("many", [ValueError(str(n)) for n in range(200)]))
     assert len(group.exceptions) == MOST
     assert "136 more" in group.__notes__[0]
@@ -261,7 +272,7 @@ def test_what_is_too_much_is_left_out() -> None:
         deep = [deep]
     nested = DeviceError("deep", 1)
     nested.__dict__["deep"] = deep
-    assert not hasattr(arrives(nested), "deep")
+    assert "[...]" in arrives(nested).deep
     cycle = ValueError("a")
     cycle.__cause__ = ValueError("b")
     cycle.__cause__.__cause__ = cycle
@@ -281,7 +292,7 @@ def test_forged_bases_make_no_class_that_breaks() -> None:
         assert issubclass(made, errors.DriverError)
         assert str(made("x")) == "Exception: x"
     assert driver_error_class("no name", ()).__name__ == "DriverError"
-    assert decoded("%%%") == decoded(3) == decoded("AA==") == {}
+    assert decoded("%%%") == decoded(3) == decoded("AA==") == Fields()
 
 
 values = st.recursive(
@@ -309,3 +320,134 @@ def test_any_report_becomes_an_exception(report: dict[str, Any], outer: str) -> 
     str(error)
     if isinstance(error, errors.DriverError):
         pickle.dumps(error)
+
+
+class Mode(enum.Enum):
+    FAST = "fast"
+
+
+ARGUMENTS: list[Any] = [
+    ("a", 1),
+    {1, 2},
+    {1: "x", (2, 3): None},
+    {"a": (1,)},
+    bytearray(b"a"),
+    2**70,
+    1j,
+    "\ud800",
+    dt.date(2020, 1, 1),
+    Path("/z"),
+    Mode.FAST,
+    np.float64(1.5),
+    np.str_("a"),
+    np.bool_(True),
+    Decimal("1.50"),
+]
+
+
+@pytest.mark.parametrize("value", ARGUMENTS, ids=repr)
+def test_arguments_and_attributes_arrive_as_results_do(value: Any) -> None:
+    """Alone, beside others, in an exception of a driver's own, and as attributes; pickled too."""
+    for raised in (KeyError(value), ValueError("at", value), LimitError("far", value)):
+        raised.__dict__["found"] = value
+        first = arrives(raised)
+        for got in (first, pickle.loads(pickle.dumps(first))):
+            assert got.args == raised.args
+            assert [type(each) for each in got.args] == [type(each) for each in raised.args]
+            assert (type(got.found), got.found) == (type(value), value)
+            assert len(got.__notes__) == 1, "nothing but the remote traceback"
+
+
+def test_arrays_and_exceptions_are_arguments_too() -> None:
+    got = arrives(ValueError("bad", np.arange(600.0), KeyError(("a", 1)), np.nan))
+    assert type(got) is ValueError
+    assert got.args[1].tolist() == np.arange(600.0).tolist()
+    got.args[1][0] = 7  # writable, as a result is
+    assert (type(got.args[2]), got.args[2].args) == (KeyError, (("a", 1),))
+    assert got.args[3] != got.args[3]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        SyntaxError("m", ("f", 1, 2, "t")),
+        FileNotFoundError(2, "m", Path("/z")),
+        OSError(2, "m", "a", None, "b"),
+        BlockingIOError(11, "m", 7),
+        UnicodeDecodeError("utf-8", b"a" * 40_000, 0, 1, "large"),
+        ImportError("m", name="nn", path="pp"),
+        ValueError("y" * 3_000_000),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_a_builtin_has_all_that_its_class_has(error: Exception) -> None:
+    got = arrives(error)
+    assert (type(got), got.args, str(got)) == (type(error), error.args, str(error))
+    assert builtin_attributes(got) == builtin_attributes(error)
+    assert len(got.__notes__) == 1
+
+
+def test_an_argument_without_a_form_is_its_text_and_that_is_said() -> None:
+    lock = threading.Lock()
+    got = arrives(KeyError("axis", lock, [1, lock]))
+    assert type(got) is KeyError
+    assert got.args == ("axis", repr(lock), f"[1, {lock!r}]")
+    told = got.__notes__[0]
+    assert told.startswith("not as the driver raised it:\n  argument 2 is sent as text: a value of")
+    assert "argument 3 is sent as text: it[1]: a value of type _thread.lock" in told
+    wrong = arrives(UnicodeDecodeError("utf-8", b"a" * 200_000, 0, 1, "too large to be sent"))
+    assert isinstance(wrong, UnicodeDecodeError)
+    assert isinstance(wrong, errors.DriverError), "a builtin one takes bytes alone"
+    assert wrong.args[0] == "utf-8"
+    assert "argument 2 is sent as text" in wrong.__notes__[0]
+
+
+def test_a_text_that_is_another_here_is_told() -> None:
+    """Of a member whose class isn't at hand."""
+
+    class Level(enum.IntEnum):
+        HIGH = 2
+
+    got = arrives(ValueError(Level.HIGH))
+    assert (type(got), got.args) == (ValueError, (2,))
+    assert got.__notes__[0] == "not as the driver raised it:\n  its text was '2'"
+
+
+def test_fields_are_bounded_however_many() -> None:
+    many = DeviceError("jammed", 17)
+    many.args = tuple(object() for _ in range(100_000))
+    many.__dict__.update({f"a{n}": n for n in range(1000)})
+    try:
+        raise many
+    except DeviceError as caught:
+        caught.__traceback__ = None
+        fields = json.loads(failure_payload(caught))["exception"]["fields"]
+    assert len(fields) < 2 * 65_536
+    told = decoded(fields).altered
+    assert any("more arguments are left out" in line for line in told)
+    assert any("more attributes are left out" in line for line in told)
+
+
+def test_slots_and_attributes_of_a_group() -> None:
+    class Slotted(Exception):
+        __slots__ = ("axis", "unset")
+
+    error = Slotted("far")
+    error.axis = ("x", 1)
+    got = arrives(error)
+    assert got.axis == ("x", 1)
+    assert not hasattr(got, "unset")
+    group = ExceptionGroup("two", [ValueError(1)])
+    group.__dict__["codes"] = (3, 4)
+    assert arrives(group).codes == (3, 4)
+
+
+def test_fields_that_cannot_be_read_here_are_told() -> None:
+    forms = [[b"\xc1"], [b"\x01", b"", b""], 9, None]
+    packed = base64.b64encode(msgspec.msgpack.encode([forms, {"a": 0, "b": 7}, ["before"]]))
+    fields = decoded(packed.decode(), "the text")
+    assert fields.args == (None, None, None, "the text")
+    assert fields.attributes == {"a": None, "b": None}
+    assert [line.partition(" can't")[0] for line in fields.altered] == [
+        *("before", "argument 1", "argument 2", "argument 3", "attribute b")
+    ]

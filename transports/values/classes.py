@@ -1,4 +1,4 @@
-"""Values of classes: enumerations, named tuples, dataclasses, exceptions, and objects as records.
+"""Values of classes: enumerations, named tuples, dataclasses, and objects as records.
 
 A class is looked up among the modules that are imported here already, never imported, and has to
 be of the right sort with the same members or fields. Its own code isn't run: no `__init__`, no
@@ -7,7 +7,6 @@ be of the right sort with the same members or fields. Its own code isn't run: no
 
 from __future__ import annotations
 
-import builtins
 import dataclasses
 import enum
 import sys
@@ -255,32 +254,6 @@ def _read_record(reader: Reader, data: memoryview) -> Record:
     return Record(str(module), str(qualname), fields, omitted, is_dataclass=bool(is_dataclass))
 
 
-# -- exceptions -----------------------------------------------------------------------------------
-
-
-def _exception(writer: Writer, value: BaseException) -> Any:
-    kind = type(value)
-    if kind.__module__ != "builtins" or isinstance(value, (BaseExceptionGroup, UnicodeError)):
-        fields = {"args": writer.write(value.args), **_public(writer, value)}
-        return writer.extension(Kind.RECORD, [*_origin(kind), fields, {}, False])
-    return writer.extension(Kind.EXCEPTION, [kind.__name__, writer.write(value.args)])
-
-
-def _public(writer: Writer, value: BaseException) -> dict[str, Any]:
-    own = stored_fields(value)
-    public = {name: each for name, each in own.items() if not name.startswith("_")}
-    return dict(writer.texts(value, public, ".{}"))
-
-
-def _read_exception(reader: Reader, data: memoryview) -> BaseException:
-    name, args = reader.fields(data, 2)
-    kind = builtins.__dict__.get(name)
-    if not isinstance(kind, type) or not issubclass(kind, BaseException) or type(args) is not tuple:
-        raise SerializationError(f"{name!r:.80} is no builtin exception")
-    made: BaseException = kind(*args)
-    return made
-
-
 # -- which function ---------------------------------------------------------------------------
 
 
@@ -294,8 +267,6 @@ def find(kind: type) -> Write | None:
         return _named_tuple
     if _is_dataclass(kind):
         return _dataclass
-    if issubclass(kind, BaseException):
-        return _exception
     return None
 
 
@@ -309,5 +280,4 @@ READERS: dict[int, Read] = {
     Kind.NAMED_TUPLE: _read_named_tuple,
     Kind.DATACLASS: _read_dataclass,
     Kind.RECORD: _read_record,
-    Kind.EXCEPTION: _read_exception,
 }

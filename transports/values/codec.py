@@ -26,12 +26,15 @@ NOTHING = b"\xc0"
 _TEXT = frozenset({str})
 
 
-def encode(value: Any, *, objects: bool = True) -> tuple[Buffer, Buffer]:
+def encode(
+    value: Any, *, objects: bool = True, largest: int | None = None
+) -> tuple[Buffer, Buffer]:
     """Encode a value as payload and raw frame.
 
     Args:
         value: Of any kind in `docs/values.md`.
         objects: Whether an object of any class becomes a record of its public fields.
+        largest: Bytes that the raw frame may have; a message's by default.
 
     Raises:
         NoForm: It can't travel, or holds something that can't; its text says what and where.
@@ -41,9 +44,9 @@ def encode(value: Any, *, objects: bool = True) -> tuple[Buffer, Buffer]:
         if payload is not None:
             return payload, b""
         try:
-            return _encode(value, objects)
+            return _encode(value, objects, largest)
         except (OverflowError, UnicodeEncodeError):
-            return _encode(value, objects, careful=True)
+            return _encode(value, objects, largest, careful=True)
     except (RecursionError, UnicodeEncodeError, MemoryError) as error:
         raise NoForm(f"it can't be encoded: {type(error).__name__}: {error}") from error
 
@@ -65,10 +68,14 @@ def _encode_plain(value: Any) -> bytes | None:
     return None
 
 
-def _encode(value: Any, objects: bool, careful: bool = False) -> tuple[Buffer, Buffer]:
+def _encode(
+    value: Any, objects: bool, largest: int | None, careful: bool = False
+) -> tuple[Buffer, Buffer]:
     from transports.values import tables
 
     writer = Writer(tables.WRITERS, tables.find_writer, objects=objects, careful=careful)
+    if largest is not None:
+        writer.largest = largest
     payload = pack(writer.write(value))
     return payload, writer.raw()
 

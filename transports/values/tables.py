@@ -11,6 +11,7 @@ from transports.values import (
     arrays,
     builtin,
     classes,
+    exceptions,
     extensions,
     foreign,
     marked,
@@ -33,6 +34,7 @@ READERS: dict[int, Read] = {
     **builtin.READERS,
     **times.READERS,
     **classes.READERS,
+    **exceptions.READERS,
     **marked.READERS,
     **arrays.READERS,
     **packages.READERS,
@@ -42,7 +44,7 @@ _BASES: dict[type, Write] = {
     **{base: builtin.WRITERS.get(base, Writer.write) for base in builtin.BASES},
     **times.WRITERS,
 }
-_FINDERS = (packages.find, arrays.find, classes.find, foreign.find)
+_FINDERS = (packages.find, arrays.find, exceptions.find, classes.find, foreign.find)
 
 
 def find_writer(kind: type) -> Write | None:

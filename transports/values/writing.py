@@ -53,11 +53,12 @@ class Writer:
         records: How many records of objects it is in.
         pieces: What goes to the raw frame.
         size: Bytes of the raw frame so far.
+        largest: Bytes that it may have.
     """
 
     __slots__ = (
         *("_find", "_holders", "_keys", "_plain", "_writers", "_written"),
-        *("depth", "objects", "pieces", "records", "size"),
+        *("depth", "largest", "objects", "pieces", "records", "size"),
     )
 
     def __init__(
@@ -69,6 +70,7 @@ class Writer:
         self._written = 0
         self.pieces: list[Piece] = []
         self.size = 0
+        self.largest = LARGEST
         self._holders: list[Any] = []
         self._writers = writers
         self._find = find
@@ -204,9 +206,10 @@ class Writer:
             NoForm: The message is too large with it.
         """
         offset = -(-self.size // ALIGNMENT) * ALIGNMENT
-        if offset + size > LARGEST:
+        if offset + size > self.largest:
             raise NoForm(
-                f"{offset + size} bytes are too many for a message, which has {LARGEST} at most"
+                f"{offset + size} bytes are too many for a message or an error, which has at most "
+                f"{self.largest} of them"
             )
         self.size = offset + size
         self.pieces.append((offset, data, order))
