@@ -135,8 +135,13 @@ def _set_attributes(error: Exception, fields: Fields) -> None:
     for name, value in fields.attributes.items():
         if name.startswith("_") or (name in _OURS and isinstance(error, DriverError)):
             continue
-        with suppress(AttributeError, TypeError, ValueError):  # read-only, or of another type
+        if callable(getattr(type(error), name, None)):
+            fields.altered.append(f"attribute {name} is left out: it would hide that method")
+            continue
+        try:
             setattr(error, name, value)
+        except (AttributeError, TypeError, ValueError, OverflowError) as second:
+            fields.altered.append(f"attribute {name} is left out: {second}")
 
 
 def _indented(lines: list[str]) -> list[str]:

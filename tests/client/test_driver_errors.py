@@ -413,6 +413,17 @@ def test_a_text_that_is_another_here_is_told() -> None:
     assert got.__notes__[0] == "not as the driver raised it:\n  its text was '2'"
 
 
+@pytest.mark.parametrize(
+    "error", [ValueError("x"), LimitError("far"), ExceptionGroup("two", [ValueError(1)])]
+)
+def test_an_attribute_hides_no_method(error: Exception) -> None:
+    error.__dict__.update(add_note="3", with_traceback=(1,))
+    got = arrives(error)
+    assert isinstance(got, type(error).__bases__[0])
+    assert callable(got.add_note)
+    assert "attribute with_traceback is left out" in got.__notes__[0]
+
+
 def test_fields_are_bounded_however_many() -> None:
     many = DeviceError("jammed", 17)
     many.args = tuple(object() for _ in range(100_000))

@@ -63,6 +63,8 @@ def rebuilt(
     for name, value in attributes.items():
         if not isinstance(name, str) or name.startswith("_"):
             raise ValueError(f"{name!r:.80} is no public attribute")
+        if callable(getattr(kind, name, None)):
+            raise ValueError(f"an attribute {name} would hide that method")
         if isinstance(made, UnicodeError) and name in dir(kind):
             # its text is made in C, which doesn't look at the types again
             expected = type(getattr(made, name))
