@@ -6,7 +6,7 @@ import ast
 from collections.abc import Mapping
 from typing import Any
 
-from orchestrator.client.stub_types import PYTHON, of_argument, of_result
+from orchestrator.client.stub_types import ANY, PYTHON, of_argument, of_result
 
 TIMEOUTS = "invocation_timeout: Timeout = ..., execution_timeout: Timeout = ..."
 
@@ -31,20 +31,37 @@ def signature(affordance: Mapping[str, Any], face: str) -> tuple[list[str], str]
 
 
 def _parameters(given: ast.arguments, schemas: Mapping[str, Any]) -> list[str]:
-    def told(argument: ast.arg, optional: bool = False, star: str = "") -> str:
+    def told(argument: ast.arg, default: ast.expr | None = None, star: str = "") -> str:
         kind = of_argument(argument.annotation, schemas.get(argument.arg))
         name = argument.arg if argument.arg != "self" else "self_"
-        return f"{star}{name}: {kind}{' = ...' if optional else ''}"
+        if default is None:
+            return f"{star}{name}: {kind}"
+        return f"{name}: {_allowing(kind, default)} = ..."
 
     positional = [*given.posonlyargs, *given.args]
     required = len(positional) - len(given.defaults)
-    lines = [told(each, index >= required) for index, each in enumerate(positional)]
+    defaults = [*[None] * required, *given.defaults]
+    lines = [told(*each) for each in zip(positional, defaults, strict=True)]
     if given.posonlyargs:
         lines.insert(len(given.posonlyargs), "/")
     lines.append(told(given.vararg, star="*") if given.vararg else "*")
     for each, default in zip(given.kwonlyargs, given.kw_defaults, strict=True):
-        lines.append(told(each, default is not None))
+        lines.append(told(each, default))
     lines.append(TIMEOUTS)
     if given.kwarg:
         lines.append(told(given.kwarg, star="**"))
     return lines
+
+
+def _allowing(kind: str, default: ast.expr) -> str:
+    """With the type of the default: the worker takes that too, whatever the annotation says."""
+    value = default.value if isinstance(default, ast.Constant) else ...
+    own = "None" if value is None else f"builtins.{type(value).__name__}"
+    if kind == ANY or type(value) not in _OF_DEFAULTS or own in kind or repr(value) in kind:
+        return kind
+    if type(value) is int and "builtins.float" in kind:
+        return kind
+    return f"{kind} | {own}"
+
+
+_OF_DEFAULTS = (type(None), bool, float, int, str)

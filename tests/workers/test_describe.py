@@ -396,7 +396,7 @@ def test_exotic_annotations_never_fail():
     assert properties["either"] == {"type": "number"}
     assert properties["maybe"] == {"oneOf": [{"type": "number"}, {"type": "null"}]}
     assert properties["anything"] == {}
-    assert properties["number"] == {"orch:type": "complex"}
+    assert properties["number"] == {"orch:type": "complex", "orch:python": "complex"}
     assert "$ref" not in str(properties)
 
 

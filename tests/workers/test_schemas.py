@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from tests.joined import joined
 from transports.serializers import split_result
 from workers.driver.schemas import default_of, schema_of
+from workers.driver.type_names import PYTHON_TYPE
 
 
 class Colour(enum.Enum):
