@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, TypeVar
 
 from orchestrator.client.aio_events import request
 from orchestrator.client.streams import Source
 
+T = TypeVar("T")
 
-class AsyncStream(AsyncIterator[Any]):
+
+class AsyncStream(AsyncIterator[T]):
     """As `Stream`, for `async for`."""
 
     def __init__(self, *place: Any) -> None:
         self._source = Source(*place)
 
-    def __aiter__(self) -> AsyncStream:
+    def __aiter__(self) -> AsyncStream[T]:
         return self
 
-    async def __anext__(self) -> Any:
+    async def __anext__(self) -> T:
         """The next item. Raises as `Stream.__next__` does, but StopAsyncIteration."""
         source = self._source
         if source.ended:
@@ -31,13 +33,14 @@ class AsyncStream(AsyncIterator[Any]):
         if not more:
             source.ended = True
             raise StopAsyncIteration
-        return item
+        made: T = item
+        return made
 
     async def aclose(self) -> None:
         """End it; the generator's own clean-up runs."""
         self._source.end()
 
-    async def __aenter__(self) -> AsyncStream:
+    async def __aenter__(self) -> AsyncStream[T]:
         return self
 
     async def __aexit__(self, *exc: object) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TypeVar
 
 from orchestrator.client.exchange import Exchange, Timeout
 from orchestrator.client.session import Session
 from transports.values.streams import Opened
+
+T = TypeVar("T")
 
 
 class Source:
@@ -46,7 +48,7 @@ class Source:
             self.session.connection.post(self.session.pull(*self._place, ends=True))
 
 
-class Stream(Iterator[Any]):
+class Stream(Iterator[T]):
     """The items of a generator that an action returned; iterate over it.
 
     Each item is made when it is asked for, within the action's execution timeout. It ends with the
@@ -57,10 +59,10 @@ class Stream(Iterator[Any]):
     def __init__(self, *place: Any) -> None:
         self._source = Source(*place)
 
-    def __iter__(self) -> Stream:
+    def __iter__(self) -> Stream[T]:
         return self
 
-    def __next__(self) -> Any:
+    def __next__(self) -> T:
         """The next item.
 
         Raises:
@@ -78,13 +80,14 @@ class Stream(Iterator[Any]):
         if not more:
             source.ended = True
             raise StopIteration(item)
-        return item
+        made: T = item
+        return made
 
     def close(self) -> None:
         """End it; the generator's own clean-up runs."""
         self._source.end()
 
-    def __enter__(self) -> Stream:
+    def __enter__(self) -> Stream[T]:
         return self
 
     def __exit__(self, *exc: object) -> None:

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestrator.client.stub_types import of_annotation, of_schema
+from orchestrator.client.stub_types import of_annotation, of_argument, of_result, of_schema
 from orchestrator.client.stubs import package_name, runtime_text, stub_text
 from tests.client.supply import SUPPLY
 
@@ -24,6 +24,7 @@ PORT = {
         "list": {"type": "array", "items": {"type": "integer"}, "observable": True},
         "int": {"type": "integer", "readOnly": True, "description": 'a "b"'},
         "property": {"enum": ["a", "b"]},
+        "box": {"type": "array", "orch:python": "tuple[int, ...]"},
         "name": {"oneOf": [{"type": "string"}, {"type": "null"}]},
     },
     "actions": {
@@ -31,6 +32,25 @@ PORT = {
         "write": {"orch:signature": "(data: bytes, /, mode: lab.Mode = ...) -> None"},
         "import": {"orch:signature": "()"},
         "odd": {"orch:signature": "(...)"},
+        "when": {
+            "orch:signature": "(at: D.date = None, /, *late: D.timedelta) -> Point",
+            "orch:python": {"at": "datetime.date", "late": "datetime.timedelta"},
+            "output": {"type": "string", "orch:python": "datetime.datetime"},
+        },
+        "place": {
+            "orch:signature": "(spot: Point, path: Path = 'here', *, wait: float = None) -> Point",
+            "input": {
+                "properties": {
+                    "spot": {"type": "object", "orch:python": "lab.Point"},
+                    "path": {"type": "string", "orch:python": "pathlib.Path"},
+                }
+            },
+            "output": {"type": "object", "orch:python": "lab.Point"},
+        },
+        "sweep": {
+            "orch:signature": "(over: list[float], at: dict[int, float]) -> Iterator[float]",
+            "output": {"orch:python": "collections.abc.Iterator[float]"},
+        },
         "grab": {"orch:signature": "(x) -> tuple[float, numpy.ndarray]"},
     },
     "events": {"moved": {}},
@@ -38,6 +58,9 @@ PORT = {
 WORKERS: dict[str, Any] = {"supply": SUPPLY, "port": PORT, "close": PORT, "a-b": PORT, "off": None}
 
 RIGHT = """
+from datetime import timedelta
+from pathlib import Path
+
 from bench_client import aconnect, connect
 
 def use() -> None:
@@ -59,6 +82,16 @@ def use() -> None:
         data: bytes = rig.port.read(2, "x", wait=True)
         rig.port.write(b"x", mode=object())
         first, second = rig.port.grab(1)
+        year: int = rig.port.when("2026-01-31", timedelta(1), "250ms").year
+        rig.port.when(None)
+        rig.port.place({"x": 1}, Path("a"), wait=None).x
+        whole = [1, 2]
+        for point in rig.port.sweep(whole, {1: 2}):
+            volts = point
+        with rig.port.sweep((1, 2.5), {"1": 2}) as points:
+            points.close()
+        box: tuple[int, ...] = rig.port.box
+        rig.port.box = whole
         rig.port.odd(1, 2, x=3)
         rig.port.submit("read", 3).result(5).anything
         with rig.port.subscribe("moved", timeout=3) as events:
@@ -76,6 +109,8 @@ async def use_async() -> None:
         data: bytes = await rig.port.read(2, wait=True)
         async for event in rig.port.subscribe("moved"):
             print(event.value)
+        async for point in await rig.port.sweep([1], {}):
+            volts = point
         await rig.status()
     other = await aconnect("bench")
     await other.port.write(b"x")
@@ -101,6 +136,14 @@ def use() -> None:
     rig.port.subscribe("move")
     rig.port.list.append("x")
     rig.supply.dmm("x")
+    rig.port.when(3)
+    rig.port.when().strip()
+    rig.port.when("2026-01-31", 3)
+    rig.port.place({}, 3)
+    rig.port.place({}, wait="x")
+    rig.port.sweep([1], {b"": 1})
+    next(rig.port.sweep([1], {})).strip()
+    rig.port.box.append(3)
 
 async def use_async() -> None:
     rig = await aconnect()
@@ -185,15 +228,77 @@ def test_the_package_behind_it_connects(tmp_path: Path, monkeypatch: pytest.Monk
         ("numpy.ndarray", "numpy.typing.NDArray[Any]"),
         ("NDArray[float64]", "numpy.typing.NDArray[Any]"),
         ("Any", "Any"),
-        *[
-            (text, None)
-            for text in ("lab.Mode", "Mode", "list[Mode]", "Literal[x]", "f()", "'a b'")
-        ],
+        ("list[Mode]", "builtins.list[Any]"),
+        ("datetime.datetime | None", "_datetime.datetime | None"),
+        ("dict[int, lab.Mode]", "builtins.dict[builtins.int, Any]"),
+        ("collections.abc.Mapping", "_abc.Mapping[Any, Any]"),
+        ("collections.defaultdict[str, int]", "builtins.dict[builtins.str, builtins.int]"),
+        ("int | Any", "Any"),
+        (
+            "int | tuple[int | str, str] | int",
+            "builtins.int | builtins.tuple[builtins.int | builtins.str, builtins.str]",
+        ),
+        *[(text, None) for text in ("lab.Mode", "Mode", "Literal[x]", "f()", "'a b'")],
         *[(text, None) for text in ("3", "int | Mode", "Callable[[int], str]", "lab.int", "'a b'")],
     ],
 )
 def test_types_of_annotations(text: str, kind: str | None) -> None:
     assert of_annotation(ast.parse(text, mode="eval").body) == kind
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("float", "builtins.float"),
+        ("datetime.timedelta", "_datetime.timedelta | builtins.str"),
+        ("datetime.date | str", "_datetime.date | builtins.str"),
+        ("decimal.Decimal | None", "_decimal.Decimal | builtins.float | builtins.str | None"),
+        ("numpy.ndarray", "numpy.typing.NDArray[Any] | _abc.Sequence[Any]"),
+        ("list[int]", "_abc.Sequence[builtins.int] | numpy.typing.NDArray[Any]"),
+        (
+            "collections.abc.Collection[int]",
+            "_abc.Collection[builtins.int] | numpy.typing.NDArray[Any]",
+        ),
+        ("tuple", "_abc.Sequence[Any] | numpy.typing.NDArray[Any]"),
+        (
+            "tuple[int, str]",
+            "builtins.tuple[builtins.int, builtins.str] | builtins.list[Any] | "
+            "numpy.typing.NDArray[Any]",
+        ),
+        (
+            "set[int]",
+            "_abc.Set[builtins.int] | _abc.Sequence[builtins.int] | numpy.typing.NDArray[Any]",
+        ),
+        ("dict[str, int]", "_abc.Mapping[builtins.str, builtins.int]"),
+        ("dict[uuid.UUID, int]", "_abc.Mapping[Any, builtins.int]"),
+        ("collections.deque[int]", "Any"),
+        ("zoneinfo.ZoneInfo", "Any"),
+        ("lab.Mode", "Any"),
+        ("no type", "Any"),
+    ],
+)
+def test_types_of_what_is_accepted(text: str, kind: str) -> None:
+    assert of_argument(None, {"type": "string", "orch:python": text}) == kind
+
+
+@pytest.mark.parametrize(
+    ("text", "kinds"),
+    [
+        (
+            "collections.abc.Generator[int, None, str]",
+            ("Stream[builtins.int]", "AsyncStream[builtins.int]"),
+        ),
+        ("collections.abc.Iterator", ("Any", "Any")),
+        ("concurrent.futures.Future[int]", ("builtins.int", "builtins.int")),
+        ("collections.abc.Coroutine[Any, Any, str]", ("builtins.str", "builtins.str")),
+        ("asyncio.Task", ("Any", "Any")),
+        ("set[lab.Mode]", ("builtins.set[Any]", "builtins.set[Any]")),
+        ("lab.Mode", ("Any", "Any")),
+    ],
+)
+def test_types_of_results(text: str, kinds: tuple[str, str]) -> None:
+    schema = {"type": "string", "orch:python": text}
+    assert tuple(of_result(None, schema, face) for face in ("", "Async")) == kinds
 
 
 @pytest.mark.parametrize(
@@ -229,6 +334,7 @@ affordances = st.fixed_dictionaries(
         "orch:signature": st.text() | st.sampled_from(["(x: 'y\"', *a, b=1, **c)", "(...)"]),
         "enum": st.lists(st.text() | st.none()),
         "unit": st.text(),
+        "orch:python": st.text() | st.dictionaries(st.text(), st.text()) | st.just("list[x.Y]"),
     },
 )
 

@@ -384,7 +384,11 @@ def test_exotic_annotations_never_fail():
     assert properties["unresolvable"] == {}
     assert properties["nonsense"] == {}
     assert properties["custom"] == {"orch:type": "Custom"}
-    assert properties["customs"] == {"type": "array", "items": {"orch:type": "Custom"}}
+    assert properties["customs"] == {
+        "type": "array",
+        "items": {"orch:type": "Custom"},
+        "orch:python": f"list[{__name__}.Custom]",
+    }
     assert properties["image"] == array
     assert properties["frame"] == array
     assert properties["for_checkers_only"] == {}
@@ -392,14 +396,14 @@ def test_exotic_annotations_never_fail():
     assert properties["either"] == {"type": "number"}
     assert properties["maybe"] == {"oneOf": [{"type": "number"}, {"type": "null"}]}
     assert properties["anything"] == {}
-    assert properties["number"] == {"orch:type": "complex"}
+    assert properties["number"] == {"orch:type": "complex", "orch:python": "complex"}
     assert "$ref" not in str(properties)
 
 
 def test_exotic_signatures_never_fail():
     actions = describe(Exotic)["actions"]
     assert actions["call"]["input"]["properties"] == {"callback": {}, "gain": {"type": "number"}}
-    assert actions["call"]["orch:signature"].startswith("(callback: Unknown = <built-in")
+    assert actions["call"]["orch:signature"].startswith("(callback: Unknown = ..., ")
     assert "gain: float = ..." in actions["call"]["orch:signature"]
     assert "input" not in actions["positional"]
     assert actions["positional"]["orch:signature"] == "(a: int, /, *rest: str) -> None"

@@ -26,7 +26,9 @@ from workers.driver.schemas import (
     scope_of,
     signature_of,
     signature_text,
+    unnamed_types,
 )
+from workers.driver.type_names import PYTHON_TYPE
 from workers.errors import SpecError
 
 PROPERTY, ACTION, EVENT = "properties", "actions", "events"
@@ -210,7 +212,8 @@ class ClassMembers:
         if type(value) is types.MemberDescriptorType and "__slots__" in vars(owner or object):
             return self._of_annotation(name)
         affordance = schema_of(self._annotation(name)) if name in self._annotations else {}
-        affordance.pop("orch:type", None)  # of the descriptor, not of its value
+        if affordance.pop("orch:type", None):  # of the descriptor, not of its value
+            affordance.pop(PYTHON_TYPE, None)
         # an instance without a docstring shows its class's, which says nothing of this member
         own = getattr(value, "__dict__", {}).get("__doc__")
         text = _clean(own if isinstance(own, str) else None)
@@ -285,6 +288,8 @@ def action_schema(value: Any, *, takes_self: bool = False, usual: str = "") -> S
         accepted = parameters_schema(parameters, scope)
         if accepted is not None:
             affordance["input"] = accepted
+        if types := unnamed_types(parameters, scope):
+            affordance[PYTHON_TYPE] = types
         returned = schema_of(resolve(signature.return_annotation, scope))
         if returned:
             affordance["output"] = returned

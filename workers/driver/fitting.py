@@ -20,7 +20,7 @@ from typing import Any
 
 from workers.driver.choices import enum_fitter, literal_fitter
 from workers.driver.fitter import Fitter, Unfit, a, is_array
-from workers.driver.hints import Array, own_annotations, resolve, scope_of
+from workers.driver.hints import QUALIFIERS, Array, own_annotations, resolve, scope_of
 from workers.driver.scalars import SCALARS
 
 _DEEPEST_HINT = 12
@@ -35,7 +35,6 @@ _MAPPINGS = (
     collections.abc.MutableMapping,
 )
 _SETS = {set: set, frozenset: frozenset, collections.abc.Set: frozenset}
-_QUALIFIERS = (typing.Final, typing.ClassVar, typing.Required, typing.NotRequired)
 
 
 def fitter_of(annotation: Any, scope: dict[str, Any], depth: int = _DEEPEST_HINT) -> Fitter | None:
@@ -66,7 +65,7 @@ def _composed(annotation: Any, scope: dict[str, Any], depth: int) -> Fitter | No
         return union_fitter([fitter_of(arg, scope, depth) for arg in args])
     if origin is typing.Literal:
         return literal_fitter(args)
-    if origin is typing.Annotated or origin in _QUALIFIERS:
+    if origin is typing.Annotated or origin in QUALIFIERS:
         return fitter_of(args[0], scope, depth)
     if isinstance(annotation, typing.NewType):
         return fitter_of(annotation.__supertype__, scope, depth)

@@ -12,6 +12,9 @@ import typing
 from collections.abc import Callable
 from typing import Any
 
+QUALIFIERS = (typing.Final, typing.ClassVar, typing.Required, typing.NotRequired)
+"""They say how a name is used, not what it is."""
+
 
 class Array:
     """Stands for numpy.ndarray where only the text of the annotation is known."""

@@ -6,6 +6,7 @@ which allows any value.
 
 from __future__ import annotations
 
+import ast
 import datetime
 import enum
 import inspect
@@ -25,6 +26,7 @@ from workers.driver.hints import own_annotations as own_annotations
 from workers.driver.hints import resolve as resolve
 from workers.driver.hints import scope_of as scope_of
 from workers.driver.hints import signature_of as signature_of
+from workers.driver.type_names import PYTHON_TYPE, python_type
 
 _MAX_DEPTH = 8
 """How deep references are written out; a type that contains itself has no end."""
@@ -33,9 +35,17 @@ _MAX_DEFAULT = 256
 
 
 def schema_of(annotation: Any) -> Schema:
-    """The JSON schema of an annotation; `{}` where there is none."""
+    """The JSON schema of an annotation, and its type in Python where that doesn't tell it.
+
+    It is `{}` where there is none.
+    """
     if annotation is inspect.Parameter.empty or annotation is Any:
         return {}
+    schema = _json_schema(annotation)
+    return schema | python_type(annotation, schema)
+
+
+def _json_schema(annotation: Any) -> Schema:
     if _is_array(annotation):
         return _array()
     try:
@@ -110,6 +120,16 @@ def parameters_schema(parameters: list[inspect.Parameter], scope: dict[str, Any]
     return schema
 
 
+def unnamed_types(parameters: list[inspect.Parameter], scope: dict[str, Any]) -> dict[str, str]:
+    """Types in Python of parameters that the schema of an action's input has no place for."""
+    found: dict[str, str] = {}
+    for each in parameters:
+        if each.kind in (each.POSITIONAL_ONLY, each.VAR_POSITIONAL, each.VAR_KEYWORD):
+            schema = schema_of(resolve(each.annotation, scope))
+            found |= {each.name: schema[PYTHON_TYPE]} if PYTHON_TYPE in schema else {}
+    return found
+
+
 def signature_text(parameters: list[inspect.Parameter], returns: Any) -> str:
     """A signature as its author wrote it, such as `(x: float, speed=1) -> None`."""
     plain = [
@@ -138,15 +158,20 @@ class _Text:
         if annotation is inspect.Parameter.empty:
             return annotation
         if isinstance(annotation, str):
-            return cls(annotation)
-        return cls(_attempt(lambda: inspect.formatannotation(annotation)))
+            return cls(annotation if _is_expression(annotation) else "...")
+        text = _attempt(lambda: inspect.formatannotation(annotation))
+        return cls(text if _is_expression(text) else "...")
 
     @classmethod
     def default(cls, parameter: inspect.Parameter) -> Any:
         if parameter.default is parameter.empty:
             return parameter.default
-        text = _attempt(lambda: repr(parameter.default))
-        telling = len(text) <= 60 and "\n" not in text and " at 0x" not in text
+        value = parameter.default
+        if isinstance(value, enum.Enum):
+            text = _attempt(lambda: f"{type(value).__qualname__}.{value.name}")
+        else:
+            text = _attempt(lambda: repr(value))
+        telling = len(text) <= 60 and "\n" not in text and _is_expression(text)
         return cls(text if telling else "...")
 
 
@@ -155,6 +180,15 @@ def _attempt(text: Callable[[], str]) -> str:
         return text()
     except Exception:  # noqa: BLE001  the repr of a driver's object
         return "..."
+
+
+def _is_expression(text: str) -> bool:
+    """Whether it can stand in a signature that is parsed: `<Mode.FAST: 1>` can't."""
+    try:
+        ast.parse(text, mode="eval")
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+    return True
 
 
 def _is_array(annotation: Any) -> bool:
