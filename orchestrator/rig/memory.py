@@ -23,14 +23,11 @@ PERIOD = 0.25
 ALLOWANCE = 768 * 1024 * 1024
 """Bytes by which the process may grow beyond what the core and the backlog know of."""
 KEPT = 32 * 1024 * 1024
-"""... of them where libzmq may keep what nobody receives; twice as much whenever the clients'
-socket was made anew soon after the last time, so that strangers can't have that
-done all the time."""
-SOON = 40
-"""Looks within which it counts as such."""
+"""... of them where libzmq may keep what nobody receives; twice as much after each time that the
+clients' socket was made anew, so that strangers can't have that done all the time."""
 SUSPECTS = 8
 """Connections by which nothing was received, from which on that may be what has grown."""
-CALM = 240
+CALM = 80
 """Looks after which it is `KEPT` again."""
 LOOKS = 4
 """Looks in a row at too large a process until its clients' socket is made anew."""
@@ -102,9 +99,8 @@ class MemoryGuard:
             self._limit = size + self._allowance
         else:
             self._renewed = True
-            if self._calm < SOON:
-                self._kept = min(2 * self._kept, self._allowance)
             self._calm = 0
+            self._kept = min(2 * self._kept, self._allowance)
             self._renew(resident())
 
     def _size(self, limit: int) -> int:
