@@ -211,6 +211,13 @@ def test_a_value_that_means_one_thing_becomes_it(annotation: str, value: Any, re
     [
         ("float", "abc", "x is the text 'abc', not a number (float)"),
         ("float", "1.5", "x is the text '1.5', not a number (float); it is text; without quotes"),
+        ("float", "1e400", "it is text; as a number it is more than a float can hold"),
+        ("float", "inf", "it is text; the number is float('inf') or 'nan' in Python, .inf or"),
+        ("float", 2**53 + 1, "x is 9007199254740993, not a number that a float can hold"),
+        ("float", 10**400, "not a number (float)"),
+        ("complex", 2**53 + 1, "not a number that a float can hold"),
+        ("float | None", 2**53 + 1, "of so large ones only some are floats"),
+        ("list[float]", [1, 2**53 + 1], "x[1] is 9007199254740993, not a number that a float"),
         ("float", True, "x is True, not a number (float)"),
         ("float", [1.0], "x is a list of 1, not a number (float)"),
         ("int", True, "x is True, not a whole number (int)"),
