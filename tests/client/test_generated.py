@@ -244,6 +244,8 @@ def test_the_class_tells(supply: Any) -> None:
     assert type(supply.channels).__name__ == "channels"
     assert supply.__class__.__name__ == "Supply"
     assert supply.__doc__ == "A supply with channels."
+    bare = worker_class("bench", "supply", Members.read({"title": "Supply"}), Ours)
+    assert bare.__doc__ == "The worker supply of rig bench: a Supply."
     assert supply.submit("x") == "submitted x"
     assert supply.submit.__doc__ == "Invoke it without waiting."
     assert supply.on == "on"
