@@ -35,7 +35,7 @@ def plain(value: Any, *, brief: bool = False) -> Any:
     if isinstance(value, (enum.Enum, EnumValue)):
         return value.name if value.name is not None else plain(value.value)
     if isinstance(value, str):
-        return value.encode("utf-8", "backslashreplace").decode()
+        return str(value)
     if isinstance(value, int):
         return int(value) if value.bit_length() <= _BITS else hex(value)
     if isinstance(value, float):

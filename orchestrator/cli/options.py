@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from types import EllipsisType
@@ -13,7 +14,7 @@ from orchestrator.names import RIG_VARIABLE
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-_NEGATIVE = re.compile(r"-\.?[0-9]")
+_NEGATIVE = re.compile(r"-\.?[0-9]|-(?:\.?inf|infinity)$", re.IGNORECASE)
 _MARK = "\0"
 """Put before a negative number while click sorts options from arguments; argv has no NUL."""
 _RIG = "orch.rig"
@@ -84,15 +85,31 @@ def read_timeout(
 
 
 def to_value(text: str) -> Any:
-    """JSON as RFC 8259 has it, else text: `1.5` is a number, `red` and `NaN` are texts."""
+    """JSON as RFC 8259 has it, else text: `1.5` is a number, `red` and `NaN` are texts.
+
+    Raises:
+        click.BadParameter: It isn't valid UTF-8, or a key of a mapping is given twice.
+    """
     import msgspec
 
     try:
-        return msgspec.json.decode(text)
+        value = msgspec.json.decode(text)
+        if isinstance(value, (dict, list)):
+            json.loads(text, object_pairs_hook=_refuse_twice)
+        return value
     except UnicodeEncodeError:
         raise click.BadParameter(f"{text!a:.80} is not valid UTF-8") from None
     except (msgspec.DecodeError, RecursionError):
         return text
+
+
+def _refuse_twice(pairs: list[tuple[str, Any]]) -> None:
+    """Of two values under one key JSON's readers keep the last, and nobody knows."""
+    seen: set[str] = set()
+    for key, _ in pairs:
+        if key in seen:
+            raise click.BadParameter(f"the key {key!a:.80} is given twice")
+        seen.add(key)
 
 
 def _keep_rig(ctx: click.Context, param: click.Parameter, text: str | None) -> None:

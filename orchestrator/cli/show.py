@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Sequence
@@ -47,7 +48,10 @@ def _json(value: Any, indent: int = 0) -> str:
 
     from orchestrator.logs.show.display import escape_json
 
-    encoded = msgspec.json.encode(value)
+    try:
+        encoded = msgspec.json.encode(value)
+    except UnicodeEncodeError:  # half a surrogate pair, which JSON can write, but UTF-8 can't
+        return json.dumps(value, indent=indent or None, separators=None if indent else (",", ":"))
     if indent:
         encoded = msgspec.json.format(encoded, indent=indent)
     return escape_json(encoded.decode())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,14 +11,16 @@ from orchestrator.cli.options import to_value
 
 Schema = Mapping[str, Any]
 
-_TEXT: Schema = {"type": "string"}
+_TYPES: Mapping[str, Schema] = {"str": {"type": "string"}, "float": {"type": "number"}}
+_NOT_FINITE = re.compile(r"[-+]?(?:\.?inf|infinity|\.?nan)", re.IGNORECASE)
 
 
 def value_of(text: str, schema: Schema) -> Any:
     """What a typed text stands for.
 
     A member that takes text is given what was typed, `123`, `1e3` and `true` too; a text in
-    JSON's quotes stands for the text inside.
+    JSON's quotes stands for the text inside. One that takes numbers and no text is given infinity
+    and not-a-number, which JSON has no words for, in Python's words or YAML's: `inf`, `.nan`.
 
     Args:
         text: As it was typed.
@@ -27,9 +30,10 @@ def value_of(text: str, schema: Schema) -> Any:
         click.BadParameter: It is no text at all.
     """
     value = to_value(text)
-    if isinstance(value, str):
-        return value
     kinds = _kinds(schema)
+    if isinstance(value, str):
+        is_number = "number" in kinds and "string" not in kinds and _NOT_FINITE.fullmatch(text)
+        return float(text.replace(".", "")) if is_number else value
     if "string" not in kinds or not kinds <= {"string", "null"}:
         return value
     return None if value is None and "null" in kinds else text
@@ -66,7 +70,7 @@ def _by_position(signature: str, named: Mapping[str, Schema]) -> tuple[list[Sche
 
 def _written(parameter: ast.arg | None) -> Schema:
     annotation = parameter.annotation if parameter is not None else None
-    return _TEXT if isinstance(annotation, ast.Name) and annotation.id == "str" else {}
+    return _TYPES.get(annotation.id, {}) if isinstance(annotation, ast.Name) else {}
 
 
 def _kinds(schema: Schema) -> set[str]:

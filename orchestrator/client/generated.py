@@ -68,7 +68,9 @@ def worker_class(rig: str, worker: str, members: Members, handle: type) -> type[
     for name, own in vars(handle).items():
         if not name.startswith("_") and name not in namespace:
             namespace[name] = _ours(name, own)
-    namespace["__doc__"] = str(members.description.get("description") or "") or None
+    told = str(members.description.get("description") or "")
+    # never none: help would show what is said of a worker that isn't known yet
+    namespace["__doc__"] = told or f"The worker {worker} of rig {rig}: a {title}."
     namespace.setdefault("name", _NAME)
     made: type[Proxy] = type(_identifier(title), (Proxy,), namespace)
     return made

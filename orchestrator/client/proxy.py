@@ -15,7 +15,7 @@ from orchestrator.client.lookers import calls_at_once, is_tool, only_looks
 from orchestrator.client.parameters import Parameter, reading
 from orchestrator.client.paths import Step, joined, steps_of
 from orchestrator.client.surface import surface
-from orchestrator.errors import ResultUnsendable
+from orchestrator.errors import ResultUnsendable, WorkerUnavailable
 from orchestrator.words import did_you_mean
 from transports.values.records import Record
 
@@ -170,12 +170,18 @@ class Items(Component):
     __slots__ = ()
 
     @surface
-    def __getitem__(self, key: int | str) -> Any:
+    def __getitem__(self, key: int | str | slice) -> Any:
+        """A component by position or key; of a list several, by a slice."""
         items = self._items
+        if isinstance(key, slice):
+            keys = list(items)
+            if _is_mapping(keys):
+                raise TypeError(f"{_name(self, '')} has keys: {key!r} is for lists")
+            return [self[each] for each in keys[key]]
         at = key
         if isinstance(key, int) and key < 0 and key not in items:
             at = len(items) + key
-        found = items.get(at)
+        found = items.get(at) if isinstance(at, (int, str)) else None
         if found is None:
             error: type[LookupError] = IndexError if isinstance(key, int) else KeyError
             known = ", ".join(map(repr, items))
@@ -284,7 +290,8 @@ def _find(part: Part, name: str, *, looks: bool = False) -> Any:
 
     Raises:
         AttributeError: Nothing, or the name is private.
-        OrchError: The description can't be had.
+        OrchError: The description can't be had; AttributeError of who only looks, if that is
+            because the worker is unavailable.
     """
     handle = _own(part, "_handle")
     if name.startswith("_"):
@@ -294,7 +301,12 @@ def _find(part: Part, name: str, *, looks: bool = False) -> Any:
     path = joined(path_of(part), name)
     members = handle._session.known_members(handle.name)
     if found is None and (isinstance(part, Proxy) or (members and members.may_have(path))):
-        stand_in = handle._learn(path, looks=looks)
+        try:
+            stand_in = handle._learn(path, looks=looks)
+        except WorkerUnavailable as error:
+            if looks:  # hasattr: there is no member to be had, whatever the reason
+                raise AttributeError(str(error)) from error
+            raise
         _adopt(part)
         found = _of_class(part, name) or stand_in
     if found is None:

@@ -43,6 +43,8 @@ _INT = re.compile(r"[-+]?[0-9]+")
 _BASED_INT = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
 _NOT_FINITE = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
+_ARGUMENTS: Final = frozenset({"args", "kwargs", "on_start"})
+"""Keys of a worker whose values are the driver's own: of these a number may be infinite."""
 _LONGEST_NUMBER = 300  # characters; Python refuses to read integers of thousands of digits
 
 # With a space after it, it is a comment that was meant as one.
@@ -289,14 +291,18 @@ class _Composer:
         elif _FLOAT.fullmatch(text):
             value = math.inf if len(text) > _LONGEST_NUMBER else float(text)
         elif _NOT_FINITE.fullmatch(text):
-            value = math.nan
+            value = _not_finite(text)
         else:
             value = text
         if isinstance(value, (int, float)) and str(value) != text and event.style is None:
             self._document.spellings[path] = text
         if isinstance(value, float) and not math.isfinite(value):
-            self._report(f"{quoted(text)} is not a finite number; null means no limit")
-            self._document.broken.add(path)
+            if not _is_argument(path):
+                self._report(f"{quoted(text)} is not a finite number; null means no limit")
+                self._document.broken.add(path)
+            elif not _NOT_FINITE.fullmatch(text):
+                self._report(f"{quoted(text)} is too large a number; infinity is written .inf")
+                self._document.broken.add(path)
         elif isinstance(value, str) and _SURROGATE.search(value):
             try:  # JSON writes a character beyond U+FFFF as a pair
                 value = value.encode("utf-16", "surrogatepass").decode("utf-16")
@@ -320,6 +326,16 @@ class _Composer:
 
 def _is_empty(event: Any) -> bool:
     return isinstance(event, ScalarEvent) and not event.value and event.style is None
+
+
+def _is_argument(path: KeyPath) -> bool:
+    within = path[2:] if path[:1] == ("workers",) else path[1:]
+    return len(within) > 1 and within[0] in _ARGUMENTS
+
+
+def _not_finite(text: str) -> float:
+    # the one NaN of the library: two of them would make a config that differs from itself
+    return math.nan if text.lower() == ".nan" else -math.inf if text[0] == "-" else math.inf
 
 
 def _integer(text: str) -> int:

@@ -229,12 +229,18 @@ def test_each_kind_of_value_can_be_shown(name: str) -> None:
             },
         ),
         ("exception", {"type": "ValueError", "message": "('out of range', 3)"}),
-        ("lone surrogate", "\\udc80"),
+        ("lone surrogate", "\udc80"),
         ("range", "range(2, 20, 3)"),
     ],
 )
 def test_what_json_has_no_form_for_is_as_documented(name: str, form: object) -> None:
     assert json.loads(to_json(decode(*encode(CASES[name].make())))) == form
+
+
+def test_half_a_surrogate_pair_is_jsons_escape() -> None:
+    assert to_json("a\udc80b") == r'"a\udc80b"'
+    assert to_json({"é\udc80": [1, "\x7f\\"]}) == r'{"\u00e9\udc80":[1,"\u007f\\"]}'
+    assert to_text(["\udc80"]) == r'["\udc80"]'
 
 
 def test_arrays_beside_metadata_are_in_short_for_people() -> None:

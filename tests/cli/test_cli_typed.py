@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
+import click
 import pytest
 
 from orchestrator.cli.typed import arguments_of, value_of
@@ -30,12 +32,32 @@ MAYBE = {"oneOf": [{"type": "string"}, {"type": "null"}]}
         ("7", {"oneOf": [{"type": "string"}, {"type": "number"}]}, 7),
         ("7", {"oneOf": [{"type": "string"}, {}]}, 7),
         ("7", {"type": "number"}, 7),
+        ("inf", {"type": "number"}, math.inf),
+        ("-Infinity", {"type": "number"}, -math.inf),
+        ("-.inf", {"oneOf": [{"type": "number"}, {"type": "null"}]}, -math.inf),
+        ("inf", {"oneOf": [{"type": "string"}, {"type": "number"}]}, "inf"),
+        ("inf", {"type": "integer"}, "inf"),
+        ("1e400", {"type": "number"}, "1e400"),
+        ("inf", TEXT, "inf"),
+        ("inf", {}, "inf"),
         ("7", {}, 7),
     ],
 )
 def test_text_stays_text_where_text_is_taken(text: str, schema: Any, value: Any) -> None:
     assert value_of(text, schema) == value
     assert type(value_of(text, schema)) is type(value)
+
+
+@pytest.mark.parametrize("text", ["nan", "NaN", ".nan", ".NaN"])
+def test_not_a_number_is_one_where_only_numbers_are_taken(text: str) -> None:
+    assert math.isnan(value_of(text, {"type": "number"}))
+    assert arguments_of([text], {}, {"orch:signature": "(*x: float)"})[0][0] is not text
+
+
+@pytest.mark.parametrize("text", ['{"a": 1, "a": 2}', '[{"b": {"a": 1, "a": 1}}]'])
+def test_a_key_that_is_given_twice_is_refused(text: str) -> None:
+    with pytest.raises(click.BadParameter, match="the key 'a' is given twice"):
+        value_of(text, {})
 
 
 @pytest.mark.parametrize(

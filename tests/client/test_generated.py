@@ -17,6 +17,7 @@ from orchestrator.client.members import Members
 from orchestrator.client.paths import joined, steps_of
 from orchestrator.client.proxy import Proxy
 from orchestrator.client.signatures import signature_of, signature_of_text
+from orchestrator.errors import WorkerUnavailable
 from tests.client.supply import SUPPLY
 
 
@@ -77,6 +78,27 @@ class Session:
         raise AttributeError(f"worker {worker} has no member {name!r}")
 
 
+class Unavailable(Handle):
+    """Of a worker that was never described, and can't be now."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._session.known_members = lambda worker: None  # type: ignore[method-assign, assignment, return-value]
+
+    def _made_class(self) -> Any:
+        return None
+
+    def _learn(self, path: str, *, looks: bool = False) -> None:
+        raise WorkerUnavailable("worker supply is STARTING")
+
+
+def test_a_member_of_a_worker_that_is_unavailable_is_not_there_for_who_looks() -> None:
+    worker = Proxy(Unavailable())
+    assert not hasattr(worker, "voltage")
+    with pytest.raises(WorkerUnavailable, match="STARTING"):
+        _ = worker.voltage
+
+
 @pytest.fixture
 def handle() -> Handle:
     return Handle()
@@ -85,6 +107,21 @@ def handle() -> Handle:
 @pytest.fixture
 def supply(handle: Handle) -> Any:
     return Proxy(handle)
+
+
+def test_slices_of_components(supply: Any, handle: Handle) -> None:
+    assert [each.voltage for each in supply.channels[:2]] == [
+        "channels[0].voltage",
+        "channels[1].voltage",
+    ]
+    assert [repr(each)[1:12] for each in supply.channels[::-1][:1]] == ["channels[1]"]
+    assert supply.channels[7:] == []
+    with pytest.raises(
+        TypeError, match=r"supply.inputs has keys: slice\(0, 1, None\) is for lists"
+    ):
+        _ = supply.inputs[0:1]
+    with pytest.raises(KeyError, match="has no \\[1\\]; it has"):
+        _ = supply.inputs[[1]]
 
 
 def test_nested_members(supply: Any, handle: Handle) -> None:
@@ -207,6 +244,8 @@ def test_the_class_tells(supply: Any) -> None:
     assert type(supply.channels).__name__ == "channels"
     assert supply.__class__.__name__ == "Supply"
     assert supply.__doc__ == "A supply with channels."
+    bare = worker_class("bench", "supply", Members.read({"title": "Supply"}), Ours)
+    assert bare.__doc__ == "The worker supply of rig bench: a Supply."
     assert supply.submit("x") == "submitted x"
     assert supply.submit.__doc__ == "Invoke it without waiting."
     assert supply.on == "on"

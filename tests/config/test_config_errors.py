@@ -173,9 +173,9 @@ def test_unknown_keys_at_the_top_and_in_logs(tmp_path: Path) -> None:
         ("open_with: §[1]", '"open_with": must be a method such as connect, or a list'),
         ("open_with: §[]", '"open_with": must be a method such as connect, or a list'),
         ("stop_with: §1", '"stop_with" must be the name of a method such as close'),
-        ("args: [§.inf]", '".inf" is not a finite number'),
-        ("kwargs: {a: {b: [§1e999]}}", "is not a finite number"),
-        (f"args: [§{'9' * 400}]", "is not a finite number"),
+        ("stall_timeout: §.inf", '".inf" is not a finite number; null means no limit'),
+        ("kwargs: {a: {b: [§1e999]}}", "is too large a number; infinity is written .inf"),
+        (f"args: [§{'9' * 400}]", "is too large a number"),
     ],
 )
 def test_wrong_values_are_told_what_is_expected(tmp_path: Path, line: str, message: str) -> None:

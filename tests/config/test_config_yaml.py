@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import time
 from pathlib import Path
@@ -36,6 +37,15 @@ from tests.config.config_kit import expect, in_worker, load_text, problems_of
 )
 def test_what_is_not_yaml_is_told_with_its_place(tmp_path: Path, marked: str, message: str) -> None:
     expect(tmp_path, marked, message)
+
+
+def test_the_drivers_own_numbers_may_be_infinite(tmp_path: Path) -> None:
+    text = in_worker("args: [-.inf]\nkwargs: {a: {b: [.nan]}}\non_start: [{set: {gain: +.Inf}}]")
+    worker = load_text(tmp_path, text).workers["stage"]
+    assert worker.args == (-math.inf,)
+    assert math.isnan(worker.kwargs["a"]["b"][0])
+    assert "inf" in repr(worker.on_start)
+    assert worker == load_text(tmp_path, text).workers["stage"]  # NaN or not, nothing changed
 
 
 def test_duplicate_keys_are_told_with_both_places(tmp_path: Path) -> None:

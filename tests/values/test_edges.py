@@ -205,6 +205,14 @@ def test_a_named_tuple_with_attributes_of_its_own_is_refused() -> None:
         encode(marked)
 
 
+def test_a_table_that_allows_no_label_twice_arrives_as_one() -> None:
+    pandas = pytest.importorskip("pandas")
+    for allows in (True, False):
+        for table in (pandas.DataFrame({"a": [1, 2]}), pandas.Series([1, 2])):
+            given = table.set_flags(allows_duplicate_labels=allows)
+            assert decode(*encode(given)).flags.allows_duplicate_labels is allows
+
+
 def test_a_frame_goes_with_the_value_that_was_read_of_it() -> None:
     """Not when cycles are collected next: there may be gigabytes of frames by then."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import enum
+import math
 import pickle
 import sys
 import threading
@@ -20,6 +21,8 @@ from transports.values.records import EnumValue, NamedRecord, Record, enum_value
 
 class Mode(enum.Enum):
     CW = "cw"
+    OFF = math.nan
+    PAIR = (1, math.nan)
 
 
 class Level(enum.IntEnum):
@@ -90,6 +93,15 @@ def test_a_member_stands_in_and_comes_back(away: Any, member: enum.Enum) -> None
     for same in (away(stand_in), pickle.loads(pickle.dumps(stand_in)), copy.copy(stand_in)):
         assert (type(same), same, same.name) == (type(stand_in), stand_in, stand_in.name)
     assert decode(*encode(stand_in)) is member
+
+
+def test_a_member_whose_value_is_not_a_number_goes_by_its_name(away: Any) -> None:
+    for member in (Mode.OFF, Mode.PAIR):
+        assert decode(*encode(member)) is member
+    stand_in = away(Mode.OFF)
+    assert stand_in == Mode.OFF
+    assert stand_in == away(Mode.OFF)
+    assert stand_in != away(Mode.CW)
 
 
 def test_a_member_that_is_a_number_or_text_stays_one(away: Any) -> None:

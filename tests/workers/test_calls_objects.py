@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
+from types import SimpleNamespace
 from typing import Any, Protocol
 
 import pytest
@@ -54,10 +55,12 @@ def test_an_object_is_made_of_its_arguments(given: Any) -> None:
     assert (made.number, made.data) == (3, b"x")
 
 
-def test_what_is_no_mapping_is_left_as_it_is() -> None:
-    message = Message(1)
+def test_an_object_is_left_as_it_is_and_what_is_none_is_refused() -> None:
+    message, other = Message(1), SimpleNamespace(number=1)
     assert fitted(message) is message
-    assert fitted("text") == "text"
+    assert fitted(other) is other
+    with pytest.raises(Misfit, match="is the text 'text', not a Message"):
+        fitted("text")
 
 
 @pytest.mark.parametrize(

@@ -79,6 +79,37 @@ class Roi:
             raise ValueError("x must not be negative")
 
 
+@dataclass(frozen=True)
+class Cfg:
+    a: int
+    b: float = None  # type: ignore[assignment]
+
+
+@dataclass
+class Made:
+    """Gives its fields another type than it is given."""
+
+    path: str
+
+    def __post_init__(self) -> None:
+        self.path = pathlib.Path(self.path)  # type: ignore[assignment]
+
+
+class Pt:
+    def __init__(self, x: float = 0.0) -> None:
+        self.x = x
+
+
+class Like:
+    """Has what a Pt has."""
+
+    x = 2.0
+
+
+class Label(str):
+    def __init__(self, text: str) -> None: ...
+
+
 Volt = NewType("Volt", float)
 Number = TypeVar("Number", int, str)
 Bound = TypeVar("Bound", bound=float)
@@ -211,6 +242,13 @@ def test_a_value_that_means_one_thing_becomes_it(annotation: str, value: Any, re
     [
         ("float", "abc", "x is the text 'abc', not a number (float)"),
         ("float", "1.5", "x is the text '1.5', not a number (float); it is text; without quotes"),
+        ("float", "1e400", "it is text; as a number it is more than a float can hold"),
+        ("float", "inf", "it is text; the number is float('inf') or 'nan' in Python, .inf or"),
+        ("float", 2**53 + 1, "x is 9007199254740993, not a number that a float can hold"),
+        ("float", 10**400, "not a number (float)"),
+        ("complex", 2**53 + 1, "not a number that a float can hold"),
+        ("float | None", 2**53 + 1, "of so large ones only some are floats"),
+        ("list[float]", [1, 2**53 + 1], "x[1] is 9007199254740993, not a number that a float"),
         ("float", True, "x is True, not a number (float)"),
         ("float", [1.0], "x is a list of 1, not a number (float)"),
         ("int", True, "x is True, not a whole number (int)"),
@@ -259,6 +297,21 @@ def test_a_value_that_means_one_thing_becomes_it(annotation: str, value: Any, re
         ("Roi", [1], "give its fields as a mapping: x, y, inner"),
         ("Roi | None", {"x": 1, "inner": {"x": "a"}}, "x.inner.x is the text 'a'"),
         ("float | bool", "yes", "not a number (float) or true or false"),
+        ("Roi | None", 3, "x is 3, not a Roi or nothing (None)"),
+        ("Cfg", Cfg("s"), "x.a is the text 's', not a whole number"),  # type: ignore[arg-type]
+        ("list[Cfg]", [Cfg(1), Cfg(1, "x")], "x[1].b is the text 'x', not a number"),  # type: ignore[arg-type]
+        ("Point", Point("x"), "x.x is the text 'x', not a number"),  # type: ignore[arg-type]
+        *[
+            ("Pt", value, "not a Pt")
+            for value in (3, 1.5, 1j, "abc", b"a", True, None, np.float64(1), bytearray(b"a"))
+        ],
+        ("Pt | None", 3, "x is 3, not a Pt or nothing (None)"),
+        ("list[Pt]", [Pt(), "a"], "x[1] is the text 'a', not a Pt"),
+        ("np.float32", "x", "x is the text 'x', not a number (float)"),
+        ("np.floating", True, "x is True, not a number (float)"),
+        ("np.uint8", 1.5, "x is 1.5, not a whole number (int)"),
+        ("np.bool_", 1, "x is 1, not true or false"),
+        ("npt.NDArray[np.float64]", [[1, 2**53 + 1]], "x[0][1] is 9007199254740993, not a number"),
         ("np.ndarray", "abc", "x is the text 'abc', not an array"),
         ("np.ndarray", [[1], [1, 2]], "not an array (numpy.ndarray); setting an array element"),
         *[("bool", value, "true or false; write true or false") for value in ("no", "0", 0, 1)],
@@ -269,6 +322,60 @@ def test_a_value_that_does_not_fit_is_told(annotation: str, value: Any, text: st
     with pytest.raises(Unfit) as caught:
         fitted(annotation, value)
     assert text in caught.value.said_of("x")
+
+
+LIKE = Like()
+
+
+@pytest.mark.parametrize(
+    ("annotation", "value"),
+    [
+        ("Pt", Pt()),
+        ("Pt", LIKE),
+        ("Pt", [1]),  # the class may be no more than a hint
+        ("Pt | None", None),
+        ("Label", "text"),
+        ("Cfg", Cfg(1)),
+        ("Cfg", Cfg(1, None)),  # type: ignore[arg-type]
+        ("Made", Made("x")),
+        ("Point", Point(1.0)),
+        ("np.float32", np.float32(1)),
+        ("np.generic", "x"),
+    ],
+)
+def test_objects_and_whole_records_are_left_alone(annotation: str, value: Any) -> None:
+    assert fitted(annotation, value) is value
+
+
+def test_a_whole_records_fields_are_fitted_in_a_copy() -> None:
+    given = Cfg(1.0, 2)  # type: ignore[arg-type]
+    made = fitted("Cfg", given)
+    assert (repr(made), repr(given)) == ("Cfg(a=1, b=2.0)", "Cfg(a=1.0, b=2)")
+    assert repr(fitted("Point", Point(1))) == "Point(x=1.0, y=0.0)"
+    assert repr(fitted("np.float32", 1)) == "1.0"
+
+
+def test_a_parameter_of_a_class_is_made_of_a_mapping_and_takes_its_default() -> None:
+    def go(at: Pt = None, to: Pt = "home") -> None: ...  # type: ignore[assignment]
+
+    args, _ = fit(go, {"x": 1}, "away")
+    assert (type(args[0]), args[0].x, args[1]) == (Pt, 1.0, "away")
+    assert fit(go, None) == ([None], {})
+    for given in (3, {"q": 1}):
+        with pytest.raises(Misfit, match="not a Pt"):
+            fit(go, given)
+
+
+class Device:
+    power: Pt
+
+    @property
+    def at(self) -> Pt | None: ...
+
+
+def test_a_property_that_gives_an_object_may_take_anything() -> None:
+    assert value_fitter(Device, "power") is None
+    assert value_fitter(Device, "at") is None
 
 
 def test_lists_become_arrays_where_an_array_is_meant() -> None:

@@ -272,6 +272,18 @@ def test_depth_is_bounded_and_told(caplog: pytest.LogCaptureFixture) -> None:
     assert offer.description["orch:cut"] in caplog.text
 
 
+def test_a_part_under_a_key_that_no_path_has_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    class Mapping:
+        def __init__(self) -> None:
+            self.map = {"A": Node(), 3: Node(), (1, 2): Node(), 2.5: 7, "_hidden": Node()}
+
+    offer = offer_of(Mapping())
+    assert set(offer.description["orch:parts"]) == {"map[A]", "map[3]"}
+    told = "not described: a part in map whose key is no text or int but tuple"
+    assert offer.description["orch:cut"] == told
+    assert told in caplog.text
+
+
 def test_many_members_are_bounded_and_take_no_time() -> None:
     class Big:
         def __init__(self, count: int) -> None:

@@ -81,8 +81,11 @@ def _combination(kind: type[enum.Flag], value: int) -> Any:
 
 
 def _same(one: object, other: object) -> bool:
+    if type(one) is not type(other):
+        return False
     try:
-        return one is other or (type(one) is type(other) and bool(one == other))
+        # NaN doesn't equal itself, nor does a tuple with one in it, but they look the same
+        return bool(one == other) or repr(one) == repr(other)
     except Exception:  # noqa: BLE001  a value's own comparison may raise anything
         return False
 

@@ -113,31 +113,44 @@ def _read_index(parts: Any) -> Any:
 def _frame(frame: Any) -> Any:
     _refuse_subclass(frame)
     columns = [_column(frame.iloc[:, number].array) for number in range(frame.shape[1])]
-    return (columns, _index(frame.columns), _index(frame.index), dict(frame.attrs))
+    return (columns, _index(frame.columns), _index(frame.index), *_beside(frame))
 
 
 def _read_frame(pandas: Any, parts: Any) -> Any:
-    columns, names, index, attrs = parts
+    columns, names, index, attrs, *flags = parts
     rows = _read_index(index)
     arrays = {number: _array(each) for number, each in enumerate(columns)}
     frame = pandas.DataFrame(arrays, index=rows, copy=False)
     frame.columns = _read_index(names)
     frame.attrs.update(attrs)
+    _set_flags(frame, flags)
     return frame
 
 
 def _series(series: Any) -> Any:
     _refuse_subclass(series)
-    return (_column(series.array), _index(series.index), series.name, dict(series.attrs))
+    return (_column(series.array), _index(series.index), series.name, *_beside(series))
 
 
 def _read_series(pandas: Any, parts: Any) -> Any:
-    column, index, name, attrs = parts
+    column, index, name, attrs, *flags = parts
     dtype = object if column[0] == "objects" else None
     array = _array(column)
     series = pandas.Series(array, index=_read_index(index), name=name, dtype=dtype, copy=False)
     series.attrs.update(attrs)
+    _set_flags(series, flags)
     return series
+
+
+def _beside(value: Any) -> tuple[Any, ...]:
+    """What a table has beside its values: attributes, and its one flag where it isn't as usual."""
+    attrs = dict(value.attrs)
+    return (attrs,) if value.flags.allows_duplicate_labels else (attrs, False)
+
+
+def _set_flags(value: Any, flags: list[bool]) -> None:
+    if flags:
+        value.flags.allows_duplicate_labels = flags[0]
 
 
 def _refuse_subclass(value: Any) -> None:

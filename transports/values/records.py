@@ -166,13 +166,19 @@ class EnumValue:
     _type: str
 
     def __eq__(self, other: object) -> bool:
-        mine = (self._module, self._type, self.name, self.value)
+        mine = (self._module, self._type, self.name)
         if isinstance(other, EnumValue):
-            return mine == (other._module, other._type, other.name, other.value)
-        if isinstance(other, enum.Enum):
+            theirs: tuple[str, str, str | None] = (other._module, other._type, other.name)
+        elif isinstance(other, enum.Enum):
             kind = type(other)
-            return mine == (kind.__module__, kind.__qualname__, other.name, other.value)
-        return NotImplemented
+            theirs = (kind.__module__, kind.__qualname__, other.name)
+        else:
+            return NotImplemented
+        if mine != theirs:
+            return False
+        if isinstance(self.value, float) and self.value != self.value:  # NaN equals nothing
+            return isinstance(other.value, float) and other.value != other.value
+        return bool(self.value == other.value)
 
     def __hash__(self) -> int:
         return hash(self.name)  # as the member's own

@@ -5,15 +5,15 @@ from __future__ import annotations
 import difflib
 import functools
 import inspect
-import sys
-import types
-from collections.abc import Mapping, Sequence
+import typing
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from workers.driver.fields import allowing
 from workers.driver.fitter import Fitter, Unfit, a
-from workers.driver.fitting import fitter_of, union_fitter
+from workers.driver.fitting import fitter_of, is_object
 from workers.driver.hints import own_annotations, resolve, scope_of, signature_of
-from workers.driver.kinds import in_class
+from workers.driver.objects import object_fitter
 
 Problem = tuple[int | str | None, str]
 Arguments = tuple[Sequence[Any], dict[str, Any]]
@@ -190,9 +190,11 @@ def value_fitter(owner: type, name: str) -> Fitter | None:
     for base in owner.__mro__:
         annotations = own_annotations(base)
         if name in annotations:
-            fitter = fitter_of(annotations[name], scope_of(base))
+            fitter = _of_what_is_read(annotations[name], scope_of(base))
             default = vars(base).get(name, _EMPTY)
-            return fitter if hasattr(type(default), "__get__") else _allowing(fitter, default)
+            if hasattr(type(default), "__get__"):
+                return fitter
+            return allowing(fitter, default, fitter_of)
     return None
 
 
@@ -208,56 +210,38 @@ def _of_property(found: property) -> Fitter | None:
     if callable(found.fget):
         function = inspect.unwrap(found.fget)
         returns = own_annotations(function).get("return", _EMPTY)
-        return fitter_of(returns, scope_of(function))
+        return _of_what_is_read(returns, scope_of(function))
     return None
 
 
+def _of_what_is_read(annotation: Any, scope: dict[str, Any]) -> Fitter | None:
+    """Of a property that says what it gives. What it takes, where that is an object, isn't said:
+    a library's parameter, which is written by its value.
+    """
+    kind = resolve(annotation, scope)
+    of_objects = any(map(is_object, (kind, *typing.get_args(kind))))
+    return None if of_objects else fitter_of(kind, scope)
+
+
 def _fitter(parameter: inspect.Parameter, scope: dict[str, Any]) -> Fitter | None:
-    fitter = fitter_of(parameter.annotation, scope)
-    if fitter is None:
-        return _object_fitter(resolve(parameter.annotation, scope))
-    return _allowing(fitter, parameter.default)
+    kind = resolve(parameter.annotation, scope)
+    fitter = fitter_of(kind, scope)
+    if fitter is not None and is_object(kind):
+        fitter = object_fitter(kind, _maker(kind))
+    return allowing(fitter, parameter.default, fitter_of)
 
 
-def _object_fitter(kind: Any) -> Fitter | None:
-    """Of a class of one's own: made from its arguments by name, which a mapping or a record has."""
-    if not _is_made_of_arguments(kind):
-        return None
+def _maker(kind: Any) -> Callable[[dict[str, Any]], Any]:
+    """What makes an object of a class from its arguments by name, or raises Unfit."""
 
-    def convert(value: Any) -> Any:
-        is_record = hasattr(type(value), "_asdict") and not isinstance(value, (tuple, kind))
-        given = value._asdict() if is_record else value
-        if type(given) is not dict:
-            return value  # the class may be no more than a hint
+    def make(given: dict[str, Any]) -> Any:
         try:
             args, kwargs = Parameters(kind).fit((), given)
             return kind(*args, **kwargs)
         except (Misfit, TypeError, ValueError) as error:
-            raise Unfit(value, a(kind), str(error)) from None
+            raise Unfit(given, a(kind), str(error)) from None
 
-    return Fitter(a(kind), convert)
-
-
-def _is_made_of_arguments(kind: Any) -> bool:
-    return (
-        isinstance(kind, type)
-        and kind.__module__.partition(".")[0] not in sys.stdlib_module_names
-        and isinstance(in_class(kind, "__init__"), types.FunctionType)
-        and not issubclass(kind, Mapping)
-        and not getattr(kind, "_is_protocol", False)
-        and not inspect.isabstract(kind)
-    )
-
-
-def _allowing(fitter: Fitter | None, default: Any) -> Fitter | None:
-    """A fitter that takes the default too, and what is of its type: the annotation says less."""
-    if fitter is None or default is _EMPTY:
-        return fitter
-    try:
-        fitter(default)
-    except Unfit:
-        return union_fitter([fitter, fitter_of(type(default), {})])
-    return fitter
+    return make
 
 
 def _written_in(function: Any) -> Any:

@@ -70,7 +70,7 @@ def enum_fitter(kind: type[enum.Enum]) -> Fitter:
         """The member of the same name and value of the same class, imported elsewhere."""
         member = members.get(other.name or "")
         same = type(other).__name__ == kind.__name__
-        return member if same and member is not None and member.value == other.value else None
+        return member if same and member is not None and _equal(member.value, other.value) else None
 
     return Fitter(wanted, convert, frozenset([kind]))
 
@@ -100,6 +100,11 @@ def literal_fitter(options: tuple[Any, ...]) -> Fitter:
         raise Unfit(value, "one of its options", mend + _near(found, texts))
 
     return Fitter("one of its options", convert)
+
+
+def _equal(one: Any, other: Any) -> bool:
+    """Whether values of members are the same; NaN, which doesn't equal itself, is."""
+    return bool(one == other) or (type(one) is type(other) and repr(one) == repr(other))
 
 
 def _listed(names: Iterable[str]) -> str:

@@ -11,16 +11,24 @@ import collections
 import collections.abc
 import dataclasses
 import enum
-import sys
 import types
 import typing
 from collections.abc import Callable, Iterable, Mapping
 from inspect import Parameter
 from typing import Any
 
+from workers.driver.alternative_fitters import union_fitter
+from workers.driver.array_fitters import array_fitter, is_numpy_scalar, numpy_scalar_fitter
 from workers.driver.choices import enum_fitter, literal_fitter
-from workers.driver.fitter import Fitter, Unfit, a, is_array
-from workers.driver.hints import QUALIFIERS, Array, own_annotations, resolve, scope_of
+from workers.driver.fields import (
+    dataclass_fitter,
+    named_tuple_fitter,
+    typed_dict_fitter,
+    unchanged,
+)
+from workers.driver.fitter import Fitter, Unfit, is_array
+from workers.driver.hints import QUALIFIERS, Array, resolve
+from workers.driver.objects import is_made_of_arguments, object_fitter
 from workers.driver.scalars import SCALARS
 
 _DEEPEST_HINT = 12
@@ -88,7 +96,7 @@ def _of_class(kind: type, args: tuple[Any, ...], items: list[Fitter | None]) -> 
     if issubclass(kind, enum.Enum):
         return enum_fitter(kind)
     if kind is Array or (kind.__name__ == "ndarray" and kind.__module__ == "numpy"):
-        return _array_fitter(args)
+        return array_fitter(args)
     first = items[0] if items else None
     if kind in _LISTS:
         return Fitter("a list", _of_items(list, first, "a list"), _exact(list, items))
@@ -102,47 +110,25 @@ def _of_class(kind: type, args: tuple[Any, ...], items: list[Fitter | None]) -> 
     if kind in _MAPPINGS:
         return Fitter("a mapping", _mapping(items), _exact(kind, items))
     if typing.is_typeddict(kind):
-        return _typed_dict_fitter(kind)
+        return typed_dict_fitter(kind, fitter_of)
     if issubclass(kind, tuple) and hasattr(kind, "_fields"):
-        return _named_tuple_fitter(kind)
+        return named_tuple_fitter(kind, fitter_of)
     if dataclasses.is_dataclass(kind):
-        return _dataclass_fitter(kind)
-    return None
+        return dataclass_fitter(kind, fitter_of)
+    if is_numpy_scalar(kind):
+        return numpy_scalar_fitter(kind)
+    return object_fitter(kind) if is_object(kind) else None
+
+
+def is_object(kind: Any) -> bool:
+    """Whether it is a class of someone's own that has no fitter but that of objects."""
+    return is_made_of_arguments(kind) and not (
+        issubclass(kind, (enum.Enum, tuple)) or dataclasses.is_dataclass(kind) or kind is Array
+    )
 
 
 def _exact(kind: type, items: list[Fitter | None]) -> frozenset[type]:
     return frozenset() if any(items) else frozenset([kind])
-
-
-def union_fitter(choices: list[Fitter | None]) -> Fitter | None:
-    """Of alternatives: as it is if it is one of them, else made the first that it can be."""
-    known = [choice for choice in choices if choice is not None]
-    if len(known) < len(choices):
-        return None  # one of them takes anything
-    if len(known) == 1:
-        return known[0]
-    wanted = " or ".join(dict.fromkeys(choice.wanted for choice in known))
-
-    def convert(value: Any) -> Any:
-        made: list[Any] = []
-        reasons: list[Unfit] = []
-        for choice in known:
-            try:
-                fitted = choice(value)
-            except Unfit as unfit:
-                reasons.append(unfit)
-                continue
-            if fitted is value:
-                return value
-            made.append(fitted)
-        if made:
-            return made[0]
-        # what is wrong inside says more than that it is none of them
-        inner = next((unfit for unfit in reasons if unfit.path), None)
-        mends = "; ".join(dict.fromkeys(unfit.mend for unfit in reasons if unfit.mend))
-        raise inner or Unfit(value, wanted, mends)
-
-    return Fitter(wanted, convert, frozenset().union(*(choice.exact for choice in known)))
 
 
 def fit_all(values: Iterable[Any], item: Fitter | None) -> list[Any]:
@@ -158,10 +144,6 @@ def fit_all(values: Iterable[Any], item: Fitter | None) -> list[Any]:
     return listed
 
 
-def _unchanged(before: Iterable[Any], after: list[Any]) -> bool:
-    return all(one is other for one, other in zip(before, after, strict=True))
-
-
 def _of_items(kind: type, item: Fitter | None, wanted: str) -> Callable[[Any], Any]:
     """Of lists and sets. Sets aren't put in an order, nor texts and mappings taken apart."""
 
@@ -172,7 +154,7 @@ def _of_items(kind: type, item: Fitter | None, wanted: str) -> Callable[[Any], A
         if not isinstance(value, taken):
             raise Unfit(value, wanted)
         fitted = fit_all(value, item)
-        if isinstance(value, kind) and _unchanged(value, fitted):
+        if isinstance(value, kind) and unchanged(value, fitted):
             return value
         try:
             return kind(fitted)
@@ -196,7 +178,7 @@ def _sequence(kind: type, item: Fitter | None) -> Callable[[Any], Any]:
         if not isinstance(value, (list, tuple)):
             return value
         fitted = fit_all(value, item)
-        return value if _unchanged(value, fitted) else type(value)(fitted)
+        return value if unchanged(value, fitted) else type(value)(fitted)
 
     return convert
 
@@ -216,7 +198,7 @@ def _tuple_fitter(args: tuple[Any, ...], items: list[Fitter | None]) -> Fitter:
             if len(value) != wanted:
                 raise Unfit(value, f"a list or tuple of {wanted}")
             fitted = _each(value, items)
-        same = isinstance(value, tuple) and _unchanged(value, fitted)
+        same = isinstance(value, tuple) and unchanged(value, fitted)
         return value if same else tuple(fitted)
 
     return Fitter("a list or tuple", convert, frozenset() if any(items) else frozenset([tuple]))
@@ -247,7 +229,7 @@ def _mapping(items: list[Fitter | None]) -> Callable[[Any], Any]:
                 raise unfit.within(f"[{key!r}]") from None
         if len(fitted) < len(value):
             raise Unfit(value, "a mapping", "two of its keys are one")
-        same = _unchanged(value, list(fitted)) and _unchanged(value.values(), list(fitted.values()))
+        same = unchanged(value, list(fitted)) and unchanged(value.values(), list(fitted.values()))
         return value if same else fitted
 
     return convert
@@ -268,124 +250,3 @@ def _fit_key(key: Any, fitter: Fitter | None) -> Any:
             except (Unfit, ValueError):
                 continue
         raise
-
-
-class _Fields:
-    """The fields of a record, whose fitters are made when the first record comes."""
-
-    def __init__(self, owner: type, names: Iterable[str], required: Iterable[str]) -> None:
-        self._owner = owner
-        self.names = list(names)
-        self._required = list(required)
-        self._fitters: dict[str, Fitter | None] | None = None
-
-    def fit(self, given: Mapping[str, Any], whole: Any) -> dict[str, Any]:
-        """The given fields, fitted. Raises Unfit if one is unknown, lacks or doesn't fit."""
-        wanted = a(self._owner)
-        for name in given:
-            if name not in self.names:
-                raise Unfit(whole, wanted, f"it has no field {name!r}, but {', '.join(self.names)}")
-        lacking = [name for name in self._required if name not in given]
-        if lacking:
-            raise Unfit(whole, wanted, f"it lacks {', '.join(lacking)}")
-        fitted = {}
-        for name, value in given.items():
-            fitter = self._all()[name]
-            try:
-                fitted[name] = value if fitter is None else fitter(value)
-            except Unfit as unfit:
-                raise unfit.within(f".{name}") from None
-        return fitted
-
-    def fit_each(self, values: Any) -> list[Any]:
-        """The same for values in the order of the fields."""
-        return list(self.fit(dict(zip(self.names, values, strict=False)), values).values())
-
-    def _all(self) -> dict[str, Fitter | None]:
-        if self._fitters is None:
-            found: dict[str, Fitter | None] = dict.fromkeys(self.names)
-            bases = [*getattr(self._owner, "__orig_bases__", ()), *reversed(self._owner.__mro__)]
-            for base in bases:
-                scope = scope_of(base)
-                for name, annotation in own_annotations(base).items():
-                    if name in found:
-                        found[name] = fitter_of(annotation, scope)
-            self._fitters = found
-        return self._fitters
-
-
-def _typed_dict_fitter(kind: Any) -> Fitter:
-    required: Iterable[str] = kind.__required_keys__
-    fields = _Fields(kind, [*kind.__required_keys__, *kind.__optional_keys__], required)
-
-    def convert(value: Any) -> Any:
-        if not isinstance(value, Mapping):
-            raise Unfit(value, f"a mapping ({kind.__name__})")
-        fitted = fields.fit(value, value)
-        return value if _unchanged(value.values(), list(fitted.values())) else fitted
-
-    return Fitter(f"a mapping ({kind.__name__})", convert)
-
-
-def _named_tuple_fitter(kind: Any) -> Fitter:
-    required = [name for name in kind._fields if name not in kind._field_defaults]
-    fields = _Fields(kind, kind._fields, required)
-    wanted = a(kind)
-
-    def convert(value: Any) -> Any:
-        if isinstance(value, kind):
-            return value
-        if isinstance(value, Mapping):
-            return kind(**fields.fit(value, value))
-        if not isinstance(value, (list, tuple)) or len(value) > len(fields.names):
-            raise Unfit(value, wanted, f"it has the fields {', '.join(fields.names)}")
-        return kind(*fields.fit_each(value))
-
-    return Fitter(wanted, convert, frozenset([kind]))
-
-
-def _dataclass_fitter(kind: Any) -> Fitter:
-    taken = [field for field in dataclasses.fields(kind) if field.init]
-    missing = dataclasses.MISSING
-    required = [
-        field.name
-        for field in taken
-        if field.default is missing and field.default_factory is missing
-    ]
-    fields = _Fields(kind, [field.name for field in taken], required)
-    wanted = a(kind)
-
-    def convert(value: Any) -> Any:
-        if isinstance(value, kind):
-            return value
-        if not isinstance(value, Mapping):
-            raise Unfit(value, wanted, f"give its fields as a mapping: {', '.join(fields.names)}")
-        fitted = fields.fit(value, value)
-        try:
-            return kind(**fitted)
-        except (TypeError, ValueError) as error:
-            raise Unfit(value, wanted, str(error)) from None
-
-    return Fitter(wanted, convert, frozenset([kind]))
-
-
-def _array_fitter(args: tuple[Any, ...]) -> Fitter:
-    """Of numpy.ndarray: lists are made arrays, of the type that the annotation names."""
-    named = typing.get_args(args[1]) if len(args) == 2 else ()
-    dtype = named[0] if named and isinstance(named[0], type) else None
-
-    def convert(value: Any) -> Any:
-        if is_array(value):
-            return value
-        if not isinstance(value, (list, tuple, range)):
-            raise Unfit(value, "an array (numpy.ndarray)")
-        import numpy
-
-        concrete = dtype if dtype in numpy.sctypeDict.values() else None
-        try:
-            return numpy.asarray(value, concrete)
-        except (TypeError, ValueError) as error:
-            raise Unfit(value, "an array (numpy.ndarray)", str(error)) from None
-
-    kind = getattr(sys.modules.get("numpy"), "ndarray", Array)
-    return Fitter("an array (numpy.ndarray)", convert, frozenset([kind]))

@@ -194,6 +194,19 @@ def items(container: Any) -> Iterator[tuple[int | str, Any]]:
             yield key, value
 
 
+def without_path(container: Any) -> Iterator[tuple[str, Any]]:
+    """Type of the key and object of what a mapping holds under keys that a path can't have."""
+    if isinstance(container, dict):
+        held = list(islice(dict.items(container), MOST_ITEMS))
+    elif isinstance(container, (types.MappingProxyType, Mapping)):
+        held = list(islice(container.items(), MOST_ITEMS))
+    else:
+        return
+    for key, value in held:
+        if type(key) not in (int, str):
+            yield type(key).__name__, value
+
+
 def is_parameter(value: Any) -> bool:
     """Whether an object has `get` without arguments, and `set` or `put`: it is one property."""
     cls = type(value)

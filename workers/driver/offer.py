@@ -35,6 +35,7 @@ from workers.driver.kinds import (
     makes_members,
     setter_of,
     static,
+    without_path,
 )
 from workers.driver.markers import BoundEvent, Event
 from workers.driver.parameters import parameter_schema
@@ -318,6 +319,9 @@ class _Walk:
                 inner = self._library.kind_of(each)
                 if inner in HELD:
                     self._nested(owner, paths.item(path, key), (*steps, Item(key)), each, inner)
+            for key_type, each in without_path(value):
+                if self._library.kind_of(each) in HELD:
+                    self._cut.append(f"a part in {path} whose key is no text or int but {key_type}")
             return
         level = owner.level + 1
         if self._levels.setdefault(id(value), level) < level:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import decimal
 import fractions
+import math
 import numbers
 import pathlib
 import re
@@ -47,14 +48,26 @@ def _int(value: Any) -> int:
 def _float(value: Any) -> float:
     found = plain(value)
     if isinstance(found, numbers.Real) and not isinstance(found, bool):
-        return found if isinstance(found, float) else _as(float, found, value, "a number (float)")
+        return found if isinstance(found, float) else _exactly(found, value)
     raise Unfit(value, "a number (float)", _unquote(value))
+
+
+def _exactly(found: Any, value: Any) -> float:
+    """A whole number or fraction as a float; a whole one that has none of its own is refused."""
+    number = _as(float, found, value, "a number (float)")
+    if isinstance(found, numbers.Integral) and number != found:
+        raise Unfit(
+            value, "a number that a float can hold", "of so large ones only some are floats"
+        )
+    return number
 
 
 def _complex(value: Any) -> complex:
     found = plain(value)
     if isinstance(found, numbers.Complex) and not isinstance(found, bool):
-        return found if isinstance(found, complex) else complex(found)
+        if isinstance(found, complex):
+            return found
+        return complex(_exactly(found, value) if isinstance(found, numbers.Integral) else found)
     if isinstance(found, str):
         return _as(complex, found.replace(" ", ""), value, "a complex number such as '50+1j'")
     raise Unfit(value, "a complex number")
@@ -146,10 +159,14 @@ def _of(kind: type, wanted: str, convert: Callable[[Any], Any]) -> Fitter:
 
 def _unquote(value: Any) -> str:
     try:
-        float(value if isinstance(value, str) else "")
+        number = float(value if isinstance(value, str) else "")
     except ValueError:
         return ""
-    return "it is text; without quotes it is a number"
+    if math.isfinite(number):
+        return "it is text; without quotes it is a number"
+    if any(letter.isdigit() for letter in value):
+        return "it is text; as a number it is more than a float can hold"
+    return "it is text; the number is float('inf') or 'nan' in Python, .inf or .nan in a config"
 
 
 def _path(kind: type) -> Fitter:
