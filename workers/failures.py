@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import traceback
 from pathlib import Path
 from types import FrameType
 
@@ -100,6 +102,28 @@ def failure_payload(error: BaseException) -> bytes:
 def _briefly(error: BaseException) -> dict[str, object]:
     """As an exception is told that another one holds, whose traceback shows this one's too."""
     return {key: value for key, value in failure_body(error).items() if key != "traceback"}
+
+
+def import_place(error: BaseException, folder: str) -> str:
+    """Where in the driver's code an import failed: ` (stage.py:3)`; empty if that isn't known.
+
+    Args:
+        error: What the import raised.
+        folder: The config's folder: the last line of a file in it says more than one of a library.
+    """
+    if isinstance(error, SyntaxError):
+        return ""  # its text has the place
+    prefix = os.path.join(folder, "")
+    places = [
+        (frame.f_code.co_filename, line)
+        for frame, line in traceback.walk_tb(error.__traceback__)
+        if not is_ours(frame) and not frame.f_code.co_filename.startswith("<frozen ")
+    ]
+    near = [place for place in places if place[0].startswith(prefix)]
+    if not places:
+        return ""
+    file, line = (near or places)[-1]
+    return f" ({file.removeprefix(prefix)}:{line})"
 
 
 def unsendable_text(done: str, value: object, error: BaseException) -> str:

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import logging
 import math
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -25,6 +27,7 @@ from workers import Event, prop
 from workers.driver.adapters.adapted import Members
 from workers.driver.describe import describe
 from workers.errors import Terminated
+from workers.failures import import_place
 from workers.output import capture
 from workers.serving.dispatch import Dispatcher
 
@@ -784,3 +787,49 @@ def test_a_property_that_gives_parts_says_that_they_are_described(desk: Desk):
         "; but it has members, which are described now, by their paths"
     )
     assert set(met) == {"axis"}
+
+
+class Port:
+    """Has what a file has."""
+
+    def read(self) -> str:
+        return "x"
+
+    def write(self, text: str) -> None: ...
+
+    def close(self) -> None: ...
+
+    def itself(self) -> Any:
+        return self
+
+
+def test_a_driver_that_gives_itself_is_told_as_that() -> None:
+    desk = Desk()
+    desk.dispatcher = Dispatcher(
+        Port(),
+        describe(Port),
+        rig="bench",
+        worker="device",
+        wait=run,
+        seen=lambda name, value: None,
+    )
+    assert desk.call("itself").error["message"] == (
+        "itself was done, but its result can't be sent: it is the driver itself, whose members are"
+        " the worker's"
+    )
+
+
+def test_where_an_import_failed_is_the_last_line_in_the_configs_folder(tmp_path: Path) -> None:
+    (tmp_path / "stage.py").write_text("import json\n\njson.loads('{')\n")
+    (tmp_path / "torn.py").write_text("def\n")
+    found = {}
+    for name in ("stage", "torn"):
+        spec = importlib.util.spec_from_file_location(name, tmp_path / f"{name}.py")
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        try:
+            spec.loader.exec_module(module)
+        except Exception as error:
+            found[name] = import_place(error, str(tmp_path))
+    assert found == {"stage": " (stage.py:3)", "torn": ""}

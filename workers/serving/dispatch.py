@@ -205,7 +205,7 @@ class Dispatcher:
             if self.streams.is_stream(value) and request.payloadContentType == XORCH:
                 value = self._opened(request, value)
             forks.end_child()
-            return _encoded(request, value, self._met)
+            return _encoded(request, value, self._met, self._driver)
         except Terminated:
             raise
         except Refused as refusal:
@@ -318,7 +318,7 @@ def _ping() -> None:
     """The worker's queue moves."""
 
 
-def _encoded(request: RequestHeader, value: Any, met: Met | None) -> Outcome:
+def _encoded(request: RequestHeader, value: Any, met: Met | None, driver: object) -> Outcome:
     try:
         if request.payloadContentType == XORCH:
             if value is None:
@@ -336,6 +336,8 @@ def _encoded(request: RequestHeader, value: Any, met: Met | None) -> Outcome:
         text = unsendable_text(done, value, error)
         if reads and met is not None and request.objekt and met(request.objekt, value):
             text += "; but it has members, which are described now, by their paths"
+        elif value is driver:
+            text = f"{done} can't be sent: it is the driver itself, whose members are the worker's"
         log.error("%s", text)
         return ERROR, unsendable_payload(text), JSON, b"", TEXT
 

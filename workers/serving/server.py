@@ -38,7 +38,7 @@ from workers.driver.offer import Offer
 from workers.driver.opening import close
 from workers.driver.settle import outcome
 from workers.errors import BootError, Terminated
-from workers.failures import failure_body, strip
+from workers.failures import failure_body, import_place, strip
 from workers.limits import explained
 from workers.output import capture, records
 from workers.serving import first_steps
@@ -408,6 +408,8 @@ class Server:
 
     def _report(self, failure: BootError) -> None:
         body = explained(failure_body(failure.error), failure.error, self._spec.limits)
+        if failure.stage == "import":
+            body["message"] = f"{body['message']}{import_place(failure.error, self._spec.folder)}"
         log.error("the driver failed at its %s", failure.stage, exc_info=failure.error)
         send_control(self._link, LaneOpen())
         send_control(self._link, Failed(stage=failure.stage, exception=body))
