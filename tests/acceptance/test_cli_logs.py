@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import select
 import signal
 import sys
 import time
@@ -387,13 +388,16 @@ def test_following_survives_a_restart_of_the_rig(tmp_path: Path) -> None:
     with running(CONFIG, {"talking": TALKER}) as rig:
         process = begin(rig.environ, "logs", "-f", "-w", "talker", "-n", "0", "-o", "cat")
         try:
+            assert process.stdout is not None
+            with rig.connected() as client:
+                while not select.select([process.stdout], [], [], 0.1)[0]:
+                    client.talker.say("the old one")  # until it follows
             rig.process.send_signal(signal.SIGKILL)
             rig.process.wait()
             rig.start()
             rig.wait_settled()
             with rig.connected() as client:
                 client.talker.say("the new one")
-            assert process.stdout is not None
             while (line := process.stdout.readline()) != "the new one\n":
                 assert line
         finally:

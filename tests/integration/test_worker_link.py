@@ -176,7 +176,12 @@ def test_a_change_of_an_observable_property(shared: Bench):
             "driver 'sample_drivers:Sampel': sample_drivers has no 'Sampel'; "
             "did you mean 'Sample'?",
         ),
-        ("leaves_at_import:X", "import", "RuntimeError", "SystemExit: no licence"),
+        (
+            "leaves_at_import:X",
+            "import",
+            "RuntimeError",
+            "SystemExit: no licence (leaves_at_import.py:3)",
+        ),
         ("sample_drivers:FailsToBuild", "build", "OSError", "no such device"),
     ],
 )

@@ -109,7 +109,8 @@ def test_the_directory_of_the_process_stays(bench: Bench, tmp_path: Path):
 @pytest.mark.parametrize("driver", ["leaves_at_import:X", "sample_drivers:FailsToBuild"])
 def test_a_failed_boot_is_the_workers_alone(bench: Bench, driver: str):
     worker = host(bench, driver)
-    assert bench.failed().exception["message"] in ("SystemExit: no licence", "no such device")
+    told = ("SystemExit: no licence (leaves_at_import.py:3)", "no such device")
+    assert bench.failed().exception["message"] in told
     assert ended(worker)
     assert worker.join(10)
     assert worker.exitcode == EXIT_BOOT_FAILED
@@ -130,6 +131,7 @@ def test_the_end_of_the_context_ends_the_thread(bench: Bench, caplog: pytest.Log
     bench.ready()
     bench.router.close()
     bench.events.close()
+    bench.door.stop()
     bench.context.term()
     assert worker.join(10)
     assert worker.exitcode == EXIT_CRASHED
