@@ -114,7 +114,7 @@ class Rig:
         self.events.bind("inproc://events")
         self.events.subscribe(b"one/")  # as its consumers do: the form for ours has another topic
         publisher = EventPublisher(
-            context, "inproc://events", rig="holo", worker="one", base=0, token=""
+            context, "inproc://events", rig="holo", worker="one", base=0, token="token"
         )
         self.events.poll(0)  # sees the publisher, and tells it of the subscription
         self.close = lambda: (publisher.close(0), self.events.close(0))
