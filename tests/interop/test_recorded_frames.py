@@ -142,7 +142,9 @@ class Rig:
         """The events since the last call."""
         found = []
         while self.events.poll(0):
-            found.append(self.events.recv_multipart())
+            topic, token, *frames = self.events.recv_multipart()
+            assert token == b"token"
+            found.append([topic, b"", *frames])  # as the rig passes it on
         return found
 
     def _say(self, control: Any, payload: bytes = b"") -> None:
