@@ -20,12 +20,15 @@ SocketFile = tuple[Path, int, int]
 """A file as it was at one moment: path, device, inode."""
 
 
-def bind(socket: zmq.Socket[Any], endpoint: Endpoint) -> SocketFile | None:
+def bind(
+    socket: zmq.Socket[Any], endpoint: Endpoint, patience: float = CLOSING
+) -> SocketFile | None:
     """Bind a socket.
 
     Args:
         socket: Where its options are set, but for those that the address needs.
         endpoint: Where.
+        patience: Seconds for a listener to go whose socket was closed.
 
     Returns:
         The socket's file, for ipc: what `remove` removes.
@@ -38,7 +41,7 @@ def bind(socket: zmq.Socket[Any], endpoint: Endpoint) -> SocketFile | None:
         was = socket.get(zmq.IPV6)
         allow_ipv6(socket, endpoint)
         try:
-            _bind_tcp(socket, endpoint)
+            _bind_tcp(socket, endpoint, patience)
         finally:
             socket.set(zmq.IPV6, was)  # or its next bind to * would be to [::]
         return None
@@ -62,8 +65,8 @@ def allow_ipv6(socket: zmq.Socket[Any], endpoint: Endpoint) -> None:
         socket.set(zmq.IPV6, 1)
 
 
-def _bind_tcp(socket: zmq.Socket[Any], endpoint: Endpoint) -> None:
-    deadline = time.monotonic() + CLOSING
+def _bind_tcp(socket: zmq.Socket[Any], endpoint: Endpoint, patience: float) -> None:
+    deadline = time.monotonic() + patience
     while True:
         try:
             socket.bind(endpoint.address)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -168,10 +168,10 @@ class Sockets:
         event = events.get(item, f"tcp://{endpoint.host}:{event_port}")
         self.event_addresses.append(self._bind(self.publisher, event))
 
-    def _bind(self, port: zmq.Socket[Any], address: str) -> str:
+    def _bind(self, port: zmq.Socket[Any], address: str, patience: float = binding.CLOSING) -> str:
         endpoint = parse_endpoint(address)
         try:
-            file = binding.bind(port, endpoint)
+            file = binding.bind(port, endpoint, patience)
         except zmq.ZMQError as error:
             if endpoint.has_file and error.errno == zmq.EADDRINUSE:
                 raise AddressError(f"{address} is in use by a running process") from error
@@ -240,22 +240,31 @@ class Sockets:
     def replace_front(self) -> tuple[zmq.Socket[Any], zmq.Socket[Any]]:
         """Put a new socket for clients in place of `front`; returns that one, and the new one.
 
-        The new one is bound by `bind_front`.
+        The new one is bound by `bind_front`, once the old one is closed by `close_front`.
         """
         old, self.front = self.front, self._make_front()
         return old, self.front
 
-    def bind_front(self, old: zmq.Socket[Any]) -> None:
-        """Close the socket that was replaced and bind the new one where that was.
-
-        Raises:
-            AddressError: Somebody was faster.
-        """
+    def close_front(self, old: zmq.Socket[Any]) -> None:
+        """Close a socket that was replaced, and remove its files."""
         for path in [path for path, (port, _) in self._bound.items() if port is old]:
             binding.remove(self._bound.pop(path)[1])
         old.close()
-        for address in self.addresses:
-            self._bind(self.front, address)
+
+    def bind_front(self, addresses: Iterable[str]) -> list[str]:
+        """Bind a new socket for clients; waits for nobody.
+
+        Returns:
+            Addresses that can't be bound yet: ZeroMQ closes the old one's listeners in a thread of
+            its own.
+        """
+        taken = []
+        for address in addresses:
+            try:
+                self._bind(self.front, address, 0.0)
+            except AddressError:
+                taken.append(address)
+        return taken
 
     def close(self) -> None:
         """Close the sockets and remove their files, unless others are in their place by now."""

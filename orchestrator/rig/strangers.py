@@ -19,6 +19,8 @@ LAST_ANSWERS = 0.05
 """Seconds for answers to leave by a socket that is to be closed."""
 LAST_MESSAGES = 0.3
 """Seconds at most in which what clients have sent is read from it."""
+REBIND = 0.1
+"""Seconds until an address is tried again that the closed socket still has."""
 
 
 class Strangers:
@@ -58,6 +60,7 @@ class Strangers:
         self._backlog = backlog
         self._loop: Loop
         self._is_watching = False
+        self._unbound: list[str] = []
 
     def watch(self, loop: Loop) -> None:
         """Look after memory in a loop's thread, from now on and while anybody is connected."""
@@ -97,8 +100,19 @@ class Strangers:
         old, new = self._sockets.replace_front()
         self.connections.replace(old, new)
         self._backlog.move_to(new, time.monotonic())
-        self._sockets.bind_front(old)
+        self._sockets.close_front(old)
+        self._unbound = list(self._sockets.addresses)
+        self._bind()
         self._loop.take_up(messages)
+
+    def _bind(self) -> None:
+        self._unbound = self._sockets.bind_front(self._unbound)
+        for address in self._unbound:
+            text = f"can't be bound yet; tried again in {REBIND:g} s"
+            now = time.monotonic()
+            self._broker.ledger.tally.tell("warning", text, now, address=address)
+        if self._unbound:
+            self._loop.call_later(REBIND, self._bind)
 
     def _tell(self, count: str, what: str, address: str, reason: str) -> None:
         self._broker.counts[count] += 1

@@ -94,7 +94,7 @@ def test_one_that_ends_in_its_time_is_closed_before_the_next_is_built() -> None:
         with pytest.raises(errors.ExecutionTimeout):
             client.waits.call("busy", 1.0, execution_timeout=0.2)
         assert client.waits.which() == 2
-        assert said(rig, "waits") == ["done 1", "closed 1"]
+        wait_until(lambda: said(rig, "waits") == ["done 1", "closed 1"])
         assert "left behind" not in rig.text
 
 
