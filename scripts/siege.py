@@ -172,7 +172,11 @@ class Stranger:
         address = self.random.choice([each for each in self.addresses["front"] if "tcp" in each])
         host, port = address.removeprefix("tcp://").rsplit(":", 1)
         greeting = b"\xff" + bytes(8) + b"\x7f\x03\x00NULL" + bytes(48)
-        with socket.create_connection((host, int(port)), timeout=5) as raw:
+        try:
+            raw = socket.create_connection((host, int(port)), timeout=5)
+        except ConnectionRefusedError:
+            return 0  # the clients' socket is being made anew
+        with raw:
             raw.sendall(self.random.choice((greeting, greeting + b"\x04\x19\x05READY", b"GET /")))
             raw.sendall(self._noise(1000))
         return 1

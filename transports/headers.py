@@ -48,16 +48,11 @@ SUBSCRIBE = "subscribeevent"
 KINDS = {"properties": "a property", "actions": "an action", "events": "an event"}
 """What members there are: as a Thing Description has them, and as a sentence names one."""
 DESCRIPTION = "get_thing_description"
-REFRESH = "_describe_anew"
-"""The action that has a worker look at its driver again; its description follows."""
 """Action that every worker has: its Thing Description."""
+REFRESH = "_describe_anew"
+"""Action that has a worker look at its driver again; its description follows."""
 CACHED = "get_cached_value"
 """Action that a worker has which polls: the last value of a property that it polls."""
-POLL = "orch:poll"
-"""Where a Thing Description tells that a property is polled: seconds between two reads."""
-TIMEOUTS = "orch:timeouts"
-"""Where a Thing Description tells a rig's timeouts for the worker: `invocation`, `execution`, and
-`members` by name, in seconds; null for none."""
 STREAM = "_stream"
 STREAM_BESIDE = "_stream_beside"
 """Actions by which a client has the next item of a stream, or ends it: in turn with what is queued,

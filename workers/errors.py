@@ -36,7 +36,7 @@ class BootError(WorkerError):
     """A driver isn't there to be served; the cause is the driver's own exception.
 
     Attributes:
-        stage: What was being done: `import`, `arguments`, `build`, `open`, `describe`,
+        stage: What was being done: `limits`, `import`, `arguments`, `build`, `open`, `describe`,
             `on_start` or `restore`.
         error: What was raised.
     """

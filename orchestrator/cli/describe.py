@@ -11,13 +11,12 @@ from orchestrator.cli.options import json_option, read_optional_text, rig_option
 from orchestrator.cli.rigs import check_worker, describe_worker, open_rig, status_of_rig
 from orchestrator.cli.show import Cell, print_table, safe, to_json, to_line
 from orchestrator.cli.workers import STYLES
+from transports import terms
 
 if TYPE_CHECKING:
     from orchestrator.client import Rig
 
 KINDS = ("properties", "actions", "events")
-PARTS, CUT = "orch:parts", "orch:cut"
-"""Keys of a Thing Description: class and text of parts by path, and what was left out."""
 STARTING = ("WAITING", "STARTING", "BACKOFF")
 """States of a worker that may keep us waiting for a description that it has yet to give."""
 LONGEST = 140
@@ -103,11 +102,11 @@ def _show_thing(worker: str, thing: dict[str, Any]) -> None:
     print_out(f"{click.style(worker, bold=True)}  {safe(thing.get('title', ''))}")
     for line in thing.get("description", "").splitlines():
         print_out(click.style(f"  {safe(line)}", dim=True) if line else "")
-    if closes := thing.get("orch:closesWith"):
+    if closes := thing.get(terms.CLOSES):
         print_out(click.style(f"  closes with {safe(closes)}()", dim=True))
     for part, members in _by_part(thing).items():
         if part:
-            about = thing[PARTS][part]
+            about = thing[terms.PARTS][part]
             text = _first_words(about)
             shown = click.style(f"  {text}", dim=True) if text else ""
             title = click.style(safe(part), bold=True)
@@ -115,16 +114,16 @@ def _show_thing(worker: str, thing: dict[str, Any]) -> None:
         _show_members(members)
     if restored := _restored(thing):
         print_out(f"\nrestored after a restart: {restored}; orch restart --fresh forgets it")
-    if CUT in thing:
-        print_out(click.style(f"\n{safe(thing[CUT])}", fg="yellow"))
+    if terms.CUT in thing:
+        print_out(click.style(f"\n{safe(thing[terms.CUT])}", fg="yellow"))
 
 
 def _restored(thing: dict[str, Any]) -> str:
     """The values that the worker's next life begins with."""
     values = {
-        name: affordance["orch:restored"]
+        name: affordance[terms.RESTORED]
         for name, affordance in thing.get("properties", {}).items()
-        if "orch:restored" in affordance
+        if terms.RESTORED in affordance
     }
     return ", ".join(f"{safe(name)} {to_line(value)}" for name, value in values.items())
 
@@ -132,7 +131,7 @@ def _restored(thing: dict[str, Any]) -> str:
 def _by_part(thing: dict[str, Any]) -> dict[str, dict[str, dict[str, Any]]]:
     """The members of the driver itself, then those of each of its parts, by kind."""
     found: dict[str, dict[str, dict[str, Any]]] = {
-        part: {kind: {} for kind in KINDS} for part in ("", *thing.get(PARTS, {}))
+        part: {kind: {} for kind in KINDS} for part in ("", *thing.get(terms.PARTS, {}))
     }
     for kind in KINDS:
         for path, affordance in thing.get(kind, {}).items():
@@ -175,7 +174,7 @@ def _property(name: str, affordance: dict[str, Any]) -> list[Cell]:
     access = "ro" if affordance.get("readOnly") else "wo" if affordance.get("writeOnly") else "rw"
     if affordance.get("observable"):
         access += ", observable"
-    if interval := affordance.get("orch:poll"):
+    if interval := affordance.get(terms.POLL):
         access += f", polled every {interval:g} s"
     return [
         (safe(name), "cyan"),
@@ -187,8 +186,8 @@ def _property(name: str, affordance: dict[str, Any]) -> list[Cell]:
 
 
 def _show_action(name: str, affordance: dict[str, Any]) -> None:
-    beside = click.style("  concurrent", fg="green") if affordance.get("orch:concurrent") else ""
-    signature = safe(affordance.get("orch:signature", "(...)"))
+    beside = click.style("  concurrent", fg="green") if affordance.get(terms.CONCURRENT) else ""
+    signature = safe(affordance.get(terms.SIGNATURE, "(...)"))
     print_out(click.style(safe(name), fg="cyan") + signature + beside)
     if text := _first_words(affordance):
         print_out(click.style(f"    {text}", dim=True))
@@ -199,7 +198,7 @@ def _first_words(affordance: dict[str, Any]) -> str:
     from orchestrator.words import one_line
 
     text = str(affordance.get("description", "")).strip().split("\n\n")[0]
-    label = str(affordance.get("title", "")) if affordance.get("orch:callable") else ""
+    label = str(affordance.get("title", "")) if affordance.get(terms.CALLABLE) else ""
     return one_line(": ".join(filter(None, (label, text))), LONGEST)
 
 
@@ -210,13 +209,13 @@ def type_text(schema: dict[str, Any]) -> str:
     if "enum" in schema:
         text = " | ".join(safe(str(value)) for value in schema["enum"])
         return text if len(text) <= LONGEST_CHOICE else f"one of {len(schema['enum'])}"
-    if "orch:type" in schema:
-        return safe(str(schema["orch:type"]))
-    if schema.get("orch:dynamic"):
+    if terms.TYPE in schema:
+        return safe(str(schema[terms.TYPE]))
+    if schema.get(terms.DYNAMIC):
         return "shows at use"
     kind = schema.get("type")
     if kind == "array":
-        if "orch:contentType" in schema:
+        if terms.CONTENT_TYPE in schema:
             return "ndarray"
         items = schema.get("items")
         return f"list[{type_text(items)}]" if isinstance(items, dict) and items else "list"

@@ -22,6 +22,7 @@ from orchestrator.cli.options import (
 from orchestrator.cli.rigs import check_events, check_member, open_rig, reading
 from orchestrator.cli.show import clock, is_terminal, print_value, to_json, to_line
 from orchestrator.cli.typed import arguments_of, value_of
+from transports import terms
 
 if TYPE_CHECKING:
     from orchestrator.client import Event
@@ -84,9 +85,8 @@ def get(worker: str, name: str, cached: bool, timeout: Timeout, as_json: bool) -
     """Read a property."""
     with open_rig() as rig:
         affordance = check_member(rig, worker, "properties", name)
-        from transports.headers import POLL
 
-        if cached and POLL not in affordance:
+        if cached and terms.POLL not in affordance:
             raise CommandError(
                 f"{worker}.{name} isn't polled; in the config: poll: {{{name}: 1s}}", Exit.USAGE
             )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from orchestrator.cli.failures import CommandError, Exit, asking, unknown
 from orchestrator.cli.options import chosen_rig
+from transports import terms
 
 if TYPE_CHECKING:
     from orchestrator.client import Rig
@@ -113,7 +114,7 @@ def check_member(rig: Rig, worker: str, kind: str, name: str) -> dict[str, Any]:
         return found
     as_property: dict[str, Any] = thing.get("properties", {}).get(name, {})
     if (kind == "events" and as_property.get("observable")) or (
-        kind == "actions" and as_property.get("orch:callable")
+        kind == "actions" and as_property.get(terms.CALLABLE)
     ):
         return as_property
     from transports.headers import KINDS

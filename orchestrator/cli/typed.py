@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from orchestrator.cli.options import to_value
+from transports import terms
 
 Schema = Mapping[str, Any]
 
@@ -44,7 +45,7 @@ def arguments_of(
 ) -> tuple[list[Any], dict[str, Any]]:
     """The arguments of an action, as its description has them. Raises as `value_of` does."""
     named: dict[str, Schema] = affordance.get("input", {}).get("properties", {})
-    by_position, rest = _by_position(str(affordance.get("orch:signature", "")), named)
+    by_position, rest = _by_position(str(affordance.get(terms.SIGNATURE, "")), named)
     args = [
         value_of(text, by_position[index] if index < len(by_position) else rest)
         for index, text in enumerate(texts)

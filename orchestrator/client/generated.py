@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from orchestrator.client.members import ACTION, CALLABLE, PROPERTY, Members
+from orchestrator.client.members import ACTION, PROPERTY, Members
 from orchestrator.client.paths import Step, joined, steps_of
 from orchestrator.client.proxy import (
     Component,
@@ -22,6 +22,7 @@ from orchestrator.client.proxy import (
 )
 from orchestrator.client.signatures import signature_of, type_of
 from orchestrator.client.surface import surface
+from transports import terms
 
 
 @dataclass
@@ -168,7 +169,7 @@ def _property(name: str, path: str, affordance: dict[str, Any]) -> Member:
         path,
         getter,
         _doc(affordance, facts),
-        parameter=bool(affordance.get(CALLABLE)),
+        parameter=bool(affordance.get(terms.CALLABLE)),
         unit=str(unit) if unit else None,
     )
 

@@ -8,15 +8,10 @@ from typing import Any
 import msgspec
 
 from orchestrator.client.exchange import UNKNOWN
-from transports.headers import TIMEOUTS, Limits
+from transports import terms
+from transports.headers import Limits
 from transports.paths import prefixes
 
-PARTS = "orch:parts"
-"""Key of a description: title and text of each component, by its path."""
-CALLABLE = "orch:callable"
-"""Key of a property's affordance: it is a parameter-like, which is called too."""
-OPEN = "orch:open"
-"""Key of a description: paths of components that may have members which show at their use."""
 PROPERTY = "property"
 ACTION = "action"
 EVENT = "event"
@@ -56,7 +51,7 @@ class Members:
             if isinstance(members, dict):
                 kinds.update(dict.fromkeys(members, kind))
         try:
-            said = msgspec.convert(known.get(TIMEOUTS, {}), _Timeouts)
+            said = msgspec.convert(known.get(terms.TIMEOUTS, {}), _Timeouts)
         except msgspec.ValidationError:
             said = _Timeouts()
         return cls(known, kinds, Limits(said.invocation, said.execution), said.members)
@@ -72,7 +67,7 @@ class Members:
 
     def part(self, path: str) -> dict[str, Any]:
         """What is said of a component; empty if nothing is."""
-        parts = self.description.get(PARTS)
+        parts = self.description.get(terms.PARTS)
         found = parts.get(path) if isinstance(parts, dict) else None
         return found if isinstance(found, dict) else {}
 
@@ -85,14 +80,14 @@ class Members:
             kind = self.kinds.get(before)
             if kind == PROPERTY:
                 said = self.affordance(before)
-                return "type" not in said and not said.get(CALLABLE)
+                return "type" not in said and not said.get(terms.CALLABLE)
             if kind is not None or not before or self.part(before):
                 return self.is_open(before)
         return False
 
     def is_open(self, path: str) -> bool:
         """Whether a component may have members that show at their use only."""
-        opened = self.description.get(OPEN)
+        opened = self.description.get(terms.OPEN)
         return isinstance(opened, list) and path in opened
 
     def usual(self, name: str) -> Limits:

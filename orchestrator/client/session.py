@@ -18,9 +18,10 @@ from orchestrator.client.exchange import (
     encode_arguments,
     encode_value,
 )
-from orchestrator.client.members import ACTION, CALLABLE, EVENT, PROPERTY, Members
+from orchestrator.client.members import ACTION, EVENT, PROPERTY, Members
 from orchestrator.runtime.folder import Found
 from orchestrator.words import did_you_mean
+from transports import terms
 from transports.endpoints import Endpoint, parse_endpoint
 from transports.errors import AddressError
 from transports.headers import (
@@ -29,7 +30,6 @@ from transports.headers import (
     DESCRIPTION,
     FAITHFUL,
     OBSERVE,
-    POLL,
     REFRESH,
     STREAM,
     STREAM_BESIDE,
@@ -184,7 +184,7 @@ class Session:
         """The request that invokes an action; `opens` makes what its stream is read with."""
         kind = yield from self.find_member(worker, action)
         members = self._members[worker]
-        if kind != ACTION and not members.affordance(action).get(CALLABLE):
+        if kind != ACTION and not members.affordance(action).get(terms.CALLABLE):
             raise AttributeError(_misused(worker, action, kind))
         payload, raw = encode_arguments(worker, action, args, kwargs)
         exchange = self.connection.compose(
@@ -258,7 +258,7 @@ class Session:
         kind = yield from self.find_member(worker, name)
         if kind != PROPERTY:
             raise AttributeError(_misused(worker, name, kind))
-        if POLL not in self._members[worker].affordance(name):
+        if terms.POLL not in self._members[worker].affordance(name):
             raise AttributeError(
                 f"{worker}.{name} isn't polled; in the config: poll: {{{name}: 1s}}"
             )

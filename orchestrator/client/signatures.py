@@ -10,6 +10,8 @@ import inspect
 from collections.abc import Iterator
 from typing import Any
 
+from transports import terms
+
 _TYPES: dict[str, type | None] = {
     "bool": bool,
     "bytes": bytes,
@@ -53,7 +55,7 @@ def type_of(schema: Any) -> Any:
 
 def signature_of(affordance: dict[str, Any]) -> inspect.Signature:
     """The signature of an action as a method, from its text, else from its input's schema."""
-    return signature_of_text(affordance.get("orch:signature")) or _of_schema(affordance)
+    return signature_of_text(affordance.get(terms.SIGNATURE)) or _of_schema(affordance)
 
 
 def signature_of_text(text: object) -> inspect.Signature | None:

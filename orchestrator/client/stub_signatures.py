@@ -6,14 +6,15 @@ import ast
 from collections.abc import Mapping
 from typing import Any
 
-from orchestrator.client.stub_types import ANY, PYTHON, of_argument, of_result
+from orchestrator.client.stub_types import ANY, of_argument, of_result
+from transports import terms
 
 TIMEOUTS = "invocation_timeout: Timeout = ..., execution_timeout: Timeout = ..."
 
 
 def signature(affordance: Mapping[str, Any], face: str) -> tuple[list[str], str]:
     """Parameters with our two keywords, and the type of the result."""
-    text = affordance.get("orch:signature")
+    text = affordance.get(terms.SIGNATURE)
     output = affordance.get("output")
     try:
         tree = ast.parse(f"def action{text}: ...").body[0]
@@ -24,9 +25,9 @@ def signature(affordance: Mapping[str, Any], face: str) -> tuple[list[str], str]
     accepted = affordance.get("input")
     schemas = accepted.get("properties") if isinstance(accepted, dict) else None
     schemas = dict(schemas) if isinstance(schemas, dict) else {}
-    unnamed = affordance.get(PYTHON)
+    unnamed = affordance.get(terms.PYTHON)
     if isinstance(unnamed, dict):
-        schemas |= {name: {PYTHON: text} for name, text in unnamed.items()}
+        schemas |= {name: {terms.PYTHON: text} for name, text in unnamed.items()}
     return _parameters(tree.args, schemas), of_result(tree.returns, output, face)
 
 

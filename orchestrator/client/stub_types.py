@@ -12,10 +12,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from orchestrator.client.stub_arguments import ARGUMENTS, ARRAY, accepted
+from transports import terms
 
 ANY = "Any"
-PYTHON = "orch:python"
-"""Key of a schema's type in Python, where the schema doesn't tell that."""
 
 IMPORTS = """import collections as _collections
 import collections.abc as _abc
@@ -113,7 +112,7 @@ def of_argument(annotation: ast.expr | None, schema: Any) -> str:
 
 def _told(schema: Any) -> ast.expr | None:
     """The type in Python that comes with a schema."""
-    text = schema.get(PYTHON) if isinstance(schema, Mapping) else None
+    text = schema.get(terms.PYTHON) if isinstance(schema, Mapping) else None
     if not isinstance(text, str):
         return None
     try:
@@ -170,7 +169,7 @@ def of_schema(schema: Any, depth: int = 0, taken: bool = False) -> str:
         return f"Literal[{', '.join(map(repr, values))}]" if is_told else ANY
     kind = schema.get("type")
     if kind == "array":
-        if "orch:contentType" in schema:
+        if terms.CONTENT_TYPE in schema:
             return ARGUMENTS[ARRAY] if taken else ARRAY
         inner = [of_schema(schema.get("items"), depth + 1, taken)]
         return accepted("list", inner) if taken else f"builtins.list[{inner[0]}]"

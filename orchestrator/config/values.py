@@ -212,10 +212,7 @@ def check_memory(value: object) -> int:
     Raises:
         ValueError: as `parse_size`, or no worker can run in it.
     """
-    size = parse_size(value)
-    if size < LEAST_MEMORY:
-        raise ValueError(f"{say(value)} is too little for a worker; the least is 64MiB")
-    return size
+    return _size(value, LEAST_MEMORY, "for a worker; the least is 64MiB")
 
 
 def check_nofile(value: int) -> int:
@@ -261,9 +258,13 @@ def check_kept(value: object) -> int:
     Raises:
         ValueError: as `parse_size`, or it is less than can be kept.
     """
+    return _size(value, LEAST_KEPT, "to keep anything; the least is 1MiB")
+
+
+def _size(value: object, least: int, why: str) -> int:
     size = parse_size(value)
-    if size < LEAST_KEPT:
-        raise ValueError(f"{say(value)} is too little to keep anything; the least is 1MiB")
+    if size < least:
+        raise ValueError(f"{say(value)} is too little {why}")
     return size
 
 

@@ -44,7 +44,7 @@ def failed_build(stage: str, exception: dict[str, Any]) -> tuple[str, bool]:
     """A report that a driver couldn't be built.
 
     Args:
-        stage: `import`, `arguments`, `build`, `open`, `describe`, `on_start` or `restore`.
+        stage: What was being done; see `workers.errors.BootError`.
         exception: Type, message and traceback, as on the wire.
 
     Returns:

@@ -10,9 +10,10 @@ from orchestrator.core.rig import Rig
 from orchestrator.rig.restored import mark_restored
 from orchestrator.rig.sockets import Sockets
 from orchestrator.rig.state_events import AFFORDANCES
+from transports import terms
 from transports.errors import SerializationError
 from transports.exceptions import exception_payload
-from transports.headers import ERROR, REPLY, TIMEOUTS
+from transports.headers import ERROR, REPLY
 from transports.serializers import decode, encode
 from workers.driver.thing_description import thing_description
 
@@ -39,7 +40,7 @@ def describe(request: Describe, rig: Rig, sockets: Sockets) -> tuple[str, bytes]
         )
         mark_restored(described, peer.kept.writes())
         members = (*described["properties"], *described["actions"])
-        described[TIMEOUTS] = _timeouts_of(peer, members)
+        described[terms.TIMEOUTS] = _timeouts_of(peer, members)
     except (SerializationError, TypeError, ValueError) as error:
         return ERROR, exception_payload(error)
     return REPLY, bytes(encode(described))

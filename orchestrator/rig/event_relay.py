@@ -62,14 +62,14 @@ class EventRelay:
             if isinstance(frames, TooManyFrames) or len(frames) != FRAMES:
                 if not frames:
                     return
-                self._drop("malformed event dropped", now)
+                self._drop_event("malformed event dropped", now)
             else:
                 # Its place on the wire is empty; on the way here it holds the publisher's token.
                 prefix = publishers.get(frames[1].bytes)
                 if prefix is None:
                     self._drop_of(self._formers.get(frames[1].bytes), now)
                 elif not frames[0].bytes.removeprefix(_FAITHFUL).startswith(prefix):
-                    self._drop("event in another worker's name dropped", now)
+                    self._drop_event("event in another worker's name dropped", now)
                 else:
                     send(self._sockets.publisher, [frames[0], b"", *frames[2:]])
                     self._newest.keep(frames)
@@ -78,7 +78,8 @@ class EventRelay:
 
     def refused(self) -> None:
         """Tell of a publisher that wasn't let in."""
-        self._drop("publisher of events refused: it is no worker of this rig", time.monotonic())
+        now = time.monotonic()
+        self._drop_event("publisher of events refused: it is no worker of this rig", now)
 
     def publish(self, frames: list[Any]) -> None:
         """Publish an event of the rig itself; to be called in the loop's thread."""
@@ -98,7 +99,9 @@ class EventRelay:
                 return
             message = frame.bytes
             if message[:1] not in (b"\0", b"\1"):
-                self._drop("message of a subscriber that is no subscription dropped", now)
+                self._counts["strangers"] += 1
+                text = "message of a subscriber that is no subscription dropped"
+                self._tally.tell("warning", text, now)
             else:
                 self._take_subscription(frame, message, now)
             if not has_more(publisher):
@@ -156,10 +159,11 @@ class EventRelay:
     def _drop_of(self, former: str | None, now: float) -> None:
         """Drop an event of who isn't a worker; a thread that was left behind was one."""
         if former is None:
-            self._drop("event dropped: its publisher is no worker of this rig", now)
+            self._drop_event("event dropped: its publisher is no worker of this rig", now)
         else:
-            self._drop("event dropped: its worker has ended, and a thread runs on", now, former)
+            text = "event dropped: its worker has ended, and a thread runs on"
+            self._drop_event(text, now, former=former)
 
-    def _drop(self, text: str, now: float, former: str = "") -> None:
-        self._counts["events dropped" if "event" in text else "strangers"] += 1
-        self._tally.tell("warning", text, now, **({"former": former} if former else {}))
+    def _drop_event(self, text: str, now: float, **fields: str) -> None:
+        self._counts["events dropped"] += 1
+        self._tally.tell("warning", text, now, **fields)

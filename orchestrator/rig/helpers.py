@@ -21,8 +21,6 @@ from orchestrator.rig.mailbox import Mailbox
 
 REVIVE_AFTER = 5.0
 """Seconds until a helper that couldn't be restarted is tried again."""
-
-
 WAKE_AFTER = 1.0
 """Seconds until a helper that was stopped is woken: long before anybody has to wait for it."""
 LOGS, GUARDIAN, FORK_SERVER = "log collector", "guardian", "fork server"

@@ -8,16 +8,13 @@ from typing import Any
 import msgspec
 
 from orchestrator.core.kept import Write
-from transports import serializers
+from transports import serializers, terms
 from transports.errors import SerializationError
 from transports.headers import decode_request_header
 from transports.serializers import NPY, decode_array, encode
 from transports.values import codec
 from transports.values.codec import XORCH
 from workers.spec import Kept
-
-RESTORED = "orch:restored"
-"""What a property's description has of the value that the next life begins with."""
 
 
 def kept_of(writes: Mapping[str, Write]) -> list[Kept]:
@@ -29,7 +26,7 @@ def mark_restored(described: dict[str, Any], writes: Mapping[str, Write]) -> Non
     """Put each value beside the property that it was written to."""
     for name, write in writes.items():
         if name in described["properties"]:
-            described["properties"][name][RESTORED] = _shown(write)
+            described["properties"][name][terms.RESTORED] = _shown(write)
 
 
 def _shown(write: Write) -> Any:

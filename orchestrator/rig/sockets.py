@@ -251,19 +251,19 @@ class Sockets:
             binding.remove(self._bound.pop(path)[1])
         old.close()
 
-    def bind_front(self, addresses: Iterable[str]) -> list[str]:
+    def bind_front(self, addresses: Iterable[str]) -> dict[str, str]:
         """Bind a new socket for clients; waits for nobody.
 
         Returns:
-            Addresses that can't be bound yet: ZeroMQ closes the old one's listeners in a thread of
-            its own.
+            Addresses that can't be bound yet, each with the reason: ZeroMQ closes the old one's
+            listeners in a thread of its own.
         """
-        taken = []
+        taken = {}
         for address in addresses:
             try:
                 self._bind(self.front, address, 0.0)
-            except AddressError:
-                taken.append(address)
+            except AddressError as error:
+                taken[address] = str(error)
         return taken
 
     def close(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from typing import Any
 
 import zmq
@@ -60,7 +61,7 @@ class Strangers:
         self._backlog = backlog
         self._loop: Loop
         self._is_watching = False
-        self._unbound: list[str] = []
+        self._unbound: Iterable[str] = ()  # addresses that the closed socket still has
 
     def watch(self, loop: Loop) -> None:
         """Look after memory in a loop's thread, from now on and while anybody is connected."""
@@ -101,17 +102,17 @@ class Strangers:
         self.connections.replace(old, new)
         self._backlog.move_to(new, time.monotonic())
         self._sockets.close_front(old)
-        self._unbound = list(self._sockets.addresses)
+        self._unbound = self._sockets.addresses
         self._bind()
         self._loop.take_up(messages)
 
     def _bind(self) -> None:
-        self._unbound = self._sockets.bind_front(self._unbound)
-        for address in self._unbound:
+        self._unbound = taken = self._sockets.bind_front(self._unbound)
+        for address, reason in taken.items():
             text = f"can't be bound yet; tried again in {REBIND:g} s"
             now = time.monotonic()
-            self._broker.ledger.tally.tell("warning", text, now, address=address)
-        if self._unbound:
+            self._broker.ledger.tally.tell("warning", text, now, address=address, reason=reason)
+        if taken:
             self._loop.call_later(REBIND, self._bind)
 
     def _tell(self, count: str, what: str, address: str, reason: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from orchestrator.client.members import CALLABLE
+from transports import terms
 
 SUPPLY: dict[str, Any] = {
     "title": "Supply",
@@ -19,9 +19,9 @@ SUPPLY: dict[str, Any] = {
         "inputs[A].level": {"type": "number"},
         'inputs["it\'s"].level': {"type": "number"},
         "gains[2]": {"type": "number"},
-        "dmm": {"type": "number", "unit": "V", CALLABLE: True},
-        "flag": {"type": "boolean", CALLABLE: True},
-        "label": {"type": "string", CALLABLE: True},
+        "dmm": {"type": "number", "unit": "V", terms.CALLABLE: True},
+        "flag": {"type": "boolean", terms.CALLABLE: True},
+        "label": {"type": "string", terms.CALLABLE: True},
         "from": {},
         "_private": {},
         "a._b": {},

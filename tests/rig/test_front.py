@@ -20,9 +20,9 @@ def test_an_address_that_the_old_one_still_has_is_left_for_later(tmp_path: Path)
         old, _ = sockets.replace_front()
         sockets.close_front(old)
         wait_until(lambda: _can_be_bound(holder, by_port))  # as if it weren't gone yet
-        assert sockets.bind_front(sockets.addresses) == [by_port]
+        assert [*sockets.bind_front(sockets.addresses)] == [by_port]
         assert Path(by_file.removeprefix("ipc://")).is_socket()
-    wait_until(lambda: sockets.bind_front([by_port]) == [])
+    wait_until(lambda: not sockets.bind_front([by_port]))
     sockets.close()
     context.destroy(0)
 

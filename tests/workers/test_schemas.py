@@ -17,9 +17,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.joined import joined
+from transports import terms
 from transports.serializers import split_result
 from workers.driver.schemas import default_of, schema_of
-from workers.driver.type_names import PYTHON_TYPE
 
 
 class Colour(enum.Enum):
@@ -113,7 +113,7 @@ def allows(schema: dict[str, Any], value: Any) -> bool:
 
 def without_python(schema: dict[str, Any]) -> dict[str, Any]:
     """What is said in terms of JSON alone."""
-    return {key: each for key, each in schema.items() if key != PYTHON_TYPE}
+    return {key: each for key, each in schema.items() if key != terms.PYTHON}
 
 
 def on_the_wire(value: Any) -> Any:

@@ -18,10 +18,11 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from transports import terms
 from workers.driver.describe import describe
 from workers.driver.hints import Array
 from workers.driver.schemas import schema_of
-from workers.driver.type_names import PYTHON_TYPE, type_name
+from workers.driver.type_names import type_name
 
 Volts = typing.NewType("Volts", float)
 Number = typing.TypeVar("Number", int, float)
@@ -112,7 +113,7 @@ def test_a_type_that_has_no_end_is_cut() -> None:
     ],
 )
 def test_a_schema_has_the_type_where_it_does_not_tell_it(annotation: Any, text: str | None) -> None:
-    assert schema_of(annotation).get(PYTHON_TYPE) == text
+    assert schema_of(annotation).get(terms.PYTHON) == text
 
 
 class Stage:
@@ -126,11 +127,11 @@ Stage.odd.__annotations__["x"] = "no type"
 
 def test_of_parameters_that_are_no_keywords_too() -> None:
     actions = describe(Stage)["actions"]
-    assert actions["wait"][PYTHON_TYPE] == {
+    assert actions["wait"][terms.PYTHON] == {
         "until": "datetime.datetime",
         "more": "datetime.timedelta",
     }
-    assert PYTHON_TYPE not in actions["odd"]
+    assert terms.PYTHON not in actions["odd"]
 
 
 def test_a_signature_can_be_parsed_whatever_its_defaults_are() -> None:

@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
+from transports import terms
 from workers import forks, search_path
 from workers.driver.adapters.adapted import Publish
 from workers.driver.adapters.frameworks import adapt, complete
 from workers.driver.calls import Arguments, Misfit, Parameters
 from workers.driver.coroutines import Loop, belongs_to_loop, call_here
-from workers.driver.describe import CLOSES, Description, nearest
+from workers.driver.describe import Description, nearest
 from workers.driver.offer import Offer, offer_of, plain_offer
 from workers.driver.opening import (
     Call,
@@ -152,7 +153,7 @@ def _opened(built: object, spec: WorkerSpec, loop: Loop) -> tuple[Hosted, Manner
                 close(stop, manner.closes, loop)
             raise
     if manner.closes:
-        offer.description[CLOSES] = manner.closes
+        offer.description[terms.CLOSES] = manner.closes
     attach = adapted.attach if adapted else None
     again = reopener(built, manner, spec, loop)
     return Hosted(driver, offer, anew, stop, manner.closes, call, again, attach), manner
@@ -183,8 +184,8 @@ def _offered(driver: object, spec: WorkerSpec) -> tuple[Offer, Callable[..., Off
 
     def anew(found_by_use: Mapping[str, Any]) -> Offer:
         found = offer_of(driver, concurrent=spec.concurrent, is_strict=False, found=found_by_use)
-        if CLOSES in offer.description:
-            found.description[CLOSES] = offer.description[CLOSES]
+        if terms.CLOSES in offer.description:
+            found.description[terms.CLOSES] = offer.description[terms.CLOSES]
         known = found.description["properties"]
         poll = {name: every for name, every in spec.poll.items() if name in known}
         mark_polled(found.description, poll, spec.place)

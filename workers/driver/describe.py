@@ -16,6 +16,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import InitVar
 from typing import Any
 
+from transports import terms
 from workers.driver.markers import ACTION_MARK, Event, prop
 from workers.driver.schemas import (
     Schema,
@@ -28,14 +29,9 @@ from workers.driver.schemas import (
     signature_text,
     unnamed_types,
 )
-from workers.driver.type_names import PYTHON_TYPE
 from workers.errors import SpecError
 
 PROPERTY, ACTION, EVENT = "properties", "actions", "events"
-PARTS, CUT, OPEN = "orch:parts", "orch:cut", "orch:open"
-"""Class and text of each part by its path, and what was left out."""
-CLOSES = "orch:closesWith"
-"""Name of the method that closes the driver."""
 
 Description = dict[str, Any]
 """`title`, `description`, and `properties`, `actions`, `events` as in a Thing Description."""
@@ -75,7 +71,7 @@ def concurrent_members(description: Description) -> tuple[str, ...]:
         name
         for kind in (PROPERTY, ACTION)
         for name, affordance in description[kind].items()
-        if affordance.get("orch:concurrent")
+        if affordance.get(terms.CONCURRENT)
     )
 
 
@@ -100,7 +96,7 @@ def mark_concurrent(description: Description, names: set[str], place: str) -> No
         for kind in (PROPERTY, ACTION):
             if name in description[kind]:
                 # a copy: objects of one class share what is said of it
-                description[kind][name] = {**description[kind][name], "orch:concurrent": True}
+                description[kind][name] = {**description[kind][name], terms.CONCURRENT: True}
                 break
         else:
             known = [*description[PROPERTY], *description[ACTION]]
@@ -212,8 +208,8 @@ class ClassMembers:
         if type(value) is types.MemberDescriptorType and "__slots__" in vars(owner or object):
             return self._of_annotation(name)
         affordance = schema_of(self._annotation(name)) if name in self._annotations else {}
-        if affordance.pop("orch:type", None):  # of the descriptor, not of its value
-            affordance.pop(PYTHON_TYPE, None)
+        if affordance.pop(terms.TYPE, None):  # of the descriptor, not of its value
+            affordance.pop(terms.PYTHON, None)
         # an instance without a docstring shows its class's, which says nothing of this member
         own = getattr(value, "__dict__", {}).get("__doc__")
         text = _clean(own if isinstance(own, str) else None)
@@ -280,7 +276,7 @@ def action_schema(value: Any, *, takes_self: bool = False, usual: str = "") -> S
     try:
         signature = _signature(value)
     except Exception:  # noqa: BLE001  functions in C often have none
-        affordance["orch:signature"] = "(...)"
+        affordance[terms.SIGNATURE] = "(...)"
     else:
         parameters = list(signature.parameters.values())
         if takes_self and parameters and parameters[0].kind in _POSITIONAL:
@@ -289,12 +285,12 @@ def action_schema(value: Any, *, takes_self: bool = False, usual: str = "") -> S
         if accepted is not None:
             affordance["input"] = accepted
         if types := unnamed_types(parameters, scope):
-            affordance[PYTHON_TYPE] = types
+            affordance[terms.PYTHON] = types
         returned = schema_of(resolve(signature.return_annotation, scope))
         if returned:
             affordance["output"] = returned
-        affordance["orch:signature"] = signature_text(parameters, signature.return_annotation)
-    affordance["orch:concurrent"] = bool(
+        affordance[terms.SIGNATURE] = signature_text(parameters, signature.return_annotation)
+    affordance[terms.CONCURRENT] = bool(
         getattr(value, ACTION_MARK, getattr(function, ACTION_MARK, False))
     )
     return affordance

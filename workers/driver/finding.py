@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from transports import paths
+from transports import paths, terms
 from workers.driver.describe import ACTION, EVENT, PROPERTY
 from workers.driver.kinds import is_made_in, makes_members, static
 from workers.driver.offer import Offer
@@ -84,4 +84,4 @@ def look_at(offer: Offer, path: str, get: Callable[[Callable[[], Any]], Any]) ->
 
 def is_telling(schema: dict[str, Any]) -> bool:
     """Whether what is said of a property excludes that its value is a part."""
-    return "type" in schema or bool(schema.get("orch:callable") or schema.get("writeOnly"))
+    return "type" in schema or bool(schema.get(terms.CALLABLE) or schema.get("writeOnly"))

@@ -13,13 +13,10 @@ import types
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-from transports import paths
+from transports import paths, terms
 from workers.driver.describe import (
     ACTION,
-    CUT,
     EVENT,
-    OPEN,
-    PARTS,
     PROPERTY,
     Description,
     mark_concurrent,
@@ -181,12 +178,12 @@ class _Walk:
         except _Full:
             self._cut.append(f"more than {MOST} members")
         if self._parts:
-            description[PARTS] = self._parts
+            description[terms.PARTS] = self._parts
         if self._open:
-            description[OPEN] = self._open
+            description[terms.OPEN] = self._open
         if self._cut:
-            description[CUT] = "not described: " + _listed(self._cut)
-            log.warning("%s: %s", description["title"], description[CUT])
+            description[terms.CUT] = "not described: " + _listed(self._cut)
+            log.warning("%s: %s", description["title"], description[terms.CUT])
 
     # -- one object
 
@@ -212,7 +209,7 @@ class _Walk:
         for name in listed_names(part.value):
             if name not in seen and static(part.value, name) is None:
                 seen.add(name)
-                schema = {"orch:dynamic": True, "orch:callable": True}
+                schema = {terms.DYNAMIC: True, terms.CALLABLE: True}
                 self._add(PROPERTY, part, name, schema, Unclassed(part.place, name))
         if not elsewhere:  # those libraries' `__getattr__` makes nothing
             self._look_at_made(part, seen)
@@ -230,7 +227,7 @@ class _Walk:
             if name in seen or not is_public(name):
                 continue
             if self._library.kind_of(value) is Kind.VALUE:  # another one at its next use
-                schema = {"orch:dynamic": True, "orch:callable": True}
+                schema = {terms.DYNAMIC: True, terms.CALLABLE: True}
                 self._add(PROPERTY, part, name, schema, Unclassed(part.place, name))
             else:
                 self._held(part, name, value)
@@ -246,7 +243,7 @@ class _Walk:
                 self._held(part, name, value)
             elif "component_names" not in dir(raw.cls):  # it is made when it is first used
                 target = Parameter(part.place.at(name), "get", "put")
-                self._add(PROPERTY, part, name, {"orch:callable": True}, target)
+                self._add(PROPERTY, part, name, {terms.CALLABLE: True}, target)
         elif is_made_in(kind, "psygnal", "Signal"):
             self._add(EVENT, part, name, {}, here)
             self.offer.sources[path] = Signal(part.place, name, part.value)

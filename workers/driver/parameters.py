@@ -11,6 +11,7 @@ import inspect
 import numbers
 from typing import Any
 
+from transports import terms
 from workers.driver.alternatives import Schema
 from workers.driver.kinds import (
     attributes_of,
@@ -32,7 +33,7 @@ def parameter_schema(parameter: Any) -> Schema:
     """Describe an object with `get`, and `set` or `put`."""
     known = _Known(parameter)
     schema = value_schema(known.get("readback"))  # ophyd keeps the last one
-    schema["orch:callable"] = True
+    schema[terms.CALLABLE] = True
     validator = known.get("vals") or known.get("validator")
     schema |= _of_validator(validator) if validator is not None else {}
     low, high = _limits(known)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from transports.headers import POLL
+from transports import terms
 from workers.driver.describe import PROPERTY, Description, nearest
 from workers.errors import SpecError
 
@@ -30,4 +30,4 @@ def mark_polled(description: Description, poll: Mapping[str, float], place: str)
             )
         if properties[name].get("writeOnly"):
             raise SpecError(f"{at}poll: {name!r} can only be written")
-        properties[name] |= {POLL: seconds, "observable": True}
+        properties[name] |= {terms.POLL: seconds, "observable": True}

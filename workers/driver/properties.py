@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from transports import terms
 from transports.errors import SerializationError
 from workers.driver.adapters.adapted import Members
 from workers.driver.coroutines import call_here
@@ -66,7 +67,7 @@ class Properties:
             self.readers[name], write = make(name, target)
             self.writers[name] = write if self._own_errors else self._fitted(name, target, write)
             # what `__getattr__` gives may be an action, or anything
-            if affordance.get("writeOnly") or affordance.get("orch:dynamic"):
+            if affordance.get("writeOnly") or affordance.get(terms.DYNAMIC):
                 self._left_out.add(name)
             if affordance.get("readOnly") and not self._own_errors:
                 self.writers[name] = _read_only(name)

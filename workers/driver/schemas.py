@@ -18,6 +18,7 @@ from typing import Any
 import msgspec
 import msgspec.inspect
 
+from transports import terms
 from transports.serializers import NPY
 from workers.driver.alternatives import Schema as Schema
 from workers.driver.alternatives import any_of
@@ -26,7 +27,7 @@ from workers.driver.hints import own_annotations as own_annotations
 from workers.driver.hints import resolve as resolve
 from workers.driver.hints import scope_of as scope_of
 from workers.driver.hints import signature_of as signature_of
-from workers.driver.type_names import PYTHON_TYPE, python_type
+from workers.driver.type_names import python_type
 
 _MAX_DEPTH = 8
 """How deep references are written out; a type that contains itself has no end."""
@@ -126,7 +127,7 @@ def unnamed_types(parameters: list[inspect.Parameter], scope: dict[str, Any]) ->
     for each in parameters:
         if each.kind in (each.POSITIONAL_ONLY, each.VAR_POSITIONAL, each.VAR_KEYWORD):
             schema = schema_of(resolve(each.annotation, scope))
-            found |= {each.name: schema[PYTHON_TYPE]} if PYTHON_TYPE in schema else {}
+            found |= {each.name: schema[terms.PYTHON]} if terms.PYTHON in schema else {}
     return found
 
 
@@ -201,13 +202,13 @@ def _is_array(annotation: Any) -> bool:
 
 
 def _array() -> Schema:
-    return {"type": "array", "orch:contentType": NPY}
+    return {"type": "array", terms.CONTENT_TYPE: NPY}
 
 
 def _custom(kind: type) -> Schema:
     """The schema of a type that msgspec doesn't know."""
     # an empty schema would be taken for none at all
-    return _array() if _is_array(kind) else {"orch:type": kind.__qualname__}
+    return _array() if _is_array(kind) else {terms.TYPE: kind.__qualname__}
 
 
 def _inline(schema: Any, definitions: Mapping[str, Any], depth: int) -> Any:

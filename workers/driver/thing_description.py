@@ -11,9 +11,10 @@ import socket
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
+from transports import terms
 from transports.headers import OBSERVE, SUBSCRIBE, Operation
 from transports.serializers import JSON
-from workers.driver.describe import ACTION, CLOSES, CUT, EVENT, OPEN, PARTS, PROPERTY, Description
+from workers.driver.describe import ACTION, EVENT, PROPERTY, Description
 
 CONTEXT: list[Any] = ["https://www.w3.org/2022/wot/td/v1.1", {"orch": "urn:orch:"}]
 
@@ -21,8 +22,8 @@ PING = "ping"
 """The action that every worker has, its driver's own if that has one."""
 _PING: dict[str, Any] = {
     "description": "Answered when the worker's queue moves.",
-    "orch:signature": "()",
-    "orch:concurrent": False,
+    terms.SIGNATURE: "()",
+    terms.CONCURRENT: False,
 }
 
 Form = dict[str, str]
@@ -72,7 +73,7 @@ def thing_description(
         "securityDefinitions": {"nosec_sc": {"scheme": "nosec"}},
         "security": "nosec_sc",
     }
-    for key in ("description", CLOSES, PARTS, OPEN, CUT):
+    for key in ("description", terms.CLOSES, terms.PARTS, terms.OPEN, terms.CUT):
         if key in description:
             thing[key] = description[key]
     thing[PROPERTY] = {

@@ -15,10 +15,8 @@ import types
 import typing
 from typing import Any
 
+from transports import terms
 from workers.driver.hints import QUALIFIERS, Array
-
-PYTHON_TYPE = "orch:python"
-"""Key of the type in Python, beside a JSON schema that doesn't tell it."""
 
 UNKNOWN = "Any"
 _DEEPEST = 12
@@ -45,9 +43,9 @@ def python_type(annotation: Any, schema: dict[str, Any]) -> dict[str, str]:
         return {}
     if names <= _IN_JSON and not _ODD_DICT.search(text):
         return {}
-    if not schema.keys() - {PYTHON_TYPE, "orch:type"} and not _is_everywhere(annotation):
+    if not schema.keys() - {terms.PYTHON, terms.TYPE} and not _is_everywhere(annotation):
         return {}  # it claims nothing that the class could contradict
-    return {PYTHON_TYPE: text}
+    return {terms.PYTHON: text}
 
 
 def type_name(annotation: Any, depth: int = _DEEPEST) -> str:

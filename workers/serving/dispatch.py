@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from transports import terms
 from transports.headers import (
     CACHED,
     DESCRIPTION,
@@ -130,7 +131,7 @@ class Dispatcher:
         for name, read in properties.readers.items():
             handlers[READ, name] = _reader(read, name, self._met)
             handlers[WRITE, name] = _writer(properties.writers[name])
-            if description[PROPERTY][name].get("orch:callable"):
+            if description[PROPERTY][name].get(terms.CALLABLE):
                 handlers[INVOKE, name] = self._invoker(name, targets[name], {})
         for name, affordance in description[ACTION].items():
             handlers[INVOKE, name] = self._invoker(name, targets[name], affordance)
@@ -238,7 +239,7 @@ class Dispatcher:
         function = target.function
         if issubclass(type(self._driver), Members):
             return _caller(lambda *args, **kwargs: function()(*args, **kwargs))
-        signature = affordance.get("orch:signature", "(...)")
+        signature = affordance.get(terms.SIGNATURE, "(...)")
         fitting = Fitting(f"{self._worker}.{name}{signature}", self._call)
 
         def invoke(request: RequestHeader, payload: Buffer, raw: Buffer) -> Any:

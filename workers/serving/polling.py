@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from transports.headers import POLL
+from transports import terms
 from workers import forks
 from workers.driver.describe import PROPERTY, Description
 from workers.driver.fitter import is_array
@@ -47,9 +47,9 @@ class Poller:
 
     def __init__(self, description: Description, read: Callable[[str], Any], worker: str) -> None:
         polled = {
-            name: (affordance[POLL], bool(affordance.get("orch:concurrent")))
+            name: (affordance[terms.POLL], bool(affordance.get(terms.CONCURRENT)))
             for name, affordance in description[PROPERTY].items()
-            if POLL in affordance
+            if terms.POLL in affordance
         }
         self.queued = Schedule(
             {name: each for name, (each, beside) in polled.items() if not beside}

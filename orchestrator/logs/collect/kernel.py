@@ -1,4 +1,4 @@
-"""What the kernel knows of pipes: their room, and what is in them."""
+"""What the kernel tells: of pipes their room and what is in them, of a process how it ended."""
 
 from __future__ import annotations
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from transports import terms
 from transports.serializers import JSON, Buffer, SerializableData
 from workers.driver.adapters.adapted import Adapted, Members, Publish
 from workers.driver.describe import ACTION, EVENT, PROPERTY, Description, mark_concurrent
@@ -196,8 +197,8 @@ def _action_affordance(thing: Any, descriptor: Any) -> Schema:
     affordance = _affordance(thing, descriptor, function.__doc__)
     signature = signature_of(function)
     parameters = list(signature.parameters.values())[1:]
-    affordance["orch:signature"] = signature_text(parameters, signature.return_annotation)
-    affordance["orch:concurrent"] = not descriptor.synchronous
+    affordance[terms.SIGNATURE] = signature_text(parameters, signature.return_annotation)
+    affordance[terms.CONCURRENT] = not descriptor.synchronous
     return affordance
 
 
