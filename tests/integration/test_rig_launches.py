@@ -239,7 +239,7 @@ def test_no_descriptors_left(rig: RunningRig) -> None:
         os.kill(victim, signal.SIGKILL)
         state = rig.wait_state("one", "BACKOFF")
         wait_until(lambda: "couldn't be started: [Errno 24]" in rig.text)
-        assert state["restarts"] < 2
+        assert state["restarts"] < 5  # with growing pauses: one crash, and what was tried since
         assert client.two.pid() == before
         supervisor.rlimit(psutil.RLIMIT_NOFILE, (hard, hard))
         rig.wait_state("one", "READY", 40)
