@@ -95,6 +95,7 @@ class Child:
         history: When it was restarted lately.
         crashes: How many lives have ended by a crash, without a stable one between them.
         served: When its present or last life was ready; None if it never was.
+        thread: Whether its present or last life is a thread; its specification is of the next.
     """
 
     def __init__(self, spec: ChildSpec) -> None:
@@ -122,6 +123,7 @@ class Child:
         self.history: deque[float] = deque()
         self.crashes = 0
         self.served: float | None = None
+        self.thread = spec.thread
 
     def forget_failures(self) -> None:
         """Somebody wants it started anew: what went wrong before doesn't count."""

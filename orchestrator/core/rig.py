@@ -8,18 +8,20 @@ performs what it leaves, in order.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from orchestrator.core import starts
 from orchestrator.core.admission import Caps
 from orchestrator.core.broker import Broker
+from orchestrator.core.changeover import Changeover, Settings
 from orchestrator.core.children import Child, ChildSpec, Exit
 from orchestrator.core.effects import Effects, Fact, RigUp
 from orchestrator.core.hang import Hang
 from orchestrator.core.health import Health, Probe
 from orchestrator.core.kept import KeptWrites
 from orchestrator.core.orders import Orders, Verb
+from orchestrator.core.plan import Plan
 from orchestrator.core.restarts import Chance
 from orchestrator.core.states import SERVING, Status
 from orchestrator.core.supervision import Supervision
@@ -73,6 +75,7 @@ class Rig:
         self._hang = Hang(self.effects, unblock_again)
         self.health = Health(name, probes or {}, self.broker, self.supervision)
         self._orders = Orders(self.supervision.children, self.effects)
+        self._changeover = Changeover(self.broker, self.supervision, self.health, self._orders)
         self._changes = 0
         self._is_up = False
         for spec in specs:
@@ -84,6 +87,11 @@ class Rig:
     def children(self) -> dict[str, Child]:
         """The workers that are kept, by name."""
         return self.supervision.children
+
+    @property
+    def kept(self) -> list[str]:
+        """The workers that stay: all but those that are about to be removed."""
+        return [name for name in self.children if name not in self._changeover.leaving]
 
     @property
     def is_closing(self) -> bool:
@@ -190,6 +198,25 @@ class Rig:
         self._settle(now, look=True)
         return number
 
+    def change(
+        self, plan: Plan, wanted: Mapping[str, Settings], strategy: str, now: float
+    ) -> int:
+        """Carry out a plan.
+
+        Args:
+            plan: What to do; nothing of it may be `fixed`.
+            wanted: The workers that there are to be, in the order in which they are shown.
+            strategy: As at the start.
+            now: Monotonic seconds.
+
+        Returns:
+            The number of the order that is done when all that it touches have settled.
+        """
+        self.supervision.group_by(strategy)
+        number = self._changeover.begin(plan, wanted, now)
+        self._settle(now, look=True)
+        return number
+
     def look(self, worker: str, now: float) -> None:
         """Have a worker write its stacks, whatever it does."""
         self._hang.look(worker, now)
@@ -267,6 +294,7 @@ class Rig:
             return
         self._changes = self.supervision.changes
         self._orders.settle()
+        self._changeover.finish()
         if self._is_up or self.is_closing:
             return
         children = self.children.values()

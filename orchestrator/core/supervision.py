@@ -44,15 +44,12 @@ class Supervision:
         strategy: str = "one_for_one",
         chance: Chance = lambda: 1.0,
     ) -> None:
-        self._roster = roster = Roster(specs, effects)
+        self._roster = roster = Roster(specs, effects, strategy)
         self.children = roster.children
         self.verdict: tuple[str, int] | None = None
         self._effects = effects
         self._holder = holder
-        self._strategy = strategy
-        self._outcomes = Outcomes(
-            roster, holder, strategy=strategy, chance=chance, failed=self._pass_verdict
-        )
+        self._outcomes = Outcomes(roster, holder, chance=chance, failed=self._pass_verdict)
 
     @property
     def closing(self) -> bool:
@@ -73,6 +70,27 @@ class Supervision:
     def all_down(self) -> bool:
         """Whether no incarnation lives."""
         return not any(child.status in UP for child in self.children.values())
+
+    # -- who is kept ----------------------------------------------------------------------
+
+    def add(self, spec: ChildSpec) -> Child:
+        """Keep another worker, stopped; whoever `spec` is to start after has to be kept too."""
+        child = self.children[spec.name] = Child(spec)
+        return child
+
+    def arrange(self, names: Sequence[str]) -> None:
+        """Put the workers in the order in which they are shown; `names` has all of them."""
+        found = {name: self.children[name] for name in names}
+        self.children.clear()
+        self.children.update(found)
+
+    def drop(self, name: str) -> Child:
+        """Forget a worker that has ended, and that nobody starts after."""
+        return self.children.pop(name)
+
+    def group_by(self, strategy: str) -> None:
+        """From now on these are restarted with a worker that died: see `restarts.companions`."""
+        self._roster.strategy = strategy
 
     # -- wishes ---------------------------------------------------------------------------
 
@@ -293,7 +311,7 @@ class Supervision:
         return (
             self.verdict is None  # else all is about to end
             and may_start(child, self.children)
-            and not restarts.is_awaited(self._strategy, child, self.children)
+            and not restarts.is_awaited(self._roster.strategy, child, self.children)
         )
 
     def _ended(self, child: Child, exit_: Exit, now: float) -> None:
@@ -321,6 +339,7 @@ class Supervision:
         child.served = None
         child.slow = child.passing = False
         child.launched = now
+        child.thread = child.spec.thread
         self._roster.move(child, Happening.TURN, now)
         self._roster.due(child, starts.next_look(child, now))
         self._effects.append(Launch(child.spec.name, child.incarnation))
@@ -365,7 +384,7 @@ class Supervision:
 
     def _end(self, child: Child, now: float) -> None:
         """Have an incarnation end that has had its time, to be followed by another one."""
-        if child.spec.thread:
+        if child.thread:
             self._ask_to_end(child, now, hold=True)
             return
         child.ladder = endings.ladder(child, asked=False)
