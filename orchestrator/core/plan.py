@@ -26,7 +26,7 @@ LIVE = frozenset(
     }
 )
 """Keys of a worker that the rig alone goes by. Its process was told all others at its start."""
-RIG_LIVE = frozenset({"strategy"})
+RIG_LIVE = frozenset({"strategy", "allow_local_users"})
 """Keys of the rig that can change while it runs."""
 
 
@@ -121,4 +121,4 @@ def _same(one: Any, other: Any) -> bool:
         return list(one) == list(other) and all(_same(one[key], other[key]) for key in one)
     if isinstance(one, list | tuple):
         return len(one) == len(other) and all(map(_same, one, other))
-    return bool(one == other) or one != one and other != other  # noqa: PLR0124  .nan in YAML
+    return bool(one == other) or (one != one and other != other)

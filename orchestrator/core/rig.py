@@ -198,9 +198,7 @@ class Rig:
         self._settle(now, look=True)
         return number
 
-    def change(
-        self, plan: Plan, wanted: Mapping[str, Settings], strategy: str, now: float
-    ) -> int:
+    def change(self, plan: Plan, wanted: Mapping[str, Settings], strategy: str, now: float) -> int:
         """Carry out a plan.
 
         Args:
