@@ -108,11 +108,10 @@ class Changeover:
         return number
 
     def finish(self) -> None:
-        """Forget the workers that have gone; all at once, as they may be named by each other."""
-        children = self._supervision.children
-        over = (Status.STOPPED, Status.FAILED)
-        if any(children[name].status not in over for name in self.leaving):
-            return
+        """Forget the workers that have gone; all at once, as they may be named by each other.
+
+        They have when no order is about them any more, as that which removes them is until then.
+        """
         if self._orders.are_about(self.leaving):
             return
         for name in self.leaving:

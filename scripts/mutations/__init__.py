@@ -62,6 +62,8 @@ TESTS = {
     "hang.py": Tests(("test_hang",)),
     "orders.py": Tests(("test_orders",)),
     "rig.py": Tests(("test_rig", "test_restarts", "test_kept")),
+    "plan.py": Tests(("test_plan",)),
+    "changeover.py": Tests(("test_changeover",)),
     "manners.py": Tests(("test_manners",)),
     "tally.py": Tests(("test_tally",)),
 }

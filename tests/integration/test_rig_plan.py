@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 from orchestrator.errors import NotStarted
-from tests.rigs import running, wait_until
+from tests.rigs import RunningRig, running, wait_until
 
 AXIS = """
 import threading
@@ -26,6 +27,7 @@ class Axis:
 """
 BEFORE = """
 rig: bench
+defaults: {stop_timeout: 200ms}
 workers:
   gone: {driver: "axis:Axis"}
   other: {driver: "axis:Axis", kwargs: {axes: 2}}
@@ -33,6 +35,7 @@ workers:
 """
 AFTER = """
 rig: bench
+defaults: {stop_timeout: 200ms}
 workers:
   other: {driver: "axis:Axis", kwargs: {axes: 3}}
   third: {driver: "axis:Axis", execution_timeout: 7s}
@@ -52,7 +55,7 @@ def test_a_changed_config_is_applied_to_a_rig_that_runs() -> None:
         rig.config.write_text(AFTER.replace("3}", "3, axes: 4}"))
         refused = rig.orch("apply", path)
         assert (refused.returncode, workers()["other"]["pid"]) == (2, before["other"]["pid"])
-        assert f"{path}:4:" in refused.stderr
+        assert f"{path}:5:" in refused.stderr
         rig.config.write_text(AFTER.replace("axis:Axis", "axis:Axle", 1))
         refused = rig.orch("apply", path)
         assert (refused.returncode, workers().keys()) == (2, before.keys())
@@ -102,5 +105,28 @@ def test_a_changed_config_is_applied_to_a_rig_that_runs() -> None:
         assert rig.orch("apply", path).returncode == 2
 
 
-class Watched:
-    """`orch run --watch` in place of `orch run`."""
+class Watched(RunningRig):
+    """A rig that applies its config whenever that is saved."""
+
+    def command(self, *arguments: str) -> list[str]:
+        """The argument list of an orch command."""
+        watch = ["--watch"] if arguments[0] == "run" else []
+        return super().command(*arguments, *watch)
+
+
+def test_a_config_that_is_saved_is_applied(tmp_path: Path) -> None:
+    """Also one that replaces the file; one that can't be used is told and changes nothing."""
+    rig = Watched(tmp_path, BEFORE, {"axis": AXIS})
+    rig.start()
+    try:
+        rig.wait_settled()
+        rig.config.write_text("rig: bench\nworkers: 7\n")
+        wait_until(lambda: "was saved and isn't applied" in rig.text)
+        assert "rig.yaml:2:10" in rig.text
+        saved = tmp_path / "saved"
+        saved.write_text(AFTER)
+        saved.rename(rig.config)
+        rig.wait_state("new", "READY")
+        wait_until(lambda: list(rig.wait_settled()) == ["other", "third", "new"])
+    finally:
+        rig.stop()
