@@ -88,6 +88,12 @@ def show_workers(workers: list[dict[str, Any]]) -> None:
         if worker.get("sick"):
             print_out("")
             print_out(f"{click.style(worker['name'], bold=True)}: {safe(worker['sick'])}")
+        if worker.get("unsafe"):
+            print_out("")
+            name = click.style(worker["name"], bold=True)
+            print_out(
+                f"{name}: on_loss failed, its device may not be safe: {safe(worker['unsafe'])}"
+            )
         if worker["reason"] and worker["state"] != "READY":
             print_out("")
             show_reason(worker)

@@ -100,8 +100,13 @@ class Rig:
 
     @property
     def status(self) -> int:
-        """Exit status that its workers give it: that of a required one that is FAILED."""
-        return 0 if self.supervision.verdict is None else self.supervision.verdict[1]
+        """Exit status that its workers give it: that of a required one that is FAILED.
+
+        1 if the device of a required one couldn't be made safe.
+        """
+        if self.supervision.verdict is not None:
+            return self.supervision.verdict[1]
+        return int(any(c.unsecured and c.spec.required for c in self.children.values()))
 
     @property
     def is_over(self) -> bool:
@@ -162,6 +167,11 @@ class Rig:
     ) -> None:
         """An incarnation couldn't be launched; `wants`: it may go better another time."""
         self.supervision.unlaunched(worker, incarnation, reason, now, wants=wants)
+        self._settle(now)
+
+    def secured(self, worker: str, incarnation: int, failure: str, now: float) -> None:
+        """What `Secure` asked for has been done; `failure` tells what was in the way."""
+        self.supervision.secured(worker, incarnation, failure, now)
         self._settle(now)
 
     def probed(self, frames: list[Any], now: float) -> None:

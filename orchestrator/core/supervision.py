@@ -13,7 +13,7 @@ from typing import Any
 from orchestrator.core import endings, restarts, starts
 from orchestrator.core.children import Child, ChildSpec, Exit, may_start, may_stop
 from orchestrator.core.contracts import Holder
-from orchestrator.core.effects import Effects, Launch, Signal
+from orchestrator.core.effects import Effects, Launch, Secure, Signal
 from orchestrator.core.outcomes import Outcomes
 from orchestrator.core.restarts import Chance
 from orchestrator.core.roster import Roster
@@ -68,8 +68,8 @@ class Supervision:
 
     @property
     def all_down(self) -> bool:
-        """Whether no incarnation lives."""
-        return not any(child.status in UP for child in self.children.values())
+        """Whether no incarnation lives, and what was to be made safe is."""
+        return not any(child.status in UP or child.securing for child in self.children.values())
 
     # -- who is kept ----------------------------------------------------------------------
 
@@ -214,6 +214,20 @@ class Supervision:
             self._outcomes.try_later(child, reason, now)
         self._advance(now)
 
+    def secured(self, name: str, incarnation: int, failure: str, now: float) -> None:
+        """What was to be done to a device has been, or couldn't; then the worker may live again."""
+        child = self.children[name]
+        if child.securing != incarnation:
+            return
+        child.securing, child.unsecured = 0, failure
+        text = f"on_loss failed, its device may not be safe: {failure}"
+        if failure:
+            self._roster.fact("error", text, name, place=child.spec.place)
+        else:
+            self._roster.fact("info", "its device was made safe by on_loss", name)
+        self._roster.changes += 1
+        self._advance(now)
+
     def starting(self, name: str, incarnation: int, doing: str) -> None:
         """An incarnation that starts says what it is at, such as `Chiller.__init__ (c.py:14)`."""
         child = self._roster.alive(name, incarnation)
@@ -310,12 +324,16 @@ class Supervision:
     def _may_start(self, child: Child) -> bool:
         return (
             self.verdict is None  # else all is about to end
+            and not child.securing
             and may_start(child, self.children)
             and not restarts.is_awaited(self._roster.strategy, child, self.children)
         )
 
     def _ended(self, child: Child, exit_: Exit, now: float) -> None:
         self._outcomes.ended(child, exit_, now)
+        if child.secures:
+            child.securing = child.incarnation
+            self._effects.append(Secure(child.spec.name, child.incarnation))
         self._advance(now)
 
     def _pass_verdict(self, child: Child, status: int) -> None:
@@ -339,7 +357,7 @@ class Supervision:
         child.served = None
         child.slow = child.passing = False
         child.launched = now
-        child.thread = child.spec.thread
+        child.thread, child.secures = child.spec.thread, child.spec.secures
         self._roster.move(child, Happening.TURN, now)
         self._roster.due(child, starts.next_look(child, now))
         self._effects.append(Launch(child.spec.name, child.incarnation))

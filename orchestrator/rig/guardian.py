@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import secrets
 import subprocess
@@ -11,6 +12,9 @@ from contextlib import suppress
 from pathlib import Path
 
 from workers.stop_signals import held_back
+
+PART = 2048
+"""Characters of a recipe in one line."""
 
 
 class Guardian:
@@ -25,6 +29,7 @@ class Guardian:
     def __init__(self) -> None:
         self.secret = secrets.token_hex(8)
         self.sentinel = -1
+        self._recipes: dict[str, bytes] = {}
         self._start()
 
     @property
@@ -59,6 +64,8 @@ class Guardian:
         self._start()
         for group in groups:
             self.add(group)
+        for worker, recipe in self._recipes.items():
+            self._tell_recipe(worker, recipe)
 
     def token(self, worker: str, incarnation: int) -> str:
         """What an incarnation's processes carry in their environment."""
@@ -71,6 +78,22 @@ class Guardian:
     def gone(self, pid: int, token: str) -> None:
         """An incarnation is over: what it left behind is killed."""
         self._tell(f"gone {pid} {token}.")
+
+    def arm(self, worker: str, recipe: bytes) -> None:
+        """Have a recipe followed if the supervisor is killed: see `reaper.follow`."""
+        self._recipes[worker] = recipe
+        self._tell_recipe(worker, recipe)
+
+    def disarm(self, worker: str) -> None:
+        """A worker's recipe isn't needed any more."""
+        if self._recipes.pop(worker, None) is not None:
+            self._tell(f"safe {worker}")
+
+    def _tell_recipe(self, worker: str, recipe: bytes) -> None:
+        text = base64.b64encode(recipe).decode()
+        self._tell(f"safe {worker}")
+        for start in range(0, len(text), PART):  # a pipe takes a short line whole or not at all
+            self._tell(f"loss {worker} {text[start : start + PART]}")
 
     def _tell(self, line: str) -> None:
         assert self._process.stdin is not None

@@ -60,6 +60,7 @@ def child_spec(config: WorkerConfig) -> ChildSpec:
         start_timeout=config.start_timeout,
         stop_timeout=config.stop_timeout,
         retry_start=config.retry_start,
+        secures=config.on_loss is not None,
         thread=config.transport == "inproc",
         place=str(config.place),
     )

@@ -56,6 +56,7 @@ def snapshot(
                 "uptime": round(now - child.launched, 3) if pid is not None else None,
                 "reason": rig.why(name, now) or None,
                 "sick": rig.health.of(name) or None,
+                "unsafe": child.unsecured or None,
                 "settled": child.settled,
                 "driver": None if worker is None else worker.driver,
             }

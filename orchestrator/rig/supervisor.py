@@ -14,7 +14,7 @@ import zmq
 
 from orchestrator.config.loader import RigConfig
 from orchestrator.core.admission import Caps
-from orchestrator.core.effects import Describe, Moved, OrderDone, RigUp
+from orchestrator.core.effects import Describe, Moved, OrderDone, RigUp, Secure
 from orchestrator.core.rig import Rig
 from orchestrator.logs.collect.handle import STUCK, LogCollector
 from orchestrator.rig import describing, specs
@@ -35,6 +35,7 @@ from orchestrator.rig.manager import RigControl, Supervised
 from orchestrator.rig.openness import warnings_of
 from orchestrator.rig.performer import Performer
 from orchestrator.rig.processes import Processes
+from orchestrator.rig.recipes import Recipes
 from orchestrator.rig.restored import kept_of
 from orchestrator.rig.saves import ConfigSaves
 from orchestrator.rig.sockets import Sockets
@@ -155,6 +156,7 @@ class Supervisor:
             record=self.record,
             stacks=self._looks.came,
         )
+        self._recipes = Recipes(self._loop, self._guardian, self._secured)
         self._desk = Desk(config, self._rig)
         self._applier = Applier(self._desk, lambda question: self._mailbox.ask(question).result())
         self._saves = ConfigSaves(
@@ -276,7 +278,7 @@ class Supervisor:
     def _on_signal(self, number: int) -> None:
         if number == signal.SIGCHLD:
             self._helpers.look()
-            self._processes.reap_orphans(self._helpers.pids)
+            self._processes.reap_orphans(self._helpers.pids | self._recipes.pids)
             return
         name, now = signal.Signals(number).name, time.monotonic()
         if self._stopping_since and now - self._stopping_since < ONE_SIGNAL:
@@ -316,9 +318,18 @@ class Supervisor:
             kept=kept_of(self._rig.broker.peers[worker].kept.writes()),
         )
         self._processes.launch(config, spec)
+        self._recipes.arm(rig, config)
 
     def _unlaunched(self, worker: str, incarnation: int, error: OSError) -> None:
+        self._recipes.disarm(worker)
         self._performer.unlaunched(worker, incarnation, error, time.monotonic())
+
+    def secure(self, secure: Secure) -> None:
+        """Have a worker's device made safe."""
+        self._recipes.follow(secure.worker, secure.incarnation)
+
+    def _secured(self, worker: str, incarnation: int, failure: str) -> None:
+        self._rig.secured(worker, incarnation, failure, time.monotonic())
 
     def describe(self, request: Describe) -> tuple[str, bytes]:
         """Message type and payload of the answer to a request for a Thing Description."""

@@ -1,10 +1,10 @@
-"""Rules of changing a config while the rig runs."""
+"""Rules of changing a config while the rig runs, and of making devices safe."""
 
 from __future__ import annotations
 
 from mutations import Mutation
 
-_UNSEEN = True  # no world changes its config: only the units see these
+_UNSEEN = True  # no world does this: only the units see these
 
 MUTATIONS = [
     Mutation(
@@ -89,6 +89,55 @@ MUTATIONS = [
         "changeover.py",
         ".set_limits(wanted[name].limits, wanted[name].timeouts)",
         "",
+        units_only=_UNSEEN,
+    ),
+    Mutation(
+        "the next life doesn't wait for its device to be safe",
+        "supervision.py",
+        "            and not child.securing\n",
+        "",
+        units_only=_UNSEEN,
+    ),
+    Mutation(
+        "a rig is over before all is safe",
+        "supervision.py",
+        "child.status in UP or child.securing for",
+        "child.status in UP for",
+        units_only=_UNSEEN,
+    ),
+    Mutation(
+        "those before it stop while its device is made safe",
+        "children.py",
+        " or other.securing)",
+        ")",
+        units_only=_UNSEEN,
+    ),
+    Mutation(
+        "a stop is over before the device is safe",
+        "children.py",
+        "(over and not self.securing)",
+        "over",
+        units_only=_UNSEEN,
+    ),
+    Mutation(
+        "what is to be done after a life is that of the next one",
+        "supervision.py",
+        "        if child.secures:\n",
+        "        if child.spec.secures:\n",
+        units_only=_UNSEEN,
+    ),
+    Mutation(
+        "an old end of a recipe counts for a new one",
+        "supervision.py",
+        "        if child.securing != incarnation:\n            return\n",
+        "",
+        units_only=_UNSEEN,
+    ),
+    Mutation(
+        "a required device that isn't safe is no matter",
+        "rig.py",
+        "int(any(c.unsecured and c.spec.required for c in self.children.values()))",
+        "0",
         units_only=_UNSEEN,
     ),
 ]
