@@ -99,6 +99,11 @@ class Rig:
         return self.supervision.closing
 
     @property
+    def serving(self) -> tuple[int, int]:
+        """How many workers serve, of how many."""
+        return sum(c.status in SERVING for c in self.children.values()), len(self.children)
+
+    @property
     def status(self) -> int:
         """Exit status that its workers give it: that of a required one that is FAILED.
 
@@ -308,7 +313,6 @@ class Rig:
         children = self.children.values()
         if self._changes and all(child.settled for child in children):
             self._is_up = True
-            ready = sum(child.status in SERVING for child in children)
             failed = tuple(c.spec.name for c in children if c.status is Status.FAILED)
             later = tuple(c.spec.name for c in children if c.failures)
-            self.effects.append(RigUp(ready, len(children), failed, later))
+            self.effects.append(RigUp(*self.serving, failed, later))

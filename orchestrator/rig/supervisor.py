@@ -38,6 +38,7 @@ from orchestrator.rig.processes import Processes
 from orchestrator.rig.recipes import Recipes
 from orchestrator.rig.restored import kept_of
 from orchestrator.rig.saves import ConfigSaves
+from orchestrator.rig.service import ServiceManager
 from orchestrator.rig.sockets import Sockets
 from orchestrator.rig.state_events import StateEvents
 from orchestrator.rig.status import snapshot
@@ -156,6 +157,7 @@ class Supervisor:
             record=self.record,
             stacks=self._looks.came,
         )
+        self._service = ServiceManager(self._loop, os.environ, self.record)
         self._recipes = Recipes(self._loop, self._guardian, self._secured)
         self._desk = Desk(config, self._rig)
         self._applier = Applier(self._desk, lambda question: self._mailbox.ask(question).result())
@@ -240,6 +242,7 @@ class Supervisor:
             self._saves.start()
         self._rig.order("start", self._config.start_order, time.monotonic())
         self._strangers.watch(self._loop)
+        self._service.start()
         try:
             self._loop.run(lambda: self._rig.is_over)
         finally:
@@ -264,6 +267,7 @@ class Supervisor:
         self.record("info", f"rig {self._config.rig} is down", {})
         self._keeper.close()
         self._saves.close()
+        self._service.close()
         self._mailbox.close()
         records.reset()
         self._logs.close(3.0)
@@ -342,6 +346,7 @@ class Supervisor:
     def moved(self, change: Moved) -> None:
         """Publish the change of a worker's state."""
         self._states.publish(change)
+        self._service.status(*self._rig.serving, stopping=self._rig.is_closing)
 
     def order_done(self, done: OrderDone) -> None:
         """Tell whoever waits for an order; nobody does for the first start."""
@@ -349,6 +354,7 @@ class Supervisor:
 
     def rig_up(self, up: RigUp) -> None:
         """Announce the rig."""
+        self._service.up()
         text = f"rig {self._config.rig} is up: {up.ready} of {up.total} workers ready"
         fields: dict[str, Any] = {
             "seconds": round(time.time() - self._started, 3),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +90,15 @@ def test_a_changed_config_is_applied_to_a_rig_that_runs() -> None:
         assert client["new"].call("count") == 1
         assert client["third"].describe(refresh=True)["orch:timeouts"]["execution"] == 7.0
         assert client.status()["config_changed"] is False
+
+        assert rig.orch("wait").returncode == 0
+        with ThreadPoolExecutor(1) as beside:
+            waits_for_stop = beside.submit(rig.orch, "wait", "third", "--state", "stopped")
+            assert rig.orch("stop", "third").returncode == 0
+            assert waits_for_stop.result(20).returncode == 0
+        late = rig.orch("wait", "--timeout", "50ms", "third")
+        assert (late.returncode, "third is STOPPED" in late.stderr) == (4, True)
+        assert rig.orch("wait", "nobody").returncode == 2
 
         rig.config.write_text(AFTER.replace("axes: 3", "axes: 10"))
         failed = rig.orch("apply", "--rollback", path)
