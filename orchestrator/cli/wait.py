@@ -37,8 +37,8 @@ UP = ("READY", "STALLED")
 def wait(names: tuple[str, ...], state: str | None, timeout: float | EllipsisType | None) -> None:
     """Wait until the rig runs and its workers are ready.
 
-    All workers if none is named, or until they are in another state. Status 4 when the time is over, or at once when a worker is FAILED
-    that is to be ready.
+    Or until they are in another state; all workers if none is named. Status 4 when the time is
+    over, or at once when a worker is FAILED that is to be ready.
     """
     seconds = timeout if isinstance(timeout, float | int) else float("inf")
     deadline = time.monotonic() + seconds
@@ -62,7 +62,8 @@ def _missing(rig: Rig, names: tuple[str, ...], state: str | None) -> str:
     """
     wanted = UP if state is None else (state,)
     workers = [each for each in status_of_rig(rig)["workers"] if not names or each["name"] in names]
-    if failed := [each for each in workers if each["state"] == "FAILED" not in wanted]:
+    failed = [each for each in workers if each["state"] == "FAILED"]
+    if failed and "FAILED" not in wanted:
         told = "\n".join(f"{each['name']} is FAILED: {each['reason']}" for each in failed)
         raise CommandError(told, Exit.NOT_STARTED)
     return ", ".join(_said(each) for each in workers if each["state"] not in wanted)
