@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import fcntl
 import os
 import secrets
 import subprocess
@@ -13,6 +14,8 @@ from pathlib import Path
 
 from workers.stop_signals import held_back
 
+ROOM = 1 << 20
+"""Bytes of what it is told that it may not have read yet: the recipes of all workers at once."""
 PART = 2048
 """Characters of a recipe in one line."""
 
@@ -49,6 +52,9 @@ class Guardian:
             )
         assert self._process.stdin is not None
         os.set_blocking(self._process.stdin.fileno(), False)
+        if hasattr(fcntl, "F_SETPIPE_SZ"):
+            with suppress(OSError):  # this user's pipes have all the room that they may have
+                fcntl.fcntl(self._process.stdin.fileno(), fcntl.F_SETPIPE_SZ, ROOM)
         self.sentinel = os.pidfd_open(self._process.pid)
 
     def restart(self, groups: Iterable[int]) -> None:
