@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from orchestrator.cli.detach import UP
 from orchestrator.cli.failures import CommandError, Exit
 from orchestrator.cli.options import chosen_rig, read_timeout, rig_option
 from orchestrator.cli.rigs import check_workers, status_of_rig
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
     from types import EllipsisType
 
     from orchestrator.client import Rig
-
-UP = ("READY", "STALLED")
 
 
 @click.command()
