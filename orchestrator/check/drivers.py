@@ -6,6 +6,7 @@ folder, and that process is thrown away: drivers print, exit, hang and crash whe
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import signal
 import sys
@@ -58,10 +59,12 @@ def check(config: RigConfig, *, deadline: float = 60.0) -> Findings:
     hidden = hidden_modules(config)
     workers = [worker for worker in config.workers.values() if worker.name not in hidden]
     jobs = [job_of(worker, config, deadline) for worker in workers]
+    recipes = [_recipe(worker) for worker in workers if worker.on_loss is not None]
+    jobs += [job_of(recipe, config, deadline) for recipe in recipes]
     outcomes = run(jobs, deadline=deadline, at_once=processors())
     judged = {
         problem
-        for worker in workers
+        for worker in (*workers, *recipes)
         for problem in _judge(worker, outcomes[worker.name], config, deadline)
     }
     problems = sorted({*hidden.values(), *judged})
@@ -73,6 +76,31 @@ def check(config: RigConfig, *, deadline: float = 60.0) -> Findings:
             title = quoted(worker.driver.partition(":")[2])
             notes.append(Problem(worker.place, one_line(nothing_closes(title, likely), 300)))
     return Findings(problems, sorted(notes))
+
+
+def _recipe(worker: WorkerConfig) -> WorkerConfig:
+    """The driver of a worker's `on_loss`, as if it were a worker with nothing else."""
+    assert worker.on_loss is not None
+    place = worker.places.get("on_loss.driver", worker.place)
+    calls = tuple(name for name, _, _ in worker.on_loss["calls"])
+    return dataclasses.replace(
+        worker,
+        name=f"{worker.name} on_loss",  # the name of no worker
+        driver=worker.on_loss["driver"],
+        args=tuple(worker.on_loss["args"]),
+        kwargs=worker.on_loss["kwargs"],
+        concurrent=calls,
+        timeouts={},
+        poll={},
+        on_start=(),
+        restore=(),
+        probe=None,
+        open_with=None,
+        stop_with=None,
+        place=place,
+        places={"concurrent": place, **{f"concurrent.{n}": place for n in range(len(calls))}},
+        spellings={},
+    )
 
 
 def processors() -> int:

@@ -29,7 +29,7 @@ MAIN = Path(__file__).resolve().parents[1] / "__main__.py"
 UP = ("READY", "STALLED")
 
 
-def start_detached(config: RigConfig, *, wait: bool = True) -> int:
+def start_detached(config: RigConfig, *, wait: bool = True, watch: bool = False) -> int:
     """Run a rig in a session of its own and wait until its workers are ready, or have failed.
 
     One that is tried again without end counts as failed.
@@ -37,6 +37,7 @@ def start_detached(config: RigConfig, *, wait: bool = True) -> int:
     Args:
         config: The rig.
         wait: Whether to wait for the workers, or only until the rig answers.
+        watch: Whether it applies its config whenever that is saved.
 
     Returns:
         The exit status, `DONE`.
@@ -46,9 +47,10 @@ def start_detached(config: RigConfig, *, wait: bool = True) -> int:
         CommandError: It didn't come up; or it did and goes on, but not all of its workers.
     """
     _refuse_second(config.rig)
+    given = ["--in-background", *(["--watch"] if watch else [])]
     with _Output() as output:
         process = subprocess.Popen(
-            [sys.executable, "-P", str(MAIN), "run", "--in-background", str(config.file)],
+            [sys.executable, "-P", str(MAIN), "run", *given, str(config.file)],
             stdin=subprocess.DEVNULL,
             stdout=output.write_end,
             stderr=output.write_end,

@@ -10,7 +10,18 @@ from typing import Any, NoReturn
 
 import click
 
-from orchestrator.cli import describe, logs, members, postmortem, run, stubs, trace, workers
+from orchestrator.cli import (
+    describe,
+    logs,
+    members,
+    plan,
+    postmortem,
+    run,
+    stubs,
+    trace,
+    wait,
+    workers,
+)
 from orchestrator.cli.failures import (
     INTERRUPTED,
     TERMINATED,
@@ -29,6 +40,8 @@ from orchestrator.cli.options import rig_option
 COMMANDS = (
     run.run,
     run.check,
+    plan.plan,
+    plan.apply,
     workers.status,
     members.call,
     members.get,
@@ -39,6 +52,7 @@ COMMANDS = (
     workers.stop,
     workers.restart,
     workers.down,
+    wait.wait,
     workers.log_level,
     workers.stacks,
     logs.logs,

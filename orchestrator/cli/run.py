@@ -24,8 +24,9 @@ _config = click.argument("config", metavar="CONFIG")
 @_config
 @click.option("--detach", is_flag=True, help="Leave it running in the background once it is up.")
 @click.option("--no-wait", is_flag=True, help="With --detach: don't wait for the workers.")
+@click.option("--watch", is_flag=True, help="Apply the config whenever it is saved.")
 @click.option("--in-background", is_flag=True, hidden=True, help="What --detach starts.")
-def run(config: str, detach: bool, no_wait: bool, in_background: bool) -> int:
+def run(config: str, detach: bool, no_wait: bool, watch: bool, in_background: bool) -> int:
     """Run a rig until Ctrl-C or SIGTERM.
 
     The first one stops its workers in reverse order, a second one kills them.
@@ -36,12 +37,12 @@ def run(config: str, detach: bool, no_wait: bool, in_background: bool) -> int:
     from orchestrator.check.modules import hidden_modules
 
     if problems := sorted(set(hidden_modules(loaded).values())):
-        raise _refusal(config, problems, "nothing was started")
+        raise refusal(config, problems, "nothing was started")
     if detach:
         from orchestrator.cli.detach import start_detached
 
-        return start_detached(loaded, wait=not no_wait)
-    return _run_here(loaded, config, in_background=in_background)
+        return start_detached(loaded, wait=not no_wait, watch=watch)
+    return _run_here(loaded, config, in_background=in_background, watch=watch)
 
 
 @click.command()
@@ -60,7 +61,7 @@ def check(config: str) -> None:
     if notes:
         print_error("\n".join(f"{note.place}: note: {note.message}" for note in notes))
     if problems:
-        raise _refusal(config, problems)
+        raise refusal(config, problems)
     count = len(loaded.workers)
     print_out(f"{config}: rig {loaded.rig}, {count} worker{'s'[: count != 1]}, nothing wrong")
     published = [loaded.events.get(each) or events_of(each) or "" for each in loaded.listen]
@@ -82,10 +83,10 @@ def load_config(config: str, consequence: str = "") -> RigConfig:
     try:
         return load(config)
     except ConfigError as error:
-        raise _refusal(config, error.problems, consequence) from None
+        raise refusal(config, error.problems, consequence) from None
 
 
-def _refusal(config: str, problems: Iterable[Problem], consequence: str = "") -> CommandError:
+def refusal(config: str, problems: Iterable[Problem], consequence: str = "") -> CommandError:
     """Print each problem on a line of its own, as editors and terminals expect it."""
     lines = [str(problem) for problem in problems]
     print_error("\n".join(lines))
@@ -94,7 +95,7 @@ def _refusal(config: str, problems: Iterable[Problem], consequence: str = "") ->
     return CommandError("; ".join(filter(None, (what, consequence))), Exit.USAGE)
 
 
-def _run_here(config: RigConfig, given: str, *, in_background: bool) -> int:
+def _run_here(config: RigConfig, given: str, *, in_background: bool, watch: bool) -> int:
     import faulthandler
 
     from orchestrator.rig.supervisor import Supervisor
@@ -109,7 +110,7 @@ def _run_here(config: RigConfig, given: str, *, in_background: bool) -> int:
     folder.acquire()
     try:
         try:
-            supervisor = Supervisor(config, folder)
+            supervisor = Supervisor(config, folder, watch=watch)
         except OSError as error:
             raise CommandError(
                 f"the rig can't be run: {_of_logs(error) or _what(error)}", Exit.NOT_STARTED

@@ -59,6 +59,9 @@ def status(as_json: bool) -> None:
                 print_out(f"\nthe {helper['name']}, pid {helper['pid']}, is {helper['state']}")
         if unwritten := _unwritten(found):
             print_out(f"\n{unwritten}")
+        if found.get("config_changed"):
+            file = safe(str(found["config"]))
+            print_out(f"\n{file} has changed since it was read: see orch plan {file}")
 
 
 def _unwritten(found: dict[str, Any]) -> str:
@@ -85,6 +88,12 @@ def show_workers(workers: list[dict[str, Any]]) -> None:
         if worker.get("sick"):
             print_out("")
             print_out(f"{click.style(worker['name'], bold=True)}: {safe(worker['sick'])}")
+        if worker.get("unsafe"):
+            print_out("")
+            name = click.style(worker["name"], bold=True)
+            print_out(
+                f"{name}: on_loss failed, its device may not be safe: {safe(worker['unsafe'])}"
+            )
         if worker["reason"] and worker["state"] != "READY":
             print_out("")
             show_reason(worker)
@@ -197,7 +206,7 @@ def _say_what_is_old(status: dict[str, Any], names: list[str]) -> None:
     if status.get("config_changed"):
         say(
             f"{status['config']} has changed since it was read, and a restart doesn't read it:"
-            " for that, orch down and orch run"
+            f" for that, orch apply {status['config']}"
         )
     inside = {worker["name"] for worker in status["workers"] if worker["pid"] == status["pid"]}
     if threads := [name for name in names if name in inside]:

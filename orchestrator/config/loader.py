@@ -9,8 +9,8 @@ What `defaults` means for a worker:
   entry by entry, the worker's own entries winning.
 * ``after`` of the defaults holds for the workers that it doesn't name: those that all wait for
   wait for nobody by default.
-* ``env``, ``cwd``, ``python`` and ``limits`` of the defaults don't reach inproc workers, which
-  share the supervisor's process; as own keys of such a worker they are refused.
+* ``env``, ``cwd``, ``python``, ``limits`` and ``on_loss`` of the defaults don't reach inproc
+  workers, which share the supervisor's process; as own keys of such a worker they are refused.
 """
 
 from __future__ import annotations
@@ -180,7 +180,7 @@ class _Loader:
         self._check_twice((*path, "concurrent"))
         self._check_twice((*path, "restore"))
         if isinstance(section, WorkerSection) and self._chosen(section, "transport") == "inproc":
-            for key in ("env", "cwd", "python", "limits"):
+            for key in ("env", "cwd", "python", "limits", "on_loss"):
                 if key in section.model_fields_set:
                     document.report(
                         document.key_place((*path, key)),
@@ -308,7 +308,7 @@ class _Loader:
         own, defaults = self._sections[name], self._defaults
         chosen = {key: self._chosen(own, key) for key in DefaultsSection.model_fields}
         if inproc := chosen["transport"] == "inproc":
-            chosen |= {"cwd": None, "python": None, "limits": None}
+            chosen |= {"cwd": None, "python": None, "limits": None, "on_loss": None}
         assert own.driver is not None
         chosen |= {
             "args": tuple(chosen["args"]),
@@ -320,6 +320,7 @@ class _Loader:
             "on_start": tuple(step for steps in chosen["on_start"] for step in steps),
             "restore": tuple(chosen["restore"]),
             "limits": None if chosen["limits"] is None else chosen["limits"].model_dump(),
+            "on_loss": None if chosen["on_loss"] is None else chosen["on_loss"].model_dump(),
             "probe": None if chosen["probe"] is None else _probe(chosen["probe"].model_dump()),
             "timeouts": {**defaults.timeouts, **own.timeouts},
         }

@@ -46,6 +46,9 @@ class WorkerConfig:
         probe: how it is probed while it is idle: `member`, `every` and `timeout` (seconds),
             `failures`; None if it isn't.
         on_sick: what is done about one whose probes fail.
+        on_loss: how its device is made safe once it has ended: `driver`, `args`, `kwargs`, `calls`
+            (each a method, its arguments and keyword arguments), `timeout` (seconds) of all; None
+            if nothing is done, and for inproc.
         stall_timeout: seconds that it may be STALLED before `on_stall` ends it.
         on_stall: whether a worker that is STALLED is only reported, or restarted after its time.
         start_timeout: seconds that a start may take; None for no limit.
@@ -87,6 +90,7 @@ class WorkerConfig:
     limits: dict[str, Any] | None
     probe: dict[str, Any] | None
     on_sick: Literal["report", "reopen", "restart"]
+    on_loss: dict[str, Any] | None
     stall_timeout: float
     on_stall: Literal["report", "restart"]
     start_timeout: float | None

@@ -35,6 +35,7 @@ _Driver = Annotated[str, AfterValidator(values.check_driver)]
 _Member = Annotated[str, AfterValidator(values.check_member)]
 _Method = Annotated[str, AfterValidator(values.check_method)]
 _Open = Annotated[Any, PlainValidator(values.check_open_with)]
+_Call = Annotated[Any, PlainValidator(values.check_call)]
 _Step = Annotated[Any, PlainValidator(values.check_step)]
 _Memory = Annotated[int, PlainValidator(values.check_memory)]
 _Files = Annotated[int, AfterValidator(values.check_nofile)]
@@ -75,7 +76,21 @@ class ProbeSection(_Section):
     failures: int = Field(default=3, ge=1)
 
 
-SECTIONS: Final[dict[str, type[_Section]]] = {"limits": LimitsSection, "probe": ProbeSection}
+class LossSection(_Section):
+    """How a worker's device is made safe when the worker has ended."""
+
+    driver: _Driver
+    args: list[Any] = Field(default_factory=list)
+    kwargs: dict[str, Any] = Field(default_factory=dict)
+    calls: list[_Call] = Field(min_length=1)
+    timeout: _Seconds = 5.0
+
+
+SECTIONS: Final[dict[str, type[_Section]]] = {
+    "limits": LimitsSection,
+    "on_loss": LossSection,
+    "probe": ProbeSection,
+}
 """The sections within a worker's."""
 
 
@@ -104,6 +119,7 @@ class DefaultsSection(_Section):
     limits: LimitsSection | None = None
     probe: ProbeSection | None = None
     on_sick: Literal["report", "reopen", "restart"] = "report"
+    on_loss: LossSection | None = None
     stall_timeout: _Seconds = 10.0
     on_stall: Literal["report", "restart"] = "report"
     start_timeout: _Timeout = 30.0
@@ -166,6 +182,11 @@ _SHAPES: Final[dict[tuple[str, ...], str]] = {
     ("probe",): "a mapping such as {read: temperature, every: 10s}",
     ("probe", "read"): "the name of a property",
     ("probe", "failures"): "a number of failures such as 3",
+    ("on_loss",): "a mapping such as {driver: package.module:Safe, calls: [output_off]}",
+    ("on_loss", "driver"): "a text such as package.module:Safe",
+    ("on_loss", "args"): "a list such as [1, two]",
+    ("on_loss", "kwargs"): "a mapping such as {port: 7}",
+    ("on_loss", "calls"): "a list such as [output_off, [ramp, 0.0]]",
     ("on_start",): "a list such as [{set: {gain: 2}}, {call: home}]",
     ("restore",): "a list of properties such as [exposure, gain]",
     ("restore", "*"): "the name of a property",

@@ -138,6 +138,20 @@ def check_open_with(value: object) -> tuple[str, list[Any], dict[str, Any]] | No
     return name if name in ("__enter__", "__aenter__") else check_method(name), args, kwargs
 
 
+def check_call(value: object) -> tuple[str, list[Any], dict[str, Any]]:
+    """A method, perhaps of a part, with its arguments: ``output_off``, ``[ramp, 0.0]``.
+
+    Raises:
+        ValueError: it is neither a name nor a list of a name, values, and a mapping at the end.
+    """
+    items: list[Any] = value if isinstance(value, list) and value else [value]
+    name, *args = items
+    if not isinstance(name, str):
+        raise ValueError(f"write output_off or [ramp, 0.0], not {say(value)}")
+    kwargs = args.pop() if args and isinstance(args[-1], dict) else {}
+    return check_member(name), args, kwargs
+
+
 Step = tuple[str, list[Any], dict[str, Any], bool]
 """A member, its arguments, and whether it is a property that is written."""
 

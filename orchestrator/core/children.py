@@ -28,6 +28,7 @@ class ChildSpec(msgspec.Struct, frozen=True):
         start_timeout: Seconds that a start may take; None for no limit.
         stop_timeout: Seconds to close, before a signal insists.
         retry_start: Whether a driver whose constructor raises is tried again.
+        secures: Whether its device is to be made safe when a life has ended.
         thread: Whether it is a thread of the supervisor, which takes no signals.
         place: Where the config declares it, for messages.
     """
@@ -45,6 +46,7 @@ class ChildSpec(msgspec.Struct, frozen=True):
     start_timeout: float | None = 30.0
     stop_timeout: float = 5.0
     retry_start: bool = True
+    secures: bool = False
     thread: bool = False
     place: str = ""
 
@@ -95,6 +97,10 @@ class Child:
         history: When it was restarted lately.
         crashes: How many lives have ended by a crash, without a stable one between them.
         served: When its present or last life was ready; None if it never was.
+        securing: The life after which its device is being made safe; 0 if none is.
+        unsecured: Why its device couldn't be made safe, last time; empty if it could.
+        secures: Whether that is to be done after its present life, as `thread`.
+        thread: Whether its present or last life is a thread; its specification is of the next.
     """
 
     def __init__(self, spec: ChildSpec) -> None:
@@ -122,6 +128,10 @@ class Child:
         self.history: deque[float] = deque()
         self.crashes = 0
         self.served: float | None = None
+        self.securing = 0
+        self.unsecured = ""
+        self.secures = spec.secures
+        self.thread = spec.thread
 
     def forget_failures(self) -> None:
         """Somebody wants it started anew: what went wrong before doesn't count."""
@@ -154,7 +164,8 @@ class Child:
     def has_outcome(self) -> bool:
         """Whether whoever gave an order need not wait any longer."""
         tried = self.failures > 0 and self.status is Status.BACKOFF
-        return self.is_up or tried or self.status in (Status.FAILED, Status.STOPPED)
+        over = tried or self.status in (Status.FAILED, Status.STOPPED)
+        return self.is_up or (over and not self.securing)
 
 
 def may_start(child: Child, children: Mapping[str, Child]) -> bool:
@@ -166,6 +177,6 @@ def may_stop(child: Child, children: Mapping[str, Child]) -> bool:
     """Whether no worker that started after this one, and is to stop too, still lives."""
     return not any(
         child.spec.name in other.spec.after
-        and (other.is_to_stop or other.status is Status.STOPPING)
+        and (other.is_to_stop or other.status is Status.STOPPING or other.securing)
         for other in children.values()
     )

@@ -64,6 +64,13 @@ class Launch(msgspec.Struct, frozen=True):
     incarnation: int
 
 
+class Secure(msgspec.Struct, frozen=True):
+    """A worker's incarnation has ended: make its device safe, and tell the core when it is."""
+
+    worker: str
+    incarnation: int
+
+
 class Signal(msgspec.Struct, frozen=True):
     """Signal a worker's process.
 
@@ -145,6 +152,7 @@ Effect = (
     | Cut
     | Describe
     | Launch
+    | Secure
     | Signal
     | Unblock
     | Moved

@@ -26,14 +26,14 @@ def ladder(child: Child, *, asked: bool) -> list[tuple[str, float]]:
         asked: Whether it was asked to stop, so that it has its `stop_timeout` before the first.
     """
     first = child.spec.stop_timeout if asked else 0.0
-    if child.spec.thread:
+    if child.thread:
         return [("kill", first)]
     return [("term", first), ("wake", STEP), ("kill", STEP)]
 
 
 def insisting(child: Child, how: str) -> str:
     """That a worker doesn't stop, and what is done about it."""
-    if child.spec.thread:
+    if child.thread:
         after = "and closes its driver once what runs has ended"
         return f"doesn't stop: its thread is left behind, {after}"
     return f"doesn't stop: {_SAID[how]}"

@@ -79,7 +79,7 @@ class Health:
 
     def __init__(self, rig: str, probes: Mapping[str, Probe], broker: Broker, nurse: Nurse) -> None:
         self._rig = rig
-        self._probes = probes
+        self._probes = dict(probes)
         self._broker = broker
         self._nurse = nurse
         self._patients: dict[str, _Patient] = {}
@@ -99,6 +99,17 @@ class Health:
         """A worker is ready: it counts as well."""
         if (probe := self._probes.get(worker)) is not None:
             self._patients[worker] = _Patient(now + probe.every)
+
+    def change(self, worker: str, probe: Probe | None, now: float, *, serves: bool) -> None:
+        """Probe a worker otherwise, or not at all; `serves`: whether it can be probed now."""
+        if probe == self._probes.get(worker):
+            return
+        self.ended(worker)
+        self._probes.pop(worker, None)
+        if probe is not None:
+            self._probes[worker] = probe
+            if serves:
+                self.ready(worker, now)
 
     def ended(self, worker: str) -> None:
         """Its life is over, or about to be."""

@@ -33,9 +33,14 @@ class KeptWrites:
     """
 
     def __init__(self, members: Sequence[str] = ()) -> None:
+        self._writes: dict[str, Write] = {}
+        self.keep(members)
+
+    def keep(self, members: Sequence[str]) -> None:
+        """From now on keep the writes of these; those of others are forgotten."""
         self.members = frozenset(members)
         self._order = tuple(members)
-        self._writes: dict[str, Write] = {}
+        self._writes = {name: self._writes[name] for name in members if name in self._writes}
 
     def note(self, request: Request, reply: Any) -> bool:
         """A request for one of these members was answered, with this header.

@@ -5,7 +5,7 @@ Pure: that an order is done is left as an effect.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from typing import Literal
 
 import msgspec
@@ -45,8 +45,8 @@ class Orders:
         self._orders: list[Order] = []
         self._number = 0
 
-    def place(self, verb: Verb, names: Sequence[str]) -> int:
-        """Note an order, before it is carried out.
+    def place(self, verb: Verb, names: Sequence[str], others: Sequence[str] = ()) -> int:
+        """Note an order, before it is carried out; `others` only have to settle too.
 
         Returns:
             Its number.
@@ -58,8 +58,12 @@ class Orders:
             if verb == "restart" and child.status in UP
         }
         self._number += 1
-        self._orders.append(Order(self._number, tuple(names), replaced))
+        self._orders.append(Order(self._number, (*names, *others), replaced))
         return self._number
+
+    def are_about(self, names: Set[str]) -> bool:
+        """Whether somebody waits for one of these workers."""
+        return any(not names.isdisjoint(each.names) for each in self._orders)
 
     def settle(self) -> None:
         """Tell of the orders that are done by now."""

@@ -24,7 +24,6 @@ class Outcomes:
     Args:
         roster: The workers' states.
         holder: Who holds the requests for them.
-        strategy: Who is restarted with a worker that died: see `restarts.companions`.
         chance: For the pauses before restarts.
         failed: Is told of a worker that is FAILED and was required, with its exit status.
     """
@@ -34,13 +33,11 @@ class Outcomes:
         roster: Roster,
         holder: Holder,
         *,
-        strategy: str,
         chance: Chance,
         failed: Callable[[Child, int], None],
     ) -> None:
         self._roster = roster
         self._holder = holder
-        self._strategy = strategy
         self._chance = chance
         self._failed = failed
 
@@ -119,9 +116,10 @@ class Outcomes:
 
     def _restart_companions(self, dead: Child) -> None:
         name = dead.spec.name
-        for child in restarts.companions(self._strategy, dead, self._roster.children):
+        strategy = self._roster.strategy
+        for child in restarts.companions(strategy, dead, self._roster.children):
             child.goal = Goal.RESTART
-            text = f"is restarted, as {name} has died: {self._strategy}"
+            text = f"is restarted, as {name} has died: {strategy}"
             self._roster.fact("warning", text, child.spec.name)
 
     def try_later(self, child: Child, reason: str, now: float) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from enum import Enum
 from typing import Any
 
@@ -84,11 +84,7 @@ class Peer:
         self.waiting_bytes = 0
         self.stopping = False  # told to stop: this incarnation takes nothing any more
         self.kept = KeptWrites()
-        self._limits = limits
-        self._by_member = {
-            member: Limits(limits.invocation_timeout, timeout)
-            for member, timeout in timeouts.items()
-        }
+        self.set_limits(limits, timeouts)
 
     @property
     def described(self) -> bool:
@@ -98,6 +94,14 @@ class Peer:
     def limits_of(self, member: str) -> Limits:
         """The timeouts of a request that brings none."""
         return self._by_member.get(member, self._limits)
+
+    def set_limits(self, limits: Limits, timeouts: Mapping[str, float | None]) -> None:
+        """Set the timeouts of requests that bring none, from now on; `timeouts` by member."""
+        self._limits = limits
+        self._by_member = {
+            member: Limits(limits.invocation_timeout, timeout)
+            for member, timeout in timeouts.items()
+        }
 
     def lane_for(self, member: str) -> Lane:
         """The lane that a member's requests take."""

@@ -8,18 +8,20 @@ performs what it leaves, in order.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from orchestrator.core import starts
 from orchestrator.core.admission import Caps
 from orchestrator.core.broker import Broker
+from orchestrator.core.changeover import Changeover, Settings
 from orchestrator.core.children import Child, ChildSpec, Exit
 from orchestrator.core.effects import Effects, Fact, RigUp
 from orchestrator.core.hang import Hang
 from orchestrator.core.health import Health, Probe
 from orchestrator.core.kept import KeptWrites
 from orchestrator.core.orders import Orders, Verb
+from orchestrator.core.plan import Plan
 from orchestrator.core.restarts import Chance
 from orchestrator.core.states import SERVING, Status
 from orchestrator.core.supervision import Supervision
@@ -73,6 +75,7 @@ class Rig:
         self._hang = Hang(self.effects, unblock_again)
         self.health = Health(name, probes or {}, self.broker, self.supervision)
         self._orders = Orders(self.supervision.children, self.effects)
+        self._changeover = Changeover(self.broker, self.supervision, self.health, self._orders)
         self._changes = 0
         self._is_up = False
         for spec in specs:
@@ -86,14 +89,29 @@ class Rig:
         return self.supervision.children
 
     @property
+    def kept(self) -> list[str]:
+        """The workers that stay: all but those that are about to be removed."""
+        return [name for name in self.children if name not in self._changeover.leaving]
+
+    @property
     def is_closing(self) -> bool:
         """Whether all is to end."""
         return self.supervision.closing
 
     @property
+    def serving(self) -> tuple[int, int]:
+        """How many workers serve, of how many."""
+        return sum(c.status in SERVING for c in self.children.values()), len(self.children)
+
+    @property
     def status(self) -> int:
-        """Exit status that its workers give it: that of a required one that is FAILED."""
-        return 0 if self.supervision.verdict is None else self.supervision.verdict[1]
+        """Exit status that its workers give it: that of a required one that is FAILED.
+
+        1 if the device of a required one couldn't be made safe.
+        """
+        if self.supervision.verdict is not None:
+            return self.supervision.verdict[1]
+        return int(any(c.unsecured and c.spec.required for c in self.children.values()))
 
     @property
     def is_over(self) -> bool:
@@ -156,6 +174,11 @@ class Rig:
         self.supervision.unlaunched(worker, incarnation, reason, now, wants=wants)
         self._settle(now)
 
+    def secured(self, worker: str, incarnation: int, failure: str, now: float) -> None:
+        """What `Secure` asked for has been done; `failure` tells what was in the way."""
+        self.supervision.secured(worker, incarnation, failure, now)
+        self._settle(now)
+
     def probed(self, frames: list[Any], now: float) -> None:
         """A message to `health.PROBER`, of which no socket knows."""
         self.health.answered(frames, now)
@@ -187,6 +210,23 @@ class Rig:
         supervision = self.supervision
         wishes = {"start": supervision.start, "stop": supervision.stop}
         wishes.get(verb, supervision.restart)(names, now)
+        self._settle(now, look=True)
+        return number
+
+    def change(self, plan: Plan, wanted: Mapping[str, Settings], strategy: str, now: float) -> int:
+        """Carry out a plan.
+
+        Args:
+            plan: What to do; nothing of it may be `fixed`.
+            wanted: The workers that there are to be, in the order in which they are shown.
+            strategy: As at the start.
+            now: Monotonic seconds.
+
+        Returns:
+            The number of the order that is done when all that it touches have settled.
+        """
+        self.supervision.group_by(strategy)
+        number = self._changeover.begin(plan, wanted, now)
         self._settle(now, look=True)
         return number
 
@@ -267,12 +307,12 @@ class Rig:
             return
         self._changes = self.supervision.changes
         self._orders.settle()
+        self._changeover.finish()
         if self._is_up or self.is_closing:
             return
         children = self.children.values()
         if self._changes and all(child.settled for child in children):
             self._is_up = True
-            ready = sum(child.status in SERVING for child in children)
             failed = tuple(c.spec.name for c in children if c.status is Status.FAILED)
             later = tuple(c.spec.name for c in children if c.failures)
-            self.effects.append(RigUp(ready, len(children), failed, later))
+            self.effects.append(RigUp(*self.serving, failed, later))

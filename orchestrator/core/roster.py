@@ -19,19 +19,24 @@ class Roster:
     Args:
         specs: The workers.
         effects: Where what is to be done is left.
+        strategy: Who is restarted with a worker that died: see `restarts.companions`.
 
     Attributes:
         children: The workers, by name.
         closing: Whether all is to end.
         changes: Goes up with each change of a state.
         effects: As given.
+        strategy: As given.
     """
 
-    def __init__(self, specs: Sequence[ChildSpec], effects: Effects) -> None:
+    def __init__(
+        self, specs: Sequence[ChildSpec], effects: Effects, strategy: str = "one_for_one"
+    ) -> None:
         self.children = {spec.name: Child(spec) for spec in specs}
         self.closing = False
         self.changes = 0
         self.effects = effects
+        self.strategy = strategy
         self._changed = False  # whether `_next` is out of date
         self._next: float | None = None
 

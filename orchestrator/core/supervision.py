@@ -13,7 +13,7 @@ from typing import Any
 from orchestrator.core import endings, restarts, starts
 from orchestrator.core.children import Child, ChildSpec, Exit, may_start, may_stop
 from orchestrator.core.contracts import Holder
-from orchestrator.core.effects import Effects, Launch, Signal
+from orchestrator.core.effects import Effects, Launch, Secure, Signal
 from orchestrator.core.outcomes import Outcomes
 from orchestrator.core.restarts import Chance
 from orchestrator.core.roster import Roster
@@ -44,15 +44,12 @@ class Supervision:
         strategy: str = "one_for_one",
         chance: Chance = lambda: 1.0,
     ) -> None:
-        self._roster = roster = Roster(specs, effects)
+        self._roster = roster = Roster(specs, effects, strategy)
         self.children = roster.children
         self.verdict: tuple[str, int] | None = None
         self._effects = effects
         self._holder = holder
-        self._strategy = strategy
-        self._outcomes = Outcomes(
-            roster, holder, strategy=strategy, chance=chance, failed=self._pass_verdict
-        )
+        self._outcomes = Outcomes(roster, holder, chance=chance, failed=self._pass_verdict)
 
     @property
     def closing(self) -> bool:
@@ -71,8 +68,29 @@ class Supervision:
 
     @property
     def all_down(self) -> bool:
-        """Whether no incarnation lives."""
-        return not any(child.status in UP for child in self.children.values())
+        """Whether no incarnation lives, and what was to be made safe is."""
+        return not any(child.status in UP or child.securing for child in self.children.values())
+
+    # -- who is kept ----------------------------------------------------------------------
+
+    def add(self, spec: ChildSpec) -> Child:
+        """Keep another worker, stopped; whoever `spec` is to start after has to be kept too."""
+        child = self.children[spec.name] = Child(spec)
+        return child
+
+    def arrange(self, names: Sequence[str]) -> None:
+        """Put the workers in the order in which they are shown; `names` has all of them."""
+        found = {name: self.children[name] for name in names}
+        self.children.clear()
+        self.children.update(found)
+
+    def drop(self, name: str) -> Child:
+        """Forget a worker that has ended, and that nobody starts after."""
+        return self.children.pop(name)
+
+    def group_by(self, strategy: str) -> None:
+        """From now on these are restarted with a worker that died: see `restarts.companions`."""
+        self._roster.strategy = strategy
 
     # -- wishes ---------------------------------------------------------------------------
 
@@ -196,6 +214,20 @@ class Supervision:
             self._outcomes.try_later(child, reason, now)
         self._advance(now)
 
+    def secured(self, name: str, incarnation: int, failure: str, now: float) -> None:
+        """What was to be done to a device has been, or couldn't; then the worker may live again."""
+        child = self.children[name]
+        if child.securing != incarnation:
+            return
+        child.securing, child.unsecured = 0, failure
+        text = f"on_loss failed, its device may not be safe: {failure}"
+        if failure:
+            self._roster.fact("error", text, name, place=child.spec.place)
+        else:
+            self._roster.fact("info", "its device was made safe by on_loss", name)
+        self._roster.changes += 1
+        self._advance(now)
+
     def starting(self, name: str, incarnation: int, doing: str) -> None:
         """An incarnation that starts says what it is at, such as `Chiller.__init__ (c.py:14)`."""
         child = self._roster.alive(name, incarnation)
@@ -292,12 +324,16 @@ class Supervision:
     def _may_start(self, child: Child) -> bool:
         return (
             self.verdict is None  # else all is about to end
+            and not child.securing
             and may_start(child, self.children)
-            and not restarts.is_awaited(self._strategy, child, self.children)
+            and not restarts.is_awaited(self._roster.strategy, child, self.children)
         )
 
     def _ended(self, child: Child, exit_: Exit, now: float) -> None:
         self._outcomes.ended(child, exit_, now)
+        if child.secures:
+            child.securing = child.incarnation
+            self._effects.append(Secure(child.spec.name, child.incarnation))
         self._advance(now)
 
     def _pass_verdict(self, child: Child, status: int) -> None:
@@ -321,6 +357,7 @@ class Supervision:
         child.served = None
         child.slow = child.passing = False
         child.launched = now
+        child.thread, child.secures = child.spec.thread, child.spec.secures
         self._roster.move(child, Happening.TURN, now)
         self._roster.due(child, starts.next_look(child, now))
         self._effects.append(Launch(child.spec.name, child.incarnation))
@@ -365,7 +402,7 @@ class Supervision:
 
     def _end(self, child: Child, now: float) -> None:
         """Have an incarnation end that has had its time, to be followed by another one."""
-        if child.spec.thread:
+        if child.thread:
             self._ask_to_end(child, now, hold=True)
             return
         child.ladder = endings.ladder(child, asked=False)

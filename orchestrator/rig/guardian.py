@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import fcntl
 import os
 import secrets
 import subprocess
@@ -11,6 +13,11 @@ from contextlib import suppress
 from pathlib import Path
 
 from workers.stop_signals import held_back
+
+ROOM = 1 << 20
+"""Bytes of what it is told that it may not have read yet: the recipes of all workers at once."""
+PART = 2048
+"""Characters of a recipe in one line."""
 
 
 class Guardian:
@@ -25,6 +32,7 @@ class Guardian:
     def __init__(self) -> None:
         self.secret = secrets.token_hex(8)
         self.sentinel = -1
+        self._recipes: dict[str, bytes] = {}
         self._start()
 
     @property
@@ -44,6 +52,9 @@ class Guardian:
             )
         assert self._process.stdin is not None
         os.set_blocking(self._process.stdin.fileno(), False)
+        if hasattr(fcntl, "F_SETPIPE_SZ"):
+            with suppress(OSError):  # this user's pipes have all the room that they may have
+                fcntl.fcntl(self._process.stdin.fileno(), fcntl.F_SETPIPE_SZ, ROOM)
         self.sentinel = os.pidfd_open(self._process.pid)
 
     def restart(self, groups: Iterable[int]) -> None:
@@ -59,6 +70,8 @@ class Guardian:
         self._start()
         for group in groups:
             self.add(group)
+        for worker, recipe in self._recipes.items():
+            self._tell_recipe(worker, recipe)
 
     def token(self, worker: str, incarnation: int) -> str:
         """What an incarnation's processes carry in their environment."""
@@ -71,6 +84,22 @@ class Guardian:
     def gone(self, pid: int, token: str) -> None:
         """An incarnation is over: what it left behind is killed."""
         self._tell(f"gone {pid} {token}.")
+
+    def arm(self, worker: str, recipe: bytes) -> None:
+        """Have a recipe followed if the supervisor is killed: see `reaper.follow`."""
+        self._recipes[worker] = recipe
+        self._tell_recipe(worker, recipe)
+
+    def disarm(self, worker: str) -> None:
+        """A worker's recipe isn't needed any more."""
+        if self._recipes.pop(worker, None) is not None:
+            self._tell(f"safe {worker}")
+
+    def _tell_recipe(self, worker: str, recipe: bytes) -> None:
+        text = base64.b64encode(recipe).decode()
+        self._tell(f"safe {worker}")
+        for start in range(0, len(text), PART):  # a pipe takes a short line whole or not at all
+            self._tell(f"loss {worker} {text[start : start + PART]}")
 
     def _tell(self, line: str) -> None:
         assert self._process.stdin is not None

@@ -17,6 +17,7 @@ import psutil
 from orchestrator.config.changes import has_changed
 from orchestrator.config.loader import RigConfig
 from orchestrator.core.orders import Verb
+from orchestrator.rig.applier import Applier
 from workers.driver.markers import action
 
 log = logging.getLogger("orchestrator")
@@ -34,7 +35,8 @@ class Supervised(msgspec.Struct, frozen=True):
         order: Starts, stops or restarts workers, afresh or not; the future has their states once
             settled.
         shut_down: Stops the rig.
-        config: What the rig runs by.
+        config: What the rig runs by now.
+        applier: Has it run by another config.
         stacks: Has a worker write its stacks; the future has them.
         set_level: Sets the level of a worker's records, or of the rig's own.
     """
@@ -45,7 +47,8 @@ class Supervised(msgspec.Struct, frozen=True):
     shut_down: Callable[[], None]
     set_level: Callable[[str, str], None]
     stacks: Callable[[str], Future[str]]
-    config: RigConfig
+    config: Callable[[], RigConfig]
+    applier: Applier
 
 
 class RigControl:
@@ -73,7 +76,7 @@ class RigControl:
             their folder can't be written.
         """
         snapshot: dict[str, Any] = self._ask(self._supervised.snapshot)
-        config = self._supervised.config
+        config = self._supervised.config()
         snapshot["config_changed"] = has_changed(config.file, config.digest)
         for worker in snapshot["workers"]:
             worker.update(self._usage(worker["pid"], worker.pop("own")))
@@ -97,12 +100,38 @@ class RigControl:
             names: The workers.
             fresh: Whether they begin without the last values of what `restore` names.
 
-        By the config as it was read when the rig was started; a log record tells if it has changed.
+        By the config as it was read or applied last; a log record tells if it has changed since.
         """
-        config = self._supervised.config
+        config = self._supervised.config()
         if has_changed(config.file, config.digest):
-            log.warning("%s has changed since it was read: a restart doesn't read it", config.file)
+            log.warning("%s has changed since it was read: orch apply reads it", config.file)
         return self._order("restart", names, fresh)
+
+    @action(concurrent=True)
+    def plan(self, file: str) -> dict[str, Any]:
+        """What applying a config would do; nothing is changed.
+
+        Args:
+            file: The config, on the rig's machine.
+
+        Returns:
+            `{"changes": [{worker, what (add, remove, restart, or limits: no restart), because (the
+            keys)}], "rig": [keys of the rig that change], "fixed": [those that can't]}`.
+        """
+        return self._supervised.applier.plan(file)
+
+    @action(concurrent=True)
+    def apply(self, file: str, rollback: bool = False) -> dict[str, Any]:
+        """Have the rig go by a config; returns when all that it changes have settled.
+
+        Args:
+            file: The config, on the rig's machine. One that can't be used changes nothing.
+            rollback: Whether to go back when a worker fails that is new or was restarted.
+
+        Returns:
+            As `plan`, with `states` by worker, `failed` (why, by worker) and `rolled_back`.
+        """
+        return self._supervised.applier.apply(file, rollback=rollback)
 
     @action(concurrent=True)
     def log_level(self, name: str, level: str) -> None:

@@ -17,6 +17,7 @@ from orchestrator.core.effects import (
     Moved,
     OrderDone,
     RigUp,
+    Secure,
     Signal,
     ToClient,
     ToWorker,
@@ -59,6 +60,9 @@ class Host(Protocol):
     def order_done(self, done: OrderDone) -> None:
         """Tell whoever waits for an order."""
 
+    def secure(self, secure: Secure) -> None:
+        """Have a worker's device made safe."""
+
     def rig_up(self, up: RigUp) -> None:
         """Announce the rig."""
 
@@ -96,6 +100,7 @@ class Performer:
             Cut: self._cut,
             Describe: self._describe,
             Launch: self._launch,
+            Secure: self._secure,
             Signal: self._signal,
             Unblock: self._unblock,
             Moved: self._moved,
@@ -149,6 +154,9 @@ class Performer:
         ours = error.errno == errno.EAGAIN and error.filename is None  # its words say it all
         reason = f"couldn't be started: {error.strerror if ours else error}"
         self._rig.unlaunched(worker, incarnation, reason, now, wants=is_want(error))
+
+    def _secure(self, effect: Secure, now: float) -> None:
+        self._host.secure(effect)
 
     def _signal(self, effect: Signal, now: float) -> None:
         if effect.how != "forced stacks":

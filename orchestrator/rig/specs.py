@@ -2,17 +2,50 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+from typing import Any
+
 import msgspec
 
 from orchestrator.config.loader import RigConfig, WorkerConfig
+from orchestrator.core import plan
+from orchestrator.core.changeover import Settings
 from orchestrator.core.children import ChildSpec
+from orchestrator.core.health import Probe
 from orchestrator.rig.sockets import Sockets
+from transports import headers
 from transports.headers import EVENTS_PER_LIFE
 from workers.spec import Kept, Limits, Step, WorkerSpec
 
 
-def child_spec(config: WorkerConfig) -> ChildSpec:
+def planned(config: RigConfig) -> plan.Config:
+    """A config as plans see it."""
+    rig = _by_key(config)
+    return plan.Config(
+        rig={key: rig[key] for key in rig if key not in ("rig", "workers", "file", "start_order")},
+        workers={name: _by_key(worker) for name, worker in config.workers.items()},
+        order=config.start_order,
+    )
+
+
+def _by_key(config: RigConfig | WorkerConfig) -> dict[str, Any]:
+    return {each.name: getattr(config, each.name) for each in fields(config) if each.compare}
+
+
+def settings(config: WorkerConfig) -> Settings:
     """What the core is told of a worker."""
+    probe = config.probe
+    return Settings(
+        spec=child_spec(config),
+        limits=headers.Limits(config.invocation_timeout, config.execution_timeout),
+        timeouts=config.timeouts,
+        restore=config.restore,
+        probe=None if probe is None else Probe(**probe, on_sick=config.on_sick),
+    )
+
+
+def child_spec(config: WorkerConfig) -> ChildSpec:
+    """What the core is told of a worker's life."""
     return ChildSpec(
         name=config.name,
         after=tuple(config.after),
@@ -27,6 +60,7 @@ def child_spec(config: WorkerConfig) -> ChildSpec:
         start_timeout=config.start_timeout,
         stop_timeout=config.stop_timeout,
         retry_start=config.retry_start,
+        secures=config.on_loss is not None,
         thread=config.transport == "inproc",
         place=str(config.place),
     )

@@ -40,14 +40,14 @@ def snapshot(
     workers = []
     for name, child in rig.children.items():
         handle = processes.handles.get(name)
-        inproc = config.workers[name].transport == "inproc"
+        worker = config.workers.get(name)  # none of one that is about to be removed
         pid = handle[1].pid if handle else rig.broker.peers[name].pid
         workers.append(
             {
                 "name": name,
                 "state": str(child.status),
                 "pid": pid,
-                "own": pid is not None and not inproc,
+                "own": pid is not None and pid != os.getpid(),
                 "incarnation": child.incarnation,
                 "restarts": child.restarts,
                 "queue": rig.broker.queued(name),
@@ -56,8 +56,9 @@ def snapshot(
                 "uptime": round(now - child.launched, 3) if pid is not None else None,
                 "reason": rig.why(name, now) or None,
                 "sick": rig.health.of(name) or None,
+                "unsafe": child.unsecured or None,
                 "settled": child.settled,
-                "driver": config.workers[name].driver,
+                "driver": None if worker is None else worker.driver,
             }
         )
     return {

@@ -13,15 +13,15 @@ from typing import Any
 import zmq
 
 from orchestrator.config.loader import RigConfig
-from orchestrator.core.admission import Caps, unknown_worker
-from orchestrator.core.effects import Describe, Moved, OrderDone, RigUp
-from orchestrator.core.health import Probe
-from orchestrator.core.orders import Verb
+from orchestrator.core.admission import Caps
+from orchestrator.core.effects import Describe, Moved, OrderDone, RigUp, Secure
 from orchestrator.core.rig import Rig
 from orchestrator.logs.collect.handle import STUCK, LogCollector
 from orchestrator.rig import describing, specs
+from orchestrator.rig.applier import Applier, apply_saved
 from orchestrator.rig.backlog import Backlog
 from orchestrator.rig.descriptors import SLOTS, connection_cap, raise_limit
+from orchestrator.rig.desk import Desk
 from orchestrator.rig.door import Door
 from orchestrator.rig.event_relay import EventRelay
 from orchestrator.rig.guardian import Guardian
@@ -35,7 +35,10 @@ from orchestrator.rig.manager import RigControl, Supervised
 from orchestrator.rig.openness import warnings_of
 from orchestrator.rig.performer import Performer
 from orchestrator.rig.processes import Processes
+from orchestrator.rig.recipes import Recipes
 from orchestrator.rig.restored import kept_of
+from orchestrator.rig.saves import ConfigSaves
+from orchestrator.rig.service import ServiceManager
 from orchestrator.rig.sockets import Sockets
 from orchestrator.rig.state_events import StateEvents
 from orchestrator.rig.status import snapshot
@@ -64,9 +67,10 @@ class Supervisor:
     Args:
         config: The rig's config.
         folder: Its runtime folder, locked.
+        watch: Whether the config is applied whenever its file is saved.
     """
 
-    def __init__(self, config: RigConfig, folder: RigFolder) -> None:
+    def __init__(self, config: RigConfig, folder: RigFolder, *, watch: bool = False) -> None:
         self._config = config
         self._folder = folder
         self._started = time.time()
@@ -98,14 +102,14 @@ class Supervisor:
             deliver=self._mailbox.tell,
             unlaunched=self._unlaunched,
         )
-        workers = config.workers.values()
+        settings = [specs.settings(each) for each in config.workers.values()]
         self._rig = Rig(
             config.rig,
-            [specs.child_spec(each) for each in workers],
-            limits={w.name: Limits(w.invocation_timeout, w.execution_timeout) for w in workers},
-            timeouts={w.name: dict(w.timeouts) for w in workers},
-            restore={w.name: w.restore for w in workers},
-            probes={w.name: Probe(**w.probe, on_sick=w.on_sick) for w in workers if w.probe},
+            [each.spec for each in settings],
+            limits={each.spec.name: each.limits for each in settings},
+            timeouts={each.spec.name: dict(each.timeouts) for each in settings},
+            restore={each.spec.name: each.restore for each in settings},
+            probes={each.spec.name: each.probe for each in settings if each.probe},
             caps=Caps(),
             unblock_again=2 * STUCK,
             strategy=config.strategy,
@@ -153,7 +157,18 @@ class Supervisor:
             record=self.record,
             stacks=self._looks.came,
         )
-        self._orders: dict[int, Future[dict[str, str]]] = {}
+        self._service = ServiceManager(self._loop, os.environ, self.record)
+        self._recipes = Recipes(self._loop, self._guardian, self._secured)
+        self._desk = Desk(config, self._rig)
+        self._applier = Applier(self._desk, lambda question: self._mailbox.ask(question).result())
+        self._saves = ConfigSaves(
+            self._loop,
+            self._mailbox.tell,
+            config.file,
+            lambda: apply_saved(self._applier, self._desk.config),
+            self.record,
+        )
+        self._watches = watch
         self._levels: dict[str, str] = {}
         self._status = 0
         self._stopping_since = 0.0
@@ -203,17 +218,18 @@ class Supervisor:
         self.record("info", f"rig {rig} starts", {"config": str(self._config.file)})
         for text in warnings_of(self._sockets.addresses, self._config.allow_local_users):
             self.record("warning", text, {})
-        orders = dict.fromkeys(("start", "stop", "restart"), ORDER_TIMEOUT)
+        orders = dict.fromkeys(("start", "stop", "restart", "apply"), ORDER_TIMEOUT)
         self._rig.broker.add_worker(rig, Limits(5.0, 10.0), dict(orders))
         control = RigControl(
             Supervised(
                 ask=self._mailbox.ask,
                 snapshot=self._snapshot,
-                order=self._order,
+                order=self._desk.order,
                 shut_down=self._shut_down,
                 set_level=self._set_level,
                 stacks=self._stacks,
-                config=self._config,
+                config=lambda: self._desk.config,
+                applier=self._applier,
             )
         )
         restore_output = install_thread_output()
@@ -222,8 +238,11 @@ class Supervisor:
         thread = self._processes.host(specs.rig_spec(self._config, self._sockets, token), control)
         self._helpers.watch()
         self._keeper.start()
+        if self._watches:
+            self._saves.start()
         self._rig.order("start", self._config.start_order, time.monotonic())
         self._strangers.watch(self._loop)
+        self._service.start()
         try:
             self._loop.run(lambda: self._rig.is_over)
         finally:
@@ -247,6 +266,8 @@ class Supervisor:
         self._fork_server.close()
         self.record("info", f"rig {self._config.rig} is down", {})
         self._keeper.close()
+        self._saves.close()
+        self._service.close()
         self._mailbox.close()
         records.reset()
         self._logs.close(3.0)
@@ -261,7 +282,7 @@ class Supervisor:
     def _on_signal(self, number: int) -> None:
         if number == signal.SIGCHLD:
             self._helpers.look()
-            self._processes.reap_orphans(self._helpers.pids)
+            self._processes.reap_orphans(self._helpers.pids | self._recipes.pids)
             return
         name, now = signal.Signals(number).name, time.monotonic()
         if self._stopping_since and now - self._stopping_since < ONE_SIGNAL:
@@ -286,12 +307,13 @@ class Supervisor:
         Raises:
             OSError: There are no file descriptors for it.
         """
-        config = self._config.workers[worker]
+        rig = self._desk.config
+        config = rig.workers[worker]
         token = secrets.token_hex(16)
         self._rig.expect(worker, incarnation, token)
         level = self._levels.get(worker, self._config.logs.level)
         spec = specs.worker_spec(
-            self._config,
+            rig,
             config,
             self._sockets,
             incarnation=incarnation,
@@ -300,9 +322,18 @@ class Supervisor:
             kept=kept_of(self._rig.broker.peers[worker].kept.writes()),
         )
         self._processes.launch(config, spec)
+        self._recipes.arm(rig, config)
 
     def _unlaunched(self, worker: str, incarnation: int, error: OSError) -> None:
+        self._recipes.disarm(worker)
         self._performer.unlaunched(worker, incarnation, error, time.monotonic())
+
+    def secure(self, secure: Secure) -> None:
+        """Have a worker's device made safe."""
+        self._recipes.follow(secure.worker, secure.incarnation)
+
+    def _secured(self, worker: str, incarnation: int, failure: str) -> None:
+        self._rig.secured(worker, incarnation, failure, time.monotonic())
 
     def describe(self, request: Describe) -> tuple[str, bytes]:
         """Message type and payload of the answer to a request for a Thing Description."""
@@ -315,14 +346,15 @@ class Supervisor:
     def moved(self, change: Moved) -> None:
         """Publish the change of a worker's state."""
         self._states.publish(change)
+        self._service.status(*self._rig.serving, stopping=self._rig.is_closing)
 
     def order_done(self, done: OrderDone) -> None:
         """Tell whoever waits for an order; nobody does for the first start."""
-        if (future := self._orders.pop(done.number, None)) is not None:
-            future.set_result(done.states)
+        self._desk.done(done)
 
     def rig_up(self, up: RigUp) -> None:
         """Announce the rig."""
+        self._service.up()
         text = f"rig {self._config.rig} is up: {up.ready} of {up.total} workers ready"
         fields: dict[str, Any] = {
             "seconds": round(time.time() - self._started, 3),
@@ -348,7 +380,7 @@ class Supervisor:
 
     def _snapshot(self) -> dict[str, Any]:
         found = snapshot(
-            self._config,
+            self._desk.config,
             self._started,
             self._sockets,
             self._rig,
@@ -358,23 +390,14 @@ class Supervisor:
         logs = {"folder": str(self._logs.folder), "unwritten": self._logs.unwritten}
         return {**found, "helpers": self._helpers.status(), "logs": logs}
 
-    def _order(self, verb: Verb, names: list[str], fresh: bool) -> Future[dict[str, str]]:
-        self._check_names(names)
-        if self._rig.is_closing:
-            raise ConnectionRefusedError(f"rig {self._config.rig!r} is stopping")
-        future: Future[dict[str, str]] = Future()
-        number = self._rig.order(verb, names, time.monotonic(), fresh=fresh)
-        self._orders[number] = future
-        return future
-
     def _set_level(self, name: str, level: str) -> None:
         levels.level_number(level)
         if name == self._config.rig:
             records.set_level(level)
             self._rig.broker.traces = level == "debug"
             return
-        self._check_names([name])
-        if self._config.workers[name].transport == "inproc":
+        self._desk.check_names([name])
+        if self._desk.config.workers[name].transport == "inproc":
             raise ValueError(
                 f"worker {name!r} is a thread and has the rig's level: set that of "
                 f"{self._config.rig!r}"
@@ -383,11 +406,5 @@ class Supervisor:
         self._rig.broker.tell(name, SetLevel(level))
 
     def _stacks(self, name: str) -> Future[str]:
-        self._check_names([name])
+        self._desk.check_names([name])
         return self._looks.ask(name)
-
-    def _check_names(self, names: list[str]) -> None:
-        known = self._rig.children
-        for name in names:
-            if name not in known:
-                raise KeyError(str(unknown_worker(self._config.rig, name, known)))

@@ -1,10 +1,11 @@
-"""Notices that files are removed, by inotify(7): a descriptor for a loop that waits anyway."""
+"""Notices that files are removed or saved, by inotify(7): for a loop that waits anyway."""
 
 from __future__ import annotations
 
 import os
+import struct
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,65 @@ _FOLDER = _MOVED_FROM | _DELETE | _DELETE_SELF | _MOVE_SELF
 _FILE = _ATTRIB | _DELETE_SELF | _MOVE_SELF
 
 
+_SAVED = 0x8 | 0x80  # closed after writing, moved to this name
+_EVENT = struct.Struct("iIII")  # watch, mask, cookie, length of the name that follows
+
+
+def _inotify() -> tuple[Any, int]:
+    """The C library, and a new descriptor; -1 where there are none."""
+    if not sys.platform.startswith("linux"):
+        return None, -1
+    import ctypes
+
+    libc = ctypes.CDLL(None, use_errno=True)
+    # None are left when another program has them all: the rig runs without.
+    return libc, libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)
+
+
+class SaveWatch:
+    """Watches one file for being saved, in place or by a new one in its place.
+
+    Args:
+        file: The file; where it is a link, that which it leads to now.
+    """
+
+    def __init__(self, file: Path) -> None:
+        libc, self._fd = _inotify()
+        file = file.resolve()
+        self._name = os.fsencode(file.name)
+        if self._fd >= 0:
+            libc.inotify_add_watch(self._fd, os.fsencode(file.parent), _SAVED)
+
+    def fileno(self) -> int:
+        """Readable when something was saved in its folder; -1 where that can't be told."""
+        return self._fd
+
+    def was_saved(self) -> bool:
+        """Whether it was saved since the last call."""
+        saved = False
+        for data in _events(self._fd):
+            while data:
+                *_, length = _EVENT.unpack_from(data)
+                end = _EVENT.size + length
+                saved |= data[_EVENT.size : end].rstrip(b"\0") == self._name
+                data = data[end:]
+        return saved
+
+    def close(self) -> None:
+        """Stop watching."""
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            os.close(fd)
+
+
+def _events(fd: int) -> Iterator[bytes]:
+    while fd >= 0:
+        try:
+            yield os.read(fd, 65536)
+        except BlockingIOError:
+            return
+
+
 class RemovalWatch:
     """Watches folders, and single files in others, for removals.
 
@@ -21,14 +81,7 @@ class RemovalWatch:
     """
 
     def __init__(self) -> None:
-        self._fd = -1
-        if not sys.platform.startswith("linux"):
-            return
-        import ctypes
-
-        self._libc: Any = ctypes.CDLL(None, use_errno=True)
-        # None are left when another program has them all: the rig runs without.
-        self._fd = self._libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._libc, self._fd = _inotify()
 
     def fileno(self) -> int:
         """Readable when something was removed; -1 where that can't be told."""
@@ -48,11 +101,8 @@ class RemovalWatch:
 
     def clear(self) -> None:
         """Forget what was told so far."""
-        while self._fd >= 0:
-            try:
-                os.read(self._fd, 65536)
-            except BlockingIOError:
-                return
+        for _ in _events(self._fd):
+            continue
 
     def close(self) -> None:
         """Stop watching."""

@@ -39,7 +39,14 @@ class Mutation:
 
 _BROKER = Tests(("test_broker", "test_broker_answers", "test_broker_link"), "test_broker_machine")
 _SUPERVISION = Tests(
-    ("test_supervision", "test_supervision_faults", "test_starts", "test_restarts", "test_health"),
+    (
+        "test_supervision",
+        "test_supervision_faults",
+        "test_starts",
+        "test_restarts",
+        "test_health",
+        "test_securing",
+    ),
     "test_supervision_machine",
 )
 TESTS = {
@@ -61,7 +68,9 @@ TESTS = {
     "kept.py": Tests(("test_kept",)),
     "hang.py": Tests(("test_hang",)),
     "orders.py": Tests(("test_orders",)),
-    "rig.py": Tests(("test_rig", "test_restarts", "test_kept")),
+    "rig.py": Tests(("test_rig", "test_restarts", "test_kept", "test_securing")),
+    "plan.py": Tests(("test_plan",)),
+    "changeover.py": Tests(("test_changeover",)),
     "manners.py": Tests(("test_manners",)),
     "tally.py": Tests(("test_tally",)),
 }

@@ -55,7 +55,7 @@ RESTARTS = [
     Mutation(
         "who died doesn't wait for those that go with it",
         "supervision.py",
-        "not restarts.is_awaited(self._strategy, child, self.children)",
+        "not restarts.is_awaited(self._roster.strategy, child, self.children)",
         "True",
         units_only=True,
     ),

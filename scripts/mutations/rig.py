@@ -186,8 +186,8 @@ RIG = [
     Mutation(
         "an order that is done at once isn't told",
         "rig.py",
-        "self._settle(now, look=True)",
-        "self._settle(now)",
+        "(names, now)\n        self._settle(now, look=True)",
+        "(names, now)\n        self._settle(now)",
     ),
     Mutation(
         "an order isn't noted",

@@ -325,7 +325,7 @@ ENDINGS = [
     Mutation(
         "a thread is sent signals",
         "endings.py",
-        "    if child.spec.thread:\n        return [",
+        "    if child.thread:\n        return [",
         "    if False:\n        return [",
         units_only=True,  # the worlds have processes alone
     ),
@@ -338,7 +338,7 @@ ENDINGS = [
     Mutation(
         "a thread that overran isn't asked",
         "supervision.py",
-        "        if child.spec.thread:\n            self._ask_to_end",
+        "        if child.thread:\n            self._ask_to_end",
         "        if False:\n            self._ask_to_end",
         units_only=True,
     ),

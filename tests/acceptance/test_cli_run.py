@@ -270,7 +270,7 @@ def test_restart_says_what_it_does_not_read_anew() -> None:
         assert done.status == 0
         assert done.err == (
             f"{rig.config} has changed since it was read, and a restart doesn't read it:"
-            " for that, orch down and orch run\n"
+            f" for that, orch apply {rig.config}\n"
         )
         wait_until(lambda: "has changed since it was read" in rig.text)
         rig.config.write_text(config)

@@ -8,6 +8,7 @@ import re
 import shlex
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +16,6 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.cli_kit import ROOT, environment, orch
-from tests.rigs import wait_until
 
 ORCH = str(Path(sys.executable).with_name("orch"))
 CONFIG = 'rig: bench\nworkers:\n  a: {driver: "plain:Plain"}\n'
@@ -70,6 +70,12 @@ def test_the_rig_of_the_unit_starts_and_stops(folder: Path) -> None:
     for setting in settings["Environment"]:
         name, _, value = setting.partition("=")
         environ[name] = str(places[value])
+    (kind,) = settings["Type"]
+    assert kind == "notify"
+    manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    manager.bind(str(folder / "notify"))
+    manager.settimeout(30)
+    environ |= {"NOTIFY_SOCKET": str(folder / "notify"), "WATCHDOG_USEC": "60000000"}
     arguments = shlex.split(command.replace("/etc/orch", str(folder / "etc")))
     with subprocess.Popen(
         arguments,
@@ -82,11 +88,19 @@ def test_the_rig_of_the_unit_starts_and_stops(folder: Path) -> None:
         start_new_session=True,
     ) as process:
         try:
-            wait_until(lambda: "READY" in orch(environment(folder), "status").out)
+            told: list[bytes] = []
+            while b"READY=1" not in told:
+                told.append(manager.recv(4096))
+            assert b"WATCHDOG=1" in told
+            assert b"STATUS=1 of 1 workers ready" in told
+            assert "READY" in orch(environment(folder), "status").out
             process.send_signal(signal.SIGTERM)
             _, errors = process.communicate(timeout=30)
         finally:
             process.kill()
+            while not told[-1].startswith(b"STOPPING=1"):
+                told.append(manager.recv(4096))
+            manager.close()
     assert process.returncode == 0
     assert any(line.endswith(" closed") for line in errors.splitlines())
     assert settings["KillMode"] == ["mixed"]

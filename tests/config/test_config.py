@@ -38,6 +38,7 @@ workers:
     restore: [gain, ch1.range]
     probe: {read: temperature, every: 1min, failures: 5}
     on_sick: reopen
+    on_loss: {driver: "m:Safe", calls: [off, [ch1.ramp, 0.0, {slowly: true}]]}
     limits: {memory: 2GiB, nofile: 1024, nice: 5, cpus: [0]}
     required: true
   laser: {driver: "lasers:make"}
@@ -71,6 +72,13 @@ def test_a_full_config_is_read_as_written(tmp_path: Path) -> None:
         ("home", [], {}, False),
         ("move", [1.0], {"slowly": True}, False),
     )
+    assert stage.on_loss == {
+        "driver": "m:Safe",
+        "args": [],
+        "kwargs": {},
+        "calls": [("off", [], {}), ("ch1.ramp", [0.0], {"slowly": True})],
+        "timeout": 5.0,
+    }
     assert stage.probe == {"member": "temperature", "every": 60.0, "timeout": 2.0, "failures": 5}
     assert stage.on_sick == "reopen"
     assert stage.limits == {"memory": 2 << 30, "nofile": 1024, "nice": 5, "cpus": [0]}

@@ -152,6 +152,13 @@ def test_unknown_keys_at_the_top_and_in_logs(tmp_path: Path) -> None:
         ("limits: {cpus: [§x]}", '"limits.cpus.0" must be the number of a processor'),
         ("limits: {§memry: 2GiB}", 'unknown key "memry" in "limits"; did you mean "memory"?'),
         ("transport: inproc\n§limits: {nice: 5}", "can't be given to an inproc worker"),
+        ("on_loss: §off", '"on_loss" must be a mapping such as {driver: package.module:Safe'),
+        ("on_loss: §{calls: [off]}", '"on_loss" needs "driver"'),
+        ('on_loss: {driver: "m:A", calls: §[]}', '"on_loss.calls" must have at least one entry'),
+        (
+            'on_loss: {driver: "m:A", calls: [§7]}',
+            "write output_off or [ramp, 0.0], not the number 7",
+        ),
         ("probe: §temperature", '"probe" must be a mapping such as {read: temperature'),
         ("probe: §{every: 10s}", '"probe" needs "read"'),
         ("probe: {read: t, failures: §0}", '"probe.failures" must be a number of failures'),

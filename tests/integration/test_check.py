@@ -136,6 +136,23 @@ def test_names_and_arguments_that_do_not_fit_are_told_at_their_places(tmp_path: 
     )
 
 
+def test_the_driver_of_on_loss_is_looked_at_too(tmp_path: Path) -> None:
+    """Before a device depends on it."""
+    (tmp_path / "safe.py").write_text("class Safe:\n    def off(self): pass\n")
+    (tmp_path / "rig.yaml").write_text(
+        "rig: r\nworkers:\n"
+        '  a: {driver: "safe:Safe", on_loss: {driver: "safe:Safe", calls: ["off"]}}\n'
+        '  b: {driver: "safe:Safe", on_loss: {driver: "safe:Saf", calls: ["off"]}}\n'
+        '  c: {driver: "safe:Safe", on_loss: {driver: "safe:Safe", calls: [of], args: [1]}}\n'
+    )
+    problems, _ = check(load(tmp_path / "rig.yaml"))
+    told = [(each.place.line, each.message) for each in problems]
+    assert [line for line, _ in told] == [4, 5, 5]
+    assert "has no 'Saf'" in told[0][1].replace('"', "'")
+    assert any("can't be called so" in message for _, message in told)
+    assert any("has no member" in message for _, message in told)
+
+
 def test_what_the_defaults_say_is_not_held_against_a_worker(tmp_path: Path) -> None:
     file = lab(tmp_path, "  a: {driver: 'camera:Camera', args: [1]}\n")
     text = file.read_text()

@@ -18,6 +18,7 @@ from orchestrator.core.effects import (
     Moved,
     OrderDone,
     RigUp,
+    Secure,
     Signal,
     ToClient,
     ToWorker,
@@ -54,6 +55,9 @@ class Hands:
 
     def record(self, level: str, text: str, fields: dict[str, Any]) -> None:
         self.done.append(("record", level, text, fields))
+
+    def secure(self, secure: Secure) -> None:
+        self.done.append(("secure", secure))
 
     def moved(self, change: Moved) -> None:
         self.done.append(("moved", change))
@@ -106,6 +110,7 @@ EFFECTS: list[tuple[Effect, tuple[Any, ...]]] = [
     (Cut(b"frame", "rubbish"), ("cut", b"frame")),
     (Launch("a", 3), ("launch", "a", 3)),
     (Signal("a", "kill"), ("signal", "a", "kill")),
+    (Secure("a", 3), ("secure", Secure("a", 3))),
     (Unblock("a"), ("unblock", "a")),
     (CHANGE, ("moved", CHANGE)),
     (OrderDone(1, {"a": "READY"}), ("order done", OrderDone(1, {"a": "READY"}))),

@@ -1,0 +1,128 @@
+"""Carries out a plan: workers come, go and change while the rig runs.
+
+Pure. What a worker is told at its start reaches it with its next life; what the rig itself goes by
+holds at once. A worker that goes is forgotten when it has ended and nobody waits for that any more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from orchestrator.core.broker import Broker
+from orchestrator.core.children import ChildSpec
+from orchestrator.core.health import Health, Probe
+from orchestrator.core.orders import Orders
+from orchestrator.core.plan import ADD, LIMITS, REMOVE, RESTART, Plan
+from orchestrator.core.states import Goal, Status
+from orchestrator.core.supervision import Supervision
+from transports.headers import Limits
+
+
+class Settings(msgspec.Struct, frozen=True):
+    """All that the core goes by of one worker.
+
+    Attributes:
+        spec: Its life.
+        limits: Timeouts of requests that bring none.
+        timeouts: Execution timeouts by member, seconds or None.
+        restore: Properties whose last writes are kept for its next life.
+        probe: How it is probed; None if it isn't.
+    """
+
+    spec: ChildSpec
+    limits: Limits = Limits(None, None)
+    timeouts: Mapping[str, float | None] = {}
+    restore: tuple[str, ...] = ()
+    probe: Probe | None = None
+
+
+class Changeover:
+    """Changes the workers of a rig.
+
+    Args:
+        broker: Holds their requests.
+        supervision: Keeps them.
+        health: Probes them.
+        orders: Who waits for them.
+
+    Attributes:
+        leaving: The workers that go and haven't gone.
+    """
+
+    def __init__(
+        self, broker: Broker, supervision: Supervision, health: Health, orders: Orders
+    ) -> None:
+        self._broker = broker
+        self._supervision = supervision
+        self._health = health
+        self._orders = orders
+        self._lives: dict[str, int] = {}  # of those that have gone: no number is used twice
+        self.leaving: set[str] = set()
+
+    def settle_in(self, settings: Settings) -> None:
+        """Make a worker known, stopped; its number of lives goes on where it left."""
+        name = settings.spec.name
+        self._broker.add_worker(name, settings.limits, dict(settings.timeouts))
+        child = self._supervision.add(settings.spec)
+        child.incarnation = self._lives.pop(name, 0)
+        self._adjust(settings, 0.0)
+
+    def begin(self, plan: Plan, wanted: Mapping[str, Settings], now: float) -> int:
+        """Carry out a plan.
+
+        Args:
+            plan: What to do; nothing of it may be `fixed`.
+            wanted: The workers that there are to be, in the order in which they are shown.
+            now: Monotonic seconds.
+
+        Returns:
+            The number of the order that is done when all have settled.
+        """
+        supervision, children = self._supervision, self._supervision.children
+        removed, added = plan.names(REMOVE), plan.names(ADD)
+        changed = plan.names(RESTART)
+        # First: nobody is to wait, from now on, for a worker that goes.
+        for name in (*changed, *plan.names(LIMITS)):
+            children[name].spec = wanted[name].spec
+            self._broker.peers[name].set_limits(wanted[name].limits, wanted[name].timeouts)
+            self._adjust(wanted[name], now)
+        for name in added:
+            self.settle_in(wanted[name])
+        supervision.arrange([*wanted, *self.leaving, *removed])
+        # Who was stopped on purpose stays so, and begins in its new form when it is started.
+        restarted = [
+            name
+            for name in changed
+            if children[name].goal is not Goal.STOP or children[name].status is Status.FAILED
+        ]
+        number = self._orders.place("restart", restarted, others=(*added, *removed))
+        for name in removed:
+            self._broker.refuse(name, f"worker {name!r} was removed from the config")
+            self._health.change(name, None, now, serves=False)
+        self.leaving.update(removed)
+        supervision.stop(removed, now)
+        supervision.restart(restarted, now)
+        supervision.start(added, now)
+        return number
+
+    def finish(self) -> None:
+        """Forget the workers that have gone; all at once, as they may be named by each other.
+
+        They have when no order is about them any more, as that which removes them is until then.
+        """
+        if self._orders.are_about(self.leaving):
+            return
+        for name in self.leaving:
+            self._lives[name] = self._supervision.drop(name).incarnation
+            del self._broker.peers[name]
+            for workers in self._broker.ledger.streams.values():
+                workers.discard(name)
+        self.leaving.clear()
+
+    def _adjust(self, settings: Settings, now: float) -> None:
+        name = settings.spec.name
+        self._broker.peers[name].kept.keep(settings.restore)
+        serves = self._supervision.children[name].is_up
+        self._health.change(name, settings.probe, now, serves=serves)

@@ -1,0 +1,104 @@
+"""Takes what people want of a running rig: workers started and stopped, another config.
+
+In the loop's thread; whoever asked is told by a future when it is done.
+"""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import Future
+
+from orchestrator.config.loader import RigConfig
+from orchestrator.core.admission import unknown_worker
+from orchestrator.core.effects import OrderDone
+from orchestrator.core.orders import Verb
+from orchestrator.core.plan import Plan, plan
+from orchestrator.core.rig import Rig
+from orchestrator.rig import specs
+from orchestrator.rig.applier import Changed
+
+
+class Desk:
+    """Takes orders for a rig.
+
+    Args:
+        config: By which it runs.
+        rig: Its core.
+
+    Attributes:
+        config: By which it runs now, and begins lives.
+    """
+
+    def __init__(self, config: RigConfig, rig: Rig) -> None:
+        self.config = config
+        self._rig = rig
+        self._waiting: dict[int, Future[dict[str, str]]] = {}
+
+    def order(self, verb: Verb, names: list[str], fresh: bool) -> Future[dict[str, str]]:
+        """Have workers started, stopped or restarted; the future has their states once settled.
+
+        Raises:
+            KeyError: There is no such worker.
+            ConnectionRefusedError: The rig is stopping.
+        """
+        self.check_names(names)
+        self._check_open()
+        return self._wait(self._rig.order(verb, names, time.monotonic(), fresh=fresh))
+
+    def plan(self, wanted: RigConfig) -> Plan:
+        """What another config would change.
+
+        Raises:
+            ValueError: It is that of another rig.
+        """
+        if wanted.rig != self.config.rig:
+            raise ValueError(f"it is the config of rig {wanted.rig!r}, not {self.config.rig!r}")
+        return plan(specs.planned(self.config), specs.planned(wanted))
+
+    def change(self, wanted: RigConfig) -> Changed:
+        """Have the rig go by another config.
+
+        Raises:
+            ValueError: It can't while it runs.
+            ConnectionRefusedError: The rig is stopping.
+        """
+        self._check_open()
+        found = self.plan(wanted)
+        if found.fixed:
+            raise ValueError(
+                f"nothing was changed: {', '.join(found.fixed)} can't be changed while the rig"
+                " runs; for that, orch down and orch run"
+            )
+        before, self.config = self.config, wanted
+        settings = {name: specs.settings(each) for name, each in wanted.workers.items()}
+        number = self._rig.change(found, settings, wanted.strategy, time.monotonic())
+        return Changed(found, before, self._wait(number))
+
+    def reasons(self, names: list[str]) -> dict[str, str]:
+        """Why workers are where they are."""
+        return {name: self._rig.why(name, time.monotonic()) for name in names}
+
+    def done(self, done: OrderDone) -> None:
+        """Tell whoever waits for an order; nobody does for the first start."""
+        if (future := self._waiting.pop(done.number, None)) is not None:
+            future.set_result(done.states)
+
+    def check_names(self, names: list[str]) -> None:
+        """Refuse names that no worker has, or only one that is about to be removed.
+
+        Raises:
+            KeyError: With the nearest one.
+        """
+        known = self._rig.kept
+        for name in names:
+            if name not in known:
+                raise KeyError(str(unknown_worker(self.config.rig, name, known)))
+
+    def _check_open(self) -> None:
+        if self._rig.is_closing:
+            raise ConnectionRefusedError(f"rig {self.config.rig!r} is stopping")
+
+    def _wait(self, number: int) -> Future[dict[str, str]]:
+        future: Future[dict[str, str]] = Future()
+        self._waiting[number] = future
+        return future

@@ -1,0 +1,89 @@
+"""Devices that are made safe when their worker has ended, on real processes."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+from tests.rigs import running, wait_until
+
+SUPPLY = """
+import os, sys, time
+
+class Supply:
+    def __init__(self, log: str):
+        self.log = log
+
+    def pid(self) -> int:
+        return os.getpid()
+
+class Safe:
+    def __init__(self, log: str):
+        self.log = log
+
+    async def output_off(self, volts: float):
+        pid = int(open(self.log + ".pid").read())
+        try:
+            os.kill(pid, 0)
+            lives = True
+        except ProcessLookupError:
+            lives = False
+        with open(self.log, "a") as file:
+            file.write(f"off at {volts}, worker lives: {lives}\\n")
+
+    def fail(self):
+        raise OSError("no device")
+
+    def hang(self):
+        time.sleep(60)
+"""
+RIG = """
+rig: lab
+defaults: {backoff: 10ms..20ms}
+workers:
+  psu:
+    driver: "supply:Supply"
+    kwargs: {log: LOG}
+    on_loss: {driver: "supply:Safe", kwargs: {log: LOG}, calls: [[output_off, 0.5]]}
+  bad:
+    driver: "supply:Supply"
+    kwargs: {log: LOG}
+    on_loss: {driver: "supply:Safe", kwargs: {log: LOG}, calls: [fail]}
+  slow:
+    driver: "supply:Supply"
+    kwargs: {log: LOG}
+    on_loss: {driver: "supply:Safe", kwargs: {log: LOG}, calls: [hang], timeout: 300ms}
+"""
+
+
+def test_a_device_is_made_safe_whatever_ends_its_worker(tmp_path: Path) -> None:
+    """A death, and the SIGKILL of the supervisor; its own failure and hang are told."""
+    log = tmp_path / "log"
+    with running(RIG.replace("LOG", str(log)), {"supply": SUPPLY}) as rig:
+        with rig.connected() as client:
+
+            def note_pid() -> int:
+                pid = int(client["psu"].call("pid"))
+                log.with_name("log.pid").write_text(str(pid))
+                return pid
+
+            os.kill(note_pid(), signal.SIGKILL)
+            wait_until(log.exists)
+            workers = wait_until(lambda: rig.wait_settled())
+            assert workers["psu"]["incarnation"] == 2
+            assert log.read_text() == "off at 0.5, worker lives: False\n"
+            for name in ("bad", "slow"):
+                os.kill(int(client[name].call("pid")), signal.SIGKILL)
+            wait_until(lambda: "on_loss failed, its device may not be safe" in rig.text)
+            wait_until(lambda: "took too long" in rig.text)
+            wait_until(lambda: "OSError: no device" in rig.text)
+            wait_until(lambda: rig.wait_settled()["bad"]["unsafe"])
+            assert "on_loss failed" in rig.orch("status").stdout
+            note_pid()
+        os.kill(rig.process.pid, signal.SIGKILL)
+        rig.process.wait()
+        wait_until(lambda: len(log.read_text().splitlines()) == 2)
+        assert log.read_text().splitlines()[1] == "off at 0.5, worker lives: False"
+        wait_until(lambda: "psu: its device was made safe by on_loss" in rig.text)
+        wait_until(lambda: "slow: on_loss failed" in rig.text)
