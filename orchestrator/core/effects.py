@@ -33,12 +33,26 @@ class ToWorker(msgspec.Struct, frozen=True, gc=False):
     """Send to a worker's lane; the first frame is the lane's routing id.
 
     Attributes:
-        number: The request it carries, 0 for a control message. If the lane turns out to be
-            unreachable the core is told by this number.
+        number: Of the dispatch, 0 for a control message. If the lane turns out to be unreachable
+            the core is told by this number.
+        ticket: The worker that is first given the ticket of this number; empty for none.
     """
 
     frames: Frames
     number: int
+    ticket: str = ""
+
+
+class TakeBack(msgspec.Struct, frozen=True):
+    """Take back the tickets that a worker hasn't claimed, and tell the core their numbers.
+
+    Attributes:
+        worker: Whose.
+        incarnation: The life that was given them.
+    """
+
+    worker: str
+    incarnation: int
 
 
 class Describe(msgspec.Struct, frozen=True):
@@ -142,6 +156,7 @@ class Fact(msgspec.Struct, frozen=True):
 Effect = (
     ToClient
     | ToWorker
+    | TakeBack
     | Cut
     | Describe
     | Launch

@@ -18,6 +18,7 @@ from orchestrator.core.effects import (
     OrderDone,
     RigUp,
     Signal,
+    TakeBack,
     ToClient,
     ToWorker,
     Unblock,
@@ -89,6 +90,7 @@ class Performer:
         self._by_kind: dict[type[Any], Callable[[Any, float], None]] = {
             ToClient: self._to_client,
             ToWorker: self._to_worker,
+            TakeBack: self._take_back,
             Cut: self._cut,
             Describe: self._describe,
             Launch: self._launch,
@@ -109,11 +111,17 @@ class Performer:
 
     def _to_worker(self, effect: ToWorker, now: float) -> None:
         try:
+            if effect.ticket:
+                self._processes.give_ticket(effect.ticket, effect.number)
             send(self._sockets.back, effect.frames)
         except zmq.ZMQError as error:
             if error.errno != zmq.EHOSTUNREACH:
                 raise
             self._rig.unreachable(effect.number, now)
+
+    def _take_back(self, effect: TakeBack, now: float) -> None:
+        numbers = self._processes.take_back(effect.worker, effect.incarnation)
+        self._rig.taken_back(effect.worker, effect.incarnation, numbers, now)
 
     def _cut(self, effect: Cut, now: float) -> None:
         self._connections.cut(self._sockets.front, effect.frame)

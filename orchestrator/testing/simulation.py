@@ -23,6 +23,7 @@ from orchestrator.core.effects import (
     OrderDone,
     RigUp,
     Signal,
+    TakeBack,
     ToClient,
     ToWorker,
 )
@@ -32,6 +33,7 @@ from orchestrator.core.states import SETTLED
 from orchestrator.testing.behaviour import Behaviour, Boot
 from orchestrator.testing.judge import Asked, Judge, StartsJudge, Violation
 from orchestrator.testing.process import SimulatedProcess
+from orchestrator.testing.tickets import SimulatedTickets
 from transports.headers import (
     HANDSHAKE,
     OPERATION,
@@ -43,6 +45,7 @@ from transports.headers import (
     encode_header,
     execution_context,
 )
+from transports.link import unpack_number
 
 MOST_EFFECTS = 100_000
 """Effects of one event; more would mean that they make each other."""
@@ -96,6 +99,7 @@ class SimulatedRig:
         self._launches: dict[str, list[str]] = {}  # what they were signalled before they were there
         self.starts = StartsJudge(specs)
         self._ids: Counter[str] = Counter()
+        self._tickets = SimulatedTickets(self.judge)
 
     # -- what a test does -----------------------------------------------------------------
 
@@ -234,7 +238,16 @@ class SimulatedRig:
 
     def to_rig(self, process: SimulatedProcess, frames: list[bytes]) -> None:
         """A process sends; it arrives in order, also if the process is dead by then."""
-        self._in_order("to rig", process.token, lambda: self.core.receive_link(frames, self.now))
+
+        def arrive() -> None:
+            self._tickets.heard(process.token, unpack_number(bytes(frames[1])), self.now)
+            self.core.receive_link(frames, self.now)
+
+        self._in_order("to rig", process.token, arrive)
+
+    def ticket(self, process: SimulatedProcess) -> int | None:
+        """A process takes its next ticket."""
+        return self._tickets.claim(process.token, self.now)
 
     def begun(self, process: SimulatedProcess, asked: Asked) -> None:
         """A process begins an operation."""
@@ -250,6 +263,7 @@ class SimulatedRig:
 
         def tell() -> None:
             self._ends.discard(process.worker)
+            self._take_back(process.worker, process.incarnation)
             self.core.exited(process.worker, process.incarnation, exit_, self.now)
 
         self.later(self.behaviour.latency(), tell)
@@ -280,6 +294,8 @@ class SimulatedRig:
                 self.judge.answer(effect.frames, self.now)
             case ToWorker():
                 self._to_worker(effect)
+            case TakeBack():
+                self._take_back(effect.worker, effect.incarnation)
             case Describe():
                 self.core.described(effect.number, REPLY, b"{}")
             case Launch():
@@ -312,6 +328,7 @@ class SimulatedRig:
                 raise Violation(f"I10: {worker} is launched before {name}, which is {status}")
         token = f"{worker}-{incarnation}"
         self.core.expect(worker, incarnation, token)
+        self._tickets.begin(token)
         self._launches[worker] = []
         self.starts.launch(worker, self.now)
         boot = self.behaviour.boot(worker, incarnation)
@@ -341,12 +358,16 @@ class SimulatedRig:
         if number:
             header = decode_request_header(bytes(effect.frames[2]))
             asked = self.judge.asked[header.senderID, str(header.messageID)]
-            self.judge.give(asked, token, self.now)
+            is_next = not effect.ticket or self._tickets.is_idle(token)
+            self.judge.give(asked, token, self.now, is_next=is_next)
+            if effect.ticket:
+                self._tickets.give(token, number, asked)
         elif self.core.is_closing:
-            self._judge_stop(worker)
+            self.starts.stop(worker, self.processes)
         if process is None or process.token != token or not process.linked:
             if asked is not None:
                 self.judge.take_back(asked)
+                self._tickets.unsent(token, number)
                 self.core.unreachable(number, self.now)
             return
         frames = effect.frames[1:]
@@ -358,10 +379,9 @@ class SimulatedRig:
 
         self._in_order("to worker", token, arrive)
 
-    def _judge_stop(self, worker: str) -> None:
-        for name in self.processes:
-            if worker in self._specs[name].after:
-                raise Violation(f"I10: {worker} is told to stop before {name}")
+    def _take_back(self, worker: str, incarnation: int) -> None:
+        numbers = self._tickets.take_back(f"{worker}-{incarnation}")
+        self.core.taken_back(worker, incarnation, numbers, self.now)
 
     def _in_order(self, way: str, token: str, call: Callable[[], None]) -> None:
         """Deliver after a while, but not before what was sent earlier on the same link."""

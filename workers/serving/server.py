@@ -40,6 +40,7 @@ from workers.errors import BootError, Terminated
 from workers.failures import failure_body, strip
 from workers.output import capture, records
 from workers.serving.callbacks import Callbacks
+from workers.serving.claims import Claims
 from workers.serving.dispatch import Dispatcher
 from workers.serving.events import AttachedEvents, ChangeWatcher, EventPublisher
 from workers.serving.executor import CAPACITY, Enter, EventLoop
@@ -70,6 +71,7 @@ class Server:
         wake: A socket that becomes readable when a signal came; None where none do.
         enter: A context for each thread that runs code of the driver.
         imported: Gives the class or factory, or raises what its import raised; None imports it.
+        tickets: Reading end of the tickets for its operations; None when nobody gives any.
     """
 
     def __init__(
@@ -80,6 +82,7 @@ class Server:
         wake: socket.socket | None = None,
         enter: Enter = contextlib.nullcontext,
         imported: Callable[[], boot.Target] | None = None,
+        tickets: int | None = None,
     ) -> None:
         self.busy = False
         self.terminating = False
@@ -88,6 +91,8 @@ class Server:
         self._wake = wake
         self._enter = enter
         self._imported = imported
+        self._claims_any = tickets is not None
+        self._claim = Claims(tickets).take
         self._told = ""
         self._hosted: boot.Hosted | None = None
         self._lane: ConcurrentLane | None = None
@@ -176,7 +181,9 @@ class Server:
         self._events.subscribed = self._subscribed
         self._adjust_callbacks()
         self._poll_all()
-        ready = Ready(concurrent=concurrent, capacity=capacity, pid=os.getpid())
+        ready = Ready(
+            concurrent=concurrent, capacity=capacity, pid=os.getpid(), claims=self._claims_any
+        )
         send_control(self._link, ready, msgspec.json.encode(hosted.offer.description))
 
     def serve(self) -> None:
@@ -219,6 +226,9 @@ class Server:
                         records.set_level(control.level)
                     if isinstance(control, ClientLeft):
                         streams.client_left(control.client)
+                    continue
+                if not self._claim(number):
+                    frames.send(link, [number, b"", b"", b""])
                     continue
                 if self._callbacks:
                     # who subscribed before a request hears what the request causes
