@@ -109,6 +109,10 @@ class Broker:
         """How many requests wait for a worker."""
         return self.peers[worker].waiting
 
+    def given(self, worker: str) -> int:
+        """How many requests are at a worker, be it that it runs them or will."""
+        return sum(1 for lane in self.peers[worker].lanes for _ in lane.requests())
+
     def running(self, worker: str) -> list[Request]:
         """What a worker was given and hasn't answered, overdue operations included."""
         return self.peers[worker].running()

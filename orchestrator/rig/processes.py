@@ -139,6 +139,11 @@ class Processes:
         if (entry := self._tickets.get(worker)) is not None:
             entry[1].give(number)
 
+    def unclaimed(self, worker: str) -> int:
+        """How many operations a worker was given that it hasn't begun."""
+        entry = self._tickets.get(worker)
+        return 0 if entry is None else entry[1].unclaimed()
+
     def take_back(self, worker: str, incarnation: int) -> list[int]:
         """The tickets that a life hasn't claimed, which it can't claim any more."""
         life, tickets = self._tickets.get(worker, (0, None))

@@ -41,6 +41,8 @@ def snapshot(
         handle = processes.handles.get(name)
         inproc = config.workers[name].transport == "inproc"
         pid = handle[1].pid if handle else rig.broker.peers[name].pid
+        requests = rig.broker.queued(name) + len(rig.broker.running(name))
+        begun = max(0, rig.broker.given(name) - processes.unclaimed(name))
         workers.append(
             {
                 "name": name,
@@ -49,8 +51,8 @@ def snapshot(
                 "own": pid is not None and not inproc,
                 "incarnation": child.incarnation,
                 "restarts": child.restarts,
-                "queue": rig.broker.queued(name),
-                "in_flight": len(rig.broker.running(name)),
+                "queue": requests - begun,
+                "in_flight": begun,
                 "uptime": round(now - child.launched, 3) if pid is not None else None,
                 "reason": rig.why(name, now) or None,
                 "settled": child.settled,

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import struct
+import termios
 
 from transports.link import pack_number, unpack_number
 
@@ -40,6 +43,11 @@ class Tickets:
             except BlockingIOError:
                 return numbers
             numbers += (unpack_number(read[at : at + TICKET]) for at in range(0, len(read), TICKET))
+
+    def unclaimed(self) -> int:
+        """How many are there; each may be claimed in the next moment."""
+        (size,) = struct.unpack("i", fcntl.ioctl(self.reader, termios.FIONREAD, bytes(4)))
+        return int(size) // TICKET
 
     def close(self) -> None:
         """Release the descriptors; to be called once."""

@@ -77,6 +77,8 @@ def hold(
     held = handle.submit("hold", seconds=seconds, gil=gil)
     behind = [handle.submit("mark", number=number, **limits) for number in range(COUNT)]
     wait_until(lambda: len(journal(rig, worker)) > begun)
+    (shown,) = [each for each in orch.status(client)["workers"] if each["name"] == worker]
+    assert gil or shown["in_flight"] == 1
     return held, behind
 
 
