@@ -39,6 +39,7 @@ COMMANDS = (
     workers.stop,
     workers.restart,
     workers.down,
+    workers.cancel,
     workers.log_level,
     logs.logs,
     trace.trace,

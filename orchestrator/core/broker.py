@@ -382,6 +382,10 @@ class Broker:
         """These tickets of a life were taken back, and no others were there."""
         self._dispatch.taken_back(worker, incarnation, numbers, now)
 
+    def cancel(self, request_id: str) -> int:
+        """Withdraw the request of an id, unless it has started; a `CancelDone` names the number."""
+        return self._dispatch.cancel(request_id)
+
     def tick(self, now: float) -> None:
         """Answer the requests whose deadline has come, and tell the sums that are due."""
         self._dispatch.tick(now)

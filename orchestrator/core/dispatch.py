@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from orchestrator.core.cancels import Cancels
 from orchestrator.core.contracts import Keeper
 from orchestrator.core.effects import Effects, TakeBack, ToWorker
 from orchestrator.core.peers import BRISK, Lane, Peer, Phase
@@ -41,6 +42,7 @@ class Dispatch:
         self._effects = effects
         self._keeper = keeper
         self._number = 0
+        self._cancels = Cancels(ledger, effects)
 
     # -- to the worker --------------------------------------------------------------------
 
@@ -80,6 +82,7 @@ class Dispatch:
             self._keeper.recovered(lane.peer.name, lane.peer.incarnation, now)
         if request is not None:
             self._ledger.leave(request.number)
+            self._cancels.settle(request, "runs")
             if request.state is State.QUEUED:  # its predecessor's answer was lost
                 self._turns(lane, request)
             lane.brisk = now - request.started <= BRISK
@@ -147,6 +150,7 @@ class Dispatch:
                 if request.state is State.QUEUED:
                     self._turns(lane, request)
                 self._ledger.claimed(request, now)
+                self._cancels.settle(request, "runs")
         self.pump(lane, now)
 
     def _withdrawn(self, lane: Lane, number: int, request: Request, now: float) -> None:
@@ -156,6 +160,7 @@ class Dispatch:
         if had_its_turn and wait is not None and wait <= now:
             self._ledger.overrun(request, until)
             self._tell_expired(request, now)
+            self._cancels.settle(request, "withdrawn")
             lane.given[number] = request
             return
         self._comes_back(lane, request, now)
@@ -170,6 +175,8 @@ class Dispatch:
             self._turns(lane, request)
         if request.state is State.OVERRUN:
             self._ledger.leave(request.number)
+        elif self._cancels.is_wanted(request):
+            self._cancels.withdraw(request)
         elif peer.phase is Phase.CLOSED:
             self._ledger.leave(request.number)
             self._ledger.answer_error(request, "ConnectionRefusedError", peer.reason, NOT_STARTED)
@@ -183,8 +190,31 @@ class Dispatch:
             if request.state is State.QUEUED:
                 self._turns(lane, request)
             self._ledger.leave(request.number)
+            self._cancels.settle(request, "runs")
             if request.state is not State.OVERRUN:
                 lost(request)
+
+    def cancel(self, request_id: str) -> int:
+        """Withdraw the request of an id, unless it has started.
+
+        Returns:
+            The number of the wish, which a `CancelDone` names when it is known whether it had.
+        """
+        number = self._cancels.place()
+        unanswered = self._ledger.unanswered.items()
+        request = next((each for (_, id_), each in unanswered if str(id_) == request_id), None)
+        if request is None:
+            self._cancels.tell(number, None, "unknown")
+        elif request.ticket and not request.claimed:
+            self._cancels.want(request, number)
+            self.take_back(self._peers[request.worker].queued)
+        elif request.state is State.QUEUED:
+            self._cancels.want(request, number)
+            self._peers[request.worker].forget(request)
+            self._cancels.withdraw(request)
+        else:
+            self._cancels.tell(number, request, "runs")
+        return number
 
     # -- time -----------------------------------------------------------------------------
 

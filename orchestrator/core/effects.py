@@ -124,6 +124,22 @@ class OrderDone(msgspec.Struct, frozen=True):
     states: dict[str, str]
 
 
+class CancelDone(msgspec.Struct, frozen=True):
+    """It is known what came of the wish to cancel a request.
+
+    Attributes:
+        number: The wish, as it was numbered when it was placed.
+        verdict: `withdrawn`: it never started; `runs`: it goes on; `unknown`: there is none.
+        worker: Whose operation it is; empty for none.
+        member: What it is.
+    """
+
+    number: int
+    verdict: str
+    worker: str
+    member: str
+
+
 class RigUp(msgspec.Struct, frozen=True):
     """All workers have settled for the first time.
 
@@ -164,6 +180,7 @@ Effect = (
     | Unblock
     | Moved
     | OrderDone
+    | CancelDone
     | RigUp
     | Fact
 )

@@ -160,6 +160,14 @@ class Rig:
         self._settle(look=True)
         return number
 
+    def cancel(self, request_id: str) -> int:
+        """Have a request withdrawn, unless it has started.
+
+        Returns:
+            The number of the wish, which a `CancelDone` names when it is known whether it had.
+        """
+        return self.broker.cancel(request_id)
+
     def shut_down(self, now: float) -> None:
         """Stop everything, in reverse order of start; refuse what waits and what comes."""
         self._refuse_all()

@@ -32,6 +32,7 @@ class Supervised(msgspec.Struct, frozen=True):
         ask: Calls a function in the supervisor's thread, where the others may be called.
         snapshot: The rig's state.
         order: Starts, stops or restarts workers; the future has their states once settled.
+        cancel: Withdraws a request; the future tells whether it had started.
         shut_down: Stops the rig.
         config: What the rig runs by.
         set_level: Sets the level of a worker's records, or of the rig's own.
@@ -40,6 +41,7 @@ class Supervised(msgspec.Struct, frozen=True):
     ask: Callable[[Callable[[], Any]], Future[Any]]
     snapshot: Callable[[], dict[str, Any]]
     order: Callable[[Verb, list[str]], Future[dict[str, str]]]
+    cancel: Callable[[str], Future[dict[str, str]]]
     shut_down: Callable[[], None]
     set_level: Callable[[str, str], None]
     config: RigConfig
@@ -95,6 +97,20 @@ class RigControl:
         if has_changed(config.file, config.digest):
             log.warning("%s has changed since it was read: a restart doesn't read it", config.file)
         return self._order("restart", names)
+
+    @action(concurrent=True)
+    def cancel(self, request: str) -> dict[str, str]:
+        """Withdraw a request that hasn't started, wherever it waits.
+
+        Args:
+            request: Its id, as records and errors name it, or a future's `request_id`.
+
+        Returns:
+            `{"verdict": …, "worker": …, "member": …}`: `withdrawn`, which its client is told too,
+            so that it never starts; `runs`, and goes on; `unknown`: nobody waits for such a one.
+        """
+        done: Future[dict[str, str]] = self._ask(lambda: self._supervised.cancel(request))
+        return done.result()
 
     @action(concurrent=True)
     def log_level(self, name: str, level: str) -> None:

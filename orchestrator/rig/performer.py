@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import zmq
 
 from orchestrator.core.effects import (
+    CancelDone,
     Cut,
     Describe,
     Effect,
@@ -56,6 +57,9 @@ class Host(Protocol):
     def order_done(self, done: OrderDone) -> None:
         """Tell whoever waits for an order."""
 
+    def cancel_done(self, done: CancelDone) -> None:
+        """Tell whoever wants a request cancelled."""
+
     def rig_up(self, up: RigUp) -> None:
         """Announce the rig."""
 
@@ -98,6 +102,7 @@ class Performer:
             Unblock: self._unblock,
             Moved: self._moved,
             OrderDone: self._order_done,
+            CancelDone: self._cancel_done,
             RigUp: self._rig_up,
             Fact: self._fact,
         }
@@ -162,6 +167,9 @@ class Performer:
 
     def _order_done(self, effect: OrderDone, now: float) -> None:
         self._host.order_done(effect)
+
+    def _cancel_done(self, effect: CancelDone, now: float) -> None:
+        self._host.cancel_done(effect)
 
     def _rig_up(self, effect: RigUp, now: float) -> None:
         self._host.rig_up(effect)

@@ -13,7 +13,7 @@ import zmq
 
 from orchestrator.config.loader import RigConfig
 from orchestrator.core.admission import Caps, unknown_worker
-from orchestrator.core.effects import Describe, Moved, OrderDone, RigUp
+from orchestrator.core.effects import CancelDone, Describe, Moved, OrderDone, RigUp
 from orchestrator.core.orders import Verb
 from orchestrator.core.rig import Rig
 from orchestrator.logs.collect.handle import STUCK, LogCollector
@@ -148,6 +148,7 @@ class Supervisor:
             record=self.record,
         )
         self._orders: dict[int, Future[dict[str, str]]] = {}
+        self._cancels: dict[int, Future[dict[str, str]]] = {}
         self._levels: dict[str, str] = {}
         self._status = 0
         self._stopping_since = 0.0
@@ -204,6 +205,7 @@ class Supervisor:
                 ask=self._mailbox.ask,
                 snapshot=self._snapshot,
                 order=self._order,
+                cancel=self._cancel,
                 shut_down=self._shut_down,
                 set_level=self._set_level,
                 config=self._config,
@@ -336,6 +338,11 @@ class Supervisor:
         if (future := self._orders.pop(done.number, None)) is not None:
             future.set_result(done.states)
 
+    def cancel_done(self, done: CancelDone) -> None:
+        """Tell whoever wants a request cancelled."""
+        found = {"verdict": done.verdict, "worker": done.worker, "member": done.member}
+        self._cancels.pop(done.number).set_result(found)
+
     def rig_up(self, up: RigUp) -> None:
         """Announce the rig."""
         text = f"rig {self._config.rig} is up: {up.ready} of {up.total} workers ready"
@@ -379,6 +386,11 @@ class Supervisor:
             raise ConnectionRefusedError(f"rig {self._config.rig!r} is stopping")
         future: Future[dict[str, str]] = Future()
         self._orders[self._rig.order(verb, names, time.monotonic())] = future
+        return future
+
+    def _cancel(self, request: str) -> Future[dict[str, str]]:
+        future: Future[dict[str, str]] = Future()
+        self._cancels[self._rig.cancel(request)] = future
         return future
 
     def _set_level(self, name: str, level: str) -> None:

@@ -46,6 +46,7 @@ _SUPERVISION = Tests(
 TESTS = {
     "admission.py": Tests(("test_admission",), _BROKER.world),
     "broker.py": _CLAIMS,
+    "cancels.py": Tests(("test_dispatch",)),
     "dispatch.py": _CLAIMS,
     "peers.py": _CLAIMS,
     "queues.py": Tests(("test_queues",), _BROKER.world),

@@ -130,4 +130,30 @@ MUTATIONS = [
         "            lane.peer.waits(request)\n",
         "            pass\n",
     ),
+    Mutation(
+        "who is cancelled isn't told",
+        "cancels.py",
+        '        self._ledger.answer_error(request, "InterruptedError", text, NOT_STARTED)\n',
+        "",
+    ),
+    Mutation(
+        "one wish to cancel is told of, the others aren't",
+        "cancels.py",
+        "self._wanted.setdefault(request.number, []).append(number)",
+        "self._wanted[request.number] = [number]",
+    ),
+    Mutation(
+        "what is cancelled runs all the same",
+        "dispatch.py",
+        "        elif self._cancels.is_wanted(request):\n",
+        "        elif False:\n",
+        units_only=True,  # nobody cancels in the worlds
+    ),
+    Mutation(
+        "what ended before is never told of",
+        "dispatch.py",
+        '            self._cancels.settle(request, "runs")\n            if request.state is S',
+        "            if request.state is S",
+        units_only=True,  # likewise
+    ),
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from orchestrator.core.effects import TakeBack
+from orchestrator.core.effects import CancelDone, TakeBack
 from orchestrator.core.peers import AHEAD, AHEAD_BYTES, BRISK
 from tests.core.kit import Bench, Sent
 from tests.core.told import Overran, Recovered
@@ -265,3 +265,71 @@ class TestEnds:
         up.reply(up.sent[-1])
         assert up.started == ["1", "2", "2"]
         up.assert_empty()
+
+
+class TestCancel:
+    """What hasn't started is withdrawn, wherever it waits; of all else it is told."""
+
+    WITHDRAWN = ("2", "EXCEPTION", "InterruptedError", "not started")
+
+    def cancel(self, up: Bench, request_id: str) -> int:
+        number = up.broker.cancel(request_id)
+        up.collect()
+        return number
+
+    def test_at_the_worker(self, up: Bench) -> None:
+        sent = ask(up, "1", "2", "3")
+        number = self.cancel(up, "2")
+        assert up.others == [TAKE_BACK], "nobody is told before it is known"
+        up.take_back(*sent[1:])
+        assert up.others[1:] == [CancelDone(number, "withdrawn", "stage", "move")]
+        assert up.summaries == [self.WITHDRAWN]
+        up.reply(sent[0])
+        up.give_back(sent[1])
+        up.give_back(sent[2])
+        assert up.started == ["1", "2", "3", "3"]
+
+    def test_in_the_queue(self) -> None:
+        bench = Bench()
+        bench.add()
+        number = 0
+        bench.ask("2")
+        number = self.cancel(bench, "2")
+        assert bench.others == [CancelDone(number, "withdrawn", "stage", "move")]
+        assert bench.summaries == [self.WITHDRAWN]
+        bench.assert_empty()
+
+    def test_what_was_claimed_goes_on(self, up: Bench) -> None:
+        (sent,) = ask(up, "1")
+        first, second = self.cancel(up, "1"), self.cancel(up, "1")
+        up.take_back()
+        third = self.cancel(up, "1")
+        told = [CancelDone(number, "runs", "stage", "move") for number in (first, second, third)]
+        assert up.others == [TAKE_BACK, *told]
+        up.reply(sent)
+        assert up.last.summary == ("1", "REPLY", None)
+
+    def test_it_ends_before_that_is_known(self, up: Bench) -> None:
+        (sent,) = ask(up, "1")
+        number = self.cancel(up, "1")
+        up.reply(sent)
+        assert up.others == [TAKE_BACK, CancelDone(number, "runs", "stage", "move")]
+
+    def test_its_worker_dies_before_that_is_known(self, up: Bench) -> None:
+        ask(up, "1")
+        number = self.cancel(up, "1")
+        up.lose()
+        assert up.others == [TAKE_BACK, CancelDone(number, "runs", "stage", "move")]
+
+    def test_its_time_is_over_as_well(self, up: Bench) -> None:
+        """It is answered once."""
+        (sent,) = ask(up, "1")
+        number = self.cancel(up, "1")
+        up.now = 101.0
+        up.take_back(sent)
+        assert up.others == [TAKE_BACK, CancelDone(number, "withdrawn", "stage", "move")]
+        assert up.summaries == [("1", "TIMEOUT", "invokation")]
+
+    def test_nobody_waits_for_it(self, up: Bench) -> None:
+        number = self.cancel(up, "7")
+        assert up.others == [CancelDone(number, "unknown", "", "")]

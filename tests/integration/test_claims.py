@@ -7,14 +7,14 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
-from concurrent.futures import Future, wait
+from concurrent.futures import wait
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 import orch
 from orchestrator import errors
+from orchestrator.client.exchange import RequestFuture
 from orchestrator.client.rig import Rig
 from tests.rigs import RunningRig, running, wait_until
 
@@ -69,7 +69,7 @@ def pid_of(client: Rig, worker: str) -> int:
 
 def hold(
     client: Rig, rig: RunningRig, worker: str, seconds: float, *, gil: bool = False, **limits: float
-) -> tuple[Future[Any], list[Future[Any]]]:
+) -> tuple[RequestFuture, list[RequestFuture]]:
     """Have a worker hold after a brisk operation, and give it more that wait there meanwhile."""
     handle = client[worker]
     handle.call("mark", number=-1)
@@ -134,6 +134,31 @@ def test_a_stop_comes_before_what_waits(rig: RunningRig, client: Rig, worker: st
     assert journal(rig, worker)[before:] == ["-1", "holds", *NUMBERS]
     (life,) = [each for each in orch.status(client)["workers"] if each["name"] == worker]
     assert life["restarts"] >= 1
+
+
+def test_one_that_waits_is_cancelled(rig: RunningRig, client: Rig) -> None:
+    """It never starts; those around it run in their order. What runs goes on."""
+    before = len(journal(rig, "forked"))
+    held, behind = hold(client, rig, "forked", 1.0)
+    cancelled = behind[3]
+    told = client["claims"].call("cancel", cancelled.request_id)
+    assert told == {"verdict": "withdrawn", "worker": "forked", "member": "mark"}
+    with pytest.raises(errors.Cancelled, match="was cancelled before it started"):
+        cancelled.result(20)
+    done = rig.orch("cancel", held.request_id)
+    assert (done.returncode, "forked.hold has started" in done.stderr) == (5, True)
+    wait([held, *behind], 20)
+    left = [number for number in NUMBERS if number != "3"]
+    assert journal(rig, "forked")[before:] == ["-1", "holds", *left]
+    done = rig.orch("cancel", held.request_id)
+    assert (done.returncode, "nobody waits" in done.stderr) == (2, True)
+
+
+def test_one_is_cancelled_from_the_command_line(rig: RunningRig, client: Rig) -> None:
+    held, behind = hold(client, rig, "own", 2.0)
+    done = rig.orch("cancel", behind[-1].request_id)
+    assert (done.returncode, done.stdout) == (0, "own.mark was withdrawn: it never started\n")
+    wait([held, *behind], 20)
 
 
 def test_no_descriptor_is_left(rig: RunningRig, client: Rig) -> None:

@@ -10,6 +10,7 @@ import zmq
 
 from orchestrator.core.children import ChildSpec
 from orchestrator.core.effects import (
+    CancelDone,
     Cut,
     Describe,
     Effect,
@@ -61,6 +62,9 @@ class Hands:
 
     def order_done(self, done: OrderDone) -> None:
         self.done.append(("order done", done))
+
+    def cancel_done(self, done: CancelDone) -> None:
+        self.done.append(("cancel done", done))
 
     def rig_up(self, up: RigUp) -> None:
         self.done.append(("rig up", up))
@@ -117,6 +121,7 @@ EFFECTS: list[tuple[Effect, tuple[Any, ...]]] = [
     (Unblock("a"), ("unblock", "a")),
     (CHANGE, ("moved", CHANGE)),
     (OrderDone(1, {"a": "READY"}), ("order done", OrderDone(1, {"a": "READY"}))),
+    (CancelDone(1, "runs", "a", "b"), ("cancel done", CancelDone(1, "runs", "a", "b"))),
     (RigUp(1, 1, ()), ("rig up", RigUp(1, 1, ()))),
     (Fact("info", "ready", {"worker": "a"}), ("record", "info", "ready", {"worker": "a"})),
 ]
