@@ -31,6 +31,7 @@ from orchestrator.client.exchange import (
     RequestFuture,
     compose,
     compose_handshake,
+    encode_arguments,
 )
 from orchestrator.errors import OrchError, OutcomeUnknown, RigNotReachable
 from transports.durations import duration
@@ -177,6 +178,15 @@ class Connection:
         self._completer.start()
         self._completer.wake()
         self._channel.wakeup.wake()
+
+    def withdraw(self, request_id: str) -> None:
+        """Ask the rig, without waiting, to withdraw a request if it hasn't started."""
+        payload, raw = encode_arguments(self.rig, "cancel", (request_id,), {})
+        self.post(
+            self.compose(
+                self.rig, Operation.INVOKE, "cancel", payload=payload, raw=raw, oneway=True
+            )
+        )
 
     def close(self) -> None:
         """Close the connection. Requests that are outstanding fail."""

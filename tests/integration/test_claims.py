@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import signal
@@ -13,7 +14,7 @@ from pathlib import Path
 import pytest
 
 import orch
-from orchestrator import errors
+from orchestrator import aconnect, errors
 from orchestrator.client.exchange import RequestFuture
 from orchestrator.client.rig import Rig
 from tests.rigs import RunningRig, running, wait_until
@@ -152,6 +153,37 @@ def test_one_that_waits_is_cancelled(rig: RunningRig, client: Rig) -> None:
     assert journal(rig, "forked")[before:] == ["-1", "holds", *left]
     done = rig.orch("cancel", held.request_id)
     assert (done.returncode, "nobody waits" in done.stderr) == (2, True)
+
+
+def test_a_future_is_cancelled(rig: RunningRig, client: Rig) -> None:
+    """Its request was sent long ago, so that only the rig can tell."""
+    before = len(journal(rig, "forked"))
+    held, behind = hold(client, rig, "forked", 1.0)
+    assert not behind[0].cancel()
+    assert isinstance(behind[0].exception(20), errors.Cancelled)
+    assert not held.done()
+    assert not held.cancel()
+    assert held.exception(20) is None
+    wait(behind, 20)
+    assert journal(rig, "forked")[before:] == ["-1", "holds", *NUMBERS[1:]]
+    assert not held.cancel(), "it is done"
+
+
+def test_a_task_is_cancelled(rig: RunningRig, client: Rig) -> None:
+    """What it waited for is withdrawn too."""
+    before = len(journal(rig, "own"))
+    held, behind = hold(client, rig, "own", 1.0)
+
+    async def give_up() -> None:
+        async with aconnect(client.address) as mine:
+            with pytest.raises(asyncio.TimeoutError):
+                await asyncio.wait_for(mine["own"].call("mark", number=77), 0.2)
+            assert not held.done()
+            with contextlib.suppress(errors.Cancelled):
+                await asyncio.wrap_future(behind[-1])
+
+    asyncio.run(give_up())
+    assert journal(rig, "own")[before:] == ["-1", "holds", *NUMBERS]
 
 
 def test_one_is_cancelled_from_the_command_line(rig: RunningRig, client: Rig) -> None:
