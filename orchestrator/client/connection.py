@@ -149,7 +149,10 @@ class Connection:
             # a leader that doesn't lead takes the role over.
             exchange.leading = False
             if self._leader is exchange or exchange.gate is not None or not exchange.settled:
+                given_up = exchange.sent and not exchange.settled
                 self._leave(exchange)
+                if given_up:  # by an interrupt
+                    self.withdraw(exchange.id)
         return exchange.result()
 
     def submit(self, exchange: Exchange) -> RequestFuture:

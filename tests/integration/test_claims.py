@@ -7,6 +7,7 @@ import contextlib
 import os
 import signal
 import sys
+import threading
 from collections.abc import Iterator
 from concurrent.futures import wait
 from pathlib import Path
@@ -184,6 +185,20 @@ def test_a_task_is_cancelled(rig: RunningRig, client: Rig) -> None:
 
     asyncio.run(give_up())
     assert journal(rig, "own")[before:] == ["-1", "holds", *NUMBERS]
+
+
+def test_a_call_is_interrupted(rig: RunningRig, client: Rig) -> None:
+    """Ctrl-C in a client: what it waited for is withdrawn."""
+    before = len(journal(rig, "own"))
+    held, behind = hold(client, rig, "own", 1.0)
+    timer = threading.Timer(0.2, signal.pthread_kill, (threading.get_ident(), signal.SIGINT))
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        client["own"].call("mark", number=77)
+    assert not held.done()
+    wait([held, *behind], 20)
+    client["own"].call("mark", number=78)
+    assert journal(rig, "own")[before:] == ["-1", "holds", *NUMBERS, "78"]
 
 
 def test_one_is_cancelled_from_the_command_line(rig: RunningRig, client: Rig) -> None:
