@@ -157,3 +157,8 @@ def of_polled(
             seen(name, value)
 
     return seen_if_polled
+
+
+def sooner(one: int, other: int) -> int:
+    """The shorter of two waits in milliseconds, of which -1 has no end."""
+    return max(one, other) if min(one, other) < 0 else min(one, other)

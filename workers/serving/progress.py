@@ -13,9 +13,10 @@ from typing import Any, Self
 
 import zmq
 
-from transports.link import Starting
+from transports.link import Failed, LaneOpen, Starting
 from workers import threads
-from workers.failures import is_ours
+from workers.errors import BootError
+from workers.failures import failure_body, is_ours
 from workers.serving.lanes import send_control
 
 log = logging.getLogger("workers")
@@ -111,3 +112,10 @@ def at(frame: FrameType | None) -> str:
 
 
 _LIBRARY = str(Path(logging.__file__).parent.parent)
+
+
+def report(dealer: zmq.Socket[Any], failure: BootError) -> None:
+    """Tell the rig that the driver can't be built, and why."""
+    body = failure_body(failure.error)
+    send_control(dealer, LaneOpen())
+    send_control(dealer, Failed(stage=failure.stage, exception=body))

@@ -21,7 +21,6 @@ from transports.link import (
     QUEUED,
     ClientLeft,
     Described,
-    Failed,
     LaneOpen,
     Ready,
     SetLevel,
@@ -37,7 +36,7 @@ from workers.driver.offer import Offer
 from workers.driver.opening import close
 from workers.driver.settle import outcome
 from workers.errors import BootError, Terminated
-from workers.failures import failure_body, strip
+from workers.failures import strip
 from workers.output import capture, records
 from workers.serving.callbacks import Callbacks
 from workers.serving.claims import Claims
@@ -45,8 +44,8 @@ from workers.serving.dispatch import Dispatcher
 from workers.serving.events import AttachedEvents, ChangeWatcher, EventPublisher
 from workers.serving.executor import CAPACITY, Enter, EventLoop
 from workers.serving.lanes import LINGER, ConcurrentLane, open_lane, receive, send_control
-from workers.serving.polling import of_polled
-from workers.serving.progress import Progress
+from workers.serving.polling import of_polled, sooner
+from workers.serving.progress import Progress, report
 from workers.spec import WorkerSpec
 
 log = logging.getLogger("workers")
@@ -147,7 +146,8 @@ class Server:
                     self.busy = False  # what the other thread has is given back undisturbed
         except BootError as failure:
             self.busy = False
-            self._report(failure)
+            log.error("the driver failed at its %s", failure.stage, exc_info=failure.error)
+            report(self._link, failure)
             raise
         finally:
             self.busy = False
@@ -201,7 +201,7 @@ class Server:
         schedule, streams = self._dispatcher.poller.queued, self._dispatcher.streams
         schedule.begin(time.monotonic())
         while not self.terminating:
-            came = zmq.zmq_poll(watched, _sooner(schedule.wait(time.monotonic()), streams.patience))
+            came = zmq.zmq_poll(watched, sooner(schedule.wait(time.monotonic()), streams.patience))
             # what waits goes first, but for a whole interval at most
             now = time.monotonic()
             if name := schedule.take(now, patience=1.0 if came else 0.0):
@@ -408,12 +408,6 @@ class Server:
             self._describe_changes()
         self._adjust_callbacks()
 
-    def _report(self, failure: BootError) -> None:
-        body = failure_body(failure.error)
-        log.error("the driver failed at its %s", failure.stage, exc_info=failure.error)
-        send_control(self._link, LaneOpen())
-        send_control(self._link, Failed(stage=failure.stage, exception=body))
-
     def _drain_wake(self) -> None:
         # what the signal's handler had to do is done; only the byte is left
         with contextlib.suppress(BlockingIOError):
@@ -423,8 +417,3 @@ class Server:
 
 def _do_nothing() -> None:
     pass
-
-
-def _sooner(one: int, other: int) -> int:
-    """The shorter of two waits in milliseconds, of which -1 has no end."""
-    return max(one, other) if min(one, other) < 0 else min(one, other)
