@@ -252,6 +252,7 @@ class TestEnds:
         sent = ask(up, "1", "2")
         up.broker.refuse("stage", "the rig is stopping")
         up.collect()
+        assert up.others == [TAKE_BACK]
         up.take_back(sent[1])
         assert up.last.summary == ("2", "EXCEPTION", "ConnectionRefusedError", "not started")
 
