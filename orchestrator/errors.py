@@ -64,6 +64,10 @@ class InvocationTimeout(NotStarted, TimeoutError):
     """The operation waited for its turn until its invocation timeout."""
 
 
+class Cancelled(NotStarted):
+    """It was cancelled before it began."""
+
+
 class WorkerUnavailable(NotStarted, ConnectionError):
     """The worker has failed or was stopped; it takes no requests."""
 

@@ -25,7 +25,7 @@ from transports.frames import receive, send
 
 HEADER = b"h" * 422
 CONFIG = """\
-rig: bench
+rig: ratios
 workers:
   bench: {driver: "bench_driver:Bench"}
 """

@@ -5,8 +5,15 @@ of that incarnation: knowing it is what opens the link. Frames at the DEALER are
 
     [number, header, payload, raw]
 
-Number 0 is a control message, any other the broker's number of a request. A request's last three
+Number 0 is a control message, any other the broker's number of a dispatch. A request's last three
 frames are the client's, untouched; a reply's are the client's answer, complete.
+
+Beside the queued lane there are tickets: a pipe that the broker writes to, and whose reading end
+it shares with the worker. It writes a dispatch's number there before it sends the message, and the
+worker takes it from there before it starts the operation. Whatever the broker takes from there
+first, while the worker hangs or after it died, never starts. Numbers rise on both ways, so that
+the worker runs what comes on both; a message whose ticket is gone it gives back with three empty
+frames.
 """
 
 from __future__ import annotations
@@ -41,11 +48,13 @@ class Ready(msgspec.Struct, frozen=True, tag_field="type", tag="ready"):
         concurrent: Members that go to the concurrent lane.
         capacity: How many of them may run at once.
         pid: Its process: the launch may not have been told yet that it succeeded.
+        claims: Whether its queued lane takes an operation's ticket before it starts it.
     """
 
     concurrent: tuple[str, ...] = ()
     capacity: int = 0
     pid: int | None = None
+    claims: bool = False
 
 
 class Described(msgspec.Struct, frozen=True, tag_field="type", tag="described"):

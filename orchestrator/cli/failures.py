@@ -99,7 +99,7 @@ def asking(worker: str, member: str) -> Iterator[None]:
 @contextmanager
 def operating(worker: str, member: str) -> Iterator[None]:
     """As `asking`, for what goes on when the command is interrupted: that is said then."""
-    remark = f"{worker}.{member} is not cancelled by this; it may still run"
+    remark = f"{worker}.{member} is withdrawn unless it has started; what runs goes on"
     with saying_on_stop(remark), asking(worker, member):
         yield
 

@@ -53,6 +53,7 @@ COMMANDS = (
     workers.restart,
     workers.down,
     wait.wait,
+    workers.cancel,
     workers.log_level,
     workers.stacks,
     logs.logs,

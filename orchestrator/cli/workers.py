@@ -39,6 +39,24 @@ _names = click.argument("names", metavar="WORKER...", nargs=-1, required=True)
 
 
 @click.command()
+@click.argument("request")
+@rig_option
+def cancel(request: str) -> None:
+    """Withdraw a request that hasn't started.
+
+    REQUEST is its id, as `orch logs` and errors show it. What runs goes on.
+    """
+    with open_rig() as rig, operating(rig_id(rig), "cancel"):
+        found = rig[rig_id(rig)].call("cancel", request)
+    if found["verdict"] == "unknown":
+        raise CommandError(f"nobody waits for a request {safe(request)}", Exit.USAGE)
+    name = f"{found['worker']}.{found['member']}"
+    if found["verdict"] == "runs":
+        raise CommandError(f"{name} has started, and goes on", Exit.UNKNOWN)
+    print_out(f"{name} was withdrawn: it never started")
+
+
+@click.command()
 @json_option
 @rig_option
 def status(as_json: bool) -> None:

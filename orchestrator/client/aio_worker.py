@@ -48,8 +48,8 @@ class AsyncWorker(Handle):
 
     On `rig.stage`, `await rig.stage.move(x=1)` invokes an action, `await rig.stage.position` reads
     a property. A property is written with `await orch.write(rig.stage, name, value)`, because an
-    assignment can't be awaited. An operation whose task is cancelled runs on in the rig; its
-    result is dropped.
+    assignment can't be awaited. An operation whose task is cancelled is withdrawn if it hasn't
+    started; what runs goes on in the rig, and its result is dropped.
     """
 
     _keep: Callable[[Subscription], None]

@@ -8,6 +8,7 @@ from typing import Any
 from orchestrator.client.driver_errors import revive
 from orchestrator.errors import (
     ArgumentsRefused,
+    Cancelled,
     DriverError,
     ExecutionTimeout,
     InvocationTimeout,
@@ -64,6 +65,8 @@ def error_from_response(
         error = ResultUnsendable(f"{name}: {message}", **where)
     elif outcome == NOT_STARTED and kind == "ConnectionRefusedError":
         error = WorkerUnavailable(message, **where)
+    elif outcome == NOT_STARTED and kind == "InterruptedError":
+        error = Cancelled(message, **where)
     elif outcome == NOT_STARTED and kind == "TypeError":
         error = ArgumentsRefused(message, **where)
     if error is not None:

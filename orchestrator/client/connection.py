@@ -31,6 +31,7 @@ from orchestrator.client.exchange import (
     RequestFuture,
     compose,
     compose_handshake,
+    encode_arguments,
 )
 from orchestrator.errors import OrchError, OutcomeUnknown, RigNotReachable
 from transports.durations import duration
@@ -148,7 +149,10 @@ class Connection:
             # a leader that doesn't lead takes the role over.
             exchange.leading = False
             if self._leader is exchange or exchange.gate is not None or not exchange.settled:
+                given_up = exchange.sent and not exchange.settled
                 self._leave(exchange)
+                if given_up:  # by an interrupt
+                    self.withdraw(exchange.id)
         return exchange.result()
 
     def submit(self, exchange: Exchange) -> RequestFuture:
@@ -177,6 +181,15 @@ class Connection:
         self._completer.start()
         self._completer.wake()
         self._channel.wakeup.wake()
+
+    def withdraw(self, request_id: str) -> None:
+        """Ask the rig, without waiting, to withdraw a request if it hasn't started."""
+        payload, raw = encode_arguments(self.rig, "cancel", (request_id,), {})
+        self.post(
+            self.compose(
+                self.rig, Operation.INVOKE, "cancel", payload=payload, raw=raw, oneway=True
+            )
+        )
 
     def close(self) -> None:
         """Close the connection. Requests that are outstanding fail."""

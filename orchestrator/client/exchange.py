@@ -7,7 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from threading import TIMEOUT_MAX, Lock
 from types import EllipsisType
-from typing import Any
+from typing import Any, Protocol
 
 import zmq
 
@@ -53,11 +53,20 @@ def release(gate: Lock) -> None:
         return
 
 
+class Withdraws(Protocol):
+    """Who can ask the rig to withdraw a request."""
+
+    def withdraw(self, request_id: str) -> None:
+        """Ask for it soon, without waiting."""
+
+
 class RequestFuture(Future[Any]):
     """The result of a request that was submitted.
 
-    `cancel()` works until the request is sent, which is at once while the rig is reachable; what
-    was sent can't be called back. Callbacks run one at a time in the connection's own thread;
+    `cancel()` works at once until the request is sent. Afterwards the rig is asked to withdraw it:
+    if it hasn't started, it never does, and the result is `Cancelled`; what runs goes on, and has
+    its result. An asyncio task that is cancelled cancels what it waits for in the same way.
+    Callbacks run one at a time in the connection's own thread;
     they may make calls on the rig, but must not wait there for another future.
 
     Attributes:
@@ -66,7 +75,7 @@ class RequestFuture(Future[Any]):
 
     request_id: str
 
-    def __init__(self, request_id: str, connection: object = None) -> None:
+    def __init__(self, request_id: str, connection: Withdraws | None = None) -> None:
         super().__init__()
         self._connection = connection  # lives for as long as somebody waits for this
         self.request_id = request_id
@@ -80,8 +89,15 @@ class RequestFuture(Future[Any]):
         return self._claim.setdefault("by", "sender") == "sender"
 
     def cancel(self) -> bool:
-        """Cancel the request if it wasn't sent yet. Returns whether that worked."""
+        """Cancel the request if it hasn't started.
+
+        Returns:
+            Whether it wasn't even sent. If it was, the rig is asked, and the result tells.
+        """
         if self._claim.setdefault("by", "caller") != "caller":
+            connection = self._connection
+            if connection is not None and not self.done():
+                connection.withdraw(self.request_id)
             return False
         return super().cancel()
 

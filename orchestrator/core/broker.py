@@ -2,12 +2,13 @@
 
 No sockets, clock or threads: it takes frames and `now` (seconds, monotonic) and leaves effects.
 A request is QUEUED, then DISPATCHED, then answered exactly once: with the worker's reply, with
-a timeout, with the loss of its worker, or with a refusal. A lane has one operation in flight for
-each unit of its capacity, so a timeout of the invocation proves that nothing was started.
+a timeout, with the loss of its worker, or with a refusal. What was given to a worker, and whether
+it has started there, is the business of `dispatch`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from orchestrator.core.admission import (
@@ -19,6 +20,7 @@ from orchestrator.core.admission import (
     unknown_worker,
 )
 from orchestrator.core.contracts import Keeper
+from orchestrator.core.dispatch import Dispatch
 from orchestrator.core.effects import Describe, Effects, ToWorker
 from orchestrator.core.manners import Manners
 from orchestrator.core.peers import Formers, Lane, Peer, Phase, check_room
@@ -27,7 +29,6 @@ from transports.errors import ProtocolError
 from transports.exceptions import NOT_STARTED, UNKNOWN
 from transports.headers import (
     DESCRIPTION,
-    EXECUTION,
     EXIT,
     HANDSHAKE,
     INVOCATION,
@@ -50,7 +51,6 @@ from transports.link import (
     decode_control,
     decode_description,
     encode_control,
-    pack_number,
     unpack_number,
 )
 
@@ -70,7 +70,6 @@ class Broker:
         ledger: The requests, and what they are owed.
         publishers: What the topics of those incarnations begin with that may publish, by token.
         formers: By what incarnations were known that have ended.
-        traces: Whether each request's life is told as facts of level debug.
     """
 
     def __init__(
@@ -85,10 +84,19 @@ class Broker:
         self.peers: dict[str, Peer] = {}
         self.publishers: dict[bytes, bytes] = {}
         self.formers = Formers()
-        self.traces = False
+        self._dispatch = Dispatch(self.ledger, self.peers, effects, keeper)
         self._manners = Manners(self.ledger)
         self._lanes: dict[bytes, Lane] = {}
         self._number = 0
+
+    @property
+    def traces(self) -> bool:
+        """Whether each request's life is told as facts of level debug."""
+        return self._dispatch.traces
+
+    @traces.setter
+    def traces(self, traces: bool) -> None:
+        self._dispatch.traces = traces
 
     # -- what the loop asks ---------------------------------------------------------------
 
@@ -100,6 +108,10 @@ class Broker:
     def queued(self, worker: str) -> int:
         """How many requests wait for a worker."""
         return self.peers[worker].waiting
+
+    def given(self, worker: str) -> int:
+        """How many requests are at a worker, be it that it runs them or will."""
+        return sum(1 for lane in self.peers[worker].lanes for _ in lane.requests())
 
     def running(self, worker: str) -> list[Request]:
         """What a worker was given and hasn't answered, overdue operations included."""
@@ -181,22 +193,15 @@ class Broker:
             self.ledger.answer_error(request, "ConnectionRefusedError", reason, NOT_STARTED)
             return
         lane = peer.lane_for(member)
-        if lane.free and not lane.queue:
+        self._dispatch.yields(lane, now)
+        if not lane.queue and lane.free:
             self.ledger.enter(request)
-            self._dispatch(lane, request, now)
+            self._dispatch.give(lane, request, now)
             return
         check_room(peer, request, self.ledger, self.caps)
         self.ledger.enter(request)
         peer.enqueue(lane, request)
         self.ledger.wait(request)
-
-    def _dispatch(self, lane: Lane, request: Request, now: float) -> None:
-        self.ledger.start(request, now)
-        lane.running[request.number] = request
-        if self.traces:
-            self.ledger.note_dispatch(request, lane.peer.incarnation, now)
-        frames = [lane.id, pack_number(request.number), *request.frames]
-        self.effects.append(ToWorker(frames, request.number))
 
     def _describe(self, request: Request) -> None:
         self.ledger.describe(request)
@@ -228,20 +233,15 @@ class Broker:
                 "error", "link message dropped", worker=lane.peer.name, reason=str(error)
             )
             return
-        request = lane.running.pop(number, None)
+        request = self._dispatch.returned(lane, number, now)
         if request is None:
-            self.counts["late replies"] += 1
-            self.ledger.fact("debug", "late reply dropped", worker=lane.peer.name)
-            return
-        self.ledger.leave(number)
-        if request.state is State.OVERRUN:
+            self._unasked(lane, frames)
+        elif request.state is State.OVERRUN:
             self.counts["late replies"] += 1
             seconds = round(now - request.started, 3)
             self.ledger.note(
                 "info", "overdue operation ended, its reply dropped", request, seconds=seconds
             )
-            if lane is lane.peer.queued:
-                self.keeper.recovered(request.worker, lane.peer.incarnation, now)
         else:
             self.ledger.pass_on(request, frames[2:])
             if request.member in lane.peer.kept.members and lane.peer.kept.note(request, frames[2]):
@@ -249,7 +249,13 @@ class Broker:
             if self.traces:
                 self.ledger.note_reply(request, bytes(frames[2]), now)
         if lane.queue:
-            self._pump(lane, now)
+            self._dispatch.pump(lane, now)
+
+    def _unasked(self, lane: Lane, frames: list[Any]) -> None:
+        """An answer that nobody waits for, but what was taken back is given back without one."""
+        if bytes(frames[2]):
+            self.counts["late replies"] += 1
+            self.ledger.fact("debug", "late reply dropped", worker=lane.peer.name)
 
     def _control(self, lane: Lane, frames: list[Any], now: float) -> None:
         control = decode_control(bytes(frames[2]))
@@ -260,7 +266,7 @@ class Broker:
             description = decode_description(frames[3])
             peer.describe(frozenset(control.concurrent), control.capacity, description)
             if isinstance(control, Ready):
-                peer.ready(control.pid)
+                peer.ready(control.pid, claims=control.claims)
                 self.keeper.ready(peer.name, peer.incarnation, now)
             if peer.described:
                 for request in peer.take_all(DESCRIPTION):
@@ -270,12 +276,7 @@ class Broker:
         elif isinstance(control, Failed):
             self.keeper.unbuilt(peer.name, peer.incarnation, control.stage, control.exception, now)
         for each in peer.lanes:
-            self._pump(each, now)
-
-    def _pump(self, lane: Lane, now: float) -> None:
-        self.tick(now)  # what is overdue neither starts nor takes a turn
-        while lane.queue and lane.free:
-            self._dispatch(lane, lane.peer.dequeue(lane), now)
+            self._dispatch.pump(each, now)
 
     # -- what the supervisor tells --------------------------------------------------------
 
@@ -319,13 +320,15 @@ class Broker:
     def ask_to_stop(self, worker: str, now: float, *, hold: bool, reason: str) -> bool:
         """Stop dispatching to a worker and tell it to close.
 
-        What runs may end. What waits is kept if `hold`, else refused with `reason`.
+        What runs may end. What hasn't started is kept if `hold`, else refused with `reason`.
 
         Returns:
             Whether the worker could be told; it can't before its queued lane is open.
         """
         peer = self.peers[worker]
         peer.stopping = True
+        if peer.queued.given:
+            self._dispatch.take_back(peer.queued)  # or it would run them all before it is told
         told = self.tell(worker, Stop())
         if hold:
             peer.hold()
@@ -355,66 +358,36 @@ class Broker:
             self._lanes.pop(lane.id, None)
         self.publishers.pop(peer.token, None)
         self.formers.add(worker, (peer.token, *(lane.id for lane in peer.lanes)))
-        for request in peer.running():
-            self.ledger.leave(request.number)
-            if request.state is State.OVERRUN:
-                continue
+
+        def unknown(request: Request) -> None:
             self.counts["unknown outcomes"] += 1
             text = f"{reason}; it ran {request.worker}.{request.member}, whose outcome is unknown"
             self.ledger.note("warning", "request lost with its worker", request, reason=reason)
             self.ledger.answer_error(request, "ConnectionResetError", text, UNKNOWN)
+
+        for lane in peer.lanes:
+            self._dispatch.settle(lane, unknown)
         peer.ended()
         if not holds:
             self._close(peer, reason)
 
     def _close(self, peer: Peer, reason: str) -> None:
         self.ledger.refuse_each(peer.close(reason), reason)
+        if peer.queued.given:
+            self._dispatch.take_back(peer.queued)
 
     def unreachable(self, number: int, now: float) -> None:
-        """A `ToWorker` couldn't be sent: the request was not started and waits again.
+        """A `ToWorker` couldn't be sent: the request was not started and waits again."""
+        self._dispatch.unreachable(number, now)
 
-        The lane gets nothing more until it says that it is open.
-        """
-        request = self.ledger.requests.get(number)
-        if request is None or request.state is State.QUEUED:
-            return
-        peer = self.peers[request.worker]
-        for lane in peer.lanes:
-            if lane.running.pop(number, None) is not None:
-                lane.open = False
-        if request.state is State.OVERRUN:
-            self.ledger.leave(number)
-        elif peer.phase is Phase.CLOSED:
-            self.ledger.leave(number)
-            self.ledger.answer_error(request, "ConnectionRefusedError", peer.reason, NOT_STARTED)
-        else:
-            peer.enqueue(peer.lane_for(request.member), request, front=True)
-            self.ledger.wait(request)
+    def taken_back(self, worker: str, incarnation: int, numbers: Iterable[int], now: float) -> None:
+        """These tickets of a life were taken back, and no others were there."""
+        self._dispatch.taken_back(worker, incarnation, numbers, now)
 
-    # -- time -----------------------------------------------------------------------------
+    def cancel(self, request_id: str) -> int:
+        """Withdraw the request of an id, unless it has started; a `CancelDone` names the number."""
+        return self._dispatch.cancel(request_id)
 
     def tick(self, now: float) -> None:
         """Answer the requests whose deadline has come, and tell the sums that are due."""
-        self.ledger.tally.tick(now)
-        for request in self.ledger.deadlines.expired(now):
-            if request.state is State.QUEUED:
-                self.peers[request.worker].forget(request)
-                self._expire_waiting(request, now)
-            else:
-                self._expire_running(request, now)
-
-    def _expire_waiting(self, request: Request, now: float) -> None:
-        self.ledger.leave(request.number)
-        self.ledger.note("warning", "invocation timed out, not started", request)
-        keeps = self.peers[request.worker].keeps(request.member, now)
-        keeps = keeps or self.keeper.standing(request.worker, now)
-        self.ledger.time_out(request, INVOCATION, keeps)
-
-    def _expire_running(self, request: Request, now: float) -> None:
-        peer = self.peers[request.worker]
-        seconds = round(now - request.started, 3)
-        self.ledger.note("warning", "execution timed out, it runs on", request, seconds=seconds)
-        self.ledger.overrun(request)
-        self.ledger.time_out(request, EXECUTION)
-        stalls = request.number in peer.queued.running
-        self.keeper.overran(request.worker, peer.incarnation, request.member, now, stalls=stalls)
+        self._dispatch.tick(now)

@@ -20,12 +20,15 @@ class Keeper(Protocol):
         """Its start takes a while: what it is at."""
 
     def overran(
-        self, worker: str, incarnation: int, member: str, now: float, *, stalls: bool
+        self, worker: str, incarnation: int, member: str, now: float, *, stalls: bool, taken: bool
     ) -> None:
-        """An operation ran past its execution timeout; `stalls`: others have to wait for it."""
+        """An operation has had its execution timeout.
+
+        `stalls`: others have to wait for it. `taken`: it runs; else its worker hasn't begun it.
+        """
 
     def recovered(self, worker: str, incarnation: int, now: float) -> None:
-        """The operation for whose end others had to wait has ended after all."""
+        """A worker on which others had to wait takes operations again."""
 
     def is_late(self, worker: str) -> bool:
         """Whether it can't be told when a worker that isn't up will be."""

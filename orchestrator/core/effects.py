@@ -33,12 +33,26 @@ class ToWorker(msgspec.Struct, frozen=True, gc=False):
     """Send to a worker's lane; the first frame is the lane's routing id.
 
     Attributes:
-        number: The request it carries, 0 for a control message. If the lane turns out to be
-            unreachable the core is told by this number.
+        number: Of the dispatch, 0 for a control message. If the lane turns out to be unreachable
+            the core is told by this number.
+        ticket: The worker that is first given the ticket of this number; empty for none.
     """
 
     frames: Frames
     number: int
+    ticket: str = ""
+
+
+class TakeBack(msgspec.Struct, frozen=True):
+    """Take back the tickets that a worker hasn't claimed, and tell the core their numbers.
+
+    Attributes:
+        worker: Whose.
+        incarnation: The life that was given them.
+    """
+
+    worker: str
+    incarnation: int
 
 
 class Describe(msgspec.Struct, frozen=True):
@@ -117,6 +131,22 @@ class OrderDone(msgspec.Struct, frozen=True):
     states: dict[str, str]
 
 
+class CancelDone(msgspec.Struct, frozen=True):
+    """It is known what came of the wish to cancel a request.
+
+    Attributes:
+        number: The wish, as it was numbered when it was placed.
+        verdict: `withdrawn`: it never started; `runs`: it goes on; `unknown`: there is none.
+        worker: Whose operation it is; empty for none.
+        member: What it is.
+    """
+
+    number: int
+    verdict: str
+    worker: str
+    member: str
+
+
 class RigUp(msgspec.Struct, frozen=True):
     """All workers have settled for the first time.
 
@@ -149,6 +179,7 @@ class Fact(msgspec.Struct, frozen=True):
 Effect = (
     ToClient
     | ToWorker
+    | TakeBack
     | Cut
     | Describe
     | Launch
@@ -157,6 +188,7 @@ Effect = (
     | Unblock
     | Moved
     | OrderDone
+    | CancelDone
     | RigUp
     | Fact
 )

@@ -126,7 +126,7 @@ class Health:
 
     def _is_idle(self, worker: str, member: str) -> bool:
         peer = self._broker.peers[worker]
-        return peer.phase is Phase.READY and not peer.waiting and not peer.lane_for(member).running
+        return peer.phase is Phase.READY and not peer.waiting and not peer.lane_for(member).given
 
     def _ask(self, worker: str, patient: _Patient, probe: Probe, now: float) -> None:
         self._number += 1

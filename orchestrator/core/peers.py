@@ -9,7 +9,7 @@ from typing import Any
 from orchestrator.core.admission import Caps, Refusal
 from orchestrator.core.kept import KeptWrites
 from orchestrator.core.queues import FairQueue
-from orchestrator.core.requests import Ledger, Request
+from orchestrator.core.requests import Ledger, Request, State
 from transports.headers import Limits
 from transports.link import CONCURRENT, QUEUED, routing_id
 
@@ -25,23 +25,65 @@ class Phase(Enum):
     CLOSED = "closed"  # nothing to wait for: requests are refused
 
 
-class Lane:
-    """One DEALER of a worker: what it runs and what waits for it."""
+AHEAD = 16
+"""Operations that a worker may be given, the one that it runs included, while they are brisk."""
+AHEAD_BYTES = 1 << 18
+"""Bytes of operations that wait at a worker above which it is given no more."""
+BRISK = 0.005
+"""Seconds of an operation up to which the way to the worker and back counts."""
 
-    __slots__ = ("capacity", "id", "open", "peer", "queue", "running")
+
+class Lane:
+    """One DEALER of a worker: what it was given and what waits for it.
+
+    Attributes:
+        capacity: How many operations it runs at once.
+        given: What was sent to it and isn't answered, by number; None for what was taken back
+            since, until the worker has given it back.
+        ahead: Bytes of those among them whose turn hasn't come.
+        claims: Whether a ticket goes with each operation, so that more than it can run may wait
+            there.
+        brisk: Whether its last operation was a short one.
+        taking: Tickets are being taken back: it gets nothing before that is done.
+        stalled: An operation has had its time, and the lane hasn't moved since.
+    """
+
+    __slots__ = (
+        *("ahead", "brisk", "capacity", "claims", "given", "id", "open", "peer", "queue"),
+        *("stalled", "taking"),
+    )
 
     def __init__(self, peer: Peer, capacity: int) -> None:
         self.peer = peer
         self.capacity = capacity
-        self.id = b""
-        self.open = False
         self.queue: FairQueue[Request] = FairQueue()
-        self.running: dict[int, Request] = {}
+        self.given: dict[int, Request | None] = {}
+        self.clear(b"")
+
+    def clear(self, id_: bytes) -> None:
+        """Nothing is there: another incarnation is awaited, under this routing id."""
+        self.id = id_
+        self.given.clear()
+        self.ahead = 0
+        self.open = self.claims = self.brisk = self.taking = self.stalled = False
 
     @property
     def free(self) -> bool:
         """Whether another operation may be dispatched now."""
-        return self.open and len(self.running) < self.capacity and self.peer.phase is Phase.READY
+        if not self.open or self.peer.phase is not Phase.READY or self.taking:
+            return False
+        count = len(self.given)
+        if count < self.capacity:
+            return True
+        return self.claims and self.brisk and count < AHEAD and self.ahead < AHEAD_BYTES
+
+    def requests(self) -> Iterator[Request]:
+        """What the worker was given and wasn't taken back."""
+        return (request for request in self.given.values() if request is not None)
+
+    def running(self) -> Iterator[Request]:
+        """Those of them whose turn has come."""
+        return (request for request in self.requests() if request.state is not State.QUEUED)
 
 
 class Formers:
@@ -112,8 +154,7 @@ class Peer:
         self.incarnation = incarnation
         self.token = token.encode()
         for lane, name in zip(self.lanes, (QUEUED, CONCURRENT), strict=True):
-            lane.id = routing_id(token, name)
-            lane.open = False
+            lane.clear(routing_id(token, name))
         self.phase = Phase.HELD
         self.stopping = False
         return self.lanes
@@ -130,9 +171,10 @@ class Peer:
             for request in waiting:
                 self.lane_for(request.member).queue.push(request)
 
-    def ready(self, pid: int | None) -> None:
-        """An incarnation is ready."""
+    def ready(self, pid: int | None, *, claims: bool) -> None:
+        """An incarnation is ready; `claims`: its queued lane takes tickets."""
         self.pid = pid
+        self.queued.claims = claims
         if self.phase is Phase.HELD and not self.stopping:
             self.phase = Phase.READY
 
@@ -145,9 +187,7 @@ class Peer:
         """The incarnation is over; nothing runs any more."""
         self.pid = None
         for lane in self.lanes:
-            lane.running.clear()
-            lane.open = False
-            lane.id = b""
+            lane.clear(b"")
         if self.phase is Phase.READY:
             self.phase = Phase.HELD
 
@@ -157,18 +197,19 @@ class Peer:
         if not self.is_refused:
             self.reason = reason
         waiting = list(self._waiting())
+        for request in waiting:
+            self.stops_waiting(request)
         for lane in self.lanes:
             lane.queue = FairQueue()
-        self.waiting = self.waiting_bytes = 0
         return waiting
 
     def running(self) -> list[Request]:
-        """What the incarnation was given and hasn't answered."""
-        return [request for lane in self.lanes for request in lane.running.values()]
+        """What the incarnation runs, as far as is known."""
+        return [request for lane in self.lanes for request in lane.running()]
 
     def keeps(self, member: str, now: float) -> str:
         """What the lane of a member is kept by, for people; empty if it is by nothing that runs."""
-        running = self.lane_for(member).running.values()
+        running = self.lane_for(member).running()
         return "; ".join(
             f"{self.name} runs {each.member} for {now - each.started:.1f} s, "
             f"asked by {each.sender:.100}"
@@ -181,21 +222,28 @@ class Peer:
             lane.queue.push_back(request)
         else:
             lane.queue.push(request)
+        self.waits(request)
+
+    def waits(self, request: Request) -> None:
+        """A request waits, here or at its worker."""
         self.waiting += 1
         self.waiting_bytes += request.size
+
+    def stops_waiting(self, request: Request) -> None:
+        """A request doesn't wait any more."""
+        self.waiting -= 1
+        self.waiting_bytes -= request.size
 
     def dequeue(self, lane: Lane) -> Request:
         """Take the next request of a lane."""
         request = lane.queue.pop()
-        self.waiting -= 1
-        self.waiting_bytes -= request.size
+        self.stops_waiting(request)
         return request
 
     def forget(self, request: Request) -> None:
-        """Take out a request that waits."""
+        """Take out a request that waits here."""
         self.lane_for(request.member).queue.discard(request)
-        self.waiting -= 1
-        self.waiting_bytes -= request.size
+        self.stops_waiting(request)
 
     def take_all(self, member: str) -> list[Request]:
         """Take out all requests for one member that wait."""

@@ -40,8 +40,8 @@ Key = tuple[bytes, str | int]
 class State(Enum):
     """Where a request stands; it leaves the table when it is answered and holds no lane."""
 
-    QUEUED = "queued"
-    DISPATCHED = "dispatched"
+    QUEUED = "queued"  # here, or behind another one at its worker
+    DISPATCHED = "dispatched"  # its worker runs it, or will as soon as it looks
     OVERRUN = "overrun"  # answered with a timeout; its worker is still at it
 
 
@@ -50,6 +50,7 @@ class Request:
 
     __slots__ = (
         "arrived",
+        "claimed",
         "client",
         "content_type",
         "deadline",
@@ -60,10 +61,12 @@ class Request:
         "number",
         "oneway",
         "operation",
+        "runs_until",
         "sender",
         "size",
         "started",
         "state",
+        "ticket",
         "waits_until",
         "worker",
     )
@@ -99,6 +102,9 @@ class Request:
         self.oneway = limits.oneway
         self.state = State.QUEUED
         self.started = 0.0
+        self.runs_until: float | None = None  # once it has started
+        self.ticket = 0  # number of its dispatch, while it is at its worker
+        self.claimed = False  # known to have started
 
     @property
     def key(self) -> Key:
@@ -161,22 +167,38 @@ class Ledger:
         self.deadlines.add(request)
 
     def start(self, request: Request, now: float) -> None:
-        """It is dispatched: its execution's time runs."""
-        timeout = request.execution_timeout
+        """Its turn has come: its execution's time runs.
+
+        Until it is known to be claimed, that of its invocation runs too.
+        """
+        timeout, wait = request.execution_timeout, request.waits_until
         request.state = State.DISPATCHED
         request.started = now
-        request.deadline = None if timeout is None else now + timeout
+        until = request.runs_until = None if timeout is None else now + timeout
+        if not request.claimed and wait is not None and (until is None or wait < until):
+            until = wait
+        request.deadline = until
         self.deadlines.add(request)
+
+    def claimed(self, request: Request, now: float) -> None:
+        """It is known to have started."""
+        request.claimed = True
+        if request.state is State.QUEUED:
+            self.start(request, now)
+        else:
+            request.deadline = request.runs_until
+            self.deadlines.add(request)
 
     def describe(self, request: Request) -> None:
         """It is answered without its worker."""
         request.state = State.DISPATCHED
         request.deadline = None
 
-    def overrun(self, request: Request) -> None:
-        """It was answered with a timeout, and still runs."""
+    def overrun(self, request: Request, until: float | None = None) -> None:
+        """It was answered with a timeout, and still holds its lane; `until`: looked at again."""
         request.state = State.OVERRUN
-        request.deadline = None
+        request.deadline = until
+        self.deadlines.add(request)
 
     def leave(self, number: int) -> Request:
         """It holds no lane any more. Raises KeyError if there is no such request."""

@@ -8,7 +8,7 @@ performs what it leaves, in order.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from orchestrator.core import starts
@@ -188,6 +188,12 @@ class Rig:
         """A `ToWorker` couldn't be sent."""
         self.broker.unreachable(number, now)
 
+    def taken_back(self, worker: str, incarnation: int, numbers: Iterable[int], now: float) -> None:
+        """The tickets that a life hasn't claimed were taken back: after `TakeBack`, and when it
+        is over, before that is told."""
+        self.broker.taken_back(worker, incarnation, numbers, now)
+        self._settle(now)
+
     def described(self, number: int, kind: str, payload: bytes) -> None:
         """Give the answer that a `Describe` effect asked for."""
         self.broker.described(number, kind, payload)
@@ -233,6 +239,14 @@ class Rig:
     def look(self, worker: str, now: float) -> None:
         """Have a worker write its stacks, whatever it does."""
         self._hang.look(worker, now)
+
+    def cancel(self, request_id: str) -> int:
+        """Have a request withdrawn, unless it has started.
+
+        Returns:
+            The number of the wish, which a `CancelDone` names when it is known whether it had.
+        """
+        return self.broker.cancel(request_id)
 
     def shut_down(self, now: float) -> None:
         """Stop everything, in reverse order of start; refuse what waits and what comes."""
@@ -282,12 +296,13 @@ class Rig:
         return starts.why(self.children[worker], self.children, now)
 
     def overran(
-        self, worker: str, incarnation: int, member: str, now: float, *, stalls: bool
+        self, worker: str, incarnation: int, member: str, now: float, *, stalls: bool, taken: bool
     ) -> None:
-        """An operation ran past its execution timeout."""
+        """An operation has had its execution timeout."""
         if worker in self.children:
             self._hang.overran(worker, now)
-            self.supervision.overran(worker, incarnation, member, now, stalls=stalls)
+            supervision = self.supervision
+            supervision.overran(worker, incarnation, member, now, stalls=stalls, taken=taken)
 
     def recovered(self, worker: str, incarnation: int, now: float) -> None:
         """The operation for whose end others had to wait has ended."""

@@ -235,23 +235,21 @@ class Supervision:
             child.doing = doing
 
     def overran(
-        self, name: str, incarnation: int, member: str, now: float, *, stalls: bool
+        self, name: str, incarnation: int, member: str, now: float, *, stalls: bool, taken: bool
     ) -> None:
-        """An operation ran past its execution timeout.
+        """An operation has had its execution timeout.
 
         Args:
-            name: The worker.
-            incarnation: The life that runs it.
-            member: What runs.
+            name, incarnation, member: The worker, its life, and what was to run.
             now: Monotonic seconds.
-            stalls: Whether other operations have to wait for its end.
+            stalls, taken: Whether others have to wait for it; whether it was begun.
         """
         child = self._roster.alive(name, incarnation)
         if child is None or child.status not in SERVING or child.overrun:
             return
-        reason = f"{member} overran its execution timeout"
+        reason = f"{member} {'overran' if taken else 'was not begun within'} its execution timeout"
         if stalls and Happening.OVERRUN in NEXT[child.status]:
-            child.reason = f"{reason} and still runs"
+            child.reason = f"{reason} and still runs" if taken else reason
             child.held = child.where = ""
             self._roster.move(child, Happening.OVERRUN, now)
             if child.spec.stall_limit is not None:

@@ -10,7 +10,7 @@ from concurrent.futures import Future
 
 from orchestrator.config.loader import RigConfig
 from orchestrator.core.admission import unknown_worker
-from orchestrator.core.effects import OrderDone
+from orchestrator.core.effects import CancelDone, OrderDone
 from orchestrator.core.orders import Verb
 from orchestrator.core.plan import Plan, plan
 from orchestrator.core.rig import Rig
@@ -33,6 +33,7 @@ class Desk:
         self.config = config
         self._rig = rig
         self._waiting: dict[int, Future[dict[str, str]]] = {}
+        self._cancels: dict[int, Future[dict[str, str]]] = {}
 
     def order(self, verb: Verb, names: list[str], fresh: bool) -> Future[dict[str, str]]:
         """Have workers started, stopped or restarted; the future has their states once settled.
@@ -44,6 +45,12 @@ class Desk:
         self.check_names(names)
         self._check_open()
         return self._wait(self._rig.order(verb, names, time.monotonic(), fresh=fresh))
+
+    def cancel(self, request: str) -> Future[dict[str, str]]:
+        """Have a request withdrawn; the future tells whether it had started."""
+        future: Future[dict[str, str]] = Future()
+        self._cancels[self._rig.cancel(request)] = future
+        return future
 
     def plan(self, wanted: RigConfig) -> Plan:
         """What another config would change.
@@ -82,6 +89,11 @@ class Desk:
         """Tell whoever waits for an order; nobody does for the first start."""
         if (future := self._waiting.pop(done.number, None)) is not None:
             future.set_result(done.states)
+
+    def cancelled(self, done: CancelDone) -> None:
+        """Tell whoever wants a request withdrawn."""
+        found = {"verdict": done.verdict, "worker": done.worker, "member": done.member}
+        self._cancels.pop(done.number).set_result(found)
 
     def check_names(self, names: list[str]) -> None:
         """Refuse names that no worker has, or only one that is about to be removed.

@@ -291,6 +291,8 @@ class Loop:
             self._fault(error)
         for worker, incarnation, exit_ in ended:
             try:
+                numbers = self._processes.last_tickets(worker, incarnation)
+                self._rig.taken_back(worker, incarnation, numbers, now)
                 self._rig.exited(worker, incarnation, exit_, now)
             except Exception as error:  # noqa: BLE001  so must the others' end
                 self._fault(error)

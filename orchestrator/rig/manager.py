@@ -34,6 +34,7 @@ class Supervised(msgspec.Struct, frozen=True):
         snapshot: The rig's state.
         order: Starts, stops or restarts workers, afresh or not; the future has their states once
             settled.
+        cancel: Withdraws a request; the future tells whether it had started.
         shut_down: Stops the rig.
         config: What the rig runs by now.
         applier: Has it run by another config.
@@ -44,6 +45,7 @@ class Supervised(msgspec.Struct, frozen=True):
     ask: Callable[[Callable[[], Any]], Future[Any]]
     snapshot: Callable[[], dict[str, Any]]
     order: Callable[[Verb, list[str], bool], Future[dict[str, str]]]
+    cancel: Callable[[str], Future[dict[str, str]]]
     shut_down: Callable[[], None]
     set_level: Callable[[str, str], None]
     stacks: Callable[[str], Future[str]]
@@ -132,6 +134,20 @@ class RigControl:
             As `plan`, with `states` by worker, `failed` (why, by worker) and `rolled_back`.
         """
         return self._supervised.applier.apply(file, rollback=rollback)
+
+    @action(concurrent=True)
+    def cancel(self, request: str) -> dict[str, str]:
+        """Withdraw a request that hasn't started, wherever it waits.
+
+        Args:
+            request: Its id, as records and errors name it, or a future's `request_id`.
+
+        Returns:
+            `{"verdict": …, "worker": …, "member": …}`: `withdrawn`, which its client is told too,
+            so that it never starts; `runs`, and goes on; `unknown`: nobody waits for such a one.
+        """
+        done: Future[dict[str, str]] = self._ask(lambda: self._supervised.cancel(request))
+        return done.result()
 
     @action(concurrent=True)
     def log_level(self, name: str, level: str) -> None:

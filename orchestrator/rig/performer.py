@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import zmq
 
 from orchestrator.core.effects import (
+    CancelDone,
     Cut,
     Describe,
     Effect,
@@ -19,6 +20,7 @@ from orchestrator.core.effects import (
     RigUp,
     Secure,
     Signal,
+    TakeBack,
     ToClient,
     ToWorker,
     Unblock,
@@ -63,6 +65,9 @@ class Host(Protocol):
     def secure(self, secure: Secure) -> None:
         """Have a worker's device made safe."""
 
+    def cancel_done(self, done: CancelDone) -> None:
+        """Tell whoever wants a request cancelled."""
+
     def rig_up(self, up: RigUp) -> None:
         """Announce the rig."""
 
@@ -97,6 +102,7 @@ class Performer:
         self._by_kind: dict[type[Any], Callable[[Any, float], None]] = {
             ToClient: self._to_client,
             ToWorker: self._to_worker,
+            TakeBack: self._take_back,
             Cut: self._cut,
             Describe: self._describe,
             Launch: self._launch,
@@ -105,6 +111,7 @@ class Performer:
             Unblock: self._unblock,
             Moved: self._moved,
             OrderDone: self._order_done,
+            CancelDone: self._cancel_done,
             RigUp: self._rig_up,
             Fact: self._fact,
         }
@@ -121,11 +128,17 @@ class Performer:
 
     def _to_worker(self, effect: ToWorker, now: float) -> None:
         try:
+            if effect.ticket:
+                self._processes.give_ticket(effect.ticket, effect.number)
             send(self._sockets.back, effect.frames)
         except zmq.ZMQError as error:
             if error.errno != zmq.EHOSTUNREACH:
                 raise
             self._rig.unreachable(effect.number, now)
+
+    def _take_back(self, effect: TakeBack, now: float) -> None:
+        numbers = self._processes.take_back(effect.worker, effect.incarnation)
+        self._rig.taken_back(effect.worker, effect.incarnation, numbers, now)
 
     def _cut(self, effect: Cut, now: float) -> None:
         self._connections.cut(self._sockets.front, effect.frame)
@@ -174,6 +187,9 @@ class Performer:
 
     def _order_done(self, effect: OrderDone, now: float) -> None:
         self._host.order_done(effect)
+
+    def _cancel_done(self, effect: CancelDone, now: float) -> None:
+        self._host.cancel_done(effect)
 
     def _rig_up(self, effect: RigUp, now: float) -> None:
         self._host.rig_up(effect)

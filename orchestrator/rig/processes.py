@@ -23,6 +23,7 @@ from orchestrator.rig.launchers.handle import Handle, Launcher
 from orchestrator.rig.launchers.subprocess import SubprocessLauncher
 from orchestrator.rig.launchers.thread import ThreadLauncher
 from orchestrator.rig.reaper import TOKEN
+from orchestrator.rig.tickets import Tickets
 from workers.process.keeper import adopt_orphans
 from workers.process.thread import WorkerThread
 from workers.spec import WorkerSpec
@@ -74,6 +75,7 @@ class Processes:
         self._forked: Launcher = ForkLauncher(fork_server)
         self._fork_server = fork_server
         self._launches: dict[str, _Launch] = {}
+        self._tickets: dict[str, tuple[int, Tickets]] = {}  # of lives whose end isn't told
         self._shares = False  # whether drivers run as threads here
         adopt_orphans()
         self.handles: dict[str, tuple[int, Handle]] = {}
@@ -87,6 +89,15 @@ class Processes:
             OSError: There are no file descriptors for it.
         """
         worker, incarnation = config.name, spec.incarnation
+        self._tickets[worker] = incarnation, Tickets()
+        try:
+            self._launch(config, spec)
+        except BaseException:
+            self.last_tickets(worker, incarnation)
+            raise
+
+    def _launch(self, config: WorkerConfig, spec: WorkerSpec) -> None:
+        worker, incarnation = config.name, spec.incarnation
         if config.transport == "inproc":
             self._shares = True
             launcher, streams = self._threads, None
@@ -95,13 +106,14 @@ class Processes:
             streams = self._logs.open_streams(worker, incarnation)
         token = self._guardian.token(worker, incarnation)
         env = {**config.env, TOKEN: f"{token}."}
+        tickets = self._tickets[worker][1].reader
         self._launches[worker] = _Launch(incarnation)
 
         def done(outcome: Handle | OSError) -> None:
             self._deliver(lambda: self._launched(worker, incarnation, outcome))
 
         try:
-            launcher.launch(config, spec, env, streams, done)
+            launcher.launch(config, spec, env, streams, tickets, done)
         except BaseException:
             del self._launches[worker]
             raise
@@ -110,6 +122,7 @@ class Processes:
         launch = self._launches.pop(worker)
         if isinstance(outcome, OSError):
             self._logs.forget(worker, incarnation)
+            self.last_tickets(worker, incarnation)
             self._unlaunched(worker, incarnation, outcome)
             return
         self.handles[worker] = (incarnation, outcome)
@@ -118,6 +131,32 @@ class Processes:
             self._guardian.add(outcome.pid)
         for how in launch.signals:
             self.signal(worker, how)
+
+    # -- tickets
+
+    def give_ticket(self, worker: str, number: int) -> None:
+        """Let a worker begin an operation that it is about to be sent."""
+        if (entry := self._tickets.get(worker)) is not None:
+            entry[1].give(number)
+
+    def unclaimed(self, worker: str) -> int:
+        """How many operations a worker was given that it hasn't begun."""
+        entry = self._tickets.get(worker)
+        return 0 if entry is None else entry[1].unclaimed()
+
+    def take_back(self, worker: str, incarnation: int) -> list[int]:
+        """The tickets that a life hasn't claimed, which it can't claim any more."""
+        life, tickets = self._tickets.get(worker, (0, None))
+        return tickets.take_back() if tickets is not None and life == incarnation else []
+
+    def last_tickets(self, worker: str, incarnation: int) -> list[int]:
+        """The same of a life that is over, whose tickets are needed no more."""
+        numbers = self.take_back(worker, incarnation)
+        life, tickets = self._tickets.get(worker, (0, None))
+        if tickets is not None and life == incarnation:
+            del self._tickets[worker]
+            tickets.close()
+        return numbers
 
     def host(self, spec: WorkerSpec, driver: object) -> WorkerThread:
         """Serve an object of the supervisor's own as a worker."""

@@ -14,7 +14,7 @@ import zmq
 
 from orchestrator.config.loader import RigConfig
 from orchestrator.core.admission import Caps
-from orchestrator.core.effects import Describe, Moved, OrderDone, RigUp, Secure
+from orchestrator.core.effects import CancelDone, Describe, Moved, OrderDone, RigUp, Secure
 from orchestrator.core.rig import Rig
 from orchestrator.logs.collect.handle import STUCK, LogCollector
 from orchestrator.rig import describing, specs
@@ -225,6 +225,7 @@ class Supervisor:
                 ask=self._mailbox.ask,
                 snapshot=self._snapshot,
                 order=self._desk.order,
+                cancel=self._desk.cancel,
                 shut_down=self._shut_down,
                 set_level=self._set_level,
                 stacks=self._stacks,
@@ -351,6 +352,10 @@ class Supervisor:
     def order_done(self, done: OrderDone) -> None:
         """Tell whoever waits for an order; nobody does for the first start."""
         self._desk.done(done)
+
+    def cancel_done(self, done: CancelDone) -> None:
+        """Tell whoever wants a request cancelled."""
+        self._desk.cancelled(done)
 
     def rig_up(self, up: RigUp) -> None:
         """Announce the rig."""

@@ -8,6 +8,9 @@ from typing import Literal, NamedTuple, Protocol
 BESIDE = ("abort",)
 """Members that run beside the queued ones, in all simulated workers."""
 
+BRISK = "position"
+"""A member whose operations are mostly short ones, so that more of them wait at their worker."""
+
 
 class Boot(NamedTuple):
     """How a life begins.
@@ -92,10 +95,12 @@ class Chaos:
         return Boot(self._random.expovariate(rate), outcome)  # type: ignore[arg-type]
 
     def operation(self, worker: str, member: str) -> Operation:
-        """Mostly a reply, at any time around the usual timeouts."""
+        """Mostly a reply, at any time around the usual timeouts; most of some members' at once."""
         outcomes = ("reply", "raise", "crash", "hang")
         (outcome,) = self._random.choices(outcomes, (60, 10, 3, 2))
-        return Operation(self._random.expovariate(3.0), outcome)  # type: ignore[arg-type]
+        is_brisk = member == BRISK and self._random.random() < 0.9
+        seconds = self._random.expovariate(2000.0 if is_brisk else 3.0)
+        return Operation(seconds, outcome)  # type: ignore[arg-type]
 
     def closing(self, worker: str, how: str) -> float | None:
         """Mostly soon; some take no notice."""

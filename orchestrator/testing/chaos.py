@@ -13,7 +13,7 @@ from orchestrator.core.children import ChildSpec, Exit
 from orchestrator.core.orders import Verb
 from orchestrator.core.restarts import STRATEGIES
 from orchestrator.core.states import UP
-from orchestrator.testing.behaviour import Calm, Chaos
+from orchestrator.testing.behaviour import BRISK, Calm, Chaos
 from orchestrator.testing.judge import Asked, Violation
 from orchestrator.testing.simulation import SimulatedRig
 from transports.headers import DESCRIPTION, Limits
@@ -26,7 +26,8 @@ ENDS = (
     Exit("exit status 0", normal=True),
 )
 ACTS = {
-    "ask": 70,
+    "ask": 65,
+    "ask much at once": 5,
     "shake hands": 3,
     "repeat an id": 3,
     "send rubbish": 3,
@@ -108,6 +109,10 @@ def _act(rig: SimulatedRig, random: Random, act: str) -> None:
     match act:
         case "ask":
             _ask(rig, random, client, worker)
+        case "ask much at once":
+            for _ in range(random.randrange(4, 12)):
+                timeout = random.choice((None, 0.001, 0.01, 0.1, 1.0))
+                rig.ask(random.choice(CLIENTS), worker, BRISK, invocation_timeout=timeout)
         case "shake hands":
             rig.shake_hands(client)
         case "repeat an id":

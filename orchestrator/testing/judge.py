@@ -35,7 +35,8 @@ from transports.headers import (
 Key = tuple[str, str]
 EPSILON = 1e-6
 LADDER = 2.0
-"""Seconds in which a worker is ended that has had its time: interrupted, woken, killed."""
+"""Seconds in which a worker is ended that has had its time: interrupted, woken, killed. One that is
+told to stop meanwhile has them anew."""
 
 
 class Violation(AssertionError):
@@ -64,7 +65,9 @@ class Asked:
     Attributes:
         order: Its place among all requests.
         given: When it was sent to its worker, and to which life.
+        turn: When it was its turn there, as far as messages tell.
         starts: The lives in which its worker began it.
+        claimed: When its worker claimed it, after which it begins as soon as it arrives.
         replies: Messages of workers that answer it.
     """
 
@@ -78,6 +81,8 @@ class Asked:
     run: float | None
     order: int
     given: tuple[float, str] | None = None
+    turn: float | None = None
+    claimed: float | None = None
     starts: list[str] = field(default_factory=list)
     replies: int = 0
     answers: list[Answer] = field(default_factory=list)
@@ -86,9 +91,10 @@ class Asked:
     @property
     def deadline(self) -> float | None:
         """When it must have been answered, as it stands."""
-        if self.given is None:
+        begins = self.claimed is not None or (self.given is not None and self.member in BESIDE)
+        if not begins:
             return None if self.wait is None else self.sent + self.wait
-        return None if self.run is None else self.given[0] + self.run
+        return None if self.run is None or self.turn is None else self.turn + self.run
 
 
 class Judge:
@@ -152,6 +158,8 @@ class Judge:
             self._hold(not asked.starts, "I2: said not to be started, but was", key)
         elif answer.outcome == UNKNOWN:
             self._hold(asked.given is not None, "unknown, but never given to a worker", key)
+            if answer.kind == TIMEOUT and asked.member not in BESIDE:
+                self._hold(asked.claimed is not None, "its execution timed out, unclaimed", key)
         elif asked.member != DESCRIPTION:
             self._hold(len(asked.starts) == 1 and by_worker, "done, but not by its worker", key)
         if deadline is not None:
@@ -160,20 +168,35 @@ class Judge:
 
     # -- workers --------------------------------------------------------------------------
 
-    def give(self, asked: Asked, token: str, now: float) -> None:
-        """A request is sent to a worker's life."""
+    def give(self, asked: Asked, token: str, now: float, *, is_next: bool) -> None:
+        """A request is sent to a worker's life; `is_next`: it doesn't wait there for another."""
         key = asked.client, asked.id
         self._hold(asked.given is None, "I3: given to a worker twice", key)
         self._hold(not asked.answers, "given to a worker after its answer", key)
         if asked.wait is not None:
             self._hold(now <= asked.sent + asked.wait + EPSILON, "I8: started too late", key)
         asked.given = now, token
+        if is_next:
+            self.turn(asked, now)
+
+    def turn(self, asked: Asked, now: float) -> None:
+        """All that was given to the worker before it is answered."""
+        asked.turn = now
         self._watch(asked)
 
     def take_back(self, asked: Asked) -> None:
-        """It couldn't be sent after all."""
-        asked.given = None
+        """It couldn't be sent after all, or the worker can't begin it any more."""
+        asked.given = asked.turn = None
         asked.returned = True
+        self._watch(asked)
+
+    def claim(self, asked: Asked, now: float) -> None:
+        """A worker claims it."""
+        if asked.wait is not None:
+            in_time = now <= asked.sent + asked.wait + EPSILON
+            key = asked.client, asked.id
+            self._hold(in_time, "I8: claimed after its invocation's time", key)
+        asked.claimed = now
         self._watch(asked)
 
     def start(self, asked: Asked, token: str) -> None:
@@ -185,6 +208,7 @@ class Judge:
         outcome = asked.answers[0].outcome if asked.answers else ""
         self._hold(outcome != NOT_STARTED, "I2: started, but said not to be", key)
         if asked.member not in BESIDE:
+            self._hold(asked.claimed is not None, "I2: started, but not claimed", key)
             place = asked.client, asked.worker
             self._hold(self._last.get(place, -1) < asked.order, "I5: out of order", key)
             self._last[place] = asked.order
@@ -223,13 +247,14 @@ class StartsJudge:
 
     def __init__(self, specs: Sequence[ChildSpec]) -> None:
         self._most = {
-            spec.name: spec.start_timeout + spec.stop_timeout + LADDER
+            spec.name: spec.start_timeout + spec.stop_timeout + 2 * LADDER
             for spec in specs
             if spec.start_timeout is not None
         }
         self._retried = {
             spec.name for spec in specs if spec.retry_start and spec.restart != "temporary"
         }
+        self._after = {spec.name: spec.after for spec in specs}
         self.counts: Counter[str] = Counter()  # of what went wrong with starts
         self._launched: dict[str, float] = {}
         self._wanting: set[str] = set()  # whose last start failed for want of something
@@ -263,6 +288,12 @@ class StartsJudge:
             self._failed.discard(moved.worker)
         elif moved.state == Status.FAILED and moved.worker in self._wanting and not is_overdue:
             raise Violation(f"I10: {moved.worker} is given up, though it may start another time")
+
+    def stop(self, worker: str, living: Iterable[str]) -> None:
+        """A worker is told to stop, while these live."""
+        for name in living:
+            if worker in self._after[name]:
+                raise Violation(f"I10: {worker} is told to stop before {name}")
 
     def look(self, starting: Iterable[str], now: float) -> None:
         """Whether none of those that start has had more than its time, and that for its end."""

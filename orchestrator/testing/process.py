@@ -23,6 +23,7 @@ from transports.link import (
     decode_control,
     encode_control,
     routing_id,
+    unpack_number,
 )
 
 CAPACITY = {QUEUED: 1, CONCURRENT: 3}
@@ -48,6 +49,9 @@ class World(Protocol):
 
     def to_rig(self, process: SimulatedProcess, frames: list[bytes]) -> None:
         """Send over the link."""
+
+    def ticket(self, process: SimulatedProcess) -> int | None:
+        """Take the next ticket of a process; None if there is none."""
 
     def begun(self, process: SimulatedProcess, asked: Asked) -> None:
         """An operation begins."""
@@ -91,6 +95,7 @@ class SimulatedProcess:
         self._thawed: list[Callable[[], None]] = []
         self._waiting: dict[str, deque[Job]] = {lane: deque() for lane in CAPACITY}
         self._running = dict.fromkeys(CAPACITY, 0)
+        self._claimed = 0  # the last ticket
         self._outcome = boot.outcome
         if boot.seconds > LONG or boot.outcome == "hangs":
             self.later(LONG, lambda: self._control(Starting("Stage.__init__ (stage.py:1)")))
@@ -103,7 +108,7 @@ class SimulatedProcess:
         if self.told:
             return "closing"
         if any(self._running.values()):
-            return "in flight"
+            return "in flight with more waiting" if self._waiting[QUEUED] else "in flight"
         return "idle" if self.ready else "starting"
 
     def later(self, seconds: float, call: Callable[[], None]) -> None:
@@ -133,7 +138,7 @@ class SimulatedProcess:
         else:
             self.ready = True
             self.open_lanes()
-            self._control(Ready(BESIDE, CAPACITY[CONCURRENT]), payload=b"{}")
+            self._control(Ready(BESIDE, CAPACITY[CONCURRENT], claims=True), payload=b"{}")
 
     def open_lanes(self) -> None:
         """Its lanes say that they are there, at first or again."""
@@ -185,11 +190,22 @@ class SimulatedProcess:
         waiting = self._waiting[lane]
         while waiting and self._running[lane] < CAPACITY[lane]:
             number, asked = waiting.popleft()
+            if lane == QUEUED and not self._claims(unpack_number(number)):
+                self._world.to_rig(self, [routing_id(self.token, lane), number, b"", b"", b""])
+                continue
             self._running[lane] += 1
             self._world.begun(self, asked)
             operation = self._world.behaviour.operation(self.worker, asked.member)
             if operation.outcome != "hang":
                 self.later(operation.seconds, self._finisher(lane, number, asked, operation))
+
+    def _claims(self, number: int) -> bool:
+        while self._claimed < number:
+            claimed = self._world.ticket(self)
+            if claimed is None:
+                return False
+            self._claimed = claimed
+        return self._claimed == number
 
     def _finisher(
         self, lane: str, number: bytes, asked: Asked, operation: Operation

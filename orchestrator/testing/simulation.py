@@ -7,7 +7,6 @@ can't be sent to. Whatever happens is judged.
 
 from __future__ import annotations
 
-import heapq
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -23,6 +22,7 @@ from orchestrator.core.effects import (
     OrderDone,
     RigUp,
     Signal,
+    TakeBack,
     ToClient,
     ToWorker,
 )
@@ -32,18 +32,20 @@ from orchestrator.core.rig import Rig
 from orchestrator.core.states import SERVING, SETTLED, Status
 from orchestrator.testing.behaviour import Behaviour, Boot
 from orchestrator.testing.judge import Asked, GroupsJudge, Judge, StartsJudge, Violation
+from orchestrator.testing.messages import request_frames
 from orchestrator.testing.process import SimulatedProcess
+from orchestrator.testing.tickets import SimulatedTickets
+from orchestrator.testing.timeline import Timeline
 from transports.headers import (
     HANDSHAKE,
     OPERATION,
     REPLY,
     Limits,
     Operation,
-    RequestHeader,
     decode_request_header,
-    encode_header,
     execution_context,
 )
+from transports.link import unpack_number
 
 MOST_EFFECTS = 100_000
 """Effects of one event; more would mean that they make each other."""
@@ -62,7 +64,6 @@ class SimulatedRig:
 
     Attributes:
         core: The real core.
-        now: Virtual seconds.
         judge: Who takes notes, and raises `Violation`.
         starts: The same for starts.
         groups: The same for who is restarted with whom.
@@ -88,7 +89,6 @@ class SimulatedRig:
             "simulated", specs, limits=limits, caps=caps, strategy=strategy, chance=chance
         )
         self.behaviour = behaviour
-        self.now = 1000.0
         self.judge = Judge()
         self.processes: dict[str, SimulatedProcess] = {}
         self.facts: list[Fact] = []
@@ -97,14 +97,18 @@ class SimulatedRig:
         self.events = 0
         self.hits: Counter[str] = Counter()
         self._specs = {spec.name: spec for spec in specs}
-        self._queue: list[tuple[float, int, Callable[[], None]]] = []
-        self._sequence = 0
-        self._arrivals: dict[tuple[str, str], float] = {}
+        self._timeline = Timeline(1000.0)
         self._ends: set[str] = set()  # workers of which an end hasn't been told yet
         self._launches: dict[str, list[str]] = {}  # what they were signalled before they were there
         self.starts = StartsJudge(specs)
         self.groups = GroupsJudge(specs, strategy)
         self._ids: Counter[str] = Counter()
+        self._tickets = SimulatedTickets(self.judge)
+
+    @property
+    def now(self) -> float:
+        """Virtual seconds."""
+        return self._timeline.now
 
     # -- what a test does -----------------------------------------------------------------
 
@@ -203,7 +207,7 @@ class SimulatedRig:
             if due is None:
                 return True
             if due > end:
-                self.now = end
+                self._timeline.now = end
                 return False
             self.step()
         return True
@@ -214,11 +218,11 @@ class SimulatedRig:
         if due is None:
             return False
         deadline = self.core.next_deadline
-        self.now = max(self.now, due)
+        self._timeline.now = max(self.now, due)
         if deadline is not None and deadline <= due:
             self.core.tick(self.now)
         else:
-            heapq.heappop(self._queue)[2]()
+            self._timeline.take()()
         self._settle()
         return True
 
@@ -238,12 +242,20 @@ class SimulatedRig:
 
     def later(self, seconds: float, call: Callable[[], None]) -> None:
         """Have something happen after so many seconds."""
-        self._sequence += 1
-        heapq.heappush(self._queue, (self.now + seconds, self._sequence, call))
+        self._timeline.later(seconds, call)
 
     def to_rig(self, process: SimulatedProcess, frames: list[bytes]) -> None:
         """A process sends; it arrives in order, also if the process is dead by then."""
-        self._in_order("to rig", process.token, lambda: self.core.receive_link(frames, self.now))
+
+        def arrive() -> None:
+            self._tickets.heard(process.token, unpack_number(bytes(frames[1])), self.now)
+            self.core.receive_link(frames, self.now)
+
+        self._timeline.in_order("to rig", process.token, self.behaviour.latency(), arrive)
+
+    def ticket(self, process: SimulatedProcess) -> int | None:
+        """A process takes its next ticket."""
+        return self._tickets.claim(process.token, self.now)
 
     def begun(self, process: SimulatedProcess, asked: Asked) -> None:
         """A process begins an operation."""
@@ -259,6 +271,7 @@ class SimulatedRig:
 
         def tell() -> None:
             self._ends.discard(process.worker)
+            self._take_back(process.worker, process.incarnation)
             child = self.core.children[process.worker]
             was, restarts = child.status, child.restarts
             self.core.exited(process.worker, process.incarnation, exit_, self.now)
@@ -272,7 +285,7 @@ class SimulatedRig:
 
     def _due(self) -> float | None:
         deadline = self.core.next_deadline
-        event = self._queue[0][0] if self._queue else None
+        event = self._timeline.due
         return min((each for each in (deadline, event) if each is not None), default=None)
 
     def _settle(self) -> None:
@@ -296,6 +309,8 @@ class SimulatedRig:
                 self.judge.answer(effect.frames, self.now)
             case ToWorker():
                 self._to_worker(effect)
+            case TakeBack():
+                self._take_back(effect.worker, effect.incarnation)
             case Describe():
                 self.core.described(effect.number, REPLY, b"{}")
             case Launch():
@@ -329,6 +344,7 @@ class SimulatedRig:
         self.groups.launch(worker, [each.token for each in self.processes.values()])
         token = f"{worker}-{incarnation}"
         self.core.expect(worker, incarnation, token)
+        self._tickets.begin(token)
         self._launches[worker] = []
         self.starts.launch(worker, self.now)
         boot = self.behaviour.boot(worker, incarnation)
@@ -358,12 +374,16 @@ class SimulatedRig:
         if number:
             header = decode_request_header(bytes(effect.frames[2]))
             asked = self.judge.asked[header.senderID, str(header.messageID)]
-            self.judge.give(asked, token, self.now)
+            is_next = not effect.ticket or self._tickets.is_idle(token)
+            self.judge.give(asked, token, self.now, is_next=is_next)
+            if effect.ticket:
+                self._tickets.give(token, number, asked)
         elif self.core.is_closing:
-            self._judge_stop(worker)
+            self.starts.stop(worker, self.processes)
         if process is None or process.token != token or not process.linked:
             if asked is not None:
                 self.judge.take_back(asked)
+                self._tickets.unsent(token, number)
                 self.core.unreachable(number, self.now)
             return
         frames = effect.frames[1:]
@@ -373,41 +393,14 @@ class SimulatedRig:
             if receiver.alive:
                 receiver.later(0.0, lambda: receiver.receive(lane, frames, asked))
 
-        self._in_order("to worker", token, arrive)
+        self._timeline.in_order("to worker", token, self.behaviour.latency(), arrive)
 
-    def _judge_stop(self, worker: str) -> None:
-        for name in self.processes:
-            if worker in self._specs[name].after:
-                raise Violation(f"I10: {worker} is told to stop before {name}")
+    def _take_back(self, worker: str, incarnation: int) -> None:
+        numbers = self._tickets.take_back(f"{worker}-{incarnation}")
+        self.core.taken_back(worker, incarnation, numbers, self.now)
 
-    def _in_order(self, way: str, token: str, call: Callable[[], None]) -> None:
-        """Deliver after a while, but not before what was sent earlier on the same link."""
-        before = self._arrivals.get((way, token), 0.0)
-        at = self._arrivals[way, token] = max(self.now + self.behaviour.latency(), before)
-        self.later(at - self.now, call)
-
-    def _send(
-        self,
-        client: str,
-        kind: str,
-        id_: str,
-        worker: str = "",
-        member: str = "",
-        operation: str = "",
-        context: Any = None,
-        payload: bytes = b"null",
-    ) -> None:
-        header = RequestHeader(
-            messageType=kind,
-            messageID=id_,
-            senderID=client,
-            receiverID=self.core.name,
-            serverExecutionContext=context,
-            thingID=worker,
-            objekt=member,
-            operation=operation,
-        )
-        frames = [client.encode(), b"", encode_header(header), payload, b""]
+    def _send(self, client: str, kind: str, id_: str, *about: Any) -> None:
+        frames = request_frames(self.core.name, client, kind, id_, *about)
         self.core.receive_client(frames, self.now)
         self._settle()
 

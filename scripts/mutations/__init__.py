@@ -11,7 +11,7 @@ class Tests:
 
     Attributes:
         units: Sentences about it; each mutation of it has to break one.
-        world: Random worlds in which it shows as well; empty if there are none.
+        world: Random worlds in which it shows as well, apart by spaces; empty if there are none.
     """
 
     units: tuple[str, ...]
@@ -38,6 +38,7 @@ class Mutation:
 
 
 _BROKER = Tests(("test_broker", "test_broker_answers", "test_broker_link"), "test_broker_machine")
+_CLAIMS = Tests(("test_dispatch", *_BROKER.units), "test_claims_worlds test_broker_machine")
 _SUPERVISION = Tests(
     (
         "test_supervision",
@@ -51,10 +52,12 @@ _SUPERVISION = Tests(
 )
 TESTS = {
     "admission.py": Tests(("test_admission",), _BROKER.world),
-    "broker.py": _BROKER,
-    "peers.py": _BROKER,
+    "broker.py": _CLAIMS,
+    "cancels.py": Tests(("test_dispatch",)),
+    "dispatch.py": _CLAIMS,
+    "peers.py": _CLAIMS,
     "queues.py": Tests(("test_queues",), _BROKER.world),
-    "requests.py": _BROKER,
+    "requests.py": _CLAIMS,
     "held.py": Tests(("test_held",), _BROKER.world),
     "children.py": Tests((*_SUPERVISION.units, "test_orders"), _SUPERVISION.world),
     "supervision.py": _SUPERVISION,

@@ -130,7 +130,7 @@ HEALTH = [
     Mutation(
         "busy workers are probed",
         "health.py",
-        " and not peer.lane_for(member).running",
+        " and not peer.lane_for(member).given",
         "",
     ),
     Mutation(

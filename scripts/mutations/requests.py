@@ -19,9 +19,9 @@ LINK = [
     ),
     Mutation(
         "in flight at death is forgotten",
-        "broker.py",
-        "for request in peer.running():\n            self.ledger.leave",
-        "for request in ():\n            self.ledger.leave",
+        "dispatch.py",
+        "        for request in lane.requests():\n            if request.state",
+        "        for request in ():\n            if request.state",
     ),
     Mutation(
         "in flight at death is said not to be started",
@@ -50,20 +50,20 @@ LINK = [
     Mutation(
         "one more in flight than the lane's credit",
         "peers.py",
-        "len(self.running) < self.capacity",
-        "len(self.running) <= self.capacity",
+        "count < self.capacity",
+        "count <= self.capacity",
     ),
     Mutation(
         "a lane needn't be open",
         "peers.py",
-        "return self.open and len",
-        "return len",
+        "if not self.open or self.peer",
+        "if self.peer",
     ),
     Mutation(
         "a lane is open before its incarnation says so",
         "peers.py",
-        "            lane.id = routing_id(token, name)\n            lane.open = False\n",
-        "            lane.id = routing_id(token, name)\n            lane.open = True\n",
+        "            lane.clear(routing_id(token, name))\n",
+        "            lane.clear(routing_id(token, name))\n            lane.open = True\n",
     ),
     Mutation(
         "what waits keeps the lane of an earlier life",
@@ -79,23 +79,23 @@ LINK = [
     ),
     Mutation(
         "an unreachable request is lost",
-        "broker.py",
+        "dispatch.py",
         "            peer.enqueue(peer.lane_for(request.member), request, front=True)\n",
         "            pass\n",
     ),
     Mutation(
         "an unreachable request of a closed worker waits for ever",
-        "broker.py",
-        "        elif peer.phase is Phase.CLOSED:\n            self.ledger.leave",
-        "        elif False:\n            self.ledger.leave",
+        "dispatch.py",
+        "        elif peer.phase is Phase.CLOSED:\n            self._ledger.leave",
+        "        elif False:\n            self._ledger.leave",
         # refused work is never under way to an unreachable worker in the worlds
         units_only=True,
     ),
     Mutation(
         "an unreachable lane stays open",
-        "broker.py",
-        "is not None:\n                lane.open = False",
-        "is not None:\n                pass",
+        "dispatch.py",
+        "                    lane.open = False\n",
+        "                    pass\n",
     ),
     Mutation(
         "a restart refuses what waits",
@@ -117,14 +117,14 @@ LINK = [
     ),
     Mutation(
         "the keeper doesn't hear of a recovery",
-        "broker.py",
-        "            if lane is lane.peer.queued:\n",
-        "            if False:\n",
+        "dispatch.py",
+        "        if lane.stalled:\n",
+        "        if False:\n",
     ),
     Mutation(
         "what nobody waits for stalls a worker",
-        "broker.py",
-        "stalls = request.number in peer.queued.running",
+        "dispatch.py",
+        "stalls = lane is peer.queued",
         "stalls = True",
         units_only=True,  # the broker's worlds keep no workers
     ),
@@ -132,22 +132,21 @@ LINK = [
 TIME = [
     Mutation(
         "timeout verdict: started is said not to be",
-        "broker.py",
-        "self.ledger.time_out(request, EXECUTION)",
-        "self.ledger.time_out(request, INVOCATION)",
+        "dispatch.py",
+        "self._ledger.time_out(request, EXECUTION)",
+        "self._ledger.time_out(request, INVOCATION)",
     ),
     Mutation(
         "timeout verdict: never given while it waits",
-        "broker.py",
-        "            if request.state is State.QUEUED:\n                self.peers",
-        "            if request.state is State.QUEUED:\n                continue\n"
-        "                self.peers",
+        "dispatch.py",
+        "            elif not request.ticket:\n                peer",
+        "            elif not request.ticket:\n                continue\n                peer",
     ),
     Mutation(
         "execution timeouts are not watched",
         "requests.py",
-        "request.deadline = None if timeout is None else now + timeout\n",
-        "request.deadline = None\n",
+        "request.runs_until = None if timeout is None else now + timeout\n",
+        "request.runs_until = None\n",
     ),
     Mutation(
         "an execution's time runs from its arrival",
@@ -170,14 +169,14 @@ TIME = [
     Mutation(
         "an overrun is timed out again",
         "requests.py",
-        "        request.state = State.OVERRUN\n        request.deadline = None\n",
+        "        request.state = State.OVERRUN\n        request.deadline = until\n",
         "        request.state = State.OVERRUN\n",
         # only if its invocation would have timed out at the same moment is it in the heap twice
         units_only=True,
     ),
     Mutation(
         "overdue requests are started",
-        "broker.py",
+        "dispatch.py",
         "        self.tick(now)  # what is overdue neither starts nor takes a turn\n",
         "",
     ),
@@ -262,8 +261,8 @@ CLIENTS = [
     Mutation(
         "room that was taken isn't given back",
         "peers.py",
-        "        self.lane_for(request.member).queue.discard(request)\n        self.waiting -= 1\n",
-        "        self.lane_for(request.member).queue.discard(request)\n",
+        "queue.discard(request)\n        self.stops_waiting(request)\n",
+        "queue.discard(request)\n",
     ),
     Mutation(
         "oneway is answered with the reply",
@@ -321,9 +320,9 @@ CLIENTS = [
     ),
     Mutation(
         "what is traced isn't told",
-        "broker.py",
-        "        if self.traces:\n            self.ledger.note_dispatch",
-        "        if False:\n            self.ledger.note_dispatch",
+        "dispatch.py",
+        "        if self.traces:\n            self._ledger.note_dispatch",
+        "        if False:\n            self._ledger.note_dispatch",
         units_only=True,  # records are no promise to clients
     ),
 ]
@@ -354,9 +353,9 @@ ORDER = [
     ),
     Mutation(
         "effects are not in order",
-        "broker.py",
-        "self.effects.append(ToWorker(frames, request.number))",
-        "self.effects.appendleft(ToWorker(frames, request.number))",
+        "dispatch.py",
+        "self._effects.append(ToWorker(",
+        "self._effects.appendleft(ToWorker(",
     ),
 ]
 MUTATIONS = [*LINK, *TIME, *CLIENTS, *ORDER]

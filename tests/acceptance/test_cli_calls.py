@@ -170,7 +170,7 @@ def test_interrupted_call_is_130_and_says_that_it_runs_on(rig: RunningRig, tmp_p
             out, err = calling.communicate(timeout=30)
             assert calling.returncode == status
             assert out == ""
-            assert err == "dev.wait_for is not cancelled by this; it may still run\n"
+            assert err == "dev.wait_for is withdrawn unless it has started; what runs goes on\n"
         assert busy(rig, "dev")
         go.touch()
         wait_until(lambda: not busy(rig, "dev"))

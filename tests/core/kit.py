@@ -243,9 +243,12 @@ class Bench:
         concurrent: Iterable[str] = (),
         capacity: int = 0,
         description: Any = None,
+        *,
+        claims: bool = False,
     ) -> None:
-        """Report the expected incarnation ready."""
-        message = {"type": "ready", "concurrent": list(concurrent), "capacity": capacity}
+        """Report the expected incarnation ready; `claims`: it takes tickets."""
+        message: dict[str, Any] = {"type": "ready", "concurrent": list(concurrent)}
+        message |= {"capacity": capacity, "claims": claims}
         said = json.dumps(description or {"title": "Stage"}).encode()
         self.control(f"{self.tokens[worker]}.q", message, said)
 
@@ -255,16 +258,28 @@ class Bench:
         incarnation: int = 1,
         concurrent: Iterable[str] = (),
         capacity: int = 0,
+        *,
+        claims: bool = False,
     ) -> None:
         """Take an incarnation from expected to ready."""
         self.expect(worker, incarnation)
         self.open_lanes(worker)
-        self.say_ready(worker, concurrent, capacity)
+        self.say_ready(worker, concurrent, capacity, claims=claims)
 
     def reply(self, sent: Sent, value: Any = None, kind: str = "REPLY") -> None:
         """Answer an operation as its worker would."""
         number = sent.number.to_bytes(8, "big")
         self.link(sent.lane, [number, *reply_frames(sent.header, value, kind)])
+
+    def give_back(self, sent: Sent) -> None:
+        """Give back an operation whose ticket is gone, as its worker would."""
+        self.link(sent.lane, [sent.number.to_bytes(8, "big"), b"", b"", b""])
+
+    def take_back(self, *unclaimed: Sent, worker: str = "stage", incarnation: int = 1) -> None:
+        """Take tickets back: those of these operations are there."""
+        numbers = [sent.number for sent in unclaimed]
+        self.broker.taken_back(worker, incarnation, numbers, self.now)
+        self.collect()
 
     def lose(self, worker: str = "stage", *, holds: bool = True, reason: str = "died") -> None:
         """End the incarnation."""

@@ -83,19 +83,20 @@ class Bench:
             self.control(f"{token}.{lane}", {"type": "lane_open"})
         return token
 
-    def say_ready(self, token: str, *concurrent: str) -> None:
-        ready = {"type": "ready", "concurrent": concurrent, "capacity": len(concurrent)}
+    def say_ready(self, token: str, *concurrent: str, claims: bool = False) -> None:
+        ready: dict[str, Any] = {"type": "ready", "concurrent": concurrent}
+        ready |= {"capacity": len(concurrent), "claims": claims}
         self.control(f"{token}.q", ready, b'{"title": "Stage"}')
 
-    def come_up(self, *names: str, concurrent: tuple[str, ...] = ()) -> None:
+    def come_up(self, *names: str, concurrent: tuple[str, ...] = (), claims: bool = False) -> None:
         """Take what was launched from its start to its being ready."""
         for name in names or ("a",):
-            self.say_ready(self.open(name), *concurrent)
+            self.say_ready(self.open(name), *concurrent, claims=claims)
 
-    def start(self, *names: str, concurrent: tuple[str, ...] = ()) -> None:
+    def start(self, *names: str, concurrent: tuple[str, ...] = (), claims: bool = False) -> None:
         """Have workers started, those before others first, and ready; the effects are taken."""
         self.order("start", *(names or ("a",)))
-        self.come_up(*names, concurrent=concurrent)
+        self.come_up(*names, concurrent=concurrent, claims=claims)
         self.take()
 
     def reply(self, sent: Sent) -> None:

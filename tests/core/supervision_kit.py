@@ -88,7 +88,7 @@ class Rig:
 
     def overran(self, name: str = "a", *, stalls: bool = True) -> None:
         incarnation = self.core.children[name].incarnation
-        self.core.overran(name, incarnation, "move", self.now, stalls=stalls)
+        self.core.overran(name, incarnation, "move", self.now, stalls=stalls, taken=True)
 
     def recovered(self, name: str = "a") -> None:
         self.core.recovered(name, self.core.children[name].incarnation, self.now)

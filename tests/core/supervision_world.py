@@ -286,7 +286,7 @@ class SupervisedWorld:
             if worker.spec.restart_on_overrun and not process.leaving:
                 process.overrun = True
                 process.due = ("term", self.now)
-        self.core.overran(name, process.incarnation, "move", self.now, stalls=stalls)
+        self.core.overran(name, process.incarnation, "move", self.now, stalls=stalls, taken=True)
         self.perform()
 
     def recovered(self, name: str) -> None:
@@ -310,7 +310,7 @@ class SupervisedWorld:
         self.core.ready(name, incarnation, self.now)
         self.core.unbuilt(name, incarnation, "build", {}, self.now)
         self.core.unlaunched(name, incarnation, "late", self.now)
-        self.core.overran(name, incarnation, "move", self.now, stalls=True)
+        self.core.overran(name, incarnation, "move", self.now, stalls=True, taken=True)
         self.core.recovered(name, incarnation, self.now)
         assert taken(self.effects) == []
         assert before == (

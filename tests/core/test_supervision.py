@@ -376,7 +376,7 @@ def test_each_change_of_a_state_is_told_with_its_reason() -> None:
     rig = Rig(ChildSpec("a", intensity=1))
     rig.core.start(["a"], rig.now)
     rig.core.ready("a", 1, rig.now)
-    rig.core.overran("a", 1, "move", rig.now, stalls=True)
+    rig.core.overran("a", 1, "move", rig.now, stalls=True, taken=True)
     rig.core.exited("a", 1, Exit("signal 9", normal=False), rig.now)
     rig.collect()
     assert [(move.was, move.state, move.incarnation, move.reason) for move in rig.moves] == [

@@ -132,7 +132,7 @@ class TestCrash:
         rig.core.ready("a", 1, rig.now)
         rig.core.unbuilt("a", 1, "build", IMPORT_ERROR, rig.now)
         rig.core.unlaunched("a", 1, "late", rig.now)
-        rig.core.overran("a", 1, "move", rig.now, stalls=True)
+        rig.core.overran("a", 1, "move", rig.now, stalls=True, taken=True)
         assert rig.take() == []
         assert rig.status() is S.STARTING
         assert rig.core.next_deadline == rig.now + 5.0  # when a start takes long

@@ -27,6 +27,7 @@ class Overran:
     incarnation: int
     member: str
     stalls: bool
+    taken: bool = True
 
 
 @dataclass(frozen=True)
@@ -102,9 +103,9 @@ class KeeperTold:
         self._notes.append(WorkerUnbuilt(worker, incarnation, stage, exception))
 
     def overran(
-        self, worker: str, incarnation: int, member: str, now: float, *, stalls: bool
+        self, worker: str, incarnation: int, member: str, now: float, *, stalls: bool, taken: bool
     ) -> None:
-        self._notes.append(Overran(worker, incarnation, member, stalls))
+        self._notes.append(Overran(worker, incarnation, member, stalls, taken))
 
     def recovered(self, worker: str, incarnation: int, now: float) -> None:
         self._notes.append(Recovered(worker, incarnation))

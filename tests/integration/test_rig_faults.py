@@ -534,9 +534,9 @@ def test_a_stall_is_shown_until_it_ends() -> None:
         pid = client["one"].call("pid")
         os.kill(pid, signal.SIGSTOP)
         try:
-            with pytest.raises(errors.ExecutionTimeout):
-                client["one"].call("pid", execution_timeout=0.2)
-            assert "pid overran" in rig.wait_state("one", "STALLED")["reason"]
+            with pytest.raises(errors.InvocationTimeout):
+                client["one"].call("pid", execution_timeout=0.2, invocation_timeout=0.4)
+            assert "pid was not begun within" in rig.wait_state("one", "STALLED")["reason"]
             assert "STALLED" in rig.orch("status").stdout
         finally:
             os.kill(pid, signal.SIGCONT)

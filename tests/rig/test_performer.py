@@ -10,6 +10,7 @@ import zmq
 
 from orchestrator.core.children import ChildSpec
 from orchestrator.core.effects import (
+    CancelDone,
     Cut,
     Describe,
     Effect,
@@ -20,6 +21,7 @@ from orchestrator.core.effects import (
     RigUp,
     Secure,
     Signal,
+    TakeBack,
     ToClient,
     ToWorker,
     Unblock,
@@ -65,6 +67,9 @@ class Hands:
     def order_done(self, done: OrderDone) -> None:
         self.done.append(("order done", done))
 
+    def cancel_done(self, done: CancelDone) -> None:
+        self.done.append(("cancel done", done))
+
     def rig_up(self, up: RigUp) -> None:
         self.done.append(("rig up", up))
 
@@ -74,6 +79,13 @@ class Hands:
 
     def signal(self, worker: str, how: str) -> None:
         self.done.append(("signal", worker, how))
+
+    def give_ticket(self, worker: str, number: int) -> None:
+        self.done.append(("ticket", worker, number))
+
+    def take_back(self, worker: str, incarnation: int) -> list[int]:
+        self.done.append(("take back", worker, incarnation))
+        return [1]
 
     def unblock(self, worker: str) -> None:
         self.done.append(("unblock", worker))
@@ -114,6 +126,7 @@ EFFECTS: list[tuple[Effect, tuple[Any, ...]]] = [
     (Unblock("a"), ("unblock", "a")),
     (CHANGE, ("moved", CHANGE)),
     (OrderDone(1, {"a": "READY"}), ("order done", OrderDone(1, {"a": "READY"}))),
+    (CancelDone(1, "runs", "a", "b"), ("cancel done", CancelDone(1, "runs", "a", "b"))),
     (RigUp(1, 1, ()), ("rig up", RigUp(1, 1, ()))),
     (Fact("info", "ready", {"worker": "a"}), ("record", "info", "ready", {"worker": "a"})),
 ]
@@ -127,7 +140,7 @@ def test_each_effect_by_who_can(scene: Scene, effect: Effect, done: tuple[Any, .
 
 def test_no_kind_of_effect_is_left_out() -> None:
     """Those that aren't in the list have tests of their own."""
-    kinds = {type(effect) for effect, _ in EFFECTS} | {ToWorker, Describe}
+    kinds = {type(effect) for effect, _ in EFFECTS} | {ToWorker, TakeBack, Describe}
     assert kinds == set(get_args(Effect))
 
 
@@ -135,6 +148,24 @@ def test_a_request_is_sent_to_its_lane(scene: Scene) -> None:
     """Its frames as they are."""
     scene.perform(ToWorker([b"a1.q", b"number", b"header"], 1))
     assert scene.back.sent == [[b"a1.q", b"number", b"header"]]
+
+
+def test_a_ticket_goes_first(scene: Scene) -> None:
+    """So that a worker that has the message finds it, unless it was taken back."""
+    scene.back.errno = GONE
+    done = scene.perform(ToWorker([b"a1.q", b"number", b"header"], 7, "a"))
+    assert done == [("ticket", "a", 7)]
+
+
+def test_tickets_that_were_taken_back_are_told_to_the_core(scene: Scene) -> None:
+    """The operation waits again."""
+    bench = scene.bench
+    bench.start(claims=True)
+    bench.ask("1")
+    bench.rig.effects.clear()
+    scene.perform(TakeBack("a", 1))
+    assert scene.hands.done == [("take back", "a", 1)]
+    assert bench.rig.broker.queued("a") == 1
 
 
 def test_a_lane_that_is_gone_is_told_to_the_core(scene: Scene) -> None:

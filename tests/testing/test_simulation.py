@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.core import broker, peers, queues, starts, supervision
+from orchestrator.core import broker, dispatch, queues, starts, supervision
 from orchestrator.core.children import ChildSpec
 from orchestrator.core.requests import Ledger
 from orchestrator.core.states import Goal
@@ -30,12 +30,12 @@ def test_no_promise_is_broken(block: int) -> None:
     for seed in range(block * SEEDS, (block + 1) * SEEDS):
         counts += run_chaos(seed, EVENTS)
     assert counts["events"] >= SEEDS * EVENTS
-    states = ("starting", "idle", "in flight", "closing")
-    assert min(counts[f"process ended while {state}"] for state in states) >= 30, counts
+    states = ("starting", "idle", "in flight", "in flight with more waiting", "closing")
+    assert min(counts[f"process ended while {state}"] for state in states) >= 20, counts
     outcomes = ("done", "failed", "not started", "unknown")
     assert min(counts[f"answered {outcome}"] for outcome in outcomes) >= 50, counts
     starts = ("for want of something", "of a driver", "that took too long", "until it went well")
-    assert min(counts[f"failed starts {what}"] for what in starts) >= 5, counts
+    assert min(counts[f"failed starts {what}"] for what in starts) >= 3, counts
 
 
 def test_a_seed_gives_the_same_run() -> None:
@@ -80,7 +80,27 @@ def _lies_about_starts(patch: pytest.MonkeyPatch) -> None:
 
 
 def _forgets_what_ran(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(peers.Peer, "running", lambda self: [])
+    patch.setattr(dispatch.Dispatch, "settle", lambda self, lane, lost: None)
+
+
+def _takes_all_for_unclaimed(patch: pytest.MonkeyPatch) -> None:
+    """As if the tickets that are gone weren't claimed."""
+    taken_back = dispatch.Dispatch.taken_back
+
+    def take(self: Any, worker: str, incarnation: int, numbers: Any, now: float) -> None:
+        given = list(self._peers[worker].queued.given)
+        taken_back(self, worker, incarnation, given, now)
+
+    patch.setattr(dispatch.Dispatch, "taken_back", take)
+
+
+def _times_out_what_has_not_begun(patch: pytest.MonkeyPatch) -> None:
+    def take_back(self: Any, lane: Any) -> None:
+        for request in list(lane.requests()):
+            request.claimed = True
+            self._ledger.deadlines.add(request)
+
+    patch.setattr(dispatch.Dispatch, "take_back", take_back)
 
 
 def _dispatches_too_much(patch: pytest.MonkeyPatch) -> None:
@@ -149,6 +169,8 @@ BREAKAGES = [
     _answers_twice,
     _lies_about_starts,
     _forgets_what_ran,
+    _takes_all_for_unclaimed,
+    _times_out_what_has_not_begun,
     _dispatches_too_much,
     _last_comes_first,
     _deadlines_are_late,

@@ -26,14 +26,18 @@ def command(python: str) -> "list[str]":
     return [python, os.path.abspath(__file__)]
 
 
-def start_line(spec: "dict[str, object]", records: "int | None") -> bytes:
+def start_line(
+    spec: "dict[str, object]", records: "int | None", tickets: "int | None" = None
+) -> bytes:
     """The first line of the worker's standard input.
 
     Args:
         spec: A `WorkerSpec` as builtins.
         records: File descriptor of the stream of records, inherited under this number.
+        tickets: That of the tickets.
     """
-    return json.dumps({"spec": spec, "records": records}).encode() + b"\n"
+    start = {"spec": spec, "records": records, "tickets": tickets}
+    return json.dumps(start).encode() + b"\n"
 
 
 def _refuse(reason: str) -> None:
@@ -105,7 +109,7 @@ def main() -> None:
     provide()
     from workers.process.child import main as be_worker
 
-    be_worker(start["spec"], os.dup(0), None, None, start["records"])
+    be_worker(start["spec"], os.dup(0), None, None, start["records"], start["tickets"])
 
 
 if __name__ == "__main__":

@@ -53,7 +53,14 @@ class HasFileno(Protocol):
 File = int | HasFileno | None
 
 
-def main(spec: dict[str, Any], alive: File, stdout: File, stderr: File, records: File) -> NoReturn:
+def main(
+    spec: dict[str, Any],
+    alive: File,
+    stdout: File,
+    stderr: File,
+    records: File,
+    tickets: File = None,
+) -> NoReturn:
     """Be a worker until told to stop; end the process with one of the statuses in `errors`.
 
     Args:
@@ -63,6 +70,7 @@ def main(spec: dict[str, Any], alive: File, stdout: File, stderr: File, records:
         stdout: Where standard output goes; None leaves it.
         stderr: Where standard error goes, crash dumps included; None leaves it.
         records: Write end of the stream of records; None leaves logging as it is.
+        tickets: Reading end of the tickets for its operations; None when nobody gives any.
     """
     settings = WorkerSpec.from_dict(spec)
     term = _TermHandler()
@@ -81,7 +89,7 @@ def main(spec: dict[str, Any], alive: File, stdout: File, stderr: File, records:
     os.environ.update(settings.env)
     if records is not None:
         _configure_records(_fd(records), settings)
-    worker = _Worker(settings, term)
+    worker = _Worker(settings, term, None if tickets is None else _fd(tickets))
     # before there are threads: a driver may patch what they are made of, or fork
     imported = worker.import_driver()
     lifeline.write_stacks()
@@ -159,9 +167,10 @@ def _do_nothing(number: int, frame: FrameType | None) -> None:
 class _Worker:
     """The worker of this process."""
 
-    def __init__(self, settings: WorkerSpec, term: _TermHandler) -> None:
+    def __init__(self, settings: WorkerSpec, term: _TermHandler, tickets: int | None) -> None:
         self._settings = settings
         self._term = term
+        self._tickets = tickets
         self._context: zmq.Context[Any] | None = None
         self._server: Server | None = None
         self._imported: Callable[[], Target] | None = None
@@ -203,7 +212,11 @@ class _Worker:
         if self._server is None:
             self._context = zmq.Context()
             self._server = Server(
-                self._settings, self._context, wake=self._term.wake, imported=self._give
+                self._settings,
+                self._context,
+                wake=self._term.wake,
+                imported=self._give,
+                tickets=self._tickets,
             )
         return self._server
 

@@ -34,11 +34,11 @@ from workers.process import keeper
 from workers.search_path import given_environment
 from workers.stop_signals import STOP_SIGNALS, take_up
 
-FDS = 5
-"""File descriptors that follow a request: what the worker reads, writes and records by, and the
-one on which its keeper tells its end."""
-RECORDS_FD = 3
-"""Under this number a program that is started has the stream of records."""
+FDS = 6
+"""File descriptors that follow a request: what the worker reads, writes, records by and takes its
+tickets from, and the one on which its keeper tells its end."""
+RECORDS_FD, TICKETS_FD = 3, 4
+"""Under these numbers a program that is started has the stream of records and its tickets."""
 PRELOAD = (
     "workers.process.child",
     "workers.serving.server",
@@ -163,7 +163,7 @@ def _be_worker(news: int, status: int, message: dict[str, Any], streams: list[in
     try:
         os.chdir(message["cwd"])
         for number, fd in enumerate(streams):
-            os.dup2(fd, number)  # the last of them is RECORDS_FD
+            os.dup2(fd, number)  # the last of them is TICKETS_FD
         signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)  # until it has handlers
         os.execve(message["command"][0], message["command"], message["env"])  # closes all others
     except OSError as error:

@@ -56,15 +56,26 @@ class WorkerThread:
         spec: What to host; its `env` and `cwd` have no meaning in a thread.
         context: The ZeroMQ context of the broker.
         driver: An object to host in place of what `spec.driver` names.
+        tickets: Reading end of the tickets for its operations; None when nobody gives any.
     """
 
     def __init__(
-        self, spec: WorkerSpec, context: zmq.Context[Any], driver: object | None = None
+        self,
+        spec: WorkerSpec,
+        context: zmq.Context[Any],
+        driver: object | None = None,
+        tickets: int | None = None,
     ) -> None:
         self.name = spec.worker
         self.exitcode: int | None = None
         self.error: BaseException | None = None
-        self.sentinel, self._end = os.pipe()
+        # its own, since it may be left behind
+        self._tickets = None if tickets is None else os.dup(tickets)
+        try:
+            self.sentinel, self._end = os.pipe()
+        except OSError:
+            self._close_tickets()
+            raise
         self._spec = spec
         self._context = context
         self._driver = driver
@@ -125,12 +136,15 @@ class WorkerThread:
             if self._abandoned:
                 about = {"incarnation": self._spec.incarnation}
                 records.write_about(self.name, "info", "a thread left behind has ended", about)
+            self._close_tickets()
             self.exitcode = status
             os.close(self._end)
 
     def _serve(self) -> int:
         forks.guard()
-        self._server = server = Server(self._spec, self._context, enter=self._register)
+        self._server = server = Server(
+            self._spec, self._context, enter=self._register, tickets=self._tickets
+        )
         server.terminating = self._abandoned
         try:
             server.start(self._driver)
@@ -143,6 +157,10 @@ class WorkerThread:
         finally:
             server.close()
         return EXIT_STOPPED
+
+    def _close_tickets(self) -> None:
+        if self._tickets is not None:
+            os.close(self._tickets)
 
     def _register(self) -> Any:
         return thread_output(self._spec.worker, self._spec.incarnation)

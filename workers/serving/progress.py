@@ -13,10 +13,13 @@ from typing import Any, Self
 
 import zmq
 
-from transports.link import Starting
+from transports.link import Failed, LaneOpen, Starting
 from workers import threads
-from workers.failures import is_ours
+from workers.errors import BootError
+from workers.failures import failure_body, import_place, is_ours
+from workers.limits import explained
 from workers.serving.lanes import send_control
+from workers.spec import WorkerSpec
 
 log = logging.getLogger("workers")
 
@@ -111,3 +114,13 @@ def at(frame: FrameType | None) -> str:
 
 
 _LIBRARY = str(Path(logging.__file__).parent.parent)
+
+
+def report(dealer: zmq.Socket[Any], failure: BootError, spec: WorkerSpec) -> None:
+    """Tell the log and the rig that the driver can't be built, and why."""
+    log.error("the driver failed at its %s", failure.stage, exc_info=failure.error)
+    body = explained(failure_body(failure.error), failure.error, spec.limits)
+    if failure.stage == "import":
+        body["message"] = f"{body['message']}{import_place(failure.error, spec.folder)}"
+    send_control(dealer, LaneOpen())
+    send_control(dealer, Failed(stage=failure.stage, exception=body))

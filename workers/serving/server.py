@@ -21,7 +21,6 @@ from transports.link import (
     QUEUED,
     ClientLeft,
     Described,
-    Failed,
     LaneOpen,
     Ready,
     Reopen,
@@ -38,18 +37,18 @@ from workers.driver.offer import Offer
 from workers.driver.opening import close
 from workers.driver.settle import outcome
 from workers.errors import BootError, Terminated
-from workers.failures import failure_body, import_place, strip
-from workers.limits import explained
+from workers.failures import strip
 from workers.output import capture, records
 from workers.serving import first_steps
 from workers.serving.callbacks import Callbacks
+from workers.serving.claims import Claims
 from workers.serving.dispatch import Dispatcher
 from workers.serving.events import AttachedEvents, ChangeWatcher, EventPublisher
 from workers.serving.executor import CAPACITY, Enter, EventLoop
 from workers.serving.lanes import LINGER, ConcurrentLane, open_lane, receive, send_control
 from workers.serving.nudges import Nudges, drain
 from workers.serving.polling import of_polled, sooner
-from workers.serving.progress import Progress
+from workers.serving.progress import Progress, report
 from workers.spec import WorkerSpec
 
 log = logging.getLogger("workers")
@@ -70,6 +69,7 @@ class Server:
         wake: A socket that becomes readable when a signal came; None where none do.
         enter: A context for each thread that runs code of the driver.
         imported: Gives the class or factory, or raises what its import raised; None imports it.
+        tickets: Reading end of the tickets for its operations; None when nobody gives any.
     """
 
     def __init__(
@@ -80,6 +80,7 @@ class Server:
         wake: socket.socket | None = None,
         enter: Enter = contextlib.nullcontext,
         imported: Callable[[], boot.Target] | None = None,
+        tickets: int | None = None,
     ) -> None:
         self.busy = False
         self.terminating = False
@@ -88,6 +89,8 @@ class Server:
         self._wake = wake
         self._enter = enter
         self._imported = imported
+        self._claims_any = tickets is not None
+        self._claim = Claims(tickets).take
         self._told = ""
         self._hosted: boot.Hosted | None = None
         self._lane: ConcurrentLane | None = None
@@ -140,7 +143,7 @@ class Server:
                     self.busy = False  # what the other thread has is given back undisturbed
         except BootError as failure:
             self.busy = False
-            self._report(failure)
+            report(self._link, failure, self._spec)
             raise
         finally:
             self.busy = False
@@ -171,7 +174,9 @@ class Server:
         self._adjust_callbacks()
         self._take_first_steps(hosted.offer, spec)
         self._poll_all()
-        ready = Ready(concurrent=concurrent, capacity=capacity, pid=os.getpid())
+        ready = Ready(
+            concurrent=concurrent, capacity=capacity, pid=os.getpid(), claims=self._claims_any
+        )
         send_control(self._link, ready, msgspec.json.encode(hosted.offer.description))
 
     def serve(self) -> None:
@@ -217,6 +222,9 @@ class Server:
                     if isinstance(control, ClientLeft):
                         streams.client_left(control.client)
                     continue
+                if not self._claim(number):
+                    frames.send(link, [number, b"", b"", b""])
+                    continue
                 if self._callbacks:
                     # who subscribed before a request hears what the request causes
                     self._events.take_subscriptions()
@@ -243,7 +251,7 @@ class Server:
                 self._run_busy(lambda: first_steps.take(spec, offer.description, perform))
         except BootError as failure:
             self._close_driver()
-            self._report(failure)
+            report(self._link, failure, self._spec)
             raise
 
     def _reopen(self, control: Reopen) -> None:
@@ -405,14 +413,6 @@ class Server:
         if self._is_stale:
             self._describe_changes()
         self._adjust_callbacks()
-
-    def _report(self, failure: BootError) -> None:
-        body = explained(failure_body(failure.error), failure.error, self._spec.limits)
-        if failure.stage == "import":
-            body["message"] = f"{body['message']}{import_place(failure.error, self._spec.folder)}"
-        log.error("the driver failed at its %s", failure.stage, exc_info=failure.error)
-        send_control(self._link, LaneOpen())
-        send_control(self._link, Failed(stage=failure.stage, exception=body))
 
 
 def _do_nothing() -> None:

@@ -173,6 +173,7 @@ class ForkServer:
         message: dict[str, Any],
         stdin: bytes | None,
         streams: Streams,
+        tickets: int,
         done: Launched,
     ) -> None:
         """Have a worker started.
@@ -181,13 +182,14 @@ class ForkServer:
             message: The request, as `fork_server` takes it.
             stdin: What the worker reads first from the pipe that tells that its supervisor lives.
             streams: The write ends of its output; closed when it has copies of its own.
+            tickets: The reading end of its tickets, open until `done` is called.
             done: Called in the helper thread with the outcome.
         """
 
         def job() -> None:
             try:
                 with streams:
-                    handle = self._launch(message, stdin, streams)
+                    handle = self._launch(message, stdin, streams, tickets)
             except OSError as error:
                 done(error)
             else:
@@ -242,13 +244,15 @@ class ForkServer:
             os.close(self.sentinel)
             self.sentinel = -1
 
-    def _launch(self, message: dict[str, Any], stdin: bytes | None, streams: Streams) -> KeptHandle:
+    def _launch(
+        self, message: dict[str, Any], stdin: bytes | None, streams: Streams, tickets: int
+    ) -> KeptHandle:
         opened: list[int] = []
         try:
             for _ in range(2):
                 opened += os.pipe()
             alive, ours, status, theirs = opened
-            fds = (alive, streams.stdout, streams.stderr, streams.records, theirs)
+            fds = (alive, streams.stdout, streams.stderr, streams.records, tickets, theirs)
             answer = self._ask(message, fds)
             if stdin is not None:
                 _write(ours, stdin, self._within)
@@ -343,13 +347,14 @@ class ForkLauncher:
         spec: WorkerSpec,
         env: dict[str, str],
         streams: Streams | None,
+        tickets: int,
         done: Launched,
     ) -> None:
         """As `Launcher.launch`."""
         assert streams is not None
         data = msgspec.structs.replace(spec, env=env).to_dict()
         message = {"worker": spec.worker, "spec": data, "memory": spec.limits.memory}
-        self._server.launch(message, None, streams, done)
+        self._server.launch(message, None, streams, tickets, done)
 
 
 def _write(fd: int, data: bytes, within: float) -> None:

@@ -66,6 +66,7 @@ class Launcher(Protocol):
         spec: WorkerSpec,
         env: dict[str, str],
         streams: Streams | None,
+        tickets: int,
         done: Launched,
     ) -> None:
         """Start an incarnation; returns at once, whatever the system does meanwhile.
@@ -76,6 +77,7 @@ class Launcher(Protocol):
             env: Variables to add to its environment.
             streams: The write ends of its output, closed when it has copies of its own; None for
                 a thread, which writes where the supervisor does.
+            tickets: The reading end of its tickets, open until `done` is called.
             done: Called once, in any thread, with what lives or with the error; see `is_want`.
         """
 

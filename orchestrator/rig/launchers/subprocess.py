@@ -16,7 +16,7 @@ from orchestrator.logs.collect.handle import Streams
 from orchestrator.rig.launchers.forkserver import ForkServer
 from orchestrator.rig.launchers.handle import Launched
 from workers.process import bootstrap
-from workers.process.fork_server import RECORDS_FD
+from workers.process.fork_server import RECORDS_FD, TICKETS_FD
 from workers.spec import WorkerSpec
 
 
@@ -32,6 +32,7 @@ class SubprocessLauncher:
         spec: WorkerSpec,
         env: dict[str, str],
         streams: Streams | None,
+        tickets: int,
         done: Launched,
     ) -> None:
         """As `Launcher.launch`."""
@@ -44,5 +45,5 @@ class SubprocessLauncher:
             "env": {**os.environ, **env},
         }
         data = msgspec.structs.replace(spec, env=env).to_dict()
-        line = bootstrap.start_line(data, RECORDS_FD)
-        self._server.launch(message, line, streams, done)
+        line = bootstrap.start_line(data, RECORDS_FD, TICKETS_FD)
+        self._server.launch(message, line, streams, tickets, done)

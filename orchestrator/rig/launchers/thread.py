@@ -69,11 +69,12 @@ class ThreadLauncher:
         spec: WorkerSpec,
         env: dict[str, str],
         streams: Streams | None,
+        tickets: int,
         done: Launched,
     ) -> None:
         """As `Launcher.launch`; `env` and `streams` have no meaning in a thread."""
         try:
-            thread = WorkerThread(spec, self._context)
+            thread = WorkerThread(spec, self._context, tickets=tickets)
             thread.start()
         except OSError as error:
             done(error)
