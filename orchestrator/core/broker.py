@@ -109,9 +109,11 @@ class Broker:
         """How many requests wait for a worker."""
         return self.peers[worker].waiting
 
-    def given(self, worker: str) -> int:
-        """How many requests are at a worker, be it that it runs them or will."""
-        return sum(1 for lane in self.peers[worker].lanes for _ in lane.requests())
+    def begun(self, worker: str, unclaimed: int) -> list[Request]:
+        """What a worker was given and has begun, if so many tickets of it aren't claimed."""
+        peer = self.peers[worker]
+        given = list(peer.queued.requests())
+        return [*given[: max(0, len(given) - unclaimed)], *peer.beside.requests()]
 
     def running(self, worker: str) -> list[Request]:
         """What a worker was given and hasn't answered, overdue operations included."""

@@ -35,14 +35,25 @@ class Hang:
         # After a short timeout it is too early to tell, so once more.
         self._effects.append(Unblock(worker))
         self._later.append((now + self._unblock_again, Unblock(worker)))
-        self.look(worker, now)
+        if self._asked.get(worker, now) <= now:  # else what it is about to write tells this too
+            self.look(worker, now)
 
     def look(self, worker: str, now: float) -> None:
-        """Have a worker write its stacks, whatever it does."""
-        if self._asked.get(worker, now) <= now:
-            self._asked[worker] = now + INSIST_AFTER
+        """Have a worker write its stacks, whatever it does.
+
+        If it has just been asked, it is asked again when that is over: what it did before may not
+        be what it does now.
+        """
+        at = self._asked.get(worker, now)
+        if at > now + INSIST_AFTER:  # it is about to be asked again
+            return
+        at = max(at, now)
+        self._asked[worker] = at + INSIST_AFTER
+        if at > now:
+            self._later.append((at, Signal(worker, "stacks")))
+        else:
             self._effects.append(Signal(worker, "stacks"))
-            self._later.append((now + INSIST_AFTER, Signal(worker, "forced stacks")))
+        self._later.append((at + INSIST_AFTER, Signal(worker, "forced stacks")))
 
     def ended(self, worker: str) -> None:
         """Its incarnation is over: nothing of this concerns the next one."""

@@ -43,7 +43,7 @@ def snapshot(
         worker = config.workers.get(name)  # none of one that is about to be removed
         pid = handle[1].pid if handle else rig.broker.peers[name].pid
         requests = rig.broker.queued(name) + len(rig.broker.running(name))
-        begun = max(0, rig.broker.given(name) - processes.unclaimed(name))
+        begun = rig.broker.begun(name, processes.unclaimed(name))
         workers.append(
             {
                 "name": name,
@@ -52,9 +52,9 @@ def snapshot(
                 "own": pid is not None and pid != os.getpid(),
                 "incarnation": child.incarnation,
                 "restarts": child.restarts,
-                "queue": requests - begun,
-                "in_flight": begun,
-                "running": [_running(each, now) for each in rig.broker.running(name)],
+                "queue": requests - len(begun),
+                "in_flight": len(begun),
+                "running": [_running(each, now) for each in begun if each.started],
                 "uptime": round(now - child.launched, 3) if pid is not None else None,
                 "reason": rig.why(name, now) or None,
                 "sick": rig.health.of(name) or None,

@@ -72,6 +72,17 @@ def test_it_is_not_asked_again_while_it_may_still_answer(evidence: Evidence) -> 
     assert evidence.at(11.0).count(INSISTED) == 1
 
 
+def test_who_wants_to_know_now_is_not_served_by_what_was(evidence: Evidence) -> None:
+    """A look soon after another one is had when that one's time is over, once for all who ask."""
+    evidence.hang.look("a", 10.0)
+    assert evidence.take() == [ASKED]
+    evidence.hang.look("a", 10.1)
+    evidence.hang.look("a", 10.2)
+    assert evidence.take() == []
+    assert evidence.at(10.0 + INSIST_AFTER) == [INSISTED, ASKED]
+    assert evidence.at(11.0) == [INSISTED]
+
+
 def test_a_later_overrun_is_another_matter(evidence: Evidence) -> None:
     """Once the time to answer is over, it is asked again, and insisted on again."""
     evidence.hang.overran("a", 10.0)

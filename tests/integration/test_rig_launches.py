@@ -124,8 +124,9 @@ def test_a_fork_server_that_doesn_t_answer_is_given_up() -> None:
         assert server.pid is not None
         os.kill(server.pid, signal.SIGSTOP)
         streams = Streams(*(os.open(os.devnull, os.O_WRONLY) for _ in range(3)))
-        server.launch({"worker": "one", "spec": {}}, None, streams, outcome.put)
-        error = outcome.get(timeout=20)
+        with open(os.devnull, "rb") as pipe:
+            server.launch({"worker": "one"}, None, streams, pipe.fileno(), outcome.put)
+            error = outcome.get(timeout=20)
         assert isinstance(error, OSError)
         assert error.strerror == "the fork server didn't answer within 0.3 s"
         assert is_want(error)

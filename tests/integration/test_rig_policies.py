@@ -6,7 +6,7 @@ import os
 import signal
 from typing import Any
 
-from orchestrator.errors import ExecutionTimeout
+from orchestrator.errors import ExecutionTimeout, InvocationTimeout
 from tests.rigs import running, wait_until
 
 HUNG = """
@@ -59,8 +59,10 @@ def test_busy_is_told_from_hung() -> None:
 
         pid = worker("stopped")["pid"]
         os.kill(pid, signal.SIGSTOP)
-        late = client["stopped"].submit("wait", execution_timeout=0.1)
-        assert isinstance(late.exception(20), ExecutionTimeout)
+        late = client["stopped"].submit("wait", invocation_timeout=1, execution_timeout=0.1)
+        told = late.exception(20)
+        assert isinstance(told, InvocationTimeout)
+        assert "stopped by a signal; nothing was done" in str(told)
         wait_until(lambda: (worker("stopped")["reason"] or "").endswith(": stopped by a signal"))
         shown = rig.orch("stacks", "stopped")
         assert f"kill -CONT {pid}" in shown.stdout
@@ -163,7 +165,8 @@ def test_a_life_begins_with_what_it_is_to_have() -> None:
         assert client["ill"].read("temperature") == 20.0
         assert client["ill"].read("gain") == 9
         assert worker("ill")["incarnation"] == 1
-        assert "is sick: 2 probes of temperature failed: OSError: no device" in rig.text
+        sick = "is sick: 2 probes of temperature failed: OSError: no device"
+        wait_until(lambda: sick in rig.text)
 
         assert client["greedy"].call("limits") == [200, 19]
         assert "its limit of memory, 400 MiB, was reached" in worker("large")["reason"]
