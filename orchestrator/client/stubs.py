@@ -13,6 +13,7 @@ from typing import Any
 
 from orchestrator.client.generated import Node, tree_of
 from orchestrator.client.members import ACTION, EVENT, PROPERTY, Members
+from orchestrator.client.stub_imports import used_imports
 from orchestrator.client.stub_signatures import TIMEOUTS, signature
 from orchestrator.client.stub_types import ANY, IMPORTS, of_argument, of_value
 from transports import terms
@@ -103,7 +104,7 @@ def stub_text(rig: str, workers: Mapping[str, Mapping[str, Any] | None]) -> str:
     lines += stub.classes
     lines += [_rig_class("Rig", stub.names, workers, "")]
     lines += [_rig_class("AsyncRig", stub.names, workers, "Async"), _connects(rig)]
-    return "\n".join(lines)
+    return used_imports("\n".join(lines))
 
 
 class _Stub:

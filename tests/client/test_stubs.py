@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import json
 import re
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import orchestrator
 from orchestrator.client.stub_types import of_annotation, of_argument, of_result, of_schema
 from orchestrator.client.stubs import package_name, runtime_text, stub_text
 from tests.client.supply import SUPPLY
@@ -120,6 +123,7 @@ from bench_client import aconnect, connect
 
 def use() -> None:
     rig = connect()
+    text: str = rig.supply.ch1.voltage
     rig.suply
     rig.supply.chl
     rig.supply.ch1.voltag
@@ -127,7 +131,6 @@ def use() -> None:
     rig.supply.ch1.ramp("2")
     rig.supply.ch1.ramp(1, 2, 3)
     rig.supply.channels[0].ramp2
-    text: str = rig.supply.ch1.voltage
     rig.port.int = 3
     rig.port.property = "c"
     rig.port.read("x", wait=True)
@@ -180,13 +183,32 @@ def test_mypy(tmp_path: Path) -> None:
     errors = [line for line in out.splitlines() if ": error:" in line]
     assert [line for line in errors if "wrong.py" not in line] == []
     found = {int(match[1]) for line in errors if (match := re.search(r"wrong\.py:(\d+):", line))}
-    lines = WRONG.splitlines()
-    expected = {
-        number
-        for number, line in enumerate(lines, 1)
-        if line.startswith("    ") and "connect()" not in line
-    }
-    assert found == expected, out
+    assert found == wrong_lines(), out
+
+
+def wrong_lines() -> set[int]:
+    """The numbers of the lines each of which has something wrong."""
+    lines = enumerate(WRONG.splitlines(), 1)
+    return {number for number, line in lines if line[:4] == "    " and "connect()" not in line}
+
+
+@pytest.mark.timeout(300)  # it reads much of the product
+def test_pyright(tmp_path: Path) -> None:
+    """The same, as editors see it; of what is used, a variable may be left unused."""
+    pytest.importorskip("basedpyright")
+    written(tmp_path)
+    (tmp_path / "right.py").write_text(RIGHT)
+    (tmp_path / "wrong.py").write_text(WRONG)
+    product = str(Path(orchestrator.__file__).parent.parent)
+    settings = {"typeCheckingMode": "strict", "extraPaths": [product]}
+    settings["reportUnusedVariable"] = settings["reportUnusedExpression"] = "none"
+    (tmp_path / "pyrightconfig.json").write_text(json.dumps(settings))
+    command = [sys.executable, "-m", "basedpyright", "--outputjson", "--pythonpath", sys.executable]
+    out = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False).stdout
+    errors = json.loads(out)["generalDiagnostics"]
+    assert [each for each in errors if not each["file"].endswith("wrong.py")] == []
+    found = {each["range"]["start"]["line"] + 1 for each in errors}
+    assert found == wrong_lines(), out
 
 
 def test_the_package_behind_it_connects(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
