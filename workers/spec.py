@@ -38,6 +38,28 @@ class Step(msgspec.Struct, frozen=True):
     writes: bool = False
 
 
+class Call(msgspec.Struct, frozen=True):
+    """A method of a driver, and its arguments."""
+
+    method: str
+    args: list[Any] = msgspec.field(default_factory=list)
+    kwargs: dict[str, Any] = msgspec.field(default_factory=dict)
+
+
+class EventCall(msgspec.Struct, frozen=True):
+    """How a driver tells an event: see `workers.driver.declared_events`.
+
+    Attributes:
+        call: Takes the function that is to be called.
+        value: Which of what it is called with is the event's value; None for all of it.
+        end: Ends this; None if nothing does.
+    """
+
+    call: Call
+    value: str | int | None = None
+    end: Call | None = None
+
+
 class Kept(msgspec.Struct, frozen=True):
     """A write that was acknowledged: the frames of its request."""
 
@@ -82,6 +104,7 @@ class WorkerSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         kept: These writes.
         limits: What its process may use of the machine.
         poll: Seconds between two reads of properties that are polled, by name.
+        declared: Events that the driver tells by calling a function, by name.
         link: Address of the broker's back socket.
         events: Address of the socket that takes events.
         token: Secret of this incarnation, which opens the link.
@@ -110,6 +133,7 @@ class WorkerSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     kept: list[Kept] = msgspec.field(default_factory=list)
     limits: Limits = Limits()
     poll: dict[str, float] = msgspec.field(default_factory=dict)
+    declared: dict[str, EventCall] = msgspec.field(default_factory=dict)
     link: str
     events: str
     token: str

@@ -92,6 +92,7 @@ def _recipe(worker: WorkerConfig) -> WorkerConfig:
         concurrent=calls,
         timeouts={},
         poll={},
+        events={},
         on_start=(),
         restore=(),
         probe=None,
@@ -117,7 +118,7 @@ def job_of(
     members = [*worker.concurrent] if "concurrent" in worker.places else []
     members += [name for name in worker.timeouts if f"timeouts.{name}" in worker.places]
     members += [name for name in worker.poll if f"poll.{name}" in worker.places]
-    members += [name for name, _ in _done_or_kept(worker)]
+    members += [name for name, _ in _done(worker)]
     own = worker.python is not None or bool(worker.env)
     spec = {
         "driver": worker.driver,
@@ -249,15 +250,18 @@ def _members(worker: WorkerConfig) -> Iterator[tuple[str, Place]]:
     for index, name in enumerate(worker.concurrent):
         if place := worker.places.get(f"concurrent.{index}"):
             yield name, place
-    yield from _done_or_kept(worker)
+    yield from _done(worker)
     for key in ("timeouts", "poll"):
         for name in getattr(worker, key):
             if place := worker.places.get(f"{key}.{name}"):
                 yield name, place
 
 
-def _done_or_kept(worker: WorkerConfig) -> Iterator[tuple[str, Place]]:
-    """The members of `on_start` and `restore`."""
+def _done(worker: WorkerConfig) -> Iterator[tuple[str, Place]]:
+    """The members of `events`, `on_start` and `restore`."""
+    for name, how in worker.events.items():
+        if place := worker.places.get(f"events.{name}"):
+            yield from ((call[0], place) for call in (how.call, how.end) if call is not None)
     if place := worker.places.get("on_start"):
         yield from ((step[0], place) for step in worker.on_start)
     for index, name in enumerate(worker.restore):

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from orchestrator.config.event_calls import EventCall
 from orchestrator.config.problems import Place, Problem
 from orchestrator.config.values import Step
 from orchestrator.durations import Intensity
@@ -34,6 +35,7 @@ class WorkerConfig:
         execution_timeout: seconds from a request's start to its end; None for no limit.
         timeouts: execution timeouts of single members, in seconds; None for no limit.
         poll: seconds between two reads of properties that are polled, by name.
+        events: how the driver tells events by a function that it is given, by name.
         restart: when it is started again: ``permanent`` always, ``transient`` after a crash,
             ``temporary`` never.
         max_restarts: how many restarts in what time are borne.
@@ -81,6 +83,7 @@ class WorkerConfig:
     execution_timeout: float | None
     timeouts: dict[str, float | None]
     poll: dict[str, float]
+    events: dict[str, EventCall]
     restart: Literal["permanent", "transient", "temporary"]
     max_restarts: Intensity
     backoff: tuple[float, float]

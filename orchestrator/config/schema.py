@@ -15,6 +15,7 @@ from pydantic import (
 from pydantic_core import ErrorDetails
 
 from orchestrator.config import values
+from orchestrator.config.event_calls import check_event
 from orchestrator.config.yaml import Document, KeyPath
 from orchestrator.durations import (
     Intensity,
@@ -37,6 +38,7 @@ _Method = Annotated[str, AfterValidator(values.check_method)]
 _Open = Annotated[Any, PlainValidator(values.check_open_with)]
 _Call = Annotated[Any, PlainValidator(values.check_call)]
 _Step = Annotated[Any, PlainValidator(values.check_step)]
+_Event = Annotated[Any, PlainValidator(check_event)]
 _Memory = Annotated[int, PlainValidator(values.check_memory)]
 _Files = Annotated[int, AfterValidator(values.check_nofile)]
 _Nice = Annotated[int, AfterValidator(values.check_nice)]
@@ -109,6 +111,7 @@ class DefaultsSection(_Section):
     invocation_timeout: _Timeout = DEFAULT_TIMEOUT
     execution_timeout: _Timeout = DEFAULT_TIMEOUT
     poll: dict[_Member, _Interval] = Field(default_factory=dict)
+    events: dict[_Member, _Event] = Field(default_factory=dict)
     timeouts: dict[_Member, _Timeout] = Field(default_factory=dict)
     restart: Literal["permanent", "transient", "temporary"] = "permanent"
     max_restarts: _Intensity = Intensity(count=5, period=60.0)
@@ -173,6 +176,7 @@ _SHAPES: Final[dict[tuple[str, ...], str]] = {
     ("concurrent",): "a list of members such as [abort, status]",
     ("concurrent", "*"): "the name of a member",
     ("poll",): "a mapping such as {position: 200ms}",
+    ("events",): "a mapping such as {level: {call: [subscribe, level]}}",
     ("timeouts",): "a mapping such as {expose: 120s}",
     ("limits",): "a mapping such as {memory: 2GiB, nofile: 1024}",
     ("limits", "nofile"): "a number of files such as 1024",

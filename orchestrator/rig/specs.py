@@ -15,7 +15,7 @@ from orchestrator.core.health import Probe
 from orchestrator.rig.sockets import Sockets
 from transports import headers
 from transports.headers import EVENTS_PER_LIFE
-from workers.spec import Kept, Limits, Step, WorkerSpec
+from workers.spec import Call, EventCall, Kept, Limits, Step, WorkerSpec
 
 
 def planned(config: RigConfig) -> plan.Config:
@@ -102,6 +102,7 @@ def worker_spec(
         kept=kept,
         limits=msgspec.convert(config.limits or {}, Limits),
         poll=dict(config.poll),
+        declared={name: _declared(*how) for name, how in config.events.items()},
         open_with=config.open_with,
         stop_with=config.stop_with,
         link=sockets.inproc_link if inproc else sockets.link,
@@ -134,3 +135,10 @@ def rig_spec(rig: RigConfig, sockets: Sockets, token: str) -> WorkerSpec:
         event_addresses=list(sockets.event_addresses),
         request_addresses=list(sockets.addresses),
     )
+
+
+_Call = tuple[str, list[Any], dict[str, Any]]
+
+
+def _declared(call: _Call, value: str | int | None, end: _Call | None) -> EventCall:
+    return EventCall(Call(*call), value, None if end is None else Call(*end))

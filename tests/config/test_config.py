@@ -37,6 +37,7 @@ workers:
     on_start: [{set: {gain: 2, b: [1]}}, {call: home}, {call: [move, 1.0, {slowly: true}]}]
     restore: [gain, ch1.range]
     probe: {read: temperature, every: 1min, failures: 5}
+    events: {a: add, b: {call: [sub, 1, {to: $callback}], value: 0, end: [unsub, $token]}}
     on_sick: reopen
     on_loss: {driver: "m:Safe", calls: [off, [ch1.ramp, 0.0, {slowly: true}]]}
     limits: {memory: 2GiB, nofile: 1024, nice: 5, cpus: [0]}
@@ -78,6 +79,10 @@ def test_a_full_config_is_read_as_written(tmp_path: Path) -> None:
         "kwargs": {},
         "calls": [("off", [], {}), ("ch1.ramp", [0.0], {"slowly": True})],
         "timeout": 5.0,
+    }
+    assert stage.events == {
+        "a": (("add", [], {}), None, None),
+        "b": (("sub", [1], {"to": "$callback"}), 0, ("unsub", ["$token"], {})),
     }
     assert stage.probe == {"member": "temperature", "every": 60.0, "timeout": 2.0, "failures": 5}
     assert stage.on_sick == "reopen"

@@ -115,12 +115,14 @@ def tango(port: str) -> None:
             self._field = 0.5
             self._mode = Mode.COARSE
             self.set_state(DevState.ON)
+            self.set_change_event("field", True, False)
 
         def read_field(self) -> float:
             return self._field
 
         def write_field(self, value: float) -> None:
             self._field = value
+            self.push_change_event("field", value)
 
         def read_mode(self) -> int:
             return self._mode

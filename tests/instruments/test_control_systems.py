@@ -21,14 +21,31 @@ plc: {{driver: "asyncua:Client", args: ["opc.tcp://127.0.0.1:{opcua}/"]}}
 magnet:
   driver: "tango:DeviceProxy"
   args: ["tango://127.0.0.1:{tango}/test/nodb/magnet#dbase=no"]
-  poll: {{field: 50ms}}
+  events:
+    field:
+      call: [subscribe_event, field, "$tango:EventType.CHANGE_EVENT"]
+      value: attr_value.value
+      end: unsubscribe_event
 caproto:
   driver: "caproto.threading.pyepics_compat:PV"
   args: ["lab:setpoint"]
-  poll: {{value: 50ms}}
-epics: {{driver: "epics:PV", args: ["lab:setpoint"], poll: {{value: 50ms}}}}
-pva: {{driver: "p4p.client.thread:Context", args: [pva]}}
-secop: {{driver: "frappy.client:SecopClient", args: ["localhost:{secop}"], open_with: connect}}
+  events: {{value: {{call: add_callback, end: remove_callback}}}}
+epics:
+  driver: "epics:PV"
+  args: ["lab:setpoint"]
+  events: {{value: {{call: add_callback, end: remove_callback}}}}
+pva:
+  driver: "p4p.client.thread:Context"
+  args: [pva]
+  events: {{temperature: {{call: [monitor, "pva:temperature"]}}}}
+secop:
+  driver: "frappy.client:SecopClient"
+  args: ["localhost:{secop}"]
+  open_with: connect
+  events:
+    cryo:
+      call: [register_callback, cryo, {{updateEvent: $callback}}]
+      end: [unregister_callback, cryo, {{updateEvent: $callback}}]
 yaq: {{driver: "yaqc:Client", args: [{yaq}]}}
 daemon:
   driver: "yaqd_fakes._fake_continuous_hardware:FakeContinuousHardware"
@@ -129,6 +146,10 @@ def test_pv_access(rig: Rig) -> None:
     assert pva.call("get", ["pva:temperature"] * 2) == [7.5, 7.5]
     with pytest.raises(TimeoutError):
         pva.call("get", "pva:none", timeout=0.2)
+    with pva.subscribe("temperature", timeout=20) as events:
+        pva.call("put", "pva:temperature", 8.5)
+        while next(events).value != 8.5:
+            pass
 
 
 def test_secop(rig: Rig) -> None:
@@ -137,6 +158,10 @@ def test_secop(rig: Rig) -> None:
     value, timestamp, error = secop.call("readParameter", "cryo", "target")
     assert (value, error) == (12.0, None)
     assert timestamp > 0
+    with secop.subscribe("cryo", timeout=20) as events:
+        secop.call("setParameter", "cryo", "target", 13.0)
+        while next(events).value[:3] != ["cryo", "target", 13.0]:
+            pass
     with pytest.raises(DriverError, match="must be between"):
         secop.call("setParameter", "cryo", "target", -5.0)
     assert secop.call("execCommand", "cryo", "stop")[0] is None

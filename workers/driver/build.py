@@ -16,6 +16,7 @@ from workers.driver.adapters.adapted import Publish
 from workers.driver.adapters.frameworks import adapt, complete
 from workers.driver.calls import Arguments, Misfit, Parameters
 from workers.driver.coroutines import Loop, belongs_to_loop, call_here
+from workers.driver.declared_events import Run, declare_events
 from workers.driver.describe import Description, nearest
 from workers.driver.offer import Offer, offer_of, plain_offer
 from workers.driver.opening import (
@@ -32,6 +33,7 @@ from workers.driver.opening import (
 )
 from workers.driver.polled import mark_polled
 from workers.driver.schemas import signature_text
+from workers.driver.settle import outcome
 from workers.errors import BootError, SpecError, Terminated
 from workers.spec import WorkerSpec, hidden_by_ours
 
@@ -140,14 +142,19 @@ def _opened(built: object, spec: WorkerSpec, loop: Loop) -> tuple[Hosted, Manner
             raise
     stop = closer(built, manner)
     call = manner.call if driver is built else calls(driver, spec, loop)
+
+    def run(function: Callable[[], Any]) -> Any:
+        return outcome(call, loop.wait, function)
+
     with _stage("describe", spec):
         try:
             if adapted is not None:
                 driver = adapted.driver
                 offer, anew = plain_offer(driver, adapted.description), None
                 mark_polled(offer.description, spec.poll, spec.place)
+                declare_events(offer, spec.declared, run, spec.place)
             else:
-                offer, anew = _offered(driver, spec)
+                offer, anew = _offered(driver, spec, run)
         except BaseException:
             if stop is not None:
                 close(stop, manner.closes, loop)
@@ -173,7 +180,7 @@ def _warn_of_timeouts(description: Description, spec: WorkerSpec) -> None:
             )
 
 
-def _offered(driver: object, spec: WorkerSpec) -> tuple[Offer, Callable[..., Offer]]:
+def _offered(driver: object, spec: WorkerSpec, run: Run) -> tuple[Offer, Callable[..., Offer]]:
     """What is served of a driver, and how to look at it anew.
 
     Raises:
@@ -181,6 +188,7 @@ def _offered(driver: object, spec: WorkerSpec) -> tuple[Offer, Callable[..., Off
     """
     offer = offer_of(driver, concurrent=spec.concurrent, place=spec.place)
     mark_polled(offer.description, spec.poll, spec.place)
+    declare_events(offer, spec.declared, run, spec.place)
 
     def anew(found_by_use: Mapping[str, Any]) -> Offer:
         found = offer_of(driver, concurrent=spec.concurrent, is_strict=False, found=found_by_use)
@@ -189,6 +197,7 @@ def _offered(driver: object, spec: WorkerSpec) -> tuple[Offer, Callable[..., Off
         known = found.description["properties"]
         poll = {name: every for name, every in spec.poll.items() if name in known}
         mark_polled(found.description, poll, spec.place)
+        declare_events(found, spec.declared, run, spec.place, is_strict=False)
         return found
 
     return offer, anew
