@@ -8,10 +8,11 @@ can't be sent to. Whatever happens is judged.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from orchestrator.core.admission import Caps
+from orchestrator.core.changeover import Settings
 from orchestrator.core.children import ChildSpec, Exit
 from orchestrator.core.effects import (
     Describe,
@@ -21,6 +22,7 @@ from orchestrator.core.effects import (
     Moved,
     OrderDone,
     RigUp,
+    Secure,
     Signal,
     TakeBack,
     ToClient,
@@ -28,10 +30,12 @@ from orchestrator.core.effects import (
 )
 from orchestrator.core.health import PROBER
 from orchestrator.core.orders import Verb
+from orchestrator.core.plan import ADD, LIMITS, REMOVE, RESTART, Plan
 from orchestrator.core.rig import Rig
 from orchestrator.core.states import SERVING, SETTLED, Status
 from orchestrator.testing.behaviour import Behaviour, Boot
-from orchestrator.testing.judge import Asked, GroupsJudge, Judge, StartsJudge, Violation
+from orchestrator.testing.judge import Asked, Judge, Violation
+from orchestrator.testing.lives import GroupsJudge, SafetyJudge, StartsJudge
 from orchestrator.testing.messages import request_frames
 from orchestrator.testing.process import SimulatedProcess
 from orchestrator.testing.tickets import SimulatedTickets
@@ -67,6 +71,7 @@ class SimulatedRig:
         judge: Who takes notes, and raises `Violation`.
         starts: The same for starts.
         groups: The same for who is restarted with whom.
+        safety: The same for recipes.
         processes: The living incarnations by worker.
         facts: What was worth a record.
         orders: What came of orders, by number.
@@ -100,8 +105,9 @@ class SimulatedRig:
         self._timeline = Timeline(1000.0)
         self._ends: set[str] = set()  # workers of which an end hasn't been told yet
         self._launches: dict[str, list[str]] = {}  # what they were signalled before they were there
-        self.starts = StartsJudge(specs)
-        self.groups = GroupsJudge(specs, strategy)
+        self.starts = StartsJudge(self._specs)
+        self.groups = GroupsJudge(self._specs, strategy)
+        self.safety = SafetyJudge()
         self._ids: Counter[str] = Counter()
         self._tickets = SimulatedTickets(self.judge)
 
@@ -112,14 +118,25 @@ class SimulatedRig:
 
     # -- what a test does -----------------------------------------------------------------
 
-    def start(self, names: Sequence[str] | None = None) -> None:
-        """Start workers, all of them by default."""
-        self.order("start", names or list(self._specs))
+    def start(self, names: Sequence[str] | None = None) -> int:
+        """Start workers, all of them by default; the number is that of `order`."""
+        return self.order("start", names or list(self._specs))
 
     def order(self, verb: Verb, names: Sequence[str]) -> int:
         """Start, stop or restart workers; the number is a key of `orders` once it is done."""
         number = self.core.order(verb, names, self.now)
         self._settle()
+        return number
+
+    def change(self, plan: Plan, wanted: Mapping[str, Settings], strategy: str) -> int:
+        """Carry out a plan; the number is a key of `orders` once it is done."""
+        for name in plan.names(ADD, RESTART, LIMITS):
+            self._specs[name] = wanted[name].spec
+            self.starts.change(name)
+        self.groups.change(strategy)
+        number = self.core.change(plan, wanted, strategy, self.now)
+        self._settle()
+        self.judge.removed(plan.names(REMOVE))
         return number
 
     def ask(
@@ -229,6 +246,7 @@ class SimulatedRig:
     def rest(self) -> None:
         """Judge that nothing is left of anything, once all is over."""
         self.judge.rest()
+        self.safety.rest()
         broker = self.core.broker
         left = [
             *broker.ledger.requests,
@@ -315,6 +333,8 @@ class SimulatedRig:
                 self.core.described(effect.number, REPLY, b"{}")
             case Launch():
                 self._launch(effect.worker, effect.incarnation)
+            case Secure():
+                self._secure(effect.worker, effect.incarnation)
             case Signal():
                 if (launch := self._launches.get(effect.worker)) is not None:
                     launch.append(effect.how)
@@ -342,6 +362,8 @@ class SimulatedRig:
             if not (process and process.ready) and not settled:
                 raise Violation(f"I10: {worker} is launched before {name}, which is {status}")
         self.groups.launch(worker, [each.token for each in self.processes.values()])
+        secures = self._specs[worker].secures
+        self.safety.launch(worker, incarnation, secures=secures)
         token = f"{worker}-{incarnation}"
         self.core.expect(worker, incarnation, token)
         self._tickets.begin(token)
@@ -357,6 +379,7 @@ class SimulatedRig:
             wants = boot.outcome == "wanting"
             if wants:
                 self.starts.fail(worker, wants=True)
+            self.safety.unlaunched(worker)
             self.core.unlaunched(worker, incarnation, "couldn't be started", self.now, wants=wants)
             return
         token = f"{worker}-{incarnation}"
@@ -364,6 +387,17 @@ class SimulatedRig:
         self.processes[worker] = process
         for how in signals:
             process.signal(how)
+
+    def _secure(self, worker: str, incarnation: int) -> None:
+        lives = worker in self.processes or worker in self._launches or worker in self._ends
+        self.safety.follow(worker, incarnation, lives=lives)
+        recipe = self.behaviour.recipe(worker)
+
+        def end() -> None:
+            self.safety.safe(worker)
+            self.core.secured(worker, incarnation, recipe.failure, self.now)
+
+        self.later(recipe.seconds, end)
 
     def _to_worker(self, effect: ToWorker) -> None:
         target, number = bytes(effect.frames[0]).decode(), effect.number

@@ -18,6 +18,9 @@ UNTOUCHED = ("not started", "rig not reachable")
 """Answers that say that the device wasn't touched."""
 BY_DEVICE = ("done", "failed")
 """Answers that only a device can have given."""
+GONE = ("rig lost", "rig not reachable")
+GONE_AFTER = 4.0
+"""Seconds after which a client knows that a rig is gone that can't answer any more."""
 FAULTY = (
     "hold the lock",
     "hold the lock for too long",
@@ -199,8 +202,9 @@ def _of_operation(operation: Operation, journals: Journals, margin: float) -> li
     if answer in BY_DEVICE and operation.ended is None:
         found.append(f"answered by a device that never ended it: {answer} {text}")
     seconds = (told[0]["at"] - asked["at"]) / SECOND
-    if seconds > asked["wait"] + asked["run"] + margin:
-        found.append(f"answered after {seconds:.3f} s, deadline {asked['wait'] + asked['run']:g} s")
+    limit = asked["wait"] + asked["run"] + (GONE_AFTER if answer in GONE else 0.0)
+    if seconds > limit + margin:
+        found.append(f"answered after {seconds:.3f} s, limit {limit:g} s")
     return found
 
 
