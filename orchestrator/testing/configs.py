@@ -42,7 +42,8 @@ class Configs:
         self.strategy = random.choice(STRATEGIES)
         self.specs: list[ChildSpec] = []
         for name in NAMES[: random.randint(2, 5)]:
-            self.specs.append(self._spec(name))
+            required = random.random() < 0.02  # of the first config: else few rigs would last
+            self.specs.append(self._spec(name, required=required))
         random.shuffle(self.specs)
 
     def change(self) -> tuple[Plan, Mapping[str, Settings]]:
@@ -69,7 +70,7 @@ class Configs:
             place = self.specs.index(specs[name])
             self.specs[place] = self._spec(name)
 
-    def _spec(self, name: str) -> ChildSpec:
+    def _spec(self, name: str, *, required: bool = False) -> ChildSpec:
         random = self._random
         earlier = NAMES[: NAMES.index(name)]
         names = [spec.name for spec in self.specs if spec.name in earlier]
@@ -80,7 +81,7 @@ class Configs:
             intensity=random.randint(1, 10),
             period=random.choice((5.0, 60.0)),
             backoff=random.choice(((0.1, 30.0), (1.0, 2.0))),
-            required=random.random() < 0.02,
+            required=required,
             retry_failed=random.choice((None, 5.0)),
             restart_on_overrun=random.random() < 0.3,
             start_timeout=random.choice((None, 1.0, 30.0)),

@@ -32,6 +32,7 @@ from transports.headers import (
 Key = tuple[str, str]
 EPSILON = 1e-6
 
+
 class Violation(AssertionError):
     """A promise was broken."""
 

@@ -7,11 +7,11 @@ together are restarted together, and a device is made safe between two lives.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 
-from orchestrator.core.children import ChildSpec
+from orchestrator.core.children import Child, ChildSpec
 from orchestrator.core.effects import Moved
-from orchestrator.core.states import Status
+from orchestrator.core.states import SETTLED, Status
 from orchestrator.testing.judge import EPSILON, Violation
 
 LADDER = 2.0
@@ -37,8 +37,15 @@ class StartsJudge:
         """A worker is specified anew: a start that is under way has another limit by now."""
         self._launched.pop(worker, None)
 
-    def launch(self, worker: str, now: float) -> None:
-        """A worker's life begins."""
+    def launch(
+        self, worker: str, now: float, ready: Container[str], children: Mapping[str, Child]
+    ) -> None:
+        """A worker's life begins, while those that are `ready` can be relied on."""
+        for name in self._specs[worker].after:
+            status = children[name].status
+            # One that has died is settled until its end is told. One that failed is tried again.
+            if name not in ready and status not in SETTLED and name not in self._failed:
+                raise Violation(f"I10: {worker} is launched before {name}, which is {status}")
         self._launched[worker] = now
         self._wanting.discard(worker)
 
@@ -48,10 +55,6 @@ class StartsJudge:
         self.counts["for want of something" if wants else "of a driver"] += 1
         if wants:
             self._wanting.add(worker)
-
-    def has_failed(self, worker: str) -> bool:
-        """Whether those that start after a worker may start without it."""
-        return worker in self._failed
 
     def move(self, moved: Moved) -> None:
         """The rig says that a worker's state has changed."""

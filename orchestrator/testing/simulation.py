@@ -32,7 +32,7 @@ from orchestrator.core.health import PROBER
 from orchestrator.core.orders import Verb
 from orchestrator.core.plan import ADD, LIMITS, REMOVE, RESTART, Plan
 from orchestrator.core.rig import Rig
-from orchestrator.core.states import SERVING, SETTLED, Status
+from orchestrator.core.states import SERVING, Status
 from orchestrator.testing.behaviour import Behaviour, Boot
 from orchestrator.testing.judge import Asked, Judge, Violation
 from orchestrator.testing.lives import GroupsJudge, SafetyJudge, StartsJudge
@@ -350,17 +350,17 @@ class SimulatedRig:
                 self.facts.append(effect)
                 del self.facts[:-1000]
 
+    def _lives(self, worker: str) -> bool:
+        """Whether a life of it isn't over, or its end hasn't been told."""
+        return worker in self.processes or worker in self._launches or worker in self._ends
+
     def _launch(self, worker: str, incarnation: int) -> None:
-        if worker in self.processes or worker in self._launches or worker in self._ends:
+        if self._lives(worker):
             raise Violation(f"I10: two lives of {worker} at once")
         if self.core.is_closing:
             raise Violation(f"I10: {worker} is launched while all shuts down")
-        for name in self._specs[worker].after:
-            process, status = self.processes.get(name), self.core.children[name].status
-            # One that has died is settled until its end is told. One that failed is tried again.
-            settled = status in SETTLED or self.starts.has_failed(name)
-            if not (process and process.ready) and not settled:
-                raise Violation(f"I10: {worker} is launched before {name}, which is {status}")
+        ready = {name for name, process in self.processes.items() if process.ready}
+        self.starts.launch(worker, self.now, ready, self.core.children)
         self.groups.launch(worker, [each.token for each in self.processes.values()])
         secures = self._specs[worker].secures
         self.safety.launch(worker, incarnation, secures=secures)
@@ -368,7 +368,6 @@ class SimulatedRig:
         self.core.expect(worker, incarnation, token)
         self._tickets.begin(token)
         self._launches[worker] = []
-        self.starts.launch(worker, self.now)
         boot = self.behaviour.boot(worker, incarnation)
         self.later(self.behaviour.latency(), lambda: self._after_launch(worker, incarnation, boot))
 
@@ -389,8 +388,7 @@ class SimulatedRig:
             process.signal(how)
 
     def _secure(self, worker: str, incarnation: int) -> None:
-        lives = worker in self.processes or worker in self._launches or worker in self._ends
-        self.safety.follow(worker, incarnation, lives=lives)
+        self.safety.follow(worker, incarnation, lives=self._lives(worker))
         recipe = self.behaviour.recipe(worker)
 
         def end() -> None:

@@ -14,11 +14,13 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import CancelledError
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from faults.journal import Journal
 from orch import aconnect, connect, errors
+from orchestrator.client import Rig
 
 RIG = "chaos"
 WORKERS = {"a": 20, "b": 20, "own": 6, "strict": 12, "lean": 10, "thread": 8, "guest": 4}
@@ -184,6 +186,21 @@ def is_gone(error: BaseException | None) -> bool:
     return isinstance(error, errors.RigNotReachable | errors.RigLost)
 
 
+@contextmanager
+def connected(asker: Asker) -> Iterator[Rig | None]:
+    """A connection, as soon as there is a rig; None if it is to ask no more before."""
+    while not asker.over.is_set():
+        try:
+            rig = connect(RIG, timeout=30)
+        except errors.RigNotReachable:
+            asker.over.wait(PAUSE)
+            continue
+        with rig:
+            yield rig
+        return
+    yield None
+
+
 def handle(rig: Any, worker: str) -> Any:
     """A worker's handle; None while the config has no such worker, or there is no rig."""
     try:
@@ -194,7 +211,7 @@ def handle(rig: Any, worker: str) -> Any:
 
 def run_calls(asker: Asker) -> None:
     """One blocking call after the other."""
-    with connect(RIG, timeout=30) as rig:
+    with connected(asker) as rig:
         for asking in asker:
             if (worker := handle(rig, asking.worker)) is None:
                 continue
@@ -238,7 +255,7 @@ def run_futures(asker: Asker) -> None:
             gone.set()
         room.release()
 
-    with connect(RIG, timeout=30) as rig:
+    with connected(asker) as rig:
         for asking in asker:
             room.acquire()
             submit(rig, asking)
@@ -267,6 +284,8 @@ async def run_tasks(asker: Asker) -> None:
             if is_gone(error):
                 await asyncio.sleep(PAUSE)
 
+    with connected(asker):  # so that there is one
+        pass
     async with aconnect(RIG, timeout=30) as rig:
         askings = iter(asker)
         await asyncio.gather(*(work(rig, askings) for _ in range(TASKS)))
@@ -274,7 +293,7 @@ async def run_tasks(asker: Asker) -> None:
 
 def run_steadily(asker: Asker) -> None:
     """Ask a worker that no fault hits, at a steady pace, to see whether others' faults show."""
-    with connect(RIG, timeout=30) as rig:
+    with connected(asker) as rig:
         number = 0
         while not asker.over.wait(0.01):
             number += 1
