@@ -79,8 +79,10 @@ def run_chaos(seed: int, events: int) -> Counter[str]:
         raise
     counts = Counter({"events": rig.events, "requests": len(rig.judge.asked)})
     counts.update({f"answered {kind}": count for kind, count in rig.judge.kinds.items()})
-    counts.update({f"failed starts {what}": count for what, count in rig.starts.counts.items()})
-    counts.update({f"recipes {what}": count for what, count in rig.safety.counts.items()})
+    counts.update(
+        {f"failed starts {what}": count for what, count in rig.lives.starts.counts.items()}
+    )
+    counts.update({f"recipes {what}": count for what, count in rig.lives.safety.counts.items()})
     counts.update({f"process ended while {state}": count for state, count in rig.hits.items()})
     return counts
 

@@ -93,7 +93,8 @@ class Configs:
     def _planned(self) -> plan.Config:
         workers: dict[str, dict[str, Any]] = {}
         for spec in self.specs:
-            workers[spec.name] = said = {"kwargs": self._forms[spec.name]}
+            said: dict[str, Any] = {"kwargs": self._forms[spec.name]}
+            workers[spec.name] = said
             for key, value in msgspec.structs.asdict(spec).items():
                 said[KEYS.get(key, key)] = (said.get(KEYS.get(key, key)), value)
         order = sorted(workers, key=NAMES.index)

@@ -7,10 +7,12 @@ together are restarted together, and a device is made safe between two lives.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping, Sequence
+from typing import Protocol
 
-from orchestrator.core.children import Child, ChildSpec
-from orchestrator.core.effects import Moved
+from orchestrator.core.children import Child, ChildSpec, Exit
+from orchestrator.core.effects import Launch, Moved
+from orchestrator.core.rig import Rig
 from orchestrator.core.states import SETTLED, Status
 from orchestrator.testing.judge import EPSILON, Violation
 
@@ -168,3 +170,67 @@ class SafetyJudge:
         """All has ended: whether some device was forgotten."""
         if self._owed:
             raise Violation(f"I10: left as they were: the devices of {list(self._owed)}")
+
+
+class Life(Protocol):
+    """What is seen of a living process: whether its driver is built, and what tells its life."""
+
+    ready: bool
+    token: str
+
+
+class LivesJudge:
+    """All of them together.
+
+    Args:
+        specs: The workers.
+        strategy: Who is restarted with a worker that died.
+
+    Attributes:
+        specs: The workers by name, as they are now.
+        starts: About starts and stops.
+        groups: About who is restarted with whom.
+        safety: About recipes.
+    """
+
+    def __init__(self, specs: Sequence[ChildSpec], strategy: str) -> None:
+        self.specs = {spec.name: spec for spec in specs}
+        self.starts = StartsJudge(self.specs)
+        self.groups = GroupsJudge(self.specs, strategy)
+        self.safety = SafetyJudge()
+
+    def change(self, specs: Sequence[ChildSpec], strategy: str) -> None:
+        """Some workers are specified anew."""
+        for spec in specs:
+            self.specs[spec.name] = spec
+            self.starts.change(spec.name)
+        self.groups.change(strategy)
+
+    def launch(self, launch: Launch, now: float, lives: Mapping[str, Life], core: Rig) -> None:
+        """A life begins, while these live."""
+        if core.is_closing:
+            raise Violation(f"I10: {launch.worker} is launched while all shuts down")
+        ready = {name for name, life in lives.items() if life.ready}
+        self.starts.launch(launch.worker, now, ready, core.children)
+        self.groups.launch(launch.worker, [life.token for life in lives.values()])
+        secures = self.specs[launch.worker].secures
+        self.safety.launch(launch.worker, launch.incarnation, secures=secures)
+
+    def unlaunched(self, worker: str, *, wants: bool) -> None:
+        """A life didn't begin after all; `wants`: for want of something."""
+        if wants:
+            self.starts.fail(worker, wants=True)
+        self.safety.unlaunched(worker)
+
+    def ended(self, worker: str, exit_: Exit) -> None:
+        """A life has ended."""
+        if exit_.wants or exit_.unusable:
+            self.starts.fail(worker, wants=exit_.wants)
+
+    def look(self, lives: Mapping[str, Life], now: float) -> None:
+        """Whether none of these starts for longer than it may."""
+        self.starts.look([name for name, life in lives.items() if not life.ready], now)
+
+    def crashed(self, worker: str, lives: Mapping[str, Life]) -> None:
+        """A life has ended that served, and isn't what was wanted."""
+        self.groups.die(worker, {name: life.token for name, life in lives.items() if life.ready})

@@ -6,7 +6,6 @@ import errno
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
@@ -40,10 +39,10 @@ if os.fork() == 0:  # the worker and its keeper
 
 
 @pytest.fixture
-def streams() -> Iterator[Streams]:
+def streams() -> Streams:
     """A worker's output, which nobody reads."""
     fds = [os.open(os.devnull, os.O_WRONLY) for _ in range(3)]
-    yield Streams(*fds)
+    return Streams(*fds)
 
 
 def launch(
