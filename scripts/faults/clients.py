@@ -284,11 +284,13 @@ async def run_tasks(asker: Asker) -> None:
             if is_gone(error):
                 await asyncio.sleep(PAUSE)
 
-    with connected(asker):  # so that there is one
-        pass
-    async with aconnect(RIG, timeout=30) as rig:
-        askings = iter(asker)
-        await asyncio.gather(*(work(rig, askings) for _ in range(TASKS)))
+    askings = iter(asker)
+    while not asker.over.is_set():
+        try:
+            async with aconnect(RIG, timeout=30) as rig:
+                await asyncio.gather(*(work(rig, askings) for _ in range(TASKS)))
+        except errors.RigNotReachable:
+            await asyncio.sleep(PAUSE)
 
 
 def run_steadily(asker: Asker) -> None:
