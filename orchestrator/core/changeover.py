@@ -89,6 +89,9 @@ class Changeover:
             self._broker.peers[name].set_limits(wanted[name].limits, wanted[name].timeouts)
             self._adjust(wanted[name], now)
         for name in added:
+            if name in self.leaving:  # somebody waits for it who doesn't know that it went
+                self.leaving.remove(name)
+                self._forget(name)
             self.settle_in(wanted[name])
         supervision.arrange([*wanted, *self.leaving, *removed])
         # Who was stopped on purpose stays so, and begins in its new form when it is started.
@@ -115,11 +118,14 @@ class Changeover:
         if self._orders.are_about(self.leaving):
             return
         for name in self.leaving:
-            self._lives[name] = self._supervision.drop(name).incarnation
-            del self._broker.peers[name]
-            for workers in self._broker.ledger.streams.values():
-                workers.discard(name)
+            self._forget(name)
         self.leaving.clear()
+
+    def _forget(self, name: str) -> None:
+        self._lives[name] = self._supervision.drop(name).incarnation
+        del self._broker.peers[name]
+        for workers in self._broker.ledger.streams.values():
+            workers.discard(name)
 
     def _adjust(self, settings: Settings, now: float) -> None:
         name = settings.spec.name

@@ -40,6 +40,18 @@ class Operation(NamedTuple):
     outcome: Literal["reply", "raise", "crash", "hang"] = "reply"
 
 
+class Recipe(NamedTuple):
+    """How a device is made safe.
+
+    Attributes:
+        seconds: How long that takes.
+        failure: What was in the way; empty if nothing was.
+    """
+
+    seconds: float
+    failure: str = ""
+
+
 class Behaviour(Protocol):
     """What a simulated rig asks of whoever writes its script."""
 
@@ -51,6 +63,9 @@ class Behaviour(Protocol):
 
     def closing(self, worker: str, how: str) -> float | None:
         """Seconds until it ends after `stop` or `term`; None if it takes no notice."""
+
+    def recipe(self, worker: str) -> Recipe:
+        """How its device is made safe after a life."""
 
     def latency(self) -> float:
         """Seconds that a message or the news of an end takes."""
@@ -70,6 +85,10 @@ class Calm:
     def closing(self, worker: str, how: str) -> float | None:
         """After 10 ms."""
         return 0.01
+
+    def recipe(self, worker: str) -> Recipe:
+        """Within 50 ms."""
+        return Recipe(0.05)
 
     def latency(self) -> float:
         """0.1 ms."""
@@ -107,6 +126,11 @@ class Chaos:
         if self._random.random() < (0.15 if how == "stop" else 0.3):
             return None
         return self._random.expovariate(2.0)
+
+    def recipe(self, worker: str) -> Recipe:
+        """Mostly well; some fail, some take long."""
+        failure = "no device" if self._random.random() < 0.2 else ""
+        return Recipe(self._random.expovariate(3.0), failure)
 
     def latency(self) -> float:
         """Mostly short, now and then longer than anything else takes."""

@@ -8,10 +8,11 @@ can't be sent to. Whatever happens is judged.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from orchestrator.core.admission import Caps
+from orchestrator.core.changeover import Settings
 from orchestrator.core.children import ChildSpec, Exit
 from orchestrator.core.effects import (
     Describe,
@@ -21,6 +22,7 @@ from orchestrator.core.effects import (
     Moved,
     OrderDone,
     RigUp,
+    Secure,
     Signal,
     TakeBack,
     ToClient,
@@ -28,10 +30,12 @@ from orchestrator.core.effects import (
 )
 from orchestrator.core.health import PROBER
 from orchestrator.core.orders import Verb
+from orchestrator.core.plan import ADD, LIMITS, REMOVE, RESTART, Plan
 from orchestrator.core.rig import Rig
-from orchestrator.core.states import SERVING, SETTLED, Status
+from orchestrator.core.states import SERVING, Status
 from orchestrator.testing.behaviour import Behaviour, Boot
-from orchestrator.testing.judge import Asked, GroupsJudge, Judge, StartsJudge, Violation
+from orchestrator.testing.judge import Asked, Judge, Violation
+from orchestrator.testing.lives import LivesJudge
 from orchestrator.testing.messages import request_frames
 from orchestrator.testing.process import SimulatedProcess
 from orchestrator.testing.tickets import SimulatedTickets
@@ -65,8 +69,7 @@ class SimulatedRig:
     Attributes:
         core: The real core.
         judge: Who takes notes, and raises `Violation`.
-        starts: The same for starts.
-        groups: The same for who is restarted with whom.
+        lives: The same for starts, stops and recipes.
         processes: The living incarnations by worker.
         facts: What was worth a record.
         orders: What came of orders, by number.
@@ -96,12 +99,10 @@ class SimulatedRig:
         self.up: RigUp | None = None
         self.events = 0
         self.hits: Counter[str] = Counter()
-        self._specs = {spec.name: spec for spec in specs}
         self._timeline = Timeline(1000.0)
         self._ends: set[str] = set()  # workers of which an end hasn't been told yet
         self._launches: dict[str, list[str]] = {}  # what they were signalled before they were there
-        self.starts = StartsJudge(specs)
-        self.groups = GroupsJudge(specs, strategy)
+        self.lives = LivesJudge(specs, strategy)
         self._ids: Counter[str] = Counter()
         self._tickets = SimulatedTickets(self.judge)
 
@@ -112,14 +113,23 @@ class SimulatedRig:
 
     # -- what a test does -----------------------------------------------------------------
 
-    def start(self, names: Sequence[str] | None = None) -> None:
-        """Start workers, all of them by default."""
-        self.order("start", names or list(self._specs))
+    def start(self, names: Sequence[str] | None = None) -> int:
+        """Start workers, all of them by default; the number is that of `order`."""
+        return self.order("start", names or list(self.lives.specs))
 
     def order(self, verb: Verb, names: Sequence[str]) -> int:
         """Start, stop or restart workers; the number is a key of `orders` once it is done."""
         number = self.core.order(verb, names, self.now)
         self._settle()
+        return number
+
+    def change(self, plan: Plan, wanted: Mapping[str, Settings], strategy: str) -> int:
+        """Carry out a plan; the number is a key of `orders` once it is done."""
+        specs = [wanted[name].spec for name in plan.names(ADD, RESTART, LIMITS)]
+        self.lives.change(specs, strategy)
+        number = self.core.change(plan, wanted, strategy, self.now)
+        self._settle()
+        self.judge.removed(plan.names(REMOVE))
         return number
 
     def ask(
@@ -180,10 +190,8 @@ class SimulatedRig:
 
     def cut(self, worker: str) -> None:
         """Cut a worker's link for a moment: what is sent to it meanwhile can't be."""
-        process = self.processes.get(worker)
-        if process is not None and process.linked:
-            process.linked = False
-            process.later(0.05, process.open_lanes)
+        if (process := self.processes.get(worker)) is not None:
+            process.cut()
 
     def shut_down(self) -> None:
         """Stop everything."""
@@ -214,8 +222,7 @@ class SimulatedRig:
 
     def step(self) -> bool:
         """Let the next thing happen; False when nothing is due any more."""
-        due = self._due()
-        if due is None:
+        if (due := self._due()) is None:
             return False
         deadline = self.core.next_deadline
         self._timeline.now = max(self.now, due)
@@ -229,6 +236,7 @@ class SimulatedRig:
     def rest(self) -> None:
         """Judge that nothing is left of anything, once all is over."""
         self.judge.rest()
+        self.lives.safety.rest()
         broker = self.core.broker
         left = [
             *broker.ledger.requests,
@@ -266,8 +274,7 @@ class SimulatedRig:
         self.hits[process.state] += 1
         del self.processes[process.worker]
         self._ends.add(process.worker)
-        if exit_.wants or exit_.unusable:
-            self.starts.fail(process.worker, wants=exit_.wants)
+        self.lives.ended(process.worker, exit_)
 
         def tell() -> None:
             self._ends.discard(process.worker)
@@ -276,8 +283,7 @@ class SimulatedRig:
             was, restarts = child.status, child.restarts
             self.core.exited(process.worker, process.incarnation, exit_, self.now)
             if was in SERVING and child.status is Status.BACKOFF and child.restarts > restarts:
-                lives = {name: each.token for name, each in self.processes.items() if each.ready}
-                self.groups.die(process.worker, lives)
+                self.lives.crashed(process.worker, self.processes)
 
         self.later(self.behaviour.latency(), tell)
 
@@ -298,8 +304,7 @@ class SimulatedRig:
         else:
             raise Violation("effects without end")
         self.judge.look(self.now)
-        starting = [name for name, process in self.processes.items() if not process.ready]
-        self.starts.look(starting, self.now)
+        self.lives.look(self.processes, self.now)
 
     def _perform(self, effect: Effect) -> None:
         match effect:
@@ -314,7 +319,9 @@ class SimulatedRig:
             case Describe():
                 self.core.described(effect.number, REPLY, b"{}")
             case Launch():
-                self._launch(effect.worker, effect.incarnation)
+                self._launch(effect)
+            case Secure():
+                self._secure(effect.worker, effect.incarnation)
             case Signal():
                 if (launch := self._launches.get(effect.worker)) is not None:
                     launch.append(effect.how)
@@ -325,28 +332,24 @@ class SimulatedRig:
             case RigUp():
                 self.up = effect
             case Moved():
-                self.starts.move(effect)
+                self.lives.starts.move(effect)
             case Fact():
                 self.facts.append(effect)
                 del self.facts[:-1000]
 
-    def _launch(self, worker: str, incarnation: int) -> None:
-        if worker in self.processes or worker in self._launches or worker in self._ends:
+    def _lives(self, worker: str) -> bool:
+        """Whether a life of it isn't over, or its end hasn't been told."""
+        return worker in self.processes or worker in self._launches or worker in self._ends
+
+    def _launch(self, launch: Launch) -> None:
+        worker, incarnation = launch.worker, launch.incarnation
+        if self._lives(worker):
             raise Violation(f"I10: two lives of {worker} at once")
-        if self.core.is_closing:
-            raise Violation(f"I10: {worker} is launched while all shuts down")
-        for name in self._specs[worker].after:
-            process, status = self.processes.get(name), self.core.children[name].status
-            # One that has died is settled until its end is told. One that failed is tried again.
-            settled = status in SETTLED or self.starts.has_failed(name)
-            if not (process and process.ready) and not settled:
-                raise Violation(f"I10: {worker} is launched before {name}, which is {status}")
-        self.groups.launch(worker, [each.token for each in self.processes.values()])
+        self.lives.launch(launch, self.now, self.processes, self.core)
         token = f"{worker}-{incarnation}"
         self.core.expect(worker, incarnation, token)
         self._tickets.begin(token)
         self._launches[worker] = []
-        self.starts.launch(worker, self.now)
         boot = self.behaviour.boot(worker, incarnation)
         self.later(self.behaviour.latency(), lambda: self._after_launch(worker, incarnation, boot))
 
@@ -355,8 +358,7 @@ class SimulatedRig:
         signals = self._launches.pop(worker)
         if boot.outcome in ("wanting", "unlaunched"):
             wants = boot.outcome == "wanting"
-            if wants:
-                self.starts.fail(worker, wants=True)
+            self.lives.unlaunched(worker, wants=wants)
             self.core.unlaunched(worker, incarnation, "couldn't be started", self.now, wants=wants)
             return
         token = f"{worker}-{incarnation}"
@@ -364,6 +366,16 @@ class SimulatedRig:
         self.processes[worker] = process
         for how in signals:
             process.signal(how)
+
+    def _secure(self, worker: str, incarnation: int) -> None:
+        self.lives.safety.follow(worker, incarnation, lives=self._lives(worker))
+        recipe = self.behaviour.recipe(worker)
+
+        def end() -> None:
+            self.lives.safety.safe(worker)
+            self.core.secured(worker, incarnation, recipe.failure, self.now)
+
+        self.later(recipe.seconds, end)
 
     def _to_worker(self, effect: ToWorker) -> None:
         target, number = bytes(effect.frames[0]).decode(), effect.number
@@ -379,7 +391,7 @@ class SimulatedRig:
             if effect.ticket:
                 self._tickets.give(token, number, asked)
         elif self.core.is_closing:
-            self.starts.stop(worker, self.processes)
+            self.lives.starts.stop(worker, self.processes)
         if process is None or process.token != token or not process.linked:
             if asked is not None:
                 self.judge.take_back(asked)
@@ -389,9 +401,8 @@ class SimulatedRig:
         frames = effect.frames[1:]
         receiver = process
 
-        def arrive() -> None:
-            if receiver.alive:
-                receiver.later(0.0, lambda: receiver.receive(lane, frames, asked))
+        def arrive() -> None:  # at once, unless it is dead or stands still
+            receiver.later(0.0, lambda: receiver.receive(lane, frames, asked))
 
         self._timeline.in_order("to worker", token, self.behaviour.latency(), arrive)
 
