@@ -23,14 +23,15 @@ PERIOD = 0.25
 ALLOWANCE = 768 * 1024 * 1024
 """Bytes by which the process may grow beyond what the core and the backlog know of."""
 KEPT = 32 * 1024 * 1024
-"""... of them where libzmq may keep what nobody receives; twice as much after each time that the
-clients' socket was made anew, so that strangers can't have that done all the time."""
+"""... of them where libzmq may keep what nobody receives."""
 SUSPECTS = 8
 """Connections by which nothing was received, from which on that may be what has grown."""
-CALM = 80
-"""Looks after which it is `KEPT` again."""
 LOOKS = 4
-"""Looks in a row at too large a process until its clients' socket is made anew."""
+"""Looks in a row at too large a process until its clients' socket is made anew; and looks after
+which the old one is gone."""
+PAUSE = 20
+"""Looks until that may be done again for `KEPT`: strangers can't have it done all the time. The
+least size meanwhile is what the process comes to without them."""
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -65,22 +66,18 @@ class MemoryGuard:
         self._renew = renew
         self._allowance = allowance
         self._floor = resident()
+        self._least = self._floor  # since the socket was made anew
         self._limit = self._floor + allowance
-        self._kept = KEPT
         self._looks = 0  # in a row at too much
-        self._calm = CALM  # looks since the socket was made anew
+        self._rested = PAUSE  # looks since the socket was made anew
         self._renewed = False  # and nobody was cut off since
         self._trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
 
     def look(self) -> None:
         """Cut one connection off if there is too much; the next one at the next look."""
-        self._calm += 1
-        if self._calm == LOOKS:
-            self._floor = max(self._floor, self._size(-1))  # by now the old socket is gone
-        elif self._calm == CALM:
-            self._kept = KEPT
+        self._settle()
         unheard = self._unheard()
-        limit = min(self._floor + self._kept, self._limit) if unheard else self._limit
+        limit = min(self._floor + KEPT, self._limit) if unheard else self._limit
         size = self._size(limit)
         if size <= limit:
             self._looks, self._renewed = 0, False
@@ -91,7 +88,7 @@ class MemoryGuard:
         if connection is not None:
             self._renewed = False
             self._told(connection, resident())
-        if self._looks < LOOKS or (is_early and (unheard < SUSPECTS or self._is_reading())):
+        if self._looks < LOOKS or (is_early and not self._may_be_kept(unheard)):
             return
         self._looks = 0
         if self._renewed and not is_early:
@@ -99,9 +96,26 @@ class MemoryGuard:
             self._limit = size + self._allowance
         else:
             self._renewed = True
-            self._calm = 0
-            self._kept = min(2 * self._kept, self._allowance)
+            self._rested = 0
+            self._least = self._limit
             self._renew(resident())
+
+    def _settle(self) -> None:
+        """Learn what the process comes to once the old socket is gone.
+
+        One look doesn't tell: strangers are back at once, and what they send isn't read yet.
+        """
+        if self._rested == PAUSE:
+            return
+        self._rested += 1
+        if self._rested >= LOOKS:
+            self._least = min(self._least, self._size(-1))
+        if self._rested == PAUSE:
+            self._floor = self._least
+
+    def _may_be_kept(self, unheard: int) -> bool:
+        """Whether it may be libzmq that keeps what has grown, and the socket may be made anew."""
+        return self._rested == PAUSE and unheard >= SUSPECTS and not self._is_reading()
 
     def _size(self, limit: int) -> int:
         """Bytes beyond what is known, without what was freed if they are more than `limit`."""

@@ -167,7 +167,7 @@ def test_what_no_connection_gives_back(front: Front, monkeypatch: pytest.MonkeyP
 def test_what_nobody_receives_is_given_back_early_but_not_all_the_time(
     front: Front, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each time twice as much is borne, until strangers have been calm for a while."""
+    """What the process comes to by itself is learnt from the least size after that."""
     renewed: list[int] = []
     size, unheard, is_reading = MIB, 0, False
     monkeypatch.setattr(memory, "resident", lambda: size)
@@ -188,7 +188,7 @@ def test_what_nobody_receives_is_given_back_early_but_not_all_the_time(
             guard.look()
         return renewed
 
-    much, more = 2 * MIB + memory.KEPT, 2 * MIB + 2 * memory.KEPT
+    much = 2 * MIB + memory.KEPT
     assert look(10 * memory.LOOKS, much) == []
     unheard = memory.SUSPECTS - 1
     assert look(10 * memory.LOOKS, much) == []
@@ -196,13 +196,15 @@ def test_what_nobody_receives_is_given_back_early_but_not_all_the_time(
     assert look(10 * memory.LOOKS, much) == []
     is_reading = False
     assert look(1, much) == [much]
-    assert look(memory.LOOKS, MIB) == []
-    assert look(10 * memory.LOOKS, much) == []
-    assert look(memory.LOOKS, more) == [more]
-    assert look(memory.CALM, MIB) == []
-    assert look(memory.LOOKS, much) == [much]
-    # what is left then isn't strangers'
-    assert look(10 * memory.LOOKS + memory.CALM, much) == []
+    # strangers are back at once, and what they send is none of the process's own
+    assert look(memory.PAUSE - 1, much) == []
+    assert look(1, MIB) == []
+    assert look(memory.LOOKS - 1, much) == []
+    assert look(1, much) == [much]
+    # what never goes isn't strangers'
+    assert look(10 * memory.PAUSE, much) == []
+    assert look(memory.LOOKS, much + memory.KEPT) == []
+    assert look(memory.LOOKS, much + memory.KEPT + 1) == [much + memory.KEPT + 1]
 
 
 def test_whose_messages_were_received(front: Front) -> None:
