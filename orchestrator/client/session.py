@@ -142,9 +142,7 @@ class Session:
         members = self._members[worker] = Members.read(description)
         return members
 
-    def learn(
-        self, worker: str, path: str, invocation_timeout: Timeout = ...
-    ) -> Recipe[Members]:
+    def learn(self, worker: str, path: str, invocation_timeout: Timeout = ...) -> Recipe[Members]:
         """Ask for a worker's description because of a path that isn't known."""
         members = yield from self.describe(worker, invocation_timeout)
         if path not in members.kinds and not members.part(path) and members.may_have(path):
@@ -163,9 +161,7 @@ class Session:
         )
         return (yield from self.describe(worker))
 
-    def find_member(
-        self, worker: str, name: str, invocation_timeout: Timeout = ...
-    ) -> Recipe[str]:
+    def find_member(self, worker: str, name: str, invocation_timeout: Timeout = ...) -> Recipe[str]:
         """The kind of a member.
 
         Args:

@@ -131,7 +131,9 @@ def why(child: Child, children: Mapping[str, Child], now: float) -> str:
         return f"{child.reason}; tried again in {max(child.deadline - now, 0.0):.0f} s"
     if child.status is not Status.WAITING:
         return child.reason
-    before = [f"{each.spec.name} ({each.status}{_doing(each)})" for each in _before(child, children)]
+    before = [
+        f"{each.spec.name} ({each.status}{_doing(each)})" for each in _before(child, children)
+    ]
     return f"waits for {', '.join(before)}" if before else child.reason
 
 

@@ -43,7 +43,8 @@ class MemoryGuard:
         known: Bytes of requests and answers that the rig holds and bounds itself.
         told: Called with a connection that was cut off, and bytes of the process.
         unheard: How many connections there were by which nothing was received.
-        is_reading: Whether there is something left to receive; then that may be what has grown.
+        emptied: How often all was received. What hasn't been is what may have grown, and is lost
+            with the socket.
         renew: Makes the clients' socket anew; called with bytes of the process.
         allowance: Bytes that there may be beside what is known.
     """
@@ -54,7 +55,7 @@ class MemoryGuard:
         known: Callable[[], int],
         told: Callable[[Connection, int], None],
         unheard: Callable[[], int],
-        is_reading: Callable[[], bool],
+        emptied: Callable[[], int],
         renew: Callable[[int], None],
         allowance: int = ALLOWANCE,
     ) -> None:
@@ -62,13 +63,14 @@ class MemoryGuard:
         self._known = known
         self._told = told
         self._unheard = unheard
-        self._is_reading = is_reading
+        self._emptied = emptied
         self._renew = renew
         self._allowance = allowance
         self._floor = resident()
         self._least = self._floor  # since the socket was made anew
         self._limit = self._floor + allowance
         self._looks = 0  # in a row at too much
+        self._times = 0  # that all was received, until the last look
         self._rested = PAUSE  # looks since the socket was made anew
         self._renewed = False  # and nobody was cut off since
         self._trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
@@ -76,7 +78,9 @@ class MemoryGuard:
     def look(self) -> None:
         """Cut one connection off if there is too much; the next one at the next look."""
         self._settle()
+        has_read, self._times = self._emptied() > self._times, self._emptied()
         unheard = self._unheard()
+        may_keep = has_read and unheard >= SUSPECTS  # libzmq what has grown
         limit = min(self._floor + KEPT, self._limit) if unheard else self._limit
         size = self._size(limit)
         if size <= limit:
@@ -88,7 +92,7 @@ class MemoryGuard:
         if connection is not None:
             self._renewed = False
             self._told(connection, resident())
-        if self._looks < LOOKS or (is_early and not self._may_be_kept(unheard)):
+        if self._looks < LOOKS or (is_early and not (may_keep and self._rested == PAUSE)):
             return
         self._looks = 0
         if self._renewed and not is_early:
@@ -112,10 +116,6 @@ class MemoryGuard:
             self._least = min(self._least, self._size(-1))
         if self._rested == PAUSE:
             self._floor = self._least
-
-    def _may_be_kept(self, unheard: int) -> bool:
-        """Whether it may be libzmq that keeps what has grown, and the socket may be made anew."""
-        return self._rested == PAUSE and unheard >= SUSPECTS and not self._is_reading()
 
     def _size(self, limit: int) -> int:
         """Bytes beyond what is known, without what was freed if they are more than `limit`."""

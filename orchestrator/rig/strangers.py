@@ -14,7 +14,6 @@ from orchestrator.rig.connections import Connection, Connections
 from orchestrator.rig.loop import Loop
 from orchestrator.rig.memory import PERIOD, MemoryGuard
 from orchestrator.rig.sockets import Sockets
-from transports.frames import has_more
 
 LAST_ANSWERS = 0.05
 """Seconds for answers to leave by a socket that is to be closed."""
@@ -53,7 +52,7 @@ class Strangers:
             lambda: broker.ledger.held.total + backlog.size,
             self._cut_off,
             lambda: self.connections.unheard(sockets.front),
-            lambda: has_more(sockets.front),
+            lambda: self._loop.emptied,
             self._renew,
         )
         self._broker = broker

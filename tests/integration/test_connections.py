@@ -115,7 +115,7 @@ def test_a_message_without_end_is_cut_off(front: Front, transport: str) -> None:
         lambda: 0,
         lambda each, _: told.append(each),
         lambda: 0,
-        lambda: False,
+        lambda: 0,
         lambda _: None,  # on a busy machine nobody may be seen sending at first
         allowance=100 * MIB,
     )
@@ -146,7 +146,7 @@ def test_what_no_connection_gives_back(front: Front, monkeypatch: pytest.MonkeyP
         lambda: 0,
         lambda *_: None,
         lambda: 0,
-        lambda: False,
+        lambda: 0,
         renewed.append,
         allowance=100 * MIB,
     )
@@ -169,22 +169,23 @@ def test_what_nobody_receives_is_given_back_early_but_not_all_the_time(
 ) -> None:
     """What the process comes to by itself is learnt from the least size after that."""
     renewed: list[int] = []
-    size, unheard, is_reading = MIB, 0, False
+    size, unheard, emptied, empties = MIB, 0, 0, 1
     monkeypatch.setattr(memory, "resident", lambda: size)
     guard = MemoryGuard(
         front.connections,
         lambda: 0,
         lambda *_: None,
         lambda: unheard,
-        lambda: is_reading,
+        lambda: emptied,
         renewed.append,
     )
 
     def look(times: int, at: int) -> list[int]:
-        nonlocal size
+        nonlocal size, emptied
         size = at
         renewed.clear()
         for _ in range(times):
+            emptied += empties
             guard.look()
         return renewed
 
@@ -192,9 +193,9 @@ def test_what_nobody_receives_is_given_back_early_but_not_all_the_time(
     assert look(10 * memory.LOOKS, much) == []
     unheard = memory.SUSPECTS - 1
     assert look(10 * memory.LOOKS, much) == []
-    unheard, is_reading = memory.SUSPECTS, True
+    unheard, empties = memory.SUSPECTS, 0
     assert look(10 * memory.LOOKS, much) == []
-    is_reading = False
+    empties = 1
     assert look(1, much) == [much]
     # strangers are back at once, and what they send is none of the process's own
     assert look(memory.PAUSE - 1, much) == []
