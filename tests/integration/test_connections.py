@@ -27,10 +27,21 @@ class Front:
         self.router: zmq.Socket[Any] = self.context.socket(zmq.ROUTER)
         self.router.linger = 0
         self.refused: list[str] = []
-        self.connections = Connections(self.context, (self.router,), cap, self.refused.append)
+        self.back: zmq.Socket[Any] = self.context.socket(zmq.ROUTER)
+        self.back.linger = 0
+        self.connections = Connections(
+            self.context,
+            (self.router,),
+            cap,
+            lambda address, _: self.refused.append(address),
+            (self.back,),
+            worker_cap=2,
+        )
         self.port = self.router.bind_to_random_port("tcp://127.0.0.1")
         self.ipc = f"ipc://{folder}/f"
         self.router.bind(self.ipc)
+        self.link = f"{folder}/l"
+        self.back.bind(f"ipc://{self.link}")
         self.strangers: list[Any] = []
 
     def stranger(self, address: str) -> zmq.Socket[Any]:
@@ -50,6 +61,7 @@ class Front:
             each.close()
         self.connections.close()
         self.router.close()
+        self.back.close()
         self.context.term()
 
 
@@ -84,6 +96,29 @@ def test_one_too_many_is_closed_and_its_place_is_free_again(front: Front) -> Non
     for each in raw:
         each.close()
     wait_until(lambda: front.count() == 1)
+
+
+def test_where_workers_come_in_there_is_a_cap_too(front: Front) -> None:
+    """Of its own: strangers there take no place of others, nor the other way round."""
+    raw = [_plain(front.link) for _ in range(5)]
+    wait_until(lambda: front.count() or len(front.refused) == 3)
+    wait_until(lambda: front.count() or front.connections.count("workers") == 2)
+    assert len(front.connections) == 0
+    for each in raw:
+        each.close()
+    wait_until(lambda: front.count() or front.connections.count("workers") == 0)
+    assert front.refused == [f"ipc://{front.link}"] * 3
+
+
+def _plain(path: str) -> socket.socket:
+    made = socket.socket(socket.AF_UNIX)
+    made.settimeout(10.0)
+    try:
+        made.connect(path)
+    except OSError:
+        made.close()
+        raise
+    return made
 
 
 @pytest.mark.parametrize("transport", ["tcp", "ipc"])

@@ -22,7 +22,7 @@ class Scene:
 
     def __init__(self, context: zmq.Context[Any]) -> None:
         self.publisher: zmq.Socket[Any] = context.socket(zmq.XPUB)
-        self.connections = Connections(context, (self.publisher,), 100, lambda address: None)
+        self.connections = Connections(context, (self.publisher,), 100, lambda *_: None)
         self._port = self.publisher.bind_to_random_port("tcp://127.0.0.1")
 
     def connect(self) -> sockets.socket:
