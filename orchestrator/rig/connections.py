@@ -1,24 +1,30 @@
 """Who is connected: counted, capped, and cut off where it must be.
 
 libzmq aborts the process when it can't accept a connection for lack of descriptors. So there are
-far fewer connections than descriptors, and one too many is closed as soon as it is there.
+far fewer connections than descriptors, and one too many is closed as soon as it is there. Its own
+thread accepts them; when that is too far ahead of us, it waits for room in its monitor.
 """
 
 from __future__ import annotations
 
 import fcntl
+import functools
 import os
 import socket as sockets
 import struct
 import termios
 from collections import Counter
 from collections.abc import Callable
-from typing import Any
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
 from uuid import uuid4
 
 import zmq
 
+from orchestrator.rig.unlocked import stop_monitor
 from transports.frames import has_more
+
+T = TypeVar("T")
 
 _EVENTS = int(zmq.EVENT_ACCEPTED | zmq.EVENT_DISCONNECTED | zmq.EVENT_CLOSED)
 _EVENT = struct.Struct("=Hi")
@@ -33,8 +39,9 @@ TCP, IPC, WORKERS = "tcp", "ipc", "workers"
 """What connections share a cap."""
 BUSY = 64 * 1024
 """Bytes that a connection sends between two looks, or has sent and aren't read, if it is busy."""
-_MOST_EVENTS = 1000
-"""Monitors' messages taken in one turn."""
+HELD = 1001
+"""Events that a monitor holds, the least that libzmq can be told: no more connections than that are
+accepted behind our back."""
 
 
 class Connection:
@@ -69,8 +76,8 @@ class Connection:
 class Connections:
     """The connections of sockets that strangers can reach.
 
-    A monitor's events are always read. None is ever full: libzmq's thread would wait for it, and
-    whoever binds a socket or stops its monitor for that thread.
+    A monitor's events are always read, as libzmq's thread waits for one that is full. Who binds a
+    socket or stops its monitor waits for that thread: such is done by `meanwhile`.
 
     Args:
         context: Where the monitors' sockets are made.
@@ -115,23 +122,26 @@ class Connections:
         self._context = context
         self._counts: Counter[str] = Counter()
         self._unheard: Counter[zmq.Socket[Any]] = Counter()  # of those that are gone
+        # There from the start: threads and descriptors may have run out when they are needed.
+        self._helper = ThreadPoolExecutor(1, "binder")
+        self._done = os.eventfd(0, os.EFD_CLOEXEC)
         self._monitor_of = {socket: self._monitor(socket) for socket in self.living}
 
     def _monitor(self, socket: zmq.Socket[Any]) -> zmq.Socket[Any]:
         address = f"inproc://monitor-{uuid4()}"
         socket.monitor(address, _EVENTS | (_REFUSALS if socket.get(zmq.PLAIN_SERVER) else 0))
         monitor: zmq.Socket[Any] = self._context.socket(zmq.PAIR)
-        monitor.set(zmq.RCVHWM, 0)
+        monitor.set(zmq.RCVHWM, 1)  # besides the 1000 of libzmq's end
         monitor.set(zmq.LINGER, 0)
         monitor.connect(address)
         return monitor
 
     def replace(self, old: zmq.Socket[Any], new: zmq.Socket[Any]) -> None:
         """Watch another socket, not bound yet, in place of one that is about to be closed."""
+        self.meanwhile(functools.partial(stop_monitor, old))
         self._read(old)
         for fd in list(self.living[old]):
             self._gone(old, fd)
-        old.disable_monitor()
         self._monitor_of.pop(old).close()
         self._monitor_of[new] = self._monitor(new)
         del self.living[old], self._unheard[old]
@@ -155,9 +165,30 @@ class Connections:
         for socket in self._monitor_of:
             self._read(socket)
 
+    def meanwhile(self, call: Callable[[], T]) -> T:
+        """Have something done that waits for libzmq's thread, and read the monitors meanwhile.
+
+        Args:
+            call: What is done, in another thread, without holding Python's lock while it waits.
+
+        Returns:
+            What it returned.
+
+        Raises:
+            Exception: What it raised.
+        """
+        outcome = self._helper.submit(call)
+        outcome.add_done_callback(lambda _: os.eventfd_write(self._done, 1))
+        items: list[Any] = [(each, int(zmq.POLLIN)) for each in (self._done, *self.monitors)]
+        while not outcome.done():
+            self.update()
+            zmq.zmq_poll(items, -1)
+        os.eventfd_read(self._done)
+        return outcome.result()
+
     def _read(self, socket: zmq.Socket[Any]) -> None:
         monitor = self._monitor_of[socket]
-        for _ in range(_MOST_EVENTS):
+        for _ in range(HELD):
             if not has_more(monitor):
                 break
             # pyzmq's own reading of it takes a hundred times as long, as it makes the value an enum
@@ -214,8 +245,6 @@ class Connections:
         """The connection that a socket's frame came by, if it is still there."""
         # Its coming may not have been read yet, nor that an older one of the same number has gone.
         self._read(socket)
-        while has_more(self._monitor_of[socket]):  # more came and went than one turn takes
-            self._read(socket)
         return self.living[socket].get(_descriptor(frame))
 
     def cut(self, socket: zmq.Socket[Any], frame: Any) -> bool:
@@ -255,9 +284,12 @@ class Connections:
 
     def close(self) -> None:
         """Stop watching."""
-        for socket, monitor in self._monitor_of.items():
-            socket.disable_monitor()
+        for socket in self._monitor_of:
+            self.meanwhile(functools.partial(stop_monitor, socket))
+        for monitor in self.monitors:
             monitor.close()
+        self._helper.shutdown()
+        os.close(self._done)
 
 
 def _shut(fd: int, connection: Connection, how: int = sockets.SHUT_RDWR) -> bool:

@@ -33,7 +33,8 @@ def connection_cap(limit: int, workers: int) -> int:
     """How many connections there may be by tcp, as many by ipc, and as many where workers come in.
 
     Half of what the rig and its workers leave stays free: connections are closed a moment after
-    they were accepted.
+    they were accepted. That is more than libzmq accepts meanwhile (four times
+    `orchestrator.rig.connections.HELD`) from a limit of some 8200 on.
 
     Args:
         limit: Open files of this process.

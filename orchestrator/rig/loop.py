@@ -182,6 +182,7 @@ class Loop:
             due = self._backlog.next_deadline(now) or now
             zmq.zmq_poll([(self._mailbox.fileno(), zmq.POLLIN)], math.ceil((due - now) * 1000))
             now = time.monotonic()
+            self._connections.update()  # or libzmq may wait, and send nothing
             self._backlog.retry(now)
 
     # -- how ------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ PERIOD = 0.25
 """Seconds between looks, while anybody is connected."""
 ALLOWANCE = 768 * 1024 * 1024
 """Bytes by which the process may grow beyond what the core and the backlog know of."""
-KEPT = 32 * 1024 * 1024
+KEPT = 24 * 1024 * 1024
 """... of them where libzmq may keep what nobody receives."""
 SUSPECTS = 8
 """Connections by which nothing was received, from which on that may be what has grown."""

@@ -50,6 +50,7 @@ class Strangers:
         watched = (sockets.front, sockets.publisher)
         workers = (sockets.back, sockets.collector)
         self.connections = Connections(context, watched, cap, self._refused, workers, worker_cap)
+        sockets.meanwhile = self.connections.meanwhile
         self._memory = MemoryGuard(
             self.connections,
             lambda: broker.ledger.held.total + backlog.size,

@@ -53,7 +53,7 @@ from transports.room import need_threads
 from workers.output import levels, records
 from workers.output.streams import install_thread_output
 
-OWN_TASKS = 14
+OWN_TASKS = 15
 """Processes and threads that a rig can't do without; a worker that lacks some has to wait."""
 ORDER_TIMEOUT = 300.0
 """Seconds that starting, stopping or restarting workers may take for a client that waits."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import socket
 import threading
 import time
@@ -12,8 +14,8 @@ from typing import Any
 import pytest
 import zmq
 
-from orchestrator.rig import memory
-from orchestrator.rig.connections import Connection, Connections
+from orchestrator.rig import memory, unlocked
+from orchestrator.rig.connections import HELD, Connection, Connections
 from orchestrator.rig.memory import MemoryGuard, resident
 from tests.integration.raw_zmtp import MIB, endless_message
 from tests.rigs import wait_until
@@ -108,6 +110,30 @@ def test_where_workers_come_in_there_is_a_cap_too(front: Front) -> None:
         each.close()
     wait_until(lambda: front.count() or front.connections.count("workers") == 0)
     assert front.refused == [f"ipc://{front.link}"] * 3
+
+
+def test_libzmq_accepts_no_more_than_is_taken_note_of(front: Front) -> None:
+    """But for what its monitor holds: whoever comes faster waits outside."""
+    before = len(os.listdir("/proc/self/fd"))
+    raw: list[socket.socket] = []
+
+    def accepted() -> int:
+        return len(os.listdir("/proc/self/fd")) - before - len(raw)
+
+    def more() -> bool:
+        with contextlib.suppress(BlockingIOError):  # its queue is full
+            while len(raw) < 2 * HELD:
+                raw.append(_plain(front.link))
+        return accepted() >= HELD
+
+    wait_until(more)
+    with contextlib.suppress(AssertionError):  # it doesn't take many more, however long one tries
+        wait_until(lambda: more() and accepted() > HELD + 20, seconds=0.5)
+    assert accepted() < HELD + 20
+    other = f"ipc://{front.link}2"
+    front.connections.meanwhile(lambda: unlocked.bind(front.back, other))  # and doesn't wait
+    for each in raw:
+        each.close()
 
 
 def _plain(path: str) -> socket.socket:
