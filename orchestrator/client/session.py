@@ -121,8 +121,13 @@ class Session:
         self.check_worker(name, error)
         return name
 
-    def describe(self, worker: str, within: Timeout = ...) -> Recipe[Members]:
-        """Ask for a worker's description; `within`: seconds to begin, and as many to end."""
+    def describe(
+        self,
+        worker: str,
+        invocation_timeout: Timeout = ...,
+        execution_timeout: Timeout = ...,
+    ) -> Recipe[Members]:
+        """Ask for a worker's description."""
         scheme = self.connection.address.partition("://")[0].upper()
         asked = {"ignore_errors": False, "protocol": scheme, "skip_names": []}
         description = yield self.connection.compose(
@@ -131,15 +136,15 @@ class Session:
             DESCRIPTION,
             payload=encode(asked),
             content_type=JSON,
-            invocation_timeout=within,
-            execution_timeout=within,
+            invocation_timeout=invocation_timeout,
+            execution_timeout=execution_timeout,
         )
         members = self._members[worker] = Members.read(description)
         return members
 
-    def learn(self, worker: str, path: str) -> Recipe[Members]:
+    def learn(self, worker: str, path: str, invocation_timeout: Timeout = ...) -> Recipe[Members]:
         """Ask for a worker's description because of a path that isn't known."""
-        members = yield from self.describe(worker)
+        members = yield from self.describe(worker, invocation_timeout)
         if path not in members.kinds and not members.part(path) and members.may_have(path):
             members = yield from self.describe_anew(worker, path)
         return members
@@ -156,8 +161,14 @@ class Session:
         )
         return (yield from self.describe(worker))
 
-    def find_member(self, worker: str, name: str) -> Recipe[str]:
+    def find_member(self, worker: str, name: str, invocation_timeout: Timeout = ...) -> Recipe[str]:
         """The kind of a member.
+
+        Args:
+            worker: The worker's name.
+            name: The member's.
+            invocation_timeout: Of what the member is wanted for: to be told of it while its worker
+                starts takes no longer than that may.
 
         Raises:
             AttributeError: There is none of that name, with the nearest one in the text.
@@ -165,7 +176,7 @@ class Session:
         if not name.startswith("_"):
             members = self._members.get(worker)
             if members is None or name not in members.kinds:
-                yield from self.learn(worker, name)
+                yield from self.learn(worker, name, invocation_timeout)
         kind = self.check_member(worker, name)
         assert kind is not None
         return kind
@@ -182,7 +193,7 @@ class Session:
         opens: Callable[..., Any] | None = None,
     ) -> Recipe[Exchange]:
         """The request that invokes an action; `opens` makes what its stream is read with."""
-        kind = yield from self.find_member(worker, action)
+        kind = yield from self.find_member(worker, action, invocation_timeout)
         members = self._members[worker]
         if kind != ACTION and not members.affordance(action).get(terms.CALLABLE):
             raise AttributeError(_misused(worker, action, kind))
@@ -241,7 +252,7 @@ class Session:
         execution_timeout: Timeout = ...,
     ) -> Recipe[Exchange]:
         """The request that reads a property."""
-        kind = yield from self.find_member(worker, name)
+        kind = yield from self.find_member(worker, name, invocation_timeout)
         if kind != PROPERTY:
             raise AttributeError(_misused(worker, name, kind))
         return self.connection.compose(
@@ -282,7 +293,7 @@ class Session:
         execution_timeout: Timeout = ...,
     ) -> Recipe[Exchange]:
         """The request that writes a property."""
-        kind = yield from self.find_member(worker, name)
+        kind = yield from self.find_member(worker, name, invocation_timeout)
         if kind != PROPERTY:
             raise AttributeError(_misused(worker, name, kind))
         payload, raw = encode_value(worker, name, value)

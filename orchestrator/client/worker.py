@@ -281,7 +281,7 @@ class Worker(Handle):
 
     def _learn_soon(self) -> None:
         if self._session.known_members(self.name) is None:
-            answer_soon(self._session, self._session.describe(self.name, SOON))
+            answer_soon(self._session, self._session.describe(self.name, SOON, SOON))
 
     def _run(self, recipe: Recipe[T]) -> T:
         return run(recipe, self._session.connection.request)

@@ -20,7 +20,7 @@ from orchestrator.logs.collect.handle import STUCK, LogCollector
 from orchestrator.rig import describing, specs
 from orchestrator.rig.applier import Applier, apply_saved
 from orchestrator.rig.backlog import Backlog
-from orchestrator.rig.descriptors import SLOTS, connection_cap, raise_limit
+from orchestrator.rig.descriptors import SLOTS, connection_cap, raise_limit, worker_cap
 from orchestrator.rig.desk import Desk
 from orchestrator.rig.door import Door
 from orchestrator.rig.event_relay import EventRelay
@@ -53,7 +53,7 @@ from transports.room import need_threads
 from workers.output import levels, records
 from workers.output.streams import install_thread_output
 
-OWN_TASKS = 14
+OWN_TASKS = 15
 """Processes and threads that a rig can't do without; a worker that lacks some has to wait."""
 ORDER_TIMEOUT = 300.0
 """Seconds that starting, stopping or restarting workers may take for a client that waits."""
@@ -75,6 +75,7 @@ class Supervisor:
         self._folder = folder
         self._started = time.time()
         cap = connection_cap(raise_limit(), len(config.workers))
+        own = worker_cap(cap, len(config.workers))
         need_threads(OWN_TASKS, "a rig")
         self._guardian = Guardian()
         self._logs = LogCollector.start(
@@ -118,7 +119,7 @@ class Supervisor:
         self._rig.broker.traces = config.logs.level == "debug"
         backlog = Backlog(sockets.front)
         broker = self._rig.broker
-        self._strangers = Strangers(self._context, sockets, broker, backlog, cap)
+        self._strangers = Strangers(self._context, sockets, broker, backlog, cap, own)
         self._connections = connections = self._strangers.connections
         self._performer = Performer(self._rig, sockets, backlog, self._processes, connections, self)
         relay = EventRelay(
@@ -130,7 +131,8 @@ class Supervisor:
             tally=broker.ledger.tally,
             counts=broker.counts,
         )
-        self._door = Door(self._context, sockets.collector, broker.publishers, relay.refused)
+        self._door = Door(self._context, broker.publishers)
+        connections.turned_away = relay.refused
         self._states = StateEvents(config.rig, relay.publish)
         self._loop = Loop(
             rig=self._rig,
@@ -144,7 +146,6 @@ class Supervisor:
             record=self.record,
         )
         self._loop.watch(self._door.socket, self._door.answer)
-        self._loop.watch(self._door.monitor, self._door.tell)
         self._keeper = FileKeeper(self._loop, folder, self._sockets, self.record)
         self._looks = Looks(self._rig, self._processes, self._loop.call_later)
         self._helpers = Helpers(
