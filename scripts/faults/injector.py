@@ -255,17 +255,28 @@ class Injector:
 
     def kill_supervisor(self) -> None:
         """Nothing may be left of the rig soon, and it can be run again at once."""
-        before = self._rig.processes()
+        before = {each: _name(each) for each in self._rig.processes()}
+        with contextlib.suppress(errors.OrchError), connect(RIG, timeout=10) as rig:
+            # Recipes take their time, in which it stays.
+            before.pop(psutil.Process(helpers(rig)["guardian"]), None)
         self._write("SIGKILL of the supervisor")
         self._rig.process.kill()
         self._rig.process.wait()
         end = time.monotonic() + GONE_WITHIN
         while any(map(_lives, before)) and time.monotonic() < end:
             time.sleep(0.01)  # they aren't our children: nothing tells their ends
-        left = [each.pid for each in before if _lives(each)]
+        left = [name for each, name in before.items() if _lives(each)]
         if left:
             self._journal.write("left behind", processes=left)
         self._rig.start()
+
+
+def _name(process: psutil.Process) -> str:
+    """What a process is, as far as can be told; it may be gone by now."""
+    try:
+        return f"{process.name()} {process.cmdline()[-2:]}"
+    except psutil.Error:
+        return "gone"
 
 
 def _lives(process: psutil.Process) -> bool:
