@@ -312,6 +312,8 @@ def run_steadily(asker: Asker) -> None:
     with connected(asker) as rig:
         number = 0
         while not asker.over.wait(0.01):
+            if (worker := handle(rig, "steady")) is None:
+                continue
             number += 1
             asking = Asking(
                 f"{asker.name}-{number}", "steady", "peek", "steady", {}, wait=WAIT, run=RUN
@@ -319,7 +321,7 @@ def run_steadily(asker: Asker) -> None:
             asker.asks(asking)
             error, value = None, None
             try:
-                value = rig["steady"].call("peek", key=asking.key)
+                value = worker.call("peek", key=asking.key)
             except errors.OrchError as raised:
                 error = raised
             asker.told(asking.key, error, value)

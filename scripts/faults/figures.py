@@ -88,7 +88,8 @@ def _holds(journals: Journals) -> list[tuple[int, int, str]]:
 
 def _round_trips(journals: Journals, deaths: list[int]) -> tuple[list[float], list[float]]:
     """Seconds of the steady client's: about deaths, and else."""
-    during, without = [], []
+    during: list[float] = []
+    without: list[float] = []
     for each in journals.by_worker["steady"]:
         if each.answer != "done":
             continue

@@ -18,8 +18,9 @@ from pathlib import Path
 
 import psutil
 
+from faults.clients import RIG
 from faults.journal import Journal
-from faults.rig import RIG, RunningRig, config, helpers, pids
+from faults.rig import RunningRig, config, helpers, pids
 from orch import connect, errors
 from orchestrator.client import Rig
 
@@ -128,8 +129,8 @@ class Injector:
         with contextlib.suppress(errors.OrchError), connect(RIG, timeout=10) as rig:
             fault(rig)
 
-    def _write(self, kind: str, worker: str = "", **fields: object) -> None:
-        self._journal.write("fault", kind=kind, worker=worker, **fields)
+    def _write(self, kind: str, worker: str = "") -> None:
+        self._journal.write("fault", kind=kind, worker=worker)
 
     def _signal(self, kind: str, worker: str, pid: int, number: int) -> bool:
         at = time.monotonic_ns()
