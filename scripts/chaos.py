@@ -23,8 +23,6 @@ from faults.injector import Clients, Injector, Watch
 from faults.journal import Journal, read
 from faults.rig import RunningRig
 
-ROUND = 60.0
-"""Seconds from one death of the supervisor to the next."""
 MARGIN = 2.0
 """Seconds that an answer may come late to a client on a machine that is full."""
 
@@ -42,14 +40,15 @@ def run(rig: RunningRig, options: argparse.Namespace) -> dict[str, Any]:
     clients = Clients(rig.journals, journal, dice)
     injector = Injector(rig, clients, journal, dice)
     began = time.monotonic()
-    end, next_round = began + options.seconds, began + min(ROUND, options.seconds / 2)
+    pace = min(options.round, options.seconds / 2)
+    end, next_round = began + options.seconds, began + pace
     clients.start_all()
     try:
         while time.monotonic() < end:
             time.sleep(dice.expovariate(1 / options.pause))
             clients.look()
             if time.monotonic() > next_round:
-                next_round += ROUND
+                next_round += pace
                 injector.kill_supervisor()
             else:
                 injector.inject()
@@ -67,6 +66,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=90.0, help="for how long (default 90)")
     parser.add_argument("--pause", type=float, default=0.3, help="mean seconds between faults")
+    parser.add_argument("--round", type=float, default=60.0, help="seconds of a supervisor")
     parser.add_argument("--seed", type=int, default=random.randrange(10**6))
     parser.add_argument("--margin", type=float, default=MARGIN, help="seconds after a deadline")
     parser.add_argument("--json", action="store_true", help="the figures for programs")

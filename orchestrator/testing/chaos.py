@@ -24,6 +24,7 @@ ENDS = (
     Exit("killed by SIGKILL", normal=False),
     Exit("killed by SIGSEGV", normal=False),
     Exit("exit status 0", normal=True),
+    Exit("the fork server died", normal=False, wants=True),  # nobody else knew its process
 )
 ACTS = {
     "ask": 65,

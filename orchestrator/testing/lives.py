@@ -222,9 +222,9 @@ class LivesJudge:
             self.starts.fail(worker, wants=True)
         self.safety.unlaunched(worker)
 
-    def ended(self, worker: str, exit_: Exit) -> None:
-        """A life has ended."""
-        if exit_.wants or exit_.unusable:
+    def ended(self, worker: str, exit_: Exit, *, served: bool) -> None:
+        """A life has ended; `served`: its start had gone well."""
+        if not served and (exit_.wants or exit_.unusable):
             self.starts.fail(worker, wants=exit_.wants)
 
     def look(self, lives: Mapping[str, Life], now: float) -> None:

@@ -274,7 +274,7 @@ class SimulatedRig:
         self.hits[process.state] += 1
         del self.processes[process.worker]
         self._ends.add(process.worker)
-        self.lives.ended(process.worker, exit_)
+        self.lives.ended(process.worker, exit_, served=process.ready)
 
         def tell() -> None:
             self._ends.discard(process.worker)

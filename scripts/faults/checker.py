@@ -14,6 +14,8 @@ from faults.journal import Line
 
 SECOND = 1_000_000_000
 """Nanoseconds."""
+LONGEST = 15 * SECOND
+"""No operation is there for longer than that."""
 UNTOUCHED = ("not started", "rig not reachable")
 """Answers that say that the device wasn't touched."""
 BY_DEVICE = ("done", "failed")
@@ -133,17 +135,15 @@ class Journals:
             case "end":
                 operation.ended = line["at"]
 
-    def states_hit(self, hit: Line, seconds: float = 15.0) -> set[str]:
-        """In which states a fault has hit operations of its worker; `idle` if there were none.
+    def hit_by(self, hit: Line) -> list[Operation]:
+        """The operations of a fault's worker that may have been there: asked not long before."""
+        operations, at = self.by_worker[hit["worker"]], hit["at"]
+        # They are in order of time: two bisections leave out all others.
+        return operations[_first(operations, at - LONGEST) : _first(operations, at)]
 
-        Args:
-            hit: The fault's line.
-            seconds: For how long an operation may be there; older ones aren't looked at.
-        """
-        at, since = hit["at"], hit["at"] - int(seconds * SECOND)
-        # Asked in order of time: those before and after are left out by two bisections.
-        lines = self.by_worker[hit["worker"]]
-        found = {each.state(at) for each in lines[_first(lines, since) : _first(lines, at)]}
+    def states_hit(self, hit: Line) -> set[str]:
+        """In which states a fault has hit operations of its worker; `idle` if there were none."""
+        found = {each.state(hit["at"]) for each in self.hit_by(hit)}
         return found - {""} or {"idle"}
 
 
@@ -209,10 +209,14 @@ def _of_operation(operation: Operation, journals: Journals, margin: float) -> li
 
 
 def _out_of_order(operations: list[Operation]) -> list[str]:
-    """Operations of one client that began after a later one of it, at one worker."""
+    """Operations of one client that began after a later one of it, at one worker.
+
+    What a client took for lost may have been under way, and begin after what it asked since then.
+    """
     found = []
     last: dict[str, Operation] = {}
-    queued = [each for each in operations if each.begun and not each.begun[0].get("beside")]
+    begun = [each for each in operations if each.begun and each.answer not in GONE]
+    queued = [each for each in begun if not each.begun[0].get("beside")]
     for each in sorted(queued, key=lambda each: each.began or 0):
         before = last.get(each.asked["client"])
         if before is not None and before.order > each.order:

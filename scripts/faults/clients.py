@@ -268,11 +268,25 @@ def run_futures(asker: Asker) -> None:
 
 async def run_tasks(asker: Asker) -> None:
     """Several tasks of one event loop."""
+    described: dict[str, bool] = {}
+
+    async def is_known(worker: Any, name: str) -> bool:
+        """Whether it is known what a worker offers; else a call waits for that, and is overtaken
+        by those of tasks that come later and needn't."""
+        if name not in described:
+            described[name] = False
+            try:
+                await worker.describe()
+                described[name] = True
+            except errors.OrchError:
+                del described[name]
+        return described.get(name, False)
 
     async def work(rig: Any, askings: Iterator[Asking]) -> None:
         for asking in askings:
-            if (worker := handle(rig, asking.worker)) is None:
-                await asyncio.sleep(0)
+            worker = handle(rig, asking.worker)
+            if worker is None or not await is_known(worker, asking.worker):
+                await asyncio.sleep(PAUSE)
                 continue
             asker.asks(asking)
             error, value = None, None
@@ -298,6 +312,8 @@ def run_steadily(asker: Asker) -> None:
     with connected(asker) as rig:
         number = 0
         while not asker.over.wait(0.01):
+            if (worker := handle(rig, "steady")) is None:
+                continue
             number += 1
             asking = Asking(
                 f"{asker.name}-{number}", "steady", "peek", "steady", {}, wait=WAIT, run=RUN
@@ -305,7 +321,7 @@ def run_steadily(asker: Asker) -> None:
             asker.asks(asking)
             error, value = None, None
             try:
-                value = rig["steady"].call("peek", key=asking.key)
+                value = worker.call("peek", key=asking.key)
             except errors.OrchError as raised:
                 error = raised
             asker.told(asking.key, error, value)

@@ -31,8 +31,8 @@ def latencies(journals: Journals) -> dict[str, list[float]]:
     found: dict[str, list[float]] = defaultdict(list)
     deaths = [hit for hit in journals.hits if _is_death(hit)]
     for death in deaths:
-        at, worker = death["at"], death["worker"]
-        for each in journals.by_worker[worker]:
+        at = death["at"]
+        for each in journals.hit_by(death):
             is_hit = each.state(at) == "in flight" and each.told and each.told[0]["at"] > at
             if is_hit and "died" in each.told[0]["error"]:
                 found["death to answer, in flight"].append((each.told[0]["at"] - at) / SECOND)
@@ -88,7 +88,8 @@ def _holds(journals: Journals) -> list[tuple[int, int, str]]:
 
 def _round_trips(journals: Journals, deaths: list[int]) -> tuple[list[float], list[float]]:
     """Seconds of the steady client's: about deaths, and else."""
-    during, without = [], []
+    during: list[float] = []
+    without: list[float] = []
     for each in journals.by_worker["steady"]:
         if each.answer != "done":
             continue

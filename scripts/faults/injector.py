@@ -18,8 +18,9 @@ from pathlib import Path
 
 import psutil
 
+from faults.clients import RIG
 from faults.journal import Journal
-from faults.rig import RIG, RunningRig, config, helpers, pids
+from faults.rig import RunningRig, config, helpers, pids
 from orch import connect, errors
 from orchestrator.client import Rig
 
@@ -128,8 +129,8 @@ class Injector:
         with contextlib.suppress(errors.OrchError), connect(RIG, timeout=10) as rig:
             fault(rig)
 
-    def _write(self, kind: str, worker: str = "", **fields: object) -> None:
-        self._journal.write("fault", kind=kind, worker=worker, **fields)
+    def _write(self, kind: str, worker: str = "") -> None:
+        self._journal.write("fault", kind=kind, worker=worker)
 
     def _signal(self, kind: str, worker: str, pid: int, number: int) -> bool:
         at = time.monotonic_ns()
@@ -255,17 +256,28 @@ class Injector:
 
     def kill_supervisor(self) -> None:
         """Nothing may be left of the rig soon, and it can be run again at once."""
-        before = self._rig.processes()
+        before = {each: _name(each) for each in self._rig.processes()}
+        with contextlib.suppress(errors.OrchError), connect(RIG, timeout=10) as rig:
+            # Recipes take their time, in which it stays.
+            before.pop(psutil.Process(helpers(rig)["guardian"]), None)
         self._write("SIGKILL of the supervisor")
         self._rig.process.kill()
         self._rig.process.wait()
         end = time.monotonic() + GONE_WITHIN
         while any(map(_lives, before)) and time.monotonic() < end:
             time.sleep(0.01)  # they aren't our children: nothing tells their ends
-        left = [each.pid for each in before if _lives(each)]
+        left = [name for each, name in before.items() if _lives(each)]
         if left:
             self._journal.write("left behind", processes=left)
         self._rig.start()
+
+
+def _name(process: psutil.Process) -> str:
+    """What a process is, as far as can be told; it may be gone by now."""
+    try:
+        return f"{process.name()} {process.cmdline()[-2:]}"
+    except psutil.Error:
+        return "gone"
 
 
 def _lives(process: psutil.Process) -> bool:
