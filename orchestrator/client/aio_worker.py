@@ -15,6 +15,7 @@ from orchestrator.client.handle import Handle
 from orchestrator.client.proxy import fetch
 from orchestrator.client.session import Session
 from orchestrator.client.surface import surface_async
+from orchestrator.errors import NameRefused
 
 
 class AsyncMember:
@@ -185,7 +186,7 @@ class AsyncWorker(Handle):
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):  # also while a copy has no attributes yet
-            raise AttributeError(f"{name} is private; private members are not served")
+            raise NameRefused(f"{name} is private; private members are not served")
         return fetch(self._proxy, name, sys._getframe(1))
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -198,7 +199,7 @@ class AsyncWorker(Handle):
         return AsyncMember(self, path)
 
     def _set(self, path: str, value: Any) -> None:
-        raise AttributeError(
+        raise NameRefused(
             "an assignment can't be awaited; use: "
             f"await orch.write(rig.{self.name}, {path!r}, value)"
         )

@@ -12,15 +12,33 @@ from orchestrator.errors import (
     DriverError,
     ExecutionTimeout,
     InvocationTimeout,
+    NameRefused,
+    NoRoom,
+    NothingThere,
     OrchError,
+    OtherLife,
     OutcomeUnknown,
     Refused,
     ResultUnsendable,
+    ValueRefused,
     WorkerDied,
     WorkerUnavailable,
 )
 from transports.exceptions import DONE, NOT_STARTED, UNKNOWN
 from transports.headers import DESCRIPTION, EXECUTION, INVALID_MESSAGE, INVOCATION, TIMEOUT
+
+_REFUSED: dict[str, type[OrchError]] = {
+    "ConnectionRefusedError": WorkerUnavailable,
+    "InterruptedError": Cancelled,
+    "TypeError": ArgumentsRefused,
+    "ValueError": ValueRefused,
+    "AttributeError": NameRefused,
+    "KeyError": NameRefused,
+    "LookupError": NothingThere,
+    "BufferError": NoRoom,
+    "ConnectionAbortedError": OtherLife,
+}
+"""What never began is raised as, by the name of the builtin that other clients raise."""
 
 
 def error_from_response(
@@ -57,18 +75,14 @@ def error_from_response(
     outcome = report.get("outcome")
     error: Exception | None = None
     if message_type == INVALID_MESSAGE:
-        return _noted(Refused(message, **where), [], report)
+        return _noted(_REFUSED.get(kind, Refused)(message, **where), [], report)
     if outcome == UNKNOWN:
         died = kind == "ConnectionResetError"
         error = (WorkerDied if died else OutcomeUnknown)(message, **where)
     elif outcome == DONE:
         error = ResultUnsendable(f"{name}: {message}", **where)
-    elif outcome == NOT_STARTED and kind == "ConnectionRefusedError":
-        error = WorkerUnavailable(message, **where)
-    elif outcome == NOT_STARTED and kind == "InterruptedError":
-        error = Cancelled(message, **where)
-    elif outcome == NOT_STARTED and kind == "TypeError":
-        error = ArgumentsRefused(message, **where)
+    elif outcome == NOT_STARTED:
+        error = _REFUSED.get(kind, Refused)(message, **where)
     if error is not None:
         return _noted(error, [], report)  # made by the rig: its own traceback tells nothing
     error = revive(report, where, lines)

@@ -14,7 +14,12 @@ import zmq
 from orchestrator.client.answers import error_from_response
 from orchestrator.client.liveness import SLOWEST
 from orchestrator.client.surface import surface
-from orchestrator.errors import ArgumentUnsendable, OrchError, ResultUnsendable
+from orchestrator.errors import (
+    ArgumentUnsendable,
+    OutcomeUnknown,
+    ResultUnsendable,
+    ValueRefused,
+)
 from transports.durations import duration
 from transports.errors import SerializationError
 from transports.frames import COPY_THRESHOLD
@@ -273,7 +278,9 @@ class Exchange(Leader):
             body = decode(self.payload, header.payloadContentType)
         except SerializationError as error:
             told = f"{self.name} was answered ({kind}), but the answer can't be read: {error}"
-            raise (ResultUnsendable if kind == REPLY else OrchError)(told, **self.where) from error
+            raise (ResultUnsendable if kind == REPLY else OutcomeUnknown)(
+                told, **self.where
+            ) from error
         detail = bytes(self.raw).decode("utf-8", "replace") if kind == TIMEOUT else ""
         raise error_from_response(kind, body, detail=detail, **self.where)
 
@@ -316,13 +323,13 @@ def compose(
         usual: The timeouts that the rig takes where none is given, as far as they are known.
 
     Raises:
-        TypeError: A timeout isn't a number.
-        ValueError: The message is too large, or a timeout is NaN or less than 0.
+        ValueRefused: The message is too large, or a timeout is none.
     """
     context = _context(invocation_timeout, execution_timeout, oneway)
     size = len(payload) + len(raw)
     if size > LARGEST:
-        raise ValueError(f"{worker}.{member}: {size} bytes are more than a rig takes in a message")
+        told = f"{worker}.{member}: {size} bytes are more than a rig takes in a message"
+        raise ValueRefused(told, worker=worker, member=member)
     header = RequestHeader(
         messageType=OPERATION,
         messageID=id,
@@ -378,12 +385,19 @@ def _context(invocation: Timeout, execution: Timeout, oneway: bool) -> dict[str,
         return _DEFAULTS
     context: dict[str, Any] = {"defaults": True, "oneway": oneway}
     if invocation is not ...:
-        seconds = duration(invocation, "invocation_timeout")
+        seconds = _seconds(invocation, "invocation_timeout")
         context["invokation_timeout"] = context["invokationTimeout"] = seconds
     if execution is not ...:
-        seconds = duration(execution, "execution_timeout")
+        seconds = _seconds(execution, "execution_timeout")
         context["execution_timeout"] = context["executionTimeout"] = seconds
     return context
+
+
+def _seconds(value: Any, name: str) -> float | None:
+    try:
+        return duration(value, name)
+    except (TypeError, ValueError) as error:
+        raise ValueRefused(str(error)) from error
 
 
 def encode_arguments(

@@ -19,6 +19,7 @@ from orchestrator.client.exchange import (
     encode_value,
 )
 from orchestrator.client.members import ACTION, EVENT, PROPERTY, Members
+from orchestrator.errors import NameRefused, ValueRefused
 from orchestrator.runtime.folder import Found
 from orchestrator.words import did_you_mean
 from transports import terms
@@ -73,29 +74,29 @@ class Session:
         """A worker's members, if they were asked for before."""
         return self._members.get(worker)
 
-    def check_worker(self, name: str, error: type[Exception]) -> None:
-        """Raise `error` with the nearest name if no worker of that name was there last."""
+    def check_worker(self, name: str) -> None:
+        """Raise NameRefused with the nearest name if no worker of that name was there last."""
         if name not in self.workers and name != self.rig:
             near = did_you_mean(name, (*self.workers, self.rig)) or _listed(self.workers)
-            raise error(f"rig {self.rig} has no worker {name!r}{near}")
+            raise NameRefused(f"rig {self.rig} has no worker {name!r}{near}")
 
     def check_member(self, worker: str, name: str) -> str | None:
         """The kind of a member as far as it is known; None if the worker wasn't described yet.
 
         Raises:
-            AttributeError: It is private, or there is none of that name.
+            NameRefused: It is private, or there is none of that name.
         """
         if not isinstance(name, str):
-            raise TypeError(f"a member's name is text, not {name!r:.80}")
+            raise ValueRefused(f"a member's name is text, not {name!r:.80}")
         if name.startswith("_"):
-            raise AttributeError(f"{worker}.{name} is private; private members are not served")
+            raise NameRefused(f"{worker}.{name} is private; private members are not served")
         members = self._members.get(worker)
         if members is None:
             return None
         kind = members.kinds.get(name)
         if kind is None:
             near = did_you_mean(name, members.kinds) or _listed(members.kinds)
-            raise AttributeError(f"worker {worker} has no member {name!r}{near}")
+            raise NameRefused(f"worker {worker} has no member {name!r}{near}")
         return kind
 
     # -- recipes --------------------------------------------------------------------------
@@ -113,12 +114,12 @@ class Session:
         self.workers = tuple(str(worker["name"]) for worker in workers)
         return dict(status)
 
-    def find_worker(self, name: str, error: type[Exception]) -> Recipe[str]:
-        """Check that there is a worker; if not, `error` is raised with the nearest name."""
+    def find_worker(self, name: str) -> Recipe[str]:
+        """Check that there is a worker; if not, NameRefused is raised with the nearest name."""
         if name == self.rig or name in self.workers:
             return name
         yield from self.status()
-        self.check_worker(name, error)
+        self.check_worker(name)
         return name
 
     def describe(
@@ -171,7 +172,7 @@ class Session:
                 starts takes no longer than that may.
 
         Raises:
-            AttributeError: There is none of that name, with the nearest one in the text.
+            NameRefused: There is none of that name, with the nearest one in the text.
         """
         if not name.startswith("_"):
             members = self._members.get(worker)
@@ -196,7 +197,7 @@ class Session:
         kind = yield from self.find_member(worker, action, invocation_timeout)
         members = self._members[worker]
         if kind != ACTION and not members.affordance(action).get(terms.CALLABLE):
-            raise AttributeError(_misused(worker, action, kind))
+            raise NameRefused(_misused(worker, action, kind))
         payload, raw = encode_arguments(worker, action, args, kwargs)
         exchange = self.connection.compose(
             worker,
@@ -254,7 +255,7 @@ class Session:
         """The request that reads a property."""
         kind = yield from self.find_member(worker, name, invocation_timeout)
         if kind != PROPERTY:
-            raise AttributeError(_misused(worker, name, kind))
+            raise NameRefused(_misused(worker, name, kind))
         return self.connection.compose(
             worker,
             Operation.READ,
@@ -268,11 +269,9 @@ class Session:
         """The request for the last value of a polled property."""
         kind = yield from self.find_member(worker, name)
         if kind != PROPERTY:
-            raise AttributeError(_misused(worker, name, kind))
+            raise NameRefused(_misused(worker, name, kind))
         if terms.POLL not in self._members[worker].affordance(name):
-            raise AttributeError(
-                f"{worker}.{name} isn't polled; in the config: poll: {{{name}: 1s}}"
-            )
+            raise NameRefused(f"{worker}.{name} isn't polled; in the config: poll: {{{name}: 1s}}")
         payload, raw = encode_arguments(worker, CACHED, (name,), {})
         return self.connection.compose(
             worker,
@@ -295,7 +294,7 @@ class Session:
         """The request that writes a property."""
         kind = yield from self.find_member(worker, name, invocation_timeout)
         if kind != PROPERTY:
-            raise AttributeError(_misused(worker, name, kind))
+            raise NameRefused(_misused(worker, name, kind))
         payload, raw = encode_value(worker, name, value)
         return self.connection.compose(
             worker,
@@ -317,7 +316,7 @@ class Session:
             members = self._members.get(worker) or (yield from self.describe(worker))
             names = members.of_kind(EVENT)
             if not names:
-                raise AttributeError(f"worker {worker} has no events")
+                raise NameRefused(f"worker {worker} has no events")
             topics = tuple(f"{FAITHFUL}{worker}/{each}" for each in names)
             return topics, self._event_address(worker, names[0], members.affordance(names[0]))
         kind = yield from self.find_member(worker, name)
@@ -328,7 +327,7 @@ class Session:
         elif kind == EVENT:
             topic = f"{FAITHFUL}{worker}/{name}"
         else:
-            raise AttributeError(_misused(worker, name, kind))
+            raise NameRefused(_misused(worker, name, kind))
         return (topic,), self._event_address(worker, name, affordance)
 
     def _event_address(self, worker: str, name: str, affordance: dict[str, Any]) -> str:
@@ -343,7 +342,7 @@ class Session:
         for form in forms if isinstance(forms, list) else ():
             if form.get("op") in (SUBSCRIBE, OBSERVE):
                 return _reachable(str(form.get("href")), here)
-        raise AttributeError(f"{worker}.{name} has no address to subscribe at")
+        raise NameRefused(f"{worker}.{name} has no address to subscribe at")
 
 
 def _reachable(href: str, here: Endpoint) -> str:

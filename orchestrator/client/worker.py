@@ -16,7 +16,7 @@ from orchestrator.client.proxy import fetch
 from orchestrator.client.session import Recipe, Session, T
 from orchestrator.client.streams import Stream
 from orchestrator.client.surface import surface
-from orchestrator.errors import OrchError
+from orchestrator.errors import NameRefused, OrchError
 
 
 class Worker(Handle):
@@ -242,12 +242,12 @@ class Worker(Handle):
     @surface
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):  # also while a copy has no attributes yet
-            raise AttributeError(f"{name} is private; private members are not served")
+            raise NameRefused(f"{name} is private; private members are not served")
         return fetch(self._proxy, name, sys._getframe(2))
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name == "name" or (hasattr(type(self), name) and not name.startswith("_")):
-            raise AttributeError(
+            raise NameRefused(
                 f"{name!r} belongs to this object; use write({name!r}, value) for the member"
             )
         setattr(self._proxy, name, value)
