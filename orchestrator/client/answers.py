@@ -58,7 +58,7 @@ def error_from_response(
         request_id: Message id of the request.
         worker: The worker that was addressed.
         member: The property or action that was addressed.
-        detail: What kept the worker, if the rig says so with a `TIMEOUT`.
+        detail: What kept the worker, or is known of it, if the rig says so with a `TIMEOUT`.
 
     Returns:
         An `OrchError`, or the driver's own exception if it is a builtin one, with the remote
@@ -104,9 +104,8 @@ def _timeout(body: Any, name: str, detail: str, where: dict[str, Any]) -> OrchEr
             f"{name} did not start within its invocation timeout{keeps}; nothing was done", **where
         )
     if body == EXECUTION:
-        return ExecutionTimeout(
-            f"{name} was still running at its execution timeout; its outcome is not known", **where
-        )
+        told = f"{name} was still running at its execution timeout; its outcome is not known"
+        return ExecutionTimeout(f"{told}: {detail}" if detail else told, **where)
     return OutcomeUnknown(f"{name} timed out in an unknown way: {body!r:.200}", **where)
 
 

@@ -32,7 +32,8 @@ from orchestrator.client.aio_streams import AsyncStream
 from orchestrator.client.aio_worker import AsyncWorker
 from orchestrator.client.cached import Cached
 from orchestrator.client.events import OnLoss, Subscription
-from orchestrator.client.exchange import RequestFuture, Timeout
+from orchestrator.client.exchange import Timeout
+from orchestrator.client.futures import RequestFuture
 from orchestrator.client.latest import LatestSubscription
 from orchestrator.client.shown import Status
 from orchestrator.client.streams import Stream

@@ -8,8 +8,9 @@ from typing import Any, Literal, overload
 
 from orchestrator.client.cached import Cached
 from orchestrator.client.events import OnLoss, Subscription
-from orchestrator.client.exchange import Exchange, RequestFuture, Timeout
+from orchestrator.client.exchange import Exchange, Timeout
 from orchestrator.client.feed import HELD
+from orchestrator.client.futures import RequestFuture
 from orchestrator.client.handle import SOON, Handle
 from orchestrator.client.latest import LatestSubscription
 from orchestrator.client.proxy import fetch

@@ -22,11 +22,12 @@ from orchestrator.core.admission import (
 from orchestrator.core.contracts import Keeper
 from orchestrator.core.dispatch import Dispatch
 from orchestrator.core.effects import Describe, Effects, ToWorker
+from orchestrator.core.evidence import LastWords
 from orchestrator.core.manners import Manners
 from orchestrator.core.peers import Formers, Lane, Peer, Phase, check_room
 from orchestrator.core.requests import Ledger, Request, State
 from transports.errors import ProtocolError
-from transports.exceptions import NOT_STARTED, UNKNOWN
+from transports.exceptions import NOT_STARTED
 from transports.headers import (
     DESCRIPTION,
     EXIT,
@@ -70,6 +71,7 @@ class Broker:
         ledger: The requests, and what they are owed.
         publishers: What the topics of those incarnations begin with that may publish, by token.
         formers: By what incarnations were known that have ended.
+        last_words: What workers wrote before they died.
     """
 
     def __init__(
@@ -84,6 +86,7 @@ class Broker:
         self.peers: dict[str, Peer] = {}
         self.publishers: dict[bytes, bytes] = {}
         self.formers = Formers()
+        self.last_words = LastWords(self.ledger)
         self._dispatch = Dispatch(self.ledger, self.peers, effects, keeper)
         self._manners = Manners(self.ledger)
         self._lanes: dict[bytes, Lane] = {}
@@ -103,7 +106,8 @@ class Broker:
     @property
     def next_deadline(self) -> float | None:
         """When `tick` is due; None while nothing has a deadline."""
-        return self.ledger.next_deadline
+        due, held = self.ledger.next_deadline, self.last_words.next_deadline
+        return due if held is None else held if due is None else min(due, held)
 
     def queued(self, worker: str) -> int:
         """How many requests wait for a worker."""
@@ -365,7 +369,7 @@ class Broker:
             self.counts["unknown outcomes"] += 1
             text = f"{reason}; it ran {request.worker}.{request.member}, whose outcome is unknown"
             self.ledger.note("warning", "request lost with its worker", request, reason=reason)
-            self.ledger.answer_error(request, "ConnectionResetError", text, UNKNOWN)
+            self.last_words.unknown(request, peer.incarnation, text, now)
 
         for lane in peer.lanes:
             self._dispatch.settle(lane, unknown)
@@ -393,3 +397,4 @@ class Broker:
     def tick(self, now: float) -> None:
         """Answer the requests whose deadline has come, and tell the sums that are due."""
         self._dispatch.tick(now)
+        self.last_words.tick(now)

@@ -124,6 +124,7 @@ class Changeover:
     def _forget(self, name: str) -> None:
         self._lives[name] = self._supervision.drop(name).incarnation
         del self._broker.peers[name]
+        self._broker.last_words.release(name)
         for workers in self._broker.ledger.streams.values():
             workers.discard(name)
 

@@ -230,7 +230,7 @@ class Ledger:
         Args:
             request: The request.
             which: INVOCATION, so it never started, or EXECUTION.
-            keeps: What keeps its worker, for people.
+            keeps: What keeps its worker, or it, for people.
         """
         self.counts[_TIMEOUTS[which]] += 1
         self.answer(request, TIMEOUT, msgspec.json.encode(which), keeps)
@@ -248,7 +248,14 @@ class Ledger:
         else:
             self.answer(request, kind, payload)
 
-    def answer_error(self, request: Request, type_: str, message: str, outcome: str) -> None:
+    def answer_error(
+        self,
+        request: Request,
+        type_: str,
+        message: str,
+        outcome: str,
+        notes: list[str] | None = None,
+    ) -> None:
         """Answer with an error if the client listens.
 
         Args:
@@ -256,8 +263,9 @@ class Ledger:
             type_: Name of the builtin exception that the client raises.
             message: What went wrong.
             outcome: What is known of the operation.
+            notes: Further lines for people.
         """
-        self.answer_unless_oneway(request, ERROR, refusal_payload(type_, message, outcome))
+        self.answer_unless_oneway(request, ERROR, refusal_payload(type_, message, outcome, notes))
 
     # -- what never becomes a request -----------------------------------------------------
 

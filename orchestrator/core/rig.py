@@ -164,6 +164,8 @@ class Rig:
         """An incarnation's process is over."""
         self._hang.ended(worker)
         self.health.ended(worker)
+        if exit_.speaks and not self.is_closing:
+            self.broker.last_words.expect(worker, incarnation, now)
         self.supervision.exited(worker, incarnation, exit_, now)
         self._settle(now)
 
@@ -183,6 +185,10 @@ class Rig:
         """A message to `health.PROBER`, of which no socket knows."""
         self.health.answered(frames, now)
         self._settle(now)
+
+    def wrote(self, worker: str, incarnation: int, lines: Sequence[str]) -> None:
+        """What a life wrote last that has ended: see `Exit.speaks`."""
+        self.broker.last_words.came(worker, incarnation, lines)
 
     def unreachable(self, number: int, now: float) -> None:
         """A `ToWorker` couldn't be sent."""
@@ -263,6 +269,7 @@ class Rig:
     def _refuse_all(self) -> None:
         for name in self.children:
             self.broker.refuse(name, f"rig {self.name!r} is stopping")
+        self.broker.last_words.release()
 
     # -- what the broker tells ------------------------------------------------------------
 

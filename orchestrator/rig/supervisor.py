@@ -156,7 +156,7 @@ class Supervisor:
             fork_server=self._fork_server,
             groups=self._processes.groups,
             record=self.record,
-            stacks=self._looks.came,
+            heard=self._looks.heard,
         )
         self._service = ServiceManager(self._loop, os.environ, self.record)
         self._recipes = Recipes(self._loop, self._guardian, self._secured)

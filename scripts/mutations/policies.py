@@ -4,6 +4,50 @@ from __future__ import annotations
 
 from mutations import Mutation
 
+EVIDENCE = [
+    Mutation(
+        "last words are waited for without end",
+        "evidence.py",
+        "            death.held.append(_Held(request, text, min(death.due, max(limit, now))))\n",
+        "            death.held.append(_Held(request, text, 1e9))\n",
+        units_only=True,  # no process of the worlds leaves any, here and below
+    ),
+    Mutation(
+        "the operation's own deadline isn't kept while its worker's words are waited for",
+        "evidence.py",
+        "min(death.due, max(limit, now))",
+        "death.due",
+        units_only=True,
+    ),
+    Mutation(
+        "another life's words are taken for its own",
+        "evidence.py",
+        "if death is not None and death.incarnation == incarnation:",
+        "if death is not None:",
+        units_only=True,
+    ),
+    Mutation(
+        "whose words are waited for is forgotten when the rig stops",
+        "rig.py",
+        "        self.broker.last_words.release()\n",
+        "        pass\n",
+        units_only=True,
+    ),
+    Mutation(
+        "who waits before is counted by the order of arrival",
+        "queues.py",
+        "count += min(len(queue), turn)",
+        "count += len(queue)",
+        units_only=True,
+    ),
+    Mutation(
+        "a stall isn't told to who waits behind it",
+        "evidence.py",
+        "if not keeps or peer.lane_for(request.member).stalled:",
+        "if not keeps:",
+        units_only=True,
+    ),
+]
 RESTARTS = [
     Mutation(
         "a stable life is none",
@@ -198,4 +242,4 @@ KEPT = [
         "        for name in ():\n",
     ),
 ]
-MUTATIONS = [*RESTARTS, *STALLS, *HEALTH, *KEPT]
+MUTATIONS = [*EVIDENCE, *RESTARTS, *STALLS, *HEALTH, *KEPT]
