@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from orchestrator.core import lives
 from orchestrator.core.admission import (
     Caps,
     Refusal,
@@ -64,6 +65,7 @@ class Broker:
         effects: Where what is to be done is left.
         keeper: Who is told what becomes known of workers.
         caps: What one client can make the broker keep.
+        run: Tells this run of the rig from others.
 
     Attributes:
         counts: How often what happened that isn't a plain answer.
@@ -75,9 +77,15 @@ class Broker:
     """
 
     def __init__(
-        self, rig: str, effects: Effects, keeper: Keeper, caps: Caps | None = None
+        self,
+        rig: str,
+        effects: Effects,
+        keeper: Keeper,
+        caps: Caps | None = None,
+        run: str = "",
     ) -> None:
         self.rig = rig
+        self.run = run
         self.caps = caps or Caps()
         self.ledger = Ledger(rig, effects)
         self.counts = self.ledger.counts
@@ -165,7 +173,10 @@ class Broker:
     def _accept(
         self, client: bytes, header: RequestHeader, frames: list[Any], size: int, now: float
     ) -> None:
-        peer = self.peers.get(header.thingID or "")
+        name, life = header.thingID or "", ""
+        if name not in self.peers:
+            name, life = lives.split(name)
+        peer = self.peers.get(name)
         if peer is None:
             raise unknown_worker(self.rig, header.thingID, self.peers)
         member = header.objekt or ""
@@ -180,9 +191,13 @@ class Broker:
             size=size,
             arrived=now,
             limits=limits,
+            life=life,
         )
         if self.traces:
             self.ledger.note_arrival(request)
+        if life and life != peer.life:
+            self.ledger.answer_other_life(request, lives.another(name, life, peer.life))
+            return
         wait, run = limits.invocation_timeout, limits.execution_timeout
         if (wait is not None and wait <= 0) or (run is not None and run <= 0):
             self.ledger.time_out(request, INVOCATION)
@@ -296,7 +311,7 @@ class Broker:
             limits: Timeouts for requests that bring none.
             timeouts: Execution timeouts by member, seconds or None.
         """
-        self.peers[name] = Peer(name, limits, timeouts or {})
+        self.peers[name] = Peer(name, limits, timeouts or {}, self.run)
 
     def expect(self, worker: str, incarnation: int, token: str) -> None:
         """Open the link for an incarnation: only who knows `token` is heard as it."""
@@ -373,6 +388,10 @@ class Broker:
 
         for lane in peer.lanes:
             self._dispatch.settle(lane, unknown)
+        for request in peer.take_of_life():
+            text = lives.another(worker, request.life, peer.life, ended=reason)
+            self.ledger.leave(request.number)
+            self.ledger.answer_other_life(request, text)
         peer.ended()
         if not holds:
             self._close(peer, reason)

@@ -14,6 +14,7 @@ from orchestrator.core.cancels import Cancels
 from orchestrator.core.contracts import Keeper
 from orchestrator.core.effects import Effects, TakeBack, ToWorker
 from orchestrator.core.evidence import why_not_started, why_unanswered
+from orchestrator.core.lives import another
 from orchestrator.core.peers import BRISK, Lane, Peer, Phase
 from orchestrator.core.requests import Ledger, Request, State
 from transports.exceptions import NOT_STARTED
@@ -49,7 +50,12 @@ class Dispatch:
     # -- to the worker --------------------------------------------------------------------
 
     def give(self, lane: Lane, request: Request, now: float) -> None:
-        """Send a request to a lane that is free."""
+        """Send a request to a lane that is free, unless it is meant for another life."""
+        if request.life and request.life != lane.peer.life:
+            self._ledger.leave(request.number)
+            text = another(request.worker, request.life, lane.peer.life)
+            self._ledger.answer_other_life(request, text)
+            return
         self._number = number = self._number + 1
         request.ticket = number
         claims = lane.claims

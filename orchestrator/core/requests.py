@@ -56,6 +56,7 @@ class Request:
         "deadline",
         "execution_timeout",
         "frames",
+        "life",
         "member",
         "message_id",
         "number",
@@ -82,6 +83,7 @@ class Request:
         size: int,
         arrived: float,
         limits: Limits,
+        life: str = "",
     ) -> None:
         wait = limits.invocation_timeout
         self.number = number
@@ -89,6 +91,7 @@ class Request:
         self.message_id = header.messageID
         self.sender = header.senderID
         self.worker = worker
+        self.life = life  # the only one that may run it; empty for any
         self.member = header.objekt or ""
         self.operation = header.operation or ""
         self.content_type = header.payloadContentType
@@ -240,6 +243,11 @@ class Ledger:
         for request in requests:
             self.leave(request.number)
             self.answer_error(request, "ConnectionRefusedError", reason, NOT_STARTED)
+
+    def answer_other_life(self, request: Request, text: str) -> None:
+        """Answer that the only life which may run a request isn't there; `text`: in words."""
+        self.note("info", "not started: meant for another life", request, life=request.life)
+        self.answer_error(request, "ConnectionAbortedError", text, NOT_STARTED)
 
     def answer_unless_oneway(self, request: Request, kind: str, payload: bytes) -> None:
         """Answer in the rig's name if the client listens."""

@@ -44,6 +44,7 @@ class Rig:
         strategy: Who is restarted with a worker that died: `one_for_one`, `rest_for_one`,
             `one_for_all`.
         chance: Gives numbers from 0 to 1, for the pauses before restarts.
+        run: Tells this run of the rig from others.
 
     Attributes:
         effects: What is to be done, in order.
@@ -65,10 +66,11 @@ class Rig:
         unblock_again: float = 1.0,
         strategy: str = "one_for_one",
         chance: Chance = lambda: 1.0,
+        run: str = "",
     ) -> None:
         self.name = name
         self.effects: Effects = deque()
-        self.broker = Broker(name, self.effects, self, caps)
+        self.broker = Broker(name, self.effects, self, caps, run)
         self.supervision = Supervision(
             specs, self.effects, self.broker, strategy=strategy, chance=chance
         )

@@ -39,6 +39,7 @@ def describe(request: Describe, rig: Rig, sockets: Sockets) -> tuple[str, bytes]
             skip_names=asked.get("skip_names") or (),
         )
         mark_restored(described, peer.kept.writes())
+        described[terms.LIFE] = peer.life
         members = (*described["properties"], *described["actions"])
         described[terms.TIMEOUTS] = _timeouts_of(peer, members)
     except (SerializationError, TypeError, ValueError) as error:

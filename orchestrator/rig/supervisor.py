@@ -115,6 +115,7 @@ class Supervisor:
             unblock_again=2 * STUCK,
             strategy=config.strategy,
             chance=Random().random,
+            run=self._logs.run.id,
         )
         self._rig.broker.traces = config.logs.level == "debug"
         backlog = Backlog(sockets.front)

@@ -42,6 +42,7 @@ from orchestrator.testing.tickets import SimulatedTickets
 from orchestrator.testing.timeline import Timeline
 from transports.headers import (
     HANDSHAKE,
+    OF_LIFE,
     OPERATION,
     REPLY,
     Limits,
@@ -51,6 +52,8 @@ from transports.headers import (
 )
 from transports.link import unpack_number
 
+RUN = "5f0c"
+"""What tells its run from others."""
 MOST_EFFECTS = 100_000
 """Effects of one event; more would mean that they make each other."""
 
@@ -89,7 +92,7 @@ class SimulatedRig:
         chance: Callable[[], float] = lambda: 1.0,
     ) -> None:
         self.core = Rig(
-            "simulated", specs, limits=limits, caps=caps, strategy=strategy, chance=chance
+            "simulated", specs, limits=limits, caps=caps, strategy=strategy, chance=chance, run=RUN
         )
         self.behaviour = behaviour
         self.judge = Judge()
@@ -142,8 +145,12 @@ class SimulatedRig:
         invocation_timeout: float | None = None,
         execution_timeout: float | None = None,
         oneway: bool = False,
+        life: int | None = None,
     ) -> Asked:
-        """Send a request; timeouts in seconds, None for no limit."""
+        """Send a request; timeouts in seconds, None for no limit.
+
+        `life`: number of the worker's only life that may run it.
+        """
         asked = Asked(
             client=client,
             id=self._new_id(client),
@@ -154,10 +161,13 @@ class SimulatedRig:
             wait=invocation_timeout,
             run=execution_timeout,
             order=len(self.judge.asked),
+            only="" if life is None else f"{worker}-{life}",
         )
+        addressed = worker if life is None else f"{worker}{OF_LIFE}{life}@{RUN}"
         self.judge.ask(asked)
         context = execution_context(invocation_timeout, execution_timeout, oneway)
-        self._send(client, OPERATION, asked.id, worker, member, Operation.INVOKE, context, payload)
+        about = addressed, member, Operation.INVOKE, context, payload
+        self._send(client, OPERATION, asked.id, *about)
         return asked
 
     def shake_hands(self, client: str) -> None:
@@ -276,12 +286,17 @@ class SimulatedRig:
         self._ends.add(process.worker)
         self.lives.ended(process.worker, exit_)
 
+        def said() -> None:
+            self.core.wrote(process.worker, process.incarnation, ["Segmentation fault"])
+
         def tell() -> None:
             self._ends.discard(process.worker)
             self._take_back(process.worker, process.incarnation)
             child = self.core.children[process.worker]
             was, restarts = child.status, child.restarts
             self.core.exited(process.worker, process.incarnation, exit_, self.now)
+            if exit_.speaks:
+                self.later(self.behaviour.latency(), said)
             if was in SERVING and child.status is Status.BACKOFF and child.restarts > restarts:
                 self.lives.crashed(process.worker, self.processes)
 

@@ -38,7 +38,9 @@ class Mutation:
 
 
 _BROKER = Tests(("test_broker", "test_broker_answers", "test_broker_link"), "test_broker_machine")
-_CLAIMS = Tests(("test_dispatch", *_BROKER.units), "test_claims_worlds test_broker_machine")
+_CLAIMS = Tests(
+    ("test_dispatch", "test_lives", *_BROKER.units), "test_claims_worlds test_broker_machine"
+)
 _SUPERVISION = Tests(
     (
         "test_supervision",
@@ -59,6 +61,7 @@ TESTS = {
     "queues.py": Tests(("test_queues", "test_evidence"), _BROKER.world),
     "requests.py": _CLAIMS,
     "held.py": Tests(("test_held",), _BROKER.world),
+    "lives.py": Tests(("test_lives",)),
     "evidence.py": Tests(("test_evidence", *_BROKER.units), _BROKER.world),
     "children.py": Tests((*_SUPERVISION.units, "test_orders"), _SUPERVISION.world),
     "supervision.py": _SUPERVISION,

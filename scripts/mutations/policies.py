@@ -4,6 +4,50 @@ from __future__ import annotations
 
 from mutations import Mutation
 
+LIVES = [
+    Mutation(
+        "any life takes what is meant for one",
+        "broker.py",
+        "        if life and life != peer.life:\n",
+        "        if False:\n",
+        units_only=True,  # the worlds of the broker mean none; the simulated rig does
+    ),
+    Mutation(
+        "what is meant for one life is given to another",
+        "dispatch.py",
+        "        if request.life and request.life != lane.peer.life:\n",
+        "        if False:\n",
+        units_only=True,
+    ),
+    Mutation(
+        "what is meant for a life waits for the next one",
+        "broker.py",
+        "for request in peer.take_of_life():",
+        "for request in ():",
+        units_only=True,
+    ),
+    Mutation(
+        "all that waits goes with a life",
+        "peers.py",
+        "if request.life])",
+        "])",
+        units_only=True,
+    ),
+    Mutation(
+        "a life of another run counts",
+        "peers.py",
+        'return f"{self.incarnation}@{self.run}"',
+        'return f"{self.incarnation}@r"',
+        units_only=True,
+    ),
+    Mutation(
+        "a life isn't split from its worker",
+        "lives.py",
+        "thing_id.partition(OF_LIFE)",
+        "thing_id.partition('~')",
+        units_only=True,
+    ),
+]
 EVIDENCE = [
     Mutation(
         "last words are waited for without end",
@@ -242,4 +286,4 @@ KEPT = [
         "        for name in ():\n",
     ),
 ]
-MUTATIONS = [*EVIDENCE, *RESTARTS, *STALLS, *HEALTH, *KEPT]
+MUTATIONS = [*EVIDENCE, *LIVES, *RESTARTS, *STALLS, *HEALTH, *KEPT]
