@@ -25,6 +25,7 @@ from transports.frames import COPY_THRESHOLD
 from transports.headers import (
     FETCH_LOGS,
     HANDSHAKE,
+    OF_LIFE,
     OPERATION,
     REPLY,
     TIMEOUT,
@@ -196,6 +197,11 @@ class Exchange(Leader):
         raise error_from_response(kind, body, detail=detail, **self.where)
 
 
+Retry = int | EllipsisType
+"""How often a call may be tried again; `...` for never."""
+Life = bool | int | str | EllipsisType
+"""Which life of a worker a call is meant for: True for the one that is known, or its number in the
+run of the rig that was met first, or as status has it under `life`."""
 UNKNOWN = Limits(None, None)
 """The timeouts of a member that nothing is known of."""
 
@@ -215,6 +221,7 @@ def compose(
     execution_timeout: Timeout = ...,
     oneway: bool = False,
     usual: Limits = UNKNOWN,
+    life: str = "",
 ) -> Exchange:
     """Encode a request.
 
@@ -232,6 +239,7 @@ def compose(
         execution_timeout: Seconds from then until it must have ended.
         oneway: No reply is wanted.
         usual: The timeouts that the rig takes where none is given, as far as they are known.
+        life: The only life of the worker that may do it; empty for any.
 
     Raises:
         ValueRefused: The message is too large, or a timeout is none.
@@ -248,7 +256,7 @@ def compose(
         receiverID=rig,
         serverExecutionContext=context,
         thingExecutionContext=_NO_LOGS,
-        thingID=worker,
+        thingID=f"{worker}{OF_LIFE}{life}" if life else worker,
         objekt=member,
         operation=operation,
         payloadContentType=content_type,

@@ -14,12 +14,13 @@ from orchestrator.client.connection import Connection
 from orchestrator.client.exchange import (
     UNKNOWN,
     Exchange,
+    Life,
     Timeout,
     encode_arguments,
     encode_value,
 )
 from orchestrator.client.members import ACTION, EVENT, PROPERTY, Members
-from orchestrator.errors import NameRefused, ValueRefused
+from orchestrator.errors import NameRefused, OtherLife, ValueRefused
 from orchestrator.runtime.folder import Found
 from orchestrator.words import did_you_mean
 from transports import terms
@@ -62,6 +63,7 @@ class Session:
         self._events = found.events
         self._told = found.events[0] if found.rig is None and found.events else None
         self._members: dict[str, Members] = {}
+        self._run = ""  # of the rig, when it was first met
         self.workers: tuple[str, ...] = ()
         self.opening: set[asyncio.Future[None]] = set()
 
@@ -111,6 +113,7 @@ class Session:
             execution_timeout=within,
         )
         workers = status.get("workers", ()) if isinstance(status, dict) else ()
+        self._run = self._run or str(status.get("run", ""))
         self.workers = tuple(str(worker["name"]) for worker in workers)
         return dict(status)
 
@@ -141,6 +144,7 @@ class Session:
             execution_timeout=execution_timeout,
         )
         members = self._members[worker] = Members.read(description)
+        self._run = self._run or members.life.partition("@")[2]
         return members
 
     def learn(self, worker: str, path: str, invocation_timeout: Timeout = ...) -> Recipe[Members]:
@@ -192,10 +196,22 @@ class Session:
         execution_timeout: Timeout = ...,
         oneway: bool = False,
         opens: Callable[..., Any] | None = None,
+        ours: dict[str, Any] | None = None,
     ) -> Recipe[Exchange]:
-        """The request that invokes an action; `opens` makes what its stream is read with."""
+        """The request that invokes an action.
+
+        Args:
+            worker, action, args, kwargs: What is called with which arguments.
+            invocation_timeout, execution_timeout: Seconds.
+            oneway: No reply is wanted.
+            opens: Makes what its stream is read with.
+            ours: Further keywords of ours; those that the action takes itself are given to it.
+        """
         kind = yield from self.find_member(worker, action, invocation_timeout)
         members = self._members[worker]
+        if ours:
+            own = members.own_keywords(action, ours)
+            kwargs = {**kwargs, **{name: ours.pop(name) for name in own}}
         if kind != ACTION and not members.affordance(action).get(terms.CALLABLE):
             raise NameRefused(_misused(worker, action, kind))
         payload, raw = encode_arguments(worker, action, args, kwargs)
@@ -209,6 +225,7 @@ class Session:
             invocation_timeout=invocation_timeout,
             execution_timeout=execution_timeout,
             oneway=oneway,
+            life=self._life(worker, (ours or {}).get("same_life", False)),
         )
         if opens is not None:
             timeouts = (invocation_timeout, execution_timeout)
@@ -251,6 +268,7 @@ class Session:
         name: str,
         invocation_timeout: Timeout = ...,
         execution_timeout: Timeout = ...,
+        same_life: Life = ...,
     ) -> Recipe[Exchange]:
         """The request that reads a property."""
         kind = yield from self.find_member(worker, name, invocation_timeout)
@@ -263,6 +281,7 @@ class Session:
             usual=self._members[worker].usual(name),
             invocation_timeout=invocation_timeout,
             execution_timeout=execution_timeout,
+            life=self._life(worker, same_life),
         )
 
     def cached(self, worker: str, name: str, execution_timeout: Timeout = ...) -> Recipe[Exchange]:
@@ -290,6 +309,7 @@ class Session:
         value: Any,
         invocation_timeout: Timeout = ...,
         execution_timeout: Timeout = ...,
+        same_life: Life = ...,
     ) -> Recipe[Exchange]:
         """The request that writes a property."""
         kind = yield from self.find_member(worker, name, invocation_timeout)
@@ -305,7 +325,28 @@ class Session:
             raw=raw,
             invocation_timeout=invocation_timeout,
             execution_timeout=execution_timeout,
+            life=self._life(worker, same_life),
         )
+
+    def _life(self, worker: str, wanted: object) -> str:
+        """The life that a call is meant for, as it is sent; empty for any.
+
+        Raises:
+            ValueRefused: It is none.
+            OtherLife: The rig is of a release that can't tell lives apart.
+        """
+        if wanted is ... or wanted is False:
+            return ""
+        if isinstance(wanted, str) and wanted:
+            return wanted
+        if type(wanted) not in (bool, int):
+            raise ValueRefused(f"same_life is True, or a life as status has it, not {wanted!r:.80}")
+        known = self._members[worker].life
+        if not known or not self._run:
+            raise OtherLife(
+                f"rig {self.rig} can't keep a call to one life of {worker}: it is older"
+            )
+        return known if wanted is True else f"{wanted}@{self._run}"
 
     def event_source(self, worker: str, name: str | None) -> Recipe[tuple[tuple[str, ...], str]]:
         """Topic and address of an event, or of the changes of an observable property.
