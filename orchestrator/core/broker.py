@@ -381,10 +381,8 @@ class Broker:
         self.formers.add(worker, (peer.token, *(lane.id for lane in peer.lanes)))
 
         def unknown(request: Request) -> None:
-            self.counts["unknown outcomes"] += 1
-            text = f"{reason}; it ran {request.worker}.{request.member}, whose outcome is unknown"
-            self.ledger.note("warning", "request lost with its worker", request, reason=reason)
-            self.last_words.unknown(request, peer.incarnation, text, now)
+            self.last_words.lost(request, peer.incarnation, reason, now)
+            self.keeper.uncertain(request)
 
         for lane in peer.lanes:
             self._dispatch.settle(lane, unknown)

@@ -258,6 +258,7 @@ class Dispatch:
         # Clients of others have nothing there.
         text = why_unanswered(peer, request, now) if request.content_type == XORCH else ""
         self._ledger.time_out(request, EXECUTION, text)
+        self._keeper.uncertain(request)
         lane = peer.queued if request.ticket in peer.queued.given else peer.beside
         self._stalls(lane, request, now, taken=True)
 

@@ -92,8 +92,12 @@ class LastWords:
         self.release(worker)
         self._deaths[worker] = _Death(incarnation, now + WITHIN)
 
-    def unknown(self, request: Request, incarnation: int, text: str, now: float) -> None:
+    def lost(self, request: Request, incarnation: int, reason: str, now: float) -> None:
         """Answer that an operation ended with its worker: soon, or at once if nothing will come."""
+        ledger = self._ledger
+        ledger.counts["unknown outcomes"] += 1
+        ledger.note("warning", "request lost with its worker", request, reason=reason)
+        text = f"{reason}; it ran {request.worker}.{request.member}, whose outcome is unknown"
         death = self._deaths.get(request.worker)
         if death is None or death.incarnation != incarnation or request.oneway:
             self._answer(request, text, ())

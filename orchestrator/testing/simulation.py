@@ -28,8 +28,8 @@ from orchestrator.core.effects import (
     ToClient,
     ToWorker,
 )
-from orchestrator.core.health import PROBER
 from orchestrator.core.orders import Verb
+from orchestrator.core.own_client import is_own
 from orchestrator.core.plan import ADD, LIMITS, REMOVE, RESTART, Plan
 from orchestrator.core.rig import Rig
 from orchestrator.core.states import SERVING, Status
@@ -323,8 +323,8 @@ class SimulatedRig:
 
     def _perform(self, effect: Effect) -> None:
         match effect:
-            case ToClient() if effect.frames[0] == PROBER:
-                self.core.probed(effect.frames, self.now)
+            case ToClient() if is_own(effect.frames[0]):
+                self.core.answered(effect.frames, self.now)
             case ToClient():
                 self.judge.answer(effect.frames, self.now)
             case ToWorker():

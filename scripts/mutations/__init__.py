@@ -39,7 +39,8 @@ class Mutation:
 
 _BROKER = Tests(("test_broker", "test_broker_answers", "test_broker_link"), "test_broker_machine")
 _CLAIMS = Tests(
-    ("test_dispatch", "test_lives", *_BROKER.units), "test_claims_worlds test_broker_machine"
+    ("test_dispatch", "test_lives", "test_verify", *_BROKER.units),
+    "test_claims_worlds test_broker_machine",
 )
 _SUPERVISION = Tests(
     (
@@ -62,6 +63,8 @@ TESTS = {
     "requests.py": _CLAIMS,
     "held.py": Tests(("test_held",), _BROKER.world),
     "lives.py": Tests(("test_lives",)),
+    "own_client.py": Tests(("test_verify", "test_health")),
+    "verify.py": Tests(("test_verify",)),
     "evidence.py": Tests(("test_evidence", *_BROKER.units), _BROKER.world),
     "children.py": Tests((*_SUPERVISION.units, "test_orders"), _SUPERVISION.world),
     "supervision.py": _SUPERVISION,

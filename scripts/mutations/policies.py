@@ -4,6 +4,52 @@ from __future__ import annotations
 
 from mutations import Mutation
 
+VERIFY = [
+    Mutation(
+        "what is busy is asked all the same",
+        "verify.py",
+        "if not name or is_idle(self._broker.peers[worker], name):",
+        "if True:",
+    ),
+    Mutation(
+        "its own reads are verified",
+        "verify.py",
+        " and not is_own(request.client)",
+        "",
+    ),
+    Mutation(
+        "one read tells of one operation",
+        "verify.py",
+        "        return [doubt for doubt in doubts if doubt not in others]\n",
+        "        return [doubt for doubt in doubts if doubt not in others][:1]\n",
+    ),
+    Mutation(
+        "any number waits to be verified",
+        "verify.py",
+        "            if len(doubts) > MOST:\n",
+        "            if False:\n",
+    ),
+    Mutation(
+        "a timeout leaves no doubt",
+        "dispatch.py",
+        "        self._keeper.uncertain(request)\n",
+        "",
+        units_only=True,  # the worlds verify nothing
+    ),
+    Mutation(
+        "a death leaves no doubt",
+        "broker.py",
+        "            self.keeper.uncertain(request)\n",
+        "",
+        units_only=True,
+    ),
+    Mutation(
+        "a client's name can be the core's own",
+        "own_client.py",
+        "isinstance(identity, bytes) and identity[:1] == OWN",
+        "isinstance(identity, bytes)",
+    ),
+]
 LIVES = [
     Mutation(
         "any life takes what is meant for one",
@@ -286,4 +332,4 @@ KEPT = [
         "        for name in ():\n",
     ),
 ]
-MUTATIONS = [*EVIDENCE, *LIVES, *RESTARTS, *STALLS, *HEALTH, *KEPT]
+MUTATIONS = [*EVIDENCE, *VERIFY, *LIVES, *RESTARTS, *STALLS, *HEALTH, *KEPT]
