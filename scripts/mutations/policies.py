@@ -4,6 +4,22 @@ from __future__ import annotations
 
 from mutations import Mutation
 
+TOLD = [
+    Mutation(
+        "a change is told without a reason",
+        "roster.py",
+        "why = reason or child.reason or str(happening)",
+        "why = reason or child.reason",
+        units_only=True,
+    ),
+    Mutation(
+        "a recovery is told by what came before it",
+        "supervision.py",
+        "self._roster.move(child, Happening.RECOVERY, now, told)",
+        "self._roster.move(child, Happening.RECOVERY, now)",
+        units_only=True,
+    ),
+]
 VERIFY = [
     Mutation(
         "what is busy is asked all the same",
@@ -263,7 +279,7 @@ STALLS = [
 HEALTH = [
     Mutation(
         "busy workers are probed",
-        "health.py",
+        "own_client.py",
         " and not peer.lane_for(member).given",
         "",
     ),
@@ -332,4 +348,4 @@ KEPT = [
         "        for name in ():\n",
     ),
 ]
-MUTATIONS = [*EVIDENCE, *VERIFY, *LIVES, *RESTARTS, *STALLS, *HEALTH, *KEPT]
+MUTATIONS = [*EVIDENCE, *TOLD, *VERIFY, *LIVES, *RESTARTS, *STALLS, *HEALTH, *KEPT]
