@@ -19,7 +19,7 @@ WITHIN = 0.015
 is usually known by then, and whoever waits would hardly notice."""
 LINES = 3
 """Lines of a dead worker that an error repeats; its log has more."""
-LONGEST = 300
+LONGEST_TOLD = 300
 """Characters of such a line."""
 
 
@@ -114,7 +114,7 @@ class LastWords:
         death = self._deaths.get(worker)
         if death is not None and death.incarnation == incarnation:
             written = [line for line in lines if line.strip()]
-            death.lines = [line[:LONGEST] for line in written[-LINES:]]
+            death.lines = [line[:LONGEST_TOLD] for line in written[-LINES:]]
             self._give(death, math.inf)
 
     def release(self, worker: str | None = None) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from orchestrator.core.tally import shorten
 from transports.headers import OF_LIFE
 
-_LONGEST = 100
+_LONGEST_LIFE = 100
 
 
 def split(thing_id: str) -> tuple[str, str]:
@@ -29,7 +29,7 @@ def another(worker: str, wanted: str, present: str, *, ended: str = "") -> str:
         ended: Why that has ended, if it has.
     """
     meant, own = wanted.partition("@"), present.partition("@")
-    told = f"it was meant for life {shorten(meant[0], _LONGEST)} of worker {worker!r}"
+    told = f"it was meant for life {shorten(meant[0], _LONGEST_LIFE)} of worker {worker!r}"
     if meant[2] != own[2]:
         told += " in another run of the rig"
     if ended:

@@ -22,9 +22,9 @@ VERIFIER = OWN + b"verify"
 """Identity of the client that asks."""
 TIMEOUT_OF_READ = 5.0
 """Seconds that such a read may take."""
-MOST = 100
+MOST_DOUBTS = 100
 """Operations of one worker that wait for such a read; of more, the oldest are told to have none."""
-_LONGEST = 200
+_LONGEST_VALUE = 200
 
 
 class _Doubt(msgspec.Struct, frozen=True):
@@ -65,9 +65,9 @@ class Verifier:
         if member in self._reads.get(worker, ()) and not is_own(request.client):
             doubts = self._doubts.setdefault(worker, [])
             doubts.append(_Doubt(worker, member, request.message_id))
-            if len(doubts) > MOST:
+            if len(doubts) > MOST_DOUBTS:
                 doubt = doubts.pop(0)
-                self._tell(doubt, f"nothing is read, {MOST} others are to be verified first")
+                self._tell(doubt, f"nothing is read, {MOST_DOUBTS} others are to be verified first")
 
     def look(self, now: float) -> None:
         """Ask the workers that are idle now."""
@@ -102,10 +102,12 @@ class Verifier:
             if header.messageType == REPLY:
                 value = bytes(frames[3]).decode("utf-8", "replace")
                 unit = self._unit(doubt.worker, name)
-                self._tell(doubt, f"{name} read {shorten(value, _LONGEST)}{unit}", read=name)
+                self._tell(doubt, f"{name} read {shorten(value, _LONGEST_VALUE)}{unit}", read=name)
             else:
                 why = _failure(header.messageType, bytes(frames[3]))
-                self._tell(doubt, f"{name} couldn't be read: {shorten(why, _LONGEST)}", read=name)
+                self._tell(
+                    doubt, f"{name} couldn't be read: {shorten(why, _LONGEST_VALUE)}", read=name
+                )
 
     def _unit(self, worker: str, name: str) -> str:
         peer = self._broker.peers.get(worker)

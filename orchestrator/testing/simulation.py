@@ -147,10 +147,7 @@ class SimulatedRig:
         oneway: bool = False,
         life: int | None = None,
     ) -> Asked:
-        """Send a request; timeouts in seconds, None for no limit.
-
-        `life`: number of the worker's only life that may run it.
-        """
+        """Send a request; timeouts in seconds, None for no limit; `life`: the only one meant."""
         asked = Asked(
             client=client,
             id=self._new_id(client),
@@ -286,17 +283,15 @@ class SimulatedRig:
         self._ends.add(process.worker)
         self.lives.ended(process.worker, exit_)
 
-        def said() -> None:
-            self.core.wrote(process.worker, process.incarnation, ["Segmentation fault"])
-
         def tell() -> None:
             self._ends.discard(process.worker)
             self._take_back(process.worker, process.incarnation)
             child = self.core.children[process.worker]
             was, restarts = child.status, child.restarts
-            self.core.exited(process.worker, process.incarnation, exit_, self.now)
+            life = process.worker, process.incarnation
+            self.core.exited(*life, exit_, self.now)
             if exit_.speaks:
-                self.later(self.behaviour.latency(), said)
+                self.later(self.behaviour.latency(), lambda: self.core.wrote(*life, ["Fault"]))
             if was in SERVING and child.status is Status.BACKOFF and child.restarts > restarts:
                 self.lives.crashed(process.worker, self.processes)
 

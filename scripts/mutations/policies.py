@@ -42,7 +42,7 @@ VERIFY = [
     Mutation(
         "any number waits to be verified",
         "verify.py",
-        "            if len(doubts) > MOST:\n",
+        "            if len(doubts) > MOST_DOUBTS:\n",
         "            if False:\n",
     ),
     Mutation(

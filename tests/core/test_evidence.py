@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from orchestrator.core.children import ChildSpec, Exit
 from orchestrator.core.effects import CancelDone
-from orchestrator.core.evidence import LINES, LONGEST, WITHIN
+from orchestrator.core.evidence import LINES, LONGEST_TOLD, WITHIN
 from orchestrator.core.queues import FairQueue
 from orchestrator.core.requests import Request
 from tests.core.kit import Answer
@@ -111,7 +111,7 @@ class TestLastWords:
         assert told.summary == ("1", "EXCEPTION", "ConnectionResetError", "unknown")
         assert "killed by SIGSEGV" in told.error["message"]
         (note,) = told.error["notes"]
-        assert note.splitlines() == ["it wrote last:", "  two", f"  {'x' * LONGEST}", "  four"]
+        assert note.splitlines() == ["it wrote last:", "  two", f"  {'x' * LONGEST_TOLD}", "  four"]
         assert len(note.splitlines()) == LINES + 1
         assert bench.rig.broker.next_deadline is None
 

@@ -11,7 +11,7 @@ from orchestrator.core.children import ChildSpec
 from orchestrator.core.effects import Fact
 from orchestrator.core.own_client import is_own
 from orchestrator.core.plan import Change, Plan
-from orchestrator.core.verify import MOST, TIMEOUT_OF_READ, VERIFIER
+from orchestrator.core.verify import MOST_DOUBTS, TIMEOUT_OF_READ, VERIFIER
 from tests.core.kit import Answer, Sent, reply_frames
 from tests.core.rig_kit import Bench
 from transports.headers import execution_context
@@ -153,7 +153,7 @@ def test_one_that_takes_too_long_is_not_verified_itself() -> None:
 
 def test_only_so_many_wait() -> None:
     bench = bench_of()
-    for number in range(MOST + 2):
+    for number in range(MOST_DOUBTS + 2):
         bench.rig.verifier.uncertain(doubtful(str(number)))
     bench.take()
     dropped = [fact for fact in bench.facts if fact.text.startswith("outcome of move unknown; no")]
