@@ -99,7 +99,7 @@ LIVES = [
         "a life of another run counts",
         "peers.py",
         'return f"{self.incarnation}@{self.run}"',
-        'return f"{self.incarnation}@r"',
+        'return f"{self.incarnation}@"',
         units_only=True,
     ),
     Mutation(

@@ -48,6 +48,13 @@ def test_any_other_is_refused_at_once(up: Bench, life: str) -> None:
     assert f"life {life.partition('@')[0]} of worker 'a'" in refused(up)["message"]
 
 
+def test_it_is_not_kept_waiting_for_that(up: Bench) -> None:
+    up.ask("1")
+    up.take()
+    up.ask("2", "a#2@r")
+    refused(up)
+
+
 def test_both_lives_are_named(up: Bench) -> None:
     revive(up)
     up.take()
