@@ -47,9 +47,9 @@ class Findings(NamedTuple):
 def check(config: RigConfig, *, deadline: float = 60.0) -> Findings:
     """What is wrong with the drivers, and what is odd, in the order of the file.
 
-    Of a class also the names in ``concurrent``, ``timeouts``, ``poll``, ``open_with`` and
-    ``stop_with`` are looked up, as far as they are the worker's own: those of the defaults may be
-    meant for other workers. What a factory will return isn't known.
+    Of a class also the names in ``concurrent``, ``timeouts``, ``poll``, ``idempotent``, ``verify``,
+    ``open_with`` and ``stop_with`` are looked up, as far as they are the worker's own: those of
+    the defaults may be meant for other workers. What a factory will return isn't known.
 
     Args:
         config: a config that was loaded without problems.
@@ -95,6 +95,8 @@ def _recipe(worker: WorkerConfig) -> WorkerConfig:
         events={},
         on_start=(),
         restore=(),
+        idempotent=(),
+        verify={},
         probe=None,
         open_with=None,
         stop_with=None,
@@ -118,7 +120,7 @@ def job_of(
     members = [*worker.concurrent] if "concurrent" in worker.places else []
     members += [name for name in worker.timeouts if f"timeouts.{name}" in worker.places]
     members += [name for name in worker.poll if f"poll.{name}" in worker.places]
-    members += [name for name, _ in _done(worker)]
+    members += [name for name, _ in (*_done(worker), *_looked_after(worker))]
     own = worker.python is not None or bool(worker.env)
     spec = {
         "driver": worker.driver,
@@ -251,6 +253,7 @@ def _members(worker: WorkerConfig) -> Iterator[tuple[str, Place]]:
         if place := worker.places.get(f"concurrent.{index}"):
             yield name, place
     yield from _done(worker)
+    yield from _looked_after(worker)
     for key in ("timeouts", "poll"):
         for name in getattr(worker, key):
             if place := worker.places.get(f"{key}.{name}"):
@@ -267,6 +270,16 @@ def _done(worker: WorkerConfig) -> Iterator[tuple[str, Place]]:
     for index, name in enumerate(worker.restore):
         if place := worker.places.get(f"restore.{index}"):
             yield name, place
+
+
+def _looked_after(worker: WorkerConfig) -> Iterator[tuple[str, Place]]:
+    """The members of `idempotent` and `verify`, both those that are verified and what is read."""
+    for index, name in enumerate(worker.idempotent):
+        if place := worker.places.get(f"idempotent.{index}"):
+            yield name, place
+    for name, read in worker.verify.items():
+        if place := worker.places.get(f"verify.{name}"):
+            yield from ((name, place), (read, place))
 
 
 def _failure(failed: dict[str, Any], config: RigConfig) -> str:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from orchestrator.core import lives
 from orchestrator.core.admission import (
     Caps,
     Refusal,
@@ -22,11 +23,12 @@ from orchestrator.core.admission import (
 from orchestrator.core.contracts import Keeper
 from orchestrator.core.dispatch import Dispatch
 from orchestrator.core.effects import Describe, Effects, ToWorker
+from orchestrator.core.evidence import LastWords
 from orchestrator.core.manners import Manners
 from orchestrator.core.peers import Formers, Lane, Peer, Phase, check_room
 from orchestrator.core.requests import Ledger, Request, State
 from transports.errors import ProtocolError
-from transports.exceptions import NOT_STARTED, UNKNOWN
+from transports.exceptions import NOT_STARTED
 from transports.headers import (
     DESCRIPTION,
     EXIT,
@@ -63,6 +65,7 @@ class Broker:
         effects: Where what is to be done is left.
         keeper: Who is told what becomes known of workers.
         caps: What one client can make the broker keep.
+        run: Tells this run of the rig from others.
 
     Attributes:
         counts: How often what happened that isn't a plain answer.
@@ -70,12 +73,19 @@ class Broker:
         ledger: The requests, and what they are owed.
         publishers: What the topics of those incarnations begin with that may publish, by token.
         formers: By what incarnations were known that have ended.
+        last_words: What workers wrote before they died.
     """
 
     def __init__(
-        self, rig: str, effects: Effects, keeper: Keeper, caps: Caps | None = None
+        self,
+        rig: str,
+        effects: Effects,
+        keeper: Keeper,
+        caps: Caps | None = None,
+        run: str = "",
     ) -> None:
         self.rig = rig
+        self.run = run
         self.caps = caps or Caps()
         self.ledger = Ledger(rig, effects)
         self.counts = self.ledger.counts
@@ -84,6 +94,7 @@ class Broker:
         self.peers: dict[str, Peer] = {}
         self.publishers: dict[bytes, bytes] = {}
         self.formers = Formers()
+        self.last_words = LastWords(self.ledger)
         self._dispatch = Dispatch(self.ledger, self.peers, effects, keeper)
         self._manners = Manners(self.ledger)
         self._lanes: dict[bytes, Lane] = {}
@@ -103,7 +114,8 @@ class Broker:
     @property
     def next_deadline(self) -> float | None:
         """When `tick` is due; None while nothing has a deadline."""
-        return self.ledger.next_deadline
+        due, held = self.ledger.next_deadline, self.last_words.next_deadline
+        return due if held is None else held if due is None else min(due, held)
 
     def queued(self, worker: str) -> int:
         """How many requests wait for a worker."""
@@ -161,7 +173,10 @@ class Broker:
     def _accept(
         self, client: bytes, header: RequestHeader, frames: list[Any], size: int, now: float
     ) -> None:
-        peer = self.peers.get(header.thingID or "")
+        name, life = header.thingID or "", ""
+        if name not in self.peers:
+            name, life = lives.split(name)
+        peer = self.peers.get(name)
         if peer is None:
             raise unknown_worker(self.rig, header.thingID, self.peers)
         member = header.objekt or ""
@@ -176,9 +191,13 @@ class Broker:
             size=size,
             arrived=now,
             limits=limits,
+            life=life,
         )
         if self.traces:
             self.ledger.note_arrival(request)
+        if life and life != peer.life:
+            self.ledger.answer_other_life(request, lives.another(name, life, peer.life))
+            return
         wait, run = limits.invocation_timeout, limits.execution_timeout
         if (wait is not None and wait <= 0) or (run is not None and run <= 0):
             self.ledger.time_out(request, INVOCATION)
@@ -292,7 +311,7 @@ class Broker:
             limits: Timeouts for requests that bring none.
             timeouts: Execution timeouts by member, seconds or None.
         """
-        self.peers[name] = Peer(name, limits, timeouts or {})
+        self.peers[name] = Peer(name, limits, timeouts or {}, self.run)
 
     def expect(self, worker: str, incarnation: int, token: str) -> None:
         """Open the link for an incarnation: only who knows `token` is heard as it."""
@@ -362,13 +381,15 @@ class Broker:
         self.formers.add(worker, (peer.token, *(lane.id for lane in peer.lanes)))
 
         def unknown(request: Request) -> None:
-            self.counts["unknown outcomes"] += 1
-            text = f"{reason}; it ran {request.worker}.{request.member}, whose outcome is unknown"
-            self.ledger.note("warning", "request lost with its worker", request, reason=reason)
-            self.ledger.answer_error(request, "ConnectionResetError", text, UNKNOWN)
+            self.last_words.lost(request, peer.incarnation, reason, now)
+            self.keeper.uncertain(request)
 
         for lane in peer.lanes:
             self._dispatch.settle(lane, unknown)
+        for request in peer.take_of_life():
+            text = lives.another(worker, request.life, peer.life, ended=reason)
+            self.ledger.leave(request.number)
+            self.ledger.answer_other_life(request, text)
         peer.ended()
         if not holds:
             self._close(peer, reason)
@@ -393,3 +414,4 @@ class Broker:
     def tick(self, now: float) -> None:
         """Answer the requests whose deadline has come, and tell the sums that are due."""
         self._dispatch.tick(now)
+        self.last_words.tick(now)

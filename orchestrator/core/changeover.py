@@ -17,6 +17,7 @@ from orchestrator.core.orders import Orders
 from orchestrator.core.plan import ADD, LIMITS, REMOVE, RESTART, Plan
 from orchestrator.core.states import Goal, Status
 from orchestrator.core.supervision import Supervision
+from orchestrator.core.verify import Verifier
 from transports.headers import Limits
 
 
@@ -29,6 +30,7 @@ class Settings(msgspec.Struct, frozen=True):
         timeouts: Execution timeouts by member, seconds or None.
         restore: Properties whose last writes are kept for its next life.
         probe: How it is probed; None if it isn't.
+        verify: What is read after an unknown outcome of a member, by member.
     """
 
     spec: ChildSpec
@@ -36,6 +38,7 @@ class Settings(msgspec.Struct, frozen=True):
     timeouts: Mapping[str, float | None] = {}
     restore: tuple[str, ...] = ()
     probe: Probe | None = None
+    verify: Mapping[str, str] = {}
 
 
 class Changeover:
@@ -45,6 +48,7 @@ class Changeover:
         broker: Holds their requests.
         supervision: Keeps them.
         health: Probes them.
+        verifier: Reads what came of what nobody knows.
         orders: Who waits for them.
 
     Attributes:
@@ -52,11 +56,17 @@ class Changeover:
     """
 
     def __init__(
-        self, broker: Broker, supervision: Supervision, health: Health, orders: Orders
+        self,
+        broker: Broker,
+        supervision: Supervision,
+        health: Health,
+        verifier: Verifier,
+        orders: Orders,
     ) -> None:
         self._broker = broker
         self._supervision = supervision
         self._health = health
+        self._verifier = verifier
         self._orders = orders
         self._lives: dict[str, int] = {}  # of those that have gone: no number is used twice
         self.leaving: set[str] = set()
@@ -124,6 +134,8 @@ class Changeover:
     def _forget(self, name: str) -> None:
         self._lives[name] = self._supervision.drop(name).incarnation
         del self._broker.peers[name]
+        self._broker.last_words.release(name)
+        self._verifier.change(name, {})
         for workers in self._broker.ledger.streams.values():
             workers.discard(name)
 
@@ -132,3 +144,4 @@ class Changeover:
         self._broker.peers[name].kept.keep(settings.restore)
         serves = self._supervision.children[name].is_up
         self._health.change(name, settings.probe, now, serves=serves)
+        self._verifier.change(name, settings.verify)

@@ -25,7 +25,7 @@ from orchestrator.core.effects import (
     ToWorker,
     Unblock,
 )
-from orchestrator.core.health import PROBER
+from orchestrator.core.own_client import is_own
 from orchestrator.core.rig import Rig
 from orchestrator.rig.backlog import Backlog
 from orchestrator.rig.connections import Connections
@@ -121,8 +121,8 @@ class Performer:
         self._by_kind[type(effect)](effect, now)
 
     def _to_client(self, effect: ToClient, now: float) -> None:
-        if effect.frames[0] == PROBER:
-            self._rig.probed(effect.frames, now)
+        if is_own(effect.frames[0]):
+            self._rig.answered(effect.frames, now)
         else:
             self._backlog.send(effect.frames, now)
 

@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable, Collection
 from typing import Any
 
+import msgspec
 import zmq
 
 from orchestrator.config.loader import WorkerConfig
@@ -185,6 +186,7 @@ class Processes:
                 # What kept its driver from being built it has told itself.
                 how = None if exit_.normal or exit_.unusable else exit_.text
                 self._logs.forget(worker, incarnation, how)
+                exit_ = msgspec.structs.replace(exit_, speaks=how is not None)
             handle.close()
             over.append((worker, incarnation, exit_))
         return over

@@ -41,6 +41,7 @@ def settings(config: WorkerConfig) -> Settings:
         timeouts=config.timeouts,
         restore=config.restore,
         probe=None if probe is None else Probe(**probe, on_sick=config.on_sick),
+        verify=config.verify,
     )
 
 

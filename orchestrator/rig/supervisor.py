@@ -111,10 +111,12 @@ class Supervisor:
             timeouts={each.spec.name: dict(each.timeouts) for each in settings},
             restore={each.spec.name: each.restore for each in settings},
             probes={each.spec.name: each.probe for each in settings if each.probe},
+            verify={each.spec.name: each.verify for each in settings},
             caps=Caps(),
             unblock_again=2 * STUCK,
             strategy=config.strategy,
             chance=Random().random,
+            run=self._logs.run.id,
         )
         self._rig.broker.traces = config.logs.level == "debug"
         backlog = Backlog(sockets.front)
@@ -156,7 +158,7 @@ class Supervisor:
             fork_server=self._fork_server,
             groups=self._processes.groups,
             record=self.record,
-            stacks=self._looks.came,
+            heard=self._looks.heard,
         )
         self._service = ServiceManager(self._loop, os.environ, self.record)
         self._recipes = Recipes(self._loop, self._guardian, self._secured)
@@ -339,7 +341,7 @@ class Supervisor:
 
     def describe(self, request: Describe) -> tuple[str, bytes]:
         """Message type and payload of the answer to a request for a Thing Description."""
-        return describing.describe(request, self._rig, self._sockets)
+        return describing.describe(request, self._rig, self._sockets, self._desk.config)
 
     def found(self, worker: str, incarnation: int, *, held: str) -> None:
         """Something keeps a worker from running Python code."""

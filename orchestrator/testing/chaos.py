@@ -22,7 +22,7 @@ CLIENTS = ("alice", "bob", "carol")
 CAPS = Caps(queue=12, queue_per_client=8, queue_bytes=4000, header=4000, message=8000)
 ENDS = (
     Exit("killed by SIGKILL", normal=False),
-    Exit("killed by SIGSEGV", normal=False),
+    Exit("killed by SIGSEGV", normal=False, speaks=True),
     Exit("exit status 0", normal=True),
     Exit("the fork server died", normal=False, wants=True),  # nobody else knew its process
 )
@@ -132,6 +132,7 @@ def _ask(rig: SimulatedRig, random: Random, client: str, worker: str) -> None:
     def timeout() -> float | None:
         return random.choice((None, None, 0.0, 0.05, 0.5, 2.0, 10.0))
 
+    last = rig.core.children[worker].incarnation
     rig.ask(
         client,
         worker,
@@ -140,6 +141,7 @@ def _ask(rig: SimulatedRig, random: Random, client: str, worker: str) -> None:
         invocation_timeout=timeout(),
         execution_timeout=timeout(),
         oneway=random.random() < 0.1,
+        life=random.choice((None, None, None, last, last - 1)),
     )
 
 

@@ -63,6 +63,7 @@ class Asked:
         starts: The lives in which its worker began it.
         claimed: When its worker claimed it, after which it begins as soon as it arrives.
         replies: Messages of workers that answer it.
+        only: The one life that may begin it; empty for any.
     """
 
     client: str
@@ -81,6 +82,7 @@ class Asked:
     replies: int = 0
     answers: list[Answer] = field(default_factory=list)
     returned: bool = False
+    only: str = ""
 
     @property
     def deadline(self) -> float | None:
@@ -205,6 +207,7 @@ class Judge:
         asked.starts.append(token)
         self._hold(len(asked.starts) == 1, "I3: started twice", key)
         self._hold(asked.given is not None and asked.given[1] == token, "I4: another life's", key)
+        self._hold(asked.only in ("", token), "I4: meant for another life", key)
         outcome = asked.answers[0].outcome if asked.answers else ""
         self._hold(outcome != NOT_STARTED, "I2: started, but said not to be", key)
         if asked.member not in BESIDE:

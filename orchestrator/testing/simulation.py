@@ -28,8 +28,8 @@ from orchestrator.core.effects import (
     ToClient,
     ToWorker,
 )
-from orchestrator.core.health import PROBER
 from orchestrator.core.orders import Verb
+from orchestrator.core.own_client import is_own
 from orchestrator.core.plan import ADD, LIMITS, REMOVE, RESTART, Plan
 from orchestrator.core.rig import Rig
 from orchestrator.core.states import SERVING, Status
@@ -42,6 +42,7 @@ from orchestrator.testing.tickets import SimulatedTickets
 from orchestrator.testing.timeline import Timeline
 from transports.headers import (
     HANDSHAKE,
+    OF_LIFE,
     OPERATION,
     REPLY,
     Limits,
@@ -51,6 +52,8 @@ from transports.headers import (
 )
 from transports.link import unpack_number
 
+RUN = "5f0c"
+"""What tells its run from others."""
 MOST_EFFECTS = 100_000
 """Effects of one event; more would mean that they make each other."""
 
@@ -89,7 +92,7 @@ class SimulatedRig:
         chance: Callable[[], float] = lambda: 1.0,
     ) -> None:
         self.core = Rig(
-            "simulated", specs, limits=limits, caps=caps, strategy=strategy, chance=chance
+            "simulated", specs, limits=limits, caps=caps, strategy=strategy, chance=chance, run=RUN
         )
         self.behaviour = behaviour
         self.judge = Judge()
@@ -142,8 +145,9 @@ class SimulatedRig:
         invocation_timeout: float | None = None,
         execution_timeout: float | None = None,
         oneway: bool = False,
+        life: int | None = None,
     ) -> Asked:
-        """Send a request; timeouts in seconds, None for no limit."""
+        """Send a request; timeouts in seconds, None for no limit; `life`: the only one meant."""
         asked = Asked(
             client=client,
             id=self._new_id(client),
@@ -154,10 +158,13 @@ class SimulatedRig:
             wait=invocation_timeout,
             run=execution_timeout,
             order=len(self.judge.asked),
+            only="" if life is None else f"{worker}-{life}",
         )
+        addressed = worker if life is None else f"{worker}{OF_LIFE}{life}@{RUN}"
         self.judge.ask(asked)
         context = execution_context(invocation_timeout, execution_timeout, oneway)
-        self._send(client, OPERATION, asked.id, worker, member, Operation.INVOKE, context, payload)
+        about = addressed, member, Operation.INVOKE, context, payload
+        self._send(client, OPERATION, asked.id, *about)
         return asked
 
     def shake_hands(self, client: str) -> None:
@@ -281,7 +288,10 @@ class SimulatedRig:
             self._take_back(process.worker, process.incarnation)
             child = self.core.children[process.worker]
             was, restarts = child.status, child.restarts
-            self.core.exited(process.worker, process.incarnation, exit_, self.now)
+            life = process.worker, process.incarnation
+            self.core.exited(*life, exit_, self.now)
+            if exit_.speaks:
+                self.later(self.behaviour.latency(), lambda: self.core.wrote(*life, ["Fault"]))
             if was in SERVING and child.status is Status.BACKOFF and child.restarts > restarts:
                 self.lives.crashed(process.worker, self.processes)
 
@@ -308,8 +318,8 @@ class SimulatedRig:
 
     def _perform(self, effect: Effect) -> None:
         match effect:
-            case ToClient() if effect.frames[0] == PROBER:
-                self.core.probed(effect.frames, self.now)
+            case ToClient() if is_own(effect.frames[0]):
+                self.core.answered(effect.frames, self.now)
             case ToClient():
                 self.judge.answer(effect.frames, self.now)
             case ToWorker():

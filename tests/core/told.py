@@ -79,11 +79,13 @@ class KeeperTold:
 
     Attributes:
         late: What is said of workers of which it can't be told when they will be up.
+        uncertainties: Message ids of the operations of which nobody knows what became of them.
     """
 
     def __init__(self, notes: deque[Any]) -> None:
         self._notes = notes
         self.late: dict[str, str] = {}
+        self.uncertainties: list[str | int] = []
 
     def starting(self, worker: str, incarnation: int, doing: str) -> None:
         self._notes.append(Starting(worker, incarnation, doing))
@@ -106,6 +108,9 @@ class KeeperTold:
         self, worker: str, incarnation: int, member: str, now: float, *, stalls: bool, taken: bool
     ) -> None:
         self._notes.append(Overran(worker, incarnation, member, stalls, taken))
+
+    def uncertain(self, request: Any) -> None:
+        self.uncertainties.append(request.message_id)
 
     def recovered(self, worker: str, incarnation: int, now: float) -> None:
         self._notes.append(Recovered(worker, incarnation))

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.core import broker, dispatch, queues, starts, supervision
+from orchestrator.core import broker, dispatch, evidence, lives, queues, starts, supervision
 from orchestrator.core.children import ChildSpec
 from orchestrator.core.effects import Fact, Secure
 from orchestrator.core.requests import Ledger
@@ -79,7 +79,11 @@ def _answers_twice(patch: pytest.MonkeyPatch) -> None:
 
 
 def _lies_about_starts(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(broker, "UNKNOWN", "not started")
+    patch.setattr(evidence, "UNKNOWN", "not started")
+
+
+def _gives_a_life_what_is_meant_for_another(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(lives, "split", lambda thing_id: (thing_id.partition("#")[0], ""))
 
 
 def _forgets_what_ran(patch: pytest.MonkeyPatch) -> None:
@@ -202,6 +206,7 @@ BREAKAGES = [
     _starts_for_ever,
     _answers_twice,
     _lies_about_starts,
+    _gives_a_life_what_is_meant_for_another,
     _forgets_what_ran,
     _takes_all_for_unclaimed,
     _times_out_what_has_not_begun,
