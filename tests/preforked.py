@@ -7,6 +7,7 @@ are marked `fresh_processes`: those start Python anew, as users do.
 from __future__ import annotations
 
 import atexit
+import gc
 import importlib
 import json
 import os
@@ -22,6 +23,9 @@ from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any, NoReturn
+
+from tests import spares
+from tests.becoming import become
 
 ROOT = Path(__file__).resolve().parents[1]
 COVERAGE = "ORCH_TESTS_COVERAGE"
@@ -190,9 +194,12 @@ def _server() -> socket.socket:
 
 def serve(requests: socket.socket) -> None:
     """Fork a command for each request until nobody can ask any more."""
+    spares.import_modules()
     for module in PRELOAD:
         importlib.import_module(module)
     base = sys.path[1:]
+    gc.collect()
+    gc.freeze()  # nobody who is forked looks through it for what is unused
     while True:
         data, fds, _, _ = socket.recv_fds(requests, 1 << 20, 4)
         if not data:
@@ -239,35 +246,21 @@ def _be_command(
     streams: list[int],
     base: list[str],
 ) -> NoReturn:
-    status = 1
-    try:
-        if new_session:
-            os.setsid()
-        for number, fd in enumerate(streams):
-            os.dup2(fd, number)
-            os.close(fd)
-        _open_streams()
-        os.chdir(cwd)
-        os.environ.clear()
-        os.environ.update(environ)
-        time.tzset()
-        more = filter(None, environ.get("PYTHONPATH", "").split(os.pathsep))
-        sys.path[:] = [cwd, *more, *base]
-        sys.argv = ["orch", *arguments]
+    if new_session:
+        os.setsid()
+    for number, fd in enumerate(streams):
+        os.dup2(fd, number)
+        os.close(fd)
+
+    def run() -> None:
         if coverage is not None:
             _measure(coverage)
+        spares.keep_for(arguments, base)
         from orchestrator.__main__ import main
 
         main()
-    except SystemExit as end:
-        status = end.code if isinstance(end.code, int) else int(end.code is not None)
-    except BaseException:
-        sys.excepthook(*sys.exc_info())
-    finally:
-        atexit._run_exitfuncs()
-        with suppress(OSError, ValueError):
-            sys.stdout.flush()
-        os._exit(status)
+
+    become(run, ["orch", *arguments], environ, cwd, base)
 
 
 def _measure(config: str) -> None:
@@ -276,16 +269,6 @@ def _measure(config: str) -> None:
     os.environ["COVERAGE_PROCESS_CONFIG"] = config
     coverage.process_startup(force=True)
     os.environ.pop("COVERAGE_PROCESS_CONFIG", None)
-
-
-def _open_streams() -> None:
-    """Open the standard streams anew: Python's own believe that they are what they were."""
-    sys.stdin = sys.__stdin__ = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115
-    for name, fd, errors in (("stdout", 1, "strict"), ("stderr", 2, "backslashreplace")):
-        stream = open(fd, "w", encoding="utf-8", errors=errors, closefd=False)  # noqa: SIM115
-        stream.reconfigure(line_buffering=fd == 2 or os.isatty(fd))
-        setattr(sys, name, stream)
-        setattr(sys, f"__{name}__", stream)
 
 
 if __name__ == "__main__":

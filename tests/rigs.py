@@ -18,7 +18,7 @@ import orch
 from orchestrator import connect
 from orchestrator.client.rig import Rig
 from orchestrator.errors import OrchError
-from tests import preforked
+from tests import preforked, spares
 
 SETTLED = {"READY", "FAILED", "STOPPED"}
 FRESH = "ORCH_TESTS_FRESH"
@@ -46,6 +46,19 @@ def is_alive(pid: int) -> bool:
     except (FileNotFoundError, ProcessLookupError):
         return False
     return stat.rpartition(")")[2].split()[0] != "Z"
+
+
+def collector_of(rig: int) -> int:
+    """Process id of the log collector of a rig, which is given by its own."""
+    module = "orchestrator.logs.collect.collector"
+
+    def is_it(child: Path) -> bool:
+        is_spare = (child / "comm").read_text().strip() == spares.name_of(module)
+        return is_spare or module.encode() in (child / "cmdline").read_bytes()
+
+    children = Path(f"/proc/{rig}/task/{rig}/children").read_text().split()
+    (found,) = [child for child in children if is_it(Path("/proc", child))]
+    return int(found)
 
 
 def measured_as_the_test(environ: Mapping[str, str]) -> dict[str, str]:
