@@ -6,9 +6,14 @@ import atexit
 import os
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from typing import NoReturn
+
+MEASURES = "COVERAGE_PROCESS_CONFIG"
+"""The variable by which coverage is measured in a process and in those that it starts."""
+COMMANDS = "ORCH_TESTS_COVERAGE"
+"""The variable by which it is measured in commands, but not in what they start."""
 
 
 def become(
@@ -48,6 +53,40 @@ def become(
         with suppress(OSError, ValueError):
             sys.stdout.flush()
         os._exit(status)
+
+
+@contextmanager
+def measured_imports() -> Iterator[None]:
+    """Measure what is imported for all who will be forked, if anything is measured."""
+    import coverage
+
+    config = os.environ.get(COMMANDS)
+    if config is None:
+        yield
+        return
+    os.environ[MEASURES] = config
+    running = coverage.process_startup(force=True)
+    del os.environ[MEASURES]
+    assert running is not None
+    yield
+    running.stop()
+    running.save()
+
+
+def measure(config: str | None = None) -> None:
+    """Measure what runs from here on, as the environment says, or else as is given, if it is.
+
+    Of modules that are imported already, those lines are counted by `measured_imports`.
+    """
+    if config is None and MEASURES not in os.environ:
+        return
+    import coverage
+
+    is_inherited = MEASURES in os.environ
+    os.environ.setdefault(MEASURES, config or "")
+    coverage.process_startup(force=True)
+    if not is_inherited:
+        del os.environ[MEASURES]
 
 
 def _open_streams() -> None:

@@ -22,7 +22,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from tests.becoming import become
+from tests.becoming import become, measure
 from workers.process import keeper
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -47,6 +47,7 @@ def name_of(module: str) -> str:
 
 def import_modules() -> None:
     """Import what a fork server and a collector do, and note it, before there is more."""
+    importlib.import_module("coverage")  # as soon as Python starts, where it is measured
     for module in importlib.import_module(FORK_SERVER).PRELOAD:
         importlib.import_module(module)
     _modules[FORK_SERVER] = frozenset(sys.modules)
@@ -124,8 +125,10 @@ def _wait(kind: str, orders: socket.socket, base: Sequence[str]) -> NoReturn:
         signal.pthread_sigmask(signal.SIG_SETMASK, asked["blocked"])
         if kind == PROGRAM:
             keep_for(asked["arguments"], base)
+            measure()
             importlib.import_module("orchestrator.__main__").main()
         else:
+            measure()
             runpy.run_module(kind, run_name="__main__", alter_sys=True)
 
     become(run, [kind, *asked["arguments"]], asked["environ"], asked["cwd"], base)
