@@ -50,9 +50,10 @@ def import_modules() -> None:
     importlib.import_module("coverage")  # as soon as Python starts, where it is measured
     for module in importlib.import_module(FORK_SERVER).PRELOAD:
         importlib.import_module(module)
-    _modules[FORK_SERVER] = frozenset(sys.modules)
+    ours = {name for name in sys.modules if name.partition(".")[0] == "tests"}
+    _modules[FORK_SERVER] = frozenset(sys.modules.keys() - ours)
     importlib.import_module(COLLECTOR)
-    _modules[COLLECTOR] = frozenset(sys.modules)
+    _modules[COLLECTOR] = frozenset(sys.modules.keys() - ours)
 
 
 def keep_for(arguments: Sequence[str], base: Sequence[str]) -> None:
@@ -73,7 +74,7 @@ def keep_for(arguments: Sequence[str], base: Sequence[str]) -> None:
 
 
 class _Popen(subprocess.Popen):  # type: ignore[type-arg]
-    """Takes the spare process there is one."""
+    """Takes the spare process where there is one of the kind."""
 
     def _execute_child(self, *given: Any) -> None:
         execute = super()._execute_child  # type: ignore[misc]
@@ -118,8 +119,9 @@ def _wait(kind: str, orders: socket.socket, base: Sequence[str]) -> NoReturn:
         os.setsid()
     if kind in _modules:
         keeper.name_process(name_of(kind))
-        for name in sys.modules.keys() - _modules[kind] | {kind}:
-            _hidden.append(sys.modules.pop(name, None))
+        for name in sys.modules.keys() - _modules[kind]:
+            _hidden.append(sys.modules.pop(name))
+        del sys.modules[kind]  # it is the main module
 
     def run() -> None:
         signal.pthread_sigmask(signal.SIG_SETMASK, asked["blocked"])
