@@ -34,15 +34,14 @@ from orchestrator.core.plan import ADD, LIMITS, REMOVE, RESTART, Plan
 from orchestrator.core.rig import Rig
 from orchestrator.core.states import SERVING, Status
 from orchestrator.testing.behaviour import Behaviour, Boot
-from orchestrator.testing.judge import Asked, Judge, Violation
+from orchestrator.testing.judge import Asked, Judge, Violation, judge_tables
 from orchestrator.testing.lives import LivesJudge
-from orchestrator.testing.messages import request_frames
+from orchestrator.testing.messages import RUN, addressed, request_frames
 from orchestrator.testing.process import SimulatedProcess
 from orchestrator.testing.tickets import SimulatedTickets
 from orchestrator.testing.timeline import Timeline
 from transports.headers import (
     HANDSHAKE,
-    OF_LIFE,
     OPERATION,
     REPLY,
     Limits,
@@ -52,8 +51,6 @@ from transports.headers import (
 )
 from transports.link import unpack_number
 
-RUN = "5f0c"
-"""What tells its run from others."""
 MOST_EFFECTS = 100_000
 """Effects of one event; more would mean that they make each other."""
 
@@ -160,10 +157,9 @@ class SimulatedRig:
             order=len(self.judge.asked),
             only="" if life is None else f"{worker}-{life}",
         )
-        addressed = worker if life is None else f"{worker}{OF_LIFE}{life}@{RUN}"
         self.judge.ask(asked)
         context = execution_context(invocation_timeout, execution_timeout, oneway)
-        about = addressed, member, Operation.INVOKE, context, payload
+        about = addressed(worker, life), member, Operation.INVOKE, context, payload
         self._send(client, OPERATION, asked.id, *about)
         return asked
 
@@ -244,14 +240,7 @@ class SimulatedRig:
         """Judge that nothing is left of anything, once all is over."""
         self.judge.rest()
         self.lives.safety.rest()
-        broker = self.core.broker
-        left = [
-            *broker.ledger.requests,
-            *broker.ledger.unanswered,
-            *(name for name in broker.peers if broker.queued(name) or broker.running(name)),
-        ]
-        if left or self.core.effects or self.core.next_deadline is not None:
-            raise Violation(f"I7, I14: something is left at rest: {left}")
+        judge_tables(self.core)
 
     # -- what processes ask for -----------------------------------------------------------
 
