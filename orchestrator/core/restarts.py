@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 
 from orchestrator.core.children import Child
 from orchestrator.core.starts import doubled
-from orchestrator.core.states import RUNNING, Goal, Status
+from orchestrator.core.states import RUNNING, Status
 
 Chance = Callable[[], float]
 """Gives numbers from 0 to 1."""
