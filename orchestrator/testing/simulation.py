@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 from orchestrator.core.admission import Caps
 from orchestrator.core.changeover import Settings
@@ -34,20 +33,17 @@ from orchestrator.core.plan import ADD, LIMITS, REMOVE, RESTART, Plan
 from orchestrator.core.rig import Rig
 from orchestrator.core.states import SERVING, Status
 from orchestrator.testing.behaviour import Behaviour, Boot
+from orchestrator.testing.clients import SimulatedClients
 from orchestrator.testing.judge import Asked, Judge, Violation, judge_tables
 from orchestrator.testing.lives import LivesJudge
-from orchestrator.testing.messages import RUN, addressed, request_frames
+from orchestrator.testing.messages import RUN
 from orchestrator.testing.process import SimulatedProcess
 from orchestrator.testing.tickets import SimulatedTickets
 from orchestrator.testing.timeline import Timeline
 from transports.headers import (
-    HANDSHAKE,
-    OPERATION,
     REPLY,
     Limits,
-    Operation,
     decode_request_header,
-    execution_context,
 )
 from transports.link import unpack_number
 
@@ -70,6 +66,7 @@ class SimulatedRig:
         core: The real core.
         judge: Who takes notes, and raises `Violation`.
         lives: The same for starts, stops and recipes.
+        ask, repeat, shake_hands, send: What clients do: see `SimulatedClients`.
         processes: The living incarnations by worker.
         facts: What was worth a record.
         orders: What came of orders, by number.
@@ -103,8 +100,10 @@ class SimulatedRig:
         self._ends: set[str] = set()  # workers of which an end hasn't been told yet
         self._launches: dict[str, list[str]] = {}  # what they were signalled before they were there
         self.lives = LivesJudge(specs, strategy)
-        self._ids: Counter[str] = Counter()
         self._tickets = SimulatedTickets(self.judge)
+        clients = SimulatedClients(self.core, self.judge, lambda: self.now, self._settle)
+        self.ask, self.repeat = clients.ask, clients.repeat
+        self.shake_hands, self.send = clients.shake_hands, clients.send
 
     @property
     def now(self) -> float:
@@ -131,54 +130,6 @@ class SimulatedRig:
         self._settle()
         self.judge.removed(plan.names(REMOVE))
         return number
-
-    def ask(
-        self,
-        client: str,
-        worker: str,
-        member: str = "move",
-        *,
-        payload: bytes = b"null",
-        invocation_timeout: float | None = None,
-        execution_timeout: float | None = None,
-        oneway: bool = False,
-        life: int | None = None,
-    ) -> Asked:
-        """Send a request; timeouts in seconds, None for no limit; `life`: the only one meant."""
-        asked = Asked(
-            client=client,
-            id=self._new_id(client),
-            worker=worker,
-            member=member,
-            oneway=oneway,
-            sent=self.now,
-            wait=invocation_timeout,
-            run=execution_timeout,
-            order=len(self.judge.asked),
-            only="" if life is None else f"{worker}-{life}",
-        )
-        self.judge.ask(asked)
-        context = execution_context(invocation_timeout, execution_timeout, oneway)
-        about = addressed(worker, life), member, Operation.INVOKE, context, payload
-        self._send(client, OPERATION, asked.id, *about)
-        return asked
-
-    def shake_hands(self, client: str) -> None:
-        """Send a handshake, which is answered at once."""
-        id_ = self._new_id(client)
-        self.judge.expect(client, id_)
-        self._send(client, HANDSHAKE, id_)
-
-    def repeat(self, asked: Asked) -> None:
-        """Send a request's id once more: it is dropped while the first is unanswered."""
-        if not asked.answers and not asked.oneway:
-            self._send(asked.client, OPERATION, asked.id, asked.worker, "other", Operation.INVOKE)
-
-    def send(self, client: str, frames: list[bytes]) -> None:
-        """Send whatever it is, in place of the frames behind the identity."""
-        self.judge.send_rubbish(client)
-        self.core.receive_client([client.encode(), *frames][:5], self.now, len(frames) + 1)
-        self._settle()
 
     def kill(self, worker: str, exit_: Exit) -> None:
         """End a worker's process, whatever it does."""
@@ -408,12 +359,3 @@ class SimulatedRig:
     def _take_back(self, worker: str, incarnation: int) -> None:
         numbers = self._tickets.take_back(f"{worker}-{incarnation}")
         self.core.taken_back(worker, incarnation, numbers, self.now)
-
-    def _send(self, client: str, kind: str, id_: str, *about: Any) -> None:
-        frames = request_frames(self.core.name, client, kind, id_, *about)
-        self.core.receive_client(frames, self.now)
-        self._settle()
-
-    def _new_id(self, client: str) -> str:
-        self._ids[client] += 1
-        return str(self._ids[client])
