@@ -11,7 +11,7 @@ from collections.abc import Mapping
 import msgspec
 
 from orchestrator.core.broker import Broker
-from orchestrator.core.children import ChildSpec
+from orchestrator.core.children import ChildSpec, follow
 from orchestrator.core.health import Health, Probe
 from orchestrator.core.orders import Orders
 from orchestrator.core.plan import ADD, LIMITS, REMOVE, RESTART, Plan
@@ -98,6 +98,8 @@ class Changeover:
             children[name].spec = wanted[name].spec
             self._broker.peers[name].set_limits(wanted[name].limits, wanted[name].timeouts)
             self._adjust(wanted[name], now)
+        for name in plan.names(LIMITS):
+            follow(children[name], children)
         for name in added:
             if name in self.leaving:  # somebody waits for it who doesn't know that it went
                 self.leaving.remove(name)

@@ -104,6 +104,7 @@ class Child:
         unsecured: Why its device couldn't be made safe, last time; empty if it could.
         secures: Whether that is to be done after its present life, as `thread`.
         thread: Whether its present or last life is a thread; its specification is of the next.
+        follows: After whom its present or last life has started, and before whom it is stopped.
     """
 
     def __init__(self, spec: ChildSpec) -> None:
@@ -136,6 +137,7 @@ class Child:
         self.unsecured = ""
         self.secures = spec.secures
         self.thread = spec.thread
+        self.follows = frozenset(spec.after)
 
     def forget_failures(self) -> None:
         """Somebody wants it started anew: what went wrong before doesn't count."""
@@ -180,7 +182,23 @@ def may_start(child: Child, children: Mapping[str, Child]) -> bool:
 def may_stop(child: Child, children: Mapping[str, Child]) -> bool:
     """Whether no worker that started after this one, and is to stop too, still lives."""
     return not any(
-        child.spec.name in other.spec.after
+        child.spec.name in other.follows
         and (other.is_to_stop or other.status is Status.STOPPING or other.securing)
         for other in children.values()
     )
+
+
+def follow(child: Child, children: Mapping[str, Child]) -> None:
+    """A worker follows, from now on, those that its specification names.
+
+    Lives that others have from earlier specifications don't go before it any more if it goes before
+    them now: else none of them could be stopped.
+    """
+    child.follows = frozenset(child.spec.after)
+    name, before = child.spec.name, set[str]()
+    names = set(child.follows)
+    while names:
+        before |= names
+        names = {each for on in names & children.keys() for each in children[on].follows} - before
+    for other in before & children.keys():
+        children[other].follows -= {name}

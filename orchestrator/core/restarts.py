@@ -59,12 +59,13 @@ def companions(strategy: str, dead: Child, children: Mapping[str, Child]) -> lis
 
 
 def is_awaited(strategy: str, child: Child, children: Mapping[str, Child]) -> bool:
-    """Whether a worker has to wait with its start: one that would be restarted with it still ends.
+    """Whether a worker has to wait with its start: one that would be restarted with it still ends,
+    or is made safe.
 
     They start together, so that none of them sees two lives of another.
     """
     return any(
-        each.is_to_stop or each.status is Status.STOPPING
+        each.is_to_stop or each.status is Status.STOPPING or each.securing
         for each in _group(strategy, child, children)
     )
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from orchestrator.core import endings, restarts, starts
-from orchestrator.core.children import Child, ChildSpec, Exit, may_start, may_stop
+from orchestrator.core.children import Child, ChildSpec, Exit, follow, may_start, may_stop
 from orchestrator.core.contracts import Holder
 from orchestrator.core.effects import Effects, Launch, Secure, Signal
 from orchestrator.core.outcomes import Outcomes
@@ -363,6 +363,7 @@ class Supervision:
         child.slow = child.passing = child.outlived = False
         child.launched = now
         child.thread, child.secures = child.spec.thread, child.spec.secures
+        follow(child, self.children)
         self._roster.move(child, Happening.TURN, now)
         self._roster.due(child, starts.next_look(child, now))
         self._effects.append(Launch(child.spec.name, child.incarnation))

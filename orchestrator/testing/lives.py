@@ -32,6 +32,7 @@ class StartsJudge:
         self._specs = specs
         self.counts: Counter[str] = Counter()  # of what went wrong with starts
         self._launched: dict[str, float] = {}
+        self._began_after: dict[str, tuple[str, ...]] = {}
         self._wanting: set[str] = set()  # whose last start failed for want of something
         self._failed: set[str] = set()  # who failed to start since they were last ready
 
@@ -49,6 +50,7 @@ class StartsJudge:
             if name not in ready and status not in SETTLED and name not in self._failed:
                 raise Violation(f"I10: {worker} is launched before {name}, which is {status}")
         self._launched[worker] = now
+        self._began_after[worker] = self._specs[worker].after
         self._wanting.discard(worker)
 
     def fail(self, worker: str, *, wants: bool) -> None:
@@ -73,9 +75,12 @@ class StartsJudge:
             raise Violation(f"I10: {moved.worker} is given up, though it may start another time")
 
     def stop(self, worker: str, living: Iterable[str]) -> None:
-        """A worker is told to stop, while these live."""
+        """A worker is told to stop, while these live.
+
+        Judged by what holds both for their lives and for the config as it is by now.
+        """
         for name in living:
-            if worker in self._specs[name].after:
+            if worker in self._specs[name].after and worker in self._began_after.get(name, ()):
                 raise Violation(f"I10: {worker} is told to stop before {name}")
 
     def look(self, starting: Iterable[str], now: float) -> None:

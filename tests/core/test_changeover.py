@@ -196,6 +196,42 @@ def test_a_life_ends_as_what_it_is_not_as_what_is_to_follow() -> None:
     assert bench.rig.children["a"].thread
 
 
+def test_what_runs_stops_in_the_order_in_which_it_was_started() -> None:
+    """Whom a life relies on is what it began with, not what the next one will."""
+    bench = up(ChildSpec("a"), ChildSpec("b", after=("a",)))
+    changes = Change("a", "remove"), Change("b", "restart", ("kwargs", "after"))
+    change(bench, *changes, wanted=[ChildSpec("b")])
+    assert (bench.status("a"), bench.status("b")) == (Status.READY, Status.STOPPING)
+    bench.exit("b", DONE)
+    assert bench.status("a") is Status.STOPPING
+    assert bench.status("b") is Status.STARTING
+
+
+def test_another_order_holds_at_once_for_those_that_run_on() -> None:
+    bench = up(ChildSpec("a"), ChildSpec("b"))
+    change(
+        bench,
+        Change("b", "limits", ("after",)),
+        wanted=[ChildSpec("a"), ChildSpec("b", after=("a",))],
+    )
+    bench.order("stop", "a", "b")
+    assert (bench.status("a"), bench.status("b")) == (Status.READY, Status.STOPPING)
+
+
+def test_an_order_that_is_turned_round_stops_nobody_from_stopping() -> None:
+    """Through a third one too: the last one that began, or was told so, goes first."""
+    specs = ChildSpec("a"), ChildSpec("b", after=("a",)), ChildSpec("c", after=("b",))
+    bench = up(*specs)
+    turned = [ChildSpec("a", after=("c",)), ChildSpec("b"), ChildSpec("c", after=("b",))]
+    changes = Change("a", "limits", ("after",)), Change("b", "restart", ("after", "kwargs"))
+    change(bench, *changes, wanted=turned)
+    bench.rig.shut_down(bench.now)
+    for name in ("a", "c", "b"):
+        assert bench.status(name) is Status.STOPPING
+        bench.exit(name, DONE)
+    assert bench.rig.is_over
+
+
 def test_limits_hold_at_once_and_restart_nobody() -> None:
     bench = up(ChildSpec("a"))
     settings = Settings(

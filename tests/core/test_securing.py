@@ -73,6 +73,24 @@ def test_a_stop_is_over_when_the_device_is_safe_and_then_those_before_it_stop() 
     assert bench.of(OrderDone) == [OrderDone(number, {"supply": "STOPPED"})]
 
 
+def test_those_that_are_restarted_together_wait_for_all_devices() -> None:
+    bench = Bench(
+        ChildSpec("a", backoff=(0.0, 0.0)),
+        ChildSpec("b", after=("a",), secures=True),
+        strategy="one_for_all",
+    )
+    bench.order("start", "a", "b")
+    bench.come_up("a")
+    bench.come_up("b")
+    bench.exit("a", CRASH)
+    bench.exit("b", DONE)
+    bench.take()
+    bench.to_deadline()
+    assert bench.of(Launch) == []
+    bench.rig.secured("b", 1, "", bench.now)
+    assert bench.of(Launch) == [Launch("a", 2)]
+
+
 def test_a_rig_is_over_when_all_is_safe_also_when_it_is_killed() -> None:
     """With a status of its own if a device that it can't do without may not be."""
     bench = up(ChildSpec("a", secures=True, required=True))
