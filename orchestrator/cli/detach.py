@@ -7,11 +7,11 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from orchestrator.cli.failures import CommandError, Exit, print_out, say, saying_on_stop
 from orchestrator.cli.workers import show_workers
+from orchestrator.runtime.program import MAIN
 
 if TYPE_CHECKING:
     from orchestrator.config.loader import RigConfig
@@ -24,8 +24,6 @@ TAIL = 20
 """Lines of a dead rig's output that are shown."""
 KEPT = 64 * 1024
 """Bytes of it that are kept until then."""
-MAIN = Path(__file__).resolve().parents[1] / "__main__.py"
-"""This program as a file, which is found without the present folder and its modules."""
 UP = ("READY", "STALLED")
 
 

@@ -33,10 +33,13 @@ UNTOUCHED = "the rig is as it was"
 def plan(config: str, as_json: bool) -> None:
     """Show what a changed config would do to the rig that runs.
 
-    + starts, - is stopped and removed, ~ restarts, or goes on with other limits.
+    + starts, - is stopped and removed, ~ restarts, or goes on with other limits. A config that
+    orch apply would refuse is refused here too.
     """
-    with _rig_of(load_config(config)) as rig:
+    loaded = load_config(config)
+    with _rig_of(loaded) as rig:
         found = _ask(rig, "plan", config)
+    _check_drivers(loaded, config, found)
     if as_json:
         print_out(to_json(found))
     else:

@@ -168,7 +168,7 @@ class Supervisor:
             self._loop,
             self._mailbox.tell,
             config.file,
-            lambda: apply_saved(self._applier, self._desk.config),
+            lambda: apply_saved(self._desk.config),
             self.record,
         )
         self._watches = watch

@@ -27,8 +27,8 @@ SUPERVISION = [
     Mutation(
         "nobody waits for others to stop",
         "children.py",
-        "return not any(\n        child.spec.name in other.spec.after",
-        "return True or not any(\n        child.spec.name in other.spec.after",
+        "return not any(\n        child.spec.name in other.follows",
+        "return True or not any(\n        child.spec.name in other.follows",
     ),
     Mutation(
         "those about to stop are waited for no more",

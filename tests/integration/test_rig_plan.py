@@ -131,8 +131,10 @@ def test_a_config_that_is_saved_is_applied(tmp_path: Path) -> None:
     try:
         rig.wait_settled()
         rig.config.write_text("rig: bench\nworkers: 7\n")
-        wait_until(lambda: "was saved and isn't applied" in rig.text)
+        wait_until(lambda: "the rig is as it was" in rig.text)
         assert "rig.yaml:2:10" in rig.text
+        rig.config.write_text(BEFORE.replace("axis:Axis", "axis:Axsi", 1))
+        wait_until(lambda: "'Axsi'" in rig.text or '"Axsi"' in rig.text)
         saved = tmp_path / "saved"
         saved.write_text(AFTER)
         saved.rename(rig.config)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
@@ -103,20 +104,24 @@ def test_one_at_a_time(file: Path) -> None:
     assert "another config is being applied" in refused[0]
 
 
-def test_a_file_that_was_saved(file: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """It is applied if it has changed; who fails and what is wrong with it is logged."""
+def test_a_file_that_was_saved(
+    file: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is applied if it has changed; what the command says is logged, line by line."""
     caplog.set_level(logging.ERROR, "orchestrator")
+    monkeypatch.setenv("ORCH_RUNTIME_DIR", str(file.parent / "run"))
     config = load(file)
-    rig = Told(config, {"a": "FAILED"})
-    apply_saved(applier_of(rig), config)
-    assert rig.told == []
-    file.write_text(f"{TEXT}# changed\n")
-    apply_saved(applier_of(rig), config)
-    assert len(rig.told) == 1
-    assert "a doesn't run as rig.yaml has it: no device" in caplog.text
+    apply_saved(config)
+    assert caplog.messages == []
     file.write_text("rig: bench\nworkers: 7\n")
-    apply_saved(applier_of(rig), config)
-    assert "was saved and isn't applied" in caplog.text
+    apply_saved(config)
+    problem, end = caplog.messages
+    assert problem.startswith(f"rig.yaml was saved: {file}:2:10: ")
+    assert end.startswith("rig.yaml was saved: error: ")
+    assert end.endswith("has 1 problem; the rig is as it was")
+    monkeypatch.setattr(sys, "executable", str(file.parent / "none"))
+    apply_saved(config)
+    assert "was saved and isn't applied: [Errno 2]" in caplog.messages[-1]
 
 
 class Turns:
