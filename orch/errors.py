@@ -4,6 +4,7 @@ They are those of `orchestrator.errors`, whose text shows the tree.
 """
 
 from orchestrator.errors import (
+    Aborted,
     AlreadyRunning,
     ArgumentsRefused,
     ArgumentUnsendable,
@@ -19,11 +20,13 @@ from orchestrator.errors import (
     RigLost,
     RigNotReachable,
     RuntimeFolderError,
+    Withdrawn,
     WorkerDied,
     WorkerUnavailable,
 )
 
 __all__ = [
+    "Aborted",
     "AlreadyRunning",
     "ArgumentUnsendable",
     "ArgumentsRefused",
@@ -39,6 +42,7 @@ __all__ = [
     "RigLost",
     "RigNotReachable",
     "RuntimeFolderError",
+    "Withdrawn",
     "WorkerDied",
     "WorkerUnavailable",
 ]

@@ -7,8 +7,8 @@ from typing import Any
 
 from orchestrator.client.driver_errors import revive
 from orchestrator.errors import (
+    Aborted,
     ArgumentsRefused,
-    Cancelled,
     DriverError,
     ExecutionTimeout,
     InvocationTimeout,
@@ -16,6 +16,7 @@ from orchestrator.errors import (
     OutcomeUnknown,
     Refused,
     ResultUnsendable,
+    Withdrawn,
     WorkerDied,
     WorkerUnavailable,
 )
@@ -58,7 +59,10 @@ def error_from_response(
     error: Exception | None = None
     if message_type == INVALID_MESSAGE:
         return _noted(Refused(message, **where), [], report)
-    if outcome == UNKNOWN:
+    if outcome == UNKNOWN and kind == "InterruptedError":
+        error = Aborted(message, **where)
+        error.step = str(report.get("step") or "")
+    elif outcome == UNKNOWN:
         died = kind == "ConnectionResetError"
         error = (WorkerDied if died else OutcomeUnknown)(message, **where)
     elif outcome == DONE:
@@ -66,7 +70,7 @@ def error_from_response(
     elif outcome == NOT_STARTED and kind == "ConnectionRefusedError":
         error = WorkerUnavailable(message, **where)
     elif outcome == NOT_STARTED and kind == "InterruptedError":
-        error = Cancelled(message, **where)
+        error = Withdrawn(message, **where)
     elif outcome == NOT_STARTED and kind == "TypeError":
         error = ArgumentsRefused(message, **where)
     if error is not None:

@@ -70,6 +70,7 @@ class Broker:
         ledger: The requests, and what they are owed.
         publishers: What the topics of those incarnations begin with that may publish, by token.
         formers: By what incarnations were known that have ended.
+        ladder: Ends what has started.
     """
 
     def __init__(
@@ -84,7 +85,8 @@ class Broker:
         self.peers: dict[str, Peer] = {}
         self.publishers: dict[bytes, bytes] = {}
         self.formers = Formers()
-        self._dispatch = Dispatch(self.ledger, self.peers, effects, keeper)
+        self._dispatch = Dispatch(self.ledger, self.peers, effects, keeper, self.receive_client)
+        self.ladder = self._dispatch.ladder
         self._manners = Manners(self.ledger)
         self._lanes: dict[bytes, Lane] = {}
         self._number = 0
@@ -103,7 +105,8 @@ class Broker:
     @property
     def next_deadline(self) -> float | None:
         """When `tick` is due; None while nothing has a deadline."""
-        return self.ledger.next_deadline
+        ledger, ladder = self.ledger.next_deadline, self.ladder.next_deadline
+        return ledger if ladder is None else ladder if ledger is None else min(ledger, ladder)
 
     def queued(self, worker: str) -> int:
         """How many requests wait for a worker."""
@@ -361,8 +364,11 @@ class Broker:
         self.publishers.pop(peer.token, None)
         self.formers.add(worker, (peer.token, *(lane.id for lane in peer.lanes)))
 
-        def unknown(request: Request) -> None:
+        def unknown(request: Request, cancelled: bool) -> None:
             self.counts["unknown outcomes"] += 1
+            if cancelled:
+                self.ledger.answer_cancelled(request, reason)
+                return
             text = f"{reason}; it ran {request.worker}.{request.member}, whose outcome is unknown"
             self.ledger.note("warning", "request lost with its worker", request, reason=reason)
             self.ledger.answer_error(request, "ConnectionResetError", text, UNKNOWN)
@@ -386,10 +392,11 @@ class Broker:
         """These tickets of a life were taken back, and no others were there."""
         self._dispatch.taken_back(worker, incarnation, numbers, now)
 
-    def cancel(self, request_id: str) -> int:
-        """Withdraw the request of an id, unless it has started; a `CancelDone` names the number."""
-        return self._dispatch.cancel(request_id)
+    def cancel(self, request_id: str, now: float, *, restart: bool = False) -> int:
+        """Withdraw a request, or end its operation: see `Dispatch.cancel`."""
+        return self._dispatch.cancel(request_id, now, restart=restart)
 
     def tick(self, now: float) -> None:
-        """Answer the requests whose deadline has come, and tell the sums that are due."""
+        """Answer the requests whose deadline has come, end others, and tell what is due."""
         self._dispatch.tick(now)
+        self.ladder.tick(now)

@@ -18,8 +18,10 @@ from orchestrator.core.changeover import Changeover, Settings
 from orchestrator.core.children import Child, ChildSpec, Exit
 from orchestrator.core.effects import Effects, Fact, RigUp
 from orchestrator.core.hang import Hang
-from orchestrator.core.health import Health, Probe
+from orchestrator.core.health import PROBER, Health, Probe
 from orchestrator.core.kept import KeptWrites
+from orchestrator.core.ladder import STOPPER
+from orchestrator.core.means import NO_MEANS, Means
 from orchestrator.core.orders import Orders, Verb
 from orchestrator.core.plan import Plan
 from orchestrator.core.restarts import Chance
@@ -27,6 +29,9 @@ from orchestrator.core.states import SERVING, Status
 from orchestrator.core.supervision import Supervision
 from transports.headers import Limits
 from transports.link import ClientLeft
+
+OWN_CLIENTS = (PROBER, STOPPER)
+"""Clients that are parts of the core."""
 
 
 class Rig:
@@ -39,6 +44,7 @@ class Rig:
         timeouts: For each worker the execution timeouts by member, seconds or None.
         restore: For each worker the properties whose last writes are kept for its next life.
         probes: How workers are probed, of those that are.
+        means: How workers' operations can be ended, of those where they can.
         caps: What one client can make the rig keep.
         unblock_again: Seconds after which output that nobody reads can be told for sure.
         strategy: Who is restarted with a worker that died: `one_for_one`, `rest_for_one`,
@@ -61,6 +67,7 @@ class Rig:
         timeouts: dict[str, dict[str, float | None]] | None = None,
         restore: dict[str, Sequence[str]] | None = None,
         probes: dict[str, Probe] | None = None,
+        means: dict[str, Means] | None = None,
         caps: Caps | None = None,
         unblock_again: float = 1.0,
         strategy: str = "one_for_one",
@@ -81,7 +88,9 @@ class Rig:
         for spec in specs:
             own = (limits or {}).get(spec.name) or Limits(None, None)
             self.broker.add_worker(spec.name, own, (timeouts or {}).get(spec.name))
-            self.broker.peers[spec.name].kept = KeptWrites((restore or {}).get(spec.name, ()))
+            peer = self.broker.peers[spec.name]
+            peer.kept = KeptWrites((restore or {}).get(spec.name, ()))
+            peer.means = (means or {}).get(spec.name, NO_MEANS)
 
     @property
     def children(self) -> dict[str, Child]:
@@ -179,9 +188,12 @@ class Rig:
         self.supervision.secured(worker, incarnation, failure, now)
         self._settle(now)
 
-    def probed(self, frames: list[Any], now: float) -> None:
-        """A message to `health.PROBER`, of which no socket knows."""
-        self.health.answered(frames, now)
+    def answered(self, frames: list[Any], now: float) -> None:
+        """A message to one of `OWN_CLIENTS`, of whom no socket knows."""
+        if frames[0] == PROBER:
+            self.health.answered(frames, now)
+        else:
+            self.broker.ladder.answered(frames)
         self._settle(now)
 
     def unreachable(self, number: int, now: float) -> None:
@@ -240,13 +252,13 @@ class Rig:
         """Have a worker write its stacks, whatever it does."""
         self._hang.look(worker, now)
 
-    def cancel(self, request_id: str) -> int:
-        """Have a request withdrawn, unless it has started.
+    def cancel(self, request_id: str, now: float, *, restart: bool = False) -> int:
+        """Have a request withdrawn, or ended if it has started: see `Dispatch.cancel`.
 
         Returns:
-            The number of the wish, which a `CancelDone` names when it is known whether it had.
+            The number of the wish, which a `CancelDone` names when it is known what came of it.
         """
-        return self.broker.cancel(request_id)
+        return self.broker.cancel(request_id, now, restart=restart)
 
     def shut_down(self, now: float) -> None:
         """Stop everything, in reverse order of start; refuse what waits and what comes."""
@@ -303,6 +315,12 @@ class Rig:
             self._hang.overran(worker, now)
             supervision = self.supervision
             supervision.overran(worker, incarnation, member, now, stalls=stalls, taken=taken)
+
+    def cut_short(self, worker: str, reason: str, now: float) -> bool:
+        """Have a worker's life end, and another one follow; False for one that nobody keeps."""
+        if worker in self.children:
+            self.supervision.cut_short(worker, reason, now)
+        return worker in self.children
 
     def recovered(self, worker: str, incarnation: int, now: float) -> None:
         """The operation for whose end others had to wait has ended."""

@@ -25,8 +25,7 @@ from orchestrator.core.effects import (
     ToWorker,
     Unblock,
 )
-from orchestrator.core.health import PROBER
-from orchestrator.core.rig import Rig
+from orchestrator.core.rig import OWN_CLIENTS, Rig
 from orchestrator.rig.backlog import Backlog
 from orchestrator.rig.connections import Connections
 from orchestrator.rig.launchers.handle import is_want
@@ -121,8 +120,8 @@ class Performer:
         self._by_kind[type(effect)](effect, now)
 
     def _to_client(self, effect: ToClient, now: float) -> None:
-        if effect.frames[0] == PROBER:
-            self._rig.probed(effect.frames, now)
+        if effect.frames[0] in OWN_CLIENTS:
+            self._rig.answered(effect.frames, now)
         else:
             self._backlog.send(effect.frames, now)
 

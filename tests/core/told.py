@@ -37,6 +37,12 @@ class Recovered:
 
 
 @dataclass(frozen=True)
+class CutShort:
+    worker: str
+    reason: str
+
+
+@dataclass(frozen=True)
 class AskToStop:
     worker: str
     hold: bool
@@ -106,6 +112,10 @@ class KeeperTold:
         self, worker: str, incarnation: int, member: str, now: float, *, stalls: bool, taken: bool
     ) -> None:
         self._notes.append(Overran(worker, incarnation, member, stalls, taken))
+
+    def cut_short(self, worker: str, reason: str, now: float) -> bool:
+        self._notes.append(CutShort(worker, reason))
+        return True
 
     def recovered(self, worker: str, incarnation: int, now: float) -> None:
         self._notes.append(Recovered(worker, incarnation))

@@ -43,8 +43,14 @@ from workers.driver.properties import Properties, Reader, Writer
 from workers.driver.settle import settled
 from workers.driver.targets import Target, plain_targets
 from workers.driver.thing_description import thing_description
-from workers.errors import Terminated
-from workers.failures import Refused, failure_payload, unsendable_payload, unsendable_text
+from workers.errors import Interrupted, Terminated
+from workers.failures import (
+    Refused,
+    failure_payload,
+    interrupted_payload,
+    unsendable_payload,
+    unsendable_text,
+)
 from workers.output import capture, records
 from workers.serving.arguments import Fitting, arguments_of, decoded, value_of
 from workers.serving.polling import Poller
@@ -168,6 +174,9 @@ class Dispatcher:
                 outcome = _with_logs(outcome, entries)
             else:
                 outcome = self._perform(request, payload, raw)
+        return self._answer(request, outcome)
+
+    def _answer(self, request: RequestHeader, outcome: Outcome) -> Answer:
         kind, content, content_type, body, body_type = outcome
         answer = ResponseHeader(
             messageType=kind,
@@ -178,6 +187,16 @@ class Dispatcher:
             preencodedPayloadContentType=body_type,
         )
         return encode_header(answer), content, body
+
+    def interrupted(self, header: Buffer) -> Answer:
+        """The answer to a request that was interrupted, where nothing else is left of it."""
+        request = decode_request_header(header)
+        return self._answer(request, self._interrupted(request.objekt or ""))
+
+    def _interrupted(self, member: str, error: BaseException | None = None) -> Outcome:
+        content, told = interrupted_payload(f"{self._worker}.{member}", error)
+        log.warning("%s", told)
+        return ERROR, content, JSON, b"", TEXT
 
     def perform(self, request: RequestHeader, payload: Buffer, raw: Buffer) -> None:
         """Perform a request whose answer nobody waits for.
@@ -211,6 +230,8 @@ class Dispatcher:
             raise
         except Refused as refusal:
             return ERROR, refusal.payload, JSON, b"", TEXT
+        except Interrupted as error:
+            return self._interrupted(member, error)
         except BaseException as error:  # the driver may raise anything, SystemExit included
             forks.end_child(error)
             content = failure_payload(error)
