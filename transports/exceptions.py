@@ -18,6 +18,11 @@ DONE = "done"
 """What an error says of its operation: it ran and raised, it never began, nobody can tell, it was
 done but its result can't be sent."""
 
+INTERRUPT = "interrupt"
+BY_RESTART = "restart"
+"""What may end an operation that was cancelled, beside the driver's own stop: its Python code is
+interrupted, its worker gets another life."""
+
 _encoder = msgspec.json.Encoder()
 
 

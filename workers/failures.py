@@ -10,7 +10,14 @@ from types import FrameType
 
 import msgspec
 
-from transports.exceptions import DONE, FAILED, NOT_STARTED, UNKNOWN, describe_exception
+from transports.exceptions import (
+    DONE,
+    FAILED,
+    INTERRUPT,
+    NOT_STARTED,
+    UNKNOWN,
+    describe_exception,
+)
 from transports.exceptions import refusal_payload as _refusal
 from transports.values.kinds import NoForm, name_of
 from transports.values.raised import parts_of
@@ -168,7 +175,7 @@ def interrupted_payload(name: str, error: BaseException | None) -> tuple[bytes, 
         ]
     where = f" in {lines[-1]}" if lines else ""
     text = f"{name} was cancelled while it ran: interrupted{where}; what it did is not known"
-    return _refusal("InterruptedError", text, UNKNOWN, step="interrupt"), text
+    return _refusal("InterruptedError", text, UNKNOWN, step=INTERRUPT), text
 
 
 def _unprintable(error: BaseException, second: BaseException) -> str:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-_STEPS = {"interrupt": "an interrupt", "restart": "a restart of its worker"}
+from transports.exceptions import BY_RESTART, INTERRUPT
+
+_STEPS = {INTERRUPT: "an interrupt", BY_RESTART: "a restart of its worker"}
 
 
 def came_of(found: dict[str, Any]) -> str:

@@ -64,9 +64,9 @@ class RequestFuture(Future[Any]):
     """The result of a request that was submitted.
 
     `cancel()` works at once until the request is sent. Afterwards the rig is asked to: what hasn't
-    started never does, and the result is `Withdrawn`. What runs is ended as its worker's config says
-    by `cancel_with`, and the result is the driver's own, or `Aborted`; else it goes on. An asyncio
-    task that is cancelled cancels what it waits for in the same way.
+    started never does, and the result is `Withdrawn`. What runs is ended as its worker's config
+    says by `cancel_with`, and the result is the driver's own, or `Aborted`; else it goes on. An
+    asyncio task that is cancelled cancels what it waits for in the same way.
     Callbacks run one at a time in the connection's own thread;
     they may make calls on the rig, but must not wait there for another future.
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from orchestrator.config.values import check_member
 from orchestrator.words import quoted, say
+from transports.exceptions import INTERRUPT
 
-__all__ = ["INTERRUPT", "check_means", "stops_of"]
-
-INTERRUPT = "interrupt"
+__all__ = ["check_means", "stops_of"]
 
 
 def check_means(value: object) -> tuple[str, ...]:

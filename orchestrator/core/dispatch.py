@@ -14,10 +14,9 @@ from orchestrator.core.cancels import Cancels
 from orchestrator.core.contracts import Keeper
 from orchestrator.core.effects import Effects, TakeBack, ToWorker
 from orchestrator.core.ladder import Ladder, Submit
-from orchestrator.core.means import RESTART
 from orchestrator.core.peers import BRISK, Lane, Peer, Phase
 from orchestrator.core.requests import Ledger, Request, State
-from transports.exceptions import NOT_STARTED
+from transports.exceptions import BY_RESTART, NOT_STARTED
 from transports.headers import EXECUTION, INVOCATION
 from transports.link import pack_number
 
@@ -219,7 +218,7 @@ class Dispatch:
             steps = self.ladder.ended(request)
             self._cancels.settle(request, "ended", steps)
             if request.state is not State.OVERRUN:
-                lost(request, RESTART in steps)
+                lost(request, BY_RESTART in steps)
 
     def cancel(self, request_id: str, now: float, *, restart: bool = False) -> int:
         """Withdraw the request of an id, or end its operation if that has started.

@@ -16,9 +16,9 @@ from typing import Any
 import msgspec
 
 from orchestrator.core.effects import Effects, ToWorker
-from orchestrator.core.means import INTERRUPT, RESTART
 from orchestrator.core.peers import Peer
 from orchestrator.core.requests import Ledger, Request
+from transports.exceptions import BY_RESTART, INTERRUPT
 from transports.headers import (
     OPERATION,
     REPLY,
@@ -102,8 +102,8 @@ class Ladder:
         if climb is None:
             steps = deque(self._peers[request.worker].means.of(request.member))
             climb = self._climbs[request.number] = _Climb(request, steps, now)
-        if restart and climb.step != RESTART and RESTART not in climb.steps:
-            climb.steps.append(RESTART)
+        if restart and climb.step != BY_RESTART and BY_RESTART not in climb.steps:
+            climb.steps.append(BY_RESTART)
 
     def ended(self, request: Request) -> tuple[str, ...]:
         """An operation has ended, or never was one.
@@ -150,7 +150,7 @@ class Ladder:
             climb.asked = ""
             if step == INTERRUPT:
                 taken = self._interrupt(request, peer)
-            elif step == RESTART:
+            elif step == BY_RESTART:
                 reason = f"{request.member} was cancelled, by a restart"
                 taken = self._cut_short(request.worker, reason, now)
             else:
@@ -158,7 +158,7 @@ class Ladder:
                 taken = True
             if taken:
                 climb.tried = (*climb.tried, step)
-                climb.due = math.inf if step == RESTART else now + peer.means.grace
+                climb.due = math.inf if step == BY_RESTART else now + peer.means.grace
                 self._ledger.note("info", f"is to end: {step}", request)
 
     def _tell_vain(self, climb: _Climb) -> None:

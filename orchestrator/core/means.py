@@ -6,10 +6,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-INTERRUPT = "interrupt"
-"""Among the names of actions: the driver's Python code is interrupted."""
-RESTART = "restart"
-"""Of a step: its worker gets another life."""
+from transports.exceptions import INTERRUPT
 
 
 class Means(msgspec.Struct, frozen=True):

@@ -15,10 +15,9 @@ import msgspec
 from orchestrator.core.admission import Refusal, read_ids, refuse_unread, response
 from orchestrator.core.effects import Effects, Fact, ToClient
 from orchestrator.core.held import HeldBytes
-from orchestrator.core.means import RESTART
 from orchestrator.core.queues import Deadlines
 from orchestrator.core.tally import Tally
-from transports.exceptions import NOT_STARTED, UNKNOWN, refusal_payload
+from transports.exceptions import BY_RESTART, NOT_STARTED, UNKNOWN, refusal_payload
 from transports.headers import (
     ERROR,
     EXECUTION,
@@ -263,7 +262,7 @@ class Ledger:
     def answer_cancelled(self, request: Request, reason: str) -> None:
         """Answer that its worker's life was ended to cancel it, which `reason` tells."""
         text = f"{request.worker}.{request.member} was cancelled while it ran: {reason}"
-        payload = refusal_payload("InterruptedError", text, UNKNOWN, step=RESTART)
+        payload = refusal_payload("InterruptedError", text, UNKNOWN, step=BY_RESTART)
         self.answer_unless_oneway(request, ERROR, payload)
 
     # -- what never becomes a request -----------------------------------------------------

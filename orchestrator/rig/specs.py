@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from orchestrator.config.cancels import INTERRUPT, stops_of
+from orchestrator.config.cancels import stops_of
 from orchestrator.config.loader import RigConfig, WorkerConfig
 from orchestrator.core import plan
 from orchestrator.core.changeover import Settings
@@ -16,6 +16,7 @@ from orchestrator.core.health import Probe
 from orchestrator.core.means import Means
 from orchestrator.rig.sockets import Sockets
 from transports import headers
+from transports.exceptions import INTERRUPT
 from transports.headers import EVENTS_PER_LIFE
 from workers.spec import Call, EventCall, Kept, Limits, Step, WorkerSpec
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 from random import Random
 from typing import Literal, NamedTuple, Protocol
 
-BESIDE = ("abort",)
+STOP = "stop"
+"""A member that stops what the queue runs."""
+
+BESIDE = ("abort", STOP)
 """Members that run beside the queued ones, in all simulated workers."""
 
 BRISK = "position"
@@ -52,6 +55,14 @@ class Behaviour(Protocol):
     def closing(self, worker: str, how: str) -> float | None:
         """Seconds until it ends after `stop` or `term`; None if it takes no notice."""
 
+    def heeding(self, worker: str, how: str) -> float | None:
+        """Seconds until what runs ends after a stop or an `interrupt`; None if it takes no notice.
+
+        Args:
+            worker: Where it runs.
+            how: `STOP` or `interrupt`.
+        """
+
     def latency(self) -> float:
         """Seconds that a message or the news of an end takes."""
 
@@ -70,6 +81,10 @@ class Calm:
     def closing(self, worker: str, how: str) -> float | None:
         """After 10 ms."""
         return 0.01
+
+    def heeding(self, worker: str, how: str) -> float | None:
+        """After 1 ms."""
+        return 0.001
 
     def latency(self) -> float:
         """0.1 ms."""
@@ -107,6 +122,10 @@ class Chaos:
         if self._random.random() < (0.15 if how == "stop" else 0.3):
             return None
         return self._random.expovariate(2.0)
+
+    def heeding(self, worker: str, how: str) -> float | None:
+        """Often soon, at times too late; many take no notice."""
+        return self._random.expovariate(3.0) if self._random.random() < 0.6 else None
 
     def latency(self) -> float:
         """Mostly short, now and then longer than anything else takes."""

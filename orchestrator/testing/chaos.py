@@ -10,12 +10,14 @@ from random import Random
 
 from orchestrator.core.admission import Caps
 from orchestrator.core.children import ChildSpec, Exit
+from orchestrator.core.means import Means
 from orchestrator.core.orders import Verb
 from orchestrator.core.restarts import STRATEGIES
 from orchestrator.core.states import UP
-from orchestrator.testing.behaviour import BRISK, Calm, Chaos
+from orchestrator.testing.behaviour import BRISK, STOP, Calm, Chaos
 from orchestrator.testing.judge import Asked, Violation
 from orchestrator.testing.simulation import SimulatedRig
+from transports.exceptions import INTERRUPT
 from transports.headers import DESCRIPTION, Limits
 
 CLIENTS = ("alice", "bob", "carol")
@@ -27,7 +29,7 @@ ENDS = (
 )
 ACTS = {
     "ask": 65,
-    "ask much at once": 5,
+    "ask much at once": 6,
     "shake hands": 3,
     "repeat an id": 3,
     "send rubbish": 3,
@@ -35,6 +37,7 @@ ACTS = {
     "kill": 4,
     "freeze": 1,
     "cut": 2,
+    "cancel": 5,
 }
 
 
@@ -53,6 +56,7 @@ def run_chaos(seed: int, events: int) -> Counter[str]:
         specs,
         Chaos(random),
         limits={spec.name: Limits(None, None) for spec in specs},
+        means={spec.name: _means(random) for spec in specs},
         caps=CAPS,
         strategy=random.choice(STRATEGIES),
         chance=random.random,
@@ -75,6 +79,7 @@ def run_chaos(seed: int, events: int) -> Counter[str]:
     counts = Counter({"events": rig.events, "requests": len(rig.judge.asked)})
     counts.update({f"answered {kind}": count for kind, count in rig.judge.kinds.items()})
     counts.update({f"failed starts {what}": count for what, count in rig.starts.counts.items()})
+    counts.update({f"cancelled: {what}": count for what, count in rig.wishes.counts.items()})
     counts.update({f"process ended while {state}": count for state, count in rig.hits.items()})
     return counts
 
@@ -104,6 +109,15 @@ def _specs(random: Random) -> list[ChildSpec]:
     return specs
 
 
+def _means(random: Random) -> Means:
+    return Means(
+        usual=random.choice(((), (STOP,), (INTERRUPT,), (STOP, INTERRUPT))),
+        by_member=random.choice(({}, {"move": (STOP, "abort", INTERRUPT)})),
+        grace=random.choice((0.1, 1.0)),
+        on_timeout=random.random() < 0.3,
+    )
+
+
 def _act(rig: SimulatedRig, random: Random, act: str) -> None:
     client, worker = random.choice(CLIENTS), random.choice(list(rig.core.children))
     match act:
@@ -130,6 +144,10 @@ def _act(rig: SimulatedRig, random: Random, act: str) -> None:
             rig.freeze(worker)
         case "cut":
             rig.cut(worker)
+        case "cancel":
+            asked = _some_open(rig, random) if rig.judge.open else None
+            if asked is not None and asked.worker in rig.core.children:
+                rig.cancel(asked, restart=random.random() < 0.1)
 
 
 def _order(rig: SimulatedRig, random: Random) -> None:

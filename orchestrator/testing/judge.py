@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,7 +18,7 @@ import msgspec
 
 from orchestrator.core.children import ChildSpec
 from orchestrator.core.effects import Moved
-from orchestrator.core.states import Status
+from orchestrator.core.states import SETTLED, Status
 from orchestrator.testing.behaviour import BESIDE
 from transports.exceptions import NOT_STARTED, UNKNOWN
 from transports.headers import (
@@ -29,6 +29,7 @@ from transports.headers import (
     INVOCATION,
     REPLY,
     TIMEOUT,
+    RequestHeader,
     decode_response_header,
 )
 
@@ -69,6 +70,7 @@ class Asked:
         starts: The lives in which its worker began it.
         claimed: When its worker claimed it, after which it begins as soon as it arrives.
         replies: Messages of workers that answer it.
+        wished: Whether somebody wanted it cancelled.
     """
 
     client: str
@@ -87,6 +89,7 @@ class Asked:
     replies: int = 0
     answers: list[Answer] = field(default_factory=list)
     returned: bool = False
+    wished: bool = False
 
     @property
     def deadline(self) -> float | None:
@@ -112,12 +115,33 @@ class Judge:
 
     # -- clients --------------------------------------------------------------------------
 
-    def ask(self, asked: Asked) -> None:
-        """A client sends a request."""
-        self.asked[asked.client, asked.id] = asked
-        if not asked.oneway:
-            self.open[asked.client, asked.id] = asked
+    def ask(
+        self,
+        client: str,
+        id_: str,
+        worker: str,
+        member: str,
+        sent: float,
+        wait: float | None = None,
+        run: float | None = None,
+        *,
+        oneway: bool,
+    ) -> Asked:
+        """A client sends a request, at a time, with the timeouts that it has."""
+        order = len(self.asked)
+        asked = Asked(client, id_, worker, member, oneway, sent, wait, run, order)
+        self.asked[client, id_] = asked
+        if not oneway:
+            self.open[client, id_] = asked
         self._watch(asked)
+        return asked
+
+    def find(self, header: RequestHeader, now: float) -> Asked:
+        """What a worker is sent; it may be the rig itself that asks, and is told the answer."""
+        client, id_ = header.senderID, str(header.messageID)
+        asked = self.asked.get((client, id_))
+        worker, member = header.thingID or "", header.objekt or ""
+        return asked or self.ask(client, id_, worker, member, now, oneway=True)
 
     def expect(self, client: str, id_: str) -> None:
         """A client sends what the rig answers itself."""
@@ -152,6 +176,8 @@ class Judge:
             self._hold(answer.kind in (TIMEOUT, INVALID_MESSAGE), "oneway is answered", key)
         asked.answers.append(answer)
         self.open.pop(key, None)
+        if b'"InterruptedError"' in payload:
+            self._hold(asked.wished, "cancelled, though nobody wanted that", key)
         by_worker = asked.replies > 0
         deadline = asked.deadline
         if answer.outcome == NOT_STARTED:
@@ -260,8 +286,15 @@ class StartsJudge:
         self._wanting: set[str] = set()  # whose last start failed for want of something
         self._failed: set[str] = set()  # who failed to start since they were last ready
 
-    def launch(self, worker: str, now: float) -> None:
-        """A worker's life begins."""
+    def launch(
+        self, worker: str, now: float, ready: Container[str], states: Mapping[str, Status]
+    ) -> None:
+        """A worker's life begins, while these workers are ready; `states`: what the rig says."""
+        for name in self._after[worker]:
+            # One that has died is settled until its end is told. One that failed is tried again.
+            settled = states[name] in SETTLED or name in self._failed
+            if name not in ready and not settled:
+                raise Violation(f"I10: {worker} is launched before {name}: {states[name]}")
         self._launched[worker] = now
         self._wanting.discard(worker)
 
@@ -271,10 +304,6 @@ class StartsJudge:
         self.counts["for want of something" if wants else "of a driver"] += 1
         if wants:
             self._wanting.add(worker)
-
-    def has_failed(self, worker: str) -> bool:
-        """Whether those that start after a worker may start without it."""
-        return worker in self._failed
 
     def move(self, moved: Moved) -> None:
         """The rig says that a worker's state has changed."""

@@ -14,6 +14,7 @@ from typing import Any
 from orchestrator.core.admission import Caps
 from orchestrator.core.children import ChildSpec, Exit
 from orchestrator.core.effects import (
+    CancelDone,
     Describe,
     Effect,
     Fact,
@@ -26,16 +27,17 @@ from orchestrator.core.effects import (
     ToClient,
     ToWorker,
 )
-from orchestrator.core.health import PROBER
+from orchestrator.core.means import Means
 from orchestrator.core.orders import Verb
-from orchestrator.core.rig import Rig
-from orchestrator.core.states import SERVING, SETTLED, Status
+from orchestrator.core.rig import OWN_CLIENTS, Rig
+from orchestrator.core.states import SERVING, Status
 from orchestrator.testing.behaviour import Behaviour, Boot
 from orchestrator.testing.judge import Asked, GroupsJudge, Judge, StartsJudge, Violation
 from orchestrator.testing.messages import request_frames
 from orchestrator.testing.process import SimulatedProcess
 from orchestrator.testing.tickets import SimulatedTickets
 from orchestrator.testing.timeline import Timeline
+from orchestrator.testing.wishes import WishesJudge
 from transports.headers import (
     HANDSHAKE,
     OPERATION,
@@ -58,6 +60,7 @@ class SimulatedRig:
         specs: The workers.
         behaviour: What they do.
         limits: For each worker the timeouts of requests that bring none.
+        means: How workers' operations can be ended.
         caps: What one client can make the rig keep.
         strategy: Who is restarted with a worker that died.
         chance: Gives numbers from 0 to 1, for the pauses before restarts.
@@ -67,6 +70,7 @@ class SimulatedRig:
         judge: Who takes notes, and raises `Violation`.
         starts: The same for starts.
         groups: The same for who is restarted with whom.
+        wishes: The same for what is to end.
         processes: The living incarnations by worker.
         facts: What was worth a record.
         orders: What came of orders, by number.
@@ -81,12 +85,19 @@ class SimulatedRig:
         behaviour: Behaviour,
         *,
         limits: dict[str, Limits] | None = None,
+        means: dict[str, Means] | None = None,
         caps: Caps | None = None,
         strategy: str = "one_for_one",
         chance: Callable[[], float] = lambda: 1.0,
     ) -> None:
         self.core = Rig(
-            "simulated", specs, limits=limits, caps=caps, strategy=strategy, chance=chance
+            "simulated",
+            specs,
+            limits=limits,
+            means=means,
+            caps=caps,
+            strategy=strategy,
+            chance=chance,
         )
         self.behaviour = behaviour
         self.judge = Judge()
@@ -102,6 +113,7 @@ class SimulatedRig:
         self._launches: dict[str, list[str]] = {}  # what they were signalled before they were there
         self.starts = StartsJudge(specs)
         self.groups = GroupsJudge(specs, strategy)
+        self.wishes = WishesJudge(self.processes)
         self._ids: Counter[str] = Counter()
         self._tickets = SimulatedTickets(self.judge)
 
@@ -134,21 +146,21 @@ class SimulatedRig:
         oneway: bool = False,
     ) -> Asked:
         """Send a request; timeouts in seconds, None for no limit."""
-        asked = Asked(
-            client=client,
-            id=self._new_id(client),
-            worker=worker,
-            member=member,
-            oneway=oneway,
-            sent=self.now,
-            wait=invocation_timeout,
-            run=execution_timeout,
-            order=len(self.judge.asked),
-        )
-        self.judge.ask(asked)
+        times = (self.now, invocation_timeout, execution_timeout)
+        id_ = self._new_id(client)
+        asked = self.judge.ask(client, id_, worker, member, *times, oneway=oneway)
         context = execution_context(invocation_timeout, execution_timeout, oneway)
         self._send(client, OPERATION, asked.id, worker, member, Operation.INVOKE, context, payload)
         return asked
+
+    def cancel(self, asked: Asked, *, restart: bool = False) -> None:
+        """Want a request cancelled; `restart`: by a restart of its worker, if need be."""
+        means = self.core.broker.peers[asked.worker].means
+        until = None if restart else self.now + means.grace * len(means.of(asked.member))
+        asked.wished = True
+        number = self.core.cancel(asked.id, self.now, restart=restart)
+        self.wishes.wish(number, asked, until)
+        self._settle()
 
     def shake_hands(self, client: str) -> None:
         """Send a handshake, which is answered at once."""
@@ -229,6 +241,7 @@ class SimulatedRig:
     def rest(self) -> None:
         """Judge that nothing is left of anything, once all is over."""
         self.judge.rest()
+        self.wishes.rest()
         broker = self.core.broker
         left = [
             *broker.ledger.requests,
@@ -303,8 +316,8 @@ class SimulatedRig:
 
     def _perform(self, effect: Effect) -> None:
         match effect:
-            case ToClient() if effect.frames[0] == PROBER:
-                self.core.probed(effect.frames, self.now)
+            case ToClient() if effect.frames[0] in OWN_CLIENTS:
+                self.core.answered(effect.frames, self.now)
             case ToClient():
                 self.judge.answer(effect.frames, self.now)
             case ToWorker():
@@ -320,6 +333,8 @@ class SimulatedRig:
                     launch.append(effect.how)
                 elif (process := self.processes.get(effect.worker)) is not None:
                     process.signal(effect.how)
+            case CancelDone():
+                self.wishes.tell(effect, self.now)
             case OrderDone():
                 self.orders[effect.number] = effect.states
             case RigUp():
@@ -335,18 +350,14 @@ class SimulatedRig:
             raise Violation(f"I10: two lives of {worker} at once")
         if self.core.is_closing:
             raise Violation(f"I10: {worker} is launched while all shuts down")
-        for name in self._specs[worker].after:
-            process, status = self.processes.get(name), self.core.children[name].status
-            # One that has died is settled until its end is told. One that failed is tried again.
-            settled = status in SETTLED or self.starts.has_failed(name)
-            if not (process and process.ready) and not settled:
-                raise Violation(f"I10: {worker} is launched before {name}, which is {status}")
+        ready = {name for name, process in self.processes.items() if process.ready}
+        states = {name: child.status for name, child in self.core.children.items()}
+        self.starts.launch(worker, self.now, ready, states)
         self.groups.launch(worker, [each.token for each in self.processes.values()])
         token = f"{worker}-{incarnation}"
         self.core.expect(worker, incarnation, token)
         self._tickets.begin(token)
         self._launches[worker] = []
-        self.starts.launch(worker, self.now)
         boot = self.behaviour.boot(worker, incarnation)
         self.later(self.behaviour.latency(), lambda: self._after_launch(worker, incarnation, boot))
 
@@ -373,7 +384,7 @@ class SimulatedRig:
         asked = None
         if number:
             header = decode_request_header(bytes(effect.frames[2]))
-            asked = self.judge.asked[header.senderID, str(header.messageID)]
+            asked = self.judge.find(header, self.now)
             is_next = not effect.ticket or self._tickets.is_idle(token)
             self.judge.give(asked, token, self.now, is_next=is_next)
             if effect.ticket:
@@ -406,4 +417,4 @@ class SimulatedRig:
 
     def _new_id(self, client: str) -> str:
         self._ids[client] += 1
-        return str(self._ids[client])
+        return f"{client} {self._ids[client]}"

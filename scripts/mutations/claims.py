@@ -147,13 +147,11 @@ MUTATIONS = [
         "dispatch.py",
         "        elif self._cancels.is_wanted(request):\n",
         "        elif False:\n",
-        units_only=True,  # nobody cancels in the worlds
     ),
     Mutation(
         "what ended before is never told of",
         "dispatch.py",
-        '            self._cancels.settle(request, "runs")\n            if request.state is S',
-        "            if request.state is S",
-        units_only=True,  # likewise
+        '            self._cancels.settle(request, "ended", self.ladder.ended(request))\n',
+        "",
     ),
 ]

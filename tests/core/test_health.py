@@ -43,7 +43,7 @@ def reach(bench: Bench) -> list[Any]:
     (told,) = [each for each in bench.take() if isinstance(each, Answer)]
     assert told.client.encode() == PROBER
     frames = [PROBER, b"", json.dumps(told.header).encode(), told.payload, told.raw]
-    bench.rig.probed(frames, bench.now)
+    bench.rig.answered(frames, bench.now)
     return bench.take()
 
 

@@ -85,11 +85,13 @@ class KeeperTold:
 
     Attributes:
         late: What is said of workers of which it can't be told when they will be up.
+        kept: Whether it keeps them, and so may have them restarted.
     """
 
     def __init__(self, notes: deque[Any]) -> None:
         self._notes = notes
         self.late: dict[str, str] = {}
+        self.kept = True
 
     def starting(self, worker: str, incarnation: int, doing: str) -> None:
         self._notes.append(Starting(worker, incarnation, doing))
@@ -114,8 +116,9 @@ class KeeperTold:
         self._notes.append(Overran(worker, incarnation, member, stalls, taken))
 
     def cut_short(self, worker: str, reason: str, now: float) -> bool:
-        self._notes.append(CutShort(worker, reason))
-        return True
+        if self.kept:
+            self._notes.append(CutShort(worker, reason))
+        return self.kept
 
     def recovered(self, worker: str, incarnation: int, now: float) -> None:
         self._notes.append(Recovered(worker, incarnation))

@@ -74,7 +74,8 @@ class Awaiting:
 '''
 CONFIG = """
 rig: cancels
-defaults: {execution_timeout: null, invocation_timeout: null, cancel_grace: 0.3}
+defaults: {execution_timeout: null, invocation_timeout: null, cancel_grace: 0.3,
+           stop_timeout: 0.2}
 workers:
   stopped: {driver: "stage:Stage", cancel: {move: stop, loop: ignore}}
   stage: {driver: "stage:Stage", cancel_with: interrupt, cancel: {loop: [ignore, interrupt]}}
@@ -100,15 +101,15 @@ def client(rig: RunningRig) -> Iterator[Rig]:
 LONG = {"execution_timeout": None}
 
 
+def runs(client: Rig, worker: str, member: str) -> bool:
+    (found,) = [each for each in orch.status(client)["workers"] if each["name"] == worker]
+    return any(each["member"] == member for each in found["running"])
+
+
 def begun(client: Rig, worker: str, member: str, **arguments: object) -> RequestFuture:
     """An operation that has begun."""
     future = client[worker].submit(member, **arguments)
-
-    def runs() -> bool:
-        (found,) = [each for each in orch.status(client)["workers"] if each["name"] == worker]
-        return any(each["member"] == member for each in found["running"])
-
-    wait_until(runs)
+    wait_until(lambda: runs(client, worker, member))
     return future
 
 
@@ -199,25 +200,31 @@ def test_what_was_told_to_be_overdue_is_cancelled(client: Rig) -> None:
     assert cancel(client, future) == ("ended", ["interrupt"])
 
 
-def interrupt(seconds: float) -> None:
-    """Ctrl-C, in a while."""
-    args = (threading.get_ident(), signal.SIGINT)
-    threading.Timer(seconds, signal.pthread_kill, args).start()
+def test_ctrl_c_tells_what_the_device_does(rig: RunningRig, client: Rig) -> None:
+    def strike(worker: str, member: str) -> str:
+        """Ctrl-C once it runs; what is told of it."""
+        main = threading.get_ident()
 
+        def interrupt() -> None:
+            wait_until(lambda: runs(looker, worker, member))
+            signal.pthread_kill(main, signal.SIGINT)
 
-def test_ctrl_c_tells_what_the_device_does(client: Rig) -> None:
-    def strike(worker: str, member: str, **arguments: float) -> list[str]:
-        interrupt(0.2)
-        with pytest.raises(KeyboardInterrupt) as raised:
-            client[worker].call(member, **arguments)
-        return raised.value.__notes__
+        striker = threading.Thread(target=interrupt)
+        with rig.connected() as looker:
+            striker.start()
+            with pytest.raises(KeyboardInterrupt) as raised:
+                client[worker].call(member)
+            striker.join()
+        (told,) = raised.value.__notes__
+        return told
 
-    assert strike("stopped", "move") == [
-        "stopped.move had started; it has ended, after stopped.stop"
-    ]
-    assert strike("stage", "sleep") == ["stage.sleep had started; it has ended, after an interrupt"]
+    told = "stopped.move had started; it has ended, after stopped.stop"
+    assert strike("stopped", "move") == told
+    told = "stage.sleep had started; it has ended, after an interrupt"
+    assert strike("stage", "sleep") == told
     told = "stopped.sleep has started and goes on: its config has no cancel_with for it"
-    assert strike("stopped", "sleep", seconds=0.5) == [told]
+    assert strike("stopped", "sleep") == told
+    client["cancels"].call("restart", names=["stopped"])
 
 
 def test_an_asyncio_task_ends_what_it_waits_for(client: Rig) -> None:

@@ -111,20 +111,30 @@ class Interrupts:
         threads.Thread(self._insist, f"{self._name}-interrupt", args).start()
 
     def _insist(self, number: bytes, until: float) -> None:
-        """Try until it has struck, the operation has ended, or the time is over.
+        """Try until the operation has ended, or the time is over; it is struck once at most.
 
         It may not have begun, or be in code of ours that the driver calls.
         """
-        while time.monotonic() < until:
+        while (left := until - time.monotonic()) > 0:
             run = self._runs.get(number)
             if run is None:
                 return
             run.over = run.over or threads.Event()
-            if run.is_over or run.is_struck:
+            if run.is_over:
                 return
-            self._try(run, until)
-            if run.over.wait(AGAIN):
+            if not run.is_struck:
+                self._try(run, until)
+            if run.over.wait(left if run.is_struck else min(left, AGAIN)):
                 return
+        if (run := self._runs.get(number)) is not None:
+            self._leave_alone(run)
+
+    def _leave_alone(self, run: _Run) -> None:
+        """Its time is over, so that it is told to go on: then it mustn't be struck any more."""
+        with run.lock:
+            if not run.is_over and run.is_struck and run.thread != self._main:
+                _raise_in(run.thread, None)
+            run.is_struck = False  # another wish may try again
 
     def _try(self, run: _Run, until: float) -> None:
         if self._loop.cancel(run.thread, lambda: self._take(run)):
