@@ -102,8 +102,8 @@ class Ladder:
         if climb is None:
             steps = deque(self._peers[request.worker].means.of(request.member))
             climb = self._climbs[request.number] = _Climb(request, steps, now)
-        if restart and climb.step != BY_RESTART and BY_RESTART not in climb.steps:
-            climb.steps.append(BY_RESTART)
+        if restart:
+            climb.steps.append(BY_RESTART)  # after which none is taken: its life is over
 
     def ended(self, request: Request) -> tuple[str, ...]:
         """An operation has ended, or never was one.

@@ -318,9 +318,10 @@ class Rig:
 
     def cut_short(self, worker: str, reason: str, now: float) -> bool:
         """Have a worker's life end, and another one follow; False for one that nobody keeps."""
-        if worker in self.children:
+        is_kept = worker in self.children
+        if is_kept:
             self.supervision.cut_short(worker, reason, now)
-        return worker in self.children
+        return is_kept
 
     def recovered(self, worker: str, incarnation: int, now: float) -> None:
         """The operation for whose end others had to wait has ended."""

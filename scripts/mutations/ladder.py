@@ -48,16 +48,9 @@ MUTATIONS = [
     Mutation(
         "nobody is restarted",
         "ladder.py",
-        "        if restart and climb.step",
-        "        if False and climb.step",
+        "        if restart:\n",
+        "        if False:\n",
         units_only=True,  # it goes on, and that is told
-    ),
-    Mutation(
-        "each wish restarts anew",
-        "ladder.py",
-        " and climb.step != BY_RESTART and BY_RESTART not in climb.steps",
-        "",
-        units_only=True,  # a second restart of a life is none
     ),
     Mutation(
         "whatever nobody keeps is waited for",

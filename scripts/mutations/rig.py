@@ -104,7 +104,7 @@ HANG = [
     Mutation(
         "nobody insists",
         "hang.py",
-        '            self._later.append((now + INSIST_AFTER, Signal(worker, "forced stacks")))\n',
+        '        self._later.append((at + INSIST_AFTER, Signal(worker, "forced stacks")))\n',
         "",
     ),
     Mutation(

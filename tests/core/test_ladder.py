@@ -88,6 +88,7 @@ def test_the_stop_runs_beside(up: Up) -> None:
     assert up.last.summary == ("1", "REPLY", "on its way")
     assert up.others == [CancelDone(number, "ended", "stage", "move", ("stop",))]
     up.assert_empty()
+    assert up.broker.next_deadline is None
 
 
 def test_each_step_has_its_time(up: Up) -> None:
@@ -138,7 +139,7 @@ def test_a_stop_that_returns_has_its_time_too(up: Up) -> None:
 
 def test_what_a_late_stop_says_is_nobodys(up: Up) -> None:
     """Its step is over: the next one keeps its time."""
-    up.begin("stop", "abort")
+    up.begin("stop", INTERRUPT)
     up.cancel()
     (stop,) = up.sent
     up.wait(GRACE)
@@ -170,6 +171,24 @@ def test_where_no_lane_is_an_interrupt_is_left_out(up: Up) -> None:
     up.ask("1")
     number = up.cancel()
     assert up.others[-1] == CancelDone(number, "runs", "stage", "move")
+
+
+def test_what_turns_out_to_have_begun(up: Up) -> None:
+    """Its ticket was gone when it was to be taken back; who wanted a restart still does."""
+    up.add()
+    up.broker.peers["stage"].means = Means(("stop",), grace=GRACE)
+    up.bring_up(concurrent=("stop",), capacity=1, claims=True)
+    up.ask("1")
+    up.sent.clear()
+    number = up.cancel(restart=True)
+    assert up.taken == []
+    up.take_back()
+    up.at(up.now)
+    assert up.taken == ["stop"]
+    up.wait(GRACE)
+    assert up.taken == [CUT]
+    up.lose()
+    assert up.others[-1].number == number
 
 
 def test_a_restart_is_the_last_step(up: Up) -> None:
