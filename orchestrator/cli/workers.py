@@ -128,7 +128,7 @@ def _running(worker: str, operation: dict[str, Any]) -> str:
     client = safe(str(operation["client"]))
     return (
         f"{click.style(worker, bold=True)}: runs {safe(member)} for {operation['seconds']:.1f} s"
-        f" of {of}, asked by {client:.100}"
+        f" of {of}, asked by {client:.100}; to end it: orch cancel {safe(operation['request'])}"
     )
 
 

@@ -44,6 +44,7 @@ MUTATIONS = [
         "ladder.py",
         "        if climb is None:\n            steps = deque",
         "        if True:\n            steps = deque",
+        units_only=True,  # two wishes for one operation are rare there
     ),
     Mutation(
         "nobody is restarted",
@@ -71,6 +72,7 @@ MUTATIONS = [
         "ladder.py",
         "climb = self._climbs.pop(request.number, None)",
         "climb = self._climbs.get(request.number, None)",
+        units_only=True,  # steps for what has ended reach nobody
     ),
     Mutation(
         "an action stops itself",
