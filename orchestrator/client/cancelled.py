@@ -30,4 +30,4 @@ def came_of(found: dict[str, Any]) -> str:
         case "runs":
             return f"{name} has started and goes on: its config has no cancel_with for it"
         case _:
-            return "it has ended"
+            return "it has ended already"

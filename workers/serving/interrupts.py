@@ -21,6 +21,7 @@ from typing import Any
 from transports.link import Interrupt, pack_number
 from transports.serializers import Buffer
 from workers import threads
+from workers.driver.settle import settled
 from workers.errors import Interrupted
 from workers.failures import RUNTIME_FOLDERS
 from workers.serving.dispatch import Answer, Dispatcher
@@ -68,6 +69,7 @@ class Interrupts:
         self._enabled = spec.interrupts
         self._name = spec.worker
         self._runs: dict[bytes, _Run] = {}
+        self._awaited: dict[bytes, float] = {}  # until when what may not have begun is wanted
         self._main: int | None = None
         self._aimed: tuple[_Run, float] | None = None  # whom the signal is for, and until when
         if self._enabled and by_signal and LOOK_UP is not None:
@@ -80,6 +82,8 @@ class Interrupts:
         if not self._enabled:
             return respond(header, payload, raw)
         run = self._runs[number] = _Run()
+        if self._awaited:
+            self._start(number)
         answer: Answer | None = None
         try:
             answer = respond(header, payload, raw)
@@ -105,29 +109,39 @@ class Interrupts:
     # -- from other threads ---------------------------------------------------------------
 
     def begin(self, wish: Interrupt) -> None:
-        """Have an operation interrupted, if it runs; from any thread, without waiting."""
-        until = time.monotonic() + wish.seconds
-        args = (pack_number(wish.number), until)
-        threads.Thread(self._insist, f"{self._name}-interrupt", args).start()
+        """Have an operation interrupted if it runs, or as soon as it does; without waiting.
 
-    def _insist(self, number: bytes, until: float) -> None:
+        Its ticket may have been claimed just now. Called in one thread.
+        """
+        now = time.monotonic()
+        for late in [each for each, until in self._awaited.items() if until < now]:
+            self._awaited.pop(late, None)
+        number = pack_number(wish.number)
+        self._awaited[number] = now + wish.seconds
+        if number in self._runs:
+            self._start(number)
+
+    def _start(self, number: bytes) -> None:
+        """Whoever takes the wish out has it carried out: who expressed it, or who performs."""
+        until, run = self._awaited.pop(number, None), self._runs.get(number)
+        if until is not None and run is not None:
+            name = f"{self._name}-interrupt"
+            threads.Thread(self._insist, name, (run, until)).start()
+
+    def _insist(self, run: _Run, until: float) -> None:
         """Try until the operation has ended, or the time is over; it is struck once at most.
 
-        It may not have begun, or be in code of ours that the driver calls.
+        It may be in code of ours that the driver calls.
         """
+        run.over = run.over or threads.Event()
         while (left := until - time.monotonic()) > 0:
-            run = self._runs.get(number)
-            if run is None:
-                return
-            run.over = run.over or threads.Event()
             if run.is_over:
                 return
             if not run.is_struck:
                 self._try(run, until)
             if run.over.wait(left if run.is_struck else min(left, AGAIN)):
                 return
-        if (run := self._runs.get(number)) is not None:
-            self._leave_alone(run)
+        self._leave_alone(run)
 
     def _leave_alone(self, run: _Run) -> None:
         """Its time is over, so that it is told to go on: then it mustn't be struck any more."""
@@ -174,13 +188,16 @@ def in_driver(frame: FrameType | None) -> bool:
     """Whether a stack's innermost code is the driver's, or of what the driver calls but ours.
 
     From outside inwards: ours that performs a request, the driver's; among the latter only ours
-    that calls the driver in turn.
+    that calls the driver in turn. A future that the driver gave is waited for by ours: to cut that
+    short would end nothing.
     """
     performs = Dispatcher._perform.__code__
     outside = False
     for count, (each, _) in enumerate(traceback.walk_stack(frame)):
         if each.f_code is performs:
             return count > 0
+        if each.f_code is settled.__code__:
+            return False
         folder = os.path.dirname(each.f_code.co_filename)
         is_ours = folder in RUNTIME_FOLDERS
         if (is_ours and count == 0) or (outside and not is_ours):
