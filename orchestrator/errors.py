@@ -8,9 +8,17 @@
     │   ├── InvocationTimeout      also TimeoutError
     │   ├── WorkerUnavailable      also ConnectionError
     │   ├── RigNotReachable        also ConnectionError
+    │   ├── Cancelled
+    │   ├── OtherLife
     │   ├── Refused
-    │   │   └── ArgumentsRefused   also TypeError
-    │   └── ArgumentUnsendable     also TypeError
+    │   │   ├── ArgumentsRefused   also TypeError
+    │   │   ├── ValueRefused       also TypeError and ValueError
+    │   │   ├── NameRefused        also AttributeError, KeyError and IndexError
+    │   │   ├── NothingThere       also LookupError
+    │   │   └── NoRoom             also BufferError
+    │   ├── ArgumentUnsendable     also TypeError
+    │   ├── RuntimeFolderError     the folder for sockets and locks can't be trusted or used
+    │   └── AlreadyRunning         a second rig of one id
     ├── OutcomeUnknown             it may have been done: look before you retry
     │   ├── Aborted                also Cancelled
     │   ├── ExecutionTimeout       also TimeoutError
@@ -18,13 +26,12 @@
     │   └── RigLost                also ConnectionError
     ├── Cancelled                  somebody cancelled it: either of the above
     ├── ResultUnsendable           it was done, but its result can't be had; also TypeError
-    ├── DriverError                the driver raised an exception of its own
-    ├── RuntimeFolderError         the folder for sockets and locks can't be trusted or used
-    └── AlreadyRunning             a second rig of one id
+    └── DriverError                the driver raised an exception of its own
 
-A builtin exception of the driver is raised as itself. One of its own classes is raised as a
-`DriverError` that is also what that class derives from among the builtins: a driver's
-`class LimitError(ValueError)` is caught by `except ValueError`.
+Whatever fails before a driver was reached is `NotStarted`, whatever may have reached it without an
+answer is `OutcomeUnknown`. A builtin exception of the driver is raised as itself. One of its own
+classes is raised as a `DriverError` that is also what that class derives from among the builtins:
+a driver's `class LimitError(ValueError)` is caught by `except ValueError`.
 """
 
 from __future__ import annotations
@@ -91,6 +98,29 @@ class Refused(NotStarted):
 
 class ArgumentsRefused(Refused, TypeError):
     """The arguments, or the value to write, don't fit the member; the driver wasn't called."""
+
+
+class ValueRefused(Refused, TypeError, ValueError):
+    """What the call was given is no such thing, as a timeout that isn't one, or too large."""
+
+
+class NameRefused(Refused, AttributeError, KeyError, IndexError):
+    """No worker or member has this name, or the one that has isn't for what was tried."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])  # a KeyError would show its repr
+
+
+class NothingThere(Refused, LookupError):
+    """What is asked for isn't there: a polled value that never could be read, an ended stream."""
+
+
+class NoRoom(Refused, BufferError):
+    """Too much waits or is open already; there may be room another time."""
+
+
+class OtherLife(NotStarted):
+    """The worker has another life than the one that the call was meant for."""
 
 
 class ArgumentUnsendable(NotStarted, TypeError):
@@ -174,11 +204,11 @@ class DriverError(OrchError):
         return (type(self), (self.message,), self.__dict__)
 
 
-class RuntimeFolderError(OrchError):
+class RuntimeFolderError(NotStarted):
     """The folder for sockets and locks can't be used, or others could tamper with it."""
 
 
-class AlreadyRunning(OrchError):
+class AlreadyRunning(NotStarted):
     """A rig of this id runs already.
 
     Attributes:

@@ -186,7 +186,7 @@ class Stranger:
 
 
 class Normal:
-    """Calls a worker of a rig all the while, and takes the time."""
+    """Calls a worker of a rig while it is entered, and takes the time."""
 
     def __init__(self, rig: str) -> None:
         self._rig = rig
@@ -195,7 +195,14 @@ class Normal:
         self.others = 0
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run)
+
+    def __enter__(self) -> Normal:
         self._thread.start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._stop.set()
+        self._thread.join()
 
     def _run(self) -> None:
         with connect(self._rig) as rig, rig.a.subscribe("said") as heard:
@@ -214,10 +221,9 @@ class Normal:
                 self.waits.append(time.perf_counter() - began)
                 self._stop.wait(0.002)
 
-    def end(self) -> float:
-        """Stop; the 99th percentile in seconds."""
-        self._stop.set()
-        self._thread.join()
+    @property
+    def p99(self) -> float:
+        """The 99th percentile in seconds."""
         return sorted(self.waits)[int(0.99 * len(self.waits))] if self.waits else float("inf")
 
 
@@ -315,19 +321,18 @@ class Siege:
 def report(folder: str, options: argparse.Namespace) -> int:
     """Besiege, print what came of it, and judge it."""
     with RunningRig(folder, f"siege{os.getpid()}") as rig:
-        client = Normal(rig.name)
         # Strangers take their share of the machine, whichever rig they besiege.
-        with RunningRig(folder, f"decoy{os.getpid()}") as decoy:
+        with Normal(rig.name) as client, RunningRig(folder, f"decoy{os.getpid()}") as decoy:
             end = time.monotonic() + min(options.seconds / 3, 20.0)
             Siege(decoy, options).go_on(lambda: time.monotonic() > end)
-        before = client.end()
-        client = Normal(rig.name)
+        before = client.p99
         siege, began = Siege(rig, options), time.monotonic()
-        if options.messages:
-            siege.go_on(lambda: siege.sent >= options.messages)
-        else:
-            siege.go_on(lambda: time.monotonic() - began > options.seconds)
-        seconds, after = time.monotonic() - began, client.end()
+        with Normal(rig.name) as client:
+            if options.messages:
+                siege.go_on(lambda: siege.sent >= options.messages)
+            else:
+                siege.go_on(lambda: time.monotonic() - began > options.seconds)
+        seconds, after = time.monotonic() - began, client.p99
         has_crashed = rig.process.poll() is not None
         counts: dict[str, int] = {}
         if not has_crashed:

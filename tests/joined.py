@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from transports.serializers import NPY, OCTETS, Buffer, decode, decode_array
+from transports.serializers import NPY, OCTETS, XORCH, Buffer, decode, decode_array
 from transports.values import codec
-from transports.values.codec import XORCH
 
 
 def joined(payload: Buffer, content_type: str | None, raw: Buffer, raw_type: str | None) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket as network
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,15 @@ SocketFile = tuple[Path, int, int]
 """A file as it was at one moment: path, device, inode."""
 
 
+Bind = Callable[[zmq.Socket[Any], str], object]
+"""Binds a socket to an address, or raises ZMQError."""
+
+
 def bind(
-    socket: zmq.Socket[Any], endpoint: Endpoint, patience: float = CLOSING
+    socket: zmq.Socket[Any],
+    endpoint: Endpoint,
+    patience: float = CLOSING,
+    by: Bind = zmq.Socket.bind,
 ) -> SocketFile | None:
     """Bind a socket.
 
@@ -29,6 +37,7 @@ def bind(
         socket: Where its options are set, but for those that the address needs.
         endpoint: Where.
         patience: Seconds for a listener to go whose socket was closed.
+        by: What binds it.
 
     Returns:
         The socket's file, for ipc: what `remove` removes.
@@ -41,12 +50,12 @@ def bind(
         was = socket.get(zmq.IPV6)
         allow_ipv6(socket, endpoint)
         try:
-            _bind_tcp(socket, endpoint, patience)
+            _bind_tcp(socket, endpoint, patience, by)
         finally:
             socket.set(zmq.IPV6, was)  # or its next bind to * would be to [::]
         return None
     if not endpoint.has_file:
-        socket.bind(endpoint.address)
+        by(socket, endpoint.address)
         return None
     path = endpoint.path
     if path.exists():
@@ -55,7 +64,7 @@ def bind(
         # a bind would take the path over without a word
         if is_taken(endpoint):
             raise zmq.ZMQError(zmq.EADDRINUSE, f"a live server listens at {endpoint}")
-    socket.bind(endpoint.address)
+    by(socket, endpoint.address)
     return file_of(path)
 
 
@@ -65,11 +74,11 @@ def allow_ipv6(socket: zmq.Socket[Any], endpoint: Endpoint) -> None:
         socket.set(zmq.IPV6, 1)
 
 
-def _bind_tcp(socket: zmq.Socket[Any], endpoint: Endpoint, patience: float) -> None:
+def _bind_tcp(socket: zmq.Socket[Any], endpoint: Endpoint, patience: float, by: Bind) -> None:
     deadline = time.monotonic() + patience
     while True:
         try:
-            socket.bind(endpoint.address)
+            by(socket, endpoint.address)
         except zmq.ZMQError as error:
             # A listener that answers nobody any more may have its port for another moment.
             late = time.monotonic() >= deadline

@@ -59,6 +59,8 @@ STREAM_BESIDE = "_stream_beside"
 and beside it where the action that opened the stream runs there."""
 FETCH_LOGS = "fetchExecutionLogs"
 """Key of a thing execution context: the answer is to carry what was logged meanwhile."""
+OF_LIFE = "#"
+"""Stands between a thing id and the one life of that worker that a request is meant for."""
 MAX_HEADER = 64 * 1024
 """Bytes of a header above which it isn't read."""
 DEFAULT_TIMEOUT = 5.0

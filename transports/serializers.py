@@ -30,6 +30,8 @@ NULL = b"null"
 LARGEST = 512 * 1024 * 1024
 """Bytes of a message at most."""
 OCTETS = "application/octet-stream"
+XORCH = "application/x-orch"
+"""Of our own clients and workers; `transports.values.codec` has it."""
 
 Buffer = bytes | bytearray | memoryview
 ARRAY_EXTENSION = 1  # MessagePack extension type of a numpy array, in .npy form

@@ -16,12 +16,19 @@ TIMEOUTS = "orch:timeouts"
 """A rig's timeouts for the worker: `invocation`, `execution`, and `members` by name, in seconds;
 null for none."""
 
+LIFE = "orch:life"
+"""The life that the worker has, or had last: its number, and what tells the rig's run from others,
+as in `3@5f0c`."""
+
 # of a member
 
 SIGNATURE = "orch:signature"
 """An action's signature, as its author wrote it."""
 CONCURRENT = "orch:concurrent"
 """Whether it may run beside the queued ones."""
+IDEMPOTENT = "orch:idempotent"
+"""Whether to do it twice is as good as once, so that it may be tried again after an outcome that
+nobody knows."""
 CALLABLE = "orch:callable"
 """Whether a property is a parameter-like, which is called too."""
 DYNAMIC = "orch:dynamic"

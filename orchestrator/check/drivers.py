@@ -48,9 +48,9 @@ class Findings(NamedTuple):
 def check(config: RigConfig, *, deadline: float = 60.0) -> Findings:
     """What is wrong with the drivers, and what is odd, in the order of the file.
 
-    Of a class also the names in ``concurrent``, ``timeouts``, ``poll``, ``cancel``, ``open_with``
-    and ``stop_with`` are looked up, as far as they are the worker's own: those of the defaults may
-    be meant for other workers. What a factory will return isn't known.
+    Of a class also the names in ``concurrent``, ``timeouts``, ``poll``, ``cancel``, ``idempotent``,
+    ``verify``, ``open_with`` and ``stop_with`` are looked up, as far as they are the worker's own:
+    those of the defaults may be meant for other workers. What a factory will return isn't known.
 
     Args:
         config: a config that was loaded without problems.
@@ -98,6 +98,8 @@ def _recipe(worker: WorkerConfig) -> WorkerConfig:
         events={},
         on_start=(),
         restore=(),
+        idempotent=(),
+        verify={},
         probe=None,
         open_with=None,
         stop_with=None,
@@ -121,8 +123,7 @@ def job_of(
     members = [*worker.concurrent] if "concurrent" in worker.places else []
     members += [name for name in worker.timeouts if f"timeouts.{name}" in worker.places]
     members += [name for name in worker.poll if f"poll.{name}" in worker.places]
-    members += [name for name, _ in _done(worker)]
-    members += [name for name, _ in _cancelled(worker)]
+    members += [name for name, _ in (*_done(worker), *_looked_after(worker), *_cancelled(worker))]
     own = worker.python is not None or bool(worker.env)
     spec = {
         "driver": worker.driver,
@@ -263,6 +264,7 @@ def _members(worker: WorkerConfig) -> Iterator[tuple[str, Place]]:
             yield name, place
     yield from _done(worker)
     yield from _cancelled(worker)
+    yield from _looked_after(worker)
     for key in ("timeouts", "poll"):
         for name in getattr(worker, key):
             if place := worker.places.get(f"{key}.{name}"):
@@ -295,6 +297,16 @@ def _stops(worker: WorkerConfig) -> Iterator[tuple[str, Place]]:
     for key, names in means.items():
         if place := worker.places.get(key):
             yield from ((name, place) for name in stops_of(names))
+
+
+def _looked_after(worker: WorkerConfig) -> Iterator[tuple[str, Place]]:
+    """The members of `idempotent` and `verify`, both those that are verified and what is read."""
+    for index, name in enumerate(worker.idempotent):
+        if place := worker.places.get(f"idempotent.{index}"):
+            yield name, place
+    for name, read in worker.verify.items():
+        if place := worker.places.get(f"verify.{name}"):
+            yield from ((name, place), (read, place))
 
 
 def _failure(failed: dict[str, Any], config: RigConfig) -> str:

@@ -187,6 +187,8 @@ def _property(name: str, affordance: dict[str, Any]) -> list[Cell]:
 
 def _show_action(name: str, affordance: dict[str, Any]) -> None:
     beside = click.style("  concurrent", fg="green") if affordance.get(terms.CONCURRENT) else ""
+    if affordance.get(terms.IDEMPOTENT):
+        beside += click.style("  idempotent", fg="green")
     signature = safe(affordance.get(terms.SIGNATURE, "(...)"))
     print_out(click.style(safe(name), fg="cyan") + signature + beside)
     if text := _first_words(affordance):

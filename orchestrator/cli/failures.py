@@ -127,7 +127,7 @@ def explain(error: BaseException) -> CommandError | None:
     status = Exit.NOT_STARTED
     if isinstance(error, errors.RigNotReachable):
         status = Exit.NOT_REACHABLE
-    elif isinstance(error, errors.ArgumentsRefused):
+    elif isinstance(error, (errors.ArgumentsRefused, errors.ValueRefused, errors.NameRefused)):
         status = Exit.USAGE
     elif isinstance(error, errors.OutcomeUnknown):
         status = Exit.UNKNOWN

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from orchestrator.client.cached import Cached
 from orchestrator.client.connection import Connection
 from orchestrator.client.events import Event, Subscription
-from orchestrator.client.exchange import RequestFuture
+from orchestrator.client.futures import RequestFuture
 from orchestrator.client.latest import LatestSubscription
 from orchestrator.client.rig import Rig, connect
 from orchestrator.client.worker import Worker

@@ -21,7 +21,7 @@ from orchestrator.client.session import Session
 from orchestrator.client.shown import Status
 from orchestrator.client.surface import surface, surface_async
 from orchestrator.client.told import told
-from orchestrator.errors import OrchError
+from orchestrator.errors import NameRefused, OrchError
 from orchestrator.runtime.places import logs_folder
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ class AsyncRig:
         on_loss: OnLoss = "reconnect",
     ) -> AsyncSubscription:
         """Subscribe to an event of the rig itself, as `Rig.subscribe`."""
-        own = self._worker(self._session.rig, AttributeError)
+        own = self._worker(self._session.rig)
         return own.subscribe(event, timeout, conflate=conflate, on_loss=on_loss)
 
     def logs(self, **asked: Any) -> LogView:
@@ -179,18 +179,18 @@ class AsyncRig:
     def __getattr__(self, name: str) -> Proxy:
         if name.startswith("_"):
             raise AttributeError(name)
-        return self._worker(name, AttributeError)._proxy
+        return self._worker(name)._proxy
 
     @surface
     def __getitem__(self, name: str) -> AsyncWorker:
-        return self._worker(name, KeyError)
+        return self._worker(name)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        raise AttributeError(f"rig {self._session.rig}: its attributes can't be assigned")
+        raise NameRefused(f"rig {self._session.rig}: its attributes can't be assigned")
 
     def __iter__(self) -> Iterator[AsyncWorker]:
         """The workers as of the last `status` or `refresh`."""
-        return iter([self._worker(name, KeyError) for name in self._session.workers])
+        return iter([self._worker(name) for name in self._session.workers])
 
     def __contains__(self, worker: object) -> bool:
         names = (*self._session.workers, self._session.rig)
@@ -224,6 +224,6 @@ class AsyncRig:
     def _handle(self, name: str) -> AsyncWorker:
         return self._handles.setdefault(name, AsyncWorker(self._session, name, self._keep))
 
-    def _worker(self, name: str, error: type[Exception]) -> AsyncWorker:
-        self._session.check_worker(name, error)
+    def _worker(self, name: str) -> AsyncWorker:
+        self._session.check_worker(name)
         return self._handle(name)

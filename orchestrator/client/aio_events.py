@@ -12,6 +12,7 @@ from orchestrator.client.events import Event, OnLoss, Subscription
 from orchestrator.client.exchange import Exchange
 from orchestrator.client.feed import HELD
 from orchestrator.client.session import Recipe, Session, T
+from orchestrator.client.tries import Tries
 from orchestrator.errors import OrchError
 from transports.durations import duration
 
@@ -48,6 +49,25 @@ async def run(
             result: T = end.value
             return result
         answer = await send(session, exchange)
+
+
+async def run_tries(session: Session, tries: Tries) -> Any:
+    """Make the tries of a call with requests that are awaited."""
+    try:
+        step = next(tries)
+        while True:
+            try:
+                if isinstance(step, float):
+                    await asyncio.sleep(step)
+                    got = None
+                else:
+                    got = await request(session, step)
+            except Exception as error:  # noqa: BLE001  what it means is decided there
+                step = tries.throw(error)
+            else:
+                step = tries.send(got)
+    except StopIteration as end:
+        return end.value
 
 
 class AsyncSubscription:

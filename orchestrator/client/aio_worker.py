@@ -6,15 +6,17 @@ import sys
 from collections.abc import Callable, Generator
 from typing import Any
 
-from orchestrator.client.aio_events import AsyncSubscription, request, run
+from orchestrator.client.aio_events import AsyncSubscription, request, run, run_tries
 from orchestrator.client.aio_streams import AsyncStream
 from orchestrator.client.cached import Cached
 from orchestrator.client.events import OnLoss, Subscription
-from orchestrator.client.exchange import Timeout
+from orchestrator.client.exchange import Exchange, Life, Retry, Timeout
 from orchestrator.client.handle import Handle
 from orchestrator.client.proxy import fetch
-from orchestrator.client.session import Session
+from orchestrator.client.session import Recipe, Session
 from orchestrator.client.surface import surface_async
+from orchestrator.client.tries import Compose, given, tried
+from orchestrator.errors import NameRefused
 
 
 class AsyncMember:
@@ -66,23 +68,19 @@ class AsyncWorker(Handle):
         *args: Any,
         invocation_timeout: Timeout = ...,
         execution_timeout: Timeout = ...,
+        retry: Retry = ...,
+        same_life: Life = ...,
         **kwargs: Any,
     ) -> Any:
         """Invoke an action. Arguments and errors are those of `Worker.call`."""
-        session = self._session
-        exchange = await run(
-            session,
-            session.call(
-                self.name,
-                action,
-                args,
-                kwargs,
-                invocation_timeout,
-                execution_timeout,
-                opens=AsyncStream,
-            ),
-        )
-        return await request(session, exchange)
+        ours = given(retry=retry, same_life=same_life)
+
+        def compose(wait: Timeout, run: Timeout) -> Recipe[Exchange]:
+            return self._session.call(
+                self.name, action, args, kwargs, wait, run, opens=AsyncStream, ours=ours
+            )
+
+        return await self._attempt(action, compose, (invocation_timeout, execution_timeout), ours)
 
     @surface_async
     async def read(
@@ -92,13 +90,16 @@ class AsyncWorker(Handle):
         *,
         invocation_timeout: Timeout = ...,
         execution_timeout: Timeout = ...,
+        retry: Retry = ...,
+        same_life: Life = ...,
     ) -> Any:
         """Read a property. Raises as `call` does."""
-        session = self._session
-        exchange = await run(
-            session, session.read(self.name, name, invocation_timeout, execution_timeout)
-        )
-        return await request(session, exchange)
+        timeouts = (invocation_timeout, execution_timeout)
+
+        def compose(wait: Timeout, run: Timeout) -> Recipe[Exchange]:
+            return self._session.read(self.name, name, wait, run, same_life)
+
+        return await self._attempt(name, compose, timeouts, given(retry=retry))
 
     @surface_async
     async def cached(self, name: str, /, *, execution_timeout: Timeout = ...) -> Cached:
@@ -116,14 +117,16 @@ class AsyncWorker(Handle):
         *,
         invocation_timeout: Timeout = ...,
         execution_timeout: Timeout = ...,
+        retry: Retry = ...,
+        same_life: Life = ...,
     ) -> None:
         """Write a property. Raises as `call` does."""
-        session = self._session
-        exchange = await run(
-            session,
-            session.write(self.name, name, value, invocation_timeout, execution_timeout),
-        )
-        await request(session, exchange)
+        timeouts = (invocation_timeout, execution_timeout)
+
+        def compose(wait: Timeout, run: Timeout) -> Recipe[Exchange]:
+            return self._session.write(self.name, name, value, wait, run, same_life)
+
+        await self._attempt(name, compose, timeouts, given(retry=retry))
 
     @surface_async
     async def oneway(
@@ -133,6 +136,7 @@ class AsyncWorker(Handle):
         *args: Any,
         invocation_timeout: Timeout = ...,
         execution_timeout: Timeout = ...,
+        same_life: Life = ...,
         **kwargs: Any,
     ) -> None:
         """Invoke an action and never learn what came of it. Raises as `Worker.oneway` does."""
@@ -147,6 +151,7 @@ class AsyncWorker(Handle):
                 invocation_timeout,
                 execution_timeout,
                 oneway=True,
+                ours=given(same_life=same_life),
             ),
         )
         await request(session, exchange)
@@ -183,9 +188,21 @@ class AsyncWorker(Handle):
         recipe = session.describe_anew if refresh else session.describe
         return (await run(session, recipe(self.name))).description
 
+    async def _attempt(
+        self,
+        member: str,
+        compose: Compose,
+        timeouts: tuple[Timeout, Timeout],
+        ours: dict[str, Any],
+    ) -> Any:
+        session = self._session
+        if "retry" not in ours:
+            return await request(session, await run(session, compose(*timeouts)))
+        return await run_tries(session, tried(session, self.name, member, compose, ours, timeouts))
+
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):  # also while a copy has no attributes yet
-            raise AttributeError(f"{name} is private; private members are not served")
+            raise NameRefused(f"{name} is private; private members are not served")
         return fetch(self._proxy, name, sys._getframe(1))
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -198,7 +215,7 @@ class AsyncWorker(Handle):
         return AsyncMember(self, path)
 
     def _set(self, path: str, value: Any) -> None:
-        raise AttributeError(
+        raise NameRefused(
             "an assignment can't be awaited; use: "
             f"await orch.write(rig.{self.name}, {path!r}, value)"
         )

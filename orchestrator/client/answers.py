@@ -12,16 +12,34 @@ from orchestrator.errors import (
     DriverError,
     ExecutionTimeout,
     InvocationTimeout,
+    NameRefused,
+    NoRoom,
+    NothingThere,
     OrchError,
+    OtherLife,
     OutcomeUnknown,
     Refused,
     ResultUnsendable,
+    ValueRefused,
     Withdrawn,
     WorkerDied,
     WorkerUnavailable,
 )
 from transports.exceptions import DONE, NOT_STARTED, UNKNOWN
 from transports.headers import DESCRIPTION, EXECUTION, INVALID_MESSAGE, INVOCATION, TIMEOUT
+
+_REFUSED: dict[str, type[OrchError]] = {
+    "ConnectionRefusedError": WorkerUnavailable,
+    "InterruptedError": Withdrawn,
+    "TypeError": ArgumentsRefused,
+    "ValueError": ValueRefused,
+    "AttributeError": NameRefused,
+    "KeyError": NameRefused,
+    "LookupError": NothingThere,
+    "BufferError": NoRoom,
+    "ConnectionAbortedError": OtherLife,
+}
+"""What never began is raised as, by the name of the builtin that other clients raise."""
 
 
 def error_from_response(
@@ -41,7 +59,7 @@ def error_from_response(
         request_id: Message id of the request.
         worker: The worker that was addressed.
         member: The property or action that was addressed.
-        detail: What kept the worker, if the rig says so with a `TIMEOUT`.
+        detail: What kept the worker, or is known of it, if the rig says so with a `TIMEOUT`.
 
     Returns:
         An `OrchError`, or the driver's own exception if it is a builtin one, with the remote
@@ -58,7 +76,7 @@ def error_from_response(
     outcome = report.get("outcome")
     error: Exception | None = None
     if message_type == INVALID_MESSAGE:
-        return _noted(Refused(message, **where), [], report)
+        return _noted(_REFUSED.get(kind, Refused)(message, **where), [], report)
     if outcome == UNKNOWN and kind == "InterruptedError":
         error = Aborted(message, **where)
         error.step = str(report.get("step") or "")
@@ -67,12 +85,8 @@ def error_from_response(
         error = (WorkerDied if died else OutcomeUnknown)(message, **where)
     elif outcome == DONE:
         error = ResultUnsendable(f"{name}: {message}", **where)
-    elif outcome == NOT_STARTED and kind == "ConnectionRefusedError":
-        error = WorkerUnavailable(message, **where)
-    elif outcome == NOT_STARTED and kind == "InterruptedError":
-        error = Withdrawn(message, **where)
-    elif outcome == NOT_STARTED and kind == "TypeError":
-        error = ArgumentsRefused(message, **where)
+    elif outcome == NOT_STARTED:
+        error = _REFUSED.get(kind, Refused)(message, **where)
     if error is not None:
         return _noted(error, [], report)  # made by the rig: its own traceback tells nothing
     error = revive(report, where, lines)
@@ -94,9 +108,8 @@ def _timeout(body: Any, name: str, detail: str, where: dict[str, Any]) -> OrchEr
             f"{name} did not start within its invocation timeout{keeps}; nothing was done", **where
         )
     if body == EXECUTION:
-        return ExecutionTimeout(
-            f"{name} was still running at its execution timeout; its outcome is not known", **where
-        )
+        told = f"{name} was still running at its execution timeout; its outcome is not known"
+        return ExecutionTimeout(f"{told}: {detail}" if detail else told, **where)
     return OutcomeUnknown(f"{name} timed out in an unknown way: {body!r:.200}", **where)
 
 

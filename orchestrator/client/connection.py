@@ -29,11 +29,11 @@ from orchestrator.client.completer import WATCH, Completer
 from orchestrator.client.exchange import (
     Exchange,
     Leader,
-    RequestFuture,
     compose,
     compose_handshake,
     encode_arguments,
 )
+from orchestrator.client.futures import RequestFuture
 from orchestrator.errors import OrchError, OutcomeUnknown, RigNotReachable
 from transports.durations import duration
 from transports.headers import Operation

@@ -4,23 +4,28 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from concurrent.futures import Future
-from threading import TIMEOUT_MAX, Lock
+from threading import Lock
 from types import EllipsisType
-from typing import Any, Protocol
+from typing import Any
 
 import zmq
 
 from orchestrator.client.answers import error_from_response
+from orchestrator.client.futures import RequestFuture
 from orchestrator.client.liveness import SLOWEST
-from orchestrator.client.surface import surface
-from orchestrator.errors import ArgumentUnsendable, OrchError, ResultUnsendable
+from orchestrator.errors import (
+    ArgumentUnsendable,
+    OutcomeUnknown,
+    ResultUnsendable,
+    ValueRefused,
+)
 from transports.durations import duration
 from transports.errors import SerializationError
 from transports.frames import COPY_THRESHOLD
 from transports.headers import (
     FETCH_LOGS,
     HANDSHAKE,
+    OF_LIFE,
     OPERATION,
     REPLY,
     TIMEOUT,
@@ -30,9 +35,9 @@ from transports.headers import (
     ResponseHeader,
     encode_header,
 )
-from transports.serializers import LARGEST, NULL, OCTETS, TEXT, Buffer, decode
+from transports.serializers import LARGEST, NULL, OCTETS, TEXT, XORCH, Buffer, decode
 from transports.values import codec
-from transports.values.codec import NOTHING, XORCH
+from transports.values.codec import NOTHING
 from transports.values.kinds import NoForm
 from transports.values.streams import Opened
 
@@ -51,98 +56,6 @@ def release(gate: Lock) -> None:
         gate.release()
     except RuntimeError:
         return
-
-
-class Withdraws(Protocol):
-    """Who can ask the rig to withdraw a request, or end it."""
-
-    def withdraw(self, request_id: str, *, restart: bool = False) -> None:
-        """Ask for it soon, without waiting; `restart`: by a restart of its worker, if need be."""
-
-
-class RequestFuture(Future[Any]):
-    """The result of a request that was submitted.
-
-    `cancel()` works at once until the request is sent. Afterwards the rig is asked to: what hasn't
-    started never does, and the result is `Withdrawn`. What runs is ended as its worker's config
-    says by `cancel_with`, and the result is the driver's own, or `Aborted`; else it goes on. An
-    asyncio task that is cancelled cancels what it waits for in the same way.
-    Callbacks run one at a time in the connection's own thread;
-    they may make calls on the rig, but must not wait there for another future.
-
-    Attributes:
-        request_id: Message id of the request.
-    """
-
-    request_id: str
-
-    def __init__(self, request_id: str, connection: Withdraws | None = None) -> None:
-        super().__init__()
-        self._connection = connection  # lives for as long as somebody waits for this
-        self.request_id = request_id
-        # The first to write here wins; asking again gives the same answer. The standard way of
-        # claiming a future takes a lock, which an interrupt can leave locked.
-        self._claim: dict[str, str] = {}
-        self._told = False
-
-    def claim(self) -> bool:
-        """Take it for sending, so that it can't be cancelled. False if it has been."""
-        return self._claim.setdefault("by", "sender") == "sender"
-
-    def cancel(self, *, restart: bool = False) -> bool:
-        """Cancel the request.
-
-        Args:
-            restart: Whether its worker is restarted if nothing else ends what runs.
-
-        Returns:
-            Whether it wasn't even sent. If it was, the rig is asked, and the result tells.
-        """
-        if self._claim.setdefault("by", "caller") != "caller":
-            connection = self._connection
-            if connection is not None and not self.done():
-                connection.withdraw(self.request_id, restart=restart)
-            return False
-        return super().cancel()
-
-    @surface
-    def result(self, timeout: float | None = None) -> Any:
-        """Wait for the result.
-
-        Args:
-            timeout: Seconds, 0 or more, of any number type; None and infinity wait without end.
-
-        Raises:
-            TimeoutError: There is none within `timeout`; the request goes on.
-            CancelledError: It was cancelled before it was sent.
-            OrchError: Any of the tree; or the driver's own, if it is a builtin one.
-            TypeError, ValueError: `timeout` isn't one.
-        """
-        return super().result(wait_time(duration(timeout)))
-
-    @surface
-    def exception(self, timeout: float | None = None) -> BaseException | None:
-        """Wait as `result` does, and give its exception; None if it has a result.
-
-        Raises:
-            TimeoutError, CancelledError, TypeError, ValueError: As for `result`.
-        """
-        return super().exception(wait_time(duration(timeout)))
-
-    def running(self) -> bool:
-        """Whether the request was sent and not answered yet."""
-        return self._claim.get("by") == "sender" and not self.done()
-
-    def tell_cancelled(self) -> None:
-        """Tell those who wait for several futures that this one was cancelled."""
-        if self.cancelled() and not self._told:
-            self._told = True
-            self.set_running_or_notify_cancel()
-
-
-def wait_time(seconds: float | None) -> float | None:
-    """Seconds as locks and conditions take them: there is a longest wait, of centuries."""
-    return None if seconds is None else min(seconds, TIMEOUT_MAX)
 
 
 class Leader:
@@ -280,11 +193,18 @@ class Exchange(Leader):
             body = decode(self.payload, header.payloadContentType)
         except SerializationError as error:
             told = f"{self.name} was answered ({kind}), but the answer can't be read: {error}"
-            raise (ResultUnsendable if kind == REPLY else OrchError)(told, **self.where) from error
+            raise (ResultUnsendable if kind == REPLY else OutcomeUnknown)(
+                told, **self.where
+            ) from error
         detail = bytes(self.raw).decode("utf-8", "replace") if kind == TIMEOUT else ""
         raise error_from_response(kind, body, detail=detail, **self.where)
 
 
+Retry = int | EllipsisType
+"""How often a call may be tried again; `...` for never."""
+Life = bool | int | str | EllipsisType
+"""Which life of a worker a call is meant for: True for the one that is known, or its number in the
+run of the rig that was met first, or as status has it under `life`."""
 UNKNOWN = Limits(None, None)
 """The timeouts of a member that nothing is known of."""
 
@@ -304,6 +224,7 @@ def compose(
     execution_timeout: Timeout = ...,
     oneway: bool = False,
     usual: Limits = UNKNOWN,
+    life: str = "",
 ) -> Exchange:
     """Encode a request.
 
@@ -321,15 +242,16 @@ def compose(
         execution_timeout: Seconds from then until it must have ended.
         oneway: No reply is wanted.
         usual: The timeouts that the rig takes where none is given, as far as they are known.
+        life: The only life of the worker that may do it; empty for any.
 
     Raises:
-        TypeError: A timeout isn't a number.
-        ValueError: The message is too large, or a timeout is NaN or less than 0.
+        ValueRefused: The message is too large, or a timeout is none.
     """
     context = _context(invocation_timeout, execution_timeout, oneway)
     size = len(payload) + len(raw)
     if size > LARGEST:
-        raise ValueError(f"{worker}.{member}: {size} bytes are more than a rig takes in a message")
+        told = f"{worker}.{member}: {size} bytes are more than a rig takes in a message"
+        raise ValueRefused(told, worker=worker, member=member)
     header = RequestHeader(
         messageType=OPERATION,
         messageID=id,
@@ -337,7 +259,7 @@ def compose(
         receiverID=rig,
         serverExecutionContext=context,
         thingExecutionContext=_NO_LOGS,
-        thingID=worker,
+        thingID=f"{worker}{OF_LIFE}{life}" if life else worker,
         objekt=member,
         operation=operation,
         payloadContentType=content_type,
@@ -385,12 +307,19 @@ def _context(invocation: Timeout, execution: Timeout, oneway: bool) -> dict[str,
         return _DEFAULTS
     context: dict[str, Any] = {"defaults": True, "oneway": oneway}
     if invocation is not ...:
-        seconds = duration(invocation, "invocation_timeout")
+        seconds = _seconds(invocation, "invocation_timeout")
         context["invokation_timeout"] = context["invokationTimeout"] = seconds
     if execution is not ...:
-        seconds = duration(execution, "execution_timeout")
+        seconds = _seconds(execution, "execution_timeout")
         context["execution_timeout"] = context["executionTimeout"] = seconds
     return context
+
+
+def _seconds(value: Any, name: str) -> float | None:
+    try:
+        return duration(value, name)
+    except (TypeError, ValueError) as error:
+        raise ValueRefused(str(error)) from error
 
 
 def encode_arguments(

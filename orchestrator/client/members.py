@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -34,12 +35,14 @@ class Members:
         kinds: `PROPERTY`, `ACTION` or `EVENT` by member.
         limits: The worker's timeouts.
         timeouts: Execution timeouts of members that have their own, in seconds.
+        life: The worker's life at that time; empty of a rig that doesn't tell.
     """
 
     description: dict[str, Any]
     kinds: dict[str, str] = field(default_factory=dict)
     limits: Limits = UNKNOWN
     timeouts: dict[str, float | None] = field(default_factory=dict)
+    life: str = ""
 
     @classmethod
     def read(cls, description: Any) -> Members:
@@ -54,7 +57,8 @@ class Members:
             said = msgspec.convert(known.get(terms.TIMEOUTS, {}), _Timeouts)
         except msgspec.ValidationError:
             said = _Timeouts()
-        return cls(known, kinds, Limits(said.invocation, said.execution), said.members)
+        limits, life = Limits(said.invocation, said.execution), known.get(terms.LIFE, "")
+        return cls(known, kinds, limits, said.members, str(life))
 
     def affordance(self, name: str) -> dict[str, Any]:
         """The description of one member; empty if there is none."""
@@ -64,6 +68,13 @@ class Members:
                 found: dict[str, Any] = members[name]
                 return found
         return {}
+
+    def own_keywords(self, action: str, names: Iterable[str]) -> list[str]:
+        """Which of these names an action has a parameter of."""
+        from orchestrator.client.signatures import signature_of
+
+        parameters = signature_of(self.affordance(action)).parameters
+        return [name for name in names if name in parameters]
 
     def part(self, path: str) -> dict[str, Any]:
         """What is said of a component; empty if nothing is."""

@@ -15,7 +15,7 @@ from orchestrator.client.lookers import calls_at_once, is_tool, only_looks
 from orchestrator.client.parameters import Parameter, reading
 from orchestrator.client.paths import Step, joined, steps_of
 from orchestrator.client.surface import surface
-from orchestrator.errors import ResultUnsendable, WorkerUnavailable
+from orchestrator.errors import NameRefused, ResultUnsendable, WorkerUnavailable
 from orchestrator.words import did_you_mean
 from transports.values.records import Record
 
@@ -64,7 +64,7 @@ class EventMember(property):
         if part is None:
             return self
         name = part._handle.name
-        raise AttributeError(f"{name}.{self.path} is an event: use subscribe({self.path!r})")
+        raise NameRefused(f"{name}.{self.path} is an event: use subscribe({self.path!r})")
 
     def __repr__(self) -> str:
         return f"<event {self.path}>"
@@ -119,11 +119,11 @@ class Part:
     def __setattr__(self, name: str, value: Any) -> None:
         member = _find(self, name)
         if not isinstance(member, Member):
-            raise AttributeError(f"{_name(self, name)} {_NOT_ASSIGNED.get(type(member), _FIXED)}")
+            raise NameRefused(f"{_name(self, name)} {_NOT_ASSIGNED.get(type(member), _FIXED)}")
         member.__set__(self, value)
 
     def __delattr__(self, name: str) -> None:
-        raise AttributeError(f"{_name(self, name)}: members can't be deleted")
+        raise NameRefused(f"{_name(self, name)}: members can't be deleted")
 
     def __reduce__(self) -> NoReturn:
         raise TypeError(
@@ -183,9 +183,8 @@ class Items(Component):
             at = len(items) + key
         found = items.get(at) if isinstance(at, (int, str)) else None
         if found is None:
-            error: type[LookupError] = IndexError if isinstance(key, int) else KeyError
             known = ", ".join(map(repr, items))
-            raise error(f"{_name(self, '')} has no {key!r}; it has {known}")
+            raise NameRefused(f"{_name(self, '')} has no {key!r}; it has {known}")
         if isinstance(found, Member):
             return found.__get__(self)
         step: Step = at if isinstance(at, int) else (at,)
@@ -295,7 +294,7 @@ def _find(part: Part, name: str, *, looks: bool = False) -> Any:
     """
     handle = _own(part, "_handle")
     if name.startswith("_"):
-        raise AttributeError(f"{_name(part, name)} is private; private members are not served")
+        raise NameRefused(f"{_name(part, name)} is private; private members are not served")
     _adopt(part)
     found = _of_class(part, name)
     path = joined(path_of(part), name)
@@ -305,7 +304,7 @@ def _find(part: Part, name: str, *, looks: bool = False) -> Any:
             stand_in = handle._learn(path, looks=looks)
         except WorkerUnavailable as error:
             if looks:  # hasattr: there is no member to be had, whatever the reason
-                raise AttributeError(str(error)) from error
+                raise NameRefused(str(error)) from error
             raise
         _adopt(part)
         found = _of_class(part, name) or stand_in
@@ -314,7 +313,7 @@ def _find(part: Part, name: str, *, looks: bool = False) -> Any:
             handle._session.check_member(handle.name, name)
         known = [each for each in _listed(part) if not each.startswith("_")]
         near = did_you_mean(name, known) or f"; it has {', '.join(sorted(known))}"
-        raise AttributeError(f"{handle.name}.{path_of(part)} has no member {name!r}{near}")
+        raise NameRefused(f"{handle.name}.{path_of(part)} has no member {name!r}{near}")
     return found
 
 

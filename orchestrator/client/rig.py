@@ -19,7 +19,7 @@ from orchestrator.client.shown import Status
 from orchestrator.client.surface import surface
 from orchestrator.client.told import told
 from orchestrator.client.worker import Worker, answer_soon, run
-from orchestrator.errors import OrchError, RigNotReachable
+from orchestrator.errors import NameRefused, OrchError, RigNotReachable
 from orchestrator.runtime.folder import find_rig
 from orchestrator.runtime.places import logs_folder
 
@@ -190,20 +190,20 @@ class Rig:
             raise AttributeError(name)
         if is_tool(sys._getframe(2)) and name not in self._session.workers:
             raise AttributeError(name)  # no request for a tool that tries names
-        proxy = self._worker(name, AttributeError)._proxy
+        proxy = self._worker(name)._proxy
         self._put_workers()
         return proxy
 
     @surface
     def __getitem__(self, name: str) -> Worker:
-        return self._worker(name, KeyError)
+        return self._worker(name)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        raise AttributeError(f"rig {self._session.rig}: its attributes can't be assigned")
+        raise NameRefused(f"rig {self._session.rig}: its attributes can't be assigned")
 
     @surface
     def __iter__(self) -> Iterator[Worker]:
-        return iter([self._worker(name, KeyError) for name in self._names()])
+        return iter([self._worker(name) for name in self._names()])
 
     @surface
     def __contains__(self, worker: object) -> bool:
@@ -262,9 +262,9 @@ class Rig:
             found = self._handles.setdefault(name, Worker(self._session, name, self._keep))
         return found
 
-    def _worker(self, name: str, error: type[Exception]) -> Worker:
+    def _worker(self, name: str) -> Worker:
         if name not in self._session.workers:
-            self._run(self._session.find_worker(name, error))
+            self._run(self._session.find_worker(name))
         return self._handle(name)
 
     def _run(self, recipe: Recipe[T]) -> T:

@@ -14,11 +14,13 @@ from orchestrator.client.connection import Connection
 from orchestrator.client.exchange import (
     UNKNOWN,
     Exchange,
+    Life,
     Timeout,
     encode_arguments,
     encode_value,
 )
 from orchestrator.client.members import ACTION, EVENT, PROPERTY, Members
+from orchestrator.errors import NameRefused, OtherLife, ValueRefused
 from orchestrator.runtime.folder import Found
 from orchestrator.words import did_you_mean
 from transports import terms
@@ -61,6 +63,7 @@ class Session:
         self._events = found.events
         self._told = found.events[0] if found.rig is None and found.events else None
         self._members: dict[str, Members] = {}
+        self._run = ""  # of the rig, when it was first met
         self.workers: tuple[str, ...] = ()
         self.opening: set[asyncio.Future[None]] = set()
 
@@ -73,29 +76,29 @@ class Session:
         """A worker's members, if they were asked for before."""
         return self._members.get(worker)
 
-    def check_worker(self, name: str, error: type[Exception]) -> None:
-        """Raise `error` with the nearest name if no worker of that name was there last."""
+    def check_worker(self, name: str) -> None:
+        """Raise NameRefused with the nearest name if no worker of that name was there last."""
         if name not in self.workers and name != self.rig:
             near = did_you_mean(name, (*self.workers, self.rig)) or _listed(self.workers)
-            raise error(f"rig {self.rig} has no worker {name!r}{near}")
+            raise NameRefused(f"rig {self.rig} has no worker {name!r}{near}")
 
     def check_member(self, worker: str, name: str) -> str | None:
         """The kind of a member as far as it is known; None if the worker wasn't described yet.
 
         Raises:
-            AttributeError: It is private, or there is none of that name.
+            NameRefused: It is private, or there is none of that name.
         """
         if not isinstance(name, str):
-            raise TypeError(f"a member's name is text, not {name!r:.80}")
+            raise ValueRefused(f"a member's name is text, not {name!r:.80}")
         if name.startswith("_"):
-            raise AttributeError(f"{worker}.{name} is private; private members are not served")
+            raise NameRefused(f"{worker}.{name} is private; private members are not served")
         members = self._members.get(worker)
         if members is None:
             return None
         kind = members.kinds.get(name)
         if kind is None:
             near = did_you_mean(name, members.kinds) or _listed(members.kinds)
-            raise AttributeError(f"worker {worker} has no member {name!r}{near}")
+            raise NameRefused(f"worker {worker} has no member {name!r}{near}")
         return kind
 
     # -- recipes --------------------------------------------------------------------------
@@ -110,19 +113,25 @@ class Session:
             execution_timeout=within,
         )
         workers = status.get("workers", ()) if isinstance(status, dict) else ()
+        self._run = self._run or str(status.get("run", ""))
         self.workers = tuple(str(worker["name"]) for worker in workers)
         return dict(status)
 
-    def find_worker(self, name: str, error: type[Exception]) -> Recipe[str]:
-        """Check that there is a worker; if not, `error` is raised with the nearest name."""
+    def find_worker(self, name: str) -> Recipe[str]:
+        """Check that there is a worker; if not, NameRefused is raised with the nearest name."""
         if name == self.rig or name in self.workers:
             return name
         yield from self.status()
-        self.check_worker(name, error)
+        self.check_worker(name)
         return name
 
-    def describe(self, worker: str, within: Timeout = ...) -> Recipe[Members]:
-        """Ask for a worker's description; `within`: seconds to begin, and as many to end."""
+    def describe(
+        self,
+        worker: str,
+        invocation_timeout: Timeout = ...,
+        execution_timeout: Timeout = ...,
+    ) -> Recipe[Members]:
+        """Ask for a worker's description."""
         scheme = self.connection.address.partition("://")[0].upper()
         asked = {"ignore_errors": False, "protocol": scheme, "skip_names": []}
         description = yield self.connection.compose(
@@ -131,15 +140,16 @@ class Session:
             DESCRIPTION,
             payload=encode(asked),
             content_type=JSON,
-            invocation_timeout=within,
-            execution_timeout=within,
+            invocation_timeout=invocation_timeout,
+            execution_timeout=execution_timeout,
         )
         members = self._members[worker] = Members.read(description)
+        self._run = self._run or members.life.partition("@")[2]
         return members
 
-    def learn(self, worker: str, path: str) -> Recipe[Members]:
+    def learn(self, worker: str, path: str, invocation_timeout: Timeout = ...) -> Recipe[Members]:
         """Ask for a worker's description because of a path that isn't known."""
-        members = yield from self.describe(worker)
+        members = yield from self.describe(worker, invocation_timeout)
         if path not in members.kinds and not members.part(path) and members.may_have(path):
             members = yield from self.describe_anew(worker, path)
         return members
@@ -156,16 +166,22 @@ class Session:
         )
         return (yield from self.describe(worker))
 
-    def find_member(self, worker: str, name: str) -> Recipe[str]:
+    def find_member(self, worker: str, name: str, invocation_timeout: Timeout = ...) -> Recipe[str]:
         """The kind of a member.
 
+        Args:
+            worker: The worker's name.
+            name: The member's.
+            invocation_timeout: Of what the member is wanted for: to be told of it while its worker
+                starts takes no longer than that may.
+
         Raises:
-            AttributeError: There is none of that name, with the nearest one in the text.
+            NameRefused: There is none of that name, with the nearest one in the text.
         """
         if not name.startswith("_"):
             members = self._members.get(worker)
             if members is None or name not in members.kinds:
-                yield from self.learn(worker, name)
+                yield from self.learn(worker, name, invocation_timeout)
         kind = self.check_member(worker, name)
         assert kind is not None
         return kind
@@ -180,12 +196,24 @@ class Session:
         execution_timeout: Timeout = ...,
         oneway: bool = False,
         opens: Callable[..., Any] | None = None,
+        ours: dict[str, Any] | None = None,
     ) -> Recipe[Exchange]:
-        """The request that invokes an action; `opens` makes what its stream is read with."""
-        kind = yield from self.find_member(worker, action)
+        """The request that invokes an action.
+
+        Args:
+            worker, action, args, kwargs: What is called with which arguments.
+            invocation_timeout, execution_timeout: Seconds.
+            oneway: No reply is wanted.
+            opens: Makes what its stream is read with.
+            ours: Further keywords of ours; those that the action takes itself are given to it.
+        """
+        kind = yield from self.find_member(worker, action, invocation_timeout)
         members = self._members[worker]
+        if ours:
+            own = members.own_keywords(action, ours)
+            kwargs = {**kwargs, **{name: ours.pop(name) for name in own}}
         if kind != ACTION and not members.affordance(action).get(terms.CALLABLE):
-            raise AttributeError(_misused(worker, action, kind))
+            raise NameRefused(_misused(worker, action, kind))
         payload, raw = encode_arguments(worker, action, args, kwargs)
         exchange = self.connection.compose(
             worker,
@@ -197,6 +225,7 @@ class Session:
             invocation_timeout=invocation_timeout,
             execution_timeout=execution_timeout,
             oneway=oneway,
+            life=self._life(worker, (ours or {}).get("same_life", False)),
         )
         if opens is not None:
             timeouts = (invocation_timeout, execution_timeout)
@@ -239,11 +268,12 @@ class Session:
         name: str,
         invocation_timeout: Timeout = ...,
         execution_timeout: Timeout = ...,
+        same_life: Life = ...,
     ) -> Recipe[Exchange]:
         """The request that reads a property."""
-        kind = yield from self.find_member(worker, name)
+        kind = yield from self.find_member(worker, name, invocation_timeout)
         if kind != PROPERTY:
-            raise AttributeError(_misused(worker, name, kind))
+            raise NameRefused(_misused(worker, name, kind))
         return self.connection.compose(
             worker,
             Operation.READ,
@@ -251,17 +281,16 @@ class Session:
             usual=self._members[worker].usual(name),
             invocation_timeout=invocation_timeout,
             execution_timeout=execution_timeout,
+            life=self._life(worker, same_life),
         )
 
     def cached(self, worker: str, name: str, execution_timeout: Timeout = ...) -> Recipe[Exchange]:
         """The request for the last value of a polled property."""
         kind = yield from self.find_member(worker, name)
         if kind != PROPERTY:
-            raise AttributeError(_misused(worker, name, kind))
+            raise NameRefused(_misused(worker, name, kind))
         if terms.POLL not in self._members[worker].affordance(name):
-            raise AttributeError(
-                f"{worker}.{name} isn't polled; in the config: poll: {{{name}: 1s}}"
-            )
+            raise NameRefused(f"{worker}.{name} isn't polled; in the config: poll: {{{name}: 1s}}")
         payload, raw = encode_arguments(worker, CACHED, (name,), {})
         return self.connection.compose(
             worker,
@@ -280,11 +309,12 @@ class Session:
         value: Any,
         invocation_timeout: Timeout = ...,
         execution_timeout: Timeout = ...,
+        same_life: Life = ...,
     ) -> Recipe[Exchange]:
         """The request that writes a property."""
-        kind = yield from self.find_member(worker, name)
+        kind = yield from self.find_member(worker, name, invocation_timeout)
         if kind != PROPERTY:
-            raise AttributeError(_misused(worker, name, kind))
+            raise NameRefused(_misused(worker, name, kind))
         payload, raw = encode_value(worker, name, value)
         return self.connection.compose(
             worker,
@@ -295,7 +325,28 @@ class Session:
             raw=raw,
             invocation_timeout=invocation_timeout,
             execution_timeout=execution_timeout,
+            life=self._life(worker, same_life),
         )
+
+    def _life(self, worker: str, wanted: object) -> str:
+        """The life that a call is meant for, as it is sent; empty for any.
+
+        Raises:
+            ValueRefused: It is none.
+            OtherLife: The rig is of a release that can't tell lives apart.
+        """
+        if wanted is ... or wanted is False:
+            return ""
+        if isinstance(wanted, str) and wanted:
+            return wanted
+        if type(wanted) not in (bool, int):
+            raise ValueRefused(f"same_life is True, or a life as status has it, not {wanted!r:.80}")
+        known = self._members[worker].life
+        if not known or not self._run:
+            raise OtherLife(
+                f"rig {self.rig} can't keep a call to one life of {worker}: it is older"
+            )
+        return known if wanted is True else f"{wanted}@{self._run}"
 
     def event_source(self, worker: str, name: str | None) -> Recipe[tuple[tuple[str, ...], str]]:
         """Topic and address of an event, or of the changes of an observable property.
@@ -306,7 +357,7 @@ class Session:
             members = self._members.get(worker) or (yield from self.describe(worker))
             names = members.of_kind(EVENT)
             if not names:
-                raise AttributeError(f"worker {worker} has no events")
+                raise NameRefused(f"worker {worker} has no events")
             topics = tuple(f"{FAITHFUL}{worker}/{each}" for each in names)
             return topics, self._event_address(worker, names[0], members.affordance(names[0]))
         kind = yield from self.find_member(worker, name)
@@ -317,7 +368,7 @@ class Session:
         elif kind == EVENT:
             topic = f"{FAITHFUL}{worker}/{name}"
         else:
-            raise AttributeError(_misused(worker, name, kind))
+            raise NameRefused(_misused(worker, name, kind))
         return (topic,), self._event_address(worker, name, affordance)
 
     def _event_address(self, worker: str, name: str, affordance: dict[str, Any]) -> str:
@@ -332,7 +383,7 @@ class Session:
         for form in forms if isinstance(forms, list) else ():
             if form.get("op") in (SUBSCRIBE, OBSERVE):
                 return _reachable(str(form.get("href")), here)
-        raise AttributeError(f"{worker}.{name} has no address to subscribe at")
+        raise NameRefused(f"{worker}.{name} has no address to subscribe at")
 
 
 def _reachable(href: str, here: Endpoint) -> str:

@@ -10,10 +10,13 @@ from orchestrator.client.stub_types import ANY, of_argument, of_result
 from transports import terms
 
 TIMEOUTS = "invocation_timeout: Timeout = ..., execution_timeout: Timeout = ..."
+LIFE = "same_life: builtins.bool | builtins.int | builtins.str = ..."
+OPTIONS = {"retry": "retry: builtins.int = ...", "same_life": LIFE}
+CALL = f"{TIMEOUTS}, {', '.join(OPTIONS.values())}"
 
 
 def signature(affordance: Mapping[str, Any], face: str) -> tuple[list[str], str]:
-    """Parameters with our two keywords, and the type of the result."""
+    """Parameters with our keywords, and the type of the result."""
     text = affordance.get(terms.SIGNATURE)
     output = affordance.get("output")
     try:
@@ -21,7 +24,7 @@ def signature(affordance: Mapping[str, Any], face: str) -> tuple[list[str], str]
     except (SyntaxError, ValueError, RecursionError):
         tree = None
     if not isinstance(tree, ast.FunctionDef) or text == "(...)":
-        return ["*args: Any", TIMEOUTS, "**kwargs: Any"], of_result(None, output, face)
+        return ["*args: Any", CALL, "**kwargs: Any"], of_result(None, output, face)
     accepted = affordance.get("input")
     schemas = accepted.get("properties") if isinstance(accepted, dict) else None
     schemas = dict(schemas) if isinstance(schemas, dict) else {}
@@ -49,6 +52,8 @@ def _parameters(given: ast.arguments, schemas: Mapping[str, Any]) -> list[str]:
     for each, default in zip(given.kwonlyargs, given.kw_defaults, strict=True):
         lines.append(told(each, default))
     lines.append(TIMEOUTS)
+    own = {each.arg for each in (*given.posonlyargs, *given.args, *given.kwonlyargs)}
+    lines += [text for name, text in OPTIONS.items() if name not in own]
     if given.kwarg:
         lines.append(told(given.kwarg, star="**"))
     return lines

@@ -14,7 +14,7 @@ from typing import Any
 from orchestrator.client.generated import Node, tree_of
 from orchestrator.client.members import ACTION, EVENT, PROPERTY, Members
 from orchestrator.client.stub_imports import used_imports
-from orchestrator.client.stub_signatures import TIMEOUTS, signature
+from orchestrator.client.stub_signatures import CALL, LIFE, TIMEOUTS, signature
 from orchestrator.client.stub_types import ANY, IMPORTS, of_argument, of_value
 from transports import terms
 
@@ -32,7 +32,8 @@ from orchestrator.client.aio_streams import AsyncStream
 from orchestrator.client.aio_worker import AsyncWorker
 from orchestrator.client.cached import Cached
 from orchestrator.client.events import OnLoss, Subscription
-from orchestrator.client.exchange import RequestFuture, Timeout
+from orchestrator.client.exchange import Timeout
+from orchestrator.client.futures import RequestFuture
 from orchestrator.client.latest import LatestSubscription
 from orchestrator.client.shown import Status
 from orchestrator.client.streams import Stream
@@ -252,16 +253,17 @@ def _ours(members: Members, face: str) -> Iterator[tuple[str, str]]:
     ]
     events = _literal_of([*members.of_kind(EVENT), *observed])
     define = "async def" if face else "def"
-    arguments = f"*args: Any, {TIMEOUTS}, **kwargs: Any"
+    arguments = f"*args: Any, {TIMEOUTS}, {LIFE}, **kwargs: Any"
+    called = f"*args: Any, {CALL}, **kwargs: Any"
     yield "name", "@builtins.property\ndef name(self) -> builtins.str: ..."
-    yield "call", f"{define} call(self, action: {actions}, /, {arguments}) -> Any: ..."
+    yield "call", f"{define} call(self, action: {actions}, /, {called}) -> Any: ..."
     yield "oneway", f"{define} oneway(self, action: {actions}, /, {arguments}) -> None: ..."
-    yield "read", f"{define} read(self, name: {properties}, /, *, {TIMEOUTS}) -> Any: ..."
+    yield "read", f"{define} read(self, name: {properties}, /, *, {CALL}) -> Any: ..."
     cached = f"self, name: {properties}, /, *, execution_timeout: Timeout = ..."
     yield "cached", f"{define} cached({cached}) -> Cached: ..."
     yield (
         "write",
-        f"{define} write(self, name: {properties}, value: Any, /, *, {TIMEOUTS}) -> None: ...",
+        f"{define} write(self, name: {properties}, value: Any, /, *, {CALL}) -> None: ...",
     )
     refresh = "*, refresh: builtins.bool = ..."
     result = "builtins.dict[builtins.str, Any]"

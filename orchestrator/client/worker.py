@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable
 from typing import Any, Literal, overload
 
 from orchestrator.client.cached import Cached
 from orchestrator.client.events import OnLoss, Subscription
-from orchestrator.client.exchange import Exchange, RequestFuture, Timeout
+from orchestrator.client.exchange import Exchange, Life, Retry, Timeout
 from orchestrator.client.feed import HELD
+from orchestrator.client.futures import RequestFuture
 from orchestrator.client.handle import SOON, Handle
 from orchestrator.client.latest import LatestSubscription
 from orchestrator.client.proxy import fetch
 from orchestrator.client.session import Recipe, Session, T
 from orchestrator.client.streams import Stream
 from orchestrator.client.surface import surface
-from orchestrator.errors import OrchError
+from orchestrator.client.tries import Compose, given, run_tries, tried
+from orchestrator.errors import NameRefused, OrchError
 
 
 class Worker(Handle):
@@ -46,6 +49,8 @@ class Worker(Handle):
         *args: Any,
         invocation_timeout: Timeout = ...,
         execution_timeout: Timeout = ...,
+        retry: Retry = ...,
+        same_life: Life = ...,
         **kwargs: Any,
     ) -> Any:
         """Invoke an action and wait for its result; a generator's is a `Stream` of its items.
@@ -55,7 +60,12 @@ class Worker(Handle):
             *args: Positional arguments, of any kind in `docs/values.md`.
             invocation_timeout: Seconds.
             execution_timeout: Seconds.
-            **kwargs: The action's keyword arguments.
+            retry: How often it is tried again, after growing pauses and within both timeouts
+                together, when it never began for a reason that passes, or when its outcome is
+                unknown and the action is declared idempotent; what the driver raises is final.
+            same_life: True: only the life of the worker that was described here last may do it;
+                or that of a number, or of the text that status has under `life`.
+            **kwargs: The action's keyword arguments, also those of names that are else ours.
 
         Raises:
             AttributeError: No such action; nothing was sent.
@@ -63,8 +73,13 @@ class Worker(Handle):
             ResultUnsendable: It was done, but its result has no form.
             OrchError: Any of the tree.
         """
-        exchange = self._invocation(action, args, kwargs, invocation_timeout, execution_timeout)
-        return self._session.connection.request(exchange)
+        timeouts = (invocation_timeout, execution_timeout)
+        ours = given(retry=retry, same_life=same_life)
+
+        def compose(wait: Timeout, run: Timeout) -> Recipe[Exchange]:
+            return self._invocation(action, args, kwargs, wait, run, ours)
+
+        return self._attempt(action, compose, timeouts, ours)
 
     @surface
     def read(
@@ -74,11 +89,16 @@ class Worker(Handle):
         *,
         invocation_timeout: Timeout = ...,
         execution_timeout: Timeout = ...,
+        retry: Retry = ...,
+        same_life: Life = ...,
     ) -> Any:
         """Read a property. Raises as `call` does."""
-        session = self._session
-        exchange = self._run(session.read(self.name, name, invocation_timeout, execution_timeout))
-        return session.connection.request(exchange)
+        timeouts = (invocation_timeout, execution_timeout)
+
+        def compose(wait: Timeout, run: Timeout) -> Recipe[Exchange]:
+            return self._session.read(self.name, name, wait, run, same_life)
+
+        return self._attempt(name, compose, timeouts, given(retry=retry))
 
     @surface
     def cached(self, name: str, /, *, execution_timeout: Timeout = ...) -> Cached:
@@ -108,13 +128,16 @@ class Worker(Handle):
         *,
         invocation_timeout: Timeout = ...,
         execution_timeout: Timeout = ...,
+        retry: Retry = ...,
+        same_life: Life = ...,
     ) -> None:
         """Write a property. Raises as `call` does."""
-        session = self._session
-        exchange = self._run(
-            session.write(self.name, name, value, invocation_timeout, execution_timeout)
-        )
-        session.connection.request(exchange)
+        timeouts = (invocation_timeout, execution_timeout)
+
+        def compose(wait: Timeout, run: Timeout) -> Recipe[Exchange]:
+            return self._session.write(self.name, name, value, wait, run, same_life)
+
+        self._attempt(name, compose, timeouts, given(retry=retry))
 
     @surface
     def submit(
@@ -124,6 +147,7 @@ class Worker(Handle):
         *args: Any,
         invocation_timeout: Timeout = ...,
         execution_timeout: Timeout = ...,
+        same_life: Life = ...,
         **kwargs: Any,
     ) -> RequestFuture:
         """Invoke an action without waiting.
@@ -134,7 +158,9 @@ class Worker(Handle):
         Raises:
             AttributeError, TypeError: As `call` does, before anything is sent.
         """
-        exchange = self._invocation(action, args, kwargs, invocation_timeout, execution_timeout)
+        ours = given(same_life=same_life)
+        timeouts = (invocation_timeout, execution_timeout)
+        exchange = self._run(self._invocation(action, args, kwargs, *timeouts, ours))
         return self._session.connection.submit(exchange)
 
     @surface
@@ -145,6 +171,7 @@ class Worker(Handle):
         *args: Any,
         invocation_timeout: Timeout = ...,
         execution_timeout: Timeout = ...,
+        same_life: Life = ...,
         **kwargs: Any,
     ) -> None:
         """Invoke an action and never learn what came of it.
@@ -163,6 +190,7 @@ class Worker(Handle):
                 invocation_timeout,
                 execution_timeout,
                 oneway=True,
+                ours=given(same_life=same_life),
             )
         )
         session.connection.request(exchange)
@@ -242,12 +270,12 @@ class Worker(Handle):
     @surface
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):  # also while a copy has no attributes yet
-            raise AttributeError(f"{name} is private; private members are not served")
+            raise NameRefused(f"{name} is private; private members are not served")
         return fetch(self._proxy, name, sys._getframe(2))
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name == "name" or (hasattr(type(self), name) and not name.startswith("_")):
-            raise AttributeError(
+            raise NameRefused(
                 f"{name!r} belongs to this object; use write({name!r}, value) for the member"
             )
         setattr(self._proxy, name, value)
@@ -265,9 +293,24 @@ class Worker(Handle):
         kwargs: dict[str, Any],
         wait: Timeout,
         run: Timeout,
-    ) -> Exchange:
+        ours: dict[str, Any],
+    ) -> Recipe[Exchange]:
         session = self._session
-        return self._run(session.call(self.name, action, args, kwargs, wait, run, opens=Stream))
+        return session.call(self.name, action, args, kwargs, wait, run, opens=Stream, ours=ours)
+
+    def _attempt(
+        self,
+        member: str,
+        compose: Compose,
+        timeouts: tuple[Timeout, Timeout],
+        ours: dict[str, Any],
+    ) -> Any:
+        request = self._session.connection.request
+        if "retry" not in ours:
+            return request(self._run(compose(*timeouts)))
+        return run_tries(
+            tried(self._session, self.name, member, compose, ours, timeouts), request, time.sleep
+        )
 
     def _get(self, path: str) -> Any:
         return self.read(path)
@@ -281,7 +324,7 @@ class Worker(Handle):
 
     def _learn_soon(self) -> None:
         if self._session.known_members(self.name) is None:
-            answer_soon(self._session, self._session.describe(self.name, SOON))
+            answer_soon(self._session, self._session.describe(self.name, SOON, SOON))
 
     def _run(self, recipe: Recipe[T]) -> T:
         return run(recipe, self._session.connection.request)

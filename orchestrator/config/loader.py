@@ -180,6 +180,7 @@ class _Loader:
         document = self._document
         self._check_twice((*path, "concurrent"))
         self._check_twice((*path, "restore"))
+        self._check_twice((*path, "idempotent"))
         if isinstance(section, WorkerSection) and self._chosen(section, "transport") == "inproc":
             for key in ("env", "cwd", "python", "limits", "on_loss"):
                 if key in section.model_fields_set:
@@ -331,6 +332,7 @@ class _Loader:
             "concurrent": tuple(chosen["concurrent"]),
             "on_start": tuple(step for steps in chosen["on_start"] for step in steps),
             "restore": tuple(chosen["restore"]),
+            "idempotent": tuple(chosen["idempotent"]),
             "limits": None if chosen["limits"] is None else chosen["limits"].model_dump(),
             "on_loss": None if chosen["on_loss"] is None else chosen["on_loss"].model_dump(),
             "probe": None if chosen["probe"] is None else _probe(chosen["probe"].model_dump()),

@@ -36,6 +36,9 @@ class WorkerConfig:
         timeouts: execution timeouts of single members, in seconds; None for no limit.
         poll: seconds between two reads of properties that are polled, by name.
         events: how the driver tells events by a function that it is given, by name.
+        idempotent: members that may be done twice, so that clients may try them again also when it
+            isn't known whether they were done.
+        verify: the property that is read after an outcome of a member that nobody knows, by member.
         restart: when it is started again: ``permanent`` always, ``transient`` after a crash,
             ``temporary`` never.
         max_restarts: how many restarts in what time are borne.
@@ -89,6 +92,8 @@ class WorkerConfig:
     timeouts: dict[str, float | None]
     poll: dict[str, float]
     events: dict[str, EventCall]
+    idempotent: tuple[str, ...]
+    verify: dict[str, str]
     restart: Literal["permanent", "transient", "temporary"]
     max_restarts: Intensity
     backoff: tuple[float, float]

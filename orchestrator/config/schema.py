@@ -114,6 +114,8 @@ class DefaultsSection(_Section):
     poll: dict[_Member, _Interval] = Field(default_factory=dict)
     events: dict[_Member, _Event] = Field(default_factory=dict)
     timeouts: dict[_Member, _Timeout] = Field(default_factory=dict)
+    idempotent: list[_Member] = Field(default_factory=list)
+    verify: dict[_Member, _Member] = Field(default_factory=dict)
     restart: Literal["permanent", "transient", "temporary"] = "permanent"
     max_restarts: _Intensity = Intensity(count=5, period=60.0)
     backoff: _Backoff = (0.1, 30.0)
@@ -179,6 +181,10 @@ _SHAPES: Final[dict[tuple[str, ...], str]] = {
     ("after", "*"): "the name of a worker",
     ("concurrent",): "a list of members such as [abort, status]",
     ("concurrent", "*"): "the name of a member",
+    ("idempotent",): "a list of members such as [home]",
+    ("idempotent", "*"): "the name of a member",
+    ("verify",): "a mapping such as {move: position}",
+    ("verify", "*"): "the name of a property",
     ("poll",): "a mapping such as {position: 200ms}",
     ("events",): "a mapping such as {level: {call: [subscribe, level]}}",
     ("cancel",): "a mapping such as {move: stop}",

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from orchestrator.core import lives
 from orchestrator.core.admission import (
     Caps,
     Refusal,
@@ -22,11 +23,12 @@ from orchestrator.core.admission import (
 from orchestrator.core.contracts import Keeper
 from orchestrator.core.dispatch import Dispatch
 from orchestrator.core.effects import Describe, Effects, ToWorker
+from orchestrator.core.evidence import LastWords
 from orchestrator.core.manners import Manners
 from orchestrator.core.peers import Formers, Lane, Peer, Phase, check_room
 from orchestrator.core.requests import Ledger, Request, State
 from transports.errors import ProtocolError
-from transports.exceptions import NOT_STARTED, UNKNOWN
+from transports.exceptions import NOT_STARTED
 from transports.headers import (
     DESCRIPTION,
     EXIT,
@@ -63,6 +65,7 @@ class Broker:
         effects: Where what is to be done is left.
         keeper: Who is told what becomes known of workers.
         caps: What one client can make the broker keep.
+        run: Tells this run of the rig from others.
 
     Attributes:
         counts: How often what happened that isn't a plain answer.
@@ -70,13 +73,20 @@ class Broker:
         ledger: The requests, and what they are owed.
         publishers: What the topics of those incarnations begin with that may publish, by token.
         formers: By what incarnations were known that have ended.
-        ladder: Ends what has started.
+        dispatch: Who runs what.
+        last_words: What workers wrote before they died.
     """
 
     def __init__(
-        self, rig: str, effects: Effects, keeper: Keeper, caps: Caps | None = None
+        self,
+        rig: str,
+        effects: Effects,
+        keeper: Keeper,
+        caps: Caps | None = None,
+        run: str = "",
     ) -> None:
         self.rig = rig
+        self.run = run
         self.caps = caps or Caps()
         self.ledger = Ledger(rig, effects)
         self.counts = self.ledger.counts
@@ -85,8 +95,8 @@ class Broker:
         self.peers: dict[str, Peer] = {}
         self.publishers: dict[bytes, bytes] = {}
         self.formers = Formers()
-        self._dispatch = Dispatch(self.ledger, self.peers, effects, keeper, self.receive_client)
-        self.ladder = self._dispatch.ladder
+        self.last_words = LastWords(self.ledger)
+        self.dispatch = Dispatch(self.ledger, self.peers, effects, keeper, self.receive_client)
         self._manners = Manners(self.ledger)
         self._lanes: dict[bytes, Lane] = {}
         self._number = 0
@@ -94,19 +104,19 @@ class Broker:
     @property
     def traces(self) -> bool:
         """Whether each request's life is told as facts of level debug."""
-        return self._dispatch.traces
+        return self.dispatch.traces
 
     @traces.setter
     def traces(self, traces: bool) -> None:
-        self._dispatch.traces = traces
+        self.dispatch.traces = traces
 
     # -- what the loop asks ---------------------------------------------------------------
 
     @property
     def next_deadline(self) -> float | None:
         """When `tick` is due; None while nothing has a deadline."""
-        ledger, ladder = self.ledger.next_deadline, self.ladder.next_deadline
-        return ledger if ladder is None else ladder if ledger is None else min(ledger, ladder)
+        parts = (self.ledger, self.last_words, self.dispatch.ladder)
+        return min((due for each in parts if (due := each.next_deadline) is not None), default=None)
 
     def queued(self, worker: str) -> int:
         """How many requests wait for a worker."""
@@ -164,7 +174,10 @@ class Broker:
     def _accept(
         self, client: bytes, header: RequestHeader, frames: list[Any], size: int, now: float
     ) -> None:
-        peer = self.peers.get(header.thingID or "")
+        name, life = header.thingID or "", ""
+        if name not in self.peers:
+            name, life = lives.split(name)
+        peer = self.peers.get(name)
         if peer is None:
             raise unknown_worker(self.rig, header.thingID, self.peers)
         member = header.objekt or ""
@@ -179,9 +192,13 @@ class Broker:
             size=size,
             arrived=now,
             limits=limits,
+            life=life,
         )
         if self.traces:
             self.ledger.note_arrival(request)
+        if life and life != peer.life:
+            self.ledger.answer_other_life(request, lives.another(name, life, peer.life))
+            return
         wait, run = limits.invocation_timeout, limits.execution_timeout
         if (wait is not None and wait <= 0) or (run is not None and run <= 0):
             self.ledger.time_out(request, INVOCATION)
@@ -198,10 +215,10 @@ class Broker:
             self.ledger.answer_error(request, "ConnectionRefusedError", reason, NOT_STARTED)
             return
         lane = peer.lane_for(member)
-        self._dispatch.yields(lane, now)
+        self.dispatch.yields(lane, now)
         if not lane.queue and lane.free:
             self.ledger.enter(request)
-            self._dispatch.give(lane, request, now)
+            self.dispatch.give(lane, request, now)
             return
         check_room(peer, request, self.ledger, self.caps)
         self.ledger.enter(request)
@@ -238,7 +255,7 @@ class Broker:
                 "error", "link message dropped", worker=lane.peer.name, reason=str(error)
             )
             return
-        request = self._dispatch.returned(lane, number, now)
+        request = self.dispatch.returned(lane, number, now)
         if request is None:
             self._unasked(lane, frames)
         elif request.state is State.OVERRUN:
@@ -254,7 +271,7 @@ class Broker:
             if self.traces:
                 self.ledger.note_reply(request, bytes(frames[2]), now)
         if lane.queue:
-            self._dispatch.pump(lane, now)
+            self.dispatch.pump(lane, now)
 
     def _unasked(self, lane: Lane, frames: list[Any]) -> None:
         """An answer that nobody waits for, but what was taken back is given back without one."""
@@ -281,7 +298,7 @@ class Broker:
         elif isinstance(control, Failed):
             self.keeper.unbuilt(peer.name, peer.incarnation, control.stage, control.exception, now)
         for each in peer.lanes:
-            self._dispatch.pump(each, now)
+            self.dispatch.pump(each, now)
 
     # -- what the supervisor tells --------------------------------------------------------
 
@@ -295,7 +312,7 @@ class Broker:
             limits: Timeouts for requests that bring none.
             timeouts: Execution timeouts by member, seconds or None.
         """
-        self.peers[name] = Peer(name, limits, timeouts or {})
+        self.peers[name] = Peer(name, limits, timeouts or {}, self.run)
 
     def expect(self, worker: str, incarnation: int, token: str) -> None:
         """Open the link for an incarnation: only who knows `token` is heard as it."""
@@ -333,7 +350,7 @@ class Broker:
         peer = self.peers[worker]
         peer.stopping = True
         if peer.queued.given:
-            self._dispatch.take_back(peer.queued)  # or it would run them all before it is told
+            self.dispatch.take_back(peer.queued)  # or it would run them all before it is told
         told = self.tell(worker, Stop())
         if hold:
             peer.hold()
@@ -365,16 +382,19 @@ class Broker:
         self.formers.add(worker, (peer.token, *(lane.id for lane in peer.lanes)))
 
         def unknown(request: Request, cancelled: bool) -> None:
-            self.counts["unknown outcomes"] += 1
             if cancelled:
+                self.counts["unknown outcomes"] += 1
                 self.ledger.answer_cancelled(request, reason)
-                return
-            text = f"{reason}; it ran {request.worker}.{request.member}, whose outcome is unknown"
-            self.ledger.note("warning", "request lost with its worker", request, reason=reason)
-            self.ledger.answer_error(request, "ConnectionResetError", text, UNKNOWN)
+            else:
+                self.last_words.lost(request, peer.incarnation, reason, now)
+            self.keeper.uncertain(request)
 
         for lane in peer.lanes:
-            self._dispatch.settle(lane, unknown)
+            self.dispatch.settle(lane, unknown)
+        for request in peer.take_of_life():
+            text = lives.another(worker, request.life, peer.life, ended=reason)
+            self.ledger.leave(request.number)
+            self.ledger.answer_other_life(request, text)
         peer.ended()
         if not holds:
             self._close(peer, reason)
@@ -382,21 +402,18 @@ class Broker:
     def _close(self, peer: Peer, reason: str) -> None:
         self.ledger.refuse_each(peer.close(reason), reason)
         if peer.queued.given:
-            self._dispatch.take_back(peer.queued)
+            self.dispatch.take_back(peer.queued)
 
     def unreachable(self, number: int, now: float) -> None:
         """A `ToWorker` couldn't be sent: the request was not started and waits again."""
-        self._dispatch.unreachable(number, now)
+        self.dispatch.unreachable(number, now)
 
     def taken_back(self, worker: str, incarnation: int, numbers: Iterable[int], now: float) -> None:
         """These tickets of a life were taken back, and no others were there."""
-        self._dispatch.taken_back(worker, incarnation, numbers, now)
-
-    def cancel(self, request_id: str, now: float, *, restart: bool = False) -> int:
-        """Withdraw a request, or end its operation: see `Dispatch.cancel`."""
-        return self._dispatch.cancel(request_id, now, restart=restart)
+        self.dispatch.taken_back(worker, incarnation, numbers, now)
 
     def tick(self, now: float) -> None:
         """Answer the requests whose deadline has come, end others, and tell what is due."""
-        self._dispatch.tick(now)
-        self.ladder.tick(now)
+        self.dispatch.tick(now)
+        self.dispatch.ladder.tick(now)
+        self.last_words.tick(now)

@@ -18,6 +18,7 @@ from orchestrator.core.orders import Orders
 from orchestrator.core.plan import ADD, LIMITS, REMOVE, RESTART, Plan
 from orchestrator.core.states import Goal, Status
 from orchestrator.core.supervision import Supervision
+from orchestrator.core.verify import Verifier
 from transports.headers import Limits
 
 
@@ -31,6 +32,7 @@ class Settings(msgspec.Struct, frozen=True):
         restore: Properties whose last writes are kept for its next life.
         probe: How it is probed; None if it isn't.
         means: How its operations can be ended.
+        verify: What is read after an unknown outcome of a member, by member.
     """
 
     spec: ChildSpec
@@ -39,6 +41,7 @@ class Settings(msgspec.Struct, frozen=True):
     restore: tuple[str, ...] = ()
     probe: Probe | None = None
     means: Means = NO_MEANS
+    verify: Mapping[str, str] = {}
 
 
 class Changeover:
@@ -48,6 +51,7 @@ class Changeover:
         broker: Holds their requests.
         supervision: Keeps them.
         health: Probes them.
+        verifier: Reads what came of what nobody knows.
         orders: Who waits for them.
 
     Attributes:
@@ -55,11 +59,17 @@ class Changeover:
     """
 
     def __init__(
-        self, broker: Broker, supervision: Supervision, health: Health, orders: Orders
+        self,
+        broker: Broker,
+        supervision: Supervision,
+        health: Health,
+        verifier: Verifier,
+        orders: Orders,
     ) -> None:
         self._broker = broker
         self._supervision = supervision
         self._health = health
+        self._verifier = verifier
         self._orders = orders
         self._lives: dict[str, int] = {}  # of those that have gone: no number is used twice
         self.leaving: set[str] = set()
@@ -92,6 +102,9 @@ class Changeover:
             self._broker.peers[name].set_limits(wanted[name].limits, wanted[name].timeouts)
             self._adjust(wanted[name], now)
         for name in added:
+            if name in self.leaving:  # somebody waits for it who doesn't know that it went
+                self.leaving.remove(name)
+                self._forget(name)
             self.settle_in(wanted[name])
         supervision.arrange([*wanted, *self.leaving, *removed])
         # Who was stopped on purpose stays so, and begins in its new form when it is started.
@@ -118,11 +131,16 @@ class Changeover:
         if self._orders.are_about(self.leaving):
             return
         for name in self.leaving:
-            self._lives[name] = self._supervision.drop(name).incarnation
-            del self._broker.peers[name]
-            for workers in self._broker.ledger.streams.values():
-                workers.discard(name)
+            self._forget(name)
         self.leaving.clear()
+
+    def _forget(self, name: str) -> None:
+        self._lives[name] = self._supervision.drop(name).incarnation
+        del self._broker.peers[name]
+        self._broker.last_words.release(name)
+        self._verifier.change(name, {})
+        for workers in self._broker.ledger.streams.values():
+            workers.discard(name)
 
     def _adjust(self, settings: Settings, now: float) -> None:
         name = settings.spec.name
@@ -130,3 +148,4 @@ class Changeover:
         self._broker.peers[name].means = settings.means
         serves = self._supervision.children[name].is_up
         self._health.change(name, settings.probe, now, serves=serves)
+        self._verifier.change(name, settings.verify)

@@ -60,6 +60,7 @@ class Exit(msgspec.Struct, frozen=True):
         unusable: Whether it says that trying again is of no use.
         wants: Whether it says that the system lacked something for it to start.
         status: Its exit status as a shell tells it, 128 + N for a signal N.
+        speaks: Whether what it wrote last is about to be told.
     """
 
     text: str
@@ -67,6 +68,7 @@ class Exit(msgspec.Struct, frozen=True):
     unusable: bool = False
     wants: bool = False
     status: int = 1
+    speaks: bool = False
 
 
 class Child:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
+from orchestrator.core.requests import Request
+
 
 class Keeper(Protocol):
     """Who keeps the workers. The broker tells it what it learns of them."""
@@ -26,6 +28,9 @@ class Keeper(Protocol):
 
         `stalls`: others have to wait for it. `taken`: it runs; else its worker hasn't begun it.
         """
+
+    def uncertain(self, request: Request) -> None:
+        """Nobody can tell what became of an operation."""
 
     def recovered(self, worker: str, incarnation: int, now: float) -> None:
         """A worker on which others had to wait takes operations again."""

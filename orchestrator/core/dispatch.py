@@ -13,12 +13,15 @@ from collections.abc import Callable, Iterable
 from orchestrator.core.cancels import Cancels
 from orchestrator.core.contracts import Keeper
 from orchestrator.core.effects import Effects, TakeBack, ToWorker
+from orchestrator.core.evidence import why_not_started, why_unanswered
 from orchestrator.core.ladder import Ladder, Submit
+from orchestrator.core.lives import another
 from orchestrator.core.peers import BRISK, Lane, Peer, Phase
 from orchestrator.core.requests import Ledger, Request, State
 from transports.exceptions import BY_RESTART, NOT_STARTED
 from transports.headers import EXECUTION, INVOCATION
 from transports.link import pack_number
+from transports.serializers import XORCH
 
 
 class Dispatch:
@@ -63,7 +66,12 @@ class Dispatch:
     # -- to the worker --------------------------------------------------------------------
 
     def give(self, lane: Lane, request: Request, now: float) -> None:
-        """Send a request to a lane that is free."""
+        """Send a request to a lane that is free, unless it is meant for another life."""
+        if request.life and request.life != lane.peer.life:
+            self._ledger.leave(request.number)
+            text = another(request.worker, request.life, lane.peer.life)
+            self._ledger.answer_other_life(request, text)
+            return
         self._number = number = self._number + 1
         request.ticket = number
         claims = lane.claims
@@ -263,18 +271,19 @@ class Dispatch:
                 request.deadline = None
                 self._stalls(peer.queued, request, now, taken=False)
             elif not request.ticket:
+                ahead = peer.lane_for(request.member).queue.ahead_of(request)
                 peer.forget(request)
                 self._ledger.leave(request.number)
-                self._tell_expired(request, now)
+                self._tell_expired(request, now, ahead)
             elif request.claimed:
                 self._expire_running(request, now)
             else:
                 self.take_back(peer.queued)
 
-    def _tell_expired(self, request: Request, now: float) -> None:
+    def _tell_expired(self, request: Request, now: float, ahead: int = 0) -> None:
         self._ledger.note("warning", "invocation timed out, not started", request)
-        keeps = self._peers[request.worker].keeps(request.member, now)
-        keeps = keeps or self._keeper.standing(request.worker, now)
+        standing = self._keeper.standing(request.worker, now)
+        keeps = why_not_started(self._peers[request.worker], request, ahead, standing, now)
         self._ledger.time_out(request, INVOCATION, keeps)
 
     def _expire_running(self, request: Request, now: float) -> None:
@@ -282,7 +291,10 @@ class Dispatch:
         seconds = round(now - request.started, 3)
         self._ledger.note("warning", "execution timed out, it runs on", request, seconds=seconds)
         self._ledger.overrun(request)
-        self._ledger.time_out(request, EXECUTION)
+        # Clients of others have nothing there.
+        text = why_unanswered(peer, request, now) if request.content_type == XORCH else ""
+        self._ledger.time_out(request, EXECUTION, text)
+        self._keeper.uncertain(request)
         if peer.means.on_timeout:
             self.ladder.climb(request, now)
         lane = peer.queued if request.ticket in peer.queued.given else peer.beside

@@ -109,7 +109,7 @@ class Moved(msgspec.Struct, frozen=True):
     Attributes:
         was: The state before.
         state: The state now.
-        reason: Why, as far as there is something to say.
+        reason: Why: never empty.
     """
 
     worker: str

@@ -13,23 +13,13 @@ import msgspec
 
 from orchestrator.core.broker import Broker
 from orchestrator.core.effects import Fact
-from orchestrator.core.peers import Phase
+from orchestrator.core.own_client import OWN, is_idle, read_frames
 from transports.exceptions import NOT_STARTED, UNKNOWN
-from transports.headers import (
-    EXECUTION,
-    OPERATION,
-    REPLY,
-    TIMEOUT,
-    Operation,
-    RequestHeader,
-    ResponseHeader,
-    encode_header,
-    execution_context,
-)
+from transports.headers import EXECUTION, REPLY, TIMEOUT, decode_response_header
 from transports.link import Reopen
 
-PROBER = b"\0probe"
-"""Identity of the client that probes; none on a socket can begin with a zero byte."""
+PROBER = OWN + b"probe"
+"""Identity of the client that probes."""
 
 
 class Probe(msgspec.Struct, frozen=True):
@@ -121,32 +111,18 @@ class Health:
             if patient.due <= now:
                 probe = self._probes[worker]
                 patient.due = now + probe.every
-                if self._is_idle(worker, probe.member):
+                if is_idle(self._broker.peers[worker], probe.member):
                     self._ask(worker, patient, probe, now)
-
-    def _is_idle(self, worker: str, member: str) -> bool:
-        peer = self._broker.peers[worker]
-        return peer.phase is Phase.READY and not peer.waiting and not peer.lane_for(member).given
 
     def _ask(self, worker: str, patient: _Patient, probe: Probe, now: float) -> None:
         self._number += 1
         patient.asked = f"probe {self._number}"
-        header = RequestHeader(
-            messageType=OPERATION,
-            messageID=patient.asked,
-            senderID="probe",
-            receiverID=self._rig,
-            serverExecutionContext=execution_context(probe.timeout, probe.timeout, False),
-            thingID=worker,
-            objekt=probe.member,
-            operation=Operation.READ,
-        )
-        frames: list[Any] = [PROBER, b"", encode_header(header), b"null", b""]
-        self._broker.receive_client(frames, now)
+        asked = read_frames(PROBER, self._rig, worker, probe.member, patient.asked, probe.timeout)
+        self._broker.receive_client(asked, now)
 
     def answered(self, frames: list[Any], now: float) -> None:
         """A probe was answered, with these frames."""
-        header = _decode(bytes(frames[2]))
+        header = decode_response_header(bytes(frames[2]))
         for worker, patient in list(self._patients.items()):
             if patient.asked == header.messageID:
                 patient.asked = ""
@@ -178,9 +154,6 @@ class Health:
 
     def _tell(self, level: str, text: str, worker: str, **fields: Any) -> None:
         self._broker.effects.append(Fact(level, text, {"worker": worker, **fields}))
-
-
-_decode = msgspec.json.Decoder(ResponseHeader).decode
 
 
 def _failure(kind: str, payload: bytes, probe: Probe) -> str | None:

@@ -80,7 +80,7 @@ class Outcomes:
             self.await_turn(child, Happening.REPLACED, now)
         else:
             child.goal = Goal.STOP
-            self._roster.move(child, Happening.ENDED, now)
+            self._roster.move(child, Happening.ENDED, now, exit_.text)
 
     def _crashed(self, child: Child, exit_: Exit, now: float) -> None:
         name, spec = child.spec.name, child.spec

@@ -110,8 +110,11 @@ class Formers:
 class Peer:
     """A worker as the broker sees it, over all its incarnations."""
 
-    def __init__(self, name: str, limits: Limits, timeouts: dict[str, float | None]) -> None:
+    def __init__(
+        self, name: str, limits: Limits, timeouts: dict[str, float | None], run: str = ""
+    ) -> None:
         self.name = name
+        self.run = run  # of the rig
         self.phase = Phase.HELD
         self.reason = ""  # why it is closed
         self.is_refused = False  # by what reaches further than its own stop: its reason stands
@@ -134,6 +137,11 @@ class Peer:
     def described(self) -> bool:
         """Whether some incarnation has said what its driver offers."""
         return self.description is not None
+
+    @property
+    def life(self) -> str:
+        """The life that it has or had last, apart from those in other runs of the rig."""
+        return f"{self.incarnation}@{self.run}"
 
     def limits_of(self, member: str) -> Limits:
         """The timeouts of a request that brings none."""
@@ -249,7 +257,13 @@ class Peer:
 
     def take_all(self, member: str) -> list[Request]:
         """Take out all requests for one member that wait."""
-        found = [request for request in self._waiting() if request.member == member]
+        return self._take([request for request in self._waiting() if request.member == member])
+
+    def take_of_life(self) -> list[Request]:
+        """Take out all requests that are meant for one life only."""
+        return self._take([request for request in self._waiting() if request.life])
+
+    def _take(self, found: list[Request]) -> list[Request]:
         for request in found:
             self.forget(request)
         return found

@@ -110,6 +110,21 @@ class FairQueue(Generic[R]):
         if not queue:
             del self._clients[request.client]
 
+    def ahead_of(self, request: R) -> int:
+        """How many go before a request that stands here."""
+        own = self._clients[request.client]
+        # Not by a list of them: whole queues expire at once, the oldest first.
+        place = next(at for at, number in enumerate(own) if number == request.number)
+        count, turn = place, place + 1
+        for client, queue in self._clients.items():
+            if client == request.client:
+                turn = place
+                if not turn:
+                    break
+            else:
+                count += min(len(queue), turn)
+        return count
+
     def count_of(self, client: bytes) -> int:
         """How many requests of this client wait here."""
         queue = self._clients.get(client)

@@ -56,6 +56,7 @@ class Request:
         "deadline",
         "execution_timeout",
         "frames",
+        "life",
         "member",
         "message_id",
         "number",
@@ -82,6 +83,7 @@ class Request:
         size: int,
         arrived: float,
         limits: Limits,
+        life: str = "",
     ) -> None:
         wait = limits.invocation_timeout
         self.number = number
@@ -89,6 +91,7 @@ class Request:
         self.message_id = header.messageID
         self.sender = header.senderID
         self.worker = worker
+        self.life = life  # the only one that may run it; empty for any
         self.member = header.objekt or ""
         self.operation = header.operation or ""
         self.content_type = header.payloadContentType
@@ -230,7 +233,7 @@ class Ledger:
         Args:
             request: The request.
             which: INVOCATION, so it never started, or EXECUTION.
-            keeps: What keeps its worker, for people.
+            keeps: What keeps its worker, or it, for people.
         """
         self.counts[_TIMEOUTS[which]] += 1
         self.answer(request, TIMEOUT, msgspec.json.encode(which), keeps)
@@ -241,6 +244,11 @@ class Ledger:
             self.leave(request.number)
             self.answer_error(request, "ConnectionRefusedError", reason, NOT_STARTED)
 
+    def answer_other_life(self, request: Request, text: str) -> None:
+        """Answer that the only life which may run a request isn't there; `text`: in words."""
+        self.note("info", "not started: meant for another life", request, life=request.life)
+        self.answer_error(request, "ConnectionAbortedError", text, NOT_STARTED)
+
     def answer_unless_oneway(self, request: Request, kind: str, payload: bytes) -> None:
         """Answer in the rig's name if the client listens."""
         if request.oneway:
@@ -248,7 +256,14 @@ class Ledger:
         else:
             self.answer(request, kind, payload)
 
-    def answer_error(self, request: Request, type_: str, message: str, outcome: str) -> None:
+    def answer_error(
+        self,
+        request: Request,
+        type_: str,
+        message: str,
+        outcome: str,
+        notes: list[str] | None = None,
+    ) -> None:
         """Answer with an error if the client listens.
 
         Args:
@@ -256,8 +271,9 @@ class Ledger:
             type_: Name of the builtin exception that the client raises.
             message: What went wrong.
             outcome: What is known of the operation.
+            notes: Further lines for people.
         """
-        self.answer_unless_oneway(request, ERROR, refusal_payload(type_, message, outcome))
+        self.answer_unless_oneway(request, ERROR, refusal_payload(type_, message, outcome, notes))
 
     def answer_cancelled(self, request: Request, reason: str) -> None:
         """Answer that its worker's life was ended to cancel it, which `reason` tells."""

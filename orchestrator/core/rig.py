@@ -18,20 +18,19 @@ from orchestrator.core.changeover import Changeover, Settings
 from orchestrator.core.children import Child, ChildSpec, Exit
 from orchestrator.core.effects import Effects, Fact, RigUp
 from orchestrator.core.hang import Hang
-from orchestrator.core.health import PROBER, Health, Probe
+from orchestrator.core.health import Health, Probe
 from orchestrator.core.kept import KeptWrites
 from orchestrator.core.ladder import STOPPER
 from orchestrator.core.means import NO_MEANS, Means
 from orchestrator.core.orders import Orders, Verb
 from orchestrator.core.plan import Plan
+from orchestrator.core.requests import Request
 from orchestrator.core.restarts import Chance
 from orchestrator.core.states import SERVING, Status
 from orchestrator.core.supervision import Supervision
+from orchestrator.core.verify import VERIFIER, Verifier
 from transports.headers import Limits
 from transports.link import ClientLeft
-
-OWN_CLIENTS = (PROBER, STOPPER)
-"""Clients that are parts of the core."""
 
 
 class Rig:
@@ -45,17 +44,20 @@ class Rig:
         restore: For each worker the properties whose last writes are kept for its next life.
         probes: How workers are probed, of those that are.
         means: How workers' operations can be ended, of those where they can.
+        verify: For each worker what is read after an unknown outcome of a member, by member.
         caps: What one client can make the rig keep.
         unblock_again: Seconds after which output that nobody reads can be told for sure.
         strategy: Who is restarted with a worker that died: `one_for_one`, `rest_for_one`,
             `one_for_all`.
         chance: Gives numbers from 0 to 1, for the pauses before restarts.
+        run: Tells this run of the rig from others.
 
     Attributes:
         effects: What is to be done, in order.
         broker: The half that routes; it also hosts the rig's own worker, which nobody keeps.
         supervision: The half that keeps workers.
         health: Probes them.
+        verifier: Reads what came of what nobody knows.
     """
 
     def __init__(
@@ -68,21 +70,26 @@ class Rig:
         restore: dict[str, Sequence[str]] | None = None,
         probes: dict[str, Probe] | None = None,
         means: dict[str, Means] | None = None,
+        verify: Mapping[str, Mapping[str, str]] | None = None,
         caps: Caps | None = None,
         unblock_again: float = 1.0,
         strategy: str = "one_for_one",
         chance: Chance = lambda: 1.0,
+        run: str = "",
     ) -> None:
         self.name = name
         self.effects: Effects = deque()
-        self.broker = Broker(name, self.effects, self, caps)
+        self.broker = Broker(name, self.effects, self, caps, run)
         self.supervision = Supervision(
             specs, self.effects, self.broker, strategy=strategy, chance=chance
         )
         self._hang = Hang(self.effects, unblock_again)
         self.health = Health(name, probes or {}, self.broker, self.supervision)
         self._orders = Orders(self.supervision.children, self.effects)
-        self._changeover = Changeover(self.broker, self.supervision, self.health, self._orders)
+        self.verifier = Verifier(name, verify or {}, self.broker)
+        self._changeover = Changeover(
+            self.broker, self.supervision, self.health, self.verifier, self._orders
+        )
         self._changes = 0
         self._is_up = False
         for spec in specs:
@@ -173,6 +180,8 @@ class Rig:
         """An incarnation's process is over."""
         self._hang.ended(worker)
         self.health.ended(worker)
+        if exit_.speaks and not self.is_closing:
+            self.broker.last_words.expect(worker, incarnation, now)
         self.supervision.exited(worker, incarnation, exit_, now)
         self._settle(now)
 
@@ -189,12 +198,16 @@ class Rig:
         self._settle(now)
 
     def answered(self, frames: list[Any], now: float) -> None:
-        """A message to one of `OWN_CLIENTS`, of whom no socket knows."""
-        if frames[0] == PROBER:
-            self.health.answered(frames, now)
+        """A message to a client within the core: see `own_client.is_own`."""
+        if frames[0] == STOPPER:
+            self.broker.dispatch.ladder.answered(frames)
         else:
-            self.broker.ladder.answered(frames)
+            (self.verifier if frames[0] == VERIFIER else self.health).answered(frames, now)
         self._settle(now)
+
+    def wrote(self, worker: str, incarnation: int, lines: Sequence[str]) -> None:
+        """What a life wrote last that has ended: see `Exit.speaks`."""
+        self.broker.last_words.came(worker, incarnation, lines)
 
     def unreachable(self, number: int, now: float) -> None:
         """A `ToWorker` couldn't be sent."""
@@ -258,7 +271,7 @@ class Rig:
         Returns:
             The number of the wish, which a `CancelDone` names when it is known what came of it.
         """
-        return self.broker.cancel(request_id, now, restart=restart)
+        return self.broker.dispatch.cancel(request_id, now, restart=restart)
 
     def shut_down(self, now: float) -> None:
         """Stop everything, in reverse order of start; refuse what waits and what comes."""
@@ -275,6 +288,7 @@ class Rig:
     def _refuse_all(self) -> None:
         for name in self.children:
             self.broker.refuse(name, f"rig {self.name!r} is stopping")
+        self.broker.last_words.release()
 
     # -- what the broker tells ------------------------------------------------------------
 
@@ -323,6 +337,10 @@ class Rig:
             self.supervision.cut_short(worker, reason, now)
         return is_kept
 
+    def uncertain(self, request: Request) -> None:
+        """Nobody can tell what became of an operation."""
+        self.verifier.uncertain(request)
+
     def recovered(self, worker: str, incarnation: int, now: float) -> None:
         """The operation for whose end others had to wait has ended."""
         self.supervision.recovered(worker, incarnation, now)
@@ -337,6 +355,7 @@ class Rig:
             self.effects.append(Fact("error", "is required: the rig ends with it", about))
             self.shut_down(now)
             return
+        self.verifier.look(now)
         if self._changes == self.supervision.changes and not look:
             return
         self._changes = self.supervision.changes

@@ -56,11 +56,20 @@ class Roster:
             return None
         return child if child.status in UP and child.late is None else None
 
-    def move(self, child: Child, happening: Happening, now: float) -> None:
-        """Something has happened to a worker; nothing is due for it in its new state."""
+    def move(self, child: Child, happening: Happening, now: float, reason: str = "") -> None:
+        """Something has happened to a worker; nothing is due for it in its new state.
+
+        Args:
+            child: The worker.
+            happening: What has happened.
+            now: Monotonic seconds.
+            reason: Why, for those who are told; if left out, why it is where it is, or what has
+                happened.
+        """
         was, child.status = child.status, NEXT[child.status][happening]
+        why = reason or child.reason or str(happening)
         self.effects.append(
-            Moved(child.spec.name, child.incarnation, str(was), str(child.status), child.reason)
+            Moved(child.spec.name, child.incarnation, str(was), str(child.status), why)
         )
         child.since = now
         self.changes += 1

@@ -97,7 +97,8 @@ def still_starting(child: Child, children: Mapping[str, Child], now: float) -> s
 
 
 def _doing(child: Child) -> str:
-    return f" in {child.doing}" if child.doing else ""
+    """What its start is at, once that was told."""
+    return f" in {child.doing}" if child.doing and child.status is Status.STARTING else ""
 
 
 def is_late(child: Child, children: Mapping[str, Child]) -> bool:
@@ -122,11 +123,17 @@ def why(child: Child, children: Mapping[str, Child], now: float) -> str:
         return f"{child.reason}; next start in {max(child.deadline - now, 0.0):.1f} s"
     if child.status is Status.STALLED:
         return stalled(child)
+    if child.status is Status.STARTING and not child.unstarted:
+        if child.slow:
+            return still_starting(child, children, now)
+        return "; ".join(filter(None, (_doing(child).strip(), child.reason)))
     if child.status is Status.FAILED and child.deadline is not None:
         return f"{child.reason}; tried again in {max(child.deadline - now, 0.0):.0f} s"
     if child.status is not Status.WAITING:
         return child.reason
-    before = [f"{each.spec.name} ({each.status})" for each in _before(child, children)]
+    before = [
+        f"{each.spec.name} ({each.status}{_doing(each)})" for each in _before(child, children)
+    ]
     return f"waits for {', '.join(before)}" if before else child.reason
 
 

@@ -284,8 +284,9 @@ class Supervision:
         child = self._roster.alive(name, incarnation)
         if child is None or Happening.RECOVERY not in NEXT[child.status] or child.overrun:
             return
+        told = f"what kept it has ended, {now - child.since:.1f} s after it was STALLED"
         child.reason = ""
-        self._roster.move(child, Happening.RECOVERY, now)
+        self._roster.move(child, Happening.RECOVERY, now, told)
         self._roster.fact("info", "takes operations again", name)
 
     def tick(self, now: float) -> None:

@@ -1,31 +1,47 @@
 """Who is connected: counted, capped, and cut off where it must be.
 
 libzmq aborts the process when it can't accept a connection for lack of descriptors. So there are
-far fewer connections than descriptors, and one too many is closed as soon as it is there.
+far fewer connections than descriptors, and one too many is closed as soon as it is there. Its own
+thread accepts them; when that is too far ahead of us, it waits for room in its monitor.
 """
 
 from __future__ import annotations
 
 import fcntl
+import functools
 import os
 import socket as sockets
 import struct
 import termios
 from collections import Counter
 from collections.abc import Callable
-from typing import Any
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
 from uuid import uuid4
 
 import zmq
-from zmq.utils.monitor import recv_monitor_message
 
+from orchestrator.rig.unlocked import stop_monitor
 from transports.frames import has_more
 
+T = TypeVar("T")
+
 _EVENTS = int(zmq.EVENT_ACCEPTED | zmq.EVENT_DISCONNECTED | zmq.EVENT_CLOSED)
+_EVENT = struct.Struct("=Hi")
+"""A monitor's first frame: the event, and here a file descriptor."""
+_REFUSALS = int(
+    zmq.EVENT_HANDSHAKE_FAILED_AUTH
+    | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
+    | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL  # it left first, as it saw what is asked for
+)
+"""By which a socket with a door (see `orchestrator.rig.door`) tells whom it didn't let in."""
+TCP, IPC, WORKERS = "tcp", "ipc", "workers"
+"""What connections share a cap."""
 BUSY = 64 * 1024
 """Bytes that a connection sends between two looks, or has sent and aren't read, if it is busy."""
-_MOST_EVENTS = 1000
-"""Monitors' messages taken in one turn."""
+HELD = 1001
+"""Events that a monitor holds, the least that libzmq can be told: no more connections than that are
+accepted behind our back."""
 
 
 class Connection:
@@ -60,17 +76,21 @@ class Connection:
 class Connections:
     """The connections of sockets that strangers can reach.
 
-    A monitor's events are always read: libzmq would stop for a monitor that is full.
+    A monitor's events are always read, as libzmq's thread waits for one that is full. Who binds a
+    socket or stops its monitor waits for that thread: such is done by `meanwhile`.
 
     Args:
         context: Where the monitors' sockets are made.
-        watched: The sockets, not bound yet.
+        watched: The sockets that strangers are meant to come to, not bound yet.
         cap: How many there may be by tcp, and how many by ipc.
-        refused: Called with the address for each that was one too many.
+        refused: Called with the address and the cap for each that was one too many.
+        workers: The sockets that workers come to, not bound yet.
+        worker_cap: How many there may be of these.
 
     Attributes:
         cap: As given.
-        came: Called whenever one has come.
+        came: Called whenever a stranger has come.
+        turned_away: Called for each that the door of a socket didn't let in.
         left: Called with each connection that is gone.
         changes: How often one of `monitors` has been replaced.
         heard: The identities of connections by which messages were received.
@@ -82,36 +102,46 @@ class Connections:
         context: zmq.Context[Any],
         watched: tuple[zmq.Socket[Any], ...],
         cap: int,
-        refused: Callable[[str], None],
+        refused: Callable[[str, int], None],
+        workers: tuple[zmq.Socket[Any], ...] = (),
+        worker_cap: int = 0,
     ) -> None:
         self.cap = cap
         self.changes = 0
         self.heard: set[bytes] = set()
         # By socket, since the same number may come anew at one before it is told gone at another.
-        self.living: dict[zmq.Socket[Any], dict[int, Connection]] = {each: {} for each in watched}
+        self.living: dict[zmq.Socket[Any], dict[int, Connection]] = {
+            each: {} for each in (*watched, *workers)
+        }
         self.came: Callable[[], None] = lambda: None
+        self.turned_away: Callable[[], None] = lambda: None
         self.left: Callable[[Connection], None] = lambda connection: None
+        self._workers = workers
+        self._caps = {TCP: cap, IPC: cap, WORKERS: worker_cap}
         self._refused = refused
         self._context = context
-        self._counts = {True: 0, False: 0}  # by tcp, by ipc
+        self._counts: Counter[str] = Counter()
         self._unheard: Counter[zmq.Socket[Any]] = Counter()  # of those that are gone
-        self._monitor_of = {socket: self._monitor(socket) for socket in watched}
+        # There from the start: threads and descriptors may have run out when they are needed.
+        self._helper = ThreadPoolExecutor(1, "binder")
+        self._done = os.eventfd(0, os.EFD_CLOEXEC)
+        self._monitor_of = {socket: self._monitor(socket) for socket in self.living}
 
     def _monitor(self, socket: zmq.Socket[Any]) -> zmq.Socket[Any]:
         address = f"inproc://monitor-{uuid4()}"
-        socket.monitor(address, _EVENTS)
+        socket.monitor(address, _EVENTS | (_REFUSALS if socket.get(zmq.PLAIN_SERVER) else 0))
         monitor: zmq.Socket[Any] = self._context.socket(zmq.PAIR)
-        monitor.set(zmq.RCVHWM, 0)
+        monitor.set(zmq.RCVHWM, 1)  # besides the 1000 of libzmq's end
         monitor.set(zmq.LINGER, 0)
         monitor.connect(address)
         return monitor
 
     def replace(self, old: zmq.Socket[Any], new: zmq.Socket[Any]) -> None:
         """Watch another socket, not bound yet, in place of one that is about to be closed."""
-        self.update()
+        self.meanwhile(functools.partial(stop_monitor, old))
+        self._read(old)
         for fd in list(self.living[old]):
             self._gone(old, fd)
-        old.disable_monitor()
         self._monitor_of.pop(old).close()
         self._monitor_of[new] = self._monitor(new)
         del self.living[old], self._unheard[old]
@@ -124,38 +154,73 @@ class Connections:
         return list(self._monitor_of.values())
 
     def __len__(self) -> int:
-        return self._counts[True] + self._counts[False]
+        return self._counts[TCP] + self._counts[IPC]
 
-    def count(self, transport: str) -> int:
-        """How many there are by `tcp` or by `ipc`."""
-        return self._counts[transport == "tcp"]
+    def count(self, share: str) -> int:
+        """How many strangers there are by `tcp` or by `ipc`, or connections of `workers`."""
+        return self._counts[share]
 
     def update(self) -> None:
         """Take note of who has come and gone."""
-        for socket, monitor in self._monitor_of.items():
-            for _ in range(_MOST_EVENTS):
-                if not has_more(monitor):
-                    break
-                event: Any = recv_monitor_message(monitor, zmq.DONTWAIT)
-                fd = int(event["value"])
-                if event["event"] == zmq.EVENT_ACCEPTED:
-                    self._accepted(socket, fd, event["endpoint"].decode("utf-8", "replace"))
-                elif event["event"] == zmq.EVENT_DISCONNECTED:
-                    self._gone(socket, fd)
+        for socket in self._monitor_of:
+            self._read(socket)
+
+    def meanwhile(self, call: Callable[[], T]) -> T:
+        """Have something done that waits for libzmq's thread, and read the monitors meanwhile.
+
+        Args:
+            call: What is done, in another thread, without holding Python's lock while it waits.
+
+        Returns:
+            What it returned.
+
+        Raises:
+            Exception: What it raised.
+        """
+        outcome = self._helper.submit(call)
+        outcome.add_done_callback(lambda _: os.eventfd_write(self._done, 1))
+        items: list[Any] = [(each, int(zmq.POLLIN)) for each in (self._done, *self.monitors)]
+        while not outcome.done():
+            self.update()
+            zmq.zmq_poll(items, -1)
+        os.eventfd_read(self._done)
+        return outcome.result()
+
+    def _read(self, socket: zmq.Socket[Any]) -> None:
+        monitor = self._monitor_of[socket]
+        for _ in range(HELD):
+            if not has_more(monitor):
+                break
+            # pyzmq's own reading of it takes a hundred times as long, as it makes the value an enum
+            numbers, endpoint = monitor.recv_multipart(zmq.DONTWAIT)
+            event, fd = _EVENT.unpack(numbers)
+            if event == zmq.EVENT_ACCEPTED:
+                self._accepted(socket, fd, endpoint.decode("utf-8", "replace"))
+            elif event == zmq.EVENT_DISCONNECTED:
+                self._gone(socket, fd)
+            elif event & _REFUSALS:
+                self.turned_away()
+
+    def _share(self, socket: zmq.Socket[Any], connection: Connection) -> str:
+        if socket in self._workers:
+            return WORKERS
+        return TCP if connection.is_tcp else IPC
 
     def _accepted(self, socket: zmq.Socket[Any], fd: int, endpoint: str) -> None:
         self._gone(socket, fd)
         connection = self.living[socket][fd] = Connection(endpoint)
-        self._counts[connection.is_tcp] += 1
-        self.came()
-        if self._counts[connection.is_tcp] > self.cap:
-            self._refused(endpoint)
+        share = self._share(socket, connection)
+        self._counts[share] += 1
+        if share != WORKERS:
+            self.came()
+        if self._counts[share] > self._caps[share]:
+            self._refused(endpoint, self._caps[share])
             _shut(fd, connection)
 
     def _gone(self, socket: zmq.Socket[Any], fd: int) -> None:
         connection = self.living[socket].pop(fd, None)
         if connection is not None:
-            self._counts[connection.is_tcp] -= 1
+            self._counts[self._share(socket, connection)] -= 1
             if connection.identity is None:
                 self._unheard[socket] += 1
             else:
@@ -179,14 +244,12 @@ class Connections:
     def of(self, socket: zmq.Socket[Any], frame: Any) -> Connection | None:
         """The connection that a socket's frame came by, if it is still there."""
         # Its coming may not have been read yet, nor that an older one of the same number has gone.
-        self.update()
-        while has_more(self._monitor_of[socket]):  # more came and went than one turn takes
-            self.update()
+        self._read(socket)
         return self.living[socket].get(_descriptor(frame))
 
     def cut(self, socket: zmq.Socket[Any], frame: Any) -> bool:
         """Close the connection that a socket's frame came by; whether it was still there."""
-        self.update()
+        self._read(socket)
         fd = _descriptor(frame)
         connection = self.living[socket].get(fd)
         return connection is not None and _shut(fd, connection)
@@ -196,7 +259,7 @@ class Connections:
 
         They close their ends then, as ZeroMQ does, and what they sent before comes in full.
         """
-        self.update()
+        self._read(socket)
         for fd, connection in self.living[socket].items():
             _shut(fd, connection, sockets.SHUT_WR)
         return len(self.living[socket])
@@ -210,7 +273,9 @@ class Connections:
         self.update()
         busiest: tuple[int, Connection] | None = None
         most = BUSY
-        for living in self.living.values():
+        for socket, living in self.living.items():
+            if socket in self._workers:
+                continue
             for fd, connection in living.items():
                 amount = _arriving(fd, connection)
                 if amount > most and not (unheard and connection.identity is not None):
@@ -219,9 +284,12 @@ class Connections:
 
     def close(self) -> None:
         """Stop watching."""
-        for socket, monitor in self._monitor_of.items():
-            socket.disable_monitor()
+        for socket in self._monitor_of:
+            self.meanwhile(functools.partial(stop_monitor, socket))
+        for monitor in self.monitors:
             monitor.close()
+        self._helper.shutdown()
+        os.close(self._done)
 
 
 def _shut(fd: int, connection: Connection, how: int = sockets.SHUT_RDWR) -> bool:

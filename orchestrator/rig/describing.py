@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from orchestrator.config.loader import RigConfig
 from orchestrator.core.effects import Describe
 from orchestrator.core.peers import Peer
 from orchestrator.core.rig import Rig
@@ -18,7 +19,7 @@ from transports.serializers import decode, encode
 from workers.driver.thing_description import thing_description
 
 
-def describe(request: Describe, rig: Rig, sockets: Sockets) -> tuple[str, bytes]:
+def describe(request: Describe, rig: Rig, sockets: Sockets, config: RigConfig) -> tuple[str, bytes]:
     """Message type and payload of the answer to a request for a Thing Description."""
     try:
         asked = decode(bytes(request.payload), request.content_type) or {}
@@ -39,6 +40,11 @@ def describe(request: Describe, rig: Rig, sockets: Sockets) -> tuple[str, bytes]
             skip_names=asked.get("skip_names") or (),
         )
         mark_restored(described, peer.kept.writes())
+        described[terms.LIFE] = peer.life
+        if (worker := config.workers.get(request.worker)) is not None:
+            for kind in ("properties", "actions"):
+                for name in set(worker.idempotent) & set(described[kind]):
+                    described[kind][name] = {**described[kind][name], terms.IDEMPOTENT: True}
         members = (*described["properties"], *described["actions"])
         described[terms.TIMEOUTS] = _timeouts_of(peer, members)
     except (SerializationError, TypeError, ValueError) as error:

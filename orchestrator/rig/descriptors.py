@@ -10,8 +10,11 @@ OWN = 64
 """Descriptors of the rig itself: its sockets, pipes, files, log collector."""
 EACH_WORKER = 10
 """Of one worker: its process, its output, its connections."""
+LANES = 4
+"""Connections of one worker."""
 MOST_CONNECTIONS = 4096
-"""Connections by tcp, and as many by ipc, however many descriptors there are."""
+"""Connections by tcp, as many by ipc, and as many that aren't workers' where these come in,
+however many descriptors there are."""
 LEAST = 16
 """Connections with which a rig is of use."""
 SLOTS = 65535
@@ -27,10 +30,11 @@ def raise_limit() -> int:
 
 
 def connection_cap(limit: int, workers: int) -> int:
-    """How many connections there may be by tcp, and as many by ipc.
+    """How many connections there may be by tcp, as many by ipc, and as many where workers come in.
 
     Half of what the rig and its workers leave stays free: connections are closed a moment after
-    they were accepted.
+    they were accepted. That is more than libzmq accepts meanwhile (four times
+    `orchestrator.rig.connections.HELD`) from a limit of some 8200 on.
 
     Args:
         limit: Open files of this process.
@@ -40,10 +44,15 @@ def connection_cap(limit: int, workers: int) -> int:
         AddressError: The limit is too low for them.
     """
     own = OWN + EACH_WORKER * workers
-    cap = min((limit - own) // 4, MOST_CONNECTIONS)
+    cap = min((limit - own) // 6, MOST_CONNECTIONS)
     if cap < LEAST:
         raise AddressError(
             f"the limit of open files is {limit}: {workers} workers need "
-            f"{own + 4 * LEAST}; raise it (ulimit -Hn, LimitNOFILE= of a systemd unit)"
+            f"{own + 6 * LEAST}; raise it (ulimit -Hn, LimitNOFILE= of a systemd unit)"
         )
     return cap
+
+
+def worker_cap(cap: int, workers: int) -> int:
+    """How many connections there may be where so many workers come in."""
+    return cap + LANES * workers

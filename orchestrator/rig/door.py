@@ -7,22 +7,15 @@ protocol for that (ZAP), before it takes a connection's first message.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container
+from collections.abc import Container
 from typing import Any
 
 import zmq
-from zmq.utils.monitor import recv_monitor_message
 
-from transports.frames import TooManyFrames, has_more, receive, send
+from transports.frames import TooManyFrames, receive, send
 
 ADDRESS = "inproc://zeromq.zap.01"
 """Where libzmq asks, fixed by its protocol."""
-_MONITOR = "inproc://door"
-_REFUSALS = int(
-    zmq.EVENT_HANDSHAKE_FAILED_AUTH
-    | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
-    | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL  # it left first, as it saw what is asked for
-)
 _VERSION = b"1.0"
 _FRAMES = 10
 _NUMBER, _TOKEN = 3, 9
@@ -35,33 +28,18 @@ class Door:
 
     Args:
         context: The one of the rig's sockets.
-        guarded: The socket that workers come to, not bound yet.
         tokens: Those of the incarnations that live.
-        refused: Called for each connection that isn't let in.
 
     Attributes:
         socket: Readable when there is something to `answer`.
-        monitor: Readable when there is something to `tell`.
     """
 
-    def __init__(
-        self,
-        context: zmq.Context[Any],
-        guarded: zmq.Socket[Any],
-        tokens: Container[bytes],
-        refused: Callable[[], None],
-    ) -> None:
+    def __init__(self, context: zmq.Context[Any], tokens: Container[bytes]) -> None:
         self.socket: zmq.Socket[Any] = context.socket(zmq.ROUTER)
         self.socket.set(zmq.LINGER, 0)
         self.socket.set(zmq.RCVHWM, 0)
         self.socket.bind(ADDRESS)
-        self._guarded = guarded
-        guarded.monitor(_MONITOR, _REFUSALS)
-        self.monitor: zmq.Socket[Any] = context.socket(zmq.PAIR)
-        self.monitor.set(zmq.RCVHWM, 0)
-        self.monitor.connect(_MONITOR)
         self._tokens = tokens
-        self._refused = refused
 
     def answer(self) -> None:
         """Answer one question, if there is one."""
@@ -72,14 +50,6 @@ class Door:
         number = frames[_NUMBER].bytes
         send(self.socket, [frames[0], b"", _VERSION, number, code, text, b"", b""])
 
-    def tell(self) -> None:
-        """Tell of those that weren't let in, or didn't even speak of a token."""
-        while has_more(self.monitor):
-            recv_monitor_message(self.monitor, zmq.DONTWAIT)
-            self._refused()
-
     def close(self) -> None:
         """Let nobody in any more."""
-        self._guarded.disable_monitor()
-        self.monitor.close()
         self.socket.close()

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from orchestrator.logs.collect.control import Stacks
+from orchestrator.logs.collect.control import News
 from orchestrator.logs.collect.handle import LogCollector
 from orchestrator.rig.guardian import Guardian
 from orchestrator.rig.launchers.forkserver import ForkServer
@@ -37,7 +37,7 @@ class Helpers:
         fork_server: Starts workers.
         groups: The process groups that the guardian watches over.
         record: Writes a record: level, text, fields.
-        stacks: Is told of stacks that a worker has written.
+        heard: Is told what the log collector tells of workers.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class Helpers:
         fork_server: ForkServer,
         groups: Callable[[], list[int]],
         record: Callable[[str, str, dict[str, Any]], None],
-        stacks: Callable[[Stacks], None],
+        heard: Callable[[News], None],
     ) -> None:
         self._loop = loop
         self._mailbox = mailbox
@@ -59,7 +59,7 @@ class Helpers:
         self._fork_server = fork_server
         self._groups = groups
         self._record = record
-        self._stacks = stacks
+        self._heard = heard
         self._stopped: set[int] = set()
 
     @property
@@ -120,8 +120,8 @@ class Helpers:
         if news is None:
             self._revive_logs()
             return
-        for stacks in news:
-            self._stacks(stacks)
+        for each in news:
+            self._heard(each)
 
     def _revive_logs(self) -> None:
         self._loop.unwatch(self._logs.sentinel)

@@ -1,4 +1,4 @@
-"""Looks at workers: what was found when one was asked for its stacks, and who waits for that."""
+"""What the log collector finds in what workers write: stacks, for whoever asked, and last lines."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 
 from orchestrator.core.rig import Rig
-from orchestrator.logs.collect.control import Stacks
+from orchestrator.logs.collect.control import LastLines, News, Stacks
 from orchestrator.rig.processes import Processes
 from workers.process.lifeline import STOPPED
 
@@ -50,6 +50,13 @@ class Looks:
         self._rig.look(worker, time.monotonic())
         self._call_later(WITHIN, lambda: self._give_up(worker, future))
         return future
+
+    def heard(self, news: News) -> None:
+        """The log collector has told something."""
+        if isinstance(news, LastLines):
+            self._rig.wrote(news.worker, news.incarnation, news.lines)
+        else:
+            self.came(news)
 
     def came(self, stacks: Stacks) -> None:
         """A worker has written its stacks, whoever asked."""

@@ -57,6 +57,9 @@ class Loop:
         connections: Who is connected.
         perform: Does what an effect says.
         record: Writes a record: level, text, fields.
+
+    Attributes:
+        emptied: How often clients had sent nothing more than was read.
     """
 
     def __init__(
@@ -81,6 +84,7 @@ class Loop:
         self._connections = connections
         self._perform_one = perform
         self._record = record
+        self.emptied = 0
         self._later: list[tuple[float, int, Callable[[], None]]] = []  # a heap
         self._calls = 0
         self._due = math.inf  # of the core, as it was before this turn
@@ -146,6 +150,8 @@ class Loop:
             now = time.monotonic()
             # To ask a socket for more costs more than a poll that finds it, unless it is busy.
             is_alone = len(ready) == 1
+            if sockets.front not in ready:
+                self.emptied += 1
             for source in ready:
                 try:
                     if source is sockets.front:
@@ -176,6 +182,7 @@ class Loop:
             due = self._backlog.next_deadline(now) or now
             zmq.zmq_poll([(self._mailbox.fileno(), zmq.POLLIN)], math.ceil((due - now) * 1000))
             now = time.monotonic()
+            self._connections.update()  # or libzmq may wait, and send nothing
             self._backlog.retry(now)
 
     # -- how ------------------------------------------------------------------------------

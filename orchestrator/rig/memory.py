@@ -22,15 +22,16 @@ PERIOD = 0.25
 """Seconds between looks, while anybody is connected."""
 ALLOWANCE = 768 * 1024 * 1024
 """Bytes by which the process may grow beyond what the core and the backlog know of."""
-KEPT = 32 * 1024 * 1024
-"""... of them where libzmq may keep what nobody receives; twice as much after each time that the
-clients' socket was made anew, so that strangers can't have that done all the time."""
+KEPT = 24 * 1024 * 1024
+"""... of them where libzmq may keep what nobody receives."""
 SUSPECTS = 8
 """Connections by which nothing was received, from which on that may be what has grown."""
-CALM = 80
-"""Looks after which it is `KEPT` again."""
 LOOKS = 4
-"""Looks in a row at too large a process until its clients' socket is made anew."""
+"""Looks in a row at too large a process until its clients' socket is made anew; and looks after
+which the old one is gone."""
+PAUSE = 20
+"""Looks until that may be done again for `KEPT`: strangers can't have it done all the time. The
+least size meanwhile is what the process comes to without them."""
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -42,7 +43,8 @@ class MemoryGuard:
         known: Bytes of requests and answers that the rig holds and bounds itself.
         told: Called with a connection that was cut off, and bytes of the process.
         unheard: How many connections there were by which nothing was received.
-        is_reading: Whether there is something left to receive; then that may be what has grown.
+        emptied: How often all was received. What hasn't been is what may have grown, and is lost
+            with the socket.
         renew: Makes the clients' socket anew; called with bytes of the process.
         allowance: Bytes that there may be beside what is known.
     """
@@ -53,7 +55,7 @@ class MemoryGuard:
         known: Callable[[], int],
         told: Callable[[Connection, int], None],
         unheard: Callable[[], int],
-        is_reading: Callable[[], bool],
+        emptied: Callable[[], int],
         renew: Callable[[int], None],
         allowance: int = ALLOWANCE,
     ) -> None:
@@ -61,26 +63,25 @@ class MemoryGuard:
         self._known = known
         self._told = told
         self._unheard = unheard
-        self._is_reading = is_reading
+        self._emptied = emptied
         self._renew = renew
         self._allowance = allowance
         self._floor = resident()
+        self._least = self._floor  # since the socket was made anew
         self._limit = self._floor + allowance
-        self._kept = KEPT
         self._looks = 0  # in a row at too much
-        self._calm = CALM  # looks since the socket was made anew
+        self._times = 0  # that all was received, until the last look
+        self._rested = PAUSE  # looks since the socket was made anew
         self._renewed = False  # and nobody was cut off since
         self._trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
 
     def look(self) -> None:
         """Cut one connection off if there is too much; the next one at the next look."""
-        self._calm += 1
-        if self._calm == LOOKS:
-            self._floor = max(self._floor, self._size(-1))  # by now the old socket is gone
-        elif self._calm == CALM:
-            self._kept = KEPT
+        self._settle()
+        has_read, self._times = self._emptied() > self._times, self._emptied()
         unheard = self._unheard()
-        limit = min(self._floor + self._kept, self._limit) if unheard else self._limit
+        may_keep = has_read and unheard >= SUSPECTS  # libzmq what has grown
+        limit = min(self._floor + KEPT, self._limit) if unheard else self._limit
         size = self._size(limit)
         if size <= limit:
             self._looks, self._renewed = 0, False
@@ -91,7 +92,7 @@ class MemoryGuard:
         if connection is not None:
             self._renewed = False
             self._told(connection, resident())
-        if self._looks < LOOKS or (is_early and (unheard < SUSPECTS or self._is_reading())):
+        if self._looks < LOOKS or (is_early and not (may_keep and self._rested == PAUSE)):
             return
         self._looks = 0
         if self._renewed and not is_early:
@@ -99,9 +100,22 @@ class MemoryGuard:
             self._limit = size + self._allowance
         else:
             self._renewed = True
-            self._calm = 0
-            self._kept = min(2 * self._kept, self._allowance)
+            self._rested = 0
+            self._least = self._limit
             self._renew(resident())
+
+    def _settle(self) -> None:
+        """Learn what the process comes to once the old socket is gone.
+
+        One look doesn't tell: strangers are back at once, and what they send isn't read yet.
+        """
+        if self._rested == PAUSE:
+            return
+        self._rested += 1
+        if self._rested >= LOOKS:
+            self._least = min(self._least, self._size(-1))
+        if self._rested == PAUSE:
+            self._floor = self._least
 
     def _size(self, limit: int) -> int:
         """Bytes beyond what is known, without what was freed if they are more than `limit`."""

@@ -25,7 +25,8 @@ from orchestrator.core.effects import (
     ToWorker,
     Unblock,
 )
-from orchestrator.core.rig import OWN_CLIENTS, Rig
+from orchestrator.core.own_client import is_own
+from orchestrator.core.rig import Rig
 from orchestrator.rig.backlog import Backlog
 from orchestrator.rig.connections import Connections
 from orchestrator.rig.launchers.handle import is_want
@@ -120,7 +121,7 @@ class Performer:
         self._by_kind[type(effect)](effect, now)
 
     def _to_client(self, effect: ToClient, now: float) -> None:
-        if effect.frames[0] in OWN_CLIENTS:
+        if is_own(effect.frames[0]):
             self._rig.answered(effect.frames, now)
         else:
             self._backlog.send(effect.frames, now)

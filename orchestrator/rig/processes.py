@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable, Collection
 from typing import Any
 
+import msgspec
 import zmq
 
 from orchestrator.config.loader import WorkerConfig
@@ -19,7 +20,7 @@ from orchestrator.logs.collect.handle import LogCollector
 from orchestrator.rig import orphans
 from orchestrator.rig.guardian import Guardian
 from orchestrator.rig.launchers.forkserver import ForkLauncher, ForkServer
-from orchestrator.rig.launchers.handle import Handle, Launcher
+from orchestrator.rig.launchers.handle import Handle, Launcher, MayHaveLived
 from orchestrator.rig.launchers.subprocess import SubprocessLauncher
 from orchestrator.rig.launchers.thread import ThreadLauncher
 from orchestrator.rig.reaper import TOKEN
@@ -76,6 +77,7 @@ class Processes:
         self._fork_server = fork_server
         self._launches: dict[str, _Launch] = {}
         self._tickets: dict[str, tuple[int, Tickets]] = {}  # of lives whose end isn't told
+        self._lost: list[tuple[str, int, Exit]] = []  # launches of which nothing was heard
         self._shares = False  # whether drivers run as threads here
         adopt_orphans()
         self.handles: dict[str, tuple[int, Handle]] = {}
@@ -122,6 +124,11 @@ class Processes:
         launch = self._launches.pop(worker)
         if isinstance(outcome, OSError):
             self._logs.forget(worker, incarnation)
+            if isinstance(outcome, MayHaveLived):  # its own messages may have said that it does
+                text = f"couldn't be started: {outcome.strerror}"
+                self._lost.append((worker, incarnation, Exit(text, normal=False, wants=True)))
+                self.silent_ends = True
+                return
             self.last_tickets(worker, incarnation)
             self._unlaunched(worker, incarnation, outcome)
             return
@@ -166,7 +173,7 @@ class Processes:
 
     def reap(self) -> list[tuple[str, int, Exit]]:
         """The incarnations that have ended since the last call: worker, number, how."""
-        over = []
+        over, self._lost = self._lost, []
         self.silent_ends = False
         for worker, (incarnation, handle) in list(self.handles.items()):
             exit_ = handle.ended()
@@ -179,6 +186,7 @@ class Processes:
                 # What kept its driver from being built it has told itself.
                 how = None if exit_.normal or exit_.unusable else exit_.text
                 self._logs.forget(worker, incarnation, how)
+                exit_ = msgspec.structs.replace(exit_, speaks=how is not None)
             handle.close()
             over.append((worker, incarnation, exit_))
         return over

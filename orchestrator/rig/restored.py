@@ -11,9 +11,8 @@ from orchestrator.core.kept import Write
 from transports import serializers, terms
 from transports.errors import SerializationError
 from transports.headers import decode_request_header
-from transports.serializers import NPY, decode_array, encode
+from transports.serializers import NPY, XORCH, decode_array, encode
 from transports.values import codec
-from transports.values.codec import XORCH
 from workers.spec import Kept
 
 

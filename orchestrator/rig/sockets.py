@@ -5,20 +5,24 @@ They stay bound for life, so that a worker's restart is invisible to clients as 
 
 from __future__ import annotations
 
+import functools
 import os
 import socket
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import zmq
 
+from orchestrator.rig import unlocked
 from transports import binding
 from transports.endpoints import BACKLOG, hololinked_endpoint, parse_endpoint
 from transports.errors import AddressError
 from transports.headers import EVENT_PUBLISHER
 from transports.keepalive import keep_alive
 from transports.link import PRESENCE
+
+Binding = Callable[[], binding.SocketFile | None]
 
 ROOT = 0
 """The user who may reach what belongs to any other anyway."""
@@ -46,6 +50,8 @@ class Sockets:
         event_addresses: Where subscribers connect, in the order of `addresses`.
         link: Where worker processes connect their lanes.
         events: Where worker processes connect their publishers.
+        meanwhile: Has a socket bound by whoever watches them, for whom that may wait; see
+            `orchestrator.rig.connections`.
     """
 
     def __init__(self, context: zmq.Context[Any], rig: str) -> None:
@@ -54,6 +60,7 @@ class Sockets:
         self.event_addresses: list[str] = []
         self.link = ""
         self.events = ""
+        self.meanwhile: Callable[[Binding], binding.SocketFile | None] = lambda bind: bind()
         self.inproc_link = f"inproc://{rig}/link"
         self.inproc_events = f"inproc://{rig}/worker-events"
         self._bound: dict[Path, tuple[zmq.Socket[Any], binding.SocketFile]] = {}
@@ -171,7 +178,8 @@ class Sockets:
     def _bind(self, port: zmq.Socket[Any], address: str, patience: float = binding.CLOSING) -> str:
         endpoint = parse_endpoint(address)
         try:
-            file = binding.bind(port, endpoint, patience)
+            bind = functools.partial(binding.bind, port, endpoint, patience, unlocked.bind)
+            file = self.meanwhile(bind)
         except zmq.ZMQError as error:
             if endpoint.has_file and error.errno == zmq.EADDRINUSE:
                 raise AddressError(f"{address} is in use by a running process") from error

@@ -50,6 +50,7 @@ def settings(config: WorkerConfig) -> Settings:
             grace=config.cancel_grace,
             on_timeout=config.on_execution_timeout == "cancel",
         ),
+        verify=config.verify,
     )
 
 

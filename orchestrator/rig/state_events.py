@@ -22,9 +22,8 @@ from transports.headers import (
     event_id,
     new_tag,
 )
-from transports.serializers import JSON, TEXT, Buffer, encode
+from transports.serializers import JSON, TEXT, XORCH, Buffer, encode
 from transports.values import codec
-from transports.values.codec import XORCH
 
 WORKER_STATE = "worker-state"
 """Name of the event, which no attribute of a driver's class could have."""

@@ -51,6 +51,7 @@ def snapshot(
                 "pid": pid,
                 "own": pid is not None and pid != os.getpid(),
                 "incarnation": child.incarnation,
+                "life": rig.broker.peers[name].life,
                 "restarts": child.restarts,
                 "queue": requests - len(begun),
                 "in_flight": len(begun),
@@ -65,6 +66,7 @@ def snapshot(
         )
     return {
         "rig": config.rig,
+        "run": rig.broker.run,
         "pid": os.getpid(),
         "config": str(config.file),
         "started": started,

@@ -14,7 +14,6 @@ from orchestrator.rig.connections import Connection, Connections
 from orchestrator.rig.loop import Loop
 from orchestrator.rig.memory import PERIOD, MemoryGuard
 from orchestrator.rig.sockets import Sockets
-from transports.frames import has_more
 
 LAST_ANSWERS = 0.05
 """Seconds for answers to leave by a socket that is to be closed."""
@@ -33,6 +32,7 @@ class Strangers:
         broker: What it holds is accounted for; its counts and sums tell what was done.
         backlog: So is what it holds.
         cap: How many connections there may be by tcp, and how many by ipc.
+        worker_cap: How many there may be where workers come in.
 
     Attributes:
         connections: Who is connected.
@@ -45,15 +45,18 @@ class Strangers:
         broker: Broker,
         backlog: Backlog,
         cap: int,
+        worker_cap: int,
     ) -> None:
         watched = (sockets.front, sockets.publisher)
-        self.connections = Connections(context, watched, cap, self._refused)
+        workers = (sockets.back, sockets.collector)
+        self.connections = Connections(context, watched, cap, self._refused, workers, worker_cap)
+        sockets.meanwhile = self.connections.meanwhile
         self._memory = MemoryGuard(
             self.connections,
             lambda: broker.ledger.held.total + backlog.size,
             self._cut_off,
             lambda: self.connections.unheard(sockets.front),
-            lambda: has_more(sockets.front),
+            lambda: self._loop.emptied,
             self._renew,
         )
         self._broker = broker
@@ -80,8 +83,8 @@ class Strangers:
             self._go_on()  # first: a look that fails isn't the last
             self._memory.look()
 
-    def _refused(self, address: str) -> None:
-        text = f"there are {self.connections.cap} already"
+    def _refused(self, address: str, cap: int) -> None:
+        text = f"there are {cap} already"
         self._tell("connections refused", "connection refused", address, text)
 
     def _cut_off(self, connection: Connection, size: int) -> None:

@@ -20,7 +20,7 @@ from orchestrator.logs.collect.handle import STUCK, LogCollector
 from orchestrator.rig import describing, specs
 from orchestrator.rig.applier import Applier, apply_saved
 from orchestrator.rig.backlog import Backlog
-from orchestrator.rig.descriptors import SLOTS, connection_cap, raise_limit
+from orchestrator.rig.descriptors import SLOTS, connection_cap, raise_limit, worker_cap
 from orchestrator.rig.desk import Desk
 from orchestrator.rig.door import Door
 from orchestrator.rig.event_relay import EventRelay
@@ -53,7 +53,7 @@ from transports.room import need_threads
 from workers.output import levels, records
 from workers.output.streams import install_thread_output
 
-OWN_TASKS = 14
+OWN_TASKS = 15
 """Processes and threads that a rig can't do without; a worker that lacks some has to wait."""
 ORDER_TIMEOUT = 300.0
 """Seconds that starting, stopping or restarting workers may take for a client that waits."""
@@ -75,6 +75,7 @@ class Supervisor:
         self._folder = folder
         self._started = time.time()
         cap = connection_cap(raise_limit(), len(config.workers))
+        own = worker_cap(cap, len(config.workers))
         need_threads(OWN_TASKS, "a rig")
         self._guardian = Guardian()
         self._logs = LogCollector.start(
@@ -111,15 +112,17 @@ class Supervisor:
             restore={each.spec.name: each.restore for each in settings},
             probes={each.spec.name: each.probe for each in settings if each.probe},
             means={each.spec.name: each.means for each in settings},
+            verify={each.spec.name: each.verify for each in settings},
             caps=Caps(),
             unblock_again=2 * STUCK,
             strategy=config.strategy,
             chance=Random().random,
+            run=self._logs.run.id,
         )
         self._rig.broker.traces = config.logs.level == "debug"
         backlog = Backlog(sockets.front)
         broker = self._rig.broker
-        self._strangers = Strangers(self._context, sockets, broker, backlog, cap)
+        self._strangers = Strangers(self._context, sockets, broker, backlog, cap, own)
         self._connections = connections = self._strangers.connections
         self._performer = Performer(self._rig, sockets, backlog, self._processes, connections, self)
         relay = EventRelay(
@@ -131,7 +134,8 @@ class Supervisor:
             tally=broker.ledger.tally,
             counts=broker.counts,
         )
-        self._door = Door(self._context, sockets.collector, broker.publishers, relay.refused)
+        self._door = Door(self._context, broker.publishers)
+        connections.turned_away = relay.refused
         self._states = StateEvents(config.rig, relay.publish)
         self._loop = Loop(
             rig=self._rig,
@@ -145,7 +149,6 @@ class Supervisor:
             record=self.record,
         )
         self._loop.watch(self._door.socket, self._door.answer)
-        self._loop.watch(self._door.monitor, self._door.tell)
         self._keeper = FileKeeper(self._loop, folder, self._sockets, self.record)
         self._looks = Looks(self._rig, self._processes, self._loop.call_later)
         self._helpers = Helpers(
@@ -156,7 +159,7 @@ class Supervisor:
             fork_server=self._fork_server,
             groups=self._processes.groups,
             record=self.record,
-            stacks=self._looks.came,
+            heard=self._looks.heard,
         )
         self._service = ServiceManager(self._loop, os.environ, self.record)
         self._recipes = Recipes(self._loop, self._guardian, self._secured)
@@ -339,7 +342,7 @@ class Supervisor:
 
     def describe(self, request: Describe) -> tuple[str, bytes]:
         """Message type and payload of the answer to a request for a Thing Description."""
-        return describing.describe(request, self._rig, self._sockets)
+        return describing.describe(request, self._rig, self._sockets, self._desk.config)
 
     def found(self, worker: str, incarnation: int, *, held: str) -> None:
         """Something keeps a worker from running Python code."""

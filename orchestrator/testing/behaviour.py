@@ -43,6 +43,18 @@ class Operation(NamedTuple):
     outcome: Literal["reply", "raise", "crash", "hang"] = "reply"
 
 
+class Recipe(NamedTuple):
+    """How a device is made safe.
+
+    Attributes:
+        seconds: How long that takes.
+        failure: What was in the way; empty if nothing was.
+    """
+
+    seconds: float
+    failure: str = ""
+
+
 class Behaviour(Protocol):
     """What a simulated rig asks of whoever writes its script."""
 
@@ -62,6 +74,9 @@ class Behaviour(Protocol):
             worker: Where it runs.
             how: `STOP` or `interrupt`.
         """
+
+    def recipe(self, worker: str) -> Recipe:
+        """How its device is made safe after a life."""
 
     def latency(self) -> float:
         """Seconds that a message or the news of an end takes."""
@@ -85,6 +100,10 @@ class Calm:
     def heeding(self, worker: str, how: str) -> float | None:
         """After 1 ms."""
         return 0.001
+
+    def recipe(self, worker: str) -> Recipe:
+        """Within 50 ms."""
+        return Recipe(0.05)
 
     def latency(self) -> float:
         """0.1 ms."""
@@ -126,6 +145,11 @@ class Chaos:
     def heeding(self, worker: str, how: str) -> float | None:
         """Often soon, at times too late; many take no notice."""
         return self._random.expovariate(3.0) if self._random.random() < 0.6 else None
+
+    def recipe(self, worker: str) -> Recipe:
+        """Mostly well; some fail, some take long."""
+        failure = "no device" if self._random.random() < 0.2 else ""
+        return Recipe(self._random.expovariate(3.0), failure)
 
     def latency(self) -> float:
         """Mostly short, now and then longer than anything else takes."""

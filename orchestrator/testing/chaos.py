@@ -9,23 +9,22 @@ from collections import Counter
 from random import Random
 
 from orchestrator.core.admission import Caps
-from orchestrator.core.children import ChildSpec, Exit
-from orchestrator.core.means import Means
+from orchestrator.core.children import Exit
 from orchestrator.core.orders import Verb
-from orchestrator.core.restarts import STRATEGIES
 from orchestrator.core.states import UP
-from orchestrator.testing.behaviour import BRISK, STOP, Calm, Chaos
+from orchestrator.testing.behaviour import BRISK, Calm, Chaos
+from orchestrator.testing.configs import NAMES, Configs
 from orchestrator.testing.judge import Asked, Violation
 from orchestrator.testing.simulation import SimulatedRig
-from transports.exceptions import INTERRUPT
 from transports.headers import DESCRIPTION, Limits
 
 CLIENTS = ("alice", "bob", "carol")
 CAPS = Caps(queue=12, queue_per_client=8, queue_bytes=4000, header=4000, message=8000)
 ENDS = (
     Exit("killed by SIGKILL", normal=False),
-    Exit("killed by SIGSEGV", normal=False),
+    Exit("killed by SIGSEGV", normal=False, speaks=True),
     Exit("exit status 0", normal=True),
+    Exit("the fork server died", normal=False, wants=True),  # nobody else knew its process
 )
 ACTS = {
     "ask": 65,
@@ -38,6 +37,7 @@ ACTS = {
     "freeze": 1,
     "cut": 2,
     "cancel": 5,
+    "change the config": 1,
 }
 
 
@@ -51,22 +51,26 @@ def run_chaos(seed: int, events: int) -> Counter[str]:
         Violation: A promise was broken; its notes tell how to repeat it.
     """
     random = Random(seed)
-    specs = _specs(random)
+    configs = Configs(random)
     rig = SimulatedRig(
-        specs,
+        configs.specs,
         Chaos(random),
-        limits={spec.name: Limits(None, None) for spec in specs},
-        means={spec.name: _means(random) for spec in specs},
+        limits={name: Limits(None, None) for name in NAMES},
+        means=configs.means,
         caps=CAPS,
-        strategy=random.choice(STRATEGIES),
+        strategy=configs.strategy,
         chance=random.random,
     )
     try:
-        rig.start()
+        change = rig.start()
         acts, weights = list(ACTS), list(ACTS.values())
         while rig.events < events:
             (act,) = random.choices(acts, weights)
-            _act(rig, random, act)
+            if act == "change the config":
+                if change in rig.orders and not rig.core.is_closing:  # one at a time
+                    change = rig.change(*configs.change(), configs.strategy)
+            else:
+                _act(rig, random, act)
             for _ in range(random.randrange(8)):
                 rig.step()
         _come_to_rest(rig, random)
@@ -78,44 +82,13 @@ def run_chaos(seed: int, events: int) -> Counter[str]:
         raise
     counts = Counter({"events": rig.events, "requests": len(rig.judge.asked)})
     counts.update({f"answered {kind}": count for kind, count in rig.judge.kinds.items()})
-    counts.update({f"failed starts {what}": count for what, count in rig.starts.counts.items()})
+    counts.update(
+        {f"failed starts {what}": count for what, count in rig.lives.starts.counts.items()}
+    )
+    counts.update({f"recipes {what}": count for what, count in rig.lives.safety.counts.items()})
     counts.update({f"cancelled: {what}": count for what, count in rig.wishes.counts.items()})
     counts.update({f"process ended while {state}": count for state, count in rig.hits.items()})
     return counts
-
-
-def _specs(random: Random) -> list[ChildSpec]:
-    """Some workers, each after some of those before it; not in the order of their starts."""
-    specs: list[ChildSpec] = []
-    for name in ("laser", "stage", "camera", "shutter", "clock")[: random.randint(2, 5)]:
-        names = [spec.name for spec in specs]
-        specs.append(
-            ChildSpec(
-                name,
-                after=tuple(random.sample(names, random.randint(0, min(2, len(names))))),
-                restart=random.choice(("permanent", "permanent", "transient", "temporary")),
-                intensity=random.randint(1, 10),
-                period=random.choice((5.0, 60.0)),
-                backoff=random.choice(((0.1, 30.0), (1.0, 2.0))),
-                required=random.random() < 0.02,
-                retry_failed=random.choice((None, 5.0)),
-                restart_on_overrun=random.random() < 0.3,
-                start_timeout=random.choice((None, 1.0, 30.0)),
-                stop_timeout=random.choice((0.5, 5.0)),
-                retry_start=random.random() < 0.8,
-            )
-        )
-    random.shuffle(specs)
-    return specs
-
-
-def _means(random: Random) -> Means:
-    return Means(
-        usual=random.choice(((), (STOP,), (INTERRUPT,), (STOP, INTERRUPT))),
-        by_member=random.choice(({}, {"move": (STOP, "abort", INTERRUPT)})),
-        grace=random.choice((0.1, 1.0)),
-        on_timeout=random.random() < 0.3,
-    )
 
 
 def _act(rig: SimulatedRig, random: Random, act: str) -> None:
@@ -152,19 +125,21 @@ def _act(rig: SimulatedRig, random: Random, act: str) -> None:
 
 def _order(rig: SimulatedRig, random: Random) -> None:
     """Mostly what is down is started: in a rig that is down nothing happens."""
-    children = rig.core.children
-    down = [name for name, child in children.items() if child.status not in UP]
+    children, names = rig.core.children, rig.core.kept
+    down = [name for name in names if children[name].status not in UP]
     if down and random.random() < 0.8:
         rig.order("start", random.sample(down, random.randint(1, len(down))))
         return
     verbs: tuple[Verb, ...] = ("start", "stop", "restart")
-    rig.order(random.choice(verbs), random.sample(list(children), random.randint(1, 2)))
+    count = min(len(names), random.randint(1, 2))
+    rig.order(random.choice(verbs), random.sample(names, count))
 
 
 def _ask(rig: SimulatedRig, random: Random, client: str, worker: str) -> None:
     def timeout() -> float | None:
         return random.choice((None, None, 0.0, 0.05, 0.5, 2.0, 10.0))
 
+    last = rig.core.children[worker].incarnation
     rig.ask(
         client,
         worker,
@@ -173,6 +148,7 @@ def _ask(rig: SimulatedRig, random: Random, client: str, worker: str) -> None:
         invocation_timeout=timeout(),
         execution_timeout=timeout(),
         oneway=random.random() < 0.1,
+        life=random.choice((None, None, None, last, last - 1)),
     )
 
 

@@ -10,15 +10,12 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
 
-from orchestrator.core.children import ChildSpec
-from orchestrator.core.effects import Moved
-from orchestrator.core.states import SETTLED, Status
 from orchestrator.testing.behaviour import BESIDE
 from transports.exceptions import NOT_STARTED, UNKNOWN
 from transports.headers import (
@@ -35,9 +32,6 @@ from transports.headers import (
 
 Key = tuple[str, str]
 EPSILON = 1e-6
-LADDER = 2.0
-"""Seconds in which a worker is ended that has had its time: interrupted, woken, killed. One that is
-told to stop meanwhile has them anew."""
 
 
 class Violation(AssertionError):
@@ -71,6 +65,7 @@ class Asked:
         claimed: When its worker claimed it, after which it begins as soon as it arrives.
         replies: Messages of workers that answer it.
         wished: Whether somebody wanted it cancelled.
+        only: The one life that may begin it; empty for any.
     """
 
     client: str
@@ -90,6 +85,7 @@ class Asked:
     answers: list[Answer] = field(default_factory=list)
     returned: bool = False
     wished: bool = False
+    only: str = ""
 
     @property
     def deadline(self) -> float | None:
@@ -142,6 +138,12 @@ class Judge:
         asked = self.asked.get((client, id_))
         worker, member = header.thingID or "", header.objekt or ""
         return asked or self.ask(client, id_, worker, member, now, oneway=True)
+
+    def removed(self, workers: Sequence[str]) -> None:
+        """Workers were removed from the config: nobody waits for them any more."""
+        for key, asked in self.open.items():
+            waits = asked.worker in workers and asked.given is None
+            self._hold(not waits, "I8: waits for a worker that was removed", key)
 
     def expect(self, client: str, id_: str) -> None:
         """A client sends what the rig answers itself."""
@@ -231,6 +233,7 @@ class Judge:
         asked.starts.append(token)
         self._hold(len(asked.starts) == 1, "I3: started twice", key)
         self._hold(asked.given is not None and asked.given[1] == token, "I4: another life's", key)
+        self._hold(asked.only in ("", token), "I4: meant for another life", key)
         outcome = asked.answers[0].outcome if asked.answers else ""
         self._hold(outcome != NOT_STARTED, "I2: started, but said not to be", key)
         if asked.member not in BESIDE:
@@ -262,110 +265,6 @@ class Judge:
     def _hold(self, kept: bool, what: str, key: Key | None) -> None:
         if not kept:
             raise Violation(f"{what}: {key} {self.asked.get(key) if key else ''}")
-
-
-class StartsJudge:
-    """The promises about starts (I10): they end in time, and what may go better is tried again.
-
-    Args:
-        specs: The workers.
-    """
-
-    def __init__(self, specs: Sequence[ChildSpec]) -> None:
-        self._most = {
-            spec.name: spec.start_timeout + spec.stop_timeout + 2 * LADDER
-            for spec in specs
-            if spec.start_timeout is not None
-        }
-        self._retried = {
-            spec.name for spec in specs if spec.retry_start and spec.restart != "temporary"
-        }
-        self._after = {spec.name: spec.after for spec in specs}
-        self.counts: Counter[str] = Counter()  # of what went wrong with starts
-        self._launched: dict[str, float] = {}
-        self._wanting: set[str] = set()  # whose last start failed for want of something
-        self._failed: set[str] = set()  # who failed to start since they were last ready
-
-    def launch(
-        self, worker: str, now: float, ready: Container[str], states: Mapping[str, Status]
-    ) -> None:
-        """A worker's life begins, while these workers are ready; `states`: what the rig says."""
-        for name in self._after[worker]:
-            # One that has died is settled until its end is told. One that failed is tried again.
-            settled = states[name] in SETTLED or name in self._failed
-            if name not in ready and not settled:
-                raise Violation(f"I10: {worker} is launched before {name}: {states[name]}")
-        self._launched[worker] = now
-        self._wanting.discard(worker)
-
-    def fail(self, worker: str, *, wants: bool) -> None:
-        """A start has failed; `wants`: for want of something of the system's."""
-        self._failed.add(worker)
-        self.counts["for want of something" if wants else "of a driver"] += 1
-        if wants:
-            self._wanting.add(worker)
-
-    def move(self, moved: Moved) -> None:
-        """The rig says that a worker's state has changed."""
-        is_overdue = moved.reason.startswith("didn't start within")
-        if moved.state == Status.BACKOFF and is_overdue:
-            self.counts["that took too long"] += 1
-            if moved.worker in self._retried:
-                self._failed.add(moved.worker)
-        if moved.state == Status.READY:
-            self.counts["until it went well"] += moved.worker in self._failed
-            self._failed.discard(moved.worker)
-        elif moved.state == Status.FAILED and moved.worker in self._wanting and not is_overdue:
-            raise Violation(f"I10: {moved.worker} is given up, though it may start another time")
-
-    def stop(self, worker: str, living: Iterable[str]) -> None:
-        """A worker is told to stop, while these live."""
-        for name in living:
-            if worker in self._after[name]:
-                raise Violation(f"I10: {worker} is told to stop before {name}")
-
-    def look(self, starting: Iterable[str], now: float) -> None:
-        """Whether none of those that start has had more than its time, and that for its end."""
-        for worker in starting:
-            most = self._most.get(worker)
-            if most is not None and now > self._launched[worker] + most + EPSILON:
-                raise Violation(f"I10: {worker} starts for longer than {most} s")
-
-
-class GroupsJudge:
-    """The promise of a strategy (I10): no life sees two lives of a worker that it relies on.
-
-    Args:
-        specs: The workers.
-        strategy: Who is restarted with a worker that died.
-    """
-
-    def __init__(self, specs: Sequence[ChildSpec], strategy: str) -> None:
-        self._after = {spec.name: spec.after for spec in specs}
-        self._strategy = strategy
-        self._doomed: dict[str, set[str]] = {}  # lives that are to end first, by who has died
-
-    def die(self, worker: str, lives: Mapping[str, str]) -> None:
-        """A worker's life has ended in a crash.
-
-        Args:
-            worker: Who has died.
-            lives: Whose drivers are built, each with what tells its life from others.
-        """
-        if self._strategy != "one_for_one":
-            self._doomed[worker] = {
-                life
-                for name, life in lives.items()
-                if self._strategy == "one_for_all" or self._relies(name, worker)
-            }
-
-    def launch(self, worker: str, lives: Iterable[str]) -> None:
-        """A worker's life begins while these live."""
-        if left := self._doomed.pop(worker, set()) & set(lives):
-            raise Violation(f"I10: {worker} is launched before {left} have ended with it")
-
-    def _relies(self, name: str, on: str) -> bool:
-        return any(each == on or self._relies(each, on) for each in self._after[name])
 
 
 def _outcome(kind: str, payload: bytes) -> str:

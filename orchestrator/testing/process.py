@@ -153,6 +153,12 @@ class SimulatedProcess:
         for lane in CAPACITY:
             self._control(LaneOpen(), lane)
 
+    def cut(self) -> None:
+        """Its lanes are gone for a moment: what is sent to it meanwhile can't be."""
+        if self.linked:
+            self.linked = False
+            self.later(0.05, self.open_lanes)
+
     def end(self, exit_: Exit) -> None:
         """It is over."""
         if self.alive:

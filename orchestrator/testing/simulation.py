@@ -8,10 +8,11 @@ can't be sent to. Whatever happens is judged.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from orchestrator.core.admission import Caps
+from orchestrator.core.changeover import Settings
 from orchestrator.core.children import ChildSpec, Exit
 from orchestrator.core.effects import (
     CancelDone,
@@ -22,6 +23,7 @@ from orchestrator.core.effects import (
     Moved,
     OrderDone,
     RigUp,
+    Secure,
     Signal,
     TakeBack,
     ToClient,
@@ -29,10 +31,14 @@ from orchestrator.core.effects import (
 )
 from orchestrator.core.means import Means
 from orchestrator.core.orders import Verb
-from orchestrator.core.rig import OWN_CLIENTS, Rig
+from orchestrator.core.own_client import is_own
+from orchestrator.core.plan import ADD, LIMITS, REMOVE, RESTART, Plan
+from orchestrator.core.rig import Rig
 from orchestrator.core.states import SERVING, Status
-from orchestrator.testing.behaviour import Behaviour, Boot
-from orchestrator.testing.judge import Asked, GroupsJudge, Judge, StartsJudge, Violation
+from orchestrator.testing.behaviour import Behaviour
+from orchestrator.testing.judge import Asked, Judge, Violation
+from orchestrator.testing.launches import SimulatedLaunches
+from orchestrator.testing.lives import LivesJudge
 from orchestrator.testing.messages import request_frames
 from orchestrator.testing.process import SimulatedProcess
 from orchestrator.testing.tickets import SimulatedTickets
@@ -40,6 +46,7 @@ from orchestrator.testing.timeline import Timeline
 from orchestrator.testing.wishes import WishesJudge
 from transports.headers import (
     HANDSHAKE,
+    OF_LIFE,
     OPERATION,
     REPLY,
     Limits,
@@ -49,6 +56,8 @@ from transports.headers import (
 )
 from transports.link import unpack_number
 
+RUN = "5f0c"
+"""What tells its run from others."""
 MOST_EFFECTS = 100_000
 """Effects of one event; more would mean that they make each other."""
 
@@ -68,8 +77,7 @@ class SimulatedRig:
     Attributes:
         core: The real core.
         judge: Who takes notes, and raises `Violation`.
-        starts: The same for starts.
-        groups: The same for who is restarted with whom.
+        lives: The same for starts, stops and recipes.
         wishes: The same for what is to end.
         processes: The living incarnations by worker.
         facts: What was worth a record.
@@ -98,6 +106,7 @@ class SimulatedRig:
             caps=caps,
             strategy=strategy,
             chance=chance,
+            run=RUN,
         )
         self.behaviour = behaviour
         self.judge = Judge()
@@ -107,15 +116,12 @@ class SimulatedRig:
         self.up: RigUp | None = None
         self.events = 0
         self.hits: Counter[str] = Counter()
-        self._specs = {spec.name: spec for spec in specs}
         self._timeline = Timeline(1000.0)
-        self._ends: set[str] = set()  # workers of which an end hasn't been told yet
-        self._launches: dict[str, list[str]] = {}  # what they were signalled before they were there
-        self.starts = StartsJudge(specs)
-        self.groups = GroupsJudge(specs, strategy)
+        self.lives = LivesJudge(specs, strategy)
         self.wishes = WishesJudge(self.processes)
         self._ids: Counter[str] = Counter()
         self._tickets = SimulatedTickets(self.judge)
+        self._launches = SimulatedLaunches(self, self._tickets)
 
     @property
     def now(self) -> float:
@@ -124,14 +130,23 @@ class SimulatedRig:
 
     # -- what a test does -----------------------------------------------------------------
 
-    def start(self, names: Sequence[str] | None = None) -> None:
-        """Start workers, all of them by default."""
-        self.order("start", names or list(self._specs))
+    def start(self, names: Sequence[str] | None = None) -> int:
+        """Start workers, all of them by default; the number is that of `order`."""
+        return self.order("start", names or list(self.lives.specs))
 
     def order(self, verb: Verb, names: Sequence[str]) -> int:
         """Start, stop or restart workers; the number is a key of `orders` once it is done."""
         number = self.core.order(verb, names, self.now)
         self._settle()
+        return number
+
+    def change(self, plan: Plan, wanted: Mapping[str, Settings], strategy: str) -> int:
+        """Carry out a plan; the number is a key of `orders` once it is done."""
+        specs = [wanted[name].spec for name in plan.names(ADD, RESTART, LIMITS)]
+        self.lives.change(specs, strategy)
+        number = self.core.change(plan, wanted, strategy, self.now)
+        self._settle()
+        self.judge.removed(plan.names(REMOVE))
         return number
 
     def ask(
@@ -144,13 +159,17 @@ class SimulatedRig:
         invocation_timeout: float | None = None,
         execution_timeout: float | None = None,
         oneway: bool = False,
+        life: int | None = None,
     ) -> Asked:
-        """Send a request; timeouts in seconds, None for no limit."""
+        """Send a request; timeouts in seconds, None for no limit; `life`: the only one meant."""
         times = (self.now, invocation_timeout, execution_timeout)
         id_ = self._new_id(client)
         asked = self.judge.ask(client, id_, worker, member, *times, oneway=oneway)
+        asked.only = "" if life is None else f"{worker}-{life}"
+        addressed = worker if life is None else f"{worker}{OF_LIFE}{life}@{RUN}"
         context = execution_context(invocation_timeout, execution_timeout, oneway)
-        self._send(client, OPERATION, asked.id, worker, member, Operation.INVOKE, context, payload)
+        about = addressed, member, Operation.INVOKE, context, payload
+        self._send(client, OPERATION, asked.id, *about)
         return asked
 
     def cancel(self, asked: Asked, *, restart: bool = False) -> None:
@@ -192,10 +211,8 @@ class SimulatedRig:
 
     def cut(self, worker: str) -> None:
         """Cut a worker's link for a moment: what is sent to it meanwhile can't be."""
-        process = self.processes.get(worker)
-        if process is not None and process.linked:
-            process.linked = False
-            process.later(0.05, process.open_lanes)
+        if (process := self.processes.get(worker)) is not None:
+            process.cut()
 
     def shut_down(self) -> None:
         """Stop everything."""
@@ -226,8 +243,7 @@ class SimulatedRig:
 
     def step(self) -> bool:
         """Let the next thing happen; False when nothing is due any more."""
-        due = self._due()
-        if due is None:
+        if (due := self._due()) is None:
             return False
         deadline = self.core.next_deadline
         self._timeline.now = max(self.now, due)
@@ -242,6 +258,7 @@ class SimulatedRig:
         """Judge that nothing is left of anything, once all is over."""
         self.judge.rest()
         self.wishes.rest()
+        self.lives.safety.rest()
         broker = self.core.broker
         left = [
             *broker.ledger.requests,
@@ -278,19 +295,20 @@ class SimulatedRig:
         """A process is over; that is told a little later."""
         self.hits[process.state] += 1
         del self.processes[process.worker]
-        self._ends.add(process.worker)
-        if exit_.wants or exit_.unusable:
-            self.starts.fail(process.worker, wants=exit_.wants)
+        self._launches.ends.add(process.worker)
+        self.lives.ended(process.worker, exit_, served=process.ready)
 
         def tell() -> None:
-            self._ends.discard(process.worker)
+            self._launches.ends.discard(process.worker)
             self._take_back(process.worker, process.incarnation)
             child = self.core.children[process.worker]
             was, restarts = child.status, child.restarts
-            self.core.exited(process.worker, process.incarnation, exit_, self.now)
+            life = process.worker, process.incarnation
+            self.core.exited(*life, exit_, self.now)
+            if exit_.speaks:
+                self.later(self.behaviour.latency(), lambda: self.core.wrote(*life, ["Fault"]))
             if was in SERVING and child.status is Status.BACKOFF and child.restarts > restarts:
-                lives = {name: each.token for name, each in self.processes.items() if each.ready}
-                self.groups.die(process.worker, lives)
+                self.lives.crashed(process.worker, self.processes)
 
         self.later(self.behaviour.latency(), tell)
 
@@ -311,12 +329,11 @@ class SimulatedRig:
         else:
             raise Violation("effects without end")
         self.judge.look(self.now)
-        starting = [name for name, process in self.processes.items() if not process.ready]
-        self.starts.look(starting, self.now)
+        self.lives.look(self.processes, self.now)
 
     def _perform(self, effect: Effect) -> None:
         match effect:
-            case ToClient() if effect.frames[0] in OWN_CLIENTS:
+            case ToClient() if is_own(effect.frames[0]):
                 self.core.answered(effect.frames, self.now)
             case ToClient():
                 self.judge.answer(effect.frames, self.now)
@@ -327,12 +344,11 @@ class SimulatedRig:
             case Describe():
                 self.core.described(effect.number, REPLY, b"{}")
             case Launch():
-                self._launch(effect.worker, effect.incarnation)
+                self._launches.launch(effect)
+            case Secure():
+                self._launches.secure(effect)
             case Signal():
-                if (launch := self._launches.get(effect.worker)) is not None:
-                    launch.append(effect.how)
-                elif (process := self.processes.get(effect.worker)) is not None:
-                    process.signal(effect.how)
+                self._launches.signal(effect)
             case CancelDone():
                 self.wishes.tell(effect, self.now)
             case OrderDone():
@@ -340,41 +356,10 @@ class SimulatedRig:
             case RigUp():
                 self.up = effect
             case Moved():
-                self.starts.move(effect)
+                self.lives.starts.move(effect)
             case Fact():
                 self.facts.append(effect)
                 del self.facts[:-1000]
-
-    def _launch(self, worker: str, incarnation: int) -> None:
-        if worker in self.processes or worker in self._launches or worker in self._ends:
-            raise Violation(f"I10: two lives of {worker} at once")
-        if self.core.is_closing:
-            raise Violation(f"I10: {worker} is launched while all shuts down")
-        ready = {name for name, process in self.processes.items() if process.ready}
-        states = {name: child.status for name, child in self.core.children.items()}
-        self.starts.launch(worker, self.now, ready, states)
-        self.groups.launch(worker, [each.token for each in self.processes.values()])
-        token = f"{worker}-{incarnation}"
-        self.core.expect(worker, incarnation, token)
-        self._tickets.begin(token)
-        self._launches[worker] = []
-        boot = self.behaviour.boot(worker, incarnation)
-        self.later(self.behaviour.latency(), lambda: self._after_launch(worker, incarnation, boot))
-
-    def _after_launch(self, worker: str, incarnation: int, boot: Boot) -> None:
-        """The outcome of a launch, which takes its time as messages do."""
-        signals = self._launches.pop(worker)
-        if boot.outcome in ("wanting", "unlaunched"):
-            wants = boot.outcome == "wanting"
-            if wants:
-                self.starts.fail(worker, wants=True)
-            self.core.unlaunched(worker, incarnation, "couldn't be started", self.now, wants=wants)
-            return
-        token = f"{worker}-{incarnation}"
-        process = SimulatedProcess(self, self.core.name, worker, incarnation, token, boot)
-        self.processes[worker] = process
-        for how in signals:
-            process.signal(how)
 
     def _to_worker(self, effect: ToWorker) -> None:
         target, number = bytes(effect.frames[0]).decode(), effect.number
@@ -390,7 +375,7 @@ class SimulatedRig:
             if effect.ticket:
                 self._tickets.give(token, number, asked)
         elif self.core.is_closing:
-            self.starts.stop(worker, self.processes)
+            self.lives.starts.stop(worker, self.processes)
         if process is None or process.token != token or not process.linked:
             if asked is not None:
                 self.judge.take_back(asked)
@@ -400,9 +385,8 @@ class SimulatedRig:
         frames = effect.frames[1:]
         receiver = process
 
-        def arrive() -> None:
-            if receiver.alive:
-                receiver.later(0.0, lambda: receiver.receive(lane, frames, asked))
+        def arrive() -> None:  # at once, unless it is dead or stands still
+            receiver.later(0.0, lambda: receiver.receive(lane, frames, asked))
 
         self._timeline.in_order("to worker", token, self.behaviour.latency(), arrive)
 

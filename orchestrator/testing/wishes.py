@@ -68,7 +68,8 @@ class WishesJudge:
             case "runs":
                 return has_begun
             case _:
-                return asked.oneway or bool(answered)
+                # its life may be over, and what it wrote last is still awaited
+                return asked.oneway or bool(answered) or (has_begun and not self._runs(asked))
 
     def _runs(self, asked: Asked) -> bool:
         process = self._processes.get(asked.worker)

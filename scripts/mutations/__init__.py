@@ -39,7 +39,8 @@ class Mutation:
 
 _BROKER = Tests(("test_broker", "test_broker_answers", "test_broker_link"), "test_broker_machine")
 _CLAIMS = Tests(
-    ("test_dispatch", "test_ladder", *_BROKER.units), "test_claims_worlds test_broker_machine"
+    ("test_dispatch", "test_ladder", "test_lives", "test_verify", *_BROKER.units),
+    "test_claims_worlds test_broker_machine",
 )
 _SUPERVISION = Tests(
     (
@@ -60,9 +61,13 @@ TESTS = {
     "ladder.py": Tests(("test_ladder",), "test_claims_worlds"),
     "means.py": Tests(("test_ladder",), "test_claims_worlds"),
     "peers.py": _CLAIMS,
-    "queues.py": Tests(("test_queues",), _BROKER.world),
+    "queues.py": Tests(("test_queues", "test_evidence"), _BROKER.world),
     "requests.py": _CLAIMS,
     "held.py": Tests(("test_held",), _BROKER.world),
+    "lives.py": Tests(("test_lives",)),
+    "own_client.py": Tests(("test_verify", "test_health")),
+    "verify.py": Tests(("test_verify",)),
+    "evidence.py": Tests(("test_evidence", *_BROKER.units), _BROKER.world),
     "children.py": Tests((*_SUPERVISION.units, "test_orders"), _SUPERVISION.world),
     "supervision.py": _SUPERVISION,
     "roster.py": _SUPERVISION,
@@ -75,7 +80,7 @@ TESTS = {
     "kept.py": Tests(("test_kept",)),
     "hang.py": Tests(("test_hang",)),
     "orders.py": Tests(("test_orders",)),
-    "rig.py": Tests(("test_rig", "test_restarts", "test_kept", "test_securing")),
+    "rig.py": Tests(("test_rig", "test_evidence", "test_restarts", "test_kept", "test_securing")),
     "plan.py": Tests(("test_plan",)),
     "changeover.py": Tests(("test_changeover",)),
     "manners.py": Tests(("test_manners",)),

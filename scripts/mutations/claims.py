@@ -106,14 +106,14 @@ MUTATIONS = [
     Mutation(
         "a worker runs all that it has before it is stopped",
         "broker.py",
-        "            self._dispatch.take_back(peer.queued)  # or",
+        "            self.dispatch.take_back(peer.queued)  # or",
         "            pass  # or",
         units_only=True,  # it takes longer, no more
     ),
     Mutation(
         "what is at a worker that is given up waits on",
         "broker.py",
-        "        if peer.queued.given:\n            self._dispatch.take_back(peer.queued)\n\n",
+        "        if peer.queued.given:\n            self.dispatch.take_back(peer.queued)\n\n",
         "\n",
         units_only=True,  # likewise
     ),

@@ -119,7 +119,7 @@ MUTATIONS = [
     Mutation(
         "the ladder is never looked at",
         "broker.py",
-        "        self.ladder.tick(now)\n",
+        "        self.dispatch.ladder.tick(now)\n",
         "",
     ),
 ]

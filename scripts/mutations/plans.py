@@ -80,8 +80,15 @@ MUTATIONS = [
     Mutation(
         "streams of one that has gone are told to it",
         "changeover.py",
-        "                workers.discard(name)\n",
-        "                pass\n",
+        "            workers.discard(name)\n",
+        "            pass\n",
+        units_only=_UNSEEN,
+    ),
+    Mutation(
+        "one that comes again is forgotten with the one that went",
+        "changeover.py",
+        "                self.leaving.remove(name)\n",
+        "",
         units_only=_UNSEEN,
     ),
     Mutation(

@@ -4,6 +4,156 @@ from __future__ import annotations
 
 from mutations import Mutation
 
+TOLD = [
+    Mutation(
+        "a change is told without a reason",
+        "roster.py",
+        "why = reason or child.reason or str(happening)",
+        "why = reason or child.reason",
+        units_only=True,
+    ),
+    Mutation(
+        "a recovery is told by what came before it",
+        "supervision.py",
+        "self._roster.move(child, Happening.RECOVERY, now, told)",
+        "self._roster.move(child, Happening.RECOVERY, now)",
+        units_only=True,
+    ),
+]
+VERIFY = [
+    Mutation(
+        "what is busy is asked all the same",
+        "verify.py",
+        "if not name or is_idle(self._broker.peers[worker], name):",
+        "if True:",
+    ),
+    Mutation(
+        "its own reads are verified",
+        "verify.py",
+        " and not is_own(request.client)",
+        "",
+    ),
+    Mutation(
+        "one read tells of one operation",
+        "verify.py",
+        "        return [doubt for doubt in doubts if doubt not in others]\n",
+        "        return [doubt for doubt in doubts if doubt not in others][:1]\n",
+    ),
+    Mutation(
+        "any number waits to be verified",
+        "verify.py",
+        "            if len(doubts) > MOST_DOUBTS:\n",
+        "            if False:\n",
+    ),
+    Mutation(
+        "a timeout leaves no doubt",
+        "dispatch.py",
+        "        self._keeper.uncertain(request)\n",
+        "",
+        units_only=True,  # the worlds verify nothing
+    ),
+    Mutation(
+        "a death leaves no doubt",
+        "broker.py",
+        "            self.keeper.uncertain(request)\n",
+        "",
+        units_only=True,
+    ),
+    Mutation(
+        "a client's name can be the core's own",
+        "own_client.py",
+        "isinstance(identity, bytes) and identity[:1] == OWN",
+        "isinstance(identity, bytes)",
+    ),
+]
+LIVES = [
+    Mutation(
+        "any life takes what is meant for one",
+        "broker.py",
+        "        if life and life != peer.life:\n",
+        "        if False:\n",
+        units_only=True,  # the worlds of the broker mean none; the simulated rig does
+    ),
+    Mutation(
+        "what is meant for one life is given to another",
+        "dispatch.py",
+        "        if request.life and request.life != lane.peer.life:\n",
+        "        if False:\n",
+        units_only=True,
+    ),
+    Mutation(
+        "what is meant for a life waits for the next one",
+        "broker.py",
+        "for request in peer.take_of_life():",
+        "for request in ():",
+        units_only=True,
+    ),
+    Mutation(
+        "all that waits goes with a life",
+        "peers.py",
+        "if request.life])",
+        "])",
+        units_only=True,
+    ),
+    Mutation(
+        "a life of another run counts",
+        "peers.py",
+        'return f"{self.incarnation}@{self.run}"',
+        'return f"{self.incarnation}@"',
+        units_only=True,
+    ),
+    Mutation(
+        "a life isn't split from its worker",
+        "lives.py",
+        "thing_id.partition(OF_LIFE)",
+        "thing_id.partition('~')",
+        units_only=True,
+    ),
+]
+EVIDENCE = [
+    Mutation(
+        "last words are waited for without end",
+        "evidence.py",
+        "            death.held.append(_Held(request, text, min(death.due, max(limit, now))))\n",
+        "            death.held.append(_Held(request, text, 1e9))\n",
+        units_only=True,  # no process of the worlds leaves any, here and below
+    ),
+    Mutation(
+        "the operation's own deadline isn't kept while its worker's words are waited for",
+        "evidence.py",
+        "min(death.due, max(limit, now))",
+        "death.due",
+        units_only=True,
+    ),
+    Mutation(
+        "another life's words are taken for its own",
+        "evidence.py",
+        "if death is not None and death.incarnation == incarnation:",
+        "if death is not None:",
+        units_only=True,
+    ),
+    Mutation(
+        "whose words are waited for is forgotten when the rig stops",
+        "rig.py",
+        "        self.broker.last_words.release()\n",
+        "        pass\n",
+        units_only=True,
+    ),
+    Mutation(
+        "who waits before is counted by the order of arrival",
+        "queues.py",
+        "count += min(len(queue), turn)",
+        "count += len(queue)",
+        units_only=True,
+    ),
+    Mutation(
+        "a stall isn't told to who waits behind it",
+        "evidence.py",
+        "if not keeps or peer.lane_for(request.member).stalled:",
+        "if not keeps:",
+        units_only=True,
+    ),
+]
 RESTARTS = [
     Mutation(
         "a stable life is none",
@@ -129,7 +279,7 @@ STALLS = [
 HEALTH = [
     Mutation(
         "busy workers are probed",
-        "health.py",
+        "own_client.py",
         " and not peer.lane_for(member).given",
         "",
     ),
@@ -198,4 +348,4 @@ KEPT = [
         "        for name in ():\n",
     ),
 ]
-MUTATIONS = [*RESTARTS, *STALLS, *HEALTH, *KEPT]
+MUTATIONS = [*EVIDENCE, *TOLD, *VERIFY, *LIVES, *RESTARTS, *STALLS, *HEALTH, *KEPT]

@@ -25,7 +25,7 @@ LINK = [
     ),
     Mutation(
         "in flight at death is said not to be started",
-        "broker.py",
+        "evidence.py",
         '"ConnectionResetError", text, UNKNOWN',
         '"ConnectionResetError", text, NOT_STARTED',
     ),
@@ -133,14 +133,14 @@ TIME = [
     Mutation(
         "timeout verdict: started is said not to be",
         "dispatch.py",
-        "self._ledger.time_out(request, EXECUTION)",
-        "self._ledger.time_out(request, INVOCATION)",
+        "self._ledger.time_out(request, EXECUTION, text)",
+        "self._ledger.time_out(request, INVOCATION, text)",
     ),
     Mutation(
         "timeout verdict: never given while it waits",
         "dispatch.py",
-        "            elif not request.ticket:\n                peer",
-        "            elif not request.ticket:\n                continue\n                peer",
+        "            elif not request.ticket:\n                ahead",
+        "            elif not request.ticket:\n                continue\n                ahead",
     ),
     Mutation(
         "execution timeouts are not watched",

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import ast
+import builtins
+import math
 import pickle
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import orch.errors
 from orchestrator import errors
 from orchestrator.client.answers import error_from_response
+from orchestrator.client.exchange import compose
 from transports.exceptions import DONE, FAILED, NOT_STARTED, UNKNOWN, describe_exception
+from transports.headers import Operation, ResponseHeader
 
 REPORT = ("type", "message", "traceback", "notes", "outcome")
 WHERE = {"request_id": "7", "worker": "stage", "member": "move"}
@@ -160,7 +167,88 @@ def test_what_cannot_be_dispatched_is_refused() -> None:
     """Whatever its type, it never started."""
     body = {"exception": describe_exception(KeyError("camera"), NOT_STARTED)}
     error = error_from_response("INVALID_MESSAGE", body, **WHERE)
-    assert type(error) is errors.Refused
+    assert type(error) is errors.NameRefused
+
+
+PRODUCT = Path(errors.__file__).parents[1]
+FOR_OTHERS = {"PermissionError", "NotImplementedError"}
+"""Refusals of what our clients never ask for: EXIT, and operations that aren't served."""
+
+
+def said_by(function: str, at: int) -> set[str]:
+    """The names of exceptions that the product's code gives a function, as argument `at`."""
+    found = set()
+    files = [*PRODUCT.glob("orchestrator/core/*.py"), *PRODUCT.glob("workers/**/*.py")]
+    for file in files:
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.Call) and len(node.args) > at:
+                name = node.func.attr if isinstance(node.func, ast.Attribute) else ""
+                name = node.func.id if isinstance(node.func, ast.Name) else name
+                given = node.args[at]
+                if name == function and isinstance(given, ast.Constant):
+                    found.add(given.value)
+    return found
+
+
+def test_each_refusal_is_not_started_and_also_the_builtin() -> None:
+    """Whoever writes a new one, of the broker or a worker, finds it here."""
+    refused = said_by("Refusal", 0) | said_by("Refused", 0)
+    assert {"KeyError", "BufferError", "TypeError", "AttributeError", "LookupError"} <= refused
+    for kind in refused - FOR_OTHERS:
+        builtin = getattr(builtins, kind)
+        for message_type in ("EXCEPTION", "INVALID_MESSAGE"):
+            body = {"exception": describe_exception(builtin("why"), NOT_STARTED)}
+            error = error_from_response(message_type, body, **WHERE)
+            assert isinstance(error, errors.NotStarted), kind
+            assert isinstance(error, builtin), (kind, type(error))
+            assert "why" in str(error)
+            assert type(pickle.loads(pickle.dumps(error))) is type(error)
+
+
+def test_each_answer_of_the_broker_tells_whether_it_started() -> None:
+    told = said_by("answer_error", 1)
+    assert told == {"ConnectionRefusedError", "ConnectionResetError", "InterruptedError"}
+    for kind in told:
+        for outcome, root in ((NOT_STARTED, errors.NotStarted), (UNKNOWN, errors.OutcomeUnknown)):
+            body = {"exception": {"type": kind, "message": "why", "outcome": outcome}}
+            assert isinstance(error_from_response("EXCEPTION", body, **WHERE), root)
+
+
+def test_what_we_raise_is_one_of_the_three() -> None:
+    """Not started, unknown, or what became of a driver's own exception or result."""
+    ours = [each for each in vars(orch.errors).values() if isinstance(each, type)]
+    roots = (errors.NotStarted, errors.OutcomeUnknown, errors.DriverError, errors.ResultUnsendable)
+    assert [each for each in ours if not issubclass(each, roots)] == [errors.OrchError]
+    assert {each.__name__ for each in ours} == set(orch.errors.__all__)
+    assert {each for each in vars(errors).values() if isinstance(each, type)} - {Any} == set(ours)
+
+
+@pytest.mark.parametrize("timeout", ["soon", -1, math.nan, [1]])
+def test_a_timeout_that_is_none_is_refused_before_anything_is_sent(timeout: Any) -> None:
+    for name in ("invocation_timeout", "execution_timeout"):
+        with pytest.raises(errors.ValueRefused, match=name) as caught:
+            compose("1", "me", "rig", "stage", Operation.INVOKE, "move", **{name: timeout})
+        assert isinstance(caught.value, (TypeError, ValueError))
+
+
+def test_an_answer_that_cannot_be_read_tells_nothing() -> None:
+    """But that of a result tells that it was done."""
+    for kind, root in (("REPLY", errors.ResultUnsendable), ("EXCEPTION", errors.OutcomeUnknown)):
+        exchange = compose("1", "me", "rig", "stage", Operation.INVOKE, "move")
+        exchange.header = ResponseHeader(
+            messageType=kind, messageID="1", receiverID="me", senderID="rig"
+        )
+        exchange.payload, exchange.raw = b"{", b""
+        with pytest.raises(root, match="can't be read"):
+            exchange.result()
+
+
+def test_a_name_that_is_refused_is_shown_as_it_is() -> None:
+    """A KeyError would show its repr."""
+    error = errors.NameRefused("rig bench has no worker 'x'", worker="x")
+    for builtin in (AttributeError, KeyError, IndexError):
+        assert isinstance(error, builtin)
+    assert str(pickle.loads(pickle.dumps(error))) == str(error) == "rig bench has no worker 'x'"
 
 
 json_values = st.recursive(

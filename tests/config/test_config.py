@@ -36,6 +36,8 @@ workers:
     backoff: 1s..2min
     on_start: [{set: {gain: 2, b: [1]}}, {call: home}, {call: [move, 1.0, {slowly: true}]}]
     restore: [gain, ch1.range]
+    idempotent: [home]
+    verify: {move: position}
     probe: {read: temperature, every: 1min, failures: 5}
     events: {a: add, b: {call: [sub, 1, {to: $callback}], value: 0, end: [unsub, $token]}}
     on_sick: reopen
@@ -88,6 +90,8 @@ def test_a_full_config_is_read_as_written(tmp_path: Path) -> None:
     assert stage.on_sick == "reopen"
     assert stage.limits == {"memory": 2 << 30, "nofile": 1024, "nice": 5, "cpus": [0]}
     assert stage.restore == ("gain", "ch1.range")
+    assert stage.idempotent == ("home",)
+    assert stage.verify == {"move": "position"}
     assert stage.open_with == ("connect", [1], {"timeout": 5})
     assert stage.place == Place(str(tmp_path / "lab.yaml"), 6, 13)
 

@@ -141,6 +141,8 @@ def test_unknown_keys_at_the_top_and_in_logs(tmp_path: Path) -> None:
         ("on_start: [§{call: _home}]", "is private"),
         ("restore: §gain", '"restore" must be a list of properties such as [exposure, gain]'),
         ("restore: [gain, §gain]", '"restore" has "gain" twice'),
+        ("idempotent: [home, §home]", '"idempotent" has "home" twice'),
+        ("verify: §[move]", '"verify" must be a mapping such as {move: position}'),
         ("limits: §2GiB", '"limits" must be a mapping such as {memory: 2GiB, nofile: 1024}'),
         ("limits: {memory: §1MiB}", "is too little for a worker; the least is 64MiB"),
         ("limits: {memory: §lots}", '"lots" is not a size'),

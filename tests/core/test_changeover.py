@@ -109,6 +109,24 @@ def test_a_name_that_comes_again_has_lives_of_its_own() -> None:
     assert bench.of(Launch) == [Launch("a", 2)]
 
 
+def test_one_that_comes_again_while_somebody_waits_for_its_end_stays() -> None:
+    """It went and came before all that others had asked for was done."""
+    bench = up(ChildSpec("a"), ChildSpec("b"))
+    first = bench.order("restart", "a", "b")
+    second = change(bench, Change("a", "remove"), wanted=[ChildSpec("b")])
+    bench.exit("a", DONE)
+    assert OrderDone(second, {"a": "STOPPED"}) in bench.take()
+    change(bench, Change("a", "add"), wanted=[ChildSpec("a"), ChildSpec("b")])
+    assert bench.of(Launch) == [Launch("a", 2)]
+    bench.come_up("a")
+    bench.exit("b", DONE)
+    bench.come_up("b")
+    assert OrderDone(first, {"a": "READY", "b": "READY"}) in bench.take()
+    assert list(bench.rig.children) == ["a", "b"]
+    bench.ask("1")
+    assert [each.id for each in bench.of(Sent)] == ["1"]
+
+
 def test_a_client_that_leaves_is_no_matter_of_who_has_gone() -> None:
     bench = up(ChildSpec("a"), ChildSpec("b"))
     bench.rig.broker.ledger.streams[b"client"] = {"a", "b"}

@@ -275,7 +275,7 @@ class TestCancel:
     WITHDRAWN = ("2", "EXCEPTION", "InterruptedError", "not started")
 
     def cancel(self, up: Bench, request_id: str) -> int:
-        number = up.broker.cancel(request_id, up.now)
+        number = up.broker.dispatch.cancel(request_id, up.now)
         up.collect()
         return number
 

@@ -33,7 +33,7 @@ class Up(Bench):
         return sent
 
     def cancel(self, request_id: str = "1", *, restart: bool = False) -> int:
-        number = self.broker.cancel(request_id, self.now, restart=restart)
+        number = self.broker.dispatch.cancel(request_id, self.now, restart=restart)
         self.at(self.now)
         return number
 
@@ -48,7 +48,7 @@ class Up(Bench):
         header = sent.header | {"messageType": kind}
         frames = [STOPPER, b"", json.dumps(answer.header).encode(), answer.payload, b""]
         assert header["messageID"] == answer.id
-        self.broker.ladder.answered(frames)
+        self.broker.dispatch.ladder.answered(frames)
         self.at(self.now)
 
     @property

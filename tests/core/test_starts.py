@@ -177,6 +177,24 @@ class TestLongStarts:
         assert told["a"].startswith("worker 'a' is STARTING for 5.0 s: still starting, 5 s")
         assert told["b"] == "worker 'b' is WAITING for 5.0 s: waits for a (STARTING)"
 
+    def test_is_told_before_that_to_whoever_can_t_wait(self) -> None:
+        """What it is at, and why it starts again; of those that wait for it too."""
+        rig = Rig(ChildSpec("a"), ChildSpec("b", after=("a",)))
+        children = rig.core.children
+        rig.start("a", "b")
+        assert standing(children["a"], children, 0.2) == "worker 'a' is STARTING for 0.2 s"
+        rig.core.starting("a", 1, "Chiller.__init__ (chiller.py:14)")
+        where = "in Chiller.__init__ (chiller.py:14)"
+        assert standing(children["a"], children, 0.5).endswith(f" for 0.5 s: {where}")
+        assert standing(children["b"], children, 0.5).endswith(f": waits for a (STARTING {where})")
+        rig.to_deadline()
+        slow = f"still starting, 8 s {where}; b waits for it"
+        assert standing(children["a"], children, 8.0).endswith(f" for 8.0 s: {slow}")
+        rig.exit("a", CRASH)
+        rig.to_deadline()
+        rig.core.starting("a", 2, "Chiller.__init__ (chiller.py:14)")
+        assert f" s: {where}; killed by SIGSEGV" in standing(children["a"], children, rig.now)
+
     def test_ends_at_its_timeout(self) -> None:
         """It is ended, with the ladder, and counts as a crash with that reason."""
         rig = Rig(ChildSpec("a", start_timeout=8.0, intensity=1))

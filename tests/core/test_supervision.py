@@ -377,13 +377,17 @@ def test_each_change_of_a_state_is_told_with_its_reason() -> None:
     rig.core.start(["a"], rig.now)
     rig.core.ready("a", 1, rig.now)
     rig.core.overran("a", 1, "move", rig.now, stalls=True, taken=True)
+    rig.core.recovered("a", 1, rig.now + 2.5)
+    rig.core.overran("a", 1, "home", rig.now, stalls=True, taken=True)
     rig.core.exited("a", 1, Exit("signal 9", normal=False), rig.now)
     rig.collect()
     assert [(move.was, move.state, move.incarnation, move.reason) for move in rig.moves] == [
-        ("STOPPED", "WAITING", 0, ""),
-        ("WAITING", "STARTING", 1, ""),
-        ("STARTING", "READY", 1, ""),
+        ("STOPPED", "WAITING", 0, "start is asked for"),
+        ("WAITING", "STARTING", 1, "those before it have settled"),
+        ("STARTING", "READY", 1, "says that it is ready"),
         ("READY", "STALLED", 1, "move overran its execution timeout and still runs"),
+        ("STALLED", "READY", 1, "what kept it has ended, 2.5 s after it was STALLED"),
+        ("READY", "STALLED", 1, "home overran its execution timeout and still runs"),
         ("STALLED", "BACKOFF", 1, "signal 9"),
     ]
     assert {move.worker for move in rig.moves} == {"a"}

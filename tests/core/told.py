@@ -86,12 +86,14 @@ class KeeperTold:
     Attributes:
         late: What is said of workers of which it can't be told when they will be up.
         kept: Whether it keeps them, and so may have them restarted.
+        uncertainties: Message ids of the operations of which nobody knows what became of them.
     """
 
     def __init__(self, notes: deque[Any]) -> None:
         self._notes = notes
         self.late: dict[str, str] = {}
         self.kept = True
+        self.uncertainties: list[str | int] = []
 
     def starting(self, worker: str, incarnation: int, doing: str) -> None:
         self._notes.append(Starting(worker, incarnation, doing))
@@ -119,6 +121,9 @@ class KeeperTold:
         if self.kept:
             self._notes.append(CutShort(worker, reason))
         return self.kept
+
+    def uncertain(self, request: Any) -> None:
+        self.uncertainties.append(request.message_id)
 
     def recovered(self, worker: str, incarnation: int, now: float) -> None:
         self._notes.append(Recovered(worker, incarnation))

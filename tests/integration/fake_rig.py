@@ -30,9 +30,8 @@ from transports.headers import (
     event_id,
     new_tag,
 )
-from transports.serializers import JSON, OCTETS, TEXT, Buffer, encode
+from transports.serializers import JSON, OCTETS, TEXT, XORCH, Buffer, encode
 from transports.values import codec
-from transports.values.codec import XORCH
 
 RIG = "bench"
 

@@ -160,6 +160,20 @@ def test_what_stops_others_is_looked_at(tmp_path: Path) -> None:
     ]
 
 
+def test_what_is_verified_and_what_may_be_repeated_are_members(tmp_path: Path) -> None:
+    expect(
+        tmp_path,
+        """\
+  a: {driver: "camera:Camera", args: [1], idempotent: [expose, §expos]}
+  b: {driver: "camera:Camera", args: [1], verify: {§expos: gain}}
+  c: {driver: "camera:Camera", args: [1], verify: {§expose: gian}}
+""",
+        '"Camera" has no member "expos"; did you mean "expose"?',
+        '"Camera" has no member "expos"; did you mean "expose"?',
+        '"Camera" has no member "gian"; did you mean "gain"?',
+    )
+
+
 def test_the_driver_of_on_loss_is_looked_at_too(tmp_path: Path) -> None:
     """Before a device depends on it."""
     (tmp_path / "safe.py").write_text("class Safe:\n    def off(self): pass\n")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import socket
 import threading
 import time
@@ -12,8 +14,8 @@ from typing import Any
 import pytest
 import zmq
 
-from orchestrator.rig import memory
-from orchestrator.rig.connections import Connection, Connections
+from orchestrator.rig import memory, unlocked
+from orchestrator.rig.connections import HELD, Connection, Connections
 from orchestrator.rig.memory import MemoryGuard, resident
 from tests.integration.raw_zmtp import MIB, endless_message
 from tests.rigs import wait_until
@@ -27,10 +29,21 @@ class Front:
         self.router: zmq.Socket[Any] = self.context.socket(zmq.ROUTER)
         self.router.linger = 0
         self.refused: list[str] = []
-        self.connections = Connections(self.context, (self.router,), cap, self.refused.append)
+        self.back: zmq.Socket[Any] = self.context.socket(zmq.ROUTER)
+        self.back.linger = 0
+        self.connections = Connections(
+            self.context,
+            (self.router,),
+            cap,
+            lambda address, _: self.refused.append(address),
+            (self.back,),
+            worker_cap=2,
+        )
         self.port = self.router.bind_to_random_port("tcp://127.0.0.1")
         self.ipc = f"ipc://{folder}/f"
         self.router.bind(self.ipc)
+        self.link = f"{folder}/l"
+        self.back.bind(f"ipc://{self.link}")
         self.strangers: list[Any] = []
 
     def stranger(self, address: str) -> zmq.Socket[Any]:
@@ -50,6 +63,7 @@ class Front:
             each.close()
         self.connections.close()
         self.router.close()
+        self.back.close()
         self.context.term()
 
 
@@ -86,6 +100,53 @@ def test_one_too_many_is_closed_and_its_place_is_free_again(front: Front) -> Non
     wait_until(lambda: front.count() == 1)
 
 
+def test_where_workers_come_in_there_is_a_cap_too(front: Front) -> None:
+    """Of its own: strangers there take no place of others, nor the other way round."""
+    raw = [_plain(front.link) for _ in range(5)]
+    wait_until(lambda: front.count() or len(front.refused) == 3)
+    wait_until(lambda: front.count() or front.connections.count("workers") == 2)
+    assert len(front.connections) == 0
+    for each in raw:
+        each.close()
+    wait_until(lambda: front.count() or front.connections.count("workers") == 0)
+    assert front.refused == [f"ipc://{front.link}"] * 3
+
+
+def test_libzmq_accepts_no_more_than_is_taken_note_of(front: Front) -> None:
+    """But for what its monitor holds: whoever comes faster waits outside."""
+    before = len(os.listdir("/proc/self/fd"))
+    raw: list[socket.socket] = []
+
+    def accepted() -> int:
+        return len(os.listdir("/proc/self/fd")) - before - len(raw)
+
+    def more() -> bool:
+        with contextlib.suppress(BlockingIOError):  # its queue is full
+            while len(raw) < 2 * HELD:
+                raw.append(_plain(front.link))
+        return accepted() >= HELD
+
+    wait_until(more)
+    with contextlib.suppress(AssertionError):  # it doesn't take many more, however long one tries
+        wait_until(lambda: more() and accepted() > HELD + 20, seconds=0.5)
+    assert accepted() < HELD + 20
+    other = f"ipc://{front.link}2"
+    front.connections.meanwhile(lambda: unlocked.bind(front.back, other))  # and doesn't wait
+    for each in raw:
+        each.close()
+
+
+def _plain(path: str) -> socket.socket:
+    made = socket.socket(socket.AF_UNIX)
+    made.settimeout(10.0)
+    try:
+        made.connect(path)
+    except OSError:
+        made.close()
+        raise
+    return made
+
+
 @pytest.mark.parametrize("transport", ["tcp", "ipc"])
 def test_the_connection_of_a_message_is_cut_and_no_other(front: Front, transport: str) -> None:
     """By a frame of that message."""
@@ -115,7 +176,7 @@ def test_a_message_without_end_is_cut_off(front: Front, transport: str) -> None:
         lambda: 0,
         lambda each, _: told.append(each),
         lambda: 0,
-        lambda: False,
+        lambda: 0,
         lambda _: None,  # on a busy machine nobody may be seen sending at first
         allowance=100 * MIB,
     )
@@ -146,7 +207,7 @@ def test_what_no_connection_gives_back(front: Front, monkeypatch: pytest.MonkeyP
         lambda: 0,
         lambda *_: None,
         lambda: 0,
-        lambda: False,
+        lambda: 0,
         renewed.append,
         allowance=100 * MIB,
     )
@@ -167,42 +228,45 @@ def test_what_no_connection_gives_back(front: Front, monkeypatch: pytest.MonkeyP
 def test_what_nobody_receives_is_given_back_early_but_not_all_the_time(
     front: Front, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each time twice as much is borne, until strangers have been calm for a while."""
+    """What the process comes to by itself is learnt from the least size after that."""
     renewed: list[int] = []
-    size, unheard, is_reading = MIB, 0, False
+    size, unheard, emptied, empties = MIB, 0, 0, 1
     monkeypatch.setattr(memory, "resident", lambda: size)
     guard = MemoryGuard(
         front.connections,
         lambda: 0,
         lambda *_: None,
         lambda: unheard,
-        lambda: is_reading,
+        lambda: emptied,
         renewed.append,
     )
 
     def look(times: int, at: int) -> list[int]:
-        nonlocal size
+        nonlocal size, emptied
         size = at
         renewed.clear()
         for _ in range(times):
+            emptied += empties
             guard.look()
         return renewed
 
-    much, more = 2 * MIB + memory.KEPT, 2 * MIB + 2 * memory.KEPT
+    much = 2 * MIB + memory.KEPT
     assert look(10 * memory.LOOKS, much) == []
     unheard = memory.SUSPECTS - 1
     assert look(10 * memory.LOOKS, much) == []
-    unheard, is_reading = memory.SUSPECTS, True
+    unheard, empties = memory.SUSPECTS, 0
     assert look(10 * memory.LOOKS, much) == []
-    is_reading = False
+    empties = 1
     assert look(1, much) == [much]
-    assert look(memory.LOOKS, MIB) == []
-    assert look(10 * memory.LOOKS, much) == []
-    assert look(memory.LOOKS, more) == [more]
-    assert look(memory.CALM, MIB) == []
-    assert look(memory.LOOKS, much) == [much]
-    # what is left then isn't strangers'
-    assert look(10 * memory.LOOKS + memory.CALM, much) == []
+    # strangers are back at once, and what they send is none of the process's own
+    assert look(memory.PAUSE - 1, much) == []
+    assert look(1, MIB) == []
+    assert look(memory.LOOKS - 1, much) == []
+    assert look(1, much) == [much]
+    # what never goes isn't strangers'
+    assert look(10 * memory.PAUSE, much) == []
+    assert look(memory.LOOKS, much + memory.KEPT) == []
+    assert look(memory.LOOKS, much + memory.KEPT + 1) == [much + memory.KEPT + 1]
 
 
 def test_whose_messages_were_received(front: Front) -> None:

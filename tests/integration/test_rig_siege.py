@@ -306,6 +306,16 @@ def test_more_connections_than_the_cap(tmp_path: Path) -> None:
         wait_until(lambda: client.status()["connections"]["tcp"] == 0)
         with rig.connected(f"tcp://127.0.0.1:{port}") as other:
             assert other["a"].pid
+        # where workers come in there is a cap too, and a worker has its place
+        refused = client.status()["counts"]["connections refused"]
+        link = str(next((rig.folder / "run").rglob("link.ipc")))
+        for _ in range(3 * cap):
+            strangers.append(socket.socket(socket.AF_UNIX))
+            strangers[-1].connect(link)
+        wait_until(lambda: client.status()["counts"]["connections refused"] > refused + cap)
+        assert client["a"].pid
+        for each in strangers:
+            each.close()
 
 
 def test_too_low_a_limit_is_one_line() -> None:

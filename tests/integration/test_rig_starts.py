@@ -67,11 +67,17 @@ workers:
 """
     with running(config, {"d": DRIVER}, settle=False) as rig:
         where = "in Hangs.__init__ (d.py:6)"
+        wait_until(lambda: "rig hanging starts" in rig.text)
+        with rig.connected() as client:
+            began = time.monotonic()
+            with pytest.raises(errors.InvocationTimeout, match=r"STARTING for .* s: in Hangs.*:6"):
+                client["w"].call("hello", invocation_timeout=1.5)
+            assert time.monotonic() - began < 3.5
         wait_until(lambda: f"still starting, 5 s {where}; z waits for it" in rig.text)
         with rig.connected() as client:
             states = {each["name"]: each for each in client.status()["workers"]}
             assert where in states["w"]["reason"]
-            assert states["z"]["reason"] == "waits for w (STARTING)"
+            assert states["z"]["reason"] == f"waits for w (STARTING {where})"
             began = time.monotonic()
             with pytest.raises(
                 errors.WorkerUnavailable, match=r"STARTING for .* s: still start.*d\.py:6"

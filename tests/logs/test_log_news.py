@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
-from orchestrator.logs.collect.control import Stacks
-from orchestrator.logs.collect.news import MOST_NEWS, MOST_TOLD, NewsIn, NewsOut
+from orchestrator.logs.collect.control import LastLines, Stacks
+from orchestrator.logs.collect.news import (
+    LAST_TOLD,
+    LONGEST_LINE,
+    MOST_NEWS,
+    MOST_TOLD,
+    NewsIn,
+    NewsOut,
+)
 from orchestrator.logs.store.records import Record
 
 DUMP = "Thread 0x1 (most recent call first):\n"
@@ -36,13 +44,21 @@ def test_stacks_are_told_and_nothing_else(pair: tuple[socket.socket, socket.sock
     assert heard.take() == [Stacks("a", 1, "in c.py:8 x", DUMP)]
 
 
+def test_last_lines_are_told_in_order_and_cut(pair: tuple[socket.socket, socket.socket]) -> None:
+    out, heard = NewsOut(pair[0]), NewsIn(pair[1])
+    out.stacks([record(DUMP)])
+    out.last_lines("a", 1, [*map(str, range(LAST_TOLD)), "x" * 2 * LONGEST_LINE])
+    _, told = heard.take() or ()
+    assert told == LastLines("a", 1, [*map(str, range(1, LAST_TOLD)), "x" * LONGEST_LINE])
+
+
 def test_long_ones_come_in_parts_and_are_bounded(pair: tuple[socket.socket, socket.socket]) -> None:
     """A supervisor that doesn't read costs no more than its share, and holds up nobody."""
     out, heard = NewsOut(pair[0]), NewsIn(pair[1])
     long = record(DUMP + "x" * 2 * MOST_TOLD)
     for _ in range(100):
         out.stacks([long])
-    came: list[Stacks] = []
+    came: list[Any] = []
     for _ in range(1000):  # parts of a line among them, which give nothing by themselves
         came += heard.take() or []
         out.flush()

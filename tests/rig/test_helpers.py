@@ -65,7 +65,7 @@ class Scene:
             fork_server=server,
             groups=list,
             record=lambda level, text, fields: self.told.append(text),
-            stacks=self.stacks.append,
+            heard=self.stacks.append,
         )
         self.helpers.start()
         self.helpers.watch()

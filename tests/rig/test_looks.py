@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.logs.collect.control import Stacks
+from orchestrator.logs.collect.control import LastLines, Stacks
 from orchestrator.rig.looks import Looks
 from workers.process.lifeline import HELD, STOPPED
 
@@ -20,21 +20,29 @@ class Scene:
 
     def __init__(self) -> None:
         self.asked: list[str] = []
+        self.wrote: list[Any] = []
         self.found: list[dict[str, Any]] = []
         self.later: list[Callable[[], None]] = []
         rig: Any = SimpleNamespace(
             look=lambda worker, now: self.asked.append(worker),
             found=lambda worker, incarnation, **what: self.found.append(what),
+            wrote=lambda *told: self.wrote.append(told),
             children={"b": SimpleNamespace(status="BACKOFF")},
         )
         processes: Any = SimpleNamespace(handles={"a": None}, pid=lambda worker: 42)
         self.looks = Looks(rig, processes, lambda seconds, call: self.later.append(call))
 
 
+def test_what_a_dead_worker_wrote_last_reaches_the_core() -> None:
+    scene = Scene()
+    scene.looks.heard(LastLines("a", 1, ["no device"]))
+    assert scene.wrote == [("a", 1, ["no device"])]
+
+
 def test_all_who_wait_get_the_stacks() -> None:
     scene = Scene()
     first, second = scene.looks.ask("a"), scene.looks.ask("a")
-    scene.looks.came(CAME)
+    scene.looks.heard(CAME)
     assert first.result(0) == second.result(0) == f"{CAME.where}\n\n{CAME.text}"
     assert scene.asked == ["a", "a"]
     assert scene.found == [{"where": "in camera.py:88 expose"}]

@@ -47,7 +47,7 @@ class Running:
         self.backlog = Backlog(self.sockets.front)
         broker = self.rig.broker
         self.connections = Connections(
-            self.context, (self.sockets.front, self.sockets.publisher), 100, lambda address: None
+            self.context, (self.sockets.front, self.sockets.publisher), 100, lambda *_: None
         )
         self.loop = Loop(
             rig=self.rig,

@@ -9,9 +9,8 @@ import pytest
 from orchestrator.core.kept import Write
 from orchestrator.rig.restored import kept_of, mark_restored
 from transports.headers import OPERATION, RequestHeader, encode_header
-from transports.serializers import encode
+from transports.serializers import XORCH, encode
 from transports.values import codec
-from transports.values.codec import XORCH
 from workers.spec import Kept
 
 

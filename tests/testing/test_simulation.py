@@ -11,18 +11,20 @@ from typing import Any
 
 import pytest
 
-from orchestrator.core import broker, dispatch, queues, starts, supervision
+from orchestrator.core import broker, dispatch, evidence, lives, queues, starts, supervision
 from orchestrator.core.children import ChildSpec
+from orchestrator.core.effects import Fact, Secure
 from orchestrator.core.requests import Ledger
 from orchestrator.core.states import Goal
 from orchestrator.testing import Boot, Calm, Operation, SimulatedRig, Violation
 from orchestrator.testing.chaos import run_chaos
 
 EVENTS = 5_000
-BLOCKS, SEEDS = 10, 5
-"""Together 250,000 events."""
+BLOCKS, SEEDS = 20, 10
+"""Together 1,000,000 events."""
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("block", range(BLOCKS))
 def test_no_promise_is_broken(block: int) -> None:
     """Whatever clients, operators, links, drivers and processes do, by seeds."""
@@ -34,6 +36,7 @@ def test_no_promise_is_broken(block: int) -> None:
     assert min(counts[f"process ended while {state}"] for state in states) >= 20, counts
     outcomes = ("done", "failed", "not started", "unknown")
     assert min(counts[f"answered {outcome}"] for outcome in outcomes) >= 50, counts
+    assert counts["recipes followed"] >= 100, counts
     starts = ("for want of something", "of a driver", "that took too long", "until it went well")
     assert min(counts[f"failed starts {what}"] for what in starts) >= 3, counts
     cancels = ("withdrawn", "ended after stop", "ended after interrupt", "runs after interrupt")
@@ -78,7 +81,11 @@ def _answers_twice(patch: pytest.MonkeyPatch) -> None:
 
 
 def _lies_about_starts(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(broker, "UNKNOWN", "not started")
+    patch.setattr(evidence, "UNKNOWN", "not started")
+
+
+def _gives_a_life_what_is_meant_for_another(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(lives, "split", lambda thing_id: (thing_id.partition("#")[0], ""))
 
 
 def _forgets_what_ran(patch: pytest.MonkeyPatch) -> None:
@@ -165,11 +172,43 @@ def _starts_for_ever(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(starts, "next_look", lambda child, now: now + 1.0)
 
 
+def _starts_before_it_is_safe(patch: pytest.MonkeyPatch) -> None:
+    def may_start(self: Any, child: Any) -> bool:
+        return self.verdict is None and starts_in_turn(child, self.children)
+
+    starts_in_turn = supervision.may_start
+    patch.setattr(supervision.Supervision, "_may_start", may_start)
+
+
+def _leaves_devices_as_they_are(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(supervision, "Secure", lambda worker, incarnation: Fact("info", "", {}))
+
+
+def _makes_safe_while_it_lives(patch: pytest.MonkeyPatch) -> None:
+    begin_stop = supervision.Supervision._begin_stop
+
+    def too_soon(self: Any, child: Any, now: float) -> None:
+        begin_stop(self, child, now)
+        if child.secures:
+            self._effects.append(Secure(child.spec.name, child.incarnation))
+
+    patch.setattr(supervision.Supervision, "_begin_stop", too_soon)
+
+
+def _keeps_who_waits_for_one_that_goes(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(broker.Broker, "_close", lambda self, peer, reason: None)
+
+
 BREAKAGES = [
+    _starts_before_it_is_safe,
+    _leaves_devices_as_they_are,
+    _makes_safe_while_it_lives,
+    _keeps_who_waits_for_one_that_goes,
     _gives_up_for_want,
     _starts_for_ever,
     _answers_twice,
     _lies_about_starts,
+    _gives_a_life_what_is_meant_for_another,
     _forgets_what_ran,
     _takes_all_for_unclaimed,
     _times_out_what_has_not_begun,

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from tests.joined import joined
 from transports.headers import Operation, RequestHeader, decode_response_header, encode_header
-from transports.serializers import JSON, MSGPACK, NPY, OCTETS, TEXT
-from transports.values.codec import XORCH, encode, encode_arguments
+from transports.serializers import JSON, MSGPACK, NPY, OCTETS, TEXT, XORCH
+from transports.values.codec import encode, encode_arguments
 from workers.driver.describe import describe
 from workers.serving.dispatch import Dispatcher
 

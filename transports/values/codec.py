@@ -13,13 +13,11 @@ import msgspec
 from msgspec.msgpack import Ext
 
 from transports.errors import SerializationError
-from transports.serializers import Buffer
+from transports.serializers import XORCH, Buffer
 from transports.values.kinds import Kind, NoForm
 from transports.values.reading import Reader
 from transports.values.writing import PLAIN, Writer, pack
 
-XORCH = "application/x-orch"
-"""The content type."""
 NOTHING = b"\xc0"
 """None, in this content type."""
 

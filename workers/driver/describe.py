@@ -17,7 +17,7 @@ from dataclasses import InitVar
 from typing import Any
 
 from transports import terms
-from workers.driver.markers import ACTION_MARK, Event, prop
+from workers.driver.markers import ACTION_MARK, IDEMPOTENT_MARK, Event, prop
 from workers.driver.schemas import (
     Schema,
     own_annotations,
@@ -295,6 +295,8 @@ def action_schema(value: Any, *, takes_self: bool = False, usual: str = "") -> S
     affordance[terms.CONCURRENT] = bool(
         getattr(value, ACTION_MARK, getattr(function, ACTION_MARK, False))
     )
+    if getattr(value, IDEMPOTENT_MARK, getattr(function, IDEMPOTENT_MARK, False)):
+        affordance[terms.IDEMPOTENT] = True
     return affordance
 
 

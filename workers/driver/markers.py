@@ -14,13 +14,15 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 ACTION_MARK = "__orch_action__"
 """Attribute of a marked function; its value is whether the action is concurrent."""
+IDEMPOTENT_MARK = "__orch_idempotent__"
+"""The same for whether it is idempotent."""
 
 
 @overload
 def action(function: F, /) -> F: ...
 @overload
-def action(*, concurrent: bool = False) -> Callable[[F], F]: ...
-def action(function: Any = None, /, *, concurrent: bool = False) -> Any:
+def action(*, concurrent: bool = False, idempotent: bool = False) -> Callable[[F], F]: ...
+def action(function: Any = None, /, *, concurrent: bool = False, idempotent: bool = False) -> Any:
     """Mark a method as an action. Public methods are actions without it as well.
 
     Example:
@@ -34,10 +36,13 @@ def action(function: Any = None, /, *, concurrent: bool = False) -> Any:
         function: The method, when used without parentheses.
         concurrent: It may run beside the worker's other members, in another thread; the driver
             sees to its own locks.
+        idempotent: To do it twice is as good as once: a client that asks for tries may repeat it
+            also when it can't be known whether it was done.
     """
 
     def mark(target: F) -> F:
         setattr(target, ACTION_MARK, concurrent)
+        setattr(target, IDEMPOTENT_MARK, idempotent)
         return target
 
     return mark if function is None else mark(function)

@@ -8,9 +8,8 @@ from typing import Any
 from transports import serializers
 from transports.errors import SerializationError
 from transports.headers import RequestHeader
-from transports.serializers import NPY, Buffer, decode_array
+from transports.serializers import NPY, XORCH, Buffer, decode_array
 from transports.values import codec
-from transports.values.codec import XORCH
 from workers.driver.calls import Misfit, Parameters
 from workers.driver.coroutines import call_here
 from workers.driver.opening import Call

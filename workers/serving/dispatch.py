@@ -30,9 +30,9 @@ from transports.headers import (
     decode_request_header,
     encode_header,
 )
-from transports.serializers import JSON, NULL, OCTETS, TEXT, Buffer, split_result
+from transports.serializers import JSON, NULL, OCTETS, TEXT, XORCH, Buffer, split_result
 from transports.values import codec
-from transports.values.codec import NOTHING, XORCH
+from transports.values.codec import NOTHING
 from workers import forks
 from workers.driver.adapters.adapted import Members
 from workers.driver.coroutines import call_here

@@ -23,9 +23,8 @@ from transports.headers import (
     new_tag,
 )
 from transports.link import PRESENCE
-from transports.serializers import OCTETS, TEXT, Buffer, split_result
+from transports.serializers import OCTETS, TEXT, XORCH, Buffer, split_result
 from transports.values import codec
-from transports.values.codec import XORCH
 from transports.values.kinds import NoForm
 from workers import threads
 from workers.driver.markers import BoundEvent

@@ -13,8 +13,8 @@ from typing import Any
 import msgspec
 
 from transports.headers import OPERATION, Operation, RequestHeader, decode_request_header
+from transports.serializers import XORCH
 from transports.values import codec
-from transports.values.codec import XORCH
 from workers.driver.describe import ACTION, PROPERTY, Description, nearest
 from workers.errors import BootError, SpecError, Terminated
 from workers.failures import Refused

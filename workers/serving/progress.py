@@ -23,8 +23,10 @@ from workers.spec import WorkerSpec
 
 log = logging.getLogger("workers")
 
+FIRST = 0.25
+"""Seconds after which the start is looked at: who can't wait for it any longer is told of it."""
 EVERY = 1.0
-"""Seconds after which the start is looked at, and again; what hasn't changed isn't told again."""
+"""... and after which it is looked at again; what hasn't changed isn't told again."""
 
 
 class Progress:
@@ -55,8 +57,9 @@ class Progress:
             pass
 
     def _tell(self) -> None:
-        told = ""
-        while not self._over.wait(EVERY):
+        told, pause = "", FIRST
+        while not self._over.wait(pause):
+            pause = EVERY
             with self._lock:
                 doing = at(sys._current_frames().get(self._thread))
                 if self._over.is_set():

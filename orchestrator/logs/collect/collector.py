@@ -246,6 +246,7 @@ class Collector:
             self._records += reader.take_due(time.time(), all_of_it=True)
         self._hand_over(0)
         lines = self._tails.pop(key, ())
+        self._news.last_lines(*key, lines)
         record = Record(
             time.time(),
             "error",

@@ -45,7 +45,7 @@ class Close(msgspec.Struct, frozen=True, tag="close"):
     deadline: float
 
 
-class Stacks(msgspec.Struct, frozen=True):
+class Stacks(msgspec.Struct, frozen=True, tag="stacks"):
     """From the collector: an incarnation has written its stacks.
 
     Attributes:
@@ -59,20 +59,30 @@ class Stacks(msgspec.Struct, frozen=True):
     text: str
 
 
+class LastLines(msgspec.Struct, frozen=True, tag="last lines"):
+    """From the collector: what an incarnation wrote last that died, after its `Ended`."""
+
+    worker: str
+    incarnation: int
+    lines: list[str]
+
+
 Message = Collect | Ended | Close
+News = Stacks | LastLines
 
 _decoder = msgspec.json.Decoder(Message)
 
 
-_news_decoder = msgspec.json.Decoder(Stacks)
+_news_decoder = msgspec.json.Decoder(News)
 
 
-def decode_news(line: bytes) -> Stacks:
+def decode_news(line: bytes) -> News:
     """What the collector told. Raises msgspec.DecodeError if it isn't that."""
-    return _news_decoder.decode(line)
+    news: News = _news_decoder.decode(line)
+    return news
 
 
-def encode(message: Message | Stacks) -> bytes:
+def encode(message: Message | News) -> bytes:
     """The message as a line."""
     return msgspec.json.encode(message) + b"\n"
 

@@ -386,7 +386,7 @@ class LogCollector:
         with suppress(OSError):
             self._outbox.send(message, fds)
 
-    def news(self) -> list[control.Stacks] | None:
+    def news(self) -> list[control.News] | None:
         """What the collector has told, when the sentinel is readable; None when it has died."""
         with suppress(OSError):  # it tells when it has read; of its death below
             self._outbox.flush()

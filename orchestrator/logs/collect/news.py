@@ -10,6 +10,9 @@ from orchestrator.logs.store.records import Record
 
 MOST_TOLD = 64 * 1024
 """Characters of stacks that the supervisor is told; the store has all."""
+LAST_TOLD = 5
+LONGEST_LINE = 1000
+"""Lines, and characters of each, of a worker that died."""
 MOST_NEWS = 1 << 20
 """Bytes that wait for a supervisor that doesn't read; stacks that come then aren't told."""
 
@@ -40,6 +43,13 @@ class NewsOut:
                 self._waiting += control.encode(control.Stacks(*about, record.event, text))
         self.flush()
 
+    def last_lines(self, worker: str, incarnation: int, lines: Iterable[str]) -> None:
+        """Tell what an incarnation wrote last."""
+        if len(self._waiting) < MOST_NEWS:
+            told = [line[:LONGEST_LINE] for line in lines][-LAST_TOLD:]
+            self._waiting += control.encode(control.LastLines(worker, incarnation, told))
+        self.flush()
+
     def flush(self) -> None:
         """Send what there is room for; the rest is told in a later turn."""
         while self._waiting:
@@ -63,7 +73,7 @@ class NewsIn:
         self._socket = socket
         self._rest = b""
 
-    def take(self) -> list[control.Stacks] | None:
+    def take(self) -> list[control.News] | None:
         """What was told since the last call; None when the collector has died."""
         try:
             data = self._socket.recv(1 << 16)

@@ -31,7 +31,7 @@ from multiprocess.reduction import send_handle
 from orchestrator.config.loader import WorkerConfig
 from orchestrator.core.children import Exit
 from orchestrator.logs.collect.handle import Streams
-from orchestrator.rig.launchers.handle import Launched, exit_of
+from orchestrator.rig.launchers.handle import Launched, MayHaveLived, exit_of
 from workers.process import fork_server, lifeline
 from workers.process.keeper import STATUS
 from workers.search_path import own_environment
@@ -256,9 +256,13 @@ class ForkServer:
             answer = self._ask(message, fds)
             if stdin is not None:
                 _write(ours, stdin, self._within)
+        except MayHaveLived:
+            _close(alive, ours, theirs)  # a worker that lives all the same ends with its pipe
+            _wait_for_end(status, self._within)
+            os.close(status)
+            raise
         except BaseException:
-            for fd in opened:
-                os.close(fd)
+            _close(*opened)
             raise
         os.close(alive)
         os.close(theirs)
@@ -269,10 +273,12 @@ class ForkServer:
         connection, process = self._connection, self._process
         if connection is None or process is None:
             raise OSError(errno.EAGAIN, "there is no fork server")
+        lost: type[OSError] = OSError
         try:
             if not self._imported:
                 _receive(connection, IMPORT_WITHIN)
                 self._imported = True
+            lost = MayHaveLived
             _send(connection, message)
             for fd in fds:
                 send_handle(connection, fd, process.pid)
@@ -281,11 +287,11 @@ class ForkServer:
             self.give_up()
             self._cut_off(process)
             text = f"the fork server didn't answer within {self._within:g} s"
-            raise OSError(errno.EAGAIN, text) from None
+            raise lost(errno.EAGAIN, text) from None
         except (ConnectionError, EOFError):
             self._cut_off(process)
             text = "the fork server was given up" if self.is_given_up else "the fork server died"
-            raise OSError(errno.EAGAIN, text) from None
+            raise lost(errno.EAGAIN, text) from None
         if "errno" in answer:
             file = (answer["file"],) if answer["file"] else ()
             raise OSError(answer["errno"], answer["error"], *file)
@@ -318,6 +324,18 @@ def _bound(connection: Connection, seconds: float) -> None:
     with socket.fromfd(connection.fileno(), socket.AF_UNIX, socket.SOCK_STREAM) as end:
         for option in (socket.SO_SNDTIMEO, socket.SO_RCVTIMEO):
             end.setsockopt(socket.SOL_SOCKET, option, limit)
+
+
+def _close(*fds: int) -> None:
+    for fd in fds:
+        os.close(fd)
+
+
+def _wait_for_end(status: int, within: float) -> None:
+    """Wait until a worker that may live, and all below it, is over: its keeper tells that."""
+    end = select.poll()
+    end.register(status, select.POLLIN)
+    end.poll(within * 1000)
 
 
 def _send(connection: Connection, message: dict[str, Any]) -> None:

@@ -28,6 +28,10 @@ Launched = Callable[["Handle | OSError"], None]
 """Is told the outcome of a launch: what lives, or why nothing does."""
 
 
+class MayHaveLived(OSError):
+    """A launch of which nothing was heard any more: whatever began of it has ended by now."""
+
+
 class Handle(Protocol):
     """One living incarnation."""
 

@@ -1,0 +1,1 @@
+"""What `scripts/chaos` is made of: a rig, its clients, faults, and who judges them by journals."""
