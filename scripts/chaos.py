@@ -11,6 +11,7 @@ import argparse
 import os
 import random
 import resource
+import signal
 import sys
 import tempfile
 import time
@@ -79,6 +80,7 @@ def main() -> int:
         PYTHONPATH=str(Path(__file__).resolve().parent),
     )
     os.environ.pop("ORCH_RIG", None)
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # all is ended
     rig = RunningRig(folder)
     try:
         more = run(rig, options)

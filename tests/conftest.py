@@ -12,6 +12,9 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+from tests import preforked
+from tests.becoming import COMMANDS, MEASURES
+
 settings.register_profile("orch", deadline=None)  # how long an example takes depends on the machine
 settings.load_profile("orch")
 
@@ -35,7 +38,7 @@ MEASURED = 64
 as long then, and many run the same code."""
 
 
-COMMANDS = 8
+ONE_COMMAND = 8
 """Of so many tests one has all commands measured that it runs."""
 SHARED = 8
 """Of so many modules one has the processes measured that its tests share."""
@@ -44,8 +47,9 @@ SHARED = 8
 @pytest.fixture(scope="session", autouse=True)
 def commands_are_measured() -> None:
     """Also where other processes aren't: see `tests.preforked`."""
-    if "COVERAGE_PROCESS_CONFIG" in os.environ:
-        os.environ["ORCH_TESTS_COVERAGE"] = os.environ["COVERAGE_PROCESS_CONFIG"]
+    if MEASURES in os.environ:
+        os.environ[COMMANDS] = os.environ[MEASURES]
+        preforked.measure_imports(os.environ[MEASURES])
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -58,7 +62,7 @@ def shared_measurement(request: pytest.FixtureRequest) -> Iterator[None]:
         yield
         return
     with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)
+        patch.delenv(MEASURES, raising=False)
         yield
 
 
@@ -69,14 +73,14 @@ def measurement(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch)
     if marked("fresh_processes"):
         monkeypatch.setenv("ORCH_TESTS_FRESH", "1")
     is_measured = marked("unmeasured") is None
-    config = os.environ.get("ORCH_TESTS_COVERAGE")
-    if zlib.crc32(request.node.nodeid.encode()) % COMMANDS:
-        monkeypatch.delenv("ORCH_TESTS_COVERAGE", raising=False)
+    config = os.environ.get(COMMANDS)
+    if zlib.crc32(request.node.nodeid.encode()) % ONE_COMMAND:
+        monkeypatch.delenv(COMMANDS, raising=False)
     is_chosen = marked("measured") or zlib.crc32(request.node.nodeid.encode()) % MEASURED == 0
     if is_measured and is_chosen and config is not None:
-        monkeypatch.setenv("COVERAGE_PROCESS_CONFIG", config)
+        monkeypatch.setenv(MEASURES, config)
     else:
-        monkeypatch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)
+        monkeypatch.delenv(MEASURES, raising=False)
     if is_measured:
         yield
         return

@@ -1,12 +1,13 @@
 """Commands of orch from a process that has imported everything: 20 ms each instead of 250.
 
-`tests.rigs` and the tests of commands use it, but for tests whose processes are measured or that
-are marked `fresh_processes`: those start Python anew, as users do.
+`tests.rigs` and the tests of commands use it, but for tests that are marked `fresh_processes`:
+those start Python anew, as users do.
 """
 
 from __future__ import annotations
 
 import atexit
+import gc
 import importlib
 import json
 import os
@@ -23,9 +24,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NoReturn
 
+from tests import spares
+from tests.becoming import COMMANDS, MEASURES, become, measure, measured_imports
+
 ROOT = Path(__file__).resolve().parents[1]
-COVERAGE = "ORCH_TESTS_COVERAGE"
-"""Variable of tests that are measured: how."""
 NUMBER = struct.Struct("i")
 """Of a process, and of its exit status, which may follow at once."""
 PRELOAD = (
@@ -39,6 +41,8 @@ PRELOAD = (
     "rich.console",
     "rich.table",
 )
+
+_measured: dict[str, str] = {}
 
 
 class Command:
@@ -108,7 +112,8 @@ def start(
         stdout: Where its standard output goes.
         stderr: Where its standard error goes.
         new_session: Whether it leads a session of its own.
-        coverage: How what runs in it is measured, but not in processes that it starts.
+        coverage: How what runs in it is measured, but not in processes that it starts; what the
+            environment says of that holds for these too.
     """
     reader, writer = os.pipe()
     with open(os.devnull) as nothing:
@@ -124,7 +129,7 @@ def run(
 ) -> subprocess.CompletedProcess[str]:
     """Run `orch` to its end on pipes. Raises `subprocess.TimeoutExpired`."""
     out, err = os.pipe(), os.pipe()
-    measures = os.environ.get(COVERAGE)
+    measures = os.environ.get(COMMANDS)
     command = start(arguments, environ, cwd, out[1], err[1], coverage=measures)
     os.close(out[1])
     os.close(err[1])
@@ -160,14 +165,17 @@ def _text(data: bytes) -> str:
     return data.decode().replace("\r\n", "\n").replace("\r", "\n")
 
 
+def measure_imports(config: str) -> None:
+    """Have what is imported for all commands measured: before the first of them."""
+    _measured[COMMANDS] = config
+
+
 @cache
 def _server() -> socket.socket:
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     environ = {
-        name: value
-        for name, value in os.environ.items()
-        if name not in ("PYTHONPATH", "COVERAGE_PROCESS_CONFIG")
-    }
+        name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", MEASURES)
+    } | _measured
     server = subprocess.Popen(
         [sys.executable, "-m", "tests.preforked", str(theirs.fileno())],
         pass_fds=[theirs.fileno()],
@@ -190,9 +198,13 @@ def _server() -> socket.socket:
 
 def serve(requests: socket.socket) -> None:
     """Fork a command for each request until nobody can ask any more."""
-    for module in PRELOAD:
-        importlib.import_module(module)
+    with measured_imports():
+        spares.import_modules()
+        for module in PRELOAD:
+            importlib.import_module(module)
     base = sys.path[1:]
+    gc.collect()
+    gc.freeze()  # nobody who is forked looks through it for what is unused
     while True:
         data, fds, _, _ = socket.recv_fds(requests, 1 << 20, 4)
         if not data:
@@ -239,53 +251,20 @@ def _be_command(
     streams: list[int],
     base: list[str],
 ) -> NoReturn:
-    status = 1
-    try:
-        if new_session:
-            os.setsid()
-        for number, fd in enumerate(streams):
-            os.dup2(fd, number)
-            os.close(fd)
-        _open_streams()
-        os.chdir(cwd)
-        os.environ.clear()
-        os.environ.update(environ)
-        time.tzset()
-        more = filter(None, environ.get("PYTHONPATH", "").split(os.pathsep))
-        sys.path[:] = [cwd, *more, *base]
-        sys.argv = ["orch", *arguments]
-        if coverage is not None:
-            _measure(coverage)
+    if new_session:
+        os.setsid()
+    for number, fd in enumerate(streams):
+        os.dup2(fd, number)
+        os.close(fd)
+
+    def run() -> None:
+        spares.keep_for(arguments, base)
+        measure(coverage)
         from orchestrator.__main__ import main
 
         main()
-    except SystemExit as end:
-        status = end.code if isinstance(end.code, int) else int(end.code is not None)
-    except BaseException:
-        sys.excepthook(*sys.exc_info())
-    finally:
-        atexit._run_exitfuncs()
-        with suppress(OSError, ValueError):
-            sys.stdout.flush()
-        os._exit(status)
 
-
-def _measure(config: str) -> None:
-    import coverage
-
-    os.environ["COVERAGE_PROCESS_CONFIG"] = config
-    coverage.process_startup(force=True)
-    os.environ.pop("COVERAGE_PROCESS_CONFIG", None)
-
-
-def _open_streams() -> None:
-    """Open the standard streams anew: Python's own believe that they are what they were."""
-    sys.stdin = sys.__stdin__ = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115
-    for name, fd, errors in (("stdout", 1, "strict"), ("stderr", 2, "backslashreplace")):
-        stream = open(fd, "w", encoding="utf-8", errors=errors, closefd=False)  # noqa: SIM115
-        stream.reconfigure(line_buffering=fd == 2 or os.isatty(fd))
-        setattr(sys, name, stream)
-        setattr(sys, f"__{name}__", stream)
+    become(run, ["orch", *arguments], environ, cwd, base)
 
 
 if __name__ == "__main__":

@@ -18,13 +18,12 @@ import orch
 from orchestrator import connect
 from orchestrator.client.rig import Rig
 from orchestrator.errors import OrchError
-from tests import preforked
+from tests import preforked, spares
+from tests.becoming import MEASURES
 
 SETTLED = {"READY", "FAILED", "STOPPED"}
 FRESH = "ORCH_TESTS_FRESH"
 """Set in tests whose processes start as users' do: see `tests.preforked`."""
-MEASURES = "COVERAGE_PROCESS_CONFIG"
-"""The variable by which coverage is measured in a process."""
 
 
 def wait_until(condition: Callable[[], Any], seconds: float = 20.0) -> Any:
@@ -48,6 +47,19 @@ def is_alive(pid: int) -> bool:
     return stat.rpartition(")")[2].split()[0] != "Z"
 
 
+def collector_of(rig: int) -> int:
+    """Process id of the log collector of a rig, which is given by its own."""
+    module = "orchestrator.logs.collect.collector"
+
+    def is_it(child: Path) -> bool:
+        is_spare = (child / "comm").read_text().strip() == spares.name_of(module)
+        return is_spare or module.encode() in (child / "cmdline").read_bytes()
+
+    children = Path(f"/proc/{rig}/task/{rig}/children").read_text().split()
+    (found,) = [child for child in children if is_it(Path("/proc", child))]
+    return int(found)
+
+
 def measured_as_the_test(environ: Mapping[str, str]) -> dict[str, str]:
     """An environment in which coverage is measured only if it is in this test's processes.
 
@@ -57,9 +69,9 @@ def measured_as_the_test(environ: Mapping[str, str]) -> dict[str, str]:
     return {**own, MEASURES: os.environ[MEASURES]} if MEASURES in os.environ else own
 
 
-def may_prefork(environ: Mapping[str, str]) -> bool:
-    """Whether a command with this environment needn't be a Python of its own from the start."""
-    return MEASURES not in environ and FRESH not in os.environ
+def may_prefork() -> bool:
+    """Whether a command needn't be a Python of its own from the start."""
+    return FRESH not in os.environ
 
 
 class RunningRig:
@@ -93,7 +105,7 @@ class RunningRig:
     def start(self) -> None:
         """Run it in a session of its own, so that a test's Ctrl-C doesn't reach it."""
         with self.log.open("ab") as log:
-            if may_prefork(self.environ) and self._is_plain("run", str(self.config)):
+            if may_prefork() and self._is_plain("run", str(self.config)):
                 self.process = preforked.start(
                     ["run", str(self.config)],
                     self.environ,
@@ -123,8 +135,8 @@ class RunningRig:
     def orch(self, *arguments: str, timeout: float = 30) -> subprocess.CompletedProcess[str]:
         """Run a command against it."""
         environ = measured_as_the_test(self.environ)
-        if may_prefork(environ) and self._is_plain(*arguments):
-            return preforked.run(arguments, self.environ, self.folder, timeout)
+        if may_prefork() and self._is_plain(*arguments):
+            return preforked.run(arguments, environ, self.folder, timeout)
         return subprocess.run(
             self.command(*arguments),
             env=environ,

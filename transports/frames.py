@@ -37,22 +37,27 @@ class TooManyFrames:
 
     Attributes:
         first: The frames that were kept, as the function gives them that received them.
-        count: How many there were.
+        count: How many there were, or were read so far.
+        has_rest: Whether there are more, to be dropped with `drop_rest`.
     """
 
-    __slots__ = ("count", "first")
+    __slots__ = ("count", "first", "has_rest")
 
-    def __init__(self, first: list[Any], count: int) -> None:
+    def __init__(self, first: list[Any], count: int, *, has_rest: bool = False) -> None:
         self.first = first
         self.count = count
+        self.has_rest = has_rest
 
 
-def receive(socket: zmq.Socket[Any], most: int) -> list[zmq.Frame] | TooManyFrames:
+def receive(
+    socket: zmq.Socket[Any], most: int, piece: int | None = None
+) -> list[zmq.Frame] | TooManyFrames:
     """Receive one message without waiting, its frames uncopied. Never raises `zmq.Again`.
 
     Args:
         socket: Where from.
         most: How many frames are kept; further ones are read and dropped.
+        piece: How many are read at most, more than `most`; None for all.
 
     Returns:
         No frames when nothing is there. Of a message whose rest doesn't follow, which a peer can
@@ -69,9 +74,20 @@ def receive(socket: zmq.Socket[Any], most: int) -> list[zmq.Frame] | TooManyFram
             count += 1
             if count <= most:
                 frames.append(frame)
+            elif count == piece:
+                return TooManyFrames(frames, count, has_rest=more)
     except zmq.Again:
         pass  # empty, or torn: said by the number of frames
     return frames if count <= most else TooManyFrames(frames, count)
+
+
+def drop_rest(socket: zmq.Socket[Any], piece: int) -> bool:
+    """Drop so many frames of the rest of a message; whether there are more."""
+    for _ in range(piece):
+        frame = receive_frame(socket)
+        if frame is None or not frame.more:
+            return False
+    return True
 
 
 def receive_frame(socket: zmq.Socket[Any]) -> zmq.Frame | None:

@@ -149,7 +149,7 @@ class Broker:
             header, size = read_header(frames, count or len(frames), self.caps)
         except Refusal as refusal:
             self.ledger.refuse_unread(client, find_message_id(frames), refusal, now)
-            self._manners.malformed(client, frames[0], now)
+            self._manners.malformed(client, frames[0], now, count)
             return
         self._manners.good(client)
         if self.ledger.is_pending(client, header.messageID, now):

@@ -118,9 +118,10 @@ class Changeover:
             self._broker.refuse(name, f"worker {name!r} was removed from the config")
             self._health.change(name, None, now, serves=False)
         self.leaving.update(removed)
-        supervision.stop(removed, now)
+        # Restarts come last: nothing begins or ends before it is known what all are to do.
+        supervision.start(added, now, more=True)
+        supervision.stop(removed, now, more=True)
         supervision.restart(restarted, now)
-        supervision.start(added, now)
         return number
 
     def finish(self) -> None:

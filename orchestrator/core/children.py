@@ -99,6 +99,7 @@ class Child:
         history: When it was restarted lately.
         crashes: How many lives have ended by a crash, without a stable one between them.
         served: When its present or last life was ready; None if it never was.
+        outlived: Whether it has outlived one that it is restarted with, and was to stop anyway.
         securing: The life after which its device is being made safe; 0 if none is.
         unsecured: Why its device couldn't be made safe, last time; empty if it could.
         secures: Whether that is to be done after its present life, as `thread`.
@@ -130,6 +131,7 @@ class Child:
         self.history: deque[float] = deque()
         self.crashes = 0
         self.served: float | None = None
+        self.outlived = False
         self.securing = 0
         self.unsecured = ""
         self.secures = spec.secures

@@ -15,6 +15,11 @@ MOST_CLIENTS = 10_000
 """Clients that are kept in mind; their names are theirs to choose, and so is how many."""
 
 
+MOST_FRAMES = 10_000
+"""Frames of a message for which a client is cut off at once: no other message can be read before
+its end."""
+
+
 class Manners:
     """Counts malformed messages by client, from its last good one on.
 
@@ -45,8 +50,18 @@ class Manners:
         if self._counts:
             self._counts.pop(client, None)
 
-    def malformed(self, client: bytes, frame: Any, now: float) -> None:
-        """A client sent something malformed, in a message with this frame: once too often?"""
+    def malformed(self, client: bytes, frame: Any, now: float, count: int | None = None) -> None:
+        """A client sent something malformed, in a message with this frame: once too often?
+
+        Args:
+            client: Who.
+            frame: A frame of it.
+            now: Monotonic seconds.
+            count: How many frames it had, if too many.
+        """
+        if count is not None and count >= MOST_FRAMES:
+            self._cut_off(client, frame, f"it sent a message of {count} frames or more", now)
+            return
         since, count = self._counts.get(client, (now, 0))
         if now - since > SECONDS:
             since, count = now, 0
@@ -55,11 +70,14 @@ class Manners:
             if len(self._counts) > MOST_CLIENTS:
                 self._counts.clear()
             return
+        self._cut_off(client, frame, f"it sent {MOST_MALFORMED} malformed messages in a row", now)
+
+    def _cut_off(self, client: bytes, frame: Any, reason: str, now: float) -> None:
         self._counts.pop(client, None)
         if len(self._muted) >= MOST_CLIENTS:
             self._muted.clear()
         self._muted[client] = now + SECONDS
-        ledger, reason = self._ledger, f"it sent {MOST_MALFORMED} malformed messages in a row"
+        ledger = self._ledger
         ledger.counts["cut off"] += 1
         name = client.decode("utf-8", "backslashreplace")
         ledger.tally.tell("warning", "client cut off", now, client=name, reason=reason)

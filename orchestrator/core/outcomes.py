@@ -118,6 +118,9 @@ class Outcomes:
         name = dead.spec.name
         strategy = self._roster.strategy
         for child in restarts.companions(strategy, dead, self._roster.children):
+            child.outlived = True
+            if child.goal is not Goal.RUN:
+                continue
             child.goal = Goal.RESTART
             text = f"is restarted, as {name} has died: {strategy}"
             self._roster.fact("warning", text, child.spec.name)

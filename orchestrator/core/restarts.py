@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 
 from orchestrator.core.children import Child
 from orchestrator.core.starts import doubled
-from orchestrator.core.states import RUNNING, Goal, Status
+from orchestrator.core.states import RUNNING, Status
 
 Chance = Callable[[], float]
 """Gives numbers from 0 to 1."""
@@ -52,13 +52,10 @@ def companions(strategy: str, dead: Child, children: Mapping[str, Child]) -> lis
         children: The workers, by name.
 
     Returns:
-        Those of them that run and are to go on.
+        Those of them that run, also those that are to stop.
     """
-    return [
-        child
-        for child in _group(strategy, dead, children)
-        if child.status in RUNNING and child.goal is Goal.RUN
-    ]
+    group = _group(strategy, dead, children)
+    return [child for child in group if child.status in RUNNING]
 
 
 def is_awaited(strategy: str, child: Child, children: Mapping[str, Child]) -> bool:

@@ -94,8 +94,11 @@ class Supervision:
 
     # -- wishes ---------------------------------------------------------------------------
 
-    def start(self, names: Iterable[str], now: float) -> None:
-        """Have these workers run; those that do already are left alone."""
+    def start(self, names: Iterable[str], now: float, *, more: bool = False) -> None:
+        """Have these workers run; those that do already are left alone.
+
+        With `more` nothing begins yet: another wish follows, and their order is that of all.
+        """
         if self._roster.closing:
             return
         for child in map(self.children.__getitem__, names):
@@ -104,11 +107,13 @@ class Supervision:
             elif child.status is Status.STOPPING:
                 self._replace(child)
             elif child.goal is Goal.STOP:
-                child.goal = Goal.RUN  # a stop that hasn't begun is taken back
-        self._advance(now)
+                # A stop that hasn't begun is taken back.
+                child.goal = Goal.RESTART if child.outlived else Goal.RUN
+        if not more:
+            self._advance(now)
 
-    def stop(self, names: Iterable[str], now: float) -> None:
-        """Have these workers stopped, each before those that it started after."""
+    def stop(self, names: Iterable[str], now: float, *, more: bool = False) -> None:
+        """Have these workers stopped, each before those that it started after; `more` as above."""
         for child in map(self.children.__getitem__, names):
             child.goal = Goal.STOP
             if Happening.STOP in NEXT[child.status]:
@@ -117,7 +122,8 @@ class Supervision:
                 self._holder.lost(name, now, reason=f"worker {name!r} is stopped", holds=False)
             elif child.status is Status.FAILED:
                 self._roster.due(child, None)  # and it isn't tried again
-        self._advance(now)
+        if not more:
+            self._advance(now)
 
     def restart(self, names: Iterable[str], now: float) -> None:
         """Stop these workers and start them again; what waits for them is kept."""
@@ -354,7 +360,7 @@ class Supervision:
         child.incarnation += 1
         child.unbuilt = child.overrun = child.unstarted = child.doing = ""
         child.served = None
-        child.slow = child.passing = False
+        child.slow = child.passing = child.outlived = False
         child.launched = now
         child.thread, child.secures = child.spec.thread, child.spec.secures
         self._roster.move(child, Happening.TURN, now)

@@ -16,6 +16,7 @@ from typing import Any
 import zmq
 
 from orchestrator.core.effects import Effect, ToClient, ToWorker
+from orchestrator.core.manners import MOST_FRAMES
 from orchestrator.core.rig import Rig
 from orchestrator.core.tally import shorten
 from orchestrator.rig.backlog import Backlog
@@ -25,7 +26,7 @@ from orchestrator.rig.mailbox import Mailbox
 from orchestrator.rig.poller import Poller
 from orchestrator.rig.processes import Processes
 from orchestrator.rig.sockets import Sockets
-from transports.frames import TooManyFrames, has_more, receive
+from transports.frames import TooManyFrames, drop_rest, has_more, receive
 from transports.headers import FRAMES
 
 BATCH = 64
@@ -85,6 +86,7 @@ class Loop:
         self._perform_one = perform
         self._record = record
         self.emptied = 0
+        self._has_rest = False  # of a client's message with more frames than a piece
         self._later: list[tuple[float, int, Callable[[], None]]] = []  # a heap
         self._calls = 0
         self._due = math.inf  # of the core, as it was before this turn
@@ -120,6 +122,8 @@ class Loop:
         front, messages = self._sockets.front, list[Any]()
         deadline = time.monotonic() + seconds
         items = [(source, int(zmq.POLLIN)) for source in (front, *self._connections.monitors)]
+        while self._has_rest:
+            self._has_rest = drop_rest(front, MOST_FRAMES)
         while len(messages) < LAST_WORDS:
             over = is_over()  # asked first: what came before the end is read after it
             if frames := receive(front, FRAMES):
@@ -253,11 +257,17 @@ class Loop:
 
     def _from_clients(self, now: float, most: int) -> None:
         front = self._sockets.front
+        if self._has_rest:
+            self._has_rest = drop_rest(front, MOST_FRAMES)
+            return
         for left in reversed(range(most)):
-            frames = receive(front, FRAMES)
+            frames = receive(front, FRAMES, MOST_FRAMES)
             if not frames:
                 return
             self._take(frames, now)
+            if isinstance(frames, TooManyFrames) and frames.has_rest:
+                self._has_rest = True
+                return
             self._perform(now)
             if not left or not has_more(front):
                 return

@@ -16,6 +16,7 @@ from typing import Any
 
 import msgspec
 
+from orchestrator.core.rig import Rig
 from orchestrator.testing.behaviour import BESIDE
 from transports.exceptions import NOT_STARTED, UNKNOWN
 from transports.headers import (
@@ -265,6 +266,18 @@ class Judge:
     def _hold(self, kept: bool, what: str, key: Key | None) -> None:
         if not kept:
             raise Violation(f"{what}: {key} {self.asked.get(key) if key else ''}")
+
+
+def judge_tables(core: Rig) -> None:
+    """Judge that nothing is left in the tables of a rig that is at rest."""
+    broker = core.broker
+    left = [
+        *broker.ledger.requests,
+        *broker.ledger.unanswered,
+        *(name for name in broker.peers if broker.queued(name) or broker.running(name)),
+    ]
+    if left or core.effects or core.next_deadline is not None:
+        raise Violation(f"I7, I14: something is left at rest: {left}")
 
 
 def _outcome(kind: str, payload: bytes) -> str:

@@ -223,9 +223,9 @@ class LivesJudge:
         self.safety.unlaunched(worker)
 
     def ended(self, worker: str, exit_: Exit, *, served: bool) -> None:
-        """A life has ended; `served`: its start had gone well."""
-        if not served and (exit_.wants or exit_.unusable):
-            self.starts.fail(worker, wants=exit_.wants)
+        """A life has ended; `served`: its start had gone well, though that may not be known yet."""
+        if exit_.wants or exit_.unusable:
+            self.starts.fail(worker, wants=exit_.wants and not served)
 
     def look(self, lives: Mapping[str, Life], now: float) -> None:
         """Whether none of these starts for longer than it may."""

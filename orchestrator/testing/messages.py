@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from transports.headers import RequestHeader, encode_header
+from transports.headers import OF_LIFE, RequestHeader, encode_header
+
+RUN = "5f0c"
+"""What tells the run of a simulated rig from others."""
+
+
+def addressed(worker: str, life: int | None) -> str:
+    """The thing id of a request to a worker, or to one life of it only."""
+    return worker if life is None else f"{worker}{OF_LIFE}{life}@{RUN}"
 
 
 def request_frames(

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 from orchestrator.core.admission import Caps
 from orchestrator.core.changeover import Settings
@@ -36,28 +35,22 @@ from orchestrator.core.plan import ADD, LIMITS, REMOVE, RESTART, Plan
 from orchestrator.core.rig import Rig
 from orchestrator.core.states import SERVING, Status
 from orchestrator.testing.behaviour import Behaviour
-from orchestrator.testing.judge import Asked, Judge, Violation
+from orchestrator.testing.clients import SimulatedClients
+from orchestrator.testing.judge import Asked, Judge, Violation, judge_tables
 from orchestrator.testing.launches import SimulatedLaunches
 from orchestrator.testing.lives import LivesJudge
-from orchestrator.testing.messages import request_frames
+from orchestrator.testing.messages import RUN
 from orchestrator.testing.process import SimulatedProcess
 from orchestrator.testing.tickets import SimulatedTickets
 from orchestrator.testing.timeline import Timeline
 from orchestrator.testing.wishes import WishesJudge
 from transports.headers import (
-    HANDSHAKE,
-    OF_LIFE,
-    OPERATION,
     REPLY,
     Limits,
-    Operation,
     decode_request_header,
-    execution_context,
 )
 from transports.link import unpack_number
 
-RUN = "5f0c"
-"""What tells its run from others."""
 MOST_EFFECTS = 100_000
 """Effects of one event; more would mean that they make each other."""
 
@@ -79,6 +72,7 @@ class SimulatedRig:
         judge: Who takes notes, and raises `Violation`.
         lives: The same for starts, stops and recipes.
         wishes: The same for what is to end.
+        ask, repeat, shake_hands, send: What clients do: see `SimulatedClients`.
         processes: The living incarnations by worker.
         facts: What was worth a record.
         orders: What came of orders, by number.
@@ -119,9 +113,11 @@ class SimulatedRig:
         self._timeline = Timeline(1000.0)
         self.lives = LivesJudge(specs, strategy)
         self.wishes = WishesJudge(self.processes)
-        self._ids: Counter[str] = Counter()
         self._tickets = SimulatedTickets(self.judge)
         self._launches = SimulatedLaunches(self, self._tickets)
+        clients = SimulatedClients(self.core, self.judge, lambda: self.now, self._settle)
+        self.ask, self.repeat = clients.ask, clients.repeat
+        self.shake_hands, self.send = clients.shake_hands, clients.send
 
     @property
     def now(self) -> float:
@@ -149,29 +145,6 @@ class SimulatedRig:
         self.judge.removed(plan.names(REMOVE))
         return number
 
-    def ask(
-        self,
-        client: str,
-        worker: str,
-        member: str = "move",
-        *,
-        payload: bytes = b"null",
-        invocation_timeout: float | None = None,
-        execution_timeout: float | None = None,
-        oneway: bool = False,
-        life: int | None = None,
-    ) -> Asked:
-        """Send a request; timeouts in seconds, None for no limit; `life`: the only one meant."""
-        times = (self.now, invocation_timeout, execution_timeout)
-        id_ = self._new_id(client)
-        asked = self.judge.ask(client, id_, worker, member, *times, oneway=oneway)
-        asked.only = "" if life is None else f"{worker}-{life}"
-        addressed = worker if life is None else f"{worker}{OF_LIFE}{life}@{RUN}"
-        context = execution_context(invocation_timeout, execution_timeout, oneway)
-        about = addressed, member, Operation.INVOKE, context, payload
-        self._send(client, OPERATION, asked.id, *about)
-        return asked
-
     def cancel(self, asked: Asked, *, restart: bool = False) -> None:
         """Want a request cancelled; `restart`: by a restart of its worker, if need be."""
         means = self.core.broker.peers[asked.worker].means
@@ -179,23 +152,6 @@ class SimulatedRig:
         asked.wished = True
         number = self.core.cancel(asked.id, self.now, restart=restart)
         self.wishes.wish(number, asked, until)
-        self._settle()
-
-    def shake_hands(self, client: str) -> None:
-        """Send a handshake, which is answered at once."""
-        id_ = self._new_id(client)
-        self.judge.expect(client, id_)
-        self._send(client, HANDSHAKE, id_)
-
-    def repeat(self, asked: Asked) -> None:
-        """Send a request's id once more: it is dropped while the first is unanswered."""
-        if not asked.answers and not asked.oneway:
-            self._send(asked.client, OPERATION, asked.id, asked.worker, "other", Operation.INVOKE)
-
-    def send(self, client: str, frames: list[bytes]) -> None:
-        """Send whatever it is, in place of the frames behind the identity."""
-        self.judge.send_rubbish(client)
-        self.core.receive_client([client.encode(), *frames][:5], self.now, len(frames) + 1)
         self._settle()
 
     def kill(self, worker: str, exit_: Exit) -> None:
@@ -259,14 +215,7 @@ class SimulatedRig:
         self.judge.rest()
         self.wishes.rest()
         self.lives.safety.rest()
-        broker = self.core.broker
-        left = [
-            *broker.ledger.requests,
-            *broker.ledger.unanswered,
-            *(name for name in broker.peers if broker.queued(name) or broker.running(name)),
-        ]
-        if left or self.core.effects or self.core.next_deadline is not None:
-            raise Violation(f"I7, I14: something is left at rest: {left}")
+        judge_tables(self.core)
 
     # -- what processes ask for -----------------------------------------------------------
 
@@ -393,12 +342,3 @@ class SimulatedRig:
     def _take_back(self, worker: str, incarnation: int) -> None:
         numbers = self._tickets.take_back(f"{worker}-{incarnation}")
         self.core.taken_back(worker, incarnation, numbers, self.now)
-
-    def _send(self, client: str, kind: str, id_: str, *about: Any) -> None:
-        frames = request_frames(self.core.name, client, kind, id_, *about)
-        self.core.receive_client(frames, self.now)
-        self._settle()
-
-    def _new_id(self, client: str) -> str:
-        self._ids[client] += 1
-        return f"{client} {self._ids[client]}"

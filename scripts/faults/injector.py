@@ -258,8 +258,9 @@ class Injector:
         """Nothing may be left of the rig soon, and it can be run again at once."""
         before = {each: _name(each) for each in self._rig.processes()}
         with contextlib.suppress(errors.OrchError), connect(RIG, timeout=10) as rig:
-            # Recipes take their time, in which it stays.
-            before.pop(psutil.Process(helpers(rig)["guardian"]), None)
+            # They stay until they have done what they are at: recipes, imports, the last records.
+            own = set(helpers(rig).values())
+            before = {each: name for each, name in before.items() if each.pid not in own}
         self._write("SIGKILL of the supervisor")
         self._rig.process.kill()
         self._rig.process.wait()

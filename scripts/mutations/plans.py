@@ -85,6 +85,20 @@ MUTATIONS = [
         units_only=_UNSEEN,
     ),
     Mutation(
+        "who is added begins after who waits for it",
+        "changeover.py",
+        "        supervision.start(added, now, more=True)\n",
+        "",
+        units_only=_UNSEEN,
+    ),
+    Mutation(
+        "a stop that is taken back spares one from its restart",
+        "supervision.py",
+        "Goal.RESTART if child.outlived else Goal.RUN",
+        "Goal.RUN",
+        units_only=_UNSEEN,
+    ),
+    Mutation(
         "one that comes again is forgotten with the one that went",
         "changeover.py",
         "                self.leaving.remove(name)\n",

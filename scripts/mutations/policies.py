@@ -197,9 +197,9 @@ RESTARTS = [
     ),
     Mutation(
         "one that is to stop is restarted",
-        "restarts.py",
-        "if child.status in RUNNING and child.goal is Goal.RUN",
-        "if child.status in RUNNING",
+        "outcomes.py",
+        "            if child.goal is not Goal.RUN:\n                continue\n",
+        "",
         units_only=True,
     ),
     Mutation(

@@ -180,7 +180,7 @@ GOALS = [
     Mutation(
         "a stop can't be taken back",
         "supervision.py",
-        "                child.goal = Goal.RUN  # a stop that hasn't begun is taken back\n",
+        "                child.goal = Goal.RESTART if child.outlived else Goal.RUN\n",
         "                pass\n",
     ),
     Mutation(

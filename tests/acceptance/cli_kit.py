@@ -146,7 +146,7 @@ def orch(
     """Run a command on pipes."""
     done: subprocess.CompletedProcess[str]
     measured = measured_as_the_test(environ)
-    if may_prefork(measured):
+    if may_prefork():
         done = preforked.run(arguments, measured, cwd or ROOT, timeout)
         return Done(done.returncode, done.stdout, done.stderr)
     done = subprocess.run(

@@ -14,7 +14,7 @@ import pytest
 import zmq
 
 from tests.acceptance.cli_kit import environment, orch, short_folder
-from tests.rigs import is_alive, wait_until
+from tests.rigs import collector_of, is_alive, wait_until
 
 pytestmark = pytest.mark.measured
 
@@ -99,12 +99,7 @@ def test_its_crash_is_in_its_logs(environ: dict[str, str]) -> None:
 def test_a_collector_that_is_started_again_reads_on(environ: dict[str, str]) -> None:
     """And what it shows people doesn't come back to it."""
     pid = int(orch(environ, "status", "--json").out.partition('"pid":')[2].partition(",")[0])
-    (collector,) = (
-        int(child)
-        for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-        if b"collect.collector" in Path(f"/proc/{child}/cmdline").read_bytes()
-    )
-    os.kill(collector, signal.SIGKILL)
+    os.kill(collector_of(pid), signal.SIGKILL)
     wait_until(lambda: orch(environ, "logs", "-g", "collector started again").out)
     assert orch(environ, "call", "thread", "from_c").status == 0
     wait_until(lambda: orch(environ, "logs", "-g", "from a child").out)

@@ -127,6 +127,23 @@ def test_one_that_comes_again_while_somebody_waits_for_its_end_stays() -> None:
     assert [each.id for each in bench.of(Sent)] == ["1"]
 
 
+def test_one_that_waits_waits_for_one_that_is_added_too() -> None:
+    """What it started after before doesn't count any more."""
+    bench = up(ChildSpec("x"))
+    bench.order("stop", "x")
+    bench.exit("x", DONE)
+    bench.order("start", "x")
+    specs = [ChildSpec("x"), ChildSpec("c", after=("x",))]
+    change(bench, Change("c", "add"), wanted=specs)
+    assert bench.status("c") is Status.WAITING
+    bench.take()
+    specs = [ChildSpec("x"), ChildSpec("s"), ChildSpec("c", after=("s",))]
+    change(bench, Change("s", "add"), Change("c", "restart", ("args",)), wanted=specs)
+    assert bench.of(Launch) == [Launch("s", 1)]
+    bench.come_up("s")
+    assert bench.of(Launch) == [Launch("c", 1)]
+
+
 def test_a_client_that_leaves_is_no_matter_of_who_has_gone() -> None:
     bench = up(ChildSpec("a"), ChildSpec("b"))
     bench.rig.broker.ledger.streams[b"client"] = {"a", "b"}

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from orchestrator.core.effects import Cut
-from orchestrator.core.manners import MOST_CLIENTS, MOST_MALFORMED, SECONDS, Manners
+from orchestrator.core.effects import Cut, Fact
+from orchestrator.core.manners import MOST_CLIENTS, MOST_FRAMES, MOST_MALFORMED, SECONDS, Manners
 from orchestrator.core.requests import Ledger
 
 
@@ -28,6 +28,15 @@ class Scene:
 @pytest.fixture
 def scene() -> Scene:
     return Scene()
+
+
+def test_a_message_of_very_many_frames_is_enough(scene: Scene) -> None:
+    """The others' messages wait for its end."""
+    scene.manners.malformed(b"eve", b"frame", 10.0, MOST_FRAMES - 1)
+    assert not scene.effects
+    scene.manners.malformed(b"eve", b"frame", 10.0, MOST_FRAMES)
+    assert [type(each) for each in scene.effects if not isinstance(each, Fact)] == [Cut]
+    assert scene.manners.is_muted(b"eve", 10.0)
 
 
 def test_one_more_is_one_too_many(scene: Scene) -> None:

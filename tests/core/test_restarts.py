@@ -145,6 +145,20 @@ class TestStrategy:
         rig.exit("a", DONE)
         assert rig.statuses == "STOPPED STOPPED BACKOFF"
 
+    def test_it_is_restarted_when_its_stop_is_taken_back(self) -> None:
+        """It relied on a life that is over."""
+        rig = Rig(A, B, D, strategy="one_for_all")
+        rig.up("a", "b", "d")
+        rig.stop("a", "b")
+        rig.exit("d")
+        rig.start("a")
+        rig.to_deadline()
+        assert rig.status("d") is S.WAITING
+        rig.exit("b", DONE)
+        assert rig.statuses == "STOPPING STOPPED WAITING"
+        rig.exit("a", DONE)
+        assert sorted(rig.of(Launch)) == ["a", "d"]
+
     def test_a_start_that_fails_concerns_nobody(self) -> None:
         """Those that went on without it do so until it has served again."""
         rig = Rig(A, D, strategy="one_for_all")

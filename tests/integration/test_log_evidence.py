@@ -7,14 +7,13 @@ import os
 import re
 import signal
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from orchestrator import errors
 from orchestrator.client.rig import Rig
-from tests.rigs import RunningRig, running, wait_until
+from tests.rigs import RunningRig, collector_of, running, wait_until
 
 DRIVER = """
 import ctypes, os, signal, structlog
@@ -90,27 +89,15 @@ def test_a_thread_s_stack_is_recorded_too(rig: RunningRig) -> None:
     assert "in _perform" in stack["exception"]
 
 
-def collector_of(rig: RunningRig) -> int:
-    """Process id of the rig's log collector."""
-    pid = rig.process.pid
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    (found,) = [
-        int(child)
-        for child in children
-        if b"orchestrator.logs.collect.collector" in Path(f"/proc/{child}/cmdline").read_bytes()
-    ]
-    return found
-
-
 def test_a_stopped_collector_costs_nobody_a_call(rig: RunningRig) -> None:
     """It is told, and woken before a worker has waited long for it."""
     count = 40_000  # two megabytes, twice what the pipe holds
-    pid = collector_of(rig)
+    pid = collector_of(rig.process.pid)
     with rig.connected() as client:
         os.kill(pid, signal.SIGSTOP)
         client["device"].call("flood", count, execution_timeout=20)
         wait_until(lambda: all(each["state"] == "running" for each in helpers(client)))
-    assert collector_of(rig) == pid
+    assert collector_of(rig.process.pid) == pid
     last = f"flood {count - 1} "
     wait_until(lambda: [r for r in records(rig, "-g", last) if last in r["event"]])
     assert wait_until(

@@ -21,7 +21,7 @@ import pytest
 from orchestrator.logs.collect.handle import Streams
 from orchestrator.rig.launchers.forkserver import ForkServer
 from orchestrator.rig.launchers.handle import is_want
-from tests.rigs import RunningRig, is_alive, running, wait_until
+from tests.rigs import RunningRig, collector_of, is_alive, running, wait_until
 
 pytestmark = pytest.mark.measured
 DRIVER = """
@@ -136,6 +136,7 @@ def test_a_fork_server_that_doesn_t_answer_is_given_up() -> None:
 
 
 @pytest.mark.unmeasured
+@pytest.mark.fresh_processes  # others have nothing to import
 def test_a_fork_server_stopped_while_it_imports() -> None:
     """The rig ends in good order, though no launch of it comes to an end."""
     with running(CONFIG, {"plain": DRIVER}, settle=False) as rig:
@@ -156,11 +157,7 @@ def test_a_fork_server_stopped_while_it_imports() -> None:
 
 def test_a_killed_log_collector_is_replaced(rig: RunningRig) -> None:
     """And told; workers that speak to it notice nothing."""
-    collector = next(
-        child
-        for child in psutil.Process(rig.process.pid).children()
-        if "orchestrator.logs.collect.collector" in child.cmdline()
-    )
+    collector = psutil.Process(collector_of(rig.process.pid))
     with rig.connected() as client:
         before = client.one.pid()
         collector.kill()

@@ -11,7 +11,9 @@ import pytest
 import zmq
 
 from orchestrator.core.effects import Effect, ToClient
+from orchestrator.core.manners import MOST_FRAMES
 from orchestrator.core.rig import Rig
+from orchestrator.rig import loop as loop_module
 from orchestrator.rig.backlog import Backlog
 from orchestrator.rig.connections import Connections
 from orchestrator.rig.event_relay import EventRelay
@@ -19,6 +21,9 @@ from orchestrator.rig.loop import Loop
 from orchestrator.rig.mailbox import Mailbox
 from orchestrator.rig.processes import Processes
 from orchestrator.rig.sockets import Sockets
+from tests.integration.raw_zmtp import frame, raw_peer
+from tests.rigs import wait_until
+from transports.frames import drop_rest
 from transports.headers import HANDSHAKE, RequestHeader, encode_header
 
 
@@ -122,6 +127,26 @@ def test_a_fault_is_told_with_its_place_and_counted(running: Running) -> None:
     assert "test_loop.py:" in fields["place"]
     assert "Traceback" in fields["exception"]
     assert len(running.told) < 3
+
+
+def test_a_message_of_very_many_frames_is_dropped_piece_by_piece(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its sender is cut off at once, and what else the loop does goes on."""
+    pieces = []
+
+    def drop(socket: zmq.Socket[Any], piece: int) -> bool:
+        pieces.append(running.rig.broker.counts["cut off"])
+        return drop_rest(socket, piece)
+
+    monkeypatch.setattr(loop_module, "drop_rest", drop)
+    with raw_peer(running.sockets.addresses[0], "DEALER") as peer:
+        peer.sendall(50 * MOST_FRAMES * frame(b"", more=True) + frame(b""))
+        wait_until(lambda: pieces)
+        assert running.shake_hands(b"good")
+    assert len(pieces) == 50
+    assert set(pieces) == {1}
+    assert running.ask(lambda: running.rig.broker.counts["refused"]) == 1
 
 
 def test_a_callback_that_fails_keeps_no_other_from_being_called(running: Running) -> None:

@@ -147,7 +147,7 @@ def _stops_out_of_order(patch: pytest.MonkeyPatch) -> None:
 
 
 def _never_stops(patch: pytest.MonkeyPatch) -> None:
-    def stop(self: Any, names: Any, now: float) -> None:
+    def stop(self: Any, names: Any, now: float, **more: bool) -> None:
         for name in names:
             self.children[name].goal = Goal.STOP
 
