@@ -4,6 +4,7 @@ They are those of `orchestrator.errors`, whose text shows the tree.
 """
 
 from orchestrator.errors import (
+    Aborted,
     AlreadyRunning,
     ArgumentsRefused,
     ArgumentUnsendable,
@@ -24,11 +25,13 @@ from orchestrator.errors import (
     RigNotReachable,
     RuntimeFolderError,
     ValueRefused,
+    Withdrawn,
     WorkerDied,
     WorkerUnavailable,
 )
 
 __all__ = [
+    "Aborted",
     "AlreadyRunning",
     "ArgumentUnsendable",
     "ArgumentsRefused",
@@ -49,6 +52,7 @@ __all__ = [
     "RigNotReachable",
     "RuntimeFolderError",
     "ValueRefused",
+    "Withdrawn",
     "WorkerDied",
     "WorkerUnavailable",
 ]

@@ -4,6 +4,7 @@
 
     OrchError
     ├── NotStarted                 nothing was done: safe to retry
+    │   ├── Withdrawn              also Cancelled
     │   ├── InvocationTimeout      also TimeoutError
     │   ├── WorkerUnavailable      also ConnectionError
     │   ├── RigNotReachable        also ConnectionError
@@ -19,9 +20,11 @@
     │   ├── RuntimeFolderError     the folder for sockets and locks can't be trusted or used
     │   └── AlreadyRunning         a second rig of one id
     ├── OutcomeUnknown             it may have been done: look before you retry
+    │   ├── Aborted                also Cancelled
     │   ├── ExecutionTimeout       also TimeoutError
     │   ├── WorkerDied             also ConnectionError
     │   └── RigLost                also ConnectionError
+    ├── Cancelled                  somebody cancelled it: either of the above
     ├── ResultUnsendable           it was done, but its result can't be had; also TypeError
     └── DriverError                the driver raised an exception of its own
 
@@ -71,7 +74,17 @@ class InvocationTimeout(NotStarted, TimeoutError):
     """The operation waited for its turn until its invocation timeout."""
 
 
-class Cancelled(NotStarted):
+class Cancelled(OrchError):
+    """Somebody cancelled it: `Withdrawn` or `Aborted`.
+
+    Attributes:
+        step: What ended it: `withdraw`, before it began; `interrupt`; `restart`, of its worker.
+    """
+
+    step: str = "withdraw"
+
+
+class Withdrawn(NotStarted, Cancelled):
     """It was cancelled before it began."""
 
 
@@ -120,6 +133,13 @@ class RigNotReachable(NotStarted, ConnectionError):
 
 class OutcomeUnknown(OrchError):
     """Nobody can tell whether the operation was done, partly done, or not begun."""
+
+
+class Aborted(OutcomeUnknown, Cancelled):
+    """It was cancelled while it ran, and ended by an interrupt or a restart of its worker.
+
+    One that the driver's own stop ends has the driver's result, or its error.
+    """
 
 
 class ExecutionTimeout(OutcomeUnknown, TimeoutError):

@@ -65,6 +65,8 @@ def test_an_interrupt_has_one_status(monkeypatch):
     def interrupted() -> None:
         raise KeyboardInterrupt
 
+    for prepares in ("_end_at_once", "_find_ours"):  # a process of its own, not this one
+        monkeypatch.setattr(orchestrator.__main__, prepares, lambda: None)
     monkeypatch.setattr("orchestrator.cli.main", interrupted)
     with pytest.raises(SystemExit) as end:
         orchestrator.__main__.main()

@@ -18,6 +18,11 @@ DONE = "done"
 """What an error says of its operation: it ran and raised, it never began, nobody can tell, it was
 done but its result can't be sent."""
 
+INTERRUPT = "interrupt"
+BY_RESTART = "restart"
+"""What may end an operation that was cancelled, beside the driver's own stop: its Python code is
+interrupted, its worker gets another life."""
+
 _encoder = msgspec.json.Encoder()
 
 
@@ -83,7 +88,12 @@ def exception_payload(
 
 
 def refusal_payload(
-    type_: str, message: str, outcome: str, notes: list[str] | None = None
+    type_: str,
+    message: str,
+    outcome: str,
+    notes: list[str] | None = None,
+    *,
+    step: str = "",
 ) -> bytes:
     """The payload of an error that no `raise` stands behind.
 
@@ -92,6 +102,7 @@ def refusal_payload(
         message: What is wrong and how to mend it.
         outcome: `FAILED`, `NOT_STARTED`, `UNKNOWN` or `DONE`.
         notes: Further lines for the reader.
+        step: What ended an operation that was cancelled, if it had started.
     """
     line = f"{type_}: {message}"
     # hololinked's proxy drops the last line and prefixes the first: two lines, so one remains.
@@ -103,6 +114,7 @@ def refusal_payload(
                 "traceback": [line, line],
                 "notes": notes,
                 "outcome": outcome,
+                **({"step": step} if step else {}),
             }
         }
     )

@@ -115,6 +115,18 @@ class ClientLeft(msgspec.Struct, frozen=True, tag_field="type", tag="client_left
     client: str
 
 
+class Interrupt(msgspec.Struct, frozen=True, tag_field="type", tag="interrupt"):
+    """To a worker's concurrent lane: interrupt an operation, where it is the driver's Python code.
+
+    Attributes:
+        number: The dispatch; one that has ended is left alone.
+        seconds: For how long that is to be tried.
+    """
+
+    number: int
+    seconds: float
+
+
 class SetLevel(msgspec.Struct, frozen=True, tag_field="type", tag="set_level"):
     """To a worker: send records from this level on."""
 
@@ -133,7 +145,18 @@ def decode_description(frame: Any) -> Any:
         raise ProtocolError(str(error)) from error
 
 
-Control = LaneOpen | Ready | Described | Starting | Failed | Stop | SetLevel | ClientLeft | Reopen
+Control = (
+    LaneOpen
+    | Ready
+    | Described
+    | Starting
+    | Failed
+    | Stop
+    | SetLevel
+    | ClientLeft
+    | Reopen
+    | Interrupt
+)
 
 encode_control = msgspec.json.Encoder().encode
 _decoder = msgspec.json.Decoder(Control)

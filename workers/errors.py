@@ -53,3 +53,10 @@ class Terminated(BaseException):
     Not an Exception, so that the driver's `finally` blocks run and its `except Exception` doesn't
     catch it.
     """
+
+
+class Interrupted(BaseException):
+    """An operation was interrupted, because somebody cancelled it or its time was over.
+
+    Raised in the driver's code, once. Not an Exception, likewise.
+    """

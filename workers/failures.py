@@ -10,7 +10,14 @@ from types import FrameType
 
 import msgspec
 
-from transports.exceptions import DONE, FAILED, NOT_STARTED, describe_exception
+from transports.exceptions import (
+    DONE,
+    FAILED,
+    INTERRUPT,
+    NOT_STARTED,
+    UNKNOWN,
+    describe_exception,
+)
 from transports.exceptions import refusal_payload as _refusal
 from transports.values.kinds import NoForm, name_of
 from transports.values.raised import parts_of
@@ -149,6 +156,26 @@ def unsendable_text(done: str, value: object, error: BaseException) -> str:
 def unsendable_payload(text: str) -> bytes:
     """The payload of the EXCEPTION that says so: the operation was done all the same."""
     return _refusal("TypeError", text, DONE)
+
+
+def interrupted_payload(name: str, error: BaseException | None) -> tuple[bytes, str]:
+    """The payload of the EXCEPTION for an operation that was interrupted, and its text.
+
+    Args:
+        name: The operation, as `stage.move`.
+        error: What came out of the driver's code, if it did.
+    """
+    lines = []
+    if error is not None:
+        strip(error)
+        lines = [
+            f"{os.path.basename(frame.f_code.co_filename)}:{line} {frame.f_code.co_name}"
+            for frame, line in traceback.walk_tb(error.__traceback__)
+            if not is_ours(frame)
+        ]
+    where = f" in {lines[-1]}" if lines else ""
+    text = f"{name} was cancelled while it ran: interrupted{where}; what it did is not known"
+    return _refusal("InterruptedError", text, UNKNOWN, step=INTERRUPT), text
 
 
 def _unprintable(error: BaseException, second: BaseException) -> str:

@@ -95,6 +95,8 @@ class WorkerSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         args: Positional arguments of the driver.
         kwargs: Keyword arguments of the driver.
         concurrent: Members that may run beside the queued ones.
+        stops: Actions that stop others, and so run beside them too.
+        interrupts: Whether operations may be interrupted.
         timeouts: Members for which the configuration has an execution timeout.
         open_with: Method that opens the driver once it is built, its positional and its keyword
             arguments; None opens nothing but a context that is to be left.
@@ -125,6 +127,8 @@ class WorkerSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     args: list[Any] = msgspec.field(default_factory=list)
     kwargs: dict[str, Any] = msgspec.field(default_factory=dict)
     concurrent: list[str] = msgspec.field(default_factory=list)
+    stops: list[str] = msgspec.field(default_factory=list)
+    interrupts: bool = False
     timeouts: list[str] = msgspec.field(default_factory=list)
     open_with: tuple[str, list[Any], dict[str, Any]] | None = None
     stop_with: str | None = None

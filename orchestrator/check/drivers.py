@@ -16,6 +16,7 @@ from typing import Any, Final, NamedTuple
 
 from orchestrator.check.modules import hidden_modules
 from orchestrator.check.runner import Job, Outcome, run
+from orchestrator.config.cancels import stops_of
 from orchestrator.config.loader import Place, Problem, RigConfig, WorkerConfig
 from orchestrator.words import did_you_mean, one_line, quoted
 from workers import search_path
@@ -47,9 +48,9 @@ class Findings(NamedTuple):
 def check(config: RigConfig, *, deadline: float = 60.0) -> Findings:
     """What is wrong with the drivers, and what is odd, in the order of the file.
 
-    Of a class also the names in ``concurrent``, ``timeouts``, ``poll``, ``idempotent``, ``verify``,
-    ``open_with`` and ``stop_with`` are looked up, as far as they are the worker's own: those of
-    the defaults may be meant for other workers. What a factory will return isn't known.
+    Of a class also the names in ``concurrent``, ``timeouts``, ``poll``, ``cancel``, ``idempotent``,
+    ``verify``, ``open_with`` and ``stop_with`` are looked up, as far as they are the worker's own:
+    those of the defaults may be meant for other workers. What a factory will return isn't known.
 
     Args:
         config: a config that was loaded without problems.
@@ -91,6 +92,8 @@ def _recipe(worker: WorkerConfig) -> WorkerConfig:
         kwargs=worker.on_loss["kwargs"],
         concurrent=calls,
         timeouts={},
+        cancel_with=(),
+        cancel={},
         poll={},
         events={},
         on_start=(),
@@ -120,7 +123,7 @@ def job_of(
     members = [*worker.concurrent] if "concurrent" in worker.places else []
     members += [name for name in worker.timeouts if f"timeouts.{name}" in worker.places]
     members += [name for name in worker.poll if f"poll.{name}" in worker.places]
-    members += [name for name, _ in (*_done(worker), *_looked_after(worker))]
+    members += [name for name, _ in (*_done(worker), *_looked_after(worker), *_cancelled(worker))]
     own = worker.python is not None or bool(worker.env)
     spec = {
         "driver": worker.driver,
@@ -129,6 +132,7 @@ def job_of(
         "members": members,
         "open_with": worker.open_with if "open_with" in worker.places else None,
         "stop_with": worker.stop_with if "stop_with" in worker.places else None,
+        "stops": [name for name, _ in _stops(worker)],
         "folder": str(config.folder),
         # A worker that is forked, or a thread, begins with what this process has.
         "path": [] if own else [os.path.abspath(entry) for entry in sys.path],
@@ -241,6 +245,12 @@ def _judge_answer(
             hint = _hint(name, answer["methods"])
             place = worker.places.get(key, worker.place)
             yield Problem(place, f"{quoted(attribute)} has no method {quoted(name)}{hint}")
+    unfit = dict(answer.get("unfit_stops", ()))
+    for name, place in _stops(worker):
+        if name in unfit:
+            reason = one_line(unfit[name], 300)
+            told = f"{quoted(name)} can't stop others: it is called without arguments, but {reason}"
+            yield Problem(place, told)
     for where, text in answer.get("open_misfits", ()):
         assert worker.open_with is not None
         place = worker.places.get("open_with", worker.place)
@@ -253,6 +263,7 @@ def _members(worker: WorkerConfig) -> Iterator[tuple[str, Place]]:
         if place := worker.places.get(f"concurrent.{index}"):
             yield name, place
     yield from _done(worker)
+    yield from _cancelled(worker)
     yield from _looked_after(worker)
     for key in ("timeouts", "poll"):
         for name in getattr(worker, key):
@@ -270,6 +281,22 @@ def _done(worker: WorkerConfig) -> Iterator[tuple[str, Place]]:
     for index, name in enumerate(worker.restore):
         if place := worker.places.get(f"restore.{index}"):
             yield name, place
+
+
+def _cancelled(worker: WorkerConfig) -> Iterator[tuple[str, Place]]:
+    """The members of `cancel` and `cancel_with`: those that are stopped, and what stops them."""
+    for name in worker.cancel:
+        if place := worker.places.get(f"cancel.{name}"):
+            yield name, place
+    yield from _stops(worker)
+
+
+def _stops(worker: WorkerConfig) -> Iterator[tuple[str, Place]]:
+    means = {"cancel_with": worker.cancel_with}
+    means |= {f"cancel.{name}": names for name, names in worker.cancel.items()}
+    for key, names in means.items():
+        if place := worker.places.get(key):
+            yield from ((name, place) for name in stops_of(names))
 
 
 def _looked_after(worker: WorkerConfig) -> Iterator[tuple[str, Place]]:

@@ -128,6 +128,8 @@ def look(spec: dict[str, Any]) -> dict[str, Any]:
                 wrong = misfits(method, [None, *args], kwargs).get("misfits", [])
                 answer.update({"open_misfits": wrong} if wrong else {})
         answer.update(look_for(target, spec["members"], named))
+        if not spec["too_old"]:
+            answer.update(look_at_stops(target, spec["stops"]))
         if spec["stop_with"] is None and not spec["too_old"]:
             answer.update(look_for_closing(target))
     if spec.get("describe"):
@@ -259,6 +261,18 @@ def misfits(target: Callable[..., Any], args: list[Any], kwargs: dict[str, Any])
         wrong = [[where, text_of(text)] for where, text in misfit.problems]
         return {"misfits": wrong, "signature": text_of(parameters.signature)}
     return {}
+
+
+def look_at_stops(target: type, names: list[str]) -> dict[str, Any]:
+    """Why some of these can't be called without arguments, each with its name."""
+    unfit: list[list[str]] = []
+    for name in names:
+        method = inspect.getattr_static(target, name, None)
+        if isinstance(method, property):
+            unfit.append([name, "it is a property"])
+        elif inspect.isfunction(method):
+            unfit += [[name, text] for _, text in misfits(method, [None], {}).get("misfits", ())]
+    return {"unfit_stops": unfit} if unfit else {}
 
 
 def look_for_closing(target: type) -> dict[str, Any]:

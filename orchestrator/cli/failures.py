@@ -66,10 +66,15 @@ class Stopped(BaseException):
 
 @contextmanager
 def saying_on_stop(text: str) -> Iterator[None]:
-    """When a signal ends the command meanwhile, leave a remark on stderr."""
+    """When a signal ends the command meanwhile, leave a remark on stderr.
+
+    Args:
+        text: The remark, unless it is known better what came of the interrupt.
+    """
     try:
         yield
     except (KeyboardInterrupt, Stopped) as stop:
+        text = "\n".join(getattr(stop, "__notes__", ())) or text
         say(f"\n{text}" if sys.stderr.isatty() else text)  # the terminal shows ^C on this line
         raise Stopped(stop.status if isinstance(stop, Stopped) else INTERRUPTED) from None
 
@@ -99,7 +104,7 @@ def asking(worker: str, member: str) -> Iterator[None]:
 @contextmanager
 def operating(worker: str, member: str) -> Iterator[None]:
     """As `asking`, for what goes on when the command is interrupted: that is said then."""
-    remark = f"{worker}.{member} is withdrawn unless it has started; what runs goes on"
+    remark = f"{worker}.{member} is withdrawn, or ended if it has started and its config says how"
     with saying_on_stop(remark), asking(worker, member):
         yield
 

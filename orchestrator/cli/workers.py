@@ -40,20 +40,24 @@ _names = click.argument("names", metavar="WORKER...", nargs=-1, required=True)
 
 @click.command()
 @click.argument("request")
+@click.option("--restart", is_flag=True, help="If nothing else ends it, restart its worker.")
 @rig_option
-def cancel(request: str) -> None:
-    """Withdraw a request that hasn't started.
+def cancel(request: str, restart: bool) -> None:
+    """Withdraw a request that hasn't started, or end it.
 
-    REQUEST is its id, as `orch logs` and errors show it. What runs goes on.
+    REQUEST is its id, as `orch logs` and errors show it. What has started is ended as its worker's
+    config says by cancel_with or cancel: by the driver's own stop, by an interrupt.
     """
-    with open_rig() as rig, operating(rig_id(rig), "cancel"):
-        found = rig[rig_id(rig)].call("cancel", request)
+    from orchestrator.client.cancelled import came_of
+
+    with open_rig() as rig, asking(rig_id(rig), "cancel"):
+        found = rig[rig_id(rig)].call("cancel", request, restart=restart)
     if found["verdict"] == "unknown":
-        raise CommandError(f"nobody waits for a request {safe(request)}", Exit.USAGE)
-    name = f"{found['worker']}.{found['member']}"
+        raise CommandError(f"nothing of a request {safe(request)} waits or runs", Exit.USAGE)
+    told = came_of(found)
     if found["verdict"] == "runs":
-        raise CommandError(f"{name} has started, and goes on", Exit.UNKNOWN)
-    print_out(f"{name} was withdrawn: it never started")
+        raise CommandError(told, Exit.UNKNOWN)
+    print_out(told)
 
 
 @click.command()
@@ -124,7 +128,7 @@ def _running(worker: str, operation: dict[str, Any]) -> str:
     client = safe(str(operation["client"]))
     return (
         f"{click.style(worker, bold=True)}: runs {safe(member)} for {operation['seconds']:.1f} s"
-        f" of {of}, asked by {client:.100}"
+        f" of {of}, asked by {client:.100}; to end it: orch cancel {safe(operation['request'])}"
     )
 
 

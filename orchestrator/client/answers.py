@@ -7,8 +7,8 @@ from typing import Any
 
 from orchestrator.client.driver_errors import revive
 from orchestrator.errors import (
+    Aborted,
     ArgumentsRefused,
-    Cancelled,
     DriverError,
     ExecutionTimeout,
     InvocationTimeout,
@@ -21,6 +21,7 @@ from orchestrator.errors import (
     Refused,
     ResultUnsendable,
     ValueRefused,
+    Withdrawn,
     WorkerDied,
     WorkerUnavailable,
 )
@@ -29,7 +30,7 @@ from transports.headers import DESCRIPTION, EXECUTION, INVALID_MESSAGE, INVOCATI
 
 _REFUSED: dict[str, type[OrchError]] = {
     "ConnectionRefusedError": WorkerUnavailable,
-    "InterruptedError": Cancelled,
+    "InterruptedError": Withdrawn,
     "TypeError": ArgumentsRefused,
     "ValueError": ValueRefused,
     "AttributeError": NameRefused,
@@ -76,7 +77,10 @@ def error_from_response(
     error: Exception | None = None
     if message_type == INVALID_MESSAGE:
         return _noted(_REFUSED.get(kind, Refused)(message, **where), [], report)
-    if outcome == UNKNOWN:
+    if outcome == UNKNOWN and kind == "InterruptedError":
+        error = Aborted(message, **where)
+        error.step = str(report.get("step") or "")
+    elif outcome == UNKNOWN:
         died = kind == "ConnectionResetError"
         error = (WorkerDied if died else OutcomeUnknown)(message, **where)
     elif outcome == DONE:

@@ -23,6 +23,7 @@ from typing import Any
 
 import zmq
 
+from orchestrator.client.cancelled import came_of
 from orchestrator.client.channel import Channel
 from orchestrator.client.completer import WATCH, Completer
 from orchestrator.client.exchange import (
@@ -138,7 +139,23 @@ class Connection:
         Raises:
             OrchError: Any of the tree.
             Exception: The driver's own, if it is a builtin one.
+            KeyboardInterrupt: The operation has been cancelled, as far as it can be; a note says
+                what came of it. A second interrupt doesn't wait for that.
         """
+        try:
+            self._carry_out(exchange)
+        except KeyboardInterrupt as interrupt:
+            if exchange.given_up and exchange.worker not in ("", self.rig):
+                self._cancel(exchange, interrupt)
+            raise
+        except BaseException:  # what else ends threads of control, such as a signal's handler
+            if exchange.given_up:
+                self.withdraw(exchange.id)
+            raise
+        return exchange.result()
+
+    def _carry_out(self, exchange: Exchange) -> None:
+        """Have a request settled."""
         try:
             if self._enter(exchange):
                 self._lead(exchange)
@@ -149,11 +166,17 @@ class Connection:
             # a leader that doesn't lead takes the role over.
             exchange.leading = False
             if self._leader is exchange or exchange.gate is not None or not exchange.settled:
-                given_up = exchange.sent and not exchange.settled
+                exchange.given_up = exchange.sent and not exchange.settled
                 self._leave(exchange)
-                if given_up:  # by an interrupt
-                    self.withdraw(exchange.id)
-        return exchange.result()
+
+    def _cancel(self, exchange: Exchange, interrupt: KeyboardInterrupt) -> None:
+        """Have what was given up cancelled, and note what the device still does."""
+        asked = self._wish(exchange.id, oneway=False)
+        try:
+            told = came_of(self.request(asked))
+        except OrchError as error:
+            told = f"whether {exchange.name} goes on is not known: {error}"
+        interrupt.add_note(told)
 
     def submit(self, exchange: Exchange) -> RequestFuture:
         """Send a request; its answer goes into the future.
@@ -182,13 +205,14 @@ class Connection:
         self._completer.wake()
         self._channel.wakeup.wake()
 
-    def withdraw(self, request_id: str) -> None:
-        """Ask the rig, without waiting, to withdraw a request if it hasn't started."""
-        payload, raw = encode_arguments(self.rig, "cancel", (request_id,), {})
-        self.post(
-            self.compose(
-                self.rig, Operation.INVOKE, "cancel", payload=payload, raw=raw, oneway=True
-            )
+    def withdraw(self, request_id: str, *, restart: bool = False) -> None:
+        """Ask the rig, without waiting, to withdraw a request, or to end what has started."""
+        self.post(self._wish(request_id, restart=restart))
+
+    def _wish(self, request_id: str, *, restart: bool = False, oneway: bool = True) -> Exchange:
+        payload, raw = encode_arguments(self.rig, "cancel", (request_id, restart), {})
+        return self.compose(
+            self.rig, Operation.INVOKE, "cancel", payload=payload, raw=raw, oneway=oneway
         )
 
     def close(self) -> None:

@@ -92,6 +92,7 @@ class Exchange(Leader):
         future: Where the result goes when nobody waits in a call.
         opens: Makes what the caller reads a stream with.
         sent: It was handed to the socket.
+        given_up: Its caller was interrupted before it was settled.
         gate: Released when its waiting caller has something to do; None while it leads.
         header, payload, raw: The reply.
         error: What its caller raises instead.
@@ -105,6 +106,7 @@ class Exchange(Leader):
         "future",
         "gate",
         "give_up",
+        "given_up",
         "header",
         "id",
         "limit",
@@ -144,6 +146,7 @@ class Exchange(Leader):
         self.future: RequestFuture | None = None
         self.opens: Callable[[Opened], Any] | None = None
         self.sent = False
+        self.given_up = False
         self.gate: Lock | None = None
         self.error: Exception | None = None
 

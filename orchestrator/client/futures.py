@@ -11,18 +11,19 @@ from transports.durations import duration
 
 
 class Withdraws(Protocol):
-    """Who can ask the rig to withdraw a request."""
+    """Who can ask the rig to withdraw a request, or end it."""
 
-    def withdraw(self, request_id: str) -> None:
-        """Ask for it soon, without waiting."""
+    def withdraw(self, request_id: str, *, restart: bool = False) -> None:
+        """Ask for it soon, without waiting; `restart`: by a restart of its worker, if need be."""
 
 
 class RequestFuture(Future[Any]):
     """The result of a request that was submitted.
 
-    `cancel()` works at once until the request is sent. Afterwards the rig is asked to withdraw it:
-    if it hasn't started, it never does, and the result is `Cancelled`; what runs goes on, and has
-    its result. An asyncio task that is cancelled cancels what it waits for in the same way.
+    `cancel()` works at once until the request is sent. Afterwards the rig is asked to: what hasn't
+    started never does, and the result is `Withdrawn`. What runs is ended as its worker's config
+    says by `cancel_with`, and the result is the driver's own, or `Aborted`; else it goes on. An
+    asyncio task that is cancelled cancels what it waits for in the same way.
     Callbacks run one at a time in the connection's own thread;
     they may make calls on the rig, but must not wait there for another future.
 
@@ -45,8 +46,11 @@ class RequestFuture(Future[Any]):
         """Take it for sending, so that it can't be cancelled. False if it has been."""
         return self._claim.setdefault("by", "sender") == "sender"
 
-    def cancel(self) -> bool:
-        """Cancel the request if it hasn't started.
+    def cancel(self, *, restart: bool = False) -> bool:
+        """Cancel the request.
+
+        Args:
+            restart: Whether its worker is restarted if nothing else ends what runs.
 
         Returns:
             Whether it wasn't even sent. If it was, the rig is asked, and the result tells.
@@ -54,7 +58,7 @@ class RequestFuture(Future[Any]):
         if self._claim.setdefault("by", "caller") != "caller":
             connection = self._connection
             if connection is not None and not self.done():
-                connection.withdraw(self.request_id)
+                connection.withdraw(self.request_id, restart=restart)
             return False
         return super().cancel()
 

@@ -15,6 +15,7 @@ from typing import Any
 from orchestrator.client.exchange import Exchange, Timeout
 from orchestrator.client.session import Recipe, Session
 from orchestrator.errors import (
+    Cancelled,
     InvocationTimeout,
     NoRoom,
     OutcomeUnknown,
@@ -119,7 +120,7 @@ def _number(retry: object) -> int:
 def _may_repeat(session: Session, worker: str, member: str, error: Exception) -> bool:
     if isinstance(error, PASSING):
         return True
-    if not isinstance(error, OutcomeUnknown):
+    if isinstance(error, Cancelled) or not isinstance(error, OutcomeUnknown):
         return False
     members = session.known_members(worker)
     return members is not None and bool(members.affordance(member).get(terms.IDEMPOTENT))

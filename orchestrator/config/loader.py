@@ -101,6 +101,7 @@ class _Loader:
             self._check_after(("workers", name, "after"), name)
             self._check_failing(section, ("workers", name))
             self._check_sick(section, ("workers", name))
+            self._check_overdue(section, ("workers", name))
         start_order = self._order()
         if document.problems:
             raise ConfigError(document.problems)
@@ -233,6 +234,17 @@ class _Loader:
                 'to "reopen" a driver, name the method that opens it by "open_with"',
             )
 
+    def _check_overdue(self, section: WorkerSection, path: KeyPath) -> None:
+        """That operations that are to be cancelled can be."""
+        key = "on_execution_timeout"
+        if self._chosen(section, key) != "cancel" or key not in section.model_fields_set:
+            return
+        if not (self._chosen(section, "cancel_with") or self._defaults.cancel or section.cancel):
+            self._document.report(
+                self._document.place((*path, key)),
+                'to "cancel" operations, say how by "cancel_with", such as cancel_with: interrupt',
+            )
+
     def _check_listen(self) -> None:
         """That each address is given once, and each port and path is free for it."""
         self._check_twice(("listen",))
@@ -325,6 +337,7 @@ class _Loader:
             "on_loss": None if chosen["on_loss"] is None else chosen["on_loss"].model_dump(),
             "probe": None if chosen["probe"] is None else _probe(chosen["probe"].model_dump()),
             "timeouts": {**defaults.timeouts, **own.timeouts},
+            "cancel": {**defaults.cancel, **own.cancel},
         }
         return WorkerConfig(
             name=name,

@@ -45,7 +45,12 @@ class WorkerConfig:
         backoff: seconds of the pause before the first restart after a crash, and at most.
         required: whether the rig ends when it is FAILED.
         retry_failed: seconds after which it is tried anew once it is FAILED; None for never.
-        on_execution_timeout: whether an overdue operation is only reported, or ends the worker.
+        on_execution_timeout: whether an overdue operation is only reported, is cancelled too, or
+            ends the worker.
+        cancel_with: what ends an operation that has started: actions of the driver, and
+            ``interrupt``, in order.
+        cancel: the same for single members.
+        cancel_grace: seconds that each of these may take.
         limits: what its process may use of the machine: `memory` (bytes), `nofile`, `nice`, `cpus`;
             None for inproc, and when nothing is said.
         probe: how it is probed while it is idle: `member`, `every` and `timeout` (seconds),
@@ -94,7 +99,10 @@ class WorkerConfig:
     backoff: tuple[float, float]
     required: bool
     retry_failed: float | None
-    on_execution_timeout: Literal["report", "restart"]
+    on_execution_timeout: Literal["report", "cancel", "restart"]
+    cancel_with: tuple[str, ...]
+    cancel: dict[str, tuple[str, ...]]
+    cancel_grace: float
     limits: dict[str, Any] | None
     probe: dict[str, Any] | None
     on_sick: Literal["report", "reopen", "restart"]
@@ -111,6 +119,11 @@ class WorkerConfig:
     place: Place = field(compare=False)
     places: dict[str, Place] = field(compare=False, repr=False)
     spellings: dict[str, str] = field(compare=False, repr=False)
+
+    @property
+    def means(self) -> set[str]:
+        """All that ends operations that have started."""
+        return {*self.cancel_with, *(name for each in self.cancel.values() for name in each)}
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails
 
-from orchestrator.config import values
+from orchestrator.config import cancels, values
 from orchestrator.config.event_calls import check_event
 from orchestrator.config.yaml import Document, KeyPath
 from orchestrator.durations import (
@@ -43,6 +43,7 @@ _Memory = Annotated[int, PlainValidator(values.check_memory)]
 _Files = Annotated[int, AfterValidator(values.check_nofile)]
 _Nice = Annotated[int, AfterValidator(values.check_nice)]
 _Cpus = Annotated[list[int], AfterValidator(values.check_cpus)]
+_Means = Annotated[tuple[str, ...], PlainValidator(cancels.check_means)]
 _Path = Annotated[str, AfterValidator(values.check_path)]
 _EnvName = Annotated[str, AfterValidator(values.check_env_name)]
 _EnvValue = Annotated[str, PlainValidator(values.check_env_value)]
@@ -120,7 +121,10 @@ class DefaultsSection(_Section):
     backoff: _Backoff = (0.1, 30.0)
     required: bool = False
     retry_failed: _Timeout = None
-    on_execution_timeout: Literal["report", "restart"] = "report"
+    on_execution_timeout: Literal["report", "cancel", "restart"] = "report"
+    cancel_with: _Means = ()
+    cancel: dict[_Member, _Means] = Field(default_factory=dict)
+    cancel_grace: _Seconds = 2.0
     limits: LimitsSection | None = None
     probe: ProbeSection | None = None
     on_sick: Literal["report", "reopen", "restart"] = "report"
@@ -183,6 +187,7 @@ _SHAPES: Final[dict[tuple[str, ...], str]] = {
     ("verify", "*"): "the name of a property",
     ("poll",): "a mapping such as {position: 200ms}",
     ("events",): "a mapping such as {level: {call: [subscribe, level]}}",
+    ("cancel",): "a mapping such as {move: stop}",
     ("timeouts",): "a mapping such as {expose: 120s}",
     ("limits",): "a mapping such as {memory: 2GiB, nofile: 1024}",
     ("limits", "nofile"): "a number of files such as 1024",

@@ -73,6 +73,7 @@ class Broker:
         ledger: The requests, and what they are owed.
         publishers: What the topics of those incarnations begin with that may publish, by token.
         formers: By what incarnations were known that have ended.
+        dispatch: Who runs what.
         last_words: What workers wrote before they died.
     """
 
@@ -95,7 +96,7 @@ class Broker:
         self.publishers: dict[bytes, bytes] = {}
         self.formers = Formers()
         self.last_words = LastWords(self.ledger)
-        self._dispatch = Dispatch(self.ledger, self.peers, effects, keeper)
+        self.dispatch = Dispatch(self.ledger, self.peers, effects, keeper, self.receive_client)
         self._manners = Manners(self.ledger)
         self._lanes: dict[bytes, Lane] = {}
         self._number = 0
@@ -103,19 +104,19 @@ class Broker:
     @property
     def traces(self) -> bool:
         """Whether each request's life is told as facts of level debug."""
-        return self._dispatch.traces
+        return self.dispatch.traces
 
     @traces.setter
     def traces(self, traces: bool) -> None:
-        self._dispatch.traces = traces
+        self.dispatch.traces = traces
 
     # -- what the loop asks ---------------------------------------------------------------
 
     @property
     def next_deadline(self) -> float | None:
         """When `tick` is due; None while nothing has a deadline."""
-        due, held = self.ledger.next_deadline, self.last_words.next_deadline
-        return due if held is None else held if due is None else min(due, held)
+        parts = (self.ledger, self.last_words, self.dispatch.ladder)
+        return min((due for each in parts if (due := each.next_deadline) is not None), default=None)
 
     def queued(self, worker: str) -> int:
         """How many requests wait for a worker."""
@@ -214,10 +215,10 @@ class Broker:
             self.ledger.answer_error(request, "ConnectionRefusedError", reason, NOT_STARTED)
             return
         lane = peer.lane_for(member)
-        self._dispatch.yields(lane, now)
+        self.dispatch.yields(lane, now)
         if not lane.queue and lane.free:
             self.ledger.enter(request)
-            self._dispatch.give(lane, request, now)
+            self.dispatch.give(lane, request, now)
             return
         check_room(peer, request, self.ledger, self.caps)
         self.ledger.enter(request)
@@ -254,7 +255,7 @@ class Broker:
                 "error", "link message dropped", worker=lane.peer.name, reason=str(error)
             )
             return
-        request = self._dispatch.returned(lane, number, now)
+        request = self.dispatch.returned(lane, number, now)
         if request is None:
             self._unasked(lane, frames)
         elif request.state is State.OVERRUN:
@@ -270,7 +271,7 @@ class Broker:
             if self.traces:
                 self.ledger.note_reply(request, bytes(frames[2]), now)
         if lane.queue:
-            self._dispatch.pump(lane, now)
+            self.dispatch.pump(lane, now)
 
     def _unasked(self, lane: Lane, frames: list[Any]) -> None:
         """An answer that nobody waits for, but what was taken back is given back without one."""
@@ -297,7 +298,7 @@ class Broker:
         elif isinstance(control, Failed):
             self.keeper.unbuilt(peer.name, peer.incarnation, control.stage, control.exception, now)
         for each in peer.lanes:
-            self._dispatch.pump(each, now)
+            self.dispatch.pump(each, now)
 
     # -- what the supervisor tells --------------------------------------------------------
 
@@ -349,7 +350,7 @@ class Broker:
         peer = self.peers[worker]
         peer.stopping = True
         if peer.queued.given:
-            self._dispatch.take_back(peer.queued)  # or it would run them all before it is told
+            self.dispatch.take_back(peer.queued)  # or it would run them all before it is told
         told = self.tell(worker, Stop())
         if hold:
             peer.hold()
@@ -380,12 +381,16 @@ class Broker:
         self.publishers.pop(peer.token, None)
         self.formers.add(worker, (peer.token, *(lane.id for lane in peer.lanes)))
 
-        def unknown(request: Request) -> None:
-            self.last_words.lost(request, peer.incarnation, reason, now)
+        def unknown(request: Request, cancelled: bool) -> None:
+            if cancelled:
+                self.counts["unknown outcomes"] += 1
+                self.ledger.answer_cancelled(request, reason)
+            else:
+                self.last_words.lost(request, peer.incarnation, reason, now)
             self.keeper.uncertain(request)
 
         for lane in peer.lanes:
-            self._dispatch.settle(lane, unknown)
+            self.dispatch.settle(lane, unknown)
         for request in peer.take_of_life():
             text = lives.another(worker, request.life, peer.life, ended=reason)
             self.ledger.leave(request.number)
@@ -397,21 +402,18 @@ class Broker:
     def _close(self, peer: Peer, reason: str) -> None:
         self.ledger.refuse_each(peer.close(reason), reason)
         if peer.queued.given:
-            self._dispatch.take_back(peer.queued)
+            self.dispatch.take_back(peer.queued)
 
     def unreachable(self, number: int, now: float) -> None:
         """A `ToWorker` couldn't be sent: the request was not started and waits again."""
-        self._dispatch.unreachable(number, now)
+        self.dispatch.unreachable(number, now)
 
     def taken_back(self, worker: str, incarnation: int, numbers: Iterable[int], now: float) -> None:
         """These tickets of a life were taken back, and no others were there."""
-        self._dispatch.taken_back(worker, incarnation, numbers, now)
-
-    def cancel(self, request_id: str) -> int:
-        """Withdraw the request of an id, unless it has started; a `CancelDone` names the number."""
-        return self._dispatch.cancel(request_id)
+        self.dispatch.taken_back(worker, incarnation, numbers, now)
 
     def tick(self, now: float) -> None:
-        """Answer the requests whose deadline has come, and tell the sums that are due."""
-        self._dispatch.tick(now)
+        """Answer the requests whose deadline has come, end others, and tell what is due."""
+        self.dispatch.tick(now)
+        self.dispatch.ladder.tick(now)
         self.last_words.tick(now)

@@ -1,6 +1,6 @@
 """Operations that somebody wants cancelled: those that haven't started are withdrawn.
 
-Pure: what came of it is left as an effect.
+Pure: what came of it is left as an effect. Those that have started are the business of `ladder`.
 """
 
 from __future__ import annotations
@@ -11,12 +11,13 @@ from orchestrator.core.effects import CancelDone, Effects
 from orchestrator.core.requests import Ledger, Request
 from transports.exceptions import NOT_STARTED
 
-Verdict = Literal["withdrawn", "runs", "unknown"]
-"""It never started, which its client is told; it runs, and goes on; nobody waits for its answer."""
+Verdict = Literal["withdrawn", "ended", "runs", "unknown"]
+"""It never started, which its client is told; it had started, and has ended; it runs, and goes on;
+there is none."""
 
 
 class Cancels:
-    """Who wants which request cancelled, until it is known whether it had started.
+    """Who wants which request cancelled, until it is known what came of it.
 
     Args:
         ledger: The requests.
@@ -28,29 +29,43 @@ class Cancels:
         self._effects = effects
         self._number = 0
         self._wanted: dict[int, list[int]] = {}  # by the number of the request
+        self._restarts: set[int] = set()  # for these a restart is not too much
 
     def place(self) -> int:
         """The number of a new wish."""
         self._number += 1
         return self._number
 
-    def want(self, request: Request, number: int) -> None:
-        """Whether a request has started isn't known yet."""
+    def want(self, request: Request, number: int, *, restart: bool = False) -> None:
+        """What comes of it isn't known yet; `restart`: its worker's life may end for it."""
         self._wanted.setdefault(request.number, []).append(number)
+        if restart:
+            self._restarts.add(request.number)
 
     def is_wanted(self, request: Request) -> bool:
         """Whether somebody wants it cancelled."""
         return request.number in self._wanted
 
-    def tell(self, number: int, request: Request | None, verdict: Verdict) -> None:
+    def may_restart(self, request: Request) -> bool:
+        """Whether its worker's life may end for that."""
+        return request.number in self._restarts
+
+    def tell(
+        self,
+        number: int,
+        request: Request | None,
+        verdict: Verdict,
+        steps: tuple[str, ...] = (),
+    ) -> None:
         """Tell what came of one wish."""
         about = (request.worker, request.member) if request else ("", "")
-        self._effects.append(CancelDone(number, verdict, *about))
+        self._effects.append(CancelDone(number, verdict, *about, steps))
 
-    def settle(self, request: Request, verdict: Verdict) -> None:
+    def settle(self, request: Request, verdict: Verdict, steps: tuple[str, ...] = ()) -> None:
         """It is known what came of those that want it cancelled."""
+        self._restarts.discard(request.number)
         for number in self._wanted.pop(request.number, ()):
-            self.tell(number, request, verdict)
+            self.tell(number, request, verdict, steps)
 
     def withdraw(self, request: Request) -> None:
         """It hasn't started and never will; it is at no worker and in no queue."""

@@ -13,6 +13,7 @@ import msgspec
 from orchestrator.core.broker import Broker
 from orchestrator.core.children import ChildSpec, follow
 from orchestrator.core.health import Health, Probe
+from orchestrator.core.means import NO_MEANS, Means
 from orchestrator.core.orders import Orders
 from orchestrator.core.plan import ADD, LIMITS, REMOVE, RESTART, Plan
 from orchestrator.core.states import Goal, Status
@@ -30,6 +31,7 @@ class Settings(msgspec.Struct, frozen=True):
         timeouts: Execution timeouts by member, seconds or None.
         restore: Properties whose last writes are kept for its next life.
         probe: How it is probed; None if it isn't.
+        means: How its operations can be ended.
         verify: What is read after an unknown outcome of a member, by member.
     """
 
@@ -38,6 +40,7 @@ class Settings(msgspec.Struct, frozen=True):
     timeouts: Mapping[str, float | None] = {}
     restore: tuple[str, ...] = ()
     probe: Probe | None = None
+    means: Means = NO_MEANS
     verify: Mapping[str, str] = {}
 
 
@@ -145,6 +148,7 @@ class Changeover:
     def _adjust(self, settings: Settings, now: float) -> None:
         name = settings.spec.name
         self._broker.peers[name].kept.keep(settings.restore)
+        self._broker.peers[name].means = settings.means
         serves = self._supervision.children[name].is_up
         self._health.change(name, settings.probe, now, serves=serves)
         self._verifier.change(name, settings.verify)

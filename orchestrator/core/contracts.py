@@ -35,6 +35,9 @@ class Keeper(Protocol):
     def recovered(self, worker: str, incarnation: int, now: float) -> None:
         """A worker on which others had to wait takes operations again."""
 
+    def cut_short(self, worker: str, reason: str, now: float) -> bool:
+        """Have a worker's life end, and another one follow; False for one that nobody keeps."""
+
     def is_late(self, worker: str) -> bool:
         """Whether it can't be told when a worker that isn't up will be."""
 

@@ -14,10 +14,11 @@ from orchestrator.core.cancels import Cancels
 from orchestrator.core.contracts import Keeper
 from orchestrator.core.effects import Effects, TakeBack, ToWorker
 from orchestrator.core.evidence import why_not_started, why_unanswered
+from orchestrator.core.ladder import Ladder, Submit
 from orchestrator.core.lives import another
 from orchestrator.core.peers import BRISK, Lane, Peer, Phase
 from orchestrator.core.requests import Ledger, Request, State
-from transports.exceptions import NOT_STARTED
+from transports.exceptions import BY_RESTART, NOT_STARTED
 from transports.headers import EXECUTION, INVOCATION
 from transports.link import pack_number
 from transports.serializers import XORCH
@@ -31,13 +32,20 @@ class Dispatch:
         peers: The workers, by name.
         effects: Where what is to be done is left.
         keeper: Who is told what becomes known of workers.
+        submit: Takes requests that the core makes itself.
 
     Attributes:
         traces: Whether each dispatch is told.
+        ladder: Ends what has started.
     """
 
     def __init__(
-        self, ledger: Ledger, peers: dict[str, Peer], effects: Effects, keeper: Keeper
+        self,
+        ledger: Ledger,
+        peers: dict[str, Peer],
+        effects: Effects,
+        keeper: Keeper,
+        submit: Submit,
     ) -> None:
         self.traces = False
         self._ledger = ledger
@@ -45,7 +53,15 @@ class Dispatch:
         self._effects = effects
         self._keeper = keeper
         self._number = 0
-        self._cancels = Cancels(ledger, effects)
+        self._cancels = cancels = Cancels(ledger, effects)
+        self.ladder = Ladder(
+            ledger,
+            peers,
+            effects,
+            submit=submit,
+            cut_short=keeper.cut_short,
+            goes_on=lambda request, steps: cancels.settle(request, "runs", steps),
+        )
 
     # -- to the worker --------------------------------------------------------------------
 
@@ -90,7 +106,7 @@ class Dispatch:
             self._keeper.recovered(lane.peer.name, lane.peer.incarnation, now)
         if request is not None:
             self._ledger.leave(request.number)
-            self._cancels.settle(request, "runs")
+            self._cancels.settle(request, "ended", self.ladder.ended(request))
             if request.state is State.QUEUED:  # its predecessor's answer was lost
                 self._turns(lane, request)
             lane.brisk = now - request.started <= BRISK
@@ -158,7 +174,9 @@ class Dispatch:
                 if request.state is State.QUEUED:
                     self._turns(lane, request)
                 self._ledger.claimed(request, now)
-                self._cancels.settle(request, "runs")
+                if self._cancels.is_wanted(request):
+                    restart = self._cancels.may_restart(request)
+                    self.ladder.climb(request, now, restart=restart)
         self.pump(lane, now)
 
     def _withdrawn(self, lane: Lane, number: int, request: Request, now: float) -> None:
@@ -179,6 +197,8 @@ class Dispatch:
         """It is at its worker no more and hasn't started."""
         peer = lane.peer
         request.ticket = 0
+        request.claimed = False
+        self.ladder.ended(request)
         if request.state is State.QUEUED:
             self._turns(lane, request)
         if request.state is State.OVERRUN:
@@ -192,35 +212,51 @@ class Dispatch:
             peer.enqueue(peer.lane_for(request.member), request, front=True)
             self._ledger.wait(request)
 
-    def settle(self, lane: Lane, lost: Callable[[Request], None]) -> None:
-        """An incarnation is over: what it was given and wasn't taken back it has claimed."""
+    def settle(self, lane: Lane, lost: Callable[[Request, bool], None]) -> None:
+        """An incarnation is over: what it was given and wasn't taken back it has claimed.
+
+        Args:
+            lane: Its lane.
+            lost: Answers a request; is told whether the life was ended to cancel it.
+        """
         for request in lane.requests():
             if request.state is State.QUEUED:
                 self._turns(lane, request)
             self._ledger.leave(request.number)
-            self._cancels.settle(request, "runs")
+            steps = self.ladder.ended(request)
+            self._cancels.settle(request, "ended", steps)
             if request.state is not State.OVERRUN:
-                lost(request)
+                lost(request, BY_RESTART in steps)
 
-    def cancel(self, request_id: str) -> int:
-        """Withdraw the request of an id, unless it has started.
+    def cancel(self, request_id: str, now: float, *, restart: bool = False) -> int:
+        """Withdraw the request of an id, or end its operation if that has started.
+
+        Args:
+            request_id: The id; its client may have been told of a timeout before.
+            now: Monotonic seconds.
+            restart: Whether its worker's life may end for it, if nothing else helps.
 
         Returns:
-            The number of the wish, which a `CancelDone` names when it is known whether it had.
+            The number of the wish, which a `CancelDone` names when it is known what came of it.
         """
         number = self._cancels.place()
-        unanswered = self._ledger.unanswered.items()
-        request = next((each for (_, id_), each in unanswered if str(id_) == request_id), None)
+        held = self._ledger.requests.values()
+        request = next((each for each in held if str(each.message_id) == request_id), None)
         if request is None:
             self._cancels.tell(number, None, "unknown")
-        elif request.ticket and not request.claimed:
+        elif request.claimed:
             self._cancels.want(request, number)
+            self.ladder.climb(request, now, restart=restart)
+        elif request.state is State.OVERRUN:  # it was withdrawn when its client was told
+            self._cancels.tell(number, request, "withdrawn")
+        elif request.ticket:
+            self._cancels.want(request, number, restart=restart)
             self.take_back(self._peers[request.worker].queued)
         elif request.state is State.QUEUED:
             self._cancels.want(request, number)
             self._peers[request.worker].forget(request)
             self._cancels.withdraw(request)
-        else:
+        else:  # it is answered without its worker
             self._cancels.tell(number, request, "runs")
         return number
 
@@ -259,6 +295,8 @@ class Dispatch:
         text = why_unanswered(peer, request, now) if request.content_type == XORCH else ""
         self._ledger.time_out(request, EXECUTION, text)
         self._keeper.uncertain(request)
+        if peer.means.on_timeout:
+            self.ladder.climb(request, now)
         lane = peer.queued if request.ticket in peer.queued.given else peer.beside
         self._stalls(lane, request, now, taken=True)
 

@@ -136,15 +136,18 @@ class CancelDone(msgspec.Struct, frozen=True):
 
     Attributes:
         number: The wish, as it was numbered when it was placed.
-        verdict: `withdrawn`: it never started; `runs`: it goes on; `unknown`: there is none.
+        verdict: `withdrawn`: it never started; `ended`: it had started, and has ended; `runs`: it
+            goes on; `unknown`: there is none.
         worker: Whose operation it is; empty for none.
         member: What it is.
+        steps: What was done to end it, in order; it ended after the last.
     """
 
     number: int
     verdict: str
     worker: str
     member: str
+    steps: tuple[str, ...] = ()
 
 
 class RigUp(msgspec.Struct, frozen=True):

@@ -43,7 +43,7 @@ class Probe(msgspec.Struct, frozen=True):
 class Nurse(Protocol):
     """Who restarts a worker that is sick."""
 
-    def sick(self, name: str, reason: str, now: float) -> None:
+    def cut_short(self, name: str, reason: str, now: float) -> None:
         """Have another life follow this one."""
 
 
@@ -150,7 +150,7 @@ class Health:
             patient.failures = 0
         elif probe.on_sick == "restart":
             self.ended(worker)
-            self._nurse.sick(worker, f"was sick: {patient.told}", now)
+            self._nurse.cut_short(worker, f"was sick: {patient.told}", now)
 
     def _tell(self, level: str, text: str, worker: str, **fields: Any) -> None:
         self._broker.effects.append(Fact(level, text, {"worker": worker, **fields}))

@@ -8,6 +8,7 @@ from typing import Any
 
 from orchestrator.core.admission import Caps, Refusal
 from orchestrator.core.kept import KeptWrites
+from orchestrator.core.means import NO_MEANS
 from orchestrator.core.queues import FairQueue
 from orchestrator.core.requests import Ledger, Request, State
 from transports.headers import Limits
@@ -129,6 +130,7 @@ class Peer:
         self.waiting_bytes = 0
         self.stopping = False  # told to stop: this incarnation takes nothing any more
         self.kept = KeptWrites()
+        self.means = NO_MEANS
         self.set_limits(limits, timeouts)
 
     @property

@@ -17,7 +17,7 @@ from orchestrator.core.effects import Effects, Fact, ToClient
 from orchestrator.core.held import HeldBytes
 from orchestrator.core.queues import Deadlines
 from orchestrator.core.tally import Tally
-from transports.exceptions import NOT_STARTED, refusal_payload
+from transports.exceptions import BY_RESTART, NOT_STARTED, UNKNOWN, refusal_payload
 from transports.headers import (
     ERROR,
     EXECUTION,
@@ -274,6 +274,12 @@ class Ledger:
             notes: Further lines for people.
         """
         self.answer_unless_oneway(request, ERROR, refusal_payload(type_, message, outcome, notes))
+
+    def answer_cancelled(self, request: Request, reason: str) -> None:
+        """Answer that its worker's life was ended to cancel it, which `reason` tells."""
+        text = f"{request.worker}.{request.member} was cancelled while it ran: {reason}"
+        payload = refusal_payload("InterruptedError", text, UNKNOWN, step=BY_RESTART)
+        self.answer_unless_oneway(request, ERROR, payload)
 
     # -- what never becomes a request -----------------------------------------------------
 

@@ -20,6 +20,8 @@ from orchestrator.core.effects import Effects, Fact, RigUp
 from orchestrator.core.hang import Hang
 from orchestrator.core.health import Health, Probe
 from orchestrator.core.kept import KeptWrites
+from orchestrator.core.ladder import STOPPER
+from orchestrator.core.means import NO_MEANS, Means
 from orchestrator.core.orders import Orders, Verb
 from orchestrator.core.plan import Plan
 from orchestrator.core.requests import Request
@@ -41,6 +43,7 @@ class Rig:
         timeouts: For each worker the execution timeouts by member, seconds or None.
         restore: For each worker the properties whose last writes are kept for its next life.
         probes: How workers are probed, of those that are.
+        means: How workers' operations can be ended, of those where they can.
         verify: For each worker what is read after an unknown outcome of a member, by member.
         caps: What one client can make the rig keep.
         unblock_again: Seconds after which output that nobody reads can be told for sure.
@@ -66,6 +69,7 @@ class Rig:
         timeouts: dict[str, dict[str, float | None]] | None = None,
         restore: dict[str, Sequence[str]] | None = None,
         probes: dict[str, Probe] | None = None,
+        means: dict[str, Means] | None = None,
         verify: Mapping[str, Mapping[str, str]] | None = None,
         caps: Caps | None = None,
         unblock_again: float = 1.0,
@@ -91,7 +95,9 @@ class Rig:
         for spec in specs:
             own = (limits or {}).get(spec.name) or Limits(None, None)
             self.broker.add_worker(spec.name, own, (timeouts or {}).get(spec.name))
-            self.broker.peers[spec.name].kept = KeptWrites((restore or {}).get(spec.name, ()))
+            peer = self.broker.peers[spec.name]
+            peer.kept = KeptWrites((restore or {}).get(spec.name, ()))
+            peer.means = (means or {}).get(spec.name, NO_MEANS)
 
     @property
     def children(self) -> dict[str, Child]:
@@ -193,7 +199,10 @@ class Rig:
 
     def answered(self, frames: list[Any], now: float) -> None:
         """A message to a client within the core: see `own_client.is_own`."""
-        (self.verifier if frames[0] == VERIFIER else self.health).answered(frames, now)
+        if frames[0] == STOPPER:
+            self.broker.dispatch.ladder.answered(frames)
+        else:
+            (self.verifier if frames[0] == VERIFIER else self.health).answered(frames, now)
         self._settle(now)
 
     def wrote(self, worker: str, incarnation: int, lines: Sequence[str]) -> None:
@@ -256,13 +265,13 @@ class Rig:
         """Have a worker write its stacks, whatever it does."""
         self._hang.look(worker, now)
 
-    def cancel(self, request_id: str) -> int:
-        """Have a request withdrawn, unless it has started.
+    def cancel(self, request_id: str, now: float, *, restart: bool = False) -> int:
+        """Have a request withdrawn, or ended if it has started: see `Dispatch.cancel`.
 
         Returns:
-            The number of the wish, which a `CancelDone` names when it is known whether it had.
+            The number of the wish, which a `CancelDone` names when it is known what came of it.
         """
-        return self.broker.cancel(request_id)
+        return self.broker.dispatch.cancel(request_id, now, restart=restart)
 
     def shut_down(self, now: float) -> None:
         """Stop everything, in reverse order of start; refuse what waits and what comes."""
@@ -320,6 +329,13 @@ class Rig:
             self._hang.overran(worker, now)
             supervision = self.supervision
             supervision.overran(worker, incarnation, member, now, stalls=stalls, taken=taken)
+
+    def cut_short(self, worker: str, reason: str, now: float) -> bool:
+        """Have a worker's life end, and another one follow; False for one that nobody keeps."""
+        is_kept = worker in self.children
+        if is_kept:
+            self.supervision.cut_short(worker, reason, now)
+        return is_kept
 
     def uncertain(self, request: Request) -> None:
         """Nobody can tell what became of an operation."""

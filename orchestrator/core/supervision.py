@@ -265,8 +265,8 @@ class Supervision:
             self._roster.fact("warning", f"{reason}: it is ended, to be restarted", name)
             self._end(child, now)
 
-    def sick(self, name: str, reason: str, now: float) -> None:
-        """A worker is to have another life, as its driver isn't well."""
+    def cut_short(self, name: str, reason: str, now: float) -> None:
+        """A worker is to have another life: for want of health, or to end what it runs."""
         child = self.children[name]
         if child.status in SERVING and not child.is_to_stop and not child.overrun:
             child.overrun = reason

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import Future
+from typing import Any
 
 from orchestrator.config.loader import RigConfig
 from orchestrator.core.admission import unknown_worker
@@ -33,7 +34,7 @@ class Desk:
         self.config = config
         self._rig = rig
         self._waiting: dict[int, Future[dict[str, str]]] = {}
-        self._cancels: dict[int, Future[dict[str, str]]] = {}
+        self._cancels: dict[int, Future[dict[str, Any]]] = {}
 
     def order(self, verb: Verb, names: list[str], fresh: bool) -> Future[dict[str, str]]:
         """Have workers started, stopped or restarted; the future has their states once settled.
@@ -46,10 +47,15 @@ class Desk:
         self._check_open()
         return self._wait(self._rig.order(verb, names, time.monotonic(), fresh=fresh))
 
-    def cancel(self, request: str) -> Future[dict[str, str]]:
-        """Have a request withdrawn; the future tells whether it had started."""
-        future: Future[dict[str, str]] = Future()
-        self._cancels[self._rig.cancel(request)] = future
+    def cancel(self, request: str, restart: bool) -> Future[dict[str, Any]]:
+        """Have a request withdrawn, or ended if it has started; the future tells what came of it.
+
+        Args:
+            request: Its id.
+            restart: Whether its worker may be restarted for that.
+        """
+        future: Future[dict[str, Any]] = Future()
+        self._cancels[self._rig.cancel(request, time.monotonic(), restart=restart)] = future
         return future
 
     def plan(self, wanted: RigConfig) -> Plan:
@@ -93,7 +99,7 @@ class Desk:
     def cancelled(self, done: CancelDone) -> None:
         """Tell whoever wants a request withdrawn."""
         found = {"verdict": done.verdict, "worker": done.worker, "member": done.member}
-        self._cancels.pop(done.number).set_result(found)
+        self._cancels.pop(done.number).set_result({**found, "steps": list(done.steps)})
 
     def check_names(self, names: list[str]) -> None:
         """Refuse names that no worker has, or only one that is about to be removed.

@@ -34,7 +34,8 @@ class Supervised(msgspec.Struct, frozen=True):
         snapshot: The rig's state.
         order: Starts, stops or restarts workers, afresh or not; the future has their states once
             settled.
-        cancel: Withdraws a request; the future tells whether it had started.
+        cancel: Withdraws a request or ends it, by a restart too if that is given; the future tells
+            what came of it.
         shut_down: Stops the rig.
         config: What the rig runs by now.
         applier: Has it run by another config.
@@ -45,7 +46,7 @@ class Supervised(msgspec.Struct, frozen=True):
     ask: Callable[[Callable[[], Any]], Future[Any]]
     snapshot: Callable[[], dict[str, Any]]
     order: Callable[[Verb, list[str], bool], Future[dict[str, str]]]
-    cancel: Callable[[str], Future[dict[str, str]]]
+    cancel: Callable[[str, bool], Future[dict[str, Any]]]
     shut_down: Callable[[], None]
     set_level: Callable[[str, str], None]
     stacks: Callable[[str], Future[str]]
@@ -71,11 +72,11 @@ class RigControl:
             `{"rig": id, "workers": [{name, state, pid, incarnation, restarts, queue, in_flight,
             uptime (seconds), cpu (percent of one core), memory (bytes), reason, settled (whether it
             is up, has ended, or is tried again without end), running (what it is at: member,
-            client, seconds, limit in seconds), sick (what its probes failed of)}]}` and more of the
-            rig; `counts` tells how many requests were answered, refused or timed out, and what was
-            dropped, `config_changed` whether its file says something else by now, `helpers` whether
-            its helper processes run or are stopped, `logs` how many records are `unwritten` because
-            their folder can't be written.
+            client, request, seconds, limit in seconds), sick (what its probes failed of)}]}` and
+            more of the rig; `counts` tells how many requests were answered, refused or timed out,
+            and what was dropped, `config_changed` whether its file says something else by now,
+            `helpers` whether its helper processes run or are stopped, `logs` how many records are
+            `unwritten` because their folder can't be written.
         """
         snapshot: dict[str, Any] = self._ask(self._supervised.snapshot)
         config = self._supervised.config()
@@ -136,17 +137,20 @@ class RigControl:
         return self._supervised.applier.apply(file, rollback=rollback)
 
     @action(concurrent=True)
-    def cancel(self, request: str) -> dict[str, str]:
-        """Withdraw a request that hasn't started, wherever it waits.
+    def cancel(self, request: str, restart: bool = False) -> dict[str, Any]:
+        """Withdraw a request that hasn't started; end one that has, as its worker's config says.
 
         Args:
             request: Its id, as records and errors name it, or a future's `request_id`.
+            restart: Whether its worker is restarted if nothing else ends it.
 
         Returns:
-            `{"verdict": …, "worker": …, "member": …}`: `withdrawn`, which its client is told too,
-            so that it never starts; `runs`, and goes on; `unknown`: nobody waits for such a one.
+            `{"verdict": …, "worker": …, "member": …, "steps": […]}`: `withdrawn`, which its client
+            is told too, so that it never starts; `ended`, after the last of the steps that were
+            taken, or by itself if none was; `runs`, and goes on in spite of them; `unknown`: there
+            is no such one, or it has ended.
         """
-        done: Future[dict[str, str]] = self._ask(lambda: self._supervised.cancel(request))
+        done: Future[dict[str, Any]] = self._ask(lambda: self._supervised.cancel(request, restart))
         return done.result()
 
     @action(concurrent=True)

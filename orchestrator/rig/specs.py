@@ -7,13 +7,16 @@ from typing import Any
 
 import msgspec
 
+from orchestrator.config.cancels import stops_of
 from orchestrator.config.loader import RigConfig, WorkerConfig
 from orchestrator.core import plan
 from orchestrator.core.changeover import Settings
 from orchestrator.core.children import ChildSpec
 from orchestrator.core.health import Probe
+from orchestrator.core.means import Means
 from orchestrator.rig.sockets import Sockets
 from transports import headers
+from transports.exceptions import INTERRUPT
 from transports.headers import EVENTS_PER_LIFE
 from workers.spec import Call, EventCall, Kept, Limits, Step, WorkerSpec
 
@@ -41,6 +44,12 @@ def settings(config: WorkerConfig) -> Settings:
         timeouts=config.timeouts,
         restore=config.restore,
         probe=None if probe is None else Probe(**probe, on_sick=config.on_sick),
+        means=Means(
+            usual=config.cancel_with,
+            by_member=config.cancel,
+            grace=config.cancel_grace,
+            on_timeout=config.on_execution_timeout == "cancel",
+        ),
         verify=config.verify,
     )
 
@@ -97,6 +106,8 @@ def worker_spec(
         args=list(config.args),
         kwargs=dict(config.kwargs),
         concurrent=list(config.concurrent),
+        stops=sorted(stops_of(tuple(config.means))),
+        interrupts=INTERRUPT in config.means,
         timeouts=[name for name in config.timeouts if f"timeouts.{name}" in config.places],
         on_start=[Step(*step) for step in config.on_start],
         restore=list(config.restore),

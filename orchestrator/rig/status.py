@@ -84,6 +84,7 @@ def _running(request: Request, now: float) -> dict[str, Any]:
     return {
         "member": request.member,
         "client": request.sender,
+        "request": str(request.message_id),
         "seconds": round(now - request.started, 3),
         "limit": request.execution_timeout,
     }

@@ -111,6 +111,7 @@ class Supervisor:
             timeouts={each.spec.name: dict(each.timeouts) for each in settings},
             restore={each.spec.name: each.restore for each in settings},
             probes={each.spec.name: each.probe for each in settings if each.probe},
+            means={each.spec.name: each.means for each in settings},
             verify={each.spec.name: each.verify for each in settings},
             caps=Caps(),
             unblock_again=2 * STUCK,
@@ -221,7 +222,7 @@ class Supervisor:
         self.record("info", f"rig {rig} starts", {"config": str(self._config.file)})
         for text in warnings_of(self._sockets.addresses, self._config.allow_local_users):
             self.record("warning", text, {})
-        orders = dict.fromkeys(("start", "stop", "restart", "apply"), ORDER_TIMEOUT)
+        orders = dict.fromkeys(("start", "stop", "restart", "apply", "cancel"), ORDER_TIMEOUT)
         self._rig.broker.add_worker(rig, Limits(5.0, 10.0), dict(orders))
         control = RigControl(
             Supervised(

@@ -5,7 +5,10 @@ from __future__ import annotations
 from random import Random
 from typing import Literal, NamedTuple, Protocol
 
-BESIDE = ("abort",)
+STOP = "stop"
+"""A member that stops what the queue runs."""
+
+BESIDE = ("abort", STOP)
 """Members that run beside the queued ones, in all simulated workers."""
 
 BRISK = "position"
@@ -64,6 +67,14 @@ class Behaviour(Protocol):
     def closing(self, worker: str, how: str) -> float | None:
         """Seconds until it ends after `stop` or `term`; None if it takes no notice."""
 
+    def heeding(self, worker: str, how: str) -> float | None:
+        """Seconds until what runs ends after a stop or an `interrupt`; None if it takes no notice.
+
+        Args:
+            worker: Where it runs.
+            how: `STOP` or `interrupt`.
+        """
+
     def recipe(self, worker: str) -> Recipe:
         """How its device is made safe after a life."""
 
@@ -85,6 +96,10 @@ class Calm:
     def closing(self, worker: str, how: str) -> float | None:
         """After 10 ms."""
         return 0.01
+
+    def heeding(self, worker: str, how: str) -> float | None:
+        """After 1 ms."""
+        return 0.001
 
     def recipe(self, worker: str) -> Recipe:
         """Within 50 ms."""
@@ -126,6 +141,10 @@ class Chaos:
         if self._random.random() < (0.15 if how == "stop" else 0.3):
             return None
         return self._random.expovariate(2.0)
+
+    def heeding(self, worker: str, how: str) -> float | None:
+        """Often soon, at times too late; many take no notice."""
+        return self._random.expovariate(3.0) if self._random.random() < 0.6 else None
 
     def recipe(self, worker: str) -> Recipe:
         """Mostly well; some fail, some take long."""

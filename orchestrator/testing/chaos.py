@@ -28,7 +28,7 @@ ENDS = (
 )
 ACTS = {
     "ask": 65,
-    "ask much at once": 5,
+    "ask much at once": 6,
     "shake hands": 3,
     "repeat an id": 3,
     "send rubbish": 3,
@@ -36,6 +36,7 @@ ACTS = {
     "kill": 4,
     "freeze": 1,
     "cut": 2,
+    "cancel": 5,
     "change the config": 1,
 }
 
@@ -55,6 +56,7 @@ def run_chaos(seed: int, events: int) -> Counter[str]:
         configs.specs,
         Chaos(random),
         limits={name: Limits(None, None) for name in NAMES},
+        means=configs.means,
         caps=CAPS,
         strategy=configs.strategy,
         chance=random.random,
@@ -84,6 +86,7 @@ def run_chaos(seed: int, events: int) -> Counter[str]:
         {f"failed starts {what}": count for what, count in rig.lives.starts.counts.items()}
     )
     counts.update({f"recipes {what}": count for what, count in rig.lives.safety.counts.items()})
+    counts.update({f"cancelled: {what}": count for what, count in rig.wishes.counts.items()})
     counts.update({f"process ended while {state}": count for state, count in rig.hits.items()})
     return counts
 
@@ -114,6 +117,10 @@ def _act(rig: SimulatedRig, random: Random, act: str) -> None:
             rig.freeze(worker)
         case "cut":
             rig.cut(worker)
+        case "cancel":
+            asked = _some_open(rig, random) if rig.judge.open else None
+            if asked is not None and asked.worker in rig.core.children:
+                rig.cancel(asked, restart=random.random() < 0.1)
 
 
 def _order(rig: SimulatedRig, random: Random) -> None:

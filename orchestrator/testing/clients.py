@@ -44,19 +44,10 @@ class SimulatedClients:
         life: int | None = None,
     ) -> Asked:
         """Send a request; timeouts in seconds, None for no limit; `life`: the only one meant."""
-        asked = Asked(
-            client=client,
-            id=self._new_id(client),
-            worker=worker,
-            member=member,
-            oneway=oneway,
-            sent=self._now(),
-            wait=invocation_timeout,
-            run=execution_timeout,
-            order=len(self._judge.asked),
-            only="" if life is None else f"{worker}-{life}",
-        )
-        self._judge.ask(asked)
+        times = (self._now(), invocation_timeout, execution_timeout)
+        id_ = self._new_id(client)
+        asked = self._judge.ask(client, id_, worker, member, *times, oneway=oneway)
+        asked.only = "" if life is None else f"{worker}-{life}"
         context = execution_context(invocation_timeout, execution_timeout, oneway)
         about = addressed(worker, life), member, Operation.INVOKE, context, payload
         self._send(client, OPERATION, asked.id, *about)
@@ -86,4 +77,4 @@ class SimulatedClients:
 
     def _new_id(self, client: str) -> str:
         self._ids[client] += 1
-        return str(self._ids[client])
+        return f"{client} {self._ids[client]}"

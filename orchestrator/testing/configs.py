@@ -11,8 +11,11 @@ import msgspec
 from orchestrator.core import plan
 from orchestrator.core.changeover import Settings
 from orchestrator.core.children import ChildSpec
+from orchestrator.core.means import Means
 from orchestrator.core.plan import Plan
 from orchestrator.core.restarts import STRATEGIES
+from orchestrator.testing.behaviour import STOP
+from transports.exceptions import INTERRUPT
 
 NAMES = ("laser", "stage", "camera", "shutter", "clock")
 """Workers that there may be; each may start after those before it."""
@@ -34,6 +37,7 @@ class Configs:
     Attributes:
         specs: The workers of the present one, not in the order of their starts.
         strategy: The strategy of the present one.
+        means: How operations of the workers that there may be can be ended, in all of them.
     """
 
     def __init__(self, random: Random) -> None:
@@ -45,6 +49,7 @@ class Configs:
             required = random.random() < 0.02  # of the first config: else few rigs would last
             self.specs.append(self._spec(name, required=required))
         random.shuffle(self.specs)
+        self.means = {name: _means(random) for name in NAMES}
 
     def change(self) -> tuple[Plan, Mapping[str, Settings]]:
         """Go over to another one: what leads there, and all that it says of its workers."""
@@ -53,7 +58,7 @@ class Configs:
             self.strategy = random.choice(STRATEGIES)
         for name in random.sample(NAMES, random.randint(1, 2)):
             self._change(name)
-        settings = {spec.name: Settings(spec) for spec in self.specs}
+        settings = {spec.name: Settings(spec, means=self.means[spec.name]) for spec in self.specs}
         return plan.plan(before, self._planned()), settings
 
     def _change(self, name: str) -> None:
@@ -105,3 +110,12 @@ def _without(spec: ChildSpec, name: str) -> ChildSpec:
     """A worker's specification once there is no such other worker."""
     after = tuple(each for each in spec.after if each != name)
     return msgspec.structs.replace(spec, after=after)
+
+
+def _means(random: Random) -> Means:
+    return Means(
+        usual=random.choice(((), (STOP,), (INTERRUPT,), (STOP, INTERRUPT))),
+        by_member=random.choice(({}, {"move": (STOP, "abort", INTERRUPT)})),
+        grace=random.choice((0.1, 1.0)),
+        on_timeout=random.random() < 0.3,
+    )

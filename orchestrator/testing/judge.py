@@ -27,6 +27,7 @@ from transports.headers import (
     INVOCATION,
     REPLY,
     TIMEOUT,
+    RequestHeader,
     decode_response_header,
 )
 
@@ -64,6 +65,7 @@ class Asked:
         starts: The lives in which its worker began it.
         claimed: When its worker claimed it, after which it begins as soon as it arrives.
         replies: Messages of workers that answer it.
+        wished: Whether somebody wanted it cancelled.
         only: The one life that may begin it; empty for any.
     """
 
@@ -83,6 +85,7 @@ class Asked:
     replies: int = 0
     answers: list[Answer] = field(default_factory=list)
     returned: bool = False
+    wished: bool = False
     only: str = ""
 
     @property
@@ -109,12 +112,33 @@ class Judge:
 
     # -- clients --------------------------------------------------------------------------
 
-    def ask(self, asked: Asked) -> None:
-        """A client sends a request."""
-        self.asked[asked.client, asked.id] = asked
-        if not asked.oneway:
-            self.open[asked.client, asked.id] = asked
+    def ask(
+        self,
+        client: str,
+        id_: str,
+        worker: str,
+        member: str,
+        sent: float,
+        wait: float | None = None,
+        run: float | None = None,
+        *,
+        oneway: bool,
+    ) -> Asked:
+        """A client sends a request, at a time, with the timeouts that it has."""
+        order = len(self.asked)
+        asked = Asked(client, id_, worker, member, oneway, sent, wait, run, order)
+        self.asked[client, id_] = asked
+        if not oneway:
+            self.open[client, id_] = asked
         self._watch(asked)
+        return asked
+
+    def find(self, header: RequestHeader, now: float) -> Asked:
+        """What a worker is sent; it may be the rig itself that asks, and is told the answer."""
+        client, id_ = header.senderID, str(header.messageID)
+        asked = self.asked.get((client, id_))
+        worker, member = header.thingID or "", header.objekt or ""
+        return asked or self.ask(client, id_, worker, member, now, oneway=True)
 
     def removed(self, workers: Sequence[str]) -> None:
         """Workers were removed from the config: nobody waits for them any more."""
@@ -155,6 +179,8 @@ class Judge:
             self._hold(answer.kind in (TIMEOUT, INVALID_MESSAGE), "oneway is answered", key)
         asked.answers.append(answer)
         self.open.pop(key, None)
+        if b'"InterruptedError"' in payload:
+            self._hold(asked.wished, "cancelled, though nobody wanted that", key)
         by_worker = asked.replies > 0
         deadline = asked.deadline
         if answer.outcome == NOT_STARTED:

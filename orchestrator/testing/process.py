@@ -7,15 +7,16 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from orchestrator.core.children import Exit
-from orchestrator.testing.behaviour import BESIDE, Behaviour, Boot, Operation
+from orchestrator.testing.behaviour import BESIDE, STOP, Behaviour, Boot
 from orchestrator.testing.judge import Asked
-from transports.exceptions import FAILED, refusal_payload
+from transports.exceptions import FAILED, INTERRUPT, UNKNOWN, refusal_payload
 from transports.headers import ERROR, REPLY, ResponseHeader, encode_header
 from transports.link import (
     CONCURRENT,
     CONTROL,
     QUEUED,
     Failed,
+    Interrupt,
     LaneOpen,
     Ready,
     Starting,
@@ -37,6 +38,12 @@ LONG = 2.0
 
 Job = tuple[bytes, Asked]
 """Its number as a frame, and the request."""
+ANSWERS = {
+    "reply": b"1",
+    "raise": refusal_payload("ValueError", "no", FAILED),
+    INTERRUPT: refusal_payload("InterruptedError", "cancelled", UNKNOWN, step=INTERRUPT),
+}
+"""What an operation is answered with, by its outcome."""
 
 
 class World(Protocol):
@@ -94,7 +101,7 @@ class SimulatedProcess:
         self.frozen = False
         self._thawed: list[Callable[[], None]] = []
         self._waiting: dict[str, deque[Job]] = {lane: deque() for lane in CAPACITY}
-        self._running = dict.fromkeys(CAPACITY, 0)
+        self._running: dict[str, list[Job]] = {lane: [] for lane in CAPACITY}
         self._claimed = 0  # the last ticket
         self._outcome = boot.outcome
         if boot.seconds > LONG or boot.outcome == "hangs":
@@ -184,9 +191,12 @@ class SimulatedProcess:
     def receive(self, lane: str, frames: list[Any], asked: Asked | None) -> None:
         """A message of the rig arrives: number, header, payload, raw."""
         if bytes(frames[0]) == CONTROL:
-            if isinstance(decode_control(bytes(frames[1])), Stop):
+            control = decode_control(bytes(frames[1]))
+            if isinstance(control, Stop):
                 self.told = True
                 self._close("stop", DONE)
+            elif isinstance(control, Interrupt):
+                self._heed(INTERRUPT, control.number)
             return
         assert asked is not None
         self._waiting[lane].append((bytes(frames[0]), asked))
@@ -194,16 +204,30 @@ class SimulatedProcess:
 
     def _work(self, lane: str) -> None:
         waiting = self._waiting[lane]
-        while waiting and self._running[lane] < CAPACITY[lane]:
-            number, asked = waiting.popleft()
+        while waiting and len(self._running[lane]) < CAPACITY[lane]:
+            job = number, asked = waiting.popleft()
             if lane == QUEUED and not self._claims(unpack_number(number)):
                 self._world.to_rig(self, [routing_id(self.token, lane), number, b"", b"", b""])
                 continue
-            self._running[lane] += 1
+            self._running[lane].append(job)
             self._world.begun(self, asked)
             operation = self._world.behaviour.operation(self.worker, asked.member)
             if operation.outcome != "hang":
-                self.later(operation.seconds, self._finisher(lane, number, asked, operation))
+                self.later(operation.seconds, self._finisher(lane, job, operation.outcome))
+
+    def runs(self, asked: Asked) -> bool:
+        """Whether it runs a request."""
+        return any(asked is each for jobs in self._running.values() for _, each in jobs)
+
+    def _heed(self, how: str, number: int = 0) -> None:
+        """What runs is to end: that of this number, or what the queue has."""
+        for lane, jobs in self._running.items():
+            for job in jobs:
+                if unpack_number(job[0]) == number or (not number and lane == QUEUED):
+                    seconds = self._world.behaviour.heeding(self.worker, how)
+                    outcome = INTERRUPT if how == INTERRUPT else "reply"
+                    if seconds is not None:
+                        self.later(seconds, self._finisher(lane, job, outcome))
 
     def _claims(self, number: int) -> bool:
         while self._claimed < number:
@@ -213,25 +237,28 @@ class SimulatedProcess:
             self._claimed = claimed
         return self._claimed == number
 
-    def _finisher(
-        self, lane: str, number: bytes, asked: Asked, operation: Operation
-    ) -> Callable[[], None]:
+    def _finisher(self, lane: str, job: Job, outcome: str) -> Callable[[], None]:
+        number, asked = job
+
         def finish() -> None:
-            if operation.outcome == "crash":
+            if job not in self._running[lane]:
+                return  # it has ended otherwise
+            if outcome == "crash":
                 self.end(CRASHED)
                 return
-            kind = REPLY if operation.outcome == "reply" else ERROR
-            payload = b"1" if kind == REPLY else refusal_payload("ValueError", "no", FAILED)
+            kind, payload = REPLY if outcome == "reply" else ERROR, ANSWERS[outcome]
             header = ResponseHeader(
                 messageType=kind,
                 messageID=asked.id,
                 receiverID=asked.client,
                 senderID=self._rig,
             )
-            self._running[lane] -= 1
+            self._running[lane].remove(job)
             asked.replies += 1
             sender = routing_id(self.token, lane)
             self._world.to_rig(self, [sender, number, encode_header(header), payload, b""])
+            if asked.member == STOP and outcome == "reply":
+                self._heed(STOP)
             self._work(lane)
 
         return finish

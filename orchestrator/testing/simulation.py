@@ -14,6 +14,7 @@ from orchestrator.core.admission import Caps
 from orchestrator.core.changeover import Settings
 from orchestrator.core.children import ChildSpec, Exit
 from orchestrator.core.effects import (
+    CancelDone,
     Describe,
     Effect,
     Fact,
@@ -27,19 +28,22 @@ from orchestrator.core.effects import (
     ToClient,
     ToWorker,
 )
+from orchestrator.core.means import Means
 from orchestrator.core.orders import Verb
 from orchestrator.core.own_client import is_own
 from orchestrator.core.plan import ADD, LIMITS, REMOVE, RESTART, Plan
 from orchestrator.core.rig import Rig
 from orchestrator.core.states import SERVING, Status
-from orchestrator.testing.behaviour import Behaviour, Boot
+from orchestrator.testing.behaviour import Behaviour
 from orchestrator.testing.clients import SimulatedClients
 from orchestrator.testing.judge import Asked, Judge, Violation, judge_tables
+from orchestrator.testing.launches import SimulatedLaunches
 from orchestrator.testing.lives import LivesJudge
 from orchestrator.testing.messages import RUN
 from orchestrator.testing.process import SimulatedProcess
 from orchestrator.testing.tickets import SimulatedTickets
 from orchestrator.testing.timeline import Timeline
+from orchestrator.testing.wishes import WishesJudge
 from transports.headers import (
     REPLY,
     Limits,
@@ -58,6 +62,7 @@ class SimulatedRig:
         specs: The workers.
         behaviour: What they do.
         limits: For each worker the timeouts of requests that bring none.
+        means: How workers' operations can be ended.
         caps: What one client can make the rig keep.
         strategy: Who is restarted with a worker that died.
         chance: Gives numbers from 0 to 1, for the pauses before restarts.
@@ -66,6 +71,7 @@ class SimulatedRig:
         core: The real core.
         judge: Who takes notes, and raises `Violation`.
         lives: The same for starts, stops and recipes.
+        wishes: The same for what is to end.
         ask, repeat, shake_hands, send: What clients do: see `SimulatedClients`.
         processes: The living incarnations by worker.
         facts: What was worth a record.
@@ -81,12 +87,20 @@ class SimulatedRig:
         behaviour: Behaviour,
         *,
         limits: dict[str, Limits] | None = None,
+        means: dict[str, Means] | None = None,
         caps: Caps | None = None,
         strategy: str = "one_for_one",
         chance: Callable[[], float] = lambda: 1.0,
     ) -> None:
         self.core = Rig(
-            "simulated", specs, limits=limits, caps=caps, strategy=strategy, chance=chance, run=RUN
+            "simulated",
+            specs,
+            limits=limits,
+            means=means,
+            caps=caps,
+            strategy=strategy,
+            chance=chance,
+            run=RUN,
         )
         self.behaviour = behaviour
         self.judge = Judge()
@@ -97,10 +111,10 @@ class SimulatedRig:
         self.events = 0
         self.hits: Counter[str] = Counter()
         self._timeline = Timeline(1000.0)
-        self._ends: set[str] = set()  # workers of which an end hasn't been told yet
-        self._launches: dict[str, list[str]] = {}  # what they were signalled before they were there
         self.lives = LivesJudge(specs, strategy)
+        self.wishes = WishesJudge(self.processes)
         self._tickets = SimulatedTickets(self.judge)
+        self._launches = SimulatedLaunches(self, self._tickets)
         clients = SimulatedClients(self.core, self.judge, lambda: self.now, self._settle)
         self.ask, self.repeat = clients.ask, clients.repeat
         self.shake_hands, self.send = clients.shake_hands, clients.send
@@ -130,6 +144,15 @@ class SimulatedRig:
         self._settle()
         self.judge.removed(plan.names(REMOVE))
         return number
+
+    def cancel(self, asked: Asked, *, restart: bool = False) -> None:
+        """Want a request cancelled; `restart`: by a restart of its worker, if need be."""
+        means = self.core.broker.peers[asked.worker].means
+        until = None if restart else self.now + means.grace * len(means.of(asked.member))
+        asked.wished = True
+        number = self.core.cancel(asked.id, self.now, restart=restart)
+        self.wishes.wish(number, asked, until)
+        self._settle()
 
     def kill(self, worker: str, exit_: Exit) -> None:
         """End a worker's process, whatever it does."""
@@ -190,6 +213,7 @@ class SimulatedRig:
     def rest(self) -> None:
         """Judge that nothing is left of anything, once all is over."""
         self.judge.rest()
+        self.wishes.rest()
         self.lives.safety.rest()
         judge_tables(self.core)
 
@@ -220,11 +244,11 @@ class SimulatedRig:
         """A process is over; that is told a little later."""
         self.hits[process.state] += 1
         del self.processes[process.worker]
-        self._ends.add(process.worker)
+        self._launches.ends.add(process.worker)
         self.lives.ended(process.worker, exit_, served=process.ready)
 
         def tell() -> None:
-            self._ends.discard(process.worker)
+            self._launches.ends.discard(process.worker)
             self._take_back(process.worker, process.incarnation)
             child = self.core.children[process.worker]
             was, restarts = child.status, child.restarts
@@ -269,14 +293,13 @@ class SimulatedRig:
             case Describe():
                 self.core.described(effect.number, REPLY, b"{}")
             case Launch():
-                self._launch(effect)
+                self._launches.launch(effect)
             case Secure():
-                self._secure(effect.worker, effect.incarnation)
+                self._launches.secure(effect)
             case Signal():
-                if (launch := self._launches.get(effect.worker)) is not None:
-                    launch.append(effect.how)
-                elif (process := self.processes.get(effect.worker)) is not None:
-                    process.signal(effect.how)
+                self._launches.signal(effect)
+            case CancelDone():
+                self.wishes.tell(effect, self.now)
             case OrderDone():
                 self.orders[effect.number] = effect.states
             case RigUp():
@@ -287,46 +310,6 @@ class SimulatedRig:
                 self.facts.append(effect)
                 del self.facts[:-1000]
 
-    def _lives(self, worker: str) -> bool:
-        """Whether a life of it isn't over, or its end hasn't been told."""
-        return worker in self.processes or worker in self._launches or worker in self._ends
-
-    def _launch(self, launch: Launch) -> None:
-        worker, incarnation = launch.worker, launch.incarnation
-        if self._lives(worker):
-            raise Violation(f"I10: two lives of {worker} at once")
-        self.lives.launch(launch, self.now, self.processes, self.core)
-        token = f"{worker}-{incarnation}"
-        self.core.expect(worker, incarnation, token)
-        self._tickets.begin(token)
-        self._launches[worker] = []
-        boot = self.behaviour.boot(worker, incarnation)
-        self.later(self.behaviour.latency(), lambda: self._after_launch(worker, incarnation, boot))
-
-    def _after_launch(self, worker: str, incarnation: int, boot: Boot) -> None:
-        """The outcome of a launch, which takes its time as messages do."""
-        signals = self._launches.pop(worker)
-        if boot.outcome in ("wanting", "unlaunched"):
-            wants = boot.outcome == "wanting"
-            self.lives.unlaunched(worker, wants=wants)
-            self.core.unlaunched(worker, incarnation, "couldn't be started", self.now, wants=wants)
-            return
-        token = f"{worker}-{incarnation}"
-        process = SimulatedProcess(self, self.core.name, worker, incarnation, token, boot)
-        self.processes[worker] = process
-        for how in signals:
-            process.signal(how)
-
-    def _secure(self, worker: str, incarnation: int) -> None:
-        self.lives.safety.follow(worker, incarnation, lives=self._lives(worker))
-        recipe = self.behaviour.recipe(worker)
-
-        def end() -> None:
-            self.lives.safety.safe(worker)
-            self.core.secured(worker, incarnation, recipe.failure, self.now)
-
-        self.later(recipe.seconds, end)
-
     def _to_worker(self, effect: ToWorker) -> None:
         target, number = bytes(effect.frames[0]).decode(), effect.number
         token, _, lane = target.rpartition(".")
@@ -335,7 +318,7 @@ class SimulatedRig:
         asked = None
         if number:
             header = decode_request_header(bytes(effect.frames[2]))
-            asked = self.judge.asked[header.senderID, str(header.messageID)]
+            asked = self.judge.find(header, self.now)
             is_next = not effect.ticket or self._tickets.is_idle(token)
             self.judge.give(asked, token, self.now, is_next=is_next)
             if effect.ticket:

@@ -39,7 +39,7 @@ class Mutation:
 
 _BROKER = Tests(("test_broker", "test_broker_answers", "test_broker_link"), "test_broker_machine")
 _CLAIMS = Tests(
-    ("test_dispatch", "test_lives", "test_verify", *_BROKER.units),
+    ("test_dispatch", "test_ladder", "test_lives", "test_verify", *_BROKER.units),
     "test_claims_worlds test_broker_machine",
 )
 _SUPERVISION = Tests(
@@ -56,8 +56,10 @@ _SUPERVISION = Tests(
 TESTS = {
     "admission.py": Tests(("test_admission",), _BROKER.world),
     "broker.py": _CLAIMS,
-    "cancels.py": Tests(("test_dispatch",)),
+    "cancels.py": Tests(("test_dispatch", "test_ladder")),
     "dispatch.py": _CLAIMS,
+    "ladder.py": Tests(("test_ladder",), "test_claims_worlds"),
+    "means.py": Tests(("test_ladder",), "test_claims_worlds"),
     "peers.py": _CLAIMS,
     "queues.py": Tests(("test_queues", "test_evidence"), _BROKER.world),
     "requests.py": _CLAIMS,

@@ -106,14 +106,14 @@ MUTATIONS = [
     Mutation(
         "a worker runs all that it has before it is stopped",
         "broker.py",
-        "            self._dispatch.take_back(peer.queued)  # or",
+        "            self.dispatch.take_back(peer.queued)  # or",
         "            pass  # or",
         units_only=True,  # it takes longer, no more
     ),
     Mutation(
         "what is at a worker that is given up waits on",
         "broker.py",
-        "        if peer.queued.given:\n            self._dispatch.take_back(peer.queued)\n\n",
+        "        if peer.queued.given:\n            self.dispatch.take_back(peer.queued)\n\n",
         "\n",
         units_only=True,  # likewise
     ),
@@ -147,13 +147,11 @@ MUTATIONS = [
         "dispatch.py",
         "        elif self._cancels.is_wanted(request):\n",
         "        elif False:\n",
-        units_only=True,  # nobody cancels in the worlds
     ),
     Mutation(
         "what ended before is never told of",
         "dispatch.py",
-        '            self._cancels.settle(request, "runs")\n            if request.state is S',
-        "            if request.state is S",
-        units_only=True,  # likewise
+        '            self._cancels.settle(request, "ended", self.ladder.ended(request))\n',
+        "",
     ),
 ]

@@ -58,6 +58,7 @@ def look(driver: str, **spec: Any) -> dict[str, Any]:
         "members": [],
         "open_with": None,
         "stop_with": "move",
+        "stops": [],
         "too_old": False,
     }
     return probe.look({"driver": driver, "path_first": [], **defaults, **spec})

@@ -258,10 +258,12 @@ def test_what_runs_for_long_is_shown_below_the_table(capsys: pytest.CaptureFixtu
     worker = dict.fromkeys(("pid", "restarts", "queue", "cpu", "uptime", "memory", "reason"))
     worker |= {"name": "camera", "state": "READY", "incarnation": 1, "in_flight": 3}
     long = {"member": "expose", "client": "lab\x1b", "seconds": 3.21, "limit": 120.0}
+    long |= {"request": "7f-1"}
     runs = [long, {**long, "limit": None}, {**long, "member": "ping", "seconds": 0.2}]
     show_workers([{**worker, "running": runs}])
     out = capsys.readouterr().out
     assert "camera: runs expose for 3.2 s of 120 s, asked by lab" in out
+    assert "to end it: orch cancel 7f-1" in out
     assert "of no limit" in out
     assert "\x1b" not in out
     assert "ping" not in out

@@ -28,7 +28,8 @@ PASSING = [
 FINAL: list[Any] = [
     errors.ArgumentsRefused,
     errors.ArgumentUnsendable,
-    errors.Cancelled,
+    errors.Aborted,
+    errors.Withdrawn,
     errors.NameRefused,
     errors.OtherLife,
     errors.ResultUnsendable,
@@ -110,6 +111,14 @@ def test_an_unknown_outcome_only_of_what_is_idempotent(kind: Callable[[str], Exc
         scene.call(1, "move")
     with pytest.raises(errors.OutcomeUnknown):
         Scene(kind("?"), "done", known=False).call(1, "home")
+
+
+def test_what_was_cancelled_stays_so() -> None:
+    """Whoever did that doesn't want it done again, be it idempotent or not."""
+    scene = Scene(errors.Aborted("?"), "done")
+    with pytest.raises(errors.Aborted):
+        scene.call(3, "home")
+    assert len(scene.asked) == 1
 
 
 def test_the_last_one_tells_of_the_others() -> None:

@@ -116,6 +116,23 @@ def test_places_of_a_workers_own_keys_are_kept(tmp_path: Path) -> None:
     assert "execution_timeout" not in places
 
 
+def test_what_ends_operations_is_read(tmp_path: Path) -> None:
+    """One name or several; members have their own, beside those of the defaults."""
+    text = """\
+rig: bench
+defaults: {cancel_with: interrupt, cancel: {move: halt, home: null}}
+workers:
+  stage: {driver: 'a:B', cancel: {move: [stop, interrupt]}, on_execution_timeout: cancel}
+  other: {driver: 'a:B', cancel_with: [abort], cancel_grace: 500ms}
+"""
+    workers = load_text(tmp_path, text).workers
+    stage, other = workers["stage"], workers["other"]
+    assert stage.cancel_with == ("interrupt",)
+    assert stage.cancel == {"move": ("stop", "interrupt"), "home": ()}
+    assert (other.cancel_with, other.cancel_grace) == (("abort",), 0.5)
+    assert other.means == {"abort", "halt"}
+
+
 def test_the_smallest_config_gets_all_defaults(tmp_path: Path) -> None:
     config = load_text(tmp_path, "rig: bench\nworkers: {stage: {driver: 'a:B'}}\n")
     stage = config.workers["stage"]
@@ -128,6 +145,7 @@ def test_the_smallest_config_gets_all_defaults(tmp_path: Path) -> None:
     assert (stage.timeouts, stage.concurrent, stage.stop_with) == ({}, (), None)
     assert (stage.restart, stage.max_restarts) == ("permanent", Intensity(5, 60.0))
     assert stage.on_execution_timeout == "report"
+    assert (stage.cancel_with, stage.cancel, stage.cancel_grace) == ((), {}, 2.0)
     assert stage.limits is None
     assert (config.strategy, stage.backoff) == ("one_for_one", (0.1, 30.0))
     assert (stage.required, stage.retry_failed) == (False, None)

@@ -8,6 +8,7 @@ from orchestrator.core.effects import CancelDone, TakeBack
 from orchestrator.core.peers import AHEAD, AHEAD_BYTES, BRISK
 from tests.core.kit import Bench, Sent
 from tests.core.told import Overran, Recovered
+from transports.headers import DESCRIPTION
 
 WAIT = {"invocation_timeout": 1, "execution_timeout": 5, "invokation_timeout": 1}
 TAKE_BACK = TakeBack("stage", 1)
@@ -274,7 +275,7 @@ class TestCancel:
     WITHDRAWN = ("2", "EXCEPTION", "InterruptedError", "not started")
 
     def cancel(self, up: Bench, request_id: str) -> int:
-        number = up.broker.cancel(request_id)
+        number = up.broker.dispatch.cancel(request_id, up.now)
         up.collect()
         return number
 
@@ -305,6 +306,7 @@ class TestCancel:
         first, second = self.cancel(up, "1"), self.cancel(up, "1")
         up.take_back()
         third = self.cancel(up, "1")
+        up.at(up.now)
         told = [CancelDone(number, "runs", "stage", "move") for number in (first, second, third)]
         assert up.others == [TAKE_BACK, *told]
         up.reply(sent)
@@ -314,13 +316,13 @@ class TestCancel:
         (sent,) = ask(up, "1")
         number = self.cancel(up, "1")
         up.reply(sent)
-        assert up.others == [TAKE_BACK, CancelDone(number, "runs", "stage", "move")]
+        assert up.others == [TAKE_BACK, CancelDone(number, "ended", "stage", "move")]
 
     def test_its_worker_dies_before_that_is_known(self, up: Bench) -> None:
         ask(up, "1")
         number = self.cancel(up, "1")
         up.lose()
-        assert up.others == [TAKE_BACK, CancelDone(number, "runs", "stage", "move")]
+        assert up.others == [TAKE_BACK, CancelDone(number, "ended", "stage", "move")]
 
     def test_its_time_is_over_as_well(self, up: Bench) -> None:
         """It is answered once."""
@@ -330,6 +332,20 @@ class TestCancel:
         up.take_back(sent)
         assert up.others == [TAKE_BACK, CancelDone(number, "withdrawn", "stage", "move")]
         assert up.summaries == [("1", "TIMEOUT", "invokation")]
+
+    def test_it_was_told_before(self, up: Bench) -> None:
+        """Its time was over before it was begun, and its worker hasn't looked since."""
+        (sent,) = ask(up, "1")
+        up.at(101.0)
+        up.take_back(sent)
+        up.others.clear()
+        number = self.cancel(up, "1")
+        assert up.others == [CancelDone(number, "withdrawn", "stage", "move")]
+
+    def test_what_the_rig_answers_itself(self, up: Bench) -> None:
+        up.ask("1", member=DESCRIPTION)
+        number = self.cancel(up, "1")
+        assert up.others[1:] == [CancelDone(number, "runs", "stage", DESCRIPTION)]
 
     def test_nobody_waits_for_it(self, up: Bench) -> None:
         number = self.cancel(up, "7")

@@ -37,6 +37,12 @@ class Recovered:
 
 
 @dataclass(frozen=True)
+class CutShort:
+    worker: str
+    reason: str
+
+
+@dataclass(frozen=True)
 class AskToStop:
     worker: str
     hold: bool
@@ -79,12 +85,14 @@ class KeeperTold:
 
     Attributes:
         late: What is said of workers of which it can't be told when they will be up.
+        kept: Whether it keeps them, and so may have them restarted.
         uncertainties: Message ids of the operations of which nobody knows what became of them.
     """
 
     def __init__(self, notes: deque[Any]) -> None:
         self._notes = notes
         self.late: dict[str, str] = {}
+        self.kept = True
         self.uncertainties: list[str | int] = []
 
     def starting(self, worker: str, incarnation: int, doing: str) -> None:
@@ -108,6 +116,11 @@ class KeeperTold:
         self, worker: str, incarnation: int, member: str, now: float, *, stalls: bool, taken: bool
     ) -> None:
         self._notes.append(Overran(worker, incarnation, member, stalls, taken))
+
+    def cut_short(self, worker: str, reason: str, now: float) -> bool:
+        if self.kept:
+            self._notes.append(CutShort(worker, reason))
+        return self.kept
 
     def uncertain(self, request: Any) -> None:
         self.uncertainties.append(request.message_id)

@@ -244,6 +244,9 @@ class FakeRig:
             self._reply(request, {"rig": RIG, "workers": workers})
         elif oneway or member == "lose":
             return
+        elif member == "cancel":
+            found = {"verdict": "runs", "worker": "stage", "member": "hold", "steps": []}
+            self._reply(request, found)
         elif member == "hold":
             self.held.append(request)
         elif member == "tell":

@@ -136,6 +136,30 @@ def test_names_and_arguments_that_do_not_fit_are_told_at_their_places(tmp_path: 
     )
 
 
+def test_what_stops_others_is_looked_at(tmp_path: Path) -> None:
+    """It is called while a device does what it shouldn't: then it has to fit."""
+    (tmp_path / "axis.py").write_text(
+        "class Axis:\n    on = property(lambda self: 1)\n    def move(self): pass\n"
+        "    def stop(self): pass\n    def halt(self, how): pass\n"
+    )
+    (tmp_path / "rig.yaml").write_text(
+        "rig: r\ndefaults: {cancel_with: anything}\nworkers:\n"
+        '  a: {driver: "axis:Axis", cancel_with: [stop, interrupt], cancel: {move: stop}}\n'
+        '  b: {driver: "axis:Axis", cancel_with: [halt, interrupt]}\n'
+        '  c: {driver: "axis:Axis", cancel: {moves: stop}}\n'
+        '  d: {driver: "axis:Axis", cancel: {move: [on, sotp]}}\n'
+        '  e: {driver: "axis:Axis"}\n'
+    )
+    problems, _ = check(load(tmp_path / "rig.yaml"))
+    told = "can't stop others: it is called without arguments, but"
+    assert [(each.place.line, each.message) for each in problems] == [
+        (5, f"\"halt\" {told} missing a required argument: 'how'"),
+        (6, '"Axis" has no member "moves"; did you mean "move"?'),
+        (7, '"Axis" has no member "sotp"; did you mean "stop"?'),
+        (7, f'"on" {told} it is a property'),
+    ]
+
+
 def test_what_is_verified_and_what_may_be_repeated_are_members(tmp_path: Path) -> None:
     expect(
         tmp_path,

@@ -264,8 +264,10 @@ def test_an_interrupted_call_is_forgotten(rig: Rig, fake: FakeRig) -> None:
 
     interrupter = threading.Thread(target=follow)
     interrupter.start()
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt) as raised:
         rig.stage.hold(x=1)
+    (told,) = raised.value.__notes__
+    assert told.startswith("stage.hold has started and goes on")
     assert rig.stage.move(x=3) == {"x": 3}
     assert fake.release() == 2
     interrupter.join(20)

@@ -39,6 +39,8 @@ def test_no_promise_is_broken(block: int) -> None:
     assert counts["recipes followed"] >= 100, counts
     starts = ("for want of something", "of a driver", "that took too long", "until it went well")
     assert min(counts[f"failed starts {what}"] for what in starts) >= 3, counts
+    cancels = ("withdrawn", "ended after stop", "ended after interrupt", "runs after interrupt")
+    assert min(counts[f"cancelled: {what}"] for what in cancels) >= 3, counts
 
 
 def test_a_seed_gives_the_same_run() -> None:

@@ -17,7 +17,7 @@ from workers.driver.adapters.frameworks import adapt, complete
 from workers.driver.calls import Arguments, Misfit, Parameters
 from workers.driver.coroutines import Loop, belongs_to_loop, call_here
 from workers.driver.declared_events import Run, declare_events
-from workers.driver.describe import Description, nearest
+from workers.driver.describe import Description, mark_concurrent, nearest
 from workers.driver.offer import Offer, offer_of, plain_offer
 from workers.driver.opening import (
     Call,
@@ -187,11 +187,13 @@ def _offered(driver: object, spec: WorkerSpec, run: Run) -> tuple[Offer, Callabl
         SpecError: A member that the spec names is none.
     """
     offer = offer_of(driver, concurrent=spec.concurrent, place=spec.place)
+    mark_concurrent(offer.description, set(spec.stops), spec.place, "cancel")
     mark_polled(offer.description, spec.poll, spec.place)
     declare_events(offer, spec.declared, run, spec.place)
 
     def anew(found_by_use: Mapping[str, Any]) -> Offer:
-        found = offer_of(driver, concurrent=spec.concurrent, is_strict=False, found=found_by_use)
+        beside = (*spec.concurrent, *spec.stops)
+        found = offer_of(driver, concurrent=beside, is_strict=False, found=found_by_use)
         if terms.CLOSES in offer.description:
             found.description[terms.CLOSES] = offer.description[terms.CLOSES]
         known = found.description["properties"]

@@ -81,13 +81,15 @@ def nearest(name: str, names: Iterable[str]) -> str:
     return f"; did you mean {close[0]!r}?" if close else ""
 
 
-def mark_concurrent(description: Description, names: set[str], place: str) -> None:
+def mark_concurrent(
+    description: Description, names: set[str], place: str, key: str = "concurrent"
+) -> None:
     """Let members run beside the queued ones.
 
     Args:
         description: What they are members of; it is changed.
         names: Their names.
-        place: Where these stand in the configuration, for the error.
+        place, key: Where these stand in the configuration, for the error.
 
     Raises:
         SpecError: One is no property or action.
@@ -101,7 +103,7 @@ def mark_concurrent(description: Description, names: set[str], place: str) -> No
         else:
             known = [*description[PROPERTY], *description[ACTION]]
             raise SpecError(
-                f"{_at(place)}concurrent: {name!r} is no property or action of "
+                f"{_at(place)}{key}: {name!r} is no property or action of "
                 f"{description['title']}{nearest(name, known)}"
             )
 

@@ -37,16 +37,30 @@ from workers import forks
 from workers.driver.adapters.adapted import Members
 from workers.driver.coroutines import call_here
 from workers.driver.describe import ACTION, PROPERTY, Description, concurrent_members, nearest
-from workers.driver.kinds import PLAIN
 from workers.driver.opening import Call
-from workers.driver.properties import Properties, Reader, Writer
+from workers.driver.properties import Properties
 from workers.driver.settle import settled
 from workers.driver.targets import Target, plain_targets
 from workers.driver.thing_description import thing_description
-from workers.errors import Terminated
-from workers.failures import Refused, failure_payload, unsendable_payload, unsendable_text
+from workers.errors import Interrupted, Terminated
+from workers.failures import (
+    Refused,
+    failure_payload,
+    interrupted_payload,
+    unsendable_payload,
+    unsendable_text,
+)
 from workers.output import capture, records
-from workers.serving.arguments import Fitting, arguments_of, decoded, value_of
+from workers.serving.arguments import Fitting, arguments_of
+from workers.serving.handlers import (
+    Handler,
+    Met,
+    caller,
+    many_reader,
+    many_writer,
+    reader,
+    writer,
+)
 from workers.serving.polling import Poller
 from workers.serving.streams import Streams
 
@@ -58,9 +72,6 @@ Answer = tuple[bytes, Buffer, Buffer]
 """Response header, payload and raw frame."""
 Outcome = tuple[str, Buffer, str, Buffer, str]
 """Message type, payload and its content type, raw frame and its content type."""
-Handler = Callable[[RequestHeader, Buffer, Buffer], Any]
-Met = Callable[[str, Any], bool]
-"""Is given a property's name and value; tells whether the value has members of its own."""
 _NO_ARGUMENTS = (NULL, NOTHING)
 
 
@@ -129,14 +140,14 @@ class Dispatcher:
         )
         handlers: dict[tuple[str | None, str | None], Handler] = {}
         for name, read in properties.readers.items():
-            handlers[READ, name] = _reader(read, name, self._met)
-            handlers[WRITE, name] = _writer(properties.writers[name])
+            handlers[READ, name] = reader(read, name, self._met)
+            handlers[WRITE, name] = writer(properties.writers[name])
             if description[PROPERTY][name].get(terms.CALLABLE):
                 handlers[INVOKE, name] = self._invoker(name, targets[name], {})
         for name, affordance in description[ACTION].items():
             handlers[INVOKE, name] = self._invoker(name, targets[name], affordance)
         if self.poller.names:
-            handlers[INVOKE, CACHED] = _caller(self.poller.cached)
+            handlers[INVOKE, CACHED] = caller(self.poller.cached)
         self._add_builtins(handlers, properties)
         self.streams.beside = frozenset(concurrent_members(description))
         self._properties = properties
@@ -168,6 +179,9 @@ class Dispatcher:
                 outcome = _with_logs(outcome, entries)
             else:
                 outcome = self._perform(request, payload, raw)
+        return self._answer(request, outcome)
+
+    def _answer(self, request: RequestHeader, outcome: Outcome) -> Answer:
         kind, content, content_type, body, body_type = outcome
         answer = ResponseHeader(
             messageType=kind,
@@ -178,6 +192,16 @@ class Dispatcher:
             preencodedPayloadContentType=body_type,
         )
         return encode_header(answer), content, body
+
+    def interrupted(self, header: Buffer) -> Answer:
+        """The answer to a request that was interrupted, where nothing else is left of it."""
+        request = decode_request_header(header)
+        return self._answer(request, self._interrupted(request.objekt or ""))
+
+    def _interrupted(self, member: str, error: BaseException | None = None) -> Outcome:
+        content, told = interrupted_payload(f"{self._worker}.{member}", error)
+        log.warning("%s", told)
+        return ERROR, content, JSON, b"", TEXT
 
     def perform(self, request: RequestHeader, payload: Buffer, raw: Buffer) -> None:
         """Perform a request whose answer nobody waits for.
@@ -211,6 +235,8 @@ class Dispatcher:
             raise
         except Refused as refusal:
             return ERROR, refusal.payload, JSON, b"", TEXT
+        except Interrupted as error:
+            return self._interrupted(member, error)
         except BaseException as error:  # the driver may raise anything, SystemExit included
             forks.end_child(error)
             content = failure_payload(error)
@@ -238,7 +264,7 @@ class Dispatcher:
     def _invoker(self, name: str, target: Target, affordance: Mapping[str, Any]) -> Handler:
         function = target.function
         if issubclass(type(self._driver), Members):
-            return _caller(lambda *args, **kwargs: function()(*args, **kwargs))
+            return caller(lambda *args, **kwargs: function()(*args, **kwargs))
         signature = affordance.get(terms.SIGNATURE, "(...)")
         fitting = Fitting(f"{self._worker}.{name}{signature}", self._call)
 
@@ -254,9 +280,9 @@ class Dispatcher:
         self, handlers: dict[tuple[str | None, str | None], Handler], properties: Properties
     ) -> None:
         for operation in (Operation.READ_MANY, Operation.READ_ALL):
-            handlers[operation, None] = _many_reader(properties)
+            handlers[operation, None] = many_reader(properties)
         for operation in (Operation.WRITE_MANY, Operation.WRITE_ALL):
-            handlers[operation, None] = _many_writer(properties)
+            handlers[operation, None] = many_writer(properties)
         own: dict[str, Callable[..., Any]] = {
             "ping": _ping,
             DESCRIPTION: self._get_thing_description,
@@ -269,7 +295,7 @@ class Dispatcher:
             own[REFRESH] = self._refresh
         for name, function in own.items():
             # a driver's action of the same name goes first
-            handlers.setdefault((INVOKE, name), _caller(function))
+            handlers.setdefault((INVOKE, name), caller(function))
 
     def _without_entry(self, request: RequestHeader) -> Handler:
         """The handler of an operation on several members, whose `objekt` isn't one name.
@@ -341,45 +367,6 @@ def _encoded(request: RequestHeader, value: Any, met: Met | None, driver: object
             text = f"{done} can't be sent: it is the driver itself, whose members are the worker's"
         log.error("%s", text)
         return ERROR, unsendable_payload(text), JSON, b"", TEXT
-
-
-def _reader(read: Reader, name: str, met: Met | None) -> Handler:
-    if met is None:
-        return lambda request, payload, raw: read()
-
-    def read_and_look(request: RequestHeader, payload: Buffer, raw: Buffer) -> Any:
-        value = read()
-        if type(value) not in PLAIN:
-            met(name, value)
-        return value
-
-    return read_and_look
-
-
-def _writer(write: Writer) -> Handler:
-    return lambda request, payload, raw: write(value_of(request, payload, raw))
-
-
-def _many_reader(properties: Properties) -> Handler:
-    return lambda request, payload, raw: properties.get(request.objekt or None)
-
-
-def _many_writer(properties: Properties) -> Handler:
-    def write(request: RequestHeader, payload: Buffer, raw: Buffer) -> None:
-        values = decoded(request, payload, raw)
-        if not isinstance(values, dict):
-            raise Refused("TypeError", "several properties are written by an object of values")
-        properties.set(**values)
-
-    return write
-
-
-def _caller(function: Callable[..., Any]) -> Handler:
-    def invoke(request: RequestHeader, payload: Buffer, raw: Buffer) -> Any:
-        args, kwargs = arguments_of(request, payload, raw)
-        return function(*args, **kwargs)
-
-    return invoke
 
 
 def _with_logs(outcome: Outcome, entries: list[capture.Entry]) -> Outcome:

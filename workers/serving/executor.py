@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from workers import threads
+from workers.errors import Interrupted
 
 if TYPE_CHECKING:
     import asyncio
@@ -47,17 +48,21 @@ class EventLoop:
         self._lock = threads.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threads.Thread | None = None
+        self._tasks: dict[int, asyncio.Task[Any]] = {}  # by the thread that waits for it
+        self._cancelled: set[int] = set()
 
     def wait(self, awaitable: Any) -> Any:
         """Run an awaitable to its end, from a thread that isn't the loop's; give its result.
 
         Raises:
+            Interrupted: It was cancelled by `cancel`, and let that happen.
             BaseException: What the awaitable raised.
         """
         import asyncio
 
         ended = threads.Event()
-        future = asyncio.run_coroutine_threadsafe(_settle(awaitable, ended), self._started())
+        settled = self._settle(awaitable, ended, threads.get_ident())
+        future = asyncio.run_coroutine_threadsafe(settled, self._started())
         done = threads.Event()
         future.add_done_callback(lambda _: done.set())
         try:
@@ -71,6 +76,26 @@ class EventLoop:
         if error is not None:
             raise error
         return value
+
+    def cancel(self, thread: int, may: Callable[[], bool]) -> bool:
+        """Cancel what a thread waits for here, if it does, soon; tells whether it does.
+
+        Args:
+            thread: Who waits.
+            may: Is asked in the loop's thread just before.
+        """
+        loop = self._loop
+        if loop is None or thread not in self._tasks:
+            return False
+
+        def cancel() -> None:
+            task = self._tasks.get(thread)
+            if task is not None and may():
+                self._cancelled.add(thread)
+                task.cancel()
+
+        loop.call_soon_threadsafe(cancel)
+        return True
 
     def call(self, function: Callable[[], T]) -> T:
         """Call a function in the loop's thread, where it finds the running loop.
@@ -96,6 +121,25 @@ class EventLoop:
             return
         loop.call_soon_threadsafe(loop.stop)
         thread.join(patience)
+
+    async def _settle(
+        self, awaitable: Any, ended: threads.Event, thread: int
+    ) -> tuple[BaseException | None, Any]:
+        import asyncio
+
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks[thread] = task
+        try:
+            return None, await awaitable
+        except BaseException as error:  # noqa: BLE001  raised again where it is waited for
+            if thread in self._cancelled and isinstance(error, asyncio.CancelledError):
+                return Interrupted().with_traceback(error.__traceback__), None
+            return error, None
+        finally:
+            del self._tasks[thread]
+            self._cancelled.discard(thread)
+            ended.set()
 
     def _started(self) -> asyncio.AbstractEventLoop:
         with self._lock:
@@ -126,15 +170,6 @@ class EventLoop:
 
 async def _called(function: Callable[[], T]) -> T:
     return function()
-
-
-async def _settle(awaitable: Any, ended: threads.Event) -> tuple[BaseException | None, Any]:
-    try:
-        return None, await awaitable
-    except BaseException as error:  # noqa: BLE001  raised again where it is waited for
-        return error, None
-    finally:
-        ended.set()
 
 
 class ThreadPool:

@@ -12,11 +12,22 @@ import zmq
 from zmq.backend import Socket as BackendSocket
 
 from transports import frames
-from transports.link import CONCURRENT, CONTROL, LaneOpen, encode_control, routing_id
+from transports.link import (
+    CONCURRENT,
+    CONTROL,
+    Control,
+    Interrupt,
+    LaneOpen,
+    decode_control,
+    encode_control,
+    routing_id,
+)
 from transports.serializers import Buffer
 from workers import threads
-from workers.serving.dispatch import Dispatcher
 from workers.serving.executor import CAPACITY, Enter, ThreadPool
+from workers.serving.interrupts import Interrupts
+from workers.serving.polling import Poller
+from workers.spec import WorkerSpec
 
 log = logging.getLogger("workers")
 
@@ -61,24 +72,24 @@ class ConcurrentLane:
 
     Args:
         context: The process's ZeroMQ context.
-        address: The broker's back socket.
-        token: Secret of this incarnation.
-        dispatcher: Performs the requests, and polls.
-        name: Name of the threads.
+        spec: Of the worker: where the broker is, and the secret that opens its link.
+        poller: Polls.
+        interrupts: Performs the requests, and interrupts some.
         enter: A context in which each thread runs.
     """
 
     def __init__(
         self,
         context: zmq.Context[Any],
-        address: str,
-        token: str,
-        dispatcher: Dispatcher,
-        name: str,
+        spec: WorkerSpec,
+        poller: Poller,
+        interrupts: Interrupts,
         enter: Enter,
     ) -> None:
-        self._dealer = open_lane(context, address, token, CONCURRENT)
-        self._dispatcher = dispatcher
+        name = spec.worker
+        self._dealer = open_lane(context, spec.link, spec.token, CONCURRENT)
+        self._poller = poller
+        self._interrupts = interrupts
         self._enter = enter
         self._pool = ThreadPool(f"{name}-concurrent", CAPACITY, enter)
         self._done: deque[list[Buffer]] = deque()
@@ -123,13 +134,17 @@ class ConcurrentLane:
                 self._wake_sender.close()
 
     def _serve(self) -> None:
-        schedule = self._dispatcher.poller.beside
+        schedule = self._poller.beside
         schedule.begin(time.monotonic())
         watched: list[Any] = [(self._dealer, zmq.POLLIN), (self._wake.fileno(), zmq.POLLIN)]
         while True:
             for ready, _ in zmq.zmq_poll(watched, schedule.wait(time.monotonic())):
                 if ready is self._dealer:
-                    self._pool.submit(self._call(receive(self._dealer)))
+                    request = receive(self._dealer)
+                    if request[0] == CONTROL:
+                        self._obey(decode_control(request[1]))
+                    else:
+                        self._pool.submit(self._call(request))
                 else:
                     self._wake.recv(4096)
             while self._polled:
@@ -141,10 +156,14 @@ class ConcurrentLane:
             if self._stopping:
                 return
 
+    def _obey(self, control: Control) -> None:
+        if isinstance(control, Interrupt):
+            self._interrupts.begin(control)
+
     def _poll(self, name: str) -> Any:
         def call() -> None:
             began = time.monotonic()
-            self._dispatcher.poller.poll(name)
+            self._poller.poll(name)
             self._polled.append((name, began))
             self._nudge()
 
@@ -154,7 +173,7 @@ class ConcurrentLane:
         number, header, payload, raw = request
 
         def call() -> None:
-            self._done.append([number, *self._dispatcher.respond(header, payload, raw)])
+            self._done.append([number, *self._interrupts.perform(number, header, payload, raw)])
             self._nudge()
 
         return call

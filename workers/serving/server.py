@@ -45,6 +45,7 @@ from workers.serving.claims import Claims
 from workers.serving.dispatch import Dispatcher
 from workers.serving.events import AttachedEvents, ChangeWatcher, EventPublisher
 from workers.serving.executor import CAPACITY, Enter, EventLoop
+from workers.serving.interrupts import Interrupts
 from workers.serving.lanes import LINGER, ConcurrentLane, open_lane, receive, send_control
 from workers.serving.nudges import Nudges, drain
 from workers.serving.polling import of_polled, sooner
@@ -163,6 +164,7 @@ class Server:
             refresh=self._look_again,
             met=self._met if hosted.describe else None,
         )
+        self._interrupts = Interrupts(self._dispatcher, self._loop, spec, self._wake is not None)
         self._attach_events(hosted)
         self._unlisten = changes.listen(self._members_changed)
         self._end_streams = self._dispatcher.streams.close
@@ -174,9 +176,7 @@ class Server:
         self._adjust_callbacks()
         self._take_first_steps(hosted.offer, spec)
         self._poll_all()
-        ready = Ready(
-            concurrent=concurrent, capacity=capacity, pid=os.getpid(), claims=self._claims_any
-        )
+        ready = Ready(concurrent, capacity, os.getpid(), self._claims_any)
         send_control(self._link, ready, msgspec.json.encode(hosted.offer.description))
 
     def serve(self) -> None:
@@ -185,7 +185,7 @@ class Server:
         Raises:
             Terminated: The supervisor ends it otherwise.
         """
-        link, respond = self._link, self._dispatcher.respond
+        link, perform = self._link, self._interrupts.perform
         subscriptions = self._events.fd
         nudged = self._nudges.fileno()
         watched: list[Any] = [(each, zmq.POLLIN) for each in (link, subscriptions, nudged)]
@@ -231,7 +231,7 @@ class Server:
                     self._adjust_callbacks()
                 self.busy = True
                 try:
-                    answer = respond(header, payload, raw)
+                    answer = perform(number, header, payload, raw)
                 finally:
                     self.busy = False
                 if self._is_stale:
@@ -377,11 +377,10 @@ class Server:
             concurrent = (*concurrent, CACHED)
         if concurrent:
             concurrent = (*concurrent, STREAM_BESIDE)
-        if concurrent and self._lane is None:
-            spec = self._spec
-            self._lane = ConcurrentLane(
-                self._context, spec.link, spec.token, self._dispatcher, spec.worker, self._enter
-            )
+        spec = self._spec
+        if (concurrent or spec.interrupts) and self._lane is None:
+            poller, interrupts = self._dispatcher.poller, self._interrupts
+            self._lane = ConcurrentLane(self._context, spec, poller, interrupts, self._enter)
             self._lane.start()
         return concurrent, CAPACITY if concurrent else 0
 

@@ -39,6 +39,7 @@ def adapt_thing(thing: Any, spec: WorkerSpec) -> Adapted:
         loop.take(part)  # it isn't served, but it may push its events
     description = _describe(thing)
     mark_concurrent(description, set(spec.concurrent), spec.place)
+    mark_concurrent(description, set(spec.stops), spec.place, "cancel")
     names = {
         event.get_unique_identifier(thing): name for name, event in thing.events.descriptors.items()
     }
