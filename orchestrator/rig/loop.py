@@ -86,7 +86,7 @@ class Loop:
         self._perform_one = perform
         self._record = record
         self.emptied = 0
-        self._has_rest = False  # of a client's message with more frames than a piece
+        self._torn: set[zmq.Socket[Any]] = set()  # where a message's rest is to be dropped
         self._later: list[tuple[float, int, Callable[[], None]]] = []  # a heap
         self._calls = 0
         self._due = math.inf  # of the core, as it was before this turn
@@ -122,8 +122,8 @@ class Loop:
         front, messages = self._sockets.front, list[Any]()
         deadline = time.monotonic() + seconds
         items = [(source, int(zmq.POLLIN)) for source in (front, *self._connections.monitors)]
-        while self._has_rest:
-            self._has_rest = drop_rest(front, MOST_FRAMES)
+        while front in self._torn:
+            self._receive(front)
         while len(messages) < LAST_WORDS:
             over = is_over()  # asked first: what came before the end is read after it
             if frames := receive(front, FRAMES):
@@ -255,19 +255,27 @@ class Loop:
                 text = "client reads nothing, its answers dropped"
                 self._rig.broker.ledger.tally.tell("warning", text, now, client=repr(client))
 
+    def _receive(self, source: zmq.Socket[Any]) -> list[zmq.Frame] | TooManyFrames:
+        """One message; none if there is none, or while one of very many frames is read.
+
+        No other of that socket's can be read before its end, but the loop goes on.
+        """
+        if source in self._torn:
+            if not drop_rest(source, MOST_FRAMES):
+                self._torn.discard(source)
+            return []
+        frames = receive(source, FRAMES, MOST_FRAMES)
+        if isinstance(frames, TooManyFrames) and frames.has_rest:
+            self._torn.add(source)
+        return frames
+
     def _from_clients(self, now: float, most: int) -> None:
         front = self._sockets.front
-        if self._has_rest:
-            self._has_rest = drop_rest(front, MOST_FRAMES)
-            return
         for left in reversed(range(most)):
-            frames = receive(front, FRAMES, MOST_FRAMES)
+            frames = self._receive(front)
             if not frames:
                 return
             self._take(frames, now)
-            if isinstance(frames, TooManyFrames) and frames.has_rest:
-                self._has_rest = True
-                return
             self._perform(now)
             if not left or not has_more(front):
                 return
@@ -288,7 +296,7 @@ class Loop:
     def _from_workers(self, now: float, most: int) -> None:
         back, rig = self._sockets.back, self._rig
         for left in reversed(range(most)):
-            frames = receive(back, FRAMES)
+            frames = self._receive(back)
             if not frames:
                 return
             rig.receive_link(frames.first if isinstance(frames, TooManyFrames) else frames, now)

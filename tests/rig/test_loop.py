@@ -129,24 +129,29 @@ def test_a_fault_is_told_with_its_place_and_counted(running: Running) -> None:
     assert len(running.told) < 3
 
 
+@pytest.mark.parametrize("place", ["front", "link"])
 def test_a_message_of_very_many_frames_is_dropped_piece_by_piece(
-    running: Running, monkeypatch: pytest.MonkeyPatch
+    running: Running, monkeypatch: pytest.MonkeyPatch, place: str
 ) -> None:
-    """Its sender is cut off at once, and what else the loop does goes on."""
+    """What else the loop does goes on; a client that sends one is cut off at once."""
+    sockets = running.sockets
+    address, count = sockets.addresses[0], "refused"
+    if place == "link":
+        address, count = sockets.link, "strangers"
     pieces = []
 
     def drop(socket: zmq.Socket[Any], piece: int) -> bool:
-        pieces.append(running.rig.broker.counts["cut off"])
+        pieces.append((running.rig.broker.counts[count], running.rig.broker.counts["cut off"]))
         return drop_rest(socket, piece)
 
     monkeypatch.setattr(loop_module, "drop_rest", drop)
-    with raw_peer(running.sockets.addresses[0], "DEALER") as peer:
+    with raw_peer(address, "DEALER") as peer:
         peer.sendall(50 * MOST_FRAMES * frame(b"", more=True) + frame(b""))
         wait_until(lambda: pieces)
         assert running.shake_hands(b"good")
-    assert len(pieces) == 50
-    assert set(pieces) == {1}
-    assert running.ask(lambda: running.rig.broker.counts["refused"]) == 1
+    wait_until(lambda: len(pieces) == 50)
+    assert set(pieces) == {(1, place == "front")}
+    assert running.ask(lambda: running.rig.broker.counts[count]) == 1
 
 
 def test_a_callback_that_fails_keeps_no_other_from_being_called(running: Running) -> None:
