@@ -113,6 +113,13 @@ class RunningRig:
             mount = f'mount -t tmpfs -o size={ROOM}m,mode=700 none "$1" && shift && exec "$@"'
             command = ["unshare", "--mount", "sh", "-c", mount, "sh", str(state), *command]
         self.process = subprocess.Popen(command, stdout=self._log, stderr=self._log)
+        try:
+            self._wait_until_up()
+        except BaseException:
+            self.stop()
+            raise
+
+    def _wait_until_up(self) -> None:
         deadline = time.monotonic() + UP_WITHIN
         while time.monotonic() < deadline and self.process.poll() is None:
             with contextlib.suppress(errors.OrchError), connect(RIG) as rig:
