@@ -151,7 +151,8 @@ def timeout_option(function: F) -> F:
         "--timeout",
         metavar="TIME",
         callback=read_timeout,
-        help="How long it may run, such as 500ms, 30s, 2min, or none; else as configured.",
+        help="How long it may run, once it has begun, such as 500ms, 30s, 2min, or none; else as"
+        " configured, as is how long it may wait for its turn.",
     )(function)
 
 

@@ -55,6 +55,7 @@ class _Patient:
         self.asked = ""
         self.failures = 0
         self.told = ""
+        self.reopened = False  # since it was last well
 
 
 class Health:
@@ -133,9 +134,9 @@ class Health:
     def _judge(self, worker: str, patient: _Patient, failure: str, now: float) -> None:
         probe = self._probes[worker]
         if not failure:
-            if patient.failures >= probe.failures:
+            if patient.failures >= probe.failures or patient.reopened:
                 self._tell("info", "is well again", worker)
-            patient.failures, patient.told = 0, ""
+            patient.failures, patient.told, patient.reopened = 0, "", False
             return
         patient.failures += 1
         count = patient.failures
@@ -143,12 +144,12 @@ class Health:
         if count != probe.failures:
             return
         self._tell("warning", f"is sick: {patient.told}", worker, on_sick=probe.on_sick)
-        if probe.on_sick == "reopen":
+        if probe.on_sick == "reopen" and not patient.reopened:
             self._broker.tell(
                 worker, Reopen(tuple(self._broker.peers[worker].kept.writes().values()))
             )
-            patient.failures = 0
-        elif probe.on_sick == "restart":
+            patient.failures, patient.reopened = 0, True
+        elif probe.on_sick != "report":  # to open it once more would help as little
             self.ended(worker)
             self._nurse.cut_short(worker, f"was sick: {patient.told}", now)
 

@@ -292,7 +292,7 @@ HEALTH = [
     Mutation(
         "failures needn't be in a row",
         "health.py",
-        '            patient.failures, patient.told = 0, ""\n',
+        '            patient.failures, patient.told, patient.reopened = 0, "", False\n',
         "            pass\n",
     ),
     Mutation(

@@ -131,7 +131,10 @@ def test_what_says_nothing_of_the_driver_does_not_count(outcome: str) -> None:
 
 
 def test_a_sick_one_is_opened_again() -> None:
-    """With the values that it is to have; then its failures are counted anew."""
+    """With the values that it is to have; then its failures are counted anew.
+
+    If that didn't help it isn't done again and again, but the worker restarted.
+    """
     bench = bench_of("reopen")
     bench.ask("1", "a", "gain", payload=b"7", operation="writeproperty")
     (sent,) = bench.of(Sent)
@@ -141,7 +144,18 @@ def test_a_sick_one_is_opened_again() -> None:
     assert told.header["type"] == "reopen"
     assert len(told.header["kept"]) == 1
     assert fail(bench) == []
-    assert [each for each in fail(bench) if isinstance(each, Sent)]
+    assert Signal("a", "term") in fail(bench)
+
+
+def test_one_that_was_well_meanwhile_is_opened_again() -> None:
+    bench = bench_of("reopen", failures=1)
+    fail(bench)
+    sent = probed(bench)
+    assert sent is not None
+    answer(bench, sent)
+    assert "is well again" in [fact.text for fact in bench.facts]
+    (told,) = [each for each in fail(bench) if isinstance(each, Sent)]
+    assert told.header["type"] == "reopen"
 
 
 def test_a_sick_one_is_restarted() -> None:
