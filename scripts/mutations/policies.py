@@ -304,8 +304,8 @@ HEALTH = [
     Mutation(
         "a driver that is opened again is sick at once",
         "health.py",
-        "            patient.failures = 0\n",
-        "            pass\n",
+        "            patient.failures, patient.reopened = 0, True\n",
+        "            patient.reopened = True\n",
     ),
     Mutation(
         "one that is to stop is cured",
