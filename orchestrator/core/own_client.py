@@ -16,13 +16,15 @@ from transports.headers import (
     execution_context,
 )
 
-OWN = b"\0"
-"""Begins the identities of clients within the core; none on a socket can begin so."""
+OWN = b"\0orch-own-"
+"""Begins the identities of clients within the core. Those that libzmq gives to clients without one
+begin with a zero too, and are shorter; who comes by a socket isn't heard under one that begins so.
+"""
 
 
 def is_own(identity: Any) -> bool:
     """Whether a message is to a client within the core."""
-    return isinstance(identity, bytes) and identity[:1] == OWN
+    return isinstance(identity, bytes) and identity.startswith(OWN)
 
 
 def is_idle(peer: Peer, member: str) -> bool:

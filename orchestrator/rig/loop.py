@@ -17,6 +17,7 @@ import zmq
 
 from orchestrator.core.effects import Effect, ToClient, ToWorker
 from orchestrator.core.manners import MOST_FRAMES
+from orchestrator.core.own_client import is_own
 from orchestrator.core.rig import Rig
 from orchestrator.core.tally import shorten
 from orchestrator.rig.backlog import Backlog
@@ -289,6 +290,9 @@ class Loop:
             first, count = frames, None
         identity = first[0].bytes
         if identity not in self._connections.heard:
+            if is_own(identity):  # a stranger takes itself for the rig
+                self._rig.broker.ledger.stranger(now, None)
+                return
             self._poller.look()  # it reads a monitor
             self._connections.hear(self._sockets.front, identity, first[-1])
         self._rig.receive_client(first, now, count)

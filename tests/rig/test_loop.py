@@ -12,6 +12,7 @@ import zmq
 
 from orchestrator.core.effects import Effect, ToClient
 from orchestrator.core.manners import MOST_FRAMES
+from orchestrator.core.own_client import OWN, is_own
 from orchestrator.core.rig import Rig
 from orchestrator.rig import loop as loop_module
 from orchestrator.rig.backlog import Backlog
@@ -127,6 +128,27 @@ def test_a_fault_is_told_with_its_place_and_counted(running: Running) -> None:
     assert "test_loop.py:" in fields["place"]
     assert "Traceback" in fields["exception"]
     assert len(running.told) < 3
+
+
+def test_an_identity_that_libzmq_gives_is_none_of_the_core_s_own(running: Running) -> None:
+    """Though both begin with a zero: who has none of its own is answered."""
+    with running.context.socket(zmq.ROUTER) as server, running.context.socket(zmq.DEALER) as client:
+        server.linger = client.linger = 0
+        port = server.bind_to_random_port("tcp://127.0.0.1")
+        client.connect(f"tcp://127.0.0.1:{port}")
+        client.send(b"")
+        identity = server.recv_multipart()[0]
+    assert identity.startswith(b"\0")
+    assert not is_own(identity)
+
+
+def test_nobody_is_heard_as_the_rig_itself(running: Running) -> None:
+    """A peer in raw bytes can call itself anything."""
+    parts = (b"", b"rubbish", b"")
+    with raw_peer(running.sockets.addresses[0], "DEALER", OWN + b"prober") as peer:
+        peer.sendall(b"".join(frame(each, more=True) for each in parts) + frame(b""))
+        wait_until(lambda: running.rig.broker.counts["strangers"])
+    assert not running.rig.broker.counts["refused"]
 
 
 @pytest.mark.parametrize("place", ["front", "link"])
