@@ -62,7 +62,7 @@ VERIFY = [
     Mutation(
         "a client's name can be the core's own",
         "own_client.py",
-        "isinstance(identity, bytes) and identity[:1] == OWN",
+        "isinstance(identity, bytes) and identity.startswith(OWN)",
         "isinstance(identity, bytes)",
     ),
 ]
