@@ -21,6 +21,7 @@ from orchestrator.core.requests import Ledger, Request, State
 from transports.exceptions import BY_RESTART, NOT_STARTED
 from transports.headers import EXECUTION, INVOCATION
 from transports.link import pack_number
+from transports.request_ids import is_meant
 from transports.serializers import XORCH
 
 
@@ -232,7 +233,7 @@ class Dispatch:
         """Withdraw the request of an id, or end its operation if that has started.
 
         Args:
-            request_id: The id; its client may have been told of a timeout before.
+            request_id: The id, or its short form; its client may have been told of a timeout.
             now: Monotonic seconds.
             restart: Whether its worker's life may end for it, if nothing else helps.
 
@@ -241,7 +242,8 @@ class Dispatch:
         """
         number = self._cancels.place()
         held = self._ledger.requests.values()
-        request = next((each for each in held if str(each.message_id) == request_id), None)
+        meant = [each for each in held if is_meant(str(each.message_id), request_id)]
+        request = meant[0] if len(meant) == 1 else None  # a short form may be of several
         if request is None:
             self._cancels.tell(number, None, "unknown")
         elif request.claimed:

@@ -16,9 +16,7 @@ import msgspec
 from orchestrator.logs.store.records import Record
 from orchestrator.logs.store.segments import STREAMS, TROUBLE, check_version, to_microseconds
 from transports.levels import LEVELS
-
-ELLIPSIS = "…"
-"""Stands for the middle of a request's id in its short form."""
+from transports.request_ids import ELLIPSIS
 
 _PAGE = 2000  # records of one read
 _NAMES = {number: name for name, number in LEVELS.items()}
@@ -103,14 +101,6 @@ class Query:
     run: int | None = None
     after: Cursor | None = None
     upto: Cursor | None = None
-
-
-def short_id(request: str) -> str:
-    """A request's id as people see it: clients count in the last digits, and differ in the first.
-
-    `Query.request` understands it.
-    """
-    return request if len(request) <= 16 else f"{request[:8]}{ELLIPSIS}{request[-6:]}"
 
 
 def look_up(

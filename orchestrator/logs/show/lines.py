@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from orchestrator.logs.read.lookup import Entry, short_id
+from orchestrator.logs.read.lookup import Entry
 from orchestrator.logs.show.display import (
     COLOURS,
     MAX_NAME,
@@ -20,6 +20,7 @@ from orchestrator.logs.show.display import (
     value_text,
 )
 from orchestrator.logs.store.segments import Run
+from transports.request_ids import short_id
 
 _DIM = "2"
 
