@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 
 from orchestrator.core.effects import Effects, ToWorker
+from orchestrator.core.own_client import OWN
 from orchestrator.core.peers import Peer
 from orchestrator.core.requests import Ledger, Request
 from transports.exceptions import BY_RESTART, INTERRUPT
@@ -30,8 +31,8 @@ from transports.headers import (
 )
 from transports.link import CONTROL, Interrupt, encode_control
 
-STOPPER = b"\0cancel"
-"""Identity of the client that calls drivers' stops; none on a socket can begin with a zero byte."""
+STOPPER = OWN + b"cancel"
+"""Identity of the client that calls drivers' stops."""
 
 Submit = Callable[[list[Any], float], None]
 """Takes a message as a client's."""

@@ -1,4 +1,4 @@
-"""Reads that the core asks for itself: requests like a client's, so that their limits are kept.
+"""What the core asks for itself: requests like a client's, so that their limits are kept.
 
 Pure.
 """

@@ -10,6 +10,7 @@ import pytest
 from orchestrator.core.effects import CancelDone
 from orchestrator.core.ladder import STOPPER
 from orchestrator.core.means import Means
+from orchestrator.core.own_client import is_own
 from tests.core.kit import Bench, Sent
 from tests.core.told import CutShort
 from transports.exceptions import BY_RESTART, INTERRUPT
@@ -45,6 +46,7 @@ class Up(Bench):
         self.reply(sent, value, kind)
         answer = self.answers.pop()
         assert answer.client == STOPPER.decode()
+        assert is_own(STOPPER)
         header = sent.header | {"messageType": kind}
         frames = [STOPPER, b"", json.dumps(answer.header).encode(), answer.payload, b""]
         assert header["messageID"] == answer.id
