@@ -1,4 +1,4 @@
-"""What users call: an error that leaves it shows their line, and none of our frames.
+"""What users call: an error, or Ctrl-C, that leaves it shows their line, and none of our frames.
 
 One entry remains, because an exception names the function that raised it. It bears the name of
 what was called and no file of ours, and pytest hides it. All frames are shown in Python's
@@ -48,7 +48,7 @@ def _raising_here(function: Callable[..., Any]) -> Callable[..., Any]:
         __tracebackhide__ = True
         try:
             return function(*args, **kwargs)
-        except Exception as error:  # noqa: BLE001  it goes on
+        except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  it goes on
             raise bare(error)  # noqa: B904  it is the same one
 
     return call
@@ -59,12 +59,12 @@ def _raising_in_task(function: Callable[..., Any]) -> Callable[..., Any]:
         __tracebackhide__ = True
         try:
             return await function(*args, **kwargs)
-        except Exception as error:  # noqa: BLE001  it goes on
+        except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  it goes on
             raise bare(error)  # noqa: B904  it is the same one
 
     return call
 
 
-def bare(error: Exception) -> Exception:
+def bare(error: BaseException) -> BaseException:
     """An error without the frames that it went through so far."""
     return error if sys.flags.dev_mode else error.with_traceback(None)
