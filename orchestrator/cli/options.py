@@ -18,6 +18,7 @@ _NEGATIVE = re.compile(r"-\.?[0-9]|-(?:\.?inf|infinity)$", re.IGNORECASE)
 _MARK = "\0"
 """Put before a negative number while click sorts options from arguments; argv has no NUL."""
 _RIG = "orch.rig"
+_BARE_POINT = re.compile(r"[-+]?\.[0-9]+(?:[eE][-+]?[0-9]+)?")  # JSON wants a digit before it
 
 
 class NumbersCommand(click.Command):
@@ -87,6 +88,8 @@ def read_timeout(
 def to_value(text: str) -> Any:
     """JSON as RFC 8259 has it, else text: `1.5` is a number, `red` and `NaN` are texts.
 
+    `.5` is a number too, as in a config.
+
     Raises:
         click.BadParameter: It isn't valid UTF-8, or a key of a mapping is given twice.
     """
@@ -100,7 +103,7 @@ def to_value(text: str) -> Any:
     except UnicodeEncodeError:
         raise click.BadParameter(f"{text!a:.80} is not valid UTF-8") from None
     except (msgspec.DecodeError, RecursionError):
-        return text
+        return float(text) if _BARE_POINT.fullmatch(text) else text
 
 
 def _refuse_twice(pairs: list[tuple[str, Any]]) -> None:
