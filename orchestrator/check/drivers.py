@@ -10,7 +10,7 @@ import dataclasses
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -61,7 +61,7 @@ def check(config: RigConfig, *, deadline: float = 60.0) -> Findings:
     workers = [worker for worker in config.workers.values() if worker.name not in hidden]
     jobs = [job_of(worker, config, deadline) for worker in workers]
     recipes = [_recipe(worker) for worker in workers if worker.on_loss is not None]
-    jobs += [job_of(recipe, config, deadline) for recipe in recipes]
+    jobs += [job_of(recipe, config, deadline, calls=_calls(recipe)) for recipe in recipes]
     outcomes = run(jobs, deadline=deadline, at_once=processors())
     judged = {
         problem
@@ -82,15 +82,18 @@ def check(config: RigConfig, *, deadline: float = 60.0) -> Findings:
 def _recipe(worker: WorkerConfig) -> WorkerConfig:
     """The driver of a worker's `on_loss`, as if it were a worker with nothing else."""
     assert worker.on_loss is not None
-    place = worker.places.get("on_loss.driver", worker.place)
-    calls = tuple(name for name, _, _ in worker.on_loss["calls"])
+    above = "on_loss."
+    places = {k.removeprefix(above): at for k, at in worker.places.items() if k.startswith(above)}
+    place = places.get("driver", worker.place)
+    names = [name for name, _, _ in _calls(worker)]
+    at_calls = {f"concurrent.{n}": places.get(f"calls.{n}", place) for n in range(len(names))}
     return dataclasses.replace(
         worker,
         name=f"{worker.name} on_loss",  # the name of no worker
         driver=worker.on_loss["driver"],
         args=tuple(worker.on_loss["args"]),
         kwargs=worker.on_loss["kwargs"],
-        concurrent=calls,
+        concurrent=tuple(names),
         timeouts={},
         cancel_with=(),
         cancel={},
@@ -104,9 +107,14 @@ def _recipe(worker: WorkerConfig) -> WorkerConfig:
         open_with=None,
         stop_with=None,
         place=place,
-        places={"concurrent": place, **{f"concurrent.{n}": place for n in range(len(calls))}},
+        places={**places, "concurrent": place, **at_calls},
         spellings={},
     )
+
+
+def _calls(worker: WorkerConfig) -> list[Any]:
+    """The calls of a worker's `on_loss`: name, arguments, those by name."""
+    return [] if worker.on_loss is None else worker.on_loss["calls"]
 
 
 def processors() -> int:
@@ -117,9 +125,22 @@ def processors() -> int:
 
 
 def job_of(
-    worker: WorkerConfig, config: RigConfig, deadline: float, *, describe: bool = False
+    worker: WorkerConfig,
+    config: RigConfig,
+    deadline: float,
+    *,
+    describe: bool = False,
+    calls: Sequence[Any] = (),
 ) -> Job:
-    """The look at a worker's driver; `describe`: also at what its class offers."""
+    """The look at a worker's driver.
+
+    Args:
+        worker: The worker.
+        config: Its rig's config.
+        deadline: Seconds that the import may take.
+        describe: Whether to look also at what its class offers.
+        calls: Calls that will be made: name, arguments, those by name.
+    """
     members = [*worker.concurrent] if "concurrent" in worker.places else []
     members += [name for name in worker.timeouts if f"timeouts.{name}" in worker.places]
     members += [name for name in worker.poll if f"poll.{name}" in worker.places]
@@ -130,6 +151,7 @@ def job_of(
         "args": worker.args,
         "kwargs": worker.kwargs,
         "members": members,
+        "calls": calls,
         "open_with": worker.open_with if "open_with" in worker.places else None,
         "stop_with": worker.stop_with if "stop_with" in worker.places else None,
         "stops": [name for name, _ in _stops(worker)],
@@ -256,6 +278,20 @@ def _judge_answer(
         place = worker.places.get("open_with", worker.place)
         place = worker.places.get(f"open_with.{where}", place)
         yield Problem(place, f"{quoted(worker.open_with[0])}: {one_line(text, 300)}")
+    for number, where, text in answer.get("call_misfits", ()):
+        yield _judge_call(worker, number, where, one_line(text, 300))
+
+
+def _judge_call(worker: WorkerConfig, number: int, where: int | str | None, text: str) -> Problem:
+    """What is wrong with a call of `on_loss`, at the argument if it has a place."""
+    name, args, _ = _calls(worker)[number]
+    whole, key = f"calls.{number}", f"calls.{number}"
+    if isinstance(where, int):
+        key += f".{where + 1}"
+    elif where is not None:
+        key += f".{len(args) + 1}.{where}"
+    place = worker.places.get(key, worker.places.get(whole, worker.place))
+    return Problem(place, f"{quoted(name)}: {text}")
 
 
 def _members(worker: WorkerConfig) -> Iterator[tuple[str, Place]]:

@@ -127,6 +127,8 @@ def look(spec: dict[str, Any]) -> dict[str, Any]:
             if inspect.isfunction(method) and not spec["too_old"]:
                 wrong = misfits(method, [None, *args], kwargs).get("misfits", [])
                 answer.update({"open_misfits": wrong} if wrong else {})
+        if spec["calls"] and not spec["too_old"]:
+            answer.update(call_misfits(target, spec["calls"]))
         answer.update(look_for(target, spec["members"], named))
         if not spec["too_old"]:
             answer.update(look_at_stops(target, spec["stops"]))
@@ -273,6 +275,19 @@ def look_at_stops(target: type, names: list[str]) -> dict[str, Any]:
         elif inspect.isfunction(method):
             unfit += [[name, text] for _, text in misfits(method, [None], {}).get("misfits", ())]
     return {"unfit_stops": unfit} if unfit else {}
+
+
+def call_misfits(target: type, calls: list[Any]) -> dict[str, Any]:
+    """Which calls of methods have arguments that these don't take: number, where, what."""
+    from workers.driver.calls import Misfit, fit_to_class
+
+    wrong: list[Any] = []
+    for number, (name, args, kwargs) in enumerate(calls):
+        try:
+            fit_to_class(target, name, args, kwargs)
+        except Misfit as misfit:
+            wrong += [[number, where, text_of(text)] for where, text in misfit.problems]
+    return {"call_misfits": wrong} if wrong else {}
 
 
 def look_for_closing(target: type) -> dict[str, Any]:

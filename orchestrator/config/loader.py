@@ -18,7 +18,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -377,13 +377,21 @@ class _Loader:
         for key, value in self._document.data["workers"][name].items():
             path: KeyPath = ("workers", name, key)
             places[key] = self._document.place(path)
-            if isinstance(value, dict):
-                for entry in value:
-                    places[f"{key}.{entry}"] = self._document.key_place((*path, entry))
-            elif isinstance(value, list):
-                for index in range(len(value)):
-                    places[f"{key}.{index}"] = self._document.place((*path, index))
+            self._add_places(path, value, places)
         return places
+
+    def _add_places(self, path: KeyPath, value: Any, places: dict[str, Place]) -> None:
+        """Of the entries of a list or mapping; in `on_loss` also of theirs."""
+        entries: Iterable[Any] = ()
+        if isinstance(value, dict):
+            entries, place_of = value, self._document.key_place
+        elif isinstance(value, list):
+            entries, place_of = range(len(value)), self._document.place
+        for entry in entries:
+            below = (*path, entry)
+            places[".".join(map(str, below[2:]))] = place_of(below)
+            if path[2] == "on_loss":
+                self._add_places(below, value[entry], places)
 
 
 def _probe(given: dict[str, Any]) -> dict[str, Any]:

@@ -192,9 +192,11 @@ class Rig:
         self.supervision.unlaunched(worker, incarnation, reason, now, wants=wants)
         self._settle(now)
 
-    def secured(self, worker: str, incarnation: int, failure: str, now: float) -> None:
-        """What `Secure` asked for has been done; `failure` tells what was in the way."""
-        self.supervision.secured(worker, incarnation, failure, now)
+    def secured(
+        self, worker: str, incarnation: int, failure: str, now: float, trace: str = ""
+    ) -> None:
+        """What `Secure` asked for has been done; `failure` and `trace` tell what was in the way."""
+        self.supervision.secured(worker, incarnation, failure, now, trace)
         self._settle(now)
 
     def answered(self, frames: list[Any], now: float) -> None:

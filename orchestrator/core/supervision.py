@@ -220,7 +220,7 @@ class Supervision:
             self._outcomes.try_later(child, reason, now)
         self._advance(now)
 
-    def secured(self, name: str, incarnation: int, failure: str, now: float) -> None:
+    def secured(self, name: str, incarnation: int, failure: str, now: float, trace: str) -> None:
         """What was to be done to a device has been, or couldn't; then the worker may live again."""
         child = self.children[name]
         if child.securing != incarnation:
@@ -228,7 +228,7 @@ class Supervision:
         child.securing, child.unsecured = 0, failure
         text = f"on_loss failed, its device may not be safe: {failure}"
         if failure:
-            self._roster.fact("error", text, name, place=child.spec.place)
+            self._roster.fact("error", text, name, place=child.spec.place, exception=trace or None)
         else:
             self._roster.fact("info", "its device was made safe by on_loss", name)
         self._roster.changes += 1

@@ -23,13 +23,18 @@ PART = 2048
 class Guardian:
     """Keeps a guardian process; see `reaper` for what it does.
 
+    Args:
+        records: Descriptor of the rig's stream of records, for what it does last; -1 for none,
+            then it tells standard error.
+
     Attributes:
         secret: Marks this rig's processes.
         sentinel: File descriptor that is readable when it has died; new after `restart`, and -1
             when that failed.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, records: int = -1) -> None:
+        self._records = records
         self.secret = secrets.token_hex(8)
         self.sentinel = -1
         self._recipes: dict[str, bytes] = {}
@@ -44,9 +49,10 @@ class Guardian:
         path = Path(__file__).with_name("reaper.py")
         with held_back():
             self._process = subprocess.Popen(
-                [sys.executable, "-I", "-S", str(path), self.secret],
+                [sys.executable, "-I", "-S", str(path), self.secret, str(self._records)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
+                pass_fds=[self._records] if self._records >= 0 else [],
                 cwd="/",
                 start_new_session=True,
             )

@@ -17,9 +17,12 @@ import os
 import select
 import signal
 import sys
+from typing import Any
 
 GONE_WITHIN = 5.0
 """Seconds to wait for the end of a process that was killed."""
+LONGEST = 600
+"""Characters of a text or traceback for which there is room in a record, whatever they are."""
 TOKEN = "ORCH_WORKER_TOKEN"  # noqa: S105  the name of a variable
 """Environment variable that marks a worker's processes: `<rig's secret>.<worker>.<number>`."""
 
@@ -74,51 +77,92 @@ def _sentinel(pid: int) -> int:
         return -1
 
 
-def follow(recipes: dict[str, str]) -> None:
-    """Make devices safe, all at once, and say on standard error how that went."""
+def _following() -> Any:
+    """The class beside: this process has no path to modules of ours."""
+    import importlib.util
+
+    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "following.py")
+    spec = importlib.util.spec_from_file_location("orch_following", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.Following
+
+
+def follow(recipes: dict[str, str], records: int) -> None:
+    """Make devices safe, all at once, and record how that went.
+
+    Args:
+        recipes: What the guardian was told, by worker.
+        records: Descriptor of the rig's stream of records; -1 if there is none.
+    """
     import base64
     import json
-    import subprocess
 
+    following = _following()
     running = []
     for worker, text in recipes.items():
         told = json.loads(base64.b64decode(text))
         try:
-            process = subprocess.Popen(
-                told["command"],
-                stdin=subprocess.PIPE,
-                cwd=told["cwd"],
-                env={**os.environ, **told["env"]},
-                start_new_session=True,
-            )
-            assert process.stdin is not None
-            process.stdin.write(json.dumps(told["recipe"]).encode() + b"\n")
-            process.stdin.close()
+            run = following(told, {**os.environ, **told["env"]})
         except OSError as error:
-            _say(worker, f"on_loss couldn't be started, its device may not be safe: {error}")
+            failure = f"couldn't be started: {error}"
+            _record(records, worker, told["incarnation"], *_told(failure))
             continue
-        running.append((worker, process, told["recipe"]["timeout"]))
-    for worker, process, timeout in running:
-        try:
-            status = process.wait(timeout + 1.0)
-        except subprocess.TimeoutExpired:
-            kill_group(process.pid)
-            status = process.wait()
-        failed = f"on_loss failed ({status}), its device may not be safe"
-        _say(worker, failed if status else "its device was made safe by on_loss")
+        running.append((worker, told["incarnation"], run))
+    for worker, incarnation, run in running:
+        failure, trace, output = run.outcome()
+        for line in output:
+            _record(records, worker, incarnation, "info", f"on_loss wrote: {line}")
+        _record(records, worker, incarnation, *_told(failure), trace)
+
+
+def _told(failure: str) -> tuple[str, str]:
+    """Level and text of what came of a recipe."""
+    after = "after the supervisor's death"
+    if failure:
+        return "error", f"on_loss failed {after}, its device may not be safe: {failure}"
+    return "info", f"its device was made safe by on_loss {after}"
+
+
+def _record(
+    records: int, worker: str, incarnation: int, level: str, text: str, trace: str = ""
+) -> None:
+    """Write a record about a worker, as `workers.output.records` does; else tell standard error."""
+    import json
+    import time
+
+    line: dict[str, Any] = {
+        "time": time.time(),
+        "level": level,
+        "worker": worker,
+        "incarnation": incarnation,
+        "stream": "record",
+        "event": text,
+        "logger": "",
+    }
+    for told in ({"exception": trace}, {"exception": trace[-LONGEST:]}, {"event": text[:LONGEST]}):
+        data = json.dumps({**line, **told}).encode() + b"\n"
+        if len(data) <= select.PIPE_BUF:  # it goes in whole or not at all
+            break
+    try:
+        os.write(records, data)
+    except OSError:  # the collector has ended too, or never was
+        _say(worker, text)
 
 
 def _say(worker: str, text: str) -> None:
     try:
-        sys.stderr.write(f"orch: the supervisor is gone; {worker}: {text}\n")
+        sys.stderr.write(f"orch: {worker}: {text}\n")
         sys.stderr.flush()
     except OSError:  # nobody listens any more, the others come first
         return
 
 
 def main() -> None:
-    """Watch over the rig whose secret is the first argument."""
-    secret = sys.argv[1]
+    """Watch over a rig: its secret, and the descriptor of its stream of records."""
+    secret, records = sys.argv[1], int(sys.argv[2])
     stops = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     for number in stops:
         signal.signal(number, signal.SIG_IGN)
@@ -145,7 +189,7 @@ def main() -> None:
     if recipes:
         for fd in sentinels:
             select.select([fd], [], [], GONE_WITHIN)
-        follow(recipes)
+        follow(recipes, records)
 
 
 if __name__ == "__main__":

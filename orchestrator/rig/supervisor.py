@@ -77,7 +77,6 @@ class Supervisor:
         cap = connection_cap(raise_limit(), len(config.workers))
         own = worker_cap(cap, len(config.workers))
         need_threads(OWN_TASKS, "a rig")
-        self._guardian = Guardian()
         self._logs = LogCollector.start(
             logs_folder(config.rig),
             rig=config.rig,
@@ -86,6 +85,7 @@ class Supervisor:
             keep_for=config.logs.keep_for,
             config=str(config.file),
         )
+        self._guardian = Guardian(self._logs.records)
         records.configure(
             self._logs.records, worker=config.rig, incarnation=0, level=config.logs.level
         )
@@ -162,7 +162,7 @@ class Supervisor:
             heard=self._looks.heard,
         )
         self._service = ServiceManager(self._loop, os.environ, self.record)
-        self._recipes = Recipes(self._loop, self._guardian, self._secured)
+        self._recipes = Recipes(self._loop, self._guardian, self._secured, self.record)
         self._desk = Desk(config, self._rig)
         self._applier = Applier(self._desk, lambda question: self._mailbox.ask(question).result())
         self._saves = ConfigSaves(
@@ -275,8 +275,8 @@ class Supervisor:
         self._service.close()
         self._mailbox.close()
         records.reset()
+        self._guardian.close(5.0)  # it holds the stream of records too
         self._logs.close(3.0)
-        self._guardian.close(5.0)
         self._processes.reap_orphans(own=())
         self._connections.close()
         self._door.close()
@@ -327,7 +327,7 @@ class Supervisor:
             kept=kept_of(self._rig.broker.peers[worker].kept.writes()),
         )
         self._processes.launch(config, spec)
-        self._recipes.arm(rig, config)
+        self._recipes.arm(rig, config, incarnation)
 
     def _unlaunched(self, worker: str, incarnation: int, error: OSError) -> None:
         self._recipes.disarm(worker)
@@ -337,8 +337,8 @@ class Supervisor:
         """Have a worker's device made safe."""
         self._recipes.follow(secure.worker, secure.incarnation)
 
-    def _secured(self, worker: str, incarnation: int, failure: str) -> None:
-        self._rig.secured(worker, incarnation, failure, time.monotonic())
+    def _secured(self, worker: str, incarnation: int, failure: str, trace: str) -> None:
+        self._rig.secured(worker, incarnation, failure, time.monotonic(), trace)
 
     def describe(self, request: Describe) -> tuple[str, bytes]:
         """Message type and payload of the answer to a request for a Thing Description."""

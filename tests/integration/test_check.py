@@ -176,16 +176,29 @@ def test_what_is_verified_and_what_may_be_repeated_are_members(tmp_path: Path) -
 
 def test_the_driver_of_on_loss_is_looked_at_too(tmp_path: Path) -> None:
     """Before a device depends on it."""
-    (tmp_path / "safe.py").write_text("class Safe:\n    def off(self): pass\n")
+    (tmp_path / "safe.py").write_text(
+        "class Safe:\n    def __init__(self, port: int = 1): pass\n    def off(self): pass\n"
+        "    def ramp(self, x: float): pass\n"
+        "    @staticmethod\n    def beep(times: int): pass\n"
+    )
     (tmp_path / "rig.yaml").write_text(
         "rig: r\nworkers:\n"
         '  a: {driver: "safe:Safe", on_loss: {driver: "safe:Safe", calls: ["off"]}}\n'
         '  b: {driver: "safe:Safe", on_loss: {driver: "safe:Saf", calls: ["off"]}}\n'
-        '  c: {driver: "safe:Safe", on_loss: {driver: "safe:Safe", calls: [of], args: [1]}}\n'
+        '  c: {driver: "safe:Safe", on_loss: {driver: "safe:Safe", calls: [of], args: [1, 2]}}\n'
+        '  d: {driver: "safe:Safe", on_loss: {driver: "safe:Safe", kwargs: {port: x}, calls: [\n'
+        "      [ramp, 1], [ramp, abc],\n      [ramp, 1, 2],\n      ramp,\n"
+        "      [ramp, {x: no}], [beep, b]]}}\n"
     )
     problems, _ = check(load(tmp_path / "rig.yaml"))
     told = [(each.place.line, each.message) for each in problems]
-    assert [line for line, _ in told] == [4, 5, 5]
+    assert [line for line, _ in told] == [4, 5, 5, 6, 7, 8, 9, 10, 10]
+    lines = (tmp_path / "rig.yaml").read_text().splitlines()
+    marked = [lines[each.place.line - 1][each.place.column - 1 :] for each in problems]
+    assert [text.split(",")[0].split("]")[0] for text in marked[3:]] == [
+        *("port: x}", "abc", "[ramp", "ramp", "x: no}", "b"),
+    ]
+    assert [message.partition(":")[0] for _, message in told[4:]] == [*['"ramp"'] * 4, '"beep"']
     assert "has no 'Saf'" in told[0][1].replace('"', "'")
     assert any("can't be called so" in message for _, message in told)
     assert any("has no member" in message for _, message in told)

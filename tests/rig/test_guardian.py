@@ -14,10 +14,9 @@ from orchestrator.rig.guardian import Guardian
 def told(folder: Path, worker: str, code: str, timeout: float = 20.0) -> bytes:
     """A recipe that is a program of its own, with more in it than one line to a pipe takes."""
     command: list[Any] = [sys.executable, "-c", code]
-    recipe = {"timeout": timeout, "long": "x" * 10_000, "worker": worker}
-    return json.dumps(
-        {"command": command, "cwd": str(folder), "env": {"MARK": worker}, "recipe": recipe}
-    ).encode()
+    recipe = {"start": 0.0, "timeout": timeout, "calls": [], "long": "x" * 10_000, "worker": worker}
+    about = {"incarnation": 1, "cwd": str(folder), "env": {"MARK": worker}}
+    return json.dumps({**about, "command": command, "recipe": recipe}).encode()
 
 
 WRITES = """

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import functools
 import inspect
+import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -168,6 +169,36 @@ def _attempt(fitter: Fitter, value: Any, name: str, key: int | str, problems: li
     except Unfit as unfit:
         problems.append((key, unfit.said_of(name)))
         return value
+
+
+def fit_to_class(
+    kind: Any, name: str, args: Sequence[Any], kwargs: dict[str, Any]
+) -> Arguments | None:
+    """Arguments fitted to a method of a class's objects, without one; nothing is called.
+
+    Args:
+        kind: The class; of a factory nothing is known.
+        name: The method, or a path, of which nothing is known either.
+        args: Positional arguments.
+        kwargs: Keyword arguments.
+
+    Returns:
+        None if only an object could tell.
+
+    Raises:
+        Misfit: They don't fit.
+    """
+    found = inspect.getattr_static(kind, name, None) if isinstance(kind, type) else None
+    if isinstance(found, (staticmethod, classmethod)):
+        method: Any = getattr(kind, name)
+    elif inspect.isfunction(found):
+        method = types.MethodType(found, kind)  # as of an object: without its first parameter
+    else:
+        return None
+    try:
+        return Parameters(method).fit(args, kwargs)
+    except (TypeError, ValueError):  # it doesn't tell
+        return None
 
 
 def value_fitter(owner: type, name: str) -> Fitter | None:

@@ -39,6 +39,8 @@ CHUNK = 64 * 1024
 
 ORPHAN_GRACE = 5.0
 """Seconds to go on reading after the supervisor died without a word."""
+GUARDIAN_GRACE = 600.0
+"""The same while the rig's guardian, who holds the stream of its records, makes devices safe."""
 
 LAST_LINES = 20
 """Lines of a worker that are kept for its death."""
@@ -89,6 +91,7 @@ class Collector:
         self._fds: list[int] = []
         self._deadline: float | None = None
         self._ending = "stopped"
+        self._is_orphan = False
         self._records: list[Record] = []
         self._tails: dict[tuple[str, int], deque[str]] = {}
         supervisor.setblocking(False)
@@ -180,6 +183,8 @@ class Collector:
         del self._readers[reader]
         self._selector.unregister(reader.fd)
         os.close(reader.fd)
+        if self._is_orphan and reader.source.shared:
+            self._close_by(time.monotonic() + ORPHAN_GRACE)
 
     def _give_up(self, reader: StreamReader) -> None:
         """Leave a stream that somebody still holds open, with what it brought so far."""
@@ -204,7 +209,9 @@ class Collector:
             self._supervisor.close()
             if self._deadline is None:
                 self._ending = "its supervisor died"
-            self._close_by(time.monotonic() + ORPHAN_GRACE)
+            guarded = any(reader.source.shared for reader in self._readers)
+            self._close_by(time.monotonic() + (GUARDIAN_GRACE if guarded else ORPHAN_GRACE))
+            self._is_orphan = True
             return
         self._news.has_read()
         *lines, self._messages = (self._messages + data).split(b"\n")
