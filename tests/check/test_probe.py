@@ -56,6 +56,7 @@ def look(driver: str, **spec: Any) -> dict[str, Any]:
         "args": ["COM1"],
         "kwargs": {},
         "members": [],
+        "calls": [],
         "open_with": None,
         "stop_with": "move",
         "stops": [],
@@ -217,6 +218,9 @@ def test_arguments_that_annotations_do_not_want(lab: str, tmp_path: Path) -> Non
     found = look(driver, args=[1], open_with=["on", ["x"], {}], stop_with="switch_off")
     assert found == {"open_misfits": [[1, "power is the text 'x', not a number (float)"]]}
     assert look(driver, args=[1], open_with=["on", [1], {}], stop_with="on") == {}
+    calls = [["on", [1], {}], ["on", ["x"], {}], ["a.b", ["x"], {}]]
+    found = look(driver, args=[1], calls=calls, stop_with="on")
+    assert found == {"call_misfits": [[1, 0, "power is the text 'x', not a number (float)"]]}
     assert look(driver, args=[1], open_with=["no", [], {}])["no_open_with"] == "no"
     assert look(driver, args=[1], stop_with=None) == {"nothing_closes": ["switch_off"]}
     assert look(f"{lab}:Proxy", stop_with=None) == {}

@@ -24,7 +24,7 @@ class Scene:
     def __init__(self, cleanup: ExitStack) -> None:
         self._cleanup = cleanup
         self.secret = uuid4().hex
-        self.reaper = self._start(sys.executable, reaper.__file__, self.secret)
+        self.reaper = self._start(sys.executable, reaper.__file__, self.secret, "-1")
 
     def _start(self, *command: str, **more: str) -> subprocess.Popen[bytes]:
         process = subprocess.Popen(

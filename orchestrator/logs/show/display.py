@@ -125,8 +125,13 @@ def fields_and_stack(record: Record) -> tuple[dict[str, Any], list[str]]:
 def exception_line(record: Record) -> str:
     """A record's exception in one line: its type and message.
 
-    Nothing for stacks, which the record's text tells of.
+    Nothing for stacks, which the record's text tells of, nor for what that text says itself.
     """
+    line = _exception_line(record)
+    return "" if line in record.event else line
+
+
+def _exception_line(record: Record) -> str:
     text = record.exception
     if record.raised is not None or text is None:
         return record.raised or ""
