@@ -39,7 +39,7 @@ def test_the_next_life_waits_for_the_device_to_be_safe_clients_do_not() -> None:
 def test_a_failure_is_told_and_the_worker_lives_on() -> None:
     bench = up(SAFE)
     bench.exit("a", CRASH)
-    bench.rig.secured("a", 1, "no device", bench.now)
+    bench.rig.secured("a", 1, "no device", bench.now, "Traceback")
     assert bench.rig.children["a"].unsecured == "no device"
     bench.take()
     (fact,) = [each for each in bench.facts if "on_loss" in each.text]
@@ -47,6 +47,7 @@ def test_a_failure_is_told_and_the_worker_lives_on() -> None:
         "error",
         "on_loss failed, its device may not be safe: no device",
     )
+    assert fact.fields["exception"] == "Traceback"
     assert bench.rig.status == 0
     bench.to_deadline()
     assert bench.of(Launch) == [Launch("a", 2)]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import resource
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -38,6 +40,7 @@ from tests.integration.collector_kit import (
     worker,
     write_all,
 )
+from tests.rigs import wait_until
 from workers.output import pipes as record_pipe
 from workers.output import records
 
@@ -495,3 +498,33 @@ def test_the_collector_starts_with_few_modules():
     )
     heavy = {"zmq", "numpy", "pydantic", "rich", "structlog", "asyncio", "click", "psutil"}
     assert not heavy & set(done.stdout.split())
+
+
+def test_without_a_supervisor_what_its_guardian_records_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """It holds the stream of the supervisor's own records, and makes devices safe meanwhile."""
+    monkeypatch.setattr(collector, "ORPHAN_GRACE", 0.0)
+    supervisor, ours = socket.socketpair()
+    read_fd, guardian = os.pipe()
+    message = control.encode(control.Collect("bench", 0, "record", shared=True))
+    socket.send_fds(supervisor, [message], [read_fd])
+    supervisor.close()
+    os.close(read_fd)
+    store = Store(tmp_path, Run(0, "1f", 1.0), rig="bench", keep=Keep(), tell=lambda *_: None)
+    with Shared() as shared, open(os.devnull, "wb") as null:
+        screen = StderrThread(null.fileno(), lambda record: "", lambda dropped: None)
+        reader = collector.Collector(
+            ours, store=store, screen=screen, level="info", rig="bench", shared=shared
+        )
+        thread = threading.Thread(target=reader.run)
+        thread.start()
+        for text in ("one", "two"):
+            about = {"time": 1.0, "level": "info", "worker": "psu", "incarnation": 1}
+            line = {**about, "stream": "record", "event": text, "logger": ""}
+            os.write(guardian, json.dumps(line).encode() + b"\n")
+            wait_until(lambda text=text: text in [e.event for e in Logs(tmp_path).read(Query())])
+        os.close(guardian)
+        thread.join(PATIENCE)
+        assert not thread.is_alive()
+    assert {entry.worker for entry in Logs(tmp_path).read(Query())} == {"psu"}
