@@ -91,7 +91,9 @@ def test_a_device_is_made_safe_whatever_ends_its_worker(tmp_path: Path) -> None:
         def kept() -> str:
             return str(rig.orch("logs", "-o", "full").stdout)
 
-        wait_until(lambda: "0.3 s in hang, no call was made" in kept().split("death,")[-1])
-        told = [line for line in kept().splitlines() if "the supervisor's death" in line]
-        assert len(told) == 3, told
-        assert 'raise OSError("no device")' in kept()
+        # As each has ended, in turn: one that switches off, one that fails and one that hangs.
+        wait_until(lambda: kept().count("on_loss failed after the supervisor's death") == 2)
+        last = kept().split("made safe by on_loss after the supervisor's death")[1]
+        assert "fail raised OSError: no device (supply.py:27)" in last
+        assert "took longer than 0.3 s in hang, no call was made" in last
+        assert 'raise OSError("no device")' in last
