@@ -86,7 +86,9 @@ class Report:
         text = " ".join(text.split())
         text = text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
         place = "" if trace is None else import_place(error, folder)
-        self._tell({"failed": text + place, "trace": None if trace is None else trace[-TRACE:]})
+        self._tell(
+            {"failed": text + place, "trace": None if trace is None else trace[-TRACE:].rstrip()}
+        )
 
     def _tell(self, line: dict[str, Any]) -> None:
         os.write(self.fd, json.dumps(line).encode() + b"\n")
