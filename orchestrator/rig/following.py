@@ -11,6 +11,7 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 GRACE = 1.0
@@ -55,7 +56,7 @@ class Following:
         self.longest: float = recipe["start"] + recipe["timeout"] + GRACE
         self._killed = False
         self._output = tempfile.TemporaryFile()  # noqa: SIM115  open as long as it is followed
-        self._report = tempfile.TemporaryFile()  # noqa: SIM115
+        self._report = open(os.memfd_create("report"), "w+b")  # noqa: SIM115  needs no disk
         number = self._report.fileno()
         try:
             self._process = subprocess.Popen(
@@ -96,7 +97,8 @@ class Following:
         output = [line for line in written if line.strip()]
         report: dict[str, Any] = {}
         for line in _end_of(self._report, -1).splitlines():
-            report.update(json.loads(line))
+            with suppress(ValueError):  # its process was killed while it wrote that
+                report.update(json.loads(line))
         self._close()
         failure = failure_of(status, report, self._recipe, killed=self._killed)
         if failure and output and not report:  # its interpreter can't run it, and says why

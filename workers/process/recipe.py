@@ -9,6 +9,7 @@ JSON with what it is `at`, how many calls are `made`, what `failed` (and its `tr
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import importlib.util
 import inspect
 import json
@@ -61,6 +62,7 @@ class Report:
 
     def __init__(self, fd: int) -> None:
         self.fd = fd
+        self._pid = os.getpid()
         self._step = ""
 
     def at(self, step: str, made: int = 0) -> None:
@@ -91,7 +93,10 @@ class Report:
         )
 
     def _tell(self, line: dict[str, Any]) -> None:
-        os.write(self.fd, json.dumps(line).encode() + b"\n")
+        if os.getpid() != self._pid:  # a child that the driver has forked
+            return
+        with contextlib.suppress(OSError):  # no room for it: the device comes first
+            os.write(self.fd, json.dumps(line).encode() + b"\n")
 
 
 def command(python: str) -> list[str]:
