@@ -98,9 +98,8 @@ class Interrupts:
         try:
             with run.lock:
                 run.is_over = True
-            if run.is_struck and run.thread != self._main:
-                _raise_in(run.thread, None)  # what hasn't struck yet doesn't
-        except Interrupted:  # it has, and strikes once
+            _look_up()  # what was aimed at this thread by now strikes it here
+        except Interrupted:
             run.is_over = True
         del self._runs[number]
         if run.over is not None:
@@ -147,7 +146,7 @@ class Interrupts:
         """Its time is over, so that it is told to go on: then it mustn't be struck any more."""
         with run.lock:
             if not run.is_over and run.is_struck and run.thread != self._main:
-                _raise_in(run.thread, None)
+                _take_back(run.thread)
             run.is_struck = False  # another wish may try again
 
     def _try(self, run: _Run, until: float) -> None:
@@ -210,3 +209,21 @@ def _raise_in(thread: int, error: type[BaseException] | None) -> None:
     """Have the interpreter raise in a thread; None takes back what it hasn't raised yet."""
     raised: Any = None if error is None else ctypes.py_object(error)
     ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), raised)
+
+
+def _take_back(thread: int) -> None:
+    """Take back what the interpreter was to raise in another thread, if it hasn't yet.
+
+    CPython looks on for what isn't there any more: at each step, and in a traced thread without end
+    at the first one. It stops that when it has raised something in any thread, so in this one.
+    """
+    _raise_in(thread, None)
+    try:
+        _raise_in(threads.get_ident(), Interrupted)
+        _look_up()
+    except Interrupted:
+        return
+
+
+def _look_up() -> None:
+    """Nothing; the interpreter raises at a call what it is to raise in this thread."""
