@@ -245,7 +245,9 @@ class Dispatch:
         meant = [each for each in held if is_meant(str(each.message_id), request_id)]
         request = meant[0] if len(meant) == 1 else None  # a short form may be of several
         if request is None:
-            self._cancels.tell(number, None, "unknown")
+            pending = self._ledger.unanswered.items()  # also of a life that is over by now
+            ran = next((each for (_, id_), each in pending if is_meant(str(id_), request_id)), None)
+            self._cancels.tell(number, ran, "runs" if ran else "unknown")
         elif request.claimed:
             self._cancels.want(request, number)
             self.ladder.climb(request, now, restart=restart)

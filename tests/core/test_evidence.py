@@ -180,7 +180,7 @@ class TestLastWords:
         bench.ask("1")
         bench.exit("a", CRASH)
         bench.ask("1")
-        number = bench.rig.cancel("1")
+        number = bench.rig.cancel("1", bench.now)
         (done,) = bench.of(CancelDone)
         assert done.number == number
         assert done.verdict == "runs"
