@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from orchestrator.cli.failures import CommandError, Exit, Stopped, print_error, print_out
+from orchestrator.cli.failures import CommandError, Exit, Stopped, print_error, print_out, say
 from orchestrator.cli.options import chosen_rig
 from orchestrator.names import STATE_VARIABLE
 
@@ -107,7 +107,7 @@ def _run_here(config: RigConfig, given: str, *, in_background: bool, watch: bool
     faulthandler.enable(file=2, all_threads=True)
     _refuse_shared_logs(config.rig)
     folder = RigFolder(config.rig)
-    folder.acquire()
+    folder.acquire(lambda: say("waits: what the rig before this one left is ended and made safe"))
     try:
         try:
             supervisor = Supervisor(config, folder, watch=watch)

@@ -26,6 +26,7 @@ class Guardian:
     Args:
         records: Descriptor of the rig's stream of records, for what it does last; -1 for none,
             then it tells standard error.
+        held: Descriptor that it holds until it has done all; -1 for none.
 
     Attributes:
         secret: Marks this rig's processes.
@@ -33,8 +34,9 @@ class Guardian:
             when that failed.
     """
 
-    def __init__(self, records: int = -1) -> None:
+    def __init__(self, records: int = -1, held: int = -1) -> None:
         self._records = records
+        self._held = held
         self.secret = secrets.token_hex(8)
         self.sentinel = -1
         self._recipes: dict[str, bytes] = {}
@@ -52,7 +54,7 @@ class Guardian:
                 [sys.executable, "-I", "-S", str(path), self.secret, str(self._records)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
-                pass_fds=[self._records] if self._records >= 0 else [],
+                pass_fds=[each for each in (self._records, self._held) if each >= 0],
                 cwd="/",
                 start_new_session=True,
             )

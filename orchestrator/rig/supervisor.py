@@ -85,7 +85,7 @@ class Supervisor:
             keep_for=config.logs.keep_for,
             config=str(config.file),
         )
-        self._guardian = Guardian(self._logs.records)
+        self._guardian = Guardian(self._logs.records, folder.ends.fileno())
         records.configure(
             self._logs.records, worker=config.rig, incarnation=0, level=config.logs.level
         )

@@ -10,7 +10,7 @@ import errno
 import hashlib
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -94,6 +94,7 @@ class RigFolder:
         self._lock: FileLock | None = None
         self._state: RigState | None = None
         self.guard: Guard
+        self.ends: Guard
 
     def __enter__(self) -> RigFolder:
         self.acquire()
@@ -102,8 +103,13 @@ class RigFolder:
     def __exit__(self, *exc: object) -> None:
         self.release()
 
-    def acquire(self) -> None:
+    def acquire(self, waits: Callable[[], None] = lambda: None) -> None:
         """Take the lock and clear what a dead rig of this id left.
+
+        What that rig's guardian is still at comes first: it ends processes, and makes devices safe.
+
+        Args:
+            waits: Called when that has to be waited for.
 
         Raises:
             AlreadyRunning: A rig of this id runs; its pid is in the error.
@@ -114,14 +120,19 @@ class RigFolder:
         pid = self.guard.take()
         if pid is not None:
             raise self._already_runs(pid)
+        self.ends = Guard(self.base, f"{self.rig}/ends")
         try:
             self._lock = self._acquire()
+            while self.ends.take() is not None:
+                waits()
+                self.ends.wait()
             self._clear()
             with _room_in(self.path):
                 self._lock.write_pid()
         except BaseException:
             self.release()
             self.guard.release()
+            self.ends.release()
             raise
 
     def _acquire(self) -> FileLock:
@@ -198,6 +209,7 @@ class RigFolder:
             return
         self._clear()
         self.guard.release()
+        self.ends.release()
         lock.remove()
         for folder in (self.path, self._short):
             try:

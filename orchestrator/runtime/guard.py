@@ -62,6 +62,15 @@ class Guard:
             except OSError:
                 return
 
+    def wait(self) -> None:
+        """Wait until its holder lets go of it, which nobody is asked for."""
+        with socket.socket(socket.AF_UNIX) as asking:
+            try:
+                asking.connect(self.name)
+                asking.recv(1)
+            except OSError:  # it has
+                return
+
     def release(self) -> None:
         """Let go of the name. Does nothing when not held."""
         taken, self._socket = self._socket, None

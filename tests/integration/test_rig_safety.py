@@ -11,9 +11,18 @@ from tests.rigs import running, wait_until
 SUPPLY = """
 import os, sys, time
 
+def lives(file: str) -> bool:
+    try:
+        os.kill(int(open(file).read()), 0)
+    except (ProcessLookupError, FileNotFoundError):
+        return False
+    return True
+
 class Supply:
     def __init__(self, log: str):
         self.log = log
+        if lives(log + ".hang"):
+            open(log + ".early", "w").close()
 
     def pid(self) -> int:
         return os.getpid()
@@ -23,20 +32,16 @@ class Safe:
         self.log = log
 
     async def output_off(self, volts: float):
-        pid = int(open(self.log + ".pid").read())
-        try:
-            os.kill(pid, 0)
-            lives = True
-        except ProcessLookupError:
-            lives = False
         with open(self.log, "a") as file:
             print("switches off")
-            file.write(f"off at {volts}, worker lives: {lives}\\n")
+            file.write(f"off at {volts}, worker lives: {lives(self.log + '.pid')}\\n")
 
     def fail(self):
         raise OSError("no device")
 
     def hang(self):
+        with open(self.log + ".hang", "w") as file:
+            file.write(str(os.getpid()))
         time.sleep(60)
 """
 RIG = """
@@ -78,7 +83,7 @@ def test_a_device_is_made_safe_whatever_ends_its_worker(tmp_path: Path) -> None:
                 os.kill(int(client[name].call("pid")), signal.SIGKILL)
             wait_until(lambda: "took longer than 0.3 s in hang, no call was made" in rig.text)
             wait_until(lambda: rig.wait_settled()["bad"]["unsafe"])
-            why = "its device may not be safe: fail raised OSError: no device (supply.py:27)"
+            why = "its device may not be safe: fail raised OSError: no device (supply.py:30)"
             assert f"bad: on_loss failed, {why}\n" in rig.orch("status").stdout
             assert "on_loss wrote: switches off" in rig.text
             note_pid()
@@ -94,6 +99,20 @@ def test_a_device_is_made_safe_whatever_ends_its_worker(tmp_path: Path) -> None:
         # As each has ended, in turn: one that switches off, one that fails and one that hangs.
         wait_until(lambda: kept().count("on_loss failed after the supervisor's death") == 2)
         last = kept().split("made safe by on_loss after the supervisor's death")[1]
-        assert "fail raised OSError: no device (supply.py:27)" in last
+        assert "fail raised OSError: no device (supply.py:30)" in last
         assert "took longer than 0.3 s in hang, no call was made" in last
         assert 'raise OSError("no device")' in last
+
+
+def test_a_rig_that_is_started_again_waits_for_that(tmp_path: Path) -> None:
+    """Two processes never have a device, also after the SIGKILL of the supervisor."""
+    log = tmp_path / "log"
+    config = RIG.replace("LOG", str(log)).replace("timeout: 300ms", "timeout: 1s")
+    with running(config, {"supply": SUPPLY}) as rig:
+        os.kill(rig.process.pid, signal.SIGKILL)
+        rig.process.wait()
+        rig.start()
+        rig.wait_settled()
+        assert log.with_name("log.hang").exists()
+        assert not log.with_name("log.early").exists()
+        assert "what the rig before this one left is ended and made safe" in rig.text
