@@ -17,6 +17,7 @@ import sys
 if sys.path and sys.path[0] == os.path.dirname(os.path.abspath(__file__)):
     del sys.path[0]
 
+import contextlib
 import importlib
 import importlib.util
 import inspect
@@ -83,7 +84,8 @@ def load(file: str) -> Any:
 
 def end_with(lines: Any) -> NoReturn:
     """End the whole group when the other end closes, also if that was by SIGKILL."""
-    lines.read(1)
+    with contextlib.suppress(OSError):  # it closed with something of ours unread: a reset
+        lines.read(1)
     if hasattr(os, "killpg"):
         os.killpg(0, signal.SIGKILL)
     os._exit(1)

@@ -6,6 +6,7 @@ import ast
 import os
 import select
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -407,6 +408,25 @@ for new_session in (False, True):
         file.write(child.stdout.readline())
 def f(): ...
 """
+
+
+def test_a_probe_ends_with_who_reads_nothing_of_it() -> None:
+    """Then its link isn't ended, it is reset."""
+    ours, theirs = socket.socketpair()
+    code = (
+        "import os, socket; from orchestrator.check import probe; "
+        "link = socket.socket(fileno=os.dup(0)); link.sendall(b'unread'); "
+        "probe.end_with(link.makefile('rb'))"
+    )
+    with (
+        theirs,
+        subprocess.Popen(
+            [sys.executable, "-c", code], stdin=theirs.fileno(), start_new_session=True
+        ) as probe,
+    ):
+        assert ours.recv(1, socket.MSG_PEEK) == b"u"
+        ours.close()
+        assert probe.wait(20) == -signal.SIGKILL
 
 
 def gone(pid: int, within: float = 10) -> bool:

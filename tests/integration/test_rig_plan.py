@@ -7,6 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from orchestrator.errors import NotStarted
 from tests.rigs import RunningRig, running, wait_until
 
@@ -44,6 +46,7 @@ workers:
 """
 
 
+@pytest.mark.measured
 def test_a_changed_config_is_applied_to_a_rig_that_runs() -> None:
     with running(BEFORE, {"axis": AXIS}) as rig, rig.connected() as client:
 

@@ -6,6 +6,8 @@ import os
 import signal
 from pathlib import Path
 
+import pytest
+
 from tests.rigs import running, wait_until
 
 SUPPLY = """
@@ -63,6 +65,7 @@ workers:
 """
 
 
+@pytest.mark.measured
 def test_a_device_is_made_safe_whatever_ends_its_worker(tmp_path: Path) -> None:
     """A death, and the SIGKILL of the supervisor; its own failure and hang are told."""
     log = tmp_path / "log"
@@ -104,6 +107,7 @@ def test_a_device_is_made_safe_whatever_ends_its_worker(tmp_path: Path) -> None:
         assert 'raise OSError("no device")' in last
 
 
+@pytest.mark.measured
 def test_a_rig_that_is_started_again_waits_for_that(tmp_path: Path) -> None:
     """Two processes never have a device, also after the SIGKILL of the supervisor."""
     log = tmp_path / "log"
