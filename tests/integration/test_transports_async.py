@@ -245,7 +245,7 @@ def test_those_that_look_for_a_server_do_it_once_for_all(
                 *(echoed(client, n) for n in range(20)), return_exceptions=True
             )
             assert {type(call) for call in calls} == {ConnectionError}
-            assert 0 < renewals < 10
+            assert 0 < renewals < 40  # each for itself would do it about a hundred times
 
     asyncio.run(main())
 
