@@ -27,7 +27,9 @@ from transports.serializers import decode
 
 QUEUED = "q"
 CONCURRENT = "c"
-CONTROL = bytes(8)
+NUMBER_SIZE = 8
+"""Bytes of a request's number, and of its ticket."""
+CONTROL = bytes(NUMBER_SIZE)
 LINK_FRAMES = 4
 PRESENCE = b"\xff"
 """A topic that the rig is always subscribed to, and nothing is published under.
@@ -182,7 +184,7 @@ def routing_id(token: str, lane: str) -> bytes:
 
 def pack_number(number: int) -> bytes:
     """A request number as its frame."""
-    return number.to_bytes(8, "big")
+    return number.to_bytes(NUMBER_SIZE, "big")
 
 
 def unpack_number(frame: bytes) -> int:

@@ -69,7 +69,10 @@ def apply(config: str, rollback: bool, as_json: bool) -> None:
             print_out("")
             print_table(
                 ("WORKER", "STATE"),
-                [[(name, "bold"), (each, STYLES.get(each, ""))] for name, each in _states(found)],
+                [
+                    [(name, "bold"), (each, STYLES.get(each, ""))]
+                    for name, each in found["states"].items()
+                ],
             )
     if found["failed"]:
         if found["rolled_back"]:
@@ -109,10 +112,6 @@ def _check_drivers(config: RigConfig, given: str, planned: dict[str, Any]) -> No
     problems, _ = check(dataclasses.replace(config, workers=workers))
     if problems:
         raise refusal(given, problems, UNTOUCHED)
-
-
-def _states(found: dict[str, Any]) -> list[tuple[str, str]]:
-    return list(found["states"].items())
 
 
 def _show(found: dict[str, Any]) -> None:

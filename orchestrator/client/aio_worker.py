@@ -51,7 +51,8 @@ class AsyncWorker(Handle):
     On `rig.stage`, `await rig.stage.move(x=1)` invokes an action, `await rig.stage.position` reads
     a property. A property is written with `await orch.write(rig.stage, name, value)`, because an
     assignment can't be awaited. An operation whose task is cancelled is withdrawn if it hasn't
-    started; what runs goes on in the rig, and its result is dropped.
+    started; what runs is ended as its worker's config says by `cancel_with`, else it goes on, and
+    its result is dropped.
     """
 
     _keep: Callable[[Subscription], None]

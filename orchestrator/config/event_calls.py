@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 
 from orchestrator.config.values import check_call, check_driver
 from orchestrator.words import did_you_mean, quoted, say
+from transports.placeholders import CALLBACK, TOKEN, constant, is_marked
 
 _KEYS = ("call", "value", "end")
-_OURS = ("$callback", "$token")
 
 
 class EventCall(NamedTuple):
@@ -45,7 +45,7 @@ def check_event(value: object) -> EventCall:
     for key in value:
         if key not in _KEYS:
             raise ValueError(
-                f"unknown key {quoted(str(key))}{did_you_mean(str(key), _KEYS) or ''};"
+                f"unknown key {quoted(str(key))}{did_you_mean(str(key), _KEYS)};"
                 f" known: {', '.join(_KEYS)}"
             )
     which = value.get("value")
@@ -61,12 +61,12 @@ def check_event(value: object) -> EventCall:
 def _checked(value: object) -> tuple[str, list[Any], dict[str, Any]]:
     name, args, kwargs = check_call(value)
     for each in (*args, *kwargs.values()):
-        if isinstance(each, str) and each.startswith("$") and not each.startswith("$$"):
-            if each not in _OURS and ":" not in each:
-                raise ValueError(
-                    f"{quoted(each)} is neither $callback, $token, nor a constant such as"
-                    " $package.module:NAME; text that begins with $ is written with $$"
-                )
-            if each not in _OURS:
-                check_driver(each[1:])
+        if not isinstance(each, str) or each in (CALLBACK, TOKEN) or not is_marked(each):
+            continue
+        if not constant(each):
+            raise ValueError(
+                f"{quoted(each)} is neither $callback, $token, nor a constant such as"
+                " $package.module:NAME; text that begins with $ is written with $$"
+            )
+        check_driver(constant(each))
     return name, args, kwargs

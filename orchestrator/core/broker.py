@@ -101,15 +101,6 @@ class Broker:
         self._lanes: dict[bytes, Lane] = {}
         self._number = 0
 
-    @property
-    def traces(self) -> bool:
-        """Whether each request's life is told as facts of level debug."""
-        return self.dispatch.traces
-
-    @traces.setter
-    def traces(self, traces: bool) -> None:
-        self.dispatch.traces = traces
-
     # -- what the loop asks ---------------------------------------------------------------
 
     @property
@@ -194,7 +185,7 @@ class Broker:
             limits=limits,
             life=life,
         )
-        if self.traces:
+        if self.ledger.traces:
             self.ledger.note_arrival(request)
         if life and life != peer.life:
             self.ledger.answer_other_life(request, lives.another(name, life, peer.life))
@@ -268,7 +259,7 @@ class Broker:
             self.ledger.pass_on(request, frames[2:])
             if request.member in lane.peer.kept.members and lane.peer.kept.note(request, frames[2]):
                 self.ledger.note("warning", "its value is too large to be restored", request)
-            if self.traces:
+            if self.ledger.traces:
                 self.ledger.note_reply(request, bytes(frames[2]), now)
         if lane.queue:
             self.dispatch.pump(lane, now)

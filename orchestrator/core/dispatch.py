@@ -36,7 +36,6 @@ class Dispatch:
         submit: Takes requests that the core makes itself.
 
     Attributes:
-        traces: Whether each dispatch is told.
         ladder: Ends what has started.
     """
 
@@ -48,7 +47,6 @@ class Dispatch:
         keeper: Keeper,
         submit: Submit,
     ) -> None:
-        self.traces = False
         self._ledger = ledger
         self._peers = peers
         self._effects = effects
@@ -84,7 +82,7 @@ class Dispatch:
         else:
             self._ledger.start(request, now)
         lane.given[number] = request
-        if self.traces:
+        if self._ledger.traces:
             self._ledger.note_dispatch(request, lane.peer.incarnation, now)
         frames = [lane.id, pack_number(number), *request.frames]
         self._effects.append(ToWorker(frames, number, lane.peer.name if claims else ""))

@@ -13,7 +13,7 @@ import msgspec
 
 from orchestrator.core.broker import Broker
 from orchestrator.core.effects import Fact
-from orchestrator.core.own_client import OWN, is_idle, read_frames
+from orchestrator.core.own_client import OWN, error_in, in_words, is_idle, request_frames
 from transports.exceptions import NOT_STARTED, UNKNOWN
 from transports.headers import EXECUTION, REPLY, TIMEOUT, decode_response_header
 from transports.link import Reopen
@@ -66,6 +66,9 @@ class Health:
         probes: How, by worker.
         broker: Takes the probes.
         nurse: Restarts who is sick.
+
+    Attributes:
+        next_deadline: When `tick` is due; None while nobody is probed.
     """
 
     def __init__(self, rig: str, probes: Mapping[str, Probe], broker: Broker, nurse: Nurse) -> None:
@@ -75,11 +78,7 @@ class Health:
         self._nurse = nurse
         self._patients: dict[str, _Patient] = {}
         self._number = 0
-
-    @property
-    def next_deadline(self) -> float | None:
-        """When `tick` is due; None while nobody is probed."""
-        return min((each.due for each in self._patients.values()), default=None)
+        self.next_deadline: float | None = None
 
     def of(self, worker: str) -> str:
         """What its last probes failed of; empty if it is well."""
@@ -90,6 +89,7 @@ class Health:
         """A worker is ready: it counts as well."""
         if (probe := self._probes.get(worker)) is not None:
             self._patients[worker] = _Patient(now + probe.every)
+            self._schedule()
 
     def change(self, worker: str, probe: Probe | None, now: float, *, serves: bool) -> None:
         """Probe a worker otherwise, or not at all; `serves`: whether it can be probed now."""
@@ -104,21 +104,29 @@ class Health:
 
     def ended(self, worker: str) -> None:
         """Its life is over, or about to be."""
-        self._patients.pop(worker, None)
+        if self._patients.pop(worker, None) is not None:
+            self._schedule()
 
     def tick(self, now: float) -> None:
         """Probe whoever is due and idle; who is busy is asked another time."""
+        if self.next_deadline is None or now < self.next_deadline:
+            return
         for worker, patient in self._patients.items():
             if patient.due <= now:
                 probe = self._probes[worker]
                 patient.due = now + probe.every
                 if is_idle(self._broker.peers[worker], probe.member):
                     self._ask(worker, patient, probe, now)
+        self._schedule()
+
+    def _schedule(self) -> None:
+        self.next_deadline = min((each.due for each in self._patients.values()), default=None)
 
     def _ask(self, worker: str, patient: _Patient, probe: Probe, now: float) -> None:
         self._number += 1
         patient.asked = f"probe {self._number}"
-        asked = read_frames(PROBER, self._rig, worker, probe.member, patient.asked, probe.timeout)
+        within = probe.timeout, probe.timeout
+        asked = request_frames(PROBER, self._rig, worker, probe.member, patient.asked, *within)
         self._broker.receive_client(asked, now)
 
     def answered(self, frames: list[Any], now: float) -> None:
@@ -161,10 +169,10 @@ def _failure(kind: str, payload: bytes, probe: Probe) -> str | None:
     """Why a probe failed; empty if it didn't, None if it says nothing of the driver."""
     if kind == REPLY:
         return ""
-    content = msgspec.json.decode(payload)
     if kind == TIMEOUT:
-        return f"no answer within {probe.timeout:g} s" if content == EXECUTION else None
-    error = content.get("exception", content)
+        began = msgspec.json.decode(payload) == EXECUTION
+        return f"no answer within {probe.timeout:g} s" if began else None
+    error = error_in(payload)
     if error.get("outcome") in (NOT_STARTED, UNKNOWN):
         return None  # it has ended, which others see to
-    return f"{error.get('type')}: {error.get('message')}"
+    return in_words(error)

@@ -16,19 +16,11 @@ from typing import Any
 import msgspec
 
 from orchestrator.core.effects import Effects, ToWorker
-from orchestrator.core.own_client import OWN
+from orchestrator.core.own_client import OWN, in_words, request_frames
 from orchestrator.core.peers import Peer
 from orchestrator.core.requests import Ledger, Request
 from transports.exceptions import BY_RESTART, INTERRUPT
-from transports.headers import (
-    OPERATION,
-    REPLY,
-    Operation,
-    RequestHeader,
-    decode_response_header,
-    encode_header,
-    execution_context,
-)
+from transports.headers import REPLY, Operation, decode_response_header
 from transports.link import CONTROL, Interrupt, encode_control
 
 STOPPER = OWN + b"cancel"
@@ -178,23 +170,14 @@ class Ladder:
         """Call the driver's stop. How long it may run is for its own sake not limited."""
         self._number += 1
         climb.asked = f"cancel {self._number}"
-        header = RequestHeader(
-            messageType=OPERATION,
-            messageID=climb.asked,
-            senderID="cancel",
-            receiverID=self._ledger.rig,
-            serverExecutionContext=execution_context(
-                self._peers[climb.request.worker].means.grace, None, False
-            ),
-            thingID=climb.request.worker,
-            objekt=action,
-            operation=Operation.INVOKE,
-        )
-        self._submit([STOPPER, b"", encode_header(header), b"null", b""], now)
+        grace = self._peers[climb.request.worker].means.grace
+        about = self._ledger.rig, climb.request.worker, action, climb.asked
+        asked = request_frames(STOPPER, *about, grace, None, Operation.INVOKE)
+        self._submit(asked, now)
 
 
 def _reason(payload: bytes) -> str:
     """What an answer says that isn't a reply."""
     content = msgspec.json.decode(payload)
     error = content.get("exception") if isinstance(content, dict) else None
-    return f"{error.get('type')}: {error.get('message')}" if error else str(content)
+    return in_words(error) if error else str(content)

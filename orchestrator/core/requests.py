@@ -135,6 +135,7 @@ class Ledger:
         tally: Tells what strangers cause.
         held: Their bytes.
         streams: The workers of which each client has had streams.
+        traces: Whether each request's life is told as facts of level debug.
     """
 
     def __init__(self, rig: str, effects: Effects) -> None:
@@ -147,6 +148,7 @@ class Ledger:
         self.tally = Tally(effects)
         self.held = HeldBytes()
         self.streams: dict[bytes, set[str]] = {}
+        self.traces = False
 
     @property
     def next_deadline(self) -> float | None:

@@ -13,7 +13,7 @@ import msgspec
 
 from orchestrator.core.broker import Broker
 from orchestrator.core.effects import Fact
-from orchestrator.core.own_client import OWN, is_idle, is_own, read_frames
+from orchestrator.core.own_client import OWN, error_in, in_words, is_idle, is_own, request_frames
 from orchestrator.core.requests import Request
 from orchestrator.core.tally import shorten
 from transports.headers import REPLY, TIMEOUT, decode_response_header
@@ -91,7 +91,8 @@ class Verifier:
         self._number += 1
         id_ = f"verify {self._number}"
         self._asked[id_] = name, doubts
-        asked = read_frames(VERIFIER, self._rig, worker, name, id_, TIMEOUT_OF_READ)
+        within = TIMEOUT_OF_READ, TIMEOUT_OF_READ
+        asked = request_frames(VERIFIER, self._rig, worker, name, id_, *within)
         self._broker.receive_client(asked, now)
 
     def answered(self, frames: list[Any], now: float) -> None:
@@ -123,8 +124,6 @@ class Verifier:
 
 def _failure(kind: str, payload: bytes) -> str:
     """Why a read failed, in words."""
-    content = msgspec.json.decode(payload)
     if kind == TIMEOUT:
         return f"no answer within {TIMEOUT_OF_READ:g} s"
-    error = content.get("exception", content)
-    return f"{error.get('type')}: {error.get('message')}"
+    return in_words(error_in(payload))

@@ -6,8 +6,6 @@ Called from any thread but the loop's, which is asked for what only it may do.
 from __future__ import annotations
 
 import logging
-import subprocess
-import sys
 from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
@@ -16,10 +14,8 @@ from typing import Any, Protocol
 
 import msgspec
 
-from orchestrator.config.changes import has_changed
 from orchestrator.config.loader import ConfigError, RigConfig, load
 from orchestrator.core.plan import ADD, REMOVE, RESTART, Plan
-from orchestrator.runtime.program import MAIN
 
 log = logging.getLogger("orchestrator")
 
@@ -119,27 +115,6 @@ class Applier:
             back: Changed = self._ask(lambda: self._rig.change(changed.before))
             states = back.states.result()
         return {**shown(found), "states": states, "failed": failed, "rolled_back": rolls_back}
-
-
-def apply_saved(config: RigConfig) -> None:
-    """Apply the file of a config if it was changed, as `orch apply` does; what is wrong is logged.
-
-    By that command in a process of its own: it also tries the drivers of workers that would start,
-    which isn't done where the rig runs.
-    """
-    if not has_changed(config.file, config.digest):
-        return
-    command = [sys.executable, "-P", str(MAIN), "apply", str(config.file)]
-    try:
-        found = subprocess.run(
-            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
-        )
-    except OSError as error:
-        log.error("%s was saved and isn't applied: %s", config.file, error)
-        return
-    if found.returncode:
-        for line in filter(None, map(str.strip, found.stderr.splitlines())):
-            log.error("%s was saved: %s", config.file.name, line)
 
 
 def read_config(file: str) -> RigConfig:

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import logging
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from threading import Thread
 from typing import Any
 
+from orchestrator.config.changes import has_changed
+from orchestrator.config.model import RigConfig
 from orchestrator.rig.keeper import Waits
+from orchestrator.runtime.program import MAIN
 from orchestrator.runtime.watch import SaveWatch
+
+log = logging.getLogger("orchestrator")
 
 SETTLE = 0.2
 """Seconds from a save until the file is read: editors write it in several steps."""
@@ -86,3 +94,24 @@ class ConfigSaves:
         if self._again:
             self._again = False
             self._begin()
+
+
+def apply_saved(config: RigConfig) -> None:
+    """Apply the file of a config if it was changed, as `orch apply` does; what is wrong is logged.
+
+    By that command in a process of its own: it also tries the drivers of workers that would start,
+    which isn't done where the rig runs.
+    """
+    if not has_changed(config.file, config.digest):
+        return
+    command = [sys.executable, "-P", str(MAIN), "apply", str(config.file)]
+    try:
+        found = subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+        )
+    except OSError as error:
+        log.error("%s was saved and isn't applied: %s", config.file, error)
+        return
+    if found.returncode:
+        for line in filter(None, map(str.strip, found.stderr.splitlines())):
+            log.error("%s was saved: %s", config.file.name, line)

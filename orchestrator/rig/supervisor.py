@@ -18,7 +18,7 @@ from orchestrator.core.effects import CancelDone, Describe, Moved, OrderDone, Ri
 from orchestrator.core.rig import Rig
 from orchestrator.logs.collect.handle import STUCK, LogCollector
 from orchestrator.rig import describing, specs
-from orchestrator.rig.applier import Applier, apply_saved
+from orchestrator.rig.applier import Applier
 from orchestrator.rig.backlog import Backlog
 from orchestrator.rig.descriptors import SLOTS, connection_cap, raise_limit, worker_cap
 from orchestrator.rig.desk import Desk
@@ -37,7 +37,7 @@ from orchestrator.rig.performer import Performer
 from orchestrator.rig.processes import Processes
 from orchestrator.rig.recipes import Recipes
 from orchestrator.rig.restored import kept_of
-from orchestrator.rig.saves import ConfigSaves
+from orchestrator.rig.saves import ConfigSaves, apply_saved
 from orchestrator.rig.service import ServiceManager
 from orchestrator.rig.sockets import Sockets
 from orchestrator.rig.state_events import StateEvents
@@ -119,7 +119,7 @@ class Supervisor:
             chance=Random().random,
             run=self._logs.run.id,
         )
-        self._rig.broker.traces = config.logs.level == "debug"
+        self._rig.broker.ledger.traces = config.logs.level == "debug"
         backlog = Backlog(sockets.front)
         broker = self._rig.broker
         self._strangers = Strangers(self._context, sockets, broker, backlog, cap, own)
@@ -403,7 +403,7 @@ class Supervisor:
         levels.level_number(level)
         if name == self._config.rig:
             records.set_level(level)
-            self._rig.broker.traces = level == "debug"
+            self._rig.broker.ledger.traces = level == "debug"
             return
         self._desk.check_names([name])
         if self._desk.config.workers[name].transport == "inproc":

@@ -7,12 +7,11 @@ import os
 import struct
 import termios
 
-from transports.link import pack_number, unpack_number
+from transports.link import NUMBER_SIZE, pack_number, unpack_number
 
-TICKET = 8
-"""Bytes of a ticket. A pipe is read by one process at a time: each is read once, and whole."""
-MANY = 4096 * TICKET
-"""Bytes that are read at once."""
+MANY = 4096 * NUMBER_SIZE
+"""Bytes that are read at once. A pipe is read by one process at a time: each ticket is read once,
+and whole."""
 
 
 class Tickets:
@@ -42,12 +41,15 @@ class Tickets:
                 read = os.read(self.reader, MANY)
             except BlockingIOError:
                 return numbers
-            numbers += (unpack_number(read[at : at + TICKET]) for at in range(0, len(read), TICKET))
+            numbers += (
+                unpack_number(read[at : at + NUMBER_SIZE])
+                for at in range(0, len(read), NUMBER_SIZE)
+            )
 
     def unclaimed(self) -> int:
         """How many are there; each may be claimed in the next moment."""
         (size,) = struct.unpack("i", fcntl.ioctl(self.reader, termios.FIONREAD, bytes(4)))
-        return int(size) // TICKET
+        return int(size) // NUMBER_SIZE
 
     def close(self) -> None:
         """Release the descriptors; to be called once."""

@@ -321,7 +321,7 @@ CLIENTS = [
     Mutation(
         "what is traced isn't told",
         "dispatch.py",
-        "        if self.traces:\n            self._ledger.note_dispatch",
+        "        if self._ledger.traces:\n            self._ledger.note_dispatch",
         "        if False:\n            self._ledger.note_dispatch",
         units_only=True,  # records are no promise to clients
     ),

@@ -117,3 +117,13 @@ class Bench:
         deadline = self.rig.next_deadline
         assert deadline is not None
         self.at(deadline)
+
+
+def up(*specs: ChildSpec) -> Bench:
+    """A rig whose workers are ready."""
+    bench = Bench(*specs)
+    bench.order("start", *(spec.name for spec in specs))
+    for spec in specs:
+        bench.come_up(spec.name)
+    bench.take()
+    return bench

@@ -544,7 +544,7 @@ class TestRecords:
         self, up: Bench, kind: str, how: str
     ) -> None:
         """Its arrival, its dispatch and its answer, with the seconds between them."""
-        up.broker.traces = True
+        up.broker.ledger.traces = True
         up.ask("1")
         up.ask("2")
         up.now = 102.0

@@ -11,7 +11,7 @@ from orchestrator.core.health import Probe
 from orchestrator.core.plan import Change, Plan
 from orchestrator.core.states import Status
 from tests.core.kit import Answer, Sent
-from tests.core.rig_kit import DONE, Bench
+from tests.core.rig_kit import DONE, Bench, up
 from transports.exceptions import NOT_STARTED
 from transports.headers import Limits
 
@@ -21,16 +21,6 @@ def change(bench: Bench, *changes: Change, wanted: Any, strategy: str = "one_for
     settings = [each if isinstance(each, Settings) else Settings(each) for each in wanted]
     by_name = {each.spec.name: each for each in settings}
     return bench.rig.change(Plan(changes), by_name, strategy, bench.now)
-
-
-def up(*specs: ChildSpec) -> Bench:
-    """A rig whose workers are ready."""
-    bench = Bench(*specs)
-    bench.order("start", *(spec.name for spec in specs))
-    for spec in specs:
-        bench.come_up(spec.name)
-    bench.take()
-    return bench
 
 
 def test_one_that_is_added_starts_after_those_before_it() -> None:

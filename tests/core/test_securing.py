@@ -6,18 +6,9 @@ from orchestrator.core.children import ChildSpec
 from orchestrator.core.effects import Launch, OrderDone, Secure
 from orchestrator.core.states import Status
 from tests.core.kit import Answer
-from tests.core.rig_kit import CRASH, DONE, Bench
+from tests.core.rig_kit import CRASH, DONE, Bench, up
 
 SAFE = ChildSpec("a", secures=True, backoff=(0.1, 0.1))
-
-
-def up(*specs: ChildSpec) -> Bench:
-    bench = Bench(*specs)
-    bench.order("start", *(spec.name for spec in specs))
-    for spec in specs:
-        bench.come_up(spec.name)
-    bench.take()
-    return bench
 
 
 def test_the_next_life_waits_for_the_device_to_be_safe_clients_do_not() -> None:

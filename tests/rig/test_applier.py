@@ -14,8 +14,8 @@ import pytest
 
 from orchestrator.config.loader import RigConfig, load
 from orchestrator.core.plan import Change, Plan
-from orchestrator.rig.applier import Applier, Changed, apply_saved, in_words
-from orchestrator.rig.saves import ConfigSaves
+from orchestrator.rig.applier import Applier, Changed, in_words
+from orchestrator.rig.saves import ConfigSaves, apply_saved
 
 TEXT = 'rig: bench\nworkers:\n  a: {driver: "m:A"}\n'
 PLAN = Plan((Change("a", "restart", ("kwargs",)), Change("b", "add"), Change("c", "remove")))

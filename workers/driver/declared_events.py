@@ -12,17 +12,15 @@ from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Any, cast
 
+from transports.placeholders import CALLBACK, TOKEN, constant, unmarked
 from workers.driver.describe import ACTION, EVENT, PROPERTY, nearest
 from workers.driver.kinds import static
 from workers.driver.offer import Offer
-from workers.driver.sources import Emit, Stop
+from workers.driver.sources import Emit, Stop, value_called_with
 from workers.errors import SpecError
 from workers.spec import Call, EventCall
 
 log = logging.getLogger("workers")
-
-CALLBACK, TOKEN = "$callback", "$token"
-"""Stand among a method's arguments for the function, and for what the call that took it gave."""
 
 ENDERS = ("unsubscribe", "close", "cancel", "stop")
 """Methods of what a subscribing call gave that end it, if the configuration names none."""
@@ -150,9 +148,7 @@ def value_of(which: str | int | None, args: tuple[Any, ...], kwargs: Mapping[str
         TypeError: There is no such thing.
     """
     if which is None:
-        if "value" in kwargs:
-            return kwargs["value"]
-        return args[0] if len(args) == 1 else list(args) or None
+        return value_called_with(args, kwargs)
     steps = str(which).split(".")
     try:
         if steps[0] in kwargs:
@@ -177,7 +173,7 @@ def _source(offer: Offer, name: str, how: EventCall, run: Run) -> DeclaredEvent:
             raise SpecError(f"{method!r} is no method of {description['title']}{hint}")
     begin, *end = (offer.targets[method].function for method in methods)
     texts = [*_texts(how.call), *(_texts(how.end) if how.end else ())]
-    constants = {each: _constant(each) for each in texts if _is_constant(each)}
+    constants = {each: _found(each) for each in texts if constant(each)}
     return DeclaredEvent(name, how, begin, end[0] if end else None, run, constants)
 
 
@@ -186,13 +182,9 @@ def _texts(call: Call) -> list[str]:
     return [each for each in (*call.args, *call.kwargs.values()) if isinstance(each, str)]
 
 
-def _is_constant(text: str) -> bool:
-    return text.startswith("$") and not text.startswith("$$") and ":" in text
-
-
-def _constant(text: str) -> Any:
+def _found(text: str) -> Any:
     """What `$module:NAME` names."""
-    module, _, path = text[1:].partition(":")
+    module, _, path = constant(text).partition(":")
     try:
         return functools.reduce(getattr, path.split("."), import_module(module))
     except (ImportError, AttributeError) as error:
@@ -209,4 +201,4 @@ def _ender(token: Any) -> Callable[[], Any] | None:
 def _given(value: Any, names: Mapping[str, Any]) -> Any:
     if not isinstance(value, str):
         return value
-    return names[value] if value in names else value[value.startswith("$$") :]
+    return names[value] if value in names else unmarked(value)

@@ -7,7 +7,7 @@ any thread, and raises nothing that the device would have to deal with.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from workers.driver.kinds import static
@@ -52,10 +52,10 @@ class Subscription:
         signal = self._place.resolve()
 
         def called(*args: Any, **kwargs: Any) -> None:
-            emit(kwargs["value"] if "value" in kwargs else value_of(args))
+            emit(value_of(args, kwargs))
 
         how = _first(signal, _SUBSCRIBE) or ""
-        value_of = _read_value if how == "subscribe_reading" else _value_of
+        value_of = _read_value if how == "subscribe_reading" else value_called_with
         subscribe = getattr(signal, how)
         # ophyd would call at once, with a value that nobody has asked for
         options = {"run": False} if "run" in inspect.signature(subscribe).parameters else {}
@@ -153,8 +153,15 @@ class Handler:
                 emit(None)
 
 
-def _read_value(args: tuple[Any, ...]) -> Any:
+def value_called_with(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+    """The keyword `value`; else one argument is the value, none is None, several are a list."""
+    return kwargs["value"] if "value" in kwargs else _value_of(args)
+
+
+def _read_value(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
     """The value in bluesky's reading of one signal: value and time by the signal's name."""
+    if "value" in kwargs:
+        return kwargs["value"]
     (reading,) = args[0].values()
     return reading["value"]
 

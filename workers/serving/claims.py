@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 
-from transports.link import CONTROL
-
-TICKET = len(CONTROL)
+from transports.link import CONTROL, NUMBER_SIZE
 
 
 class Claims:
@@ -27,7 +25,7 @@ class Claims:
             return True
         while self._claimed < number:
             try:
-                claimed = os.read(self._tickets, TICKET)
+                claimed = os.read(self._tickets, NUMBER_SIZE)
             except BlockingIOError:
                 return False
             if not claimed:  # the supervisor is gone
