@@ -37,7 +37,7 @@ class Chatty:
 """
 CONFIG = """
 rig: bench
-logs: {keep: 8MiB}
+logs: {keep: 1MiB}
 workers:
   w: {driver: "chatty:Chatty", timeouts: {burst: 60s}}
   thread: {driver: "chatty:Chatty", transport: inproc}
@@ -67,13 +67,13 @@ def size_of(folder: Path) -> int:
 def test_what_it_writes_has_the_bound_of_its_logs(environ: dict[str, str]) -> None:
     """Twice as much is printed; what can be read at the end is the last of it."""
     state = Path(environ["ORCH_STATE_DIR"])
-    assert orch(environ, "call", "w", "burst", "120000").status == 0
-    wait_until(lambda: orch(environ, "logs", "-g", "line 119999").out)
-    assert size_of(state) <= 8 << 20
+    assert orch(environ, "call", "w", "burst", "20000").status == 0
+    wait_until(lambda: orch(environ, "logs", "-g", "line 19999").out)
+    assert size_of(state) <= 1 << 20
     assert orch(environ, "down").status == 0
     assert {path.name for path in (state / "bench").iterdir()} == {"logs"}
-    assert size_of(state) <= 8 << 20
-    assert orch(environ, "logs", "-g", "line 119999").out
+    assert size_of(state) <= 1 << 20
+    assert orch(environ, "logs", "-g", "line 19999").out
 
 
 def test_what_its_own_process_prints_is_in_its_logs(environ: dict[str, str]) -> None:
