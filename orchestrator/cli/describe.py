@@ -8,9 +8,9 @@ import click
 
 from orchestrator.cli.failures import print_out
 from orchestrator.cli.options import json_option, read_optional_text, rig_option
+from orchestrator.cli.overview import STYLES
 from orchestrator.cli.rigs import check_worker, describe_worker, open_rig, status_of_rig
 from orchestrator.cli.show import Cell, print_table, safe, to_json, to_line
-from orchestrator.cli.workers import STYLES
 from transports import terms
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Self
 
 from orchestrator.cli.failures import CommandError, Exit, print_out, say, saying_on_stop
-from orchestrator.cli.workers import show_workers
+from orchestrator.cli.status import show_workers
 from orchestrator.runtime.program import MAIN
 
 if TYPE_CHECKING:

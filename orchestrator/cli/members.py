@@ -21,6 +21,7 @@ from orchestrator.cli.options import (
 )
 from orchestrator.cli.rigs import check_events, check_member, open_rig, reading
 from orchestrator.cli.show import clock, is_terminal, print_value, to_json, to_line
+from orchestrator.cli.snapshot import get_all
 from orchestrator.cli.typed import arguments_of, value_of
 from transports import terms
 
@@ -62,7 +63,7 @@ def call(
 
     with open_rig() as rig:
         affordance = check_member(rig, worker, "actions", action)
-        values, named = arguments_of(args, keywords, affordance)
+        values, named = arguments_of(args, keywords, affordance, f"{worker}.{action}")
         with operating(worker, action):
             result = rig[worker].call(action, *values, execution_timeout=timeout, **named)
             if isinstance(result, Stream):
@@ -74,15 +75,22 @@ def call(
 
 @click.command()
 @worker_argument
-@click.argument("name", metavar="PROPERTY", callback=read_text)
+@click.argument("name", metavar="[PROPERTY]", required=False, callback=read_optional_text)
 @click.option(
     "--cached", is_flag=True, help="The last value of a polled property, also of a busy worker."
 )
 @timeout_option
 @json_option
 @rig_option
-def get(worker: str, name: str, cached: bool, timeout: Timeout, as_json: bool) -> None:
-    """Read a property."""
+def get(worker: str, name: str | None, cached: bool, timeout: Timeout, as_json: bool) -> int:
+    """Read a property, or all that the worker has.
+
+    Of all, what couldn't be read is told on stderr, and the status is 1.
+    """
+    if name is None:
+        if cached:
+            raise click.UsageError("--cached needs a PROPERTY")
+        return get_all(worker, timeout, as_json=as_json)
     with open_rig() as rig:
         affordance = check_member(rig, worker, "properties", name)
 
@@ -100,6 +108,7 @@ def get(worker: str, name: str, cached: bool, timeout: Timeout, as_json: bool) -
             else:
                 value = rig[worker].read(name, execution_timeout=timeout)
     print_value(value, as_json=as_json)
+    return Exit.DONE
 
 
 @click.command("set", cls=NumbersCommand)

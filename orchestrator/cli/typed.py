@@ -5,7 +5,10 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Mapping, Sequence
+from inspect import Parameter, Signature
 from typing import Any
+
+import click
 
 from orchestrator.cli.options import to_value
 from transports import terms
@@ -41,11 +44,25 @@ def value_of(text: str, schema: Schema) -> Any:
 
 
 def arguments_of(
-    texts: Sequence[str], keywords: Mapping[str, str], affordance: Schema
+    texts: Sequence[str], keywords: Mapping[str, str], affordance: Schema, title: str = "it takes "
 ) -> tuple[list[Any], dict[str, Any]]:
-    """The arguments of an action, as its description has them. Raises as `value_of` does."""
+    """The arguments of an action, as its description has them.
+
+    Args:
+        texts: Those by position, as they were typed.
+        keywords: Those by name.
+        affordance: The action's description.
+        title: What it is called in messages, before its signature.
+
+    Raises:
+        click.UsageError: They don't fit its signature, or one of them is no text at all.
+    """
     named: dict[str, Schema] = affordance.get("input", {}).get("properties", {})
-    by_position, rest = _by_position(str(affordance.get(terms.SIGNATURE, "")), named)
+    signature = str(affordance.get(terms.SIGNATURE, ""))
+    taken = _parameters(signature)
+    if taken is not None:
+        _check(taken, title + signature, texts, keywords)
+    by_position, rest = _by_position(taken, named)
     args = [
         value_of(text, by_position[index] if index < len(by_position) else rest)
         for index, text in enumerate(texts)
@@ -53,17 +70,58 @@ def arguments_of(
     return args, {name: value_of(text, named.get(name, {})) for name, text in keywords.items()}
 
 
-def _by_position(signature: str, named: Mapping[str, Schema]) -> tuple[list[Schema], Schema]:
+def _parameters(signature: str) -> ast.arguments | None:
+    """What an action takes, by its signature; None if that can't be read."""
+    try:
+        found = ast.parse(f"def action{signature}: ...").body[0]
+    except SyntaxError:  # a default that is shown but is no expression
+        return None
+    return found.args if isinstance(found, ast.FunctionDef) else None
+
+
+def _check(
+    taken: ast.arguments, title: str, texts: Sequence[str], keywords: Mapping[str, str]
+) -> None:
+    """Refuse at once what the worker would refuse when it has time.
+
+    Raises:
+        click.UsageError: The arguments are too few, too many, or of other names.
+    """
+    one_or_other = [*taken.posonlyargs, *taken.args]
+    optional = len(one_or_other) - len(taken.defaults)
+    pairs = [
+        *((each, each in taken.posonlyargs, at >= optional) for at, each in enumerate(one_or_other))
+    ]
+    parameters = [
+        Parameter(
+            each.arg,
+            Parameter.POSITIONAL_ONLY if only else Parameter.POSITIONAL_OR_KEYWORD,
+            default=None if has_default else Parameter.empty,
+        )
+        for each, only, has_default in pairs
+    ]
+    if taken.vararg is not None:
+        parameters.append(Parameter(taken.vararg.arg, Parameter.VAR_POSITIONAL))
+    for each, default in zip(taken.kwonlyargs, taken.kw_defaults, strict=True):
+        given = Parameter.empty if default is None else None
+        parameters.append(Parameter(each.arg, Parameter.KEYWORD_ONLY, default=given))
+    if taken.kwarg is not None:
+        parameters.append(Parameter(taken.kwarg.arg, Parameter.VAR_KEYWORD))
+    try:
+        Signature(parameters).bind(*texts, **keywords)
+    except TypeError as error:
+        raise click.UsageError(f"{title}: {error}") from None
+
+
+def _by_position(
+    taken: ast.arguments | None, named: Mapping[str, Schema]
+) -> tuple[list[Schema], Schema]:
     """What is taken by position, in order, and what is in whatever number after that.
 
     A Thing Description has no words for arguments without a name, but the signature has.
     """
-    try:
-        found = ast.parse(f"def action{signature}: ...").body[0]
-    except SyntaxError:  # a default that is shown but is no expression
+    if taken is None:
         return list(named.values()), {}
-    assert isinstance(found, ast.FunctionDef)
-    taken = found.args
     listed: list[Schema] = [_written(each) for each in taken.posonlyargs]
     listed += [named.get(each.arg, {}) for each in taken.args]
     return listed, _written(taken.vararg)

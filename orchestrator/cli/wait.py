@@ -10,8 +10,9 @@ import click
 from orchestrator.cli.detach import UP
 from orchestrator.cli.failures import CommandError, Exit
 from orchestrator.cli.options import chosen_rig, read_timeout, rig_option
+from orchestrator.cli.overview import STYLES
 from orchestrator.cli.rigs import check_workers, status_of_rig
-from orchestrator.cli.workers import LOOK_AGAIN, STYLES
+from orchestrator.cli.workers import LOOK_AGAIN
 
 if TYPE_CHECKING:
     from types import EllipsisType

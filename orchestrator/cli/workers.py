@@ -1,4 +1,4 @@
-"""`status`, and starting and stopping workers and the rig."""
+"""Starting and stopping workers and the rig, and looking into them."""
 
 from __future__ import annotations
 
@@ -12,26 +12,14 @@ from typing import Any
 import click
 
 from orchestrator.cli.failures import CommandError, Exit, asking, operating, print_out, say
-from orchestrator.cli.options import chosen_rig, json_option, rig_option
+from orchestrator.cli.options import chosen_rig, rig_option
+from orchestrator.cli.overview import STYLES, unwritten
 from orchestrator.cli.rigs import check_workers, open_rig, rig_id, status_of_rig
-from orchestrator.cli.show import Cell, duration, print_table, safe, size, to_json
-from orchestrator.words import counted, tcp_pairs
+from orchestrator.cli.show import print_table, safe
 from transports.levels import LEVELS
 
-STYLES = {
-    "READY": "green",
-    "WAITING": "cyan",
-    "STARTING": "cyan",
-    "STOPPING": "yellow",
-    "STOPPED": "dim",
-    "BACKOFF": "yellow",
-    "STALLED": "magenta",
-    "FAILED": "bold red",
-}
 DOWN_WITHIN = 120.0
 """Seconds for a rig to be gone; its workers have deadlines of their own, far below this."""
-LONG = 1.0
-"""Seconds after which an operation is shown with who asked for it."""
 LOOK_AGAIN = 0.2
 """Seconds between looks at a rig whose process can't be watched from here."""
 
@@ -58,106 +46,6 @@ def cancel(request: str, restart: bool) -> None:
     if found["verdict"] == "runs":
         raise CommandError(told, Exit.UNKNOWN)
     print_out(told)
-
-
-@click.command()
-@json_option
-@rig_option
-def status(as_json: bool) -> None:
-    """Show the workers: states, processes, queues.
-
-    LIFE is the number of the incarnation, QUEUE counts operations that wait, BUSY those that run.
-    """
-    with open_rig() as rig:
-        found = status_of_rig(rig)
-    if as_json:
-        print_out(to_json(found))
-    else:
-        show_workers(found["workers"])
-        for line in tcp_pairs(found.get("addresses", ()), found.get("events", ())):
-            print_out(f"\nlistens at {line}")
-        for helper in found.get("helpers", ()):
-            if helper["state"] != "running":
-                print_out(f"\nthe {helper['name']}, pid {helper['pid']}, is {helper['state']}")
-        if unwritten := _unwritten(found):
-            print_out(f"\n{unwritten}")
-        if found.get("config_changed"):
-            file = safe(str(found["config"]))
-            print_out(f"\n{file} has changed since it was read: see orch plan {file}")
-
-
-def _unwritten(found: dict[str, Any]) -> str:
-    """What a rig's log lacks because it can't be written; empty if nothing."""
-    logs = found.get("logs", {})
-    if not logs.get("unwritten"):
-        return ""
-    records = counted(logs["unwritten"], "record")
-    return f"{logs['folder']} can't be written: {records} of the log wait or are lost"
-
-
-def show_workers(workers: list[dict[str, Any]]) -> None:
-    """Print a table of workers; below it, why some failed."""
-    print_table(
-        ("WORKER", "STATE", "PID", "LIFE", "RESTARTS", "QUEUE", "BUSY", "UP", "CPU", "MEMORY"),
-        [_row(worker) for worker in workers],
-        right=range(2, 10),
-    )
-    for worker in workers:
-        for each in worker.get("running", ()):
-            if each["seconds"] >= LONG:
-                print_out("")
-                print_out(_running(worker["name"], each))
-        if worker.get("sick"):
-            print_out("")
-            print_out(f"{click.style(worker['name'], bold=True)}: {safe(worker['sick'])}")
-        if worker.get("unsafe"):
-            print_out("")
-            name = click.style(worker["name"], bold=True)
-            print_out(
-                f"{name}: on_loss failed, its device may not be safe: {safe(worker['unsafe'])}"
-            )
-        if worker["reason"] and worker["state"] != "READY":
-            print_out("")
-            show_reason(worker)
-
-
-def _running(worker: str, operation: dict[str, Any]) -> str:
-    """What a worker is at, in one line."""
-    member, limit = operation["member"], operation["limit"]
-    of = "no limit" if limit is None else f"{limit:g} s"
-    client = safe(str(operation["client"]))
-    return (
-        f"{click.style(worker, bold=True)}: runs {safe(member)} for {operation['seconds']:.1f} s"
-        f" of {of}, asked by {client:.100}; to end it: orch cancel {safe(operation['request'])}"
-    )
-
-
-def show_reason(worker: dict[str, Any]) -> None:
-    """Print on stdout what happened to a worker, in full."""
-    head, *rest = str(worker["reason"]).splitlines() or [""]
-    print_out(f"{click.style(worker['name'], bold=True)}: {safe(head)}")
-    for line in rest:
-        print_out(f"  {safe(line)}")
-
-
-def _row(worker: dict[str, Any]) -> list[Cell]:
-    state = worker["state"]
-    cpu = worker["cpu"]
-    cells = [
-        worker["pid"],
-        worker["incarnation"],
-        worker["restarts"],
-        worker["queue"],
-        worker["in_flight"],
-        duration(worker["uptime"]),
-        "-" if cpu is None else f"{cpu:.0f}%",
-        size(worker["memory"]),
-    ]
-    return [
-        (worker["name"], "bold"),
-        (state, STYLES.get(state, "")),
-        *(("-" if cell is None else str(cell), "") for cell in cells),
-    ]
 
 
 @click.command()
@@ -307,8 +195,8 @@ def down() -> int:
             f"rig {name} still runs after {DOWN_WITHIN:.0f} s; its pid is {pid}", Exit.UNKNOWN
         )
     print_out(f"rig {name} is down")
-    if unwritten := _unwritten(found):
-        say(f"when it was told to stop, {unwritten}")
+    if lost := unwritten(found):
+        say(f"when it was told to stop, {lost}")
     return Exit.DONE
 
 

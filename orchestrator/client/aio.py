@@ -15,10 +15,12 @@ from orchestrator.client.aio_events import AsyncSubscription, run
 from orchestrator.client.aio_worker import AsyncWorker
 from orchestrator.client.connection import CONNECT_TIMEOUT
 from orchestrator.client.events import OnLoss, Subscription
+from orchestrator.client.exchange import Timeout
 from orchestrator.client.proxy import Part, Proxy, handle_of
 from orchestrator.client.rig import open_session, put_workers
 from orchestrator.client.session import Session
 from orchestrator.client.shown import Status
+from orchestrator.client.snapshot import Snapshot, take
 from orchestrator.client.surface import surface, surface_async
 from orchestrator.client.told import told
 from orchestrator.errors import NameRefused, OrchError
@@ -116,6 +118,11 @@ class AsyncRig:
         found = await run(self._session, self._session.status())
         self._put_workers()
         return Status(found)
+
+    @surface_async
+    async def snapshot(self, *workers: str, execution_timeout: Timeout = ...) -> Snapshot:
+        """All properties of workers, as `Rig.snapshot`."""
+        return await asyncio.to_thread(take, self._session, workers, execution_timeout)
 
     def subscribe(
         self,

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import itertools
 import math
-import os
 from collections import deque
 from collections.abc import Callable
 from time import monotonic
@@ -22,6 +21,7 @@ from zmq.backend import zmq_poll
 from orchestrator.client.completer import WATCH
 from orchestrator.client.exchange import Exchange, Leader, compose
 from orchestrator.client.framing import FramedReader, own_memory, sender_of
+from orchestrator.client.identity import new_id
 from orchestrator.client.liveness import BATCH, MARGIN, Liveness
 from orchestrator.client.wakeup import Wakeup
 from orchestrator.errors import OutcomeUnknown, RigLost, RigNotReachable
@@ -83,7 +83,7 @@ class Channel:
         Raises:
             RigNotReachable: The address can't be connected to at all.
         """
-        self.sender = f"client-{os.getpid()}-{uuid4().hex[:16]}"
+        self.sender = new_id()
         socket: zmq.Socket[Any] = self._context.socket(zmq.DEALER)
         try:
             _prepare(socket, self.sender, self.address)

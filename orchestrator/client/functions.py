@@ -84,6 +84,12 @@ def status(rig: Any, /) -> Any:
 
 
 @surface
+def snapshot(rig: Any, /, *workers: str, **options: Any) -> Any:
+    """All properties of workers, as `rig.snapshot` reads them."""
+    return _of_rig(rig, "snapshot")(*workers, **options)
+
+
+@surface
 def logs(rig: Any, /, **asked: Any) -> Any:
     """A rig's log, as `rig.logs` gives it."""
     return _of_rig(rig, "logs")(**asked)

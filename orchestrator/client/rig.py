@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, overload
 from orchestrator.client import shown
 from orchestrator.client.connection import CONNECT_TIMEOUT, Connection
 from orchestrator.client.events import OnLoss, Subscription
+from orchestrator.client.exchange import Timeout
 from orchestrator.client.handle import SOON, Handle
 from orchestrator.client.latest import LatestSubscription
 from orchestrator.client.lookers import is_tool
 from orchestrator.client.proxy import Part, Proxy, handle_of
 from orchestrator.client.session import Recipe, Session, T
 from orchestrator.client.shown import Status
+from orchestrator.client.snapshot import Snapshot, take
 from orchestrator.client.surface import surface
 from orchestrator.client.told import told
 from orchestrator.client.worker import Worker, answer_soon, run
@@ -117,6 +119,26 @@ class Rig:
         found = self._run(self._session.status())
         self._put_workers()
         return Status(found)
+
+    @surface
+    def snapshot(self, *workers: str, execution_timeout: Timeout = ...) -> Snapshot:
+        """Read all properties of workers: what belongs into a data file beside the data.
+
+        Workers are read side by side, the properties of each one after the other.
+
+        Args:
+            *workers: Which; all if none is named.
+            execution_timeout: Seconds that each read may take; as the config says if left out.
+
+        Returns:
+            A dict: see `orchestrator.client.snapshot.Snapshot`. What couldn't be read is in it
+            too, with the reason; `unread` has all of that.
+
+        Raises:
+            NameRefused: There is no such worker.
+            OrchError: The rig doesn't answer.
+        """
+        return take(self._session, workers, execution_timeout)
 
     @overload
     def subscribe(

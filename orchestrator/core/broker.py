@@ -257,6 +257,7 @@ class Broker:
             )
         else:
             self.ledger.pass_on(request, frames[2:])
+            lane.peer.vitals.answered(request, frames[2], frames[3], now)
             if request.member in lane.peer.kept.members and lane.peer.kept.note(request, frames[2]):
                 self.ledger.note("warning", "its value is too large to be restored", request)
             if self.ledger.traces:

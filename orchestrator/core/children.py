@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import msgspec
 
 from orchestrator.core.states import RUNNING, SERVING, Goal, Status
+from orchestrator.core.vitals import Trouble
 
 
 class ChildSpec(msgspec.Struct, frozen=True):
@@ -101,6 +102,7 @@ class Child:
         served: When its present or last life was ready; None if it never was.
         outlived: Whether it has outlived one that it is restarted with, and was to stop anyway.
         securing: The life after which its device is being made safe; 0 if none is.
+        trouble: Why a life of it ended last that wasn't to, or didn't begin; None if none did.
         unsecured: Why its device couldn't be made safe, last time; empty if it could.
         secures: Whether that is to be done after its present life, as `thread`.
         thread: Whether its present or last life is a thread; its specification is of the next.
@@ -135,9 +137,15 @@ class Child:
         self.outlived = False
         self.securing = 0
         self.unsecured = ""
+        self.trouble: Trouble | None = None
         self.secures = spec.secures
         self.thread = spec.thread
         self.follows = frozenset(spec.after)
+
+    def fails(self, reason: str, now: float) -> None:
+        """A life of it has ended, or couldn't begin, and `reason` tells why."""
+        self.reason = reason
+        self.trouble = Trouble(now, reason)
 
     def forget_failures(self) -> None:
         """Somebody wants it started anew: what went wrong before doesn't count."""

@@ -290,6 +290,7 @@ class Dispatch:
 
     def _expire_running(self, request: Request, now: float) -> None:
         peer = self._peers[request.worker]
+        peer.vitals.overran(request, now)
         seconds = round(now - request.started, 3)
         self._ledger.note("warning", "execution timed out, it runs on", request, seconds=seconds)
         self._ledger.overrun(request)

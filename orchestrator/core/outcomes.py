@@ -85,7 +85,7 @@ class Outcomes:
     def _crashed(self, child: Child, exit_: Exit, now: float) -> None:
         name, spec = child.spec.name, child.spec
         reason = child.overrun or child.unstarted or child.unbuilt or exit_.text
-        child.reason = reason
+        child.fails(reason, now)
         normal = exit_.normal and not (child.unbuilt or child.unstarted)
         if not child.overrun and (
             spec.restart == "temporary" or (spec.restart == "transient" and normal)
@@ -130,7 +130,7 @@ class Outcomes:
         name = child.spec.name
         child.failures += 1
         child.restarts += 1
-        child.reason = reason
+        child.fails(reason, now)
         delay = starts.retry_delay(child.failures)
         told = f"{reason}; next start in {delay:g} s"
         self._roster.fact("error", told, name, place=child.spec.place)
@@ -156,7 +156,8 @@ class Outcomes:
             status: Exit status of its last life.
         """
         name, spec = child.spec.name, child.spec
-        child.reason, child.goal = reason, Goal.STOP
+        child.fails(reason, now)
+        child.goal = Goal.STOP
         self._roster.move(child, Happening.GIVEN_UP, now)
         self._roster.fact("error", f"failed: {reason}", name, place=spec.place)
         self._holder.lost(name, now, reason=f"worker {name!r} is FAILED: {reason}", holds=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Iterable, Iterator, Mapping
 from enum import Enum
 from typing import Any
@@ -11,6 +12,8 @@ from orchestrator.core.kept import KeptWrites
 from orchestrator.core.means import NO_MEANS
 from orchestrator.core.queues import FairQueue
 from orchestrator.core.requests import Ledger, Request, State
+from orchestrator.core.vitals import Vitals
+from transports.client_ids import caller
 from transports.headers import Limits
 from transports.link import CONCURRENT, QUEUED, routing_id
 
@@ -131,6 +134,7 @@ class Peer:
         self.stopping = False  # told to stop: this incarnation takes nothing any more
         self.kept = KeptWrites()
         self.means = NO_MEANS
+        self.vitals = Vitals()
         self.set_limits(limits, timeouts)
 
     @property
@@ -222,7 +226,7 @@ class Peer:
         running = self.lane_for(member).running()
         return "; ".join(
             f"{self.name} runs {each.member} for {now - each.started:.1f} s, "
-            f"asked by {each.sender:.100}"
+            f"asked by {caller(each.sender):.100}"
             for each in running
         )
 
@@ -271,6 +275,12 @@ class Peer:
     def count_of(self, client: bytes) -> int:
         """How many requests of this client wait, in all lanes."""
         return sum(lane.queue.count_of(client) for lane in self.lanes)
+
+    def first_waiting(self, count: int) -> list[Request]:
+        """Those that have waited longest, here or at the worker."""
+        ahead = (each for each in self.queued.requests() if each.state is State.QUEUED)
+        waiting = (*ahead, *self._waiting())
+        return heapq.nsmallest(count, waiting, key=lambda request: request.number)
 
     def _waiting(self) -> Iterator[Request]:
         for lane in self.lanes:

@@ -9,9 +9,13 @@ from typing import Any
 from orchestrator.config.loader import RigConfig
 from orchestrator.core.requests import Request
 from orchestrator.core.rig import Rig
+from orchestrator.core.vitals import Durations, Trouble, last_trouble
 from orchestrator.rig.connections import Connections
 from orchestrator.rig.processes import Processes
 from orchestrator.rig.sockets import Sockets
+
+MOST_WAITING = 5
+"""Requests that wait of which it is told for whom."""
 
 
 def snapshot(
@@ -40,8 +44,9 @@ def snapshot(
     workers = []
     for name, child in rig.children.items():
         handle = processes.handles.get(name)
+        peer = rig.broker.peers[name]
         worker = config.workers.get(name)  # none of one that is about to be removed
-        pid = handle[1].pid if handle else rig.broker.peers[name].pid
+        pid = handle[1].pid if handle else peer.pid
         requests = rig.broker.queued(name) + len(rig.broker.running(name))
         begun = rig.broker.begun(name, processes.unclaimed(name))
         workers.append(
@@ -51,11 +56,14 @@ def snapshot(
                 "pid": pid,
                 "own": pid is not None and pid != os.getpid(),
                 "incarnation": child.incarnation,
-                "life": rig.broker.peers[name].life,
+                "life": peer.life,
                 "restarts": child.restarts,
                 "queue": requests - len(begun),
                 "in_flight": len(begun),
                 "running": [_running(each, now) for each in begun if each.started],
+                "waiting": [_waiting(each, now) for each in peer.first_waiting(MOST_WAITING)],
+                "latency": _latency(peer.vitals.durations),
+                "last_error": _error(last_trouble((peer.vitals.trouble, child.trouble)), now),
                 "uptime": round(now - child.launched, 3) if pid is not None else None,
                 "reason": rig.why(name, now) or None,
                 "sick": rig.health.of(name) or None,
@@ -70,6 +78,7 @@ def snapshot(
         "pid": os.getpid(),
         "config": str(config.file),
         "started": started,
+        "uptime": round(time.time() - started, 3),
         "addresses": sockets.addresses,
         "events": sockets.event_addresses,
         "connections": {"tcp": connections.count("tcp"), "ipc": connections.count("ipc")},
@@ -88,3 +97,29 @@ def _running(request: Request, now: float) -> dict[str, Any]:
         "seconds": round(now - request.started, 3),
         "limit": request.execution_timeout,
     }
+
+
+def _waiting(request: Request, now: float) -> dict[str, Any]:
+    """What waits for its turn: since when, for whom, until when."""
+    until = request.waits_until
+    return {
+        "member": request.member,
+        "client": request.sender,
+        "request": str(request.message_id),
+        "seconds": round(now - request.arrived, 3),
+        "limit": None if until is None else round(until - request.arrived, 3),
+    }
+
+
+def _latency(durations: Durations) -> dict[str, float | int | None]:
+    """Seconds that operations took lately, and how many of them were looked at."""
+    half, most = durations.quantiles(0.5, 0.99)
+    return {"count": durations.count, "p50": half, "p99": most}
+
+
+def _error(trouble: Trouble | None, now: float) -> dict[str, Any] | None:
+    if trouble is None:
+        return None
+    request = str(trouble.request) or None
+    about = {"member": trouble.member or None, "request": request}
+    return {"text": trouble.told(), **about, "age": round(now - trouble.at, 3)}

@@ -11,7 +11,7 @@ import pytest
 from orchestrator.cli.describe import type_text
 from orchestrator.cli.failures import CommandError, Exit, asking, explain, unknown
 from orchestrator.cli.show import clock, duration, print_table, size, to_json, to_line, to_text
-from orchestrator.cli.workers import show_workers
+from orchestrator.cli.status import show_workers
 from orchestrator.errors import (
     ArgumentUnsendable,
     DriverError,

@@ -1,0 +1,216 @@
+"""A rig at one look: what each worker is at, since when, for whom, and what went wrong last."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from orchestrator.cli.columns import NOTHING, Column, Line, lay_out
+from orchestrator.cli.show import Cell, duration, safe, size
+from orchestrator.words import counted, one_line, tcp_pairs
+from transports.client_ids import caller
+
+STYLES = {
+    "READY": "green",
+    "WAITING": "cyan",
+    "STARTING": "cyan",
+    "STOPPING": "yellow",
+    "STOPPED": "dim",
+    "BACKOFF": "yellow",
+    "STALLED": "magenta",
+    "FAILED": "bold red",
+}
+LONG = 1.0
+"""Seconds after which an operation is shown with who asked for it and how to end it."""
+NEAR = 0.8
+"""Of its limit, from where on it is marked."""
+LONGEST_CALLER = 100
+"""Characters of who asks; an id of a client of another make may have more."""
+LONGEST_ERROR = 200
+"""Characters of an error; its log has all of it."""
+
+COLUMNS = (
+    Column("WORKER", 0, least=20, most=32),
+    Column("STATE", 1),
+    Column("RUNS", 2, least=12, most=40),
+    Column("FOR", 5, least=10, most=40),
+    Column("QUEUE", 3, right=True),
+    Column("P50", 6, right=True),
+    Column("P99", 7, right=True),
+    Column("LAST ERROR", 4, least=24),
+    Column("UP", 8, right=True),
+    Column("LIFE", 10, right=True),
+    Column("RESTARTS", 9, right=True),
+    Column("CPU", 11, right=True),
+    Column("MEMORY", 12, right=True),
+    Column("PID", 13, right=True),
+)
+
+
+def overview(found: dict[str, Any], width: int | None) -> list[Line]:
+    """A rig's status as lines.
+
+    Args:
+        found: As `status` gives it.
+        width: Characters of a line; None where nobody looks.
+    """
+    lines = [*_head(found, width), [], *workers_of(found["workers"], width)]
+    if below := list(_below(found)):
+        lines += [[], *below]
+    return lines
+
+
+def workers_of(workers: list[dict[str, Any]], width: int | None) -> list[Line]:
+    """A table of workers; below it what they run for long, who waits, and why some failed."""
+    lines, shown = lay_out(COLUMNS, [_row(worker) for worker in workers], width)
+    told = [line for worker in workers for line in _about(worker, shown)]
+    return [*lines, *([[]] if told else []), *told]
+
+
+def why(worker: dict[str, Any]) -> list[Line]:
+    """What happened to a worker, in full."""
+    head, *rest = str(worker["reason"]).splitlines() or [""]
+    return [_of(worker, head), *([(f"  {safe(line)}", "")] for line in rest)]
+
+
+def unwritten(found: dict[str, Any]) -> str:
+    """What a rig's log lacks because it can't be written; empty if nothing."""
+    logs = found.get("logs", {})
+    if not logs.get("unwritten"):
+        return ""
+    records = counted(logs["unwritten"], "record")
+    return f"{logs['folder']} can't be written: {records} of the log wait or are lost"
+
+
+def _head(found: dict[str, Any], width: int | None) -> list[Line]:
+    """The rig: its name, since when it is up, its config; in as many lines as that takes."""
+    workers = found["workers"]
+    ready = sum(worker["state"] == "READY" for worker in workers)
+    changed = bool(found.get("config_changed"))
+    parts: list[Cell] = [
+        (f"rig {safe(str(found['rig']))}", "bold"),
+        (f"up {duration(found.get('uptime'))}", ""),
+        (f"{ready} of {len(workers)} ready", "green" if ready == len(workers) else "yellow"),
+        (
+            f"config {safe(str(found.get('config', NOTHING)))}{' (changed since)' * changed}",
+            "yellow" if changed else "",
+        ),
+    ]
+    lines: list[Line] = [[]]
+    for at, (text, style) in enumerate(parts):
+        comma = "," if at < len(parts) - 1 else ""
+        used = sum(len(each) for each, _ in lines[-1])
+        if width is not None and used and used + len(text) + 2 > width:
+            lines.append([])
+        space = " " if lines[-1] else ""
+        lines[-1] += [(space, ""), (text, style), (comma, "")]
+    return lines
+
+
+def _below(found: dict[str, Any]) -> Iterator[Line]:
+    for line in tcp_pairs(found.get("addresses", ()), found.get("events", ())):
+        yield [(f"listens at {line}", "")]
+    for helper in found.get("helpers", ()):
+        if helper["state"] != "running":
+            told = f"the {helper['name']}, pid {helper['pid']}, is {helper['state']}"
+            yield [(told, "yellow")]
+    if lost := unwritten(found):
+        yield [(lost, "yellow")]
+    if found.get("config_changed"):
+        file = safe(str(found["config"]))
+        yield [(f"{file} has changed since it was read: see orch plan {file}", "yellow")]
+
+
+def _row(worker: dict[str, Any]) -> list[Cell]:
+    state = worker["state"]
+    latency = worker.get("latency") or {}
+    error = worker.get("last_error")
+    cpu = worker["cpu"]
+    return [
+        (worker["name"], "bold"),
+        (state, STYLES.get(state, "")),
+        _runs(worker),
+        (_callers(worker.get("running", ())), ""),
+        (str(worker["queue"]), "yellow" if worker["queue"] else ""),
+        (_quick(latency.get("p50")), ""),
+        (_quick(latency.get("p99")), ""),
+        (NOTHING if error is None else _error(error), "red" if error else ""),
+        (duration(worker["uptime"]), ""),
+        (str(worker["incarnation"]), ""),
+        (str(worker["restarts"]), "yellow" if worker["restarts"] else ""),
+        (NOTHING if cpu is None else f"{cpu:.0f}%", ""),
+        (size(worker["memory"]), ""),
+        (NOTHING if worker["pid"] is None else str(worker["pid"]), ""),
+    ]
+
+
+def _runs(worker: dict[str, Any]) -> Cell:
+    """What it is at, of several what has run longest: `move 3.1s/5s`."""
+    running = worker.get("running", ())
+    if not running:
+        return NOTHING, ""
+    first = max(running, key=lambda each: each["seconds"])
+    limit, seconds = first["limit"], first["seconds"]
+    text = f"{safe(first['member'])} {duration(seconds)}"
+    text += "" if limit is None else f"/{limit:g}s" if limit < 60 else f"/{duration(limit)}"
+    more = f" +{len(running) - 1}" if len(running) > 1 else ""
+    over = limit is not None and seconds > NEAR * limit
+    return text + more, ("red" if seconds > limit else "yellow") if over else "cyan"
+
+
+def _callers(running: Iterable[dict[str, Any]]) -> str:
+    return " ".join(dict.fromkeys(_caller(each) for each in running)) or NOTHING
+
+
+def _caller(operation: dict[str, Any]) -> str:
+    return safe(caller(str(operation["client"])))[:LONGEST_CALLER]
+
+
+def _error(error: dict[str, Any]) -> str:
+    member = f"{error['member']}: " if error["member"] else ""
+    return safe(one_line(f"{duration(error['age'])} ago {member}{error['text']}", LONGEST_ERROR))
+
+
+def _quick(seconds: float | None) -> str:
+    """A time that may be short: `0.31ms`, `12ms`, `3.4s`."""
+    if seconds is None:
+        return NOTHING
+    if seconds >= 0.9995:
+        return duration(seconds)
+    return f"{1000 * seconds:.2f}ms" if seconds < 0.00995 else f"{1000 * seconds:.0f}ms"
+
+
+def _about(worker: dict[str, Any], shown: set[str]) -> Iterator[Line]:
+    """What there is no room for in the table."""
+    for each in worker.get("running", ()):
+        if each["seconds"] >= LONG:
+            yield _of(worker, _long(each))
+    if waiting := worker.get("waiting"):
+        told = ", ".join(
+            f"{each['member']} for {_caller(each)} ({duration(each['seconds'])})"
+            for each in waiting
+        )
+        more = worker["queue"] - len(waiting)
+        yield _of(worker, f"waiting: {told}{f', and {more} more' if more > 0 else ''}")
+    error = worker.get("last_error")
+    if error is not None and "LAST ERROR" not in shown:
+        yield _of(worker, f"last error {_error(error)}")
+    if worker.get("sick"):
+        yield _of(worker, worker["sick"])
+    if worker.get("unsafe"):
+        yield _of(worker, f"on_loss failed, its device may not be safe: {worker['unsafe']}")
+    if worker["reason"] and worker["state"] != "READY":
+        yield from why(worker)
+
+
+def _long(operation: dict[str, Any]) -> str:
+    limit = operation["limit"]
+    of = "no limit" if limit is None else f"{limit:g} s"
+    return (
+        f"runs {operation['member']} for {operation['seconds']:.1f} s of {of}, asked by"
+        f" {_caller(operation)}; to end it: orch cancel {operation['request']}"
+    )
+
+
+def _of(worker: dict[str, Any], text: str) -> Line:
+    return [(worker["name"], "bold"), (f": {safe(text)}", "")]

@@ -1,0 +1,134 @@
+"""How a worker has fared lately: how long its operations took, and what went wrong last.
+
+Pure. It is fed where answers pass, so it keeps numbers and frames; of
+which words are made for whoever asks.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from orchestrator.core.requests import Request
+from orchestrator.core.tally import shorten
+from transports.exceptions import NOT_STARTED
+from transports.headers import ERROR
+
+REMEMBERED = 1000
+"""The newest operations, of which it is told how long they took."""
+LONGEST_ERROR = 1 << 16
+"""Bytes of an error that is kept to be told."""
+_RAISED = f'"{ERROR}"'.encode()
+_REFUSED = f'"outcome":"{NOT_STARTED}"'.encode()  # which is the client's mistake
+_BEGINNING = 64  # bytes of a header, in which its kind stands
+
+
+class Durations:
+    """How many seconds the newest operations took.
+
+    They are kept as they are: that costs the path of a request less than to sort them into a
+    histogram, and what is told is exact, and of lately.
+    """
+
+    __slots__ = ("_newest", "add")
+
+    def __init__(self) -> None:
+        self._newest: deque[float] = deque(maxlen=REMEMBERED)
+        self.add = self._newest.append
+
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        return len(self._newest)
+
+    def quantiles(self, *shares: float) -> list[float | None]:
+        """Seconds that these shares of them took at most, None if there are none.
+
+        Args:
+            shares: Of 0 to 1, such as 0.99.
+        """
+        ordered = sorted(self._newest)
+        if not ordered:
+            return [None] * len(shares)
+        return [ordered[min(int(share * len(ordered)), len(ordered) - 1)] for share in shares]
+
+
+class Trouble(msgspec.Struct, frozen=True):
+    """What went wrong.
+
+    Attributes:
+        at: When, in monotonic seconds.
+        text: In words; empty if `payload` tells.
+        member: Of which operation; empty if it was none.
+        request: Its id.
+        payload: The error as the worker sent it.
+    """
+
+    at: float
+    text: str = ""
+    member: str = ""
+    request: str | int = ""
+    payload: bytes = b""
+
+    def told(self) -> str:
+        """It in words, on one line."""
+        return self.text or _first_line(self.payload)
+
+
+class Vitals:
+    """Those of one worker, over all its lives.
+
+    Attributes:
+        durations: Of its operations, from their dispatch to the answer.
+        trouble: The last error of an operation; None if there was none.
+    """
+
+    __slots__ = ("durations", "trouble")
+
+    def __init__(self) -> None:
+        self.durations = Durations()
+        self.trouble: Trouble | None = None
+
+    def answered(self, request: Request, header: Any, payload: Any, now: float) -> None:
+        """An operation was answered, with these frames."""
+        self.durations.add(now - request.started)
+        if bytes(header).find(_RAISED, 0, _BEGINNING) >= 0 and _REFUSED not in bytes(payload):
+            kept = bytes(payload) if len(payload) <= LONGEST_ERROR else b""
+            self.trouble = Trouble(now, "", request.member, request.message_id, kept)
+
+    def overran(self, request: Request, now: float) -> None:
+        """An operation has had its execution timeout, which is how long its client waited."""
+        seconds = now - request.started
+        self.durations.add(seconds)
+        text = f"overran its execution timeout of {seconds:.3g} s"
+        self.trouble = Trouble(now, text, request.member, request.message_id)
+
+
+def last_trouble(troubles: Iterable[Trouble | None]) -> Trouble | None:
+    """The newest of them."""
+    return max(filter(None, troubles), key=lambda each: each.at, default=None)
+
+
+class _Error(msgspec.Struct):
+    type: str = "an error"
+    message: str = ""
+
+
+class _Answer(msgspec.Struct):
+    exception: _Error
+
+
+def _first_line(payload: bytes) -> str:
+    """An error as a worker sent it: `ValueError: x is beyond the limits`."""
+    try:
+        found = msgspec.json.decode(payload, type=_Answer).exception
+    except (
+        msgspec.DecodeError,
+        UnicodeDecodeError,
+    ):  # or too long to be kept
+        return "raised an error, which its log may tell"
+    lines = found.message.splitlines()
+    return shorten(f"{found.type}: {lines[0]}" if lines else found.type)
