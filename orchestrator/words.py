@@ -6,7 +6,24 @@ import difflib
 import os
 from collections.abc import Iterable
 
-__all__ = ["counted", "did_you_mean", "nearest", "one_line", "quoted", "say"]
+__all__ = [
+    "MASK",
+    "counted",
+    "did_you_mean",
+    "forms_of",
+    "hide",
+    "nearest",
+    "one_line",
+    "quoted",
+    "say",
+]
+
+MASK = "****"
+"""Stands for what nobody is to see."""
+LEAST_HIDDEN = 6
+"""Characters of a text that is hidden, at least: shorter ones occur by chance everywhere."""
+LONGEST_HIDDEN = 1000
+"""Characters of a form: what is longer is hidden piece by piece."""
 
 _LONGEST_PATH = 4096  # characters; half a path is of no use
 
@@ -99,3 +116,26 @@ def tcp_pairs(addresses: Iterable[str], events: Iterable[str]) -> list[str]:
         for request, event in zip(addresses, events, strict=False)
         if request.startswith("tcp://")
     ]
+
+
+def forms_of(texts: Iterable[str]) -> tuple[str, ...]:
+    """All that a secret may look like where something is told, the longest first.
+
+    Each of its lines is one, as output is told line by line, if it is at least `LEAST_HIDDEN` long.
+    """
+    found: set[str] = set()
+    for line in (line for text in texts for line in text.splitlines()):
+        for at in range(0, len(line), LONGEST_HIDDEN):
+            piece = line[at : at + LONGEST_HIDDEN]
+            found |= {piece, repr(piece)[1:-1], ascii(piece)[1:-1], piece.replace('"', '\\"')}
+    return tuple(sorted((each for each in found if len(each) >= LEAST_HIDDEN), key=len)[::-1])
+
+
+def hide(text: str, forms: Iterable[str]) -> str:
+    """A text with each of these forms masked, also where one was cut short with an ellipsis."""
+    for form in forms:
+        text = text.replace(form, MASK)
+        if "…" in text:
+            for length in range(len(form) - 1, LEAST_HIDDEN - 1, -1):
+                text = text.replace(f"{form[:length]}…", f"{MASK}…")
+    return text

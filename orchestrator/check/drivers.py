@@ -18,7 +18,7 @@ from orchestrator.check.modules import hidden_modules
 from orchestrator.check.runner import Job, Outcome, run
 from orchestrator.config.cancels import stops_of
 from orchestrator.config.loader import Place, Problem, RigConfig, WorkerConfig
-from orchestrator.words import did_you_mean, one_line, quoted
+from orchestrator.words import did_you_mean, hide, one_line, quoted
 from workers import search_path
 from workers.driver.closing import nothing_closes
 from workers.process import bootstrap
@@ -66,7 +66,8 @@ def check(config: RigConfig, *, deadline: float = 60.0) -> Findings:
     judged = {
         problem
         for worker in (*workers, *recipes)
-        for problem in _judge(worker, outcomes[worker.name], config, deadline)
+        for told in _judge(worker, outcomes[worker.name], config, deadline)
+        for problem in [Problem(told.place, hide(told.message, config.hidden))]
     }
     problems = sorted({*hidden.values(), *judged})
     told = {problem.place for problem in problems}

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from orchestrator.cli.completers import UNDESCRIBED, complete_workers
 from orchestrator.cli.failures import print_out
 from orchestrator.cli.options import json_option, read_optional_text, rig_option
 from orchestrator.cli.overview import STYLES
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from orchestrator.client import Rig
 
 KINDS = ("properties", "actions", "events")
-STARTING = ("WAITING", "STARTING", "BACKOFF")
-"""States of a worker that may keep us waiting for a description that it has yet to give."""
 LONGEST = 140
 """Characters of a member's description that are shown."""
 LONGEST_CHOICE = 24
@@ -26,7 +25,9 @@ LONGEST_CHOICE = 24
 
 
 @click.command()
-@click.argument("worker", required=False, callback=read_optional_text)
+@click.argument(
+    "worker", required=False, callback=read_optional_text, shell_complete=complete_workers
+)
 @click.option("--refresh", is_flag=True, help="Have the worker look at its driver again first.")
 @json_option
 @rig_option
@@ -76,7 +77,7 @@ def _known(rig: Rig, worker: dict[str, Any]) -> dict[str, Any] | None:
     """A worker's Thing Description; None if the rig has none, as its driver never was built."""
     from orchestrator.errors import WorkerUnavailable
 
-    if worker["state"] in STARTING:
+    if worker["state"] in UNDESCRIBED:
         return None
     try:
         return describe_worker(rig, worker["name"])

@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 import click
 
 from orchestrator.cli import (
+    completion,
     describe,
     logs,
     members,
@@ -65,6 +66,7 @@ COMMANDS = (
     trace.trace,
     postmortem.postmortem,
     stubs.stubs,
+    completion.completion,
 )
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from orchestrator.cli.completers import complete_members
 from orchestrator.cli.failures import CommandError, Exit, operating, print_out, say
 from orchestrator.cli.options import (
     NumbersCommand,
@@ -22,7 +23,7 @@ from orchestrator.cli.options import (
 from orchestrator.cli.rigs import check_events, check_member, open_rig, reading
 from orchestrator.cli.show import clock, is_terminal, print_value, to_json, to_line
 from orchestrator.cli.snapshot import get_all
-from orchestrator.cli.typed import arguments_of, value_of
+from orchestrator.cli.typed import arguments_of, check_arguments, value_of
 from transports import terms
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ Timeout = float | EllipsisType | None
 
 @click.command(cls=NumbersCommand)
 @worker_argument
-@click.argument("action", callback=read_text)
+@click.argument("action", callback=read_text, shell_complete=complete_members)
 @click.argument("args", metavar="[ARG]...", nargs=-1, callback=read_texts)
 @click.option(
     "-k",
@@ -63,7 +64,8 @@ def call(
 
     with open_rig() as rig:
         affordance = check_member(rig, worker, "actions", action)
-        values, named = arguments_of(args, keywords, affordance, f"{worker}.{action}")
+        check_arguments(args, keywords, affordance, f"{worker}.{action}")
+        values, named = arguments_of(args, keywords, affordance)
         with operating(worker, action):
             result = rig[worker].call(action, *values, execution_timeout=timeout, **named)
             if isinstance(result, Stream):
@@ -75,7 +77,13 @@ def call(
 
 @click.command()
 @worker_argument
-@click.argument("name", metavar="[PROPERTY]", required=False, callback=read_optional_text)
+@click.argument(
+    "name",
+    metavar="[PROPERTY]",
+    required=False,
+    callback=read_optional_text,
+    shell_complete=complete_members,
+)
 @click.option(
     "--cached", is_flag=True, help="The last value of a polled property, also of a busy worker."
 )
@@ -113,7 +121,7 @@ def get(worker: str, name: str | None, cached: bool, timeout: Timeout, as_json: 
 
 @click.command("set", cls=NumbersCommand)
 @worker_argument
-@click.argument("name", metavar="PROPERTY", callback=read_text)
+@click.argument("name", metavar="PROPERTY", callback=read_text, shell_complete=complete_members)
 @click.argument("value", callback=read_text)
 @timeout_option
 @rig_option
@@ -130,7 +138,9 @@ def set_(worker: str, name: str, value: str, timeout: Timeout) -> None:
 
 @click.command()
 @worker_argument
-@click.argument("event", required=False, callback=read_optional_text)
+@click.argument(
+    "event", required=False, callback=read_optional_text, shell_complete=complete_members
+)
 @click.option("-n", "count", metavar="N", type=click.IntRange(min=1), help="Stop after N events.")
 @json_option
 @rig_option

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import click
 
+from orchestrator.cli.completers import RIG, complete_rigs, complete_workers
 from orchestrator.names import RIG_VARIABLE
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -17,7 +18,6 @@ F = TypeVar("F", bound=Callable[..., Any])
 _NEGATIVE = re.compile(r"-\.?[0-9]|-(?:\.?inf|infinity)$", re.IGNORECASE)
 _MARK = "\0"
 """Put before a negative number while click sorts options from arguments; argv has no NUL."""
-_RIG = "orch.rig"
 _BARE_POINT = re.compile(r"[-+]?\.[0-9]+(?:[eE][-+]?[0-9]+)?")  # JSON wants a digit before it
 
 
@@ -121,7 +121,7 @@ def _keep_rig(ctx: click.Context, param: click.Parameter, text: str | None) -> N
     text = text.removeprefix(_MARK)
     if not text:
         raise click.BadParameter("is empty; leave it out for the only rig that runs")
-    ctx.meta[_RIG] = text
+    ctx.meta[RIG] = text
 
 
 def rig_option(function: F) -> F:
@@ -131,13 +131,14 @@ def rig_option(function: F) -> F:
         metavar="NAME|ADDRESS",
         expose_value=False,
         callback=_keep_rig,
+        shell_complete=complete_rigs,
         help=f"The rig, by name or address; else ${RIG_VARIABLE}, else the only one that runs.",
     )(function)
 
 
 def chosen_rig() -> str | None:
     """What `--rig` said, on whichever side of the command."""
-    rig: str | None = click.get_current_context().meta.get(_RIG)
+    rig: str | None = click.get_current_context().meta.get(RIG)
     return rig
 
 
@@ -161,4 +162,4 @@ def timeout_option(function: F) -> F:
 
 def worker_argument(function: F) -> F:
     """`WORKER`."""
-    return click.argument("worker", callback=read_text)(function)
+    return click.argument("worker", callback=read_text, shell_complete=complete_workers)(function)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from orchestrator.cli.completers import complete_workers
 from orchestrator.cli.failures import Exit, print_out, say
 from orchestrator.cli.options import read_timeout, rig_option
 from orchestrator.cli.rigs import check_workers, describe_worker, open_rig, reading
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("names", metavar="[WORKER]...", nargs=-1)
+@click.argument("names", metavar="[WORKER]...", nargs=-1, shell_complete=complete_workers)
 @click.option("--yaml", "as_yaml", is_flag=True, help="YAML in place of JSON.")
 @click.option(
     "--timeout",
@@ -91,11 +92,9 @@ def _write_yaml(found: Snapshot) -> None:
 
     from orchestrator.cli.json_form import plain
 
-    yaml = YAML(typ="safe", pure=True)
-    yaml.default_flow_style = False
-    yaml.sort_base_mapping_type_on_output = False
-    yaml.width = sys.maxsize
-    yaml.encoding = None
+    yaml: Any = YAML(typ="safe", pure=True)  # annotated by what its attributes are at first
+    yaml.default_flow_style, yaml.sort_base_mapping_type_on_output = False, False
+    yaml.width, yaml.encoding = sys.maxsize, None
     text = StringIO()
     yaml.dump(plain(found), text)
     print_out(text.getvalue().rstrip("\n"))

@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
     from orchestrator.client import Rig
 
-EVERY = 1.0
+LOOK_EVERY = 1.0
 """Seconds between two looks of `--follow`."""
-LEAST_EVERY = 0.1
+LEAST_PAUSE = 0.1
 """The same at least: a look costs the rig about as much as ten calls."""
 
 Show = Callable[[dict[str, Any]], None]
@@ -53,9 +53,9 @@ def status(
     """
     if not follow and (every is not ... or count is not None):
         raise click.UsageError("--every and -n go with -f")
-    pause = every if isinstance(every, float | int) else EVERY
-    if pause < LEAST_EVERY:
-        raise click.BadParameter(f"the least is {LEAST_EVERY:g}s", param_hint="--every")
+    pause = every if isinstance(every, float | int) else LOOK_EVERY
+    if pause < LEAST_PAUSE:
+        raise click.BadParameter(f"the least is {LEAST_PAUSE:g}s", param_hint="--every")
     with open_rig() as rig:
         if follow:
             with _shown(as_json) as show:

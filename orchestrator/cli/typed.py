@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from inspect import Parameter, Signature
 from typing import Any
 
@@ -43,26 +43,36 @@ def value_of(text: str, schema: Schema) -> Any:
     return None if value is None and "null" in kinds else text
 
 
-def arguments_of(
-    texts: Sequence[str], keywords: Mapping[str, str], affordance: Schema, title: str = "it takes "
-) -> tuple[list[Any], dict[str, Any]]:
-    """The arguments of an action, as its description has them.
+def check_arguments(
+    texts: Sequence[str], keywords: Mapping[str, str], affordance: Schema, title: str
+) -> None:
+    """Refuse at once what the worker would refuse when it has time.
 
     Args:
-        texts: Those by position, as they were typed.
+        texts: Arguments by position, as they were typed.
         keywords: Those by name.
         affordance: The action's description.
         title: What it is called in messages, before its signature.
 
     Raises:
-        click.UsageError: They don't fit its signature, or one of them is no text at all.
+        click.UsageError: The arguments are too few, too many, or of other names.
     """
-    named: dict[str, Schema] = affordance.get("input", {}).get("properties", {})
     signature = str(affordance.get(terms.SIGNATURE, ""))
     taken = _parameters(signature)
-    if taken is not None:
-        _check(taken, title + signature, texts, keywords)
-    by_position, rest = _by_position(taken, named)
+    if taken is None:
+        return
+    try:
+        Signature(list(_as_parameters(taken))).bind(*texts, **keywords)
+    except TypeError as error:
+        raise click.UsageError(f"{title}{signature}: {error}") from None
+
+
+def arguments_of(
+    texts: Sequence[str], keywords: Mapping[str, str], affordance: Schema
+) -> tuple[list[Any], dict[str, Any]]:
+    """The arguments of an action, as its description has them. Raises as `value_of` does."""
+    named: dict[str, Schema] = affordance.get("input", {}).get("properties", {})
+    by_position, rest = _by_position(str(affordance.get(terms.SIGNATURE, "")), named)
     args = [
         value_of(text, by_position[index] if index < len(by_position) else rest)
         for index, text in enumerate(texts)
@@ -79,47 +89,29 @@ def _parameters(signature: str) -> ast.arguments | None:
     return found.args if isinstance(found, ast.FunctionDef) else None
 
 
-def _check(
-    taken: ast.arguments, title: str, texts: Sequence[str], keywords: Mapping[str, str]
-) -> None:
-    """Refuse at once what the worker would refuse when it has time.
-
-    Raises:
-        click.UsageError: The arguments are too few, too many, or of other names.
-    """
-    one_or_other = [*taken.posonlyargs, *taken.args]
-    optional = len(one_or_other) - len(taken.defaults)
-    pairs = [
-        *((each, each in taken.posonlyargs, at >= optional) for at, each in enumerate(one_or_other))
-    ]
-    parameters = [
-        Parameter(
-            each.arg,
-            Parameter.POSITIONAL_ONLY if only else Parameter.POSITIONAL_OR_KEYWORD,
-            default=None if has_default else Parameter.empty,
-        )
-        for each, only, has_default in pairs
-    ]
+def _as_parameters(taken: ast.arguments) -> Iterator[Parameter]:
+    """What is taken, so that arguments can be bound to it; whatever the defaults are."""
+    listed = [*taken.posonlyargs, *taken.args]
+    required = len(listed) - len(taken.defaults)
+    for at, each in enumerate(listed):
+        by_name = at >= len(taken.posonlyargs)
+        kind = Parameter.POSITIONAL_OR_KEYWORD if by_name else Parameter.POSITIONAL_ONLY
+        yield Parameter(each.arg, kind, default=Parameter.empty if at < required else None)
     if taken.vararg is not None:
-        parameters.append(Parameter(taken.vararg.arg, Parameter.VAR_POSITIONAL))
+        yield Parameter(taken.vararg.arg, Parameter.VAR_POSITIONAL)
     for each, default in zip(taken.kwonlyargs, taken.kw_defaults, strict=True):
         given = Parameter.empty if default is None else None
-        parameters.append(Parameter(each.arg, Parameter.KEYWORD_ONLY, default=given))
+        yield Parameter(each.arg, Parameter.KEYWORD_ONLY, default=given)
     if taken.kwarg is not None:
-        parameters.append(Parameter(taken.kwarg.arg, Parameter.VAR_KEYWORD))
-    try:
-        Signature(parameters).bind(*texts, **keywords)
-    except TypeError as error:
-        raise click.UsageError(f"{title}: {error}") from None
+        yield Parameter(taken.kwarg.arg, Parameter.VAR_KEYWORD)
 
 
-def _by_position(
-    taken: ast.arguments | None, named: Mapping[str, Schema]
-) -> tuple[list[Schema], Schema]:
+def _by_position(signature: str, named: Mapping[str, Schema]) -> tuple[list[Schema], Schema]:
     """What is taken by position, in order, and what is in whatever number after that.
 
     A Thing Description has no words for arguments without a name, but the signature has.
     """
+    taken = _parameters(signature)
     if taken is None:
         return list(named.values()), {}
     listed: list[Schema] = [_written(each) for each in taken.posonlyargs]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from orchestrator.cli.completers import complete_workers
 from orchestrator.cli.detach import UP
 from orchestrator.cli.failures import CommandError, Exit
 from orchestrator.cli.options import chosen_rig, read_timeout, rig_option
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("names", metavar="[WORKER]...", nargs=-1)
+@click.argument("names", metavar="[WORKER]...", nargs=-1, shell_complete=complete_workers)
 @click.option(
     "--state",
     type=click.Choice(tuple(STYLES), case_sensitive=False),

@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from orchestrator.cli.completers import complete_workers
 from orchestrator.cli.failures import CommandError, Exit, asking, operating, print_out, say
 from orchestrator.cli.options import chosen_rig, rig_option
 from orchestrator.cli.overview import STYLES, unwritten
@@ -23,7 +24,9 @@ DOWN_WITHIN = 120.0
 LOOK_AGAIN = 0.2
 """Seconds between looks at a rig whose process can't be watched from here."""
 
-_names = click.argument("names", metavar="WORKER...", nargs=-1, required=True)
+_names = click.argument(
+    "names", metavar="WORKER...", nargs=-1, required=True, shell_complete=complete_workers
+)
 
 
 @click.command()
@@ -129,7 +132,7 @@ def _say_what_is_old(status: dict[str, Any], names: list[str]) -> None:
 
 
 @click.command("log-level")
-@click.argument("name", metavar="WORKER")
+@click.argument("name", metavar="WORKER", shell_complete=complete_workers)
 @click.argument("level", metavar="LEVEL", type=click.Choice(tuple(LEVELS), case_sensitive=False))
 @rig_option
 def log_level(name: str, level: str) -> None:
@@ -151,7 +154,7 @@ def log_level(name: str, level: str) -> None:
 
 
 @click.command()
-@click.argument("name", metavar="WORKER")
+@click.argument("name", metavar="WORKER", shell_complete=complete_workers)
 @rig_option
 def stacks(name: str) -> None:
     """Show where all threads of a worker are now, whatever it does.

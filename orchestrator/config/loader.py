@@ -26,6 +26,7 @@ from orchestrator.config.addresses import wrong_with
 from orchestrator.config.changes import digest_of
 from orchestrator.config.model import LogsConfig, RigConfig, WorkerConfig
 from orchestrator.config.problems import ConfigError, Place, Problem
+from orchestrator.config.references import resolve
 from orchestrator.config.schema import (
     DefaultsSection,
     LogsSection,
@@ -39,7 +40,7 @@ from orchestrator.config.start_order import find_cycles, sort_after
 from orchestrator.config.values import check_id
 from orchestrator.config.yaml import Document, KeyPath, parse
 from orchestrator.durations import Intensity
-from orchestrator.words import did_you_mean, quoted, say
+from orchestrator.words import did_you_mean, forms_of, quoted, say
 
 __all__ = [
     "ConfigError",
@@ -92,6 +93,7 @@ class _Loader:
                     f'{given}; a config is a mapping with at least "rig" and "workers"',
                 )
             raise ConfigError(document.problems)
+        document.hidden = forms_of(resolve(document, self._folder))
         self._read_top(document.data)
         self._check_listen()
         self._check_process(self._defaults, ("defaults",))
@@ -120,6 +122,7 @@ class _Loader:
             folder=self._folder,
             start_order=start_order,
             notes=tuple(self._notes()),
+            hidden=document.hidden,
             digest=self._digest,
         )
 

@@ -158,6 +158,7 @@ class RigConfig:
         file: the config, absolute.
         folder: the config's folder, absolute; drivers in it can be imported.
         notes: what is no problem, but probably not what was meant.
+        hidden: what is masked wherever the rig tells something: what references stand for.
         digest: of the file's text, for `changes.has_changed`.
         start_order: all workers, each after those in its ``after``, else as in the file.
     """
@@ -173,4 +174,5 @@ class RigConfig:
     folder: Path
     start_order: tuple[str, ...]
     notes: tuple[Problem, ...] = field(compare=False, repr=False)
+    hidden: tuple[str, ...] = field(compare=False, repr=False)
     digest: str = field(compare=False, repr=False)

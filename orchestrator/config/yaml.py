@@ -26,7 +26,7 @@ from ruamel.yaml.events import (
 )
 
 from orchestrator.config.problems import ConfigError, Place, Problem
-from orchestrator.words import one_line, quoted, say
+from orchestrator.words import hide, one_line, quoted, say
 
 __all__ = ["MAX_DEPTH", "MAX_NODES", "Document", "KeyPath", "line_and_column", "parse"]
 
@@ -78,6 +78,7 @@ class Document:
         broken: paths of values that were already found wrong: nothing more need be said there.
         spellings: how numbers are written that lost something by being read, and what a comment
             took that begins where a value should, by path.
+        hidden: what no message may show.
         odd_keys: paths of keys that were already found wrong: their values may yet be right.
     """
 
@@ -89,6 +90,7 @@ class Document:
     broken: set[KeyPath] = field(default_factory=set)
     odd_keys: set[KeyPath] = field(default_factory=set)
     spellings: dict[KeyPath, str] = field(default_factory=dict)
+    hidden: tuple[str, ...] = ()
 
     def key_place(self, path: KeyPath) -> Place:
         """Where the key stands; for an entry of a list, the entry."""
@@ -113,7 +115,7 @@ class Document:
 
     def report(self, place: Place, message: str) -> None:
         """Note a problem."""
-        self.problems.append(Problem(place, message))
+        self.problems.append(Problem(place, hide(message, self.hidden)))
 
 
 def parse(text: str, file: str) -> Document:

@@ -8,7 +8,7 @@ performs what it leaves, in order.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from orchestrator.core import starts
@@ -53,6 +53,7 @@ class Rig:
         run: Tells this run of the rig from others.
 
     Attributes:
+        hide: Masks secrets in what a driver said that couldn't be built.
         effects: What is to be done, in order.
         broker: The half that routes; it also hosts the rig's own worker, which nobody keeps.
         supervision: The half that keeps workers.
@@ -78,6 +79,7 @@ class Rig:
         run: str = "",
     ) -> None:
         self.name = name
+        self.hide: Callable[[str], str] = str
         self.effects: Effects = deque()
         self.broker = Broker(name, self.effects, self, caps, run)
         self.supervision = Supervision(
@@ -303,7 +305,8 @@ class Rig:
         self, worker: str, incarnation: int, stage: str, exception: dict[str, Any], now: float
     ) -> None:
         """An incarnation couldn't build its driver."""
-        self.supervision.unbuilt(worker, incarnation, stage, exception, now)
+        told = {**exception, "message": self.hide(str(exception.get("message", "")))}
+        self.supervision.unbuilt(worker, incarnation, stage, told, now)
 
     def starting(self, worker: str, incarnation: int, doing: str) -> None:
         """An incarnation's start takes a while: what it is at."""

@@ -6,6 +6,7 @@ In the loop's thread; whoever asked is told by a future when it is done.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from typing import Any
 
@@ -17,6 +18,7 @@ from orchestrator.core.plan import Plan, plan
 from orchestrator.core.rig import Rig
 from orchestrator.rig import specs
 from orchestrator.rig.applier import Changed
+from orchestrator.words import hide
 
 
 class Desk:
@@ -25,14 +27,18 @@ class Desk:
     Args:
         config: By which it runs.
         rig: Its core.
+        mask: Has texts masked in the logs.
 
     Attributes:
         config: By which it runs now, and begins lives.
     """
 
-    def __init__(self, config: RigConfig, rig: Rig) -> None:
+    def __init__(self, config: RigConfig, rig: Rig, mask: Callable[[Iterable[str]], None]) -> None:
         self.config = config
         self._rig = rig
+        self._mask = mask
+        self._hidden: tuple[str, ...] = ()
+        self._learn(config)
         self._waiting: dict[int, Future[dict[str, str]]] = {}
         self._cancels: dict[int, Future[dict[str, Any]]] = {}
 
@@ -82,6 +88,7 @@ class Desk:
                 f"nothing was changed: {', '.join(found.fixed)} can't be changed while the rig"
                 " runs; for that, orch down and orch run"
             )
+        self._learn(wanted)
         before, self.config = self.config, wanted
         settings = {name: specs.settings(each) for name, each in wanted.workers.items()}
         number = self._rig.change(found, settings, wanted.strategy, time.monotonic())
@@ -111,6 +118,12 @@ class Desk:
         for name in names:
             if name not in known:
                 raise KeyError(str(unknown_worker(self.config.rig, name, known)))
+
+    def _learn(self, config: RigConfig) -> None:
+        """Have its secrets hidden, those of earlier ones too."""
+        self._hidden = hidden = (*self._hidden, *config.hidden)
+        self._rig.hide = lambda text: hide(text, hidden)
+        self._mask(config.hidden)
 
     def _check_open(self) -> None:
         if self._rig.is_closing:

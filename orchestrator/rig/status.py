@@ -63,11 +63,11 @@ def snapshot(
                 "running": [_running(each, now) for each in begun if each.started],
                 "waiting": [_waiting(each, now) for each in peer.first_waiting(MOST_WAITING)],
                 "latency": _latency(peer.vitals.durations),
-                "last_error": _error(last_trouble((peer.vitals.trouble, child.trouble)), now),
+                "last_error": _error(last_trouble((peer.vitals.trouble, child.trouble)), now, rig),
                 "uptime": round(now - child.launched, 3) if pid is not None else None,
-                "reason": rig.why(name, now) or None,
-                "sick": rig.health.of(name) or None,
-                "unsafe": child.unsecured or None,
+                "reason": rig.hide(rig.why(name, now)) or None,
+                "sick": rig.hide(rig.health.of(name)) or None,
+                "unsafe": rig.hide(child.unsecured) or None,
                 "settled": child.settled,
                 "driver": None if worker is None else worker.driver,
             }
@@ -117,9 +117,9 @@ def _latency(durations: Durations) -> dict[str, float | int | None]:
     return {"count": durations.count, "p50": half, "p99": most}
 
 
-def _error(trouble: Trouble | None, now: float) -> dict[str, Any] | None:
+def _error(trouble: Trouble | None, now: float, rig: Rig) -> dict[str, Any] | None:
     if trouble is None:
         return None
     request = str(trouble.request) or None
     about = {"member": trouble.member or None, "request": request}
-    return {"text": trouble.told(), **about, "age": round(now - trouble.at, 3)}
+    return {"text": rig.hide(trouble.told()), **about, "age": round(now - trouble.at, 3)}

@@ -163,7 +163,7 @@ class Supervisor:
         )
         self._service = ServiceManager(self._loop, os.environ, self.record)
         self._recipes = Recipes(self._loop, self._guardian, self._secured, self.record)
-        self._desk = Desk(config, self._rig)
+        self._desk = Desk(config, self._rig, self._logs.hide)
         self._applier = Applier(self._desk, lambda question: self._mailbox.ask(question).result())
         self._saves = ConfigSaves(
             self._loop,

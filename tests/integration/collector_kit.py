@@ -13,7 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from orchestrator.logs.collect.handle import LogCollector, Streams
+from orchestrator.logs.collect.handle import LogCollector
+from orchestrator.logs.collect.streams import Streams
 from orchestrator.logs.read.lookup import Entry, Query
 from orchestrator.logs.read.query import Logs
 

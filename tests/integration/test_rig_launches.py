@@ -18,7 +18,7 @@ from typing import Any
 import psutil
 import pytest
 
-from orchestrator.logs.collect.handle import Streams
+from orchestrator.logs.collect.streams import Streams
 from orchestrator.rig.launchers.forkserver import ForkServer
 from orchestrator.rig.launchers.handle import is_want
 from tests.rigs import RunningRig, collector_of, is_alive, running, wait_until

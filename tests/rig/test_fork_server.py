@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.logs.collect.handle import Streams
+from orchestrator.logs.collect.streams import Streams
 from orchestrator.rig.launchers import forkserver
 from orchestrator.rig.launchers.forkserver import ForkServer
 from orchestrator.rig.launchers.handle import Handle, MayHaveLived

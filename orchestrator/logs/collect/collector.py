@@ -25,7 +25,7 @@ from orchestrator.logs.collect.reader import StreamReader
 from orchestrator.logs.collect.screen import Screen
 from orchestrator.logs.show.display import Display, wants_colour
 from orchestrator.logs.store.chain import Keep
-from orchestrator.logs.store.records import Record
+from orchestrator.logs.store.records import Record, masked
 from orchestrator.logs.store.segments import Run
 from orchestrator.logs.store.shared import Shared
 from orchestrator.logs.store.store import Store
@@ -94,6 +94,7 @@ class Collector:
         self._is_orphan = False
         self._records: list[Record] = []
         self._tails: dict[tuple[str, int], deque[str]] = {}
+        self._hidden: tuple[str, ...] = ()
         supervisor.setblocking(False)
         self._selector.register(supervisor, selectors.EVENT_READ)
 
@@ -220,6 +221,8 @@ class Collector:
             if isinstance(message, control.Close):
                 self._close_by(message.deadline)
                 self._end_own_output()
+            elif isinstance(message, control.Hide):
+                self._hidden = tuple(dict.fromkeys((*self._hidden, message.text)))
             elif isinstance(message, control.Ended):
                 self._keep_last_lines(message)
             elif self._fds:
@@ -279,6 +282,8 @@ class Collector:
     def _hand_over(self, size: int) -> None:
         """Give the turn's records to store and screen."""
         records, self._records = self._records, []
+        if self._hidden:
+            records = [masked(record, self._hidden) for record in records]
         self._news.stacks(records)
         if not records:
             self._shared.handed_over()

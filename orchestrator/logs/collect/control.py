@@ -36,6 +36,12 @@ class Ended(msgspec.Struct, frozen=True, tag="ended"):
     how: str | None = None
 
 
+class Hide(msgspec.Struct, frozen=True, tag="hide"):
+    """From now on mask this text in whatever is collected."""
+
+    text: str
+
+
 class Close(msgspec.Struct, frozen=True, tag="close"):
     """No more streams will come: exit when all have ended, or at `deadline`.
 
@@ -67,7 +73,7 @@ class LastLines(msgspec.Struct, frozen=True, tag="last lines"):
     lines: list[str]
 
 
-Message = Collect | Ended | Close
+Message = Collect | Ended | Hide | Close
 News = Stacks | LastLines
 
 _decoder = msgspec.json.Decoder(Message)

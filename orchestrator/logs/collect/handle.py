@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ from orchestrator.logs.collect.kernel import ending, enlarge, is_full, unread
 from orchestrator.logs.collect.news import NewsIn
 from orchestrator.logs.collect.outbox import Outbox
 from orchestrator.logs.collect.own_output import OwnOutput
+from orchestrator.logs.collect.streams import Streams
 from orchestrator.logs.store.segments import Run
 from orchestrator.logs.store.shared import Shared
 from orchestrator.version import version
@@ -38,36 +40,6 @@ share of pipe memory, 64 MiB, makes all of this user's new pipes tiny."""
 _LAST_BREATH = 0.5  # seconds for a collector that closed its socket to end
 STUCK = 1.0
 """Seconds without a turn after which a collector with much to read is taken for stuck."""
-
-
-class Streams:
-    """The write ends of a worker's streams, as file descriptors that children don't inherit.
-
-    `close` them (or leave the `with` block) once the worker's process has its own copies: a
-    stream ends when its last write end is closed.
-
-    Attributes:
-        stdout: For what the worker prints.
-        stderr: For what the worker prints there.
-        records: For JSON lines.
-    """
-
-    def __init__(self, stdout: int, stderr: int, records: int) -> None:
-        self.stdout = stdout
-        self.stderr = stderr
-        self.records = records
-        self._open = [stdout, stderr, records]
-
-    def close(self) -> None:
-        """Close this process's copies; the second time does nothing."""
-        while self._open:
-            os.close(self._open.pop())
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
 
 @dataclass(eq=False, slots=True)
@@ -111,6 +83,7 @@ class LogCollector:
         self._own: OwnOutput | None = None
         self._closed = False
         self._lost = 0
+        self._hidden: tuple[str, ...] = ()
 
     @classmethod
     def start(
@@ -174,6 +147,12 @@ class LogCollector:
             raise
         os.set_blocking(collector.records, False)
         return collector
+
+    def hide(self, texts: Iterable[str]) -> None:
+        """Have these texts masked too in whatever is collected from now on."""
+        self._hidden = tuple(dict.fromkeys((*self._hidden, *texts)))
+        for text in self._hidden:
+            self._send(control.Hide(text), [])
 
     def collect_own_output(self) -> None:
         """Have what this process itself prints collected, until `close`, as the rig's output.
@@ -268,6 +247,7 @@ class LogCollector:
         self._spawn(self._verdict or ending(self._process.returncode))
         self._verdict = None
         self._sweep()
+        self.hide(self._hidden)
         for end in self._read_ends:
             self._hand_over(end)
 

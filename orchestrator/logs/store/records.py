@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import msgspec
 
+from orchestrator.words import hide
 from transports.levels import ALIASES, LEVELS
 from workers.output.pipes import Stream
 from workers.output.stacks import is_dump
@@ -84,6 +86,30 @@ _encoder = msgspec.json.Encoder()
 def encode(record: Record) -> bytes:
     """The record as one JSON line, newline included."""
     return _encoder.encode(record) + b"\n"
+
+
+def masked(record: Record, hidden: Sequence[str]) -> Record:
+    """The record without texts that nobody is to see: it itself if it has none of them."""
+    data = encode(record).decode()
+    if not any(each in data for each in hidden):
+        return record
+    return msgspec.structs.replace(
+        record,
+        event=hide(record.event, hidden),
+        exception=None if record.exception is None else hide(record.exception, hidden),
+        raised=None if record.raised is None else hide(record.raised, hidden),
+        fields=None if record.fields is None else _masked_value(record.fields, hidden),
+    )
+
+
+def _masked_value(value: Any, hidden: Sequence[str]) -> Any:
+    if isinstance(value, str):
+        return hide(value, hidden)
+    if isinstance(value, dict):
+        return {hide(key, hidden): _masked_value(each, hidden) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_masked_value(each, hidden) for each in value]
+    return value
 
 
 def parse_line(

@@ -30,7 +30,7 @@ from multiprocess.reduction import send_handle
 
 from orchestrator.config.loader import WorkerConfig
 from orchestrator.core.children import Exit
-from orchestrator.logs.collect.handle import Streams
+from orchestrator.logs.collect.streams import Streams
 from orchestrator.rig.launchers.handle import Launched, MayHaveLived, exit_of
 from workers.process import fork_server, lifeline
 from workers.process.keeper import STATUS

@@ -11,7 +11,7 @@ import msgspec
 
 from orchestrator.config.loader import WorkerConfig
 from orchestrator.core.children import Exit
-from orchestrator.logs.collect.handle import Streams
+from orchestrator.logs.collect.streams import Streams
 from workers.errors import (
     EXIT_BOOT_FAILED,
     EXIT_NO_FILES,

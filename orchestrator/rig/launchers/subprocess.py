@@ -12,7 +12,7 @@ import sys
 import msgspec
 
 from orchestrator.config.loader import WorkerConfig
-from orchestrator.logs.collect.handle import Streams
+from orchestrator.logs.collect.streams import Streams
 from orchestrator.rig.launchers.forkserver import ForkServer
 from orchestrator.rig.launchers.handle import Launched
 from workers.process import bootstrap

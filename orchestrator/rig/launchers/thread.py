@@ -10,7 +10,7 @@ import zmq
 
 from orchestrator.config.loader import WorkerConfig
 from orchestrator.core.children import Exit
-from orchestrator.logs.collect.handle import Streams
+from orchestrator.logs.collect.streams import Streams
 from orchestrator.rig.launchers.handle import Launched, exit_of
 from workers.process.thread import WorkerThread
 from workers.spec import WorkerSpec
