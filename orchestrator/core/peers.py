@@ -280,7 +280,7 @@ class Peer:
         """Those that have waited longest, here or at the worker."""
         ahead = (each for each in self.queued.requests() if each.state is State.QUEUED)
         waiting = (*ahead, *self._waiting())
-        return heapq.nsmallest(count, waiting, key=lambda request: request.number)
+        return heapq.nsmallest(count, waiting, key=lambda each: each.number)
 
     def _waiting(self) -> Iterator[Request]:
         for lane in self.lanes:

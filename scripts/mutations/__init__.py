@@ -85,6 +85,7 @@ TESTS = {
     "changeover.py": Tests(("test_changeover",)),
     "manners.py": Tests(("test_manners",)),
     "tally.py": Tests(("test_tally",)),
+    "vitals.py": Tests(("test_vitals",)),
 }
 """Which tests a file's mutations are tried on."""
 NO_RULES = {"__init__.py", "contracts.py", "effects.py"}

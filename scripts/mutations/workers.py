@@ -225,8 +225,8 @@ GOALS = [
     Mutation(
         "a launch that failed is to be stopped still",
         "outcomes.py",
-        "        child.reason, child.goal = reason, Goal.STOP\n",
-        "        child.reason = reason\n",
+        "        child.fails(reason, now)\n        child.goal = Goal.STOP\n",
+        "        child.fails(reason, now)\n",
         units_only=True,  # nothing looks at the goal of one that has failed but status
     ),
     Mutation(
