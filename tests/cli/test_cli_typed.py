@@ -8,7 +8,8 @@ from typing import Any
 import click
 import pytest
 
-from orchestrator.cli.typed import arguments_of, value_of
+from orchestrator.cli.typed import arguments_of, check_arguments, value_of
+from transports import terms
 
 TEXT = {"type": "string"}
 MAYBE = {"oneOf": [{"type": "string"}, {"type": "null"}]}
@@ -82,3 +83,35 @@ def test_arguments_by_name() -> None:
         {"name": "1", "more": 1},
     )
     assert arguments_of(["1"], {}, {}) == ([1], {})
+
+
+@pytest.mark.parametrize(
+    ("signature", "texts", "keywords", "wrong"),
+    [
+        ("(x: float, speed: float = 1.0)", ["1"], {}, ""),
+        ("(x: float, speed: float = 1.0)", ["1"], {"speed": "2"}, ""),
+        ("(x: float, speed: float = 1.0)", [], {}, "missing a required argument: 'x'"),
+        ("(x: float, speed: float = 1.0)", ["1", "2", "3"], {}, "too many positional arguments"),
+        ("(x: float)", ["1"], {"y": "2"}, "got an unexpected keyword argument 'y'"),
+        ("(x: float)", ["1"], {"x": "2"}, "multiple values for argument 'x'"),
+        ("(x, /, *, deep: bool)", ["1"], {}, "missing a required argument: 'deep'"),
+        ("(x, /, *, deep: bool = False)", ["1"], {}, ""),
+        ("(*args, **kwargs) -> list", ["1", "2"], {"a": "3"}, ""),
+        ("()", ["1"], {}, "too many positional arguments"),
+        ("(mode=<Mode.CW: 1>)", ["1", "2"], {}, ""),  # it can't be read: the worker judges
+        ("", ["1", "2"], {}, ""),
+    ],
+)
+def test_arguments_that_dont_fit_are_a_usage_error(
+    signature: str, texts: list[str], keywords: dict[str, str], wrong: str
+) -> None:
+    def check() -> None:
+        check_arguments(texts, keywords, {terms.SIGNATURE: signature}, "a.move")
+
+    if not wrong:
+        check()
+        return
+    with pytest.raises(click.UsageError) as refused:
+        check()
+    assert wrong in str(refused.value)
+    assert str(refused.value).startswith(f"a.move{signature}: ")
