@@ -36,6 +36,7 @@ from orchestrator.client.exchange import Timeout
 from orchestrator.client.futures import RequestFuture
 from orchestrator.client.latest import LatestSubscription
 from orchestrator.client.shown import Status
+from orchestrator.client.snapshot import Snapshot
 from orchestrator.client.streams import Stream
 from orchestrator.client.worker import Worker
 from orchestrator.logs.read.api import LogView
@@ -313,11 +314,13 @@ def _parameter_class(plain: str, name: str) -> str:
 def _rig_class(name: str, names: Mapping[str, str], workers: Iterable[str], face: str) -> str:
     handle = f"{face}Worker"
     define = "async def" if face else "def"
+    read = "self, *workers: builtins.str, execution_timeout: Timeout = ..."
     own = {
         "id": "@builtins.property\ndef id(self) -> builtins.str: ...",
         "address": "@builtins.property\ndef address(self) -> builtins.str: ...",
         "workers": "@builtins.property\ndef workers(self) -> builtins.list[builtins.str]: ...",
         "status": f"{define} status(self) -> Status: ...",
+        "snapshot": f"{define} snapshot({read}) -> Snapshot: ...",
         "logs": "def logs(self, **asked: Any) -> LogView: ...",
         "close": f"{define} close(self) -> None: ...",
         "subscribe": _subscribe("builtins.str", face),
