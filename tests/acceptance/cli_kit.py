@@ -196,9 +196,11 @@ class Terminal:
         self.shown = ""
         self._screen, theirs = pty.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
+        env = {**measured_as_the_test(environ), "TERM": "xterm-256color"}
+        env.pop("COLUMNS", None)  # tests that run side by side have it; it would win
         self._process = subprocess.Popen(
             [sys.executable, "-m", "orchestrator", *arguments],
-            env={**measured_as_the_test(environ), "TERM": "xterm-256color"},
+            env=env,
             cwd=cwd,
             stdin=theirs,
             stdout=theirs,
