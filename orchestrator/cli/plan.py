@@ -23,6 +23,7 @@ SHOWN = {
     "remove": ("-", "red", "is stopped and removed"),
     "restart": ("~", "yellow", "restarts: {}"),
     "limits": ("~", "cyan", "no restart: {}"),
+    "stopped": ("~", "yellow", "is stopped, and begins so when it is started: {}"),
 }
 UNTOUCHED = "the rig is as it was"
 
@@ -116,7 +117,8 @@ def _check_drivers(config: RigConfig, given: str, planned: dict[str, Any]) -> No
 
 def _show(found: dict[str, Any]) -> None:
     for each in found["changes"]:
-        mark, colour, text = SHOWN[each["what"]]
+        stays = each["worker"] in found["stopped"]
+        mark, colour, text = SHOWN["stopped" if stays else each["what"]]
         told = text.format(", ".join(each["because"]))
         print_out(click.style(f"{mark} {safe(each['worker'])}", fg=colour) + f"  {told}")
     for key in found["rig"]:

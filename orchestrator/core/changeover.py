@@ -109,12 +109,7 @@ class Changeover:
                 self._forget(name)
             self.settle_in(wanted[name])
         supervision.arrange([*wanted, *self.leaving, *removed])
-        # Who was stopped on purpose stays so, and begins in its new form when it is started.
-        restarted = [
-            name
-            for name in changed
-            if children[name].goal is not Goal.STOP or children[name].status is Status.FAILED
-        ]
+        restarted = [name for name in changed if not self.stays_stopped(name)]
         number = self._orders.place("restart", restarted, others=(*added, *removed))
         for name in removed:
             self._broker.refuse(name, f"worker {name!r} was removed from the config")
@@ -125,6 +120,11 @@ class Changeover:
         supervision.stop(removed, now, more=True)
         supervision.restart(restarted, now)
         return number
+
+    def stays_stopped(self, name: str) -> bool:
+        """Whether a worker was stopped on purpose: a change isn't what starts it."""
+        child = self._supervision.children[name]
+        return child.goal is Goal.STOP and child.status is not Status.FAILED
 
     def finish(self) -> None:
         """Forget the workers that have gone; all at once, as they may be named by each other.

@@ -66,11 +66,14 @@ class Plan(msgspec.Struct, frozen=True):
             after those in its `after`.
         rig: Keys of the rig that change while it runs.
         fixed: Keys of the rig that can't, so that the config can't be applied.
+        stopped: Those of the workers that would be restarted that were stopped on purpose: they
+            stay so, and begin in their new form when they are started.
     """
 
     changes: tuple[Change, ...] = ()
     rig: tuple[str, ...] = ()
     fixed: tuple[str, ...] = ()
+    stopped: tuple[str, ...] = ()
 
     @property
     def is_empty(self) -> bool:

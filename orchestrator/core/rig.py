@@ -111,6 +111,10 @@ class Rig:
         """The workers that stay: all but those that are about to be removed."""
         return [name for name in self.children if name not in self._changeover.leaving]
 
+    def stays_stopped(self, worker: str) -> bool:
+        """Whether a change of its config isn't what starts a worker, as it was stopped."""
+        return self._changeover.stays_stopped(worker)
+
     @property
     def is_closing(self) -> bool:
         """Whether all is to end."""

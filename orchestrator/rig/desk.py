@@ -10,11 +10,13 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from typing import Any
 
+import msgspec
+
 from orchestrator.config.loader import RigConfig
 from orchestrator.core.admission import unknown_worker
 from orchestrator.core.effects import CancelDone, OrderDone
 from orchestrator.core.orders import Verb
-from orchestrator.core.plan import Plan, plan
+from orchestrator.core.plan import RESTART, Plan, plan
 from orchestrator.core.rig import Rig
 from orchestrator.rig import specs
 from orchestrator.rig.applier import Changed
@@ -72,7 +74,9 @@ class Desk:
         """
         if wanted.rig != self.config.rig:
             raise ValueError(f"it is the config of rig {wanted.rig!r}, not {self.config.rig!r}")
-        return plan(specs.planned(self.config), specs.planned(wanted))
+        found = plan(specs.planned(self.config), specs.planned(wanted))
+        stopped = tuple(filter(self._rig.stays_stopped, found.names(RESTART)))
+        return msgspec.structs.replace(found, stopped=stopped)
 
     def change(self, wanted: RigConfig) -> Changed:
         """Have the rig go by another config.

@@ -70,7 +70,7 @@ class ConfigSaves:
         self._watch = None
 
     def _look(self) -> None:
-        if self._watch is not None and self._watch.was_saved() and not self._is_due:
+        if self._watch is not None and self._watch.has_changed() and not self._is_due:
             self._is_due = True
             self._loop.call_later(SETTLE, self._begin)
 
@@ -103,6 +103,9 @@ def apply_saved(config: RigConfig) -> None:
     which isn't done where the rig runs.
     """
     if not has_changed(config.file, config.digest):
+        return
+    if not config.file.exists():
+        log.warning("%s is gone: the rig goes on by what it said, until it is back", config.file)
         return
     command = [sys.executable, "-P", str(MAIN), "apply", str(config.file)]
     try:

@@ -15,7 +15,7 @@ _FOLDER = _MOVED_FROM | _DELETE | _DELETE_SELF | _MOVE_SELF
 _FILE = _ATTRIB | _DELETE_SELF | _MOVE_SELF
 
 
-_SAVED = 0x8 | 0x80  # closed after writing, moved to this name
+_SAVED = 0x8 | 0x80 | _MOVED_FROM | _DELETE  # closed after writing, moved to this name; or gone
 _EVENT = struct.Struct("iIII")  # watch, mask, cookie, length of the name that follows
 
 
@@ -31,7 +31,7 @@ def _inotify() -> tuple[Any, int]:
 
 
 class SaveWatch:
-    """Watches one file for being saved, in place or by a new one in its place.
+    """Watches one file for being saved, in place or by a new one in its place, or taken away.
 
     Args:
         file: The file; where it is a link, that which it leads to now.
@@ -45,19 +45,19 @@ class SaveWatch:
             libc.inotify_add_watch(self._fd, os.fsencode(file.parent), _SAVED)
 
     def fileno(self) -> int:
-        """Readable when something was saved in its folder; -1 where that can't be told."""
+        """Readable when something has changed in its folder; -1 where that can't be told."""
         return self._fd
 
-    def was_saved(self) -> bool:
-        """Whether it was saved since the last call."""
-        saved = False
+    def has_changed(self) -> bool:
+        """Whether it was saved or taken away since the last call."""
+        changed = False
         for data in _events(self._fd):
             while data:
                 *_, length = _EVENT.unpack_from(data)
                 end = _EVENT.size + length
-                saved |= data[_EVENT.size : end].rstrip(b"\0") == self._name
+                changed |= data[_EVENT.size : end].rstrip(b"\0") == self._name
                 data = data[end:]
-        return saved
+        return changed
 
     def close(self) -> None:
         """Stop watching."""

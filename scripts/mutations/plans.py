@@ -45,15 +45,15 @@ MUTATIONS = [
     Mutation(
         "who was stopped on purpose is started",
         "changeover.py",
-        "if children[name].goal is not Goal.STOP or children[name].status is Status.FAILED",
-        "if True",
+        "return child.goal is Goal.STOP and child.status is not Status.FAILED",
+        "return False",
         units_only=_UNSEEN,
     ),
     Mutation(
         "who failed isn't tried in its new form",
         "changeover.py",
-        "if children[name].goal is not Goal.STOP or children[name].status is Status.FAILED",
-        "if children[name].goal is not Goal.STOP",
+        "return child.goal is Goal.STOP and child.status is not Status.FAILED",
+        "return child.goal is Goal.STOP",
         units_only=_UNSEEN,
     ),
     Mutation(

@@ -99,6 +99,9 @@ def test_a_changed_config_is_applied_to_a_rig_that_runs() -> None:
             waits_for_stop = beside.submit(rig.orch, "wait", "third", "--state", "stopped")
             assert rig.orch("stop", "third").returncode == 0
             assert waits_for_stop.result(20).returncode == 0
+        rig.config.write_text(AFTER.replace("7s}", "7s, kwargs: {axes: 2}}"))
+        told = "~ third  is stopped, and begins so when it is started: kwargs\n"
+        assert rig.orch("plan", path).stdout == told
         late = rig.orch("wait", "--timeout", "50ms", "third")
         assert (late.returncode, "third is STOPPED" in late.stderr) == (4, True)
         assert rig.orch("wait", "nobody").returncode == 2

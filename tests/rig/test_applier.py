@@ -119,6 +119,13 @@ def test_a_file_that_was_saved(
     assert problem.startswith(f"rig.yaml was saved: {file}:2:10: ")
     assert end.startswith("rig.yaml was saved: error: ")
     assert end.endswith("has 1 problem; the rig is as it was")
+    file.rename(file.with_name("away.yaml"))
+    caplog.set_level(logging.WARNING, "orchestrator")
+    apply_saved(config)
+    assert caplog.messages[2:] == [
+        f"{file} is gone: the rig goes on by what it said, until it is back"
+    ]
+    file.with_name("away.yaml").rename(file)
     monkeypatch.setattr(sys, "executable", str(file.parent / "none"))
     apply_saved(config)
     assert "was saved and isn't applied: [Errno 2]" in caplog.messages[-1]
