@@ -26,7 +26,7 @@ FRESH = "ORCH_TESTS_FRESH"
 """Set in tests whose processes start as users' do: see `tests.preforked`."""
 
 
-def wait_until(condition: Callable[[], Any], seconds: float = 20.0) -> Any:
+def wait_until(condition: Callable[[], Any], seconds: float = 45.0) -> Any:
     """Wait for a condition that another process brings about; return what it gave."""
     deadline = time.monotonic() + seconds
     while True:
@@ -132,7 +132,7 @@ class RunningRig:
         """The argument list of an orch command."""
         return [sys.executable, "-m", "orchestrator", *arguments]
 
-    def orch(self, *arguments: str, timeout: float = 30) -> subprocess.CompletedProcess[str]:
+    def orch(self, *arguments: str, timeout: float = 60) -> subprocess.CompletedProcess[str]:
         """Run a command against it."""
         environ = measured_as_the_test(self.environ)
         if may_prefork() and self._is_plain(*arguments):
@@ -183,7 +183,7 @@ class RunningRig:
         """What it wrote to stderr."""
         return self.log.read_text(errors="replace")
 
-    def stop(self, signum: int = signal.SIGTERM, timeout: float = 20) -> int:
+    def stop(self, signum: int = signal.SIGTERM, timeout: float = 45) -> int:
         """Signal it and wait for its exit status."""
         if self.process.poll() is None:
             self.process.send_signal(signum)

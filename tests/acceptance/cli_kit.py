@@ -141,7 +141,7 @@ def short_folder() -> Path:
 
 
 def orch(
-    environ: Mapping[str, str], *arguments: str, cwd: Path | None = None, timeout: float = 40
+    environ: Mapping[str, str], *arguments: str, cwd: Path | None = None, timeout: float = 60
 ) -> Done:
     """Run a command on pipes."""
     done: subprocess.CompletedProcess[str]
