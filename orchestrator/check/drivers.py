@@ -337,13 +337,15 @@ def _stops(worker: WorkerConfig) -> Iterator[tuple[str, Place]]:
 
 
 def _looked_after(worker: WorkerConfig) -> Iterator[tuple[str, Place]]:
-    """The members of `idempotent` and `verify`, both those that are verified and what is read."""
+    """The members of `idempotent`, `verify` and `probe`: what is verified, and what is read."""
     for index, name in enumerate(worker.idempotent):
         if place := worker.places.get(f"idempotent.{index}"):
             yield name, place
     for name, read in worker.verify.items():
         if place := worker.places.get(f"verify.{name}"):
             yield from ((name, place), (read, place))
+    if worker.probe is not None and (place := worker.places.get("probe.read")):
+        yield worker.probe["member"], place
 
 
 def _failure(failed: dict[str, Any], config: RigConfig) -> str:

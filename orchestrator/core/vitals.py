@@ -101,9 +101,9 @@ class Vitals:
 
     def overran(self, request: Request, now: float) -> None:
         """An operation has had its execution timeout, which is how long its client waited."""
-        seconds = now - request.started
-        self.durations.add(seconds)
-        text = f"overran its execution timeout of {seconds:.3g} s"
+        self.durations.add(now - request.started)
+        limit = request.execution_timeout
+        text = f"overran its execution timeout{'' if limit is None else f' of {limit:g} s'}"
         self.trouble = Trouble(now, text, request.member, request.message_id)
 
 

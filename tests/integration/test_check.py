@@ -161,17 +161,17 @@ def test_what_stops_others_is_looked_at(tmp_path: Path) -> None:
     ]
 
 
-def test_what_is_verified_and_what_may_be_repeated_are_members(tmp_path: Path) -> None:
+def test_what_is_verified_probed_or_repeated_are_members(tmp_path: Path) -> None:
     expect(
         tmp_path,
         """\
   a: {driver: "camera:Camera", args: [1], idempotent: [expose, §expos]}
   b: {driver: "camera:Camera", args: [1], verify: {§expos: gain}}
   c: {driver: "camera:Camera", args: [1], verify: {§expose: gian}}
+  d: {driver: "camera:Camera", args: [1], probe: {§read: gian, every: 1s}}
 """,
-        '"Camera" has no member "expos"; did you mean "expose"?',
-        '"Camera" has no member "expos"; did you mean "expose"?',
-        '"Camera" has no member "gian"; did you mean "gain"?',
+        *['"Camera" has no member "expos"; did you mean "expose"?'] * 2,
+        *['"Camera" has no member "gian"; did you mean "gain"?'] * 2,
     )
 
 

@@ -10,13 +10,25 @@ import decimal
 import enum
 import fractions
 import functools
+import math
 import pathlib
 import typing
 import uuid
 from collections import namedtuple
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, NewType, TypedDict, TypeVar
+from typing import (
+    TYPE_CHECKING,
+    Annotated,
+    Any,
+    Generic,
+    Literal,
+    NamedTuple,
+    NewType,
+    Required,
+    TypedDict,
+    TypeVar,
+)
 
 import numpy as np
 import numpy.typing as npt
@@ -60,6 +72,11 @@ Bare = namedtuple("Bare", "x y")
 
 class Options(TypedDict, total=False):
     gain: float
+    name: str
+
+
+class Marked(TypedDict, total=False):
+    gain: Required[float]
     name: str
 
 
@@ -284,7 +301,7 @@ def test_a_value_that_means_one_thing_becomes_it(annotation: str, value: Any, re
         ("tuple[int, ...]", 1, "x is 1, not a list or tuple"),
         ("set", [[1]], "not a set of what a set can hold"),
         ("dict[str, float]", {"a": "b"}, "x['a'] is the text 'b', not a number"),
-        ("dict[int, str]", {"a": "b"}, "x['a'] is the text 'a', not a whole number"),
+        ("dict[int, str]", {"a": "b"}, "x (a key) is the text 'a', not a whole number"),
         ("dict[int, str]", {"1": "a", 1: "b"}, "two of its keys are one"),
         ("dict", [1], "x is a list of 1, not a mapping"),
         ("Point", [1, 2, 3], "it has the fields x, y"),
@@ -307,11 +324,27 @@ def test_a_value_that_means_one_thing_becomes_it(annotation: str, value: Any, re
         ],
         ("Pt | None", 3, "x is 3, not a Pt or nothing (None)"),
         ("list[Pt]", [Pt(), "a"], "x[1] is the text 'a', not a Pt"),
+        ("Marked", {"name": "a"}, "not a Marked; it lacks gain"),
+        ("Marked", {"nam": "a"}, "not a Marked; it has no field 'nam', but gain, name"),
         ("np.float32", "x", "x is the text 'x', not a number (float)"),
         ("np.floating", True, "x is True, not a number (float)"),
         ("np.uint8", 1.5, "x is 1.5, not a whole number (int)"),
         ("np.bool_", 1, "x is 1, not true or false"),
-        ("npt.NDArray[np.float64]", [[1, 2**53 + 1]], "x[0][1] is 9007199254740993, not a number"),
+        ("npt.NDArray[np.float64]", [[1, 2**53 + 1]], "x[0][1] is 9007199254740993, not "),
+        (
+            "np.ndarray",
+            [1.5, 2**60 + 1],
+            "x[1] is 1152921504606846977, not what an array of float64",
+        ),
+        ("np.ndarray", [1, "a"], "x[0] is 1, not what an array of <U21 holds exactly"),
+        ("np.ndarray", [[2, True]], "x[0][1] is True, not what an array of int64 holds exactly"),
+        ("np.ndarray", [None], "x[0] is None, not what an array of object holds exactly"),
+        ("np.ndarray", [2**70], "not what an array of object holds exactly"),
+        ("np.ndarray", ["a\0"], "not what an array of <U2 holds exactly"),
+        ("npt.NDArray[np.int64]", [1.5], "x[0] is 1.5, not what an array of int64 holds exactly"),
+        ("npt.NDArray[np.int8]", [300], "out of bounds for int8"),
+        ("npt.NDArray[np.bool_]", [1], "x[0] is 1, not what an array of bool holds exactly"),
+        ("npt.NDArray[np.float32]", [1e300], "x[0] is 1e+300, not what an array of float32"),
         ("np.ndarray", "abc", "x is the text 'abc', not an array"),
         ("np.ndarray", [[1], [1, 2]], "not an array (numpy.ndarray); setting an array element"),
         *[("bool", value, "true or false; write true or false") for value in ("no", "0", 0, 1)],
@@ -383,6 +416,13 @@ def test_lists_become_arrays_where_an_array_is_meant() -> None:
     assert (array.dtype, array.shape) == (np.float32, (2,))
     assert fitted("np.ndarray", [[1, 2]]).shape == (1, 2)
     assert fitted("Unknown.ndarray", [1]).shape == (1,)
+    assert fitted("np.ndarray", [1, 2.5]).tolist() == [1, 2.5]
+    assert fitted("np.ndarray", [np.int8(1), True][:1]).dtype == np.int8
+    assert fitted("npt.NDArray[np.complex128]", [1, 2.5, 1j]).tolist() == [1, 2.5, 1j]
+    assert fitted("npt.NDArray[np.float32]", [0.1, math.inf]).tolist()[1] == math.inf
+    now = datetime.datetime(2026, 1, 1)
+    assert fitted("np.ndarray", [now]).tolist() == [now]
+    assert fitted("npt.NDArray[np.object_]", [None, 1]).tolist() == [None, 1]
     given = np.zeros(3, np.int8)
     assert fitted("npt.NDArray[np.float32]", given) is given
 
@@ -429,6 +469,31 @@ def test_arguments_that_do_not_fit_are_all_told(args: Any, kwargs: Any, text: st
     with pytest.raises(Misfit) as caught:
         fit(device, *args, **kwargs)
     assert text in str(caught.value)
+
+
+T = TypeVar("T")
+
+
+class Boxed(Generic[T]):
+    def __init__(self, value: int) -> None:
+        self.value = value
+
+
+class Anything:
+    def keywords(self, **given: int) -> None: ...
+
+    def boxed(self, box: Boxed[int]) -> None: ...
+
+
+def test_what_a_method_is_bound_to_is_given_already() -> None:
+    with pytest.raises(Misfit, match="multiple values for argument 'self'"):
+        fit(Anything().keywords, self=1)
+    assert fit(Anything().keywords, other=1) == ([], {"other": 1})
+
+
+def test_an_object_of_a_generic_class_is_made_of_its_arguments() -> None:
+    (made,), _ = fit(Anything().boxed, {"value": 3})
+    assert (type(made), made.value) == (Boxed, 3)
 
 
 def test_an_unknown_argument_is_told_the_nearest() -> None:

@@ -62,7 +62,7 @@ def test_one_that_nobody_asks_is_ended(kept: Streams, monkeypatch: pytest.Monkey
 def test_there_are_not_too_many(kept: Streams) -> None:
     for _ in range(module.MOST):
         kept.open(Scan().points(), "client", "points")
-    with pytest.raises(Refused, match="streams are open"):
+    with pytest.raises(Refused, match="100 streams of this worker are open"):
         kept.open(Scan().points(), "client", "points")
     kept.close()
     assert kept.open(Scan().points(), "client", "beside").beside

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import cmath
 import sys
 import typing
 from typing import Any
 
-from workers.driver.fitter import Fitter, Unfit, is_array
+from workers.driver.fitter import Fitter, Unfit, is_array, plain
 from workers.driver.hints import Array
 from workers.driver.scalars import SCALARS
 
@@ -34,32 +35,55 @@ def array_fitter(args: tuple[Any, ...]) -> Fitter:
 
         concrete = dtype if dtype in numpy.sctypeDict.values() else None
         try:
-            made = numpy.asarray(value, concrete)
-        except (TypeError, ValueError) as error:
+            with numpy.errstate(over="ignore"):  # what became infinite is told below
+                made = numpy.asarray(value, concrete)
+            given = numpy.asarray(value, object)
+        except (TypeError, ValueError, OverflowError) as error:
             raise Unfit(value, "an array (numpy.ndarray)", str(error)) from None
-        if concrete is not None and made.dtype.kind in "fc":
-            _check_whole(value, made)
+        if concrete is not numpy.object_:
+            _check_items(given, made)
         return made
 
     kind = getattr(sys.modules.get("numpy"), "ndarray", Array)
     return Fitter("an array (numpy.ndarray)", convert, frozenset([kind]))
 
 
-def _check_whole(given: Any, made: Any) -> None:
-    """Raise Unfit if whole numbers lost digits as they were made floats."""
+_SAFE = {("b", bool), ("i", int), ("u", int)}
+"""Kinds of arrays that hold all items of one type as they are, or can't be made of them."""
+_HELD = {"b": (bool,), "U": (str,), "S": (bytes,)}
+"""Of what items alone arrays of these kinds are made."""
+
+
+def _check_items(given: Any, made: Any) -> None:
+    """Raise Unfit unless each item is what was given: numpy makes texts of numbers if one is text.
+
+    Args:
+        given: The items as they came, in an array of objects.
+        made: The array of them.
+    """
     import numpy
 
-    whole = numpy.asarray(given)
-    if whole.dtype.kind not in "iuO":
+    items = given.ravel().tolist()
+    if (made.dtype.kind, *set(map(type, items))) in _SAFE:
         return
-    # as Python's numbers: numpy would compare them as floats
-    differ = numpy.argwhere(made.astype(object) != whole.astype(object))
-    for index in differ[:1]:
-        value = whole[tuple(index)]
-        if isinstance(value, (int, numpy.integer)):
-            path = "".join(f"[{at}]" for at in index)
-            wanted = f"a number that {made.dtype} can hold"
-            raise Unfit(int(value), wanted, "of so large ones only some are floats", path)
+    for number, (before, after) in enumerate(zip(items, made.ravel().tolist(), strict=True)):
+        if _is_lost(plain(before), after, made.dtype.kind):
+            path = "".join(f"[{at}]" for at in numpy.unravel_index(number, given.shape))
+            wanted = f"what an array of {made.dtype} holds exactly"
+            raise Unfit(plain(before), wanted, "give it an array that is one", path)
+
+
+def _is_lost(before: Any, after: Any, kind: str) -> bool:
+    """Whether an item of an array isn't what was given any more."""
+    if kind in _HELD or isinstance(before, (bool, str, bytes)):
+        return not isinstance(before, _HELD.get(kind, ())) or before != after
+    if kind == "O":  # numpy has no type for it
+        return before is None or isinstance(before, (int, float, complex))
+    if isinstance(before, int) or kind in "iu":
+        return bool(before != after)
+    if isinstance(before, (float, complex)):  # which are rounded to what the annotation says
+        return cmath.isinf(after) and not cmath.isinf(before)
+    return False
 
 
 def is_numpy_scalar(kind: type) -> bool:

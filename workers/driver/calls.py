@@ -50,6 +50,7 @@ class Parameters:
 
     def __init__(self, function: Any) -> None:
         self.signature = signature_of(function)
+        self._bound = _bound_name(function)
         scope = scope_of(_written_in(function))
         self._positional: list[tuple[str, Fitter | None]] = []
         self._named: dict[str, Fitter | None] = {}
@@ -129,6 +130,8 @@ class Parameters:
 
     def _binds(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> bool:
         count = len(args)
+        if self._bound in kwargs:
+            return False
         if not count:
             known = self._more is not None or kwargs.keys() <= self._named.keys()
             return known and self._to_be_named <= kwargs.keys()
@@ -155,6 +158,8 @@ class Parameters:
             (name, f"got an unexpected keyword argument {name!r}{_near(name, known)}")
             for name in unknown
         ]
+        if self._bound in kwargs and self._more is not None:
+            problems.append((self._bound, f"got multiple values for argument {self._bound!r}"))
         kept = {name: value for name, value in kwargs.items() if name not in unknown}
         try:
             self.signature.bind(*args, **kept)
@@ -257,8 +262,9 @@ def _of_what_is_read(annotation: Any, scope: dict[str, Any]) -> Fitter | None:
 def _fitter(parameter: inspect.Parameter, scope: dict[str, Any]) -> Fitter | None:
     kind = resolve(parameter.annotation, scope)
     fitter = fitter_of(kind, scope)
-    if fitter is not None and is_object(kind):
-        fitter = object_fitter(kind, _maker(kind))
+    made = typing.get_origin(kind) or kind
+    if fitter is not None and is_object(made):
+        fitter = object_fitter(made, _maker(made))
     return allowing(fitter, parameter.default, fitter_of)
 
 
@@ -273,6 +279,16 @@ def _maker(kind: Any) -> Callable[[dict[str, Any]], Any]:
             raise Unfit(given, a(kind), str(error)) from None
 
     return make
+
+
+def _bound_name(function: Any) -> str | None:
+    """What a method calls the object that it is bound to, if nobody else can be called so."""
+    if not isinstance(function, types.MethodType):
+        return None
+    code = getattr(inspect.unwrap(function.__func__), "__code__", None)
+    if code is None or not code.co_argcount or code.co_posonlyargcount:
+        return None
+    return str(code.co_varnames[0])
 
 
 def _written_in(function: Any) -> Any:

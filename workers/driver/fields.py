@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import inspect
+import typing
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -91,9 +92,8 @@ class _Fields:
 
 def typed_dict_fitter(kind: Any, fitter_of: FitterOf) -> Fitter:
     """Of a TypedDict: mappings with its keys."""
-    required: Iterable[str] = kind.__required_keys__
-    names = [*kind.__required_keys__, *kind.__optional_keys__]
-    fields = _Fields(kind, names, required, fitter_of, {})
+    names = list(kind.__annotations__)
+    fields = _Fields(kind, names, _required_keys(kind), fitter_of, {})
 
     def convert(value: Any) -> Any:
         if not isinstance(value, Mapping):
@@ -102,6 +102,21 @@ def typed_dict_fitter(kind: Any, fitter_of: FitterOf) -> Fitter:
         return value if unchanged(value.values(), fitted.values()) else fitted
 
     return Fitter(f"a mapping ({kind.__name__})", convert)
+
+
+def _required_keys(kind: Any) -> set[str]:
+    """The keys that a TypedDict must have; of annotations that are text its class hasn't seen."""
+    required = set(kind.__required_keys__)
+    try:
+        hints = typing.get_type_hints(kind, include_extras=True)
+    except Exception:  # noqa: BLE001  what they name isn't there
+        return required
+    for name, hint in hints.items():
+        if typing.get_origin(hint) is typing.Required:
+            required.add(name)
+        elif typing.get_origin(hint) is typing.NotRequired:
+            required.discard(name)
+    return required
 
 
 def named_tuple_fitter(kind: Any, fitter_of: FitterOf) -> Fitter:

@@ -224,6 +224,9 @@ def _mapping(items: list[Fitter | None]) -> Callable[[Any], Any]:
         for key, each in value.items():
             try:
                 new = _fit_key(key, key_fitter)
+            except Unfit as unfit:
+                raise unfit.within(" (a key)") from None
+            try:
                 fitted[new] = each if value_fitter is None else value_fitter(each)
             except Unfit as unfit:
                 raise unfit.within(f"[{key!r}]") from None

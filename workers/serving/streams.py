@@ -65,7 +65,8 @@ class Streams:
         """
         if len(self._streams) >= MOST:
             self._end(generator, member)
-            raise Refused("BufferError", f"{MOST} streams are open: end one, or read it to its end")
+            text = f"{MOST} streams of this worker are open: end one, or read it to its end"
+            raise Refused("BufferError", f"{member}: {text}")
         number = next(self._numbers)
         self._streams[number] = _Stream(generator, client, member, time.monotonic())
         return Opened(number, member in self.beside)
