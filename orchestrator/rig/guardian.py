@@ -81,8 +81,8 @@ class Guardian:
         for worker, recipe in self._recipes.items():
             self._tell_recipe(worker, recipe)
 
-    def token(self, worker: str, incarnation: int) -> str:
-        """What an incarnation's processes carry in their environment."""
+    def token(self, worker: str, incarnation: int | str) -> str:
+        """What an incarnation's processes carry in their environment, or those of a recipe."""
         return f"{self.secret}.{worker}.{incarnation}"
 
     def add(self, pid: int) -> None:

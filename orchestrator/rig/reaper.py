@@ -90,10 +90,11 @@ def _following() -> Any:
     return module.Following
 
 
-def follow(recipes: dict[str, str], records: int) -> None:
-    """Make devices safe, all at once, and record how that went.
+def follow(secret: str, recipes: dict[str, str], records: int) -> None:
+    """Make devices safe, all at once, and record how that went; nothing is left of that either.
 
     Args:
+        secret: The rig's.
         recipes: What the guardian was told, by worker.
         records: Descriptor of the rig's stream of records; -1 if there is none.
     """
@@ -105,7 +106,8 @@ def follow(recipes: dict[str, str], records: int) -> None:
     for worker, text in recipes.items():
         told = json.loads(base64.b64decode(text))
         try:
-            run = following(told, {**os.environ, **told["env"]})
+            token = f"{secret}.{worker}.loss."
+            run = following(told, {**os.environ, **told["env"], TOKEN: token})
         except OSError as error:
             failure = f"couldn't be started: {error}"
             _record(records, worker, told["incarnation"], *_told(failure))
@@ -116,6 +118,7 @@ def follow(recipes: dict[str, str], records: int) -> None:
         for line in output:
             _record(records, worker, incarnation, "info", f"on_loss wrote: {line}")
         _record(records, worker, incarnation, *_told(failure), trace)
+    kill_marked(f"{secret}.")
 
 
 def _told(failure: str) -> tuple[str, str]:
@@ -189,7 +192,7 @@ def main() -> None:
     if recipes:
         for fd in sentinels:
             select.select([fd], [], [], GONE_WITHIN)
-        follow(recipes, records)
+        follow(secret, recipes, records)
 
 
 if __name__ == "__main__":

@@ -29,6 +29,7 @@ class _Run(NamedTuple):
 
     following: Following
     sentinel: int
+    token: str
 
 
 class Recipes:
@@ -80,14 +81,14 @@ class Recipes:
             self._end(worker, incarnation, "")
             return
         # Of no life: what those leave behind is killed by the token of theirs.
-        token = f"{self._guardian.secret}.{worker}.loss.{incarnation}"
-        env = {**own_environment(dict(os.environ)), **told["env"], TOKEN: token}
+        token = self._guardian.token(worker, f"loss.{incarnation}")
+        env = {**own_environment(dict(os.environ)), **told["env"], TOKEN: f"{token}."}
         try:
             following = Following(told, env)
         except OSError as error:
             self._end(worker, incarnation, f"couldn't be started: {error}")
             return
-        run = self._runs[worker] = _Run(following, os.pidfd_open(following.pid))
+        run = self._runs[worker] = _Run(following, os.pidfd_open(following.pid), token)
         self._loop.watch(run.sentinel, lambda: self._ended(worker, incarnation, run))
         self._loop.call_later(following.longest, lambda: self._insist(worker, run))
 
@@ -100,6 +101,7 @@ class Recipes:
         os.close(run.sentinel)
         del self._runs[worker]
         failure, trace, output = run.following.outcome()
+        self._guardian.gone(run.following.pid, run.token)
         for line in output:
             about = {"worker": worker, "incarnation": incarnation}
             self._record("info", f"on_loss wrote: {line}", about)

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.rigs import running, wait_until
+from tests.rigs import is_alive, running, wait_until
 
 SUPPLY = """
-import os, sys, time
+import os, subprocess, sys, time
 
 def lives(file: str) -> bool:
     try:
@@ -34,6 +34,9 @@ class Safe:
         self.log = log
 
     async def output_off(self, volts: float):
+        child = subprocess.Popen(["sleep", "600"], start_new_session=True)
+        with open(self.log + ".child", "w") as file:
+            file.write(str(child.pid))
         with open(self.log, "a") as file:
             print("switches off")
             file.write(f"off at {volts}, worker lives: {lives(self.log + '.pid')}\\n")
@@ -69,6 +72,10 @@ workers:
 def test_a_device_is_made_safe_whatever_ends_its_worker(tmp_path: Path) -> None:
     """A death, and the SIGKILL of the supervisor; its own failure and hang are told."""
     log = tmp_path / "log"
+
+    def child() -> int:
+        return int(log.with_name("log.child").read_text())
+
     with running(RIG.replace("LOG", str(log)), {"supply": SUPPLY}) as rig:
         with rig.connected() as client:
 
@@ -82,11 +89,12 @@ def test_a_device_is_made_safe_whatever_ends_its_worker(tmp_path: Path) -> None:
             workers = wait_until(lambda: rig.wait_settled())
             assert workers["psu"]["incarnation"] == 2
             assert log.read_text() == "off at 0.5, worker lives: False\n"
+            wait_until(lambda: not is_alive(child()))
             for name in ("bad", "slow"):
                 os.kill(int(client[name].call("pid")), signal.SIGKILL)
             wait_until(lambda: "took longer than 0.3 s in hang, no call was made" in rig.text)
             wait_until(lambda: rig.wait_settled()["bad"]["unsafe"])
-            why = "its device may not be safe: fail raised OSError: no device (supply.py:30)"
+            why = "its device may not be safe: fail raised OSError: no device (supply.py:33)"
             assert f"bad: on_loss failed, {why}\n" in rig.orch("status").stdout
             assert "on_loss wrote: switches off" in rig.text
             note_pid()
@@ -101,8 +109,9 @@ def test_a_device_is_made_safe_whatever_ends_its_worker(tmp_path: Path) -> None:
 
         # As each has ended, in turn: one that switches off, one that fails and one that hangs.
         wait_until(lambda: kept().count("on_loss failed after the supervisor's death") == 2)
+        wait_until(lambda: not is_alive(child()))
         last = kept().split("made safe by on_loss after the supervisor's death")[1]
-        assert "fail raised OSError: no device (supply.py:30)" in last
+        assert "fail raised OSError: no device (supply.py:33)" in last
         assert "took longer than 0.3 s in hang, no call was made" in last
         assert 'raise OSError("no device")' in last
 
