@@ -95,6 +95,10 @@ def check_events(rig: Rig, worker: str) -> None:
         raise CommandError(f"{worker} has no events", Exit.USAGE)
 
 
+SOME = 6
+"""Members of a component that an error names."""
+
+
 def check_member(rig: Rig, worker: str, kind: str, name: str) -> dict[str, Any]:
     """The description of a worker's member; a name that isn't one of that kind is refused.
 
@@ -125,4 +129,14 @@ def check_member(rig: Rig, worker: str, kind: str, name: str) -> dict[str, Any]:
                 f"{name} of {worker} is {sort}, not {KINDS[kind]}; use {COMMANDS[other]}",
                 Exit.USAGE,
             )
+    inside = [each for sort in KINDS for each in thing.get(sort, {}) if _is_inside(each, name)]
+    if inside:
+        some = ", ".join(inside[:SOME]) + (" and more" if len(inside) > SOME else "")
+        raise CommandError(f"{name} of {worker} is a component; it has {some}", Exit.USAGE)
+    if kind != "events" and any(mark in name for mark in ".["):
+        return {}  # what a driver serves by other means than it tells is asked of the worker
     return unknown(KINDS[kind].partition(" ")[2], name, thing.get(kind, {}), worker)
+
+
+def _is_inside(member: str, component: str) -> bool:
+    return member.startswith((f"{component}.", f"{component}["))

@@ -16,6 +16,7 @@ from transports import terms
 Schema = Mapping[str, Any]
 
 _TYPES: Mapping[str, Schema] = {"str": {"type": "string"}, "float": {"type": "number"}}
+_NUMBER = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][-+]?\d+)?")
 _NOT_FINITE = re.compile(r"[-+]?(?:\.?inf|infinity|\.?nan)", re.IGNORECASE)
 
 
@@ -31,11 +32,13 @@ def value_of(text: str, schema: Schema) -> Any:
         schema: What the member takes; `{}` if that isn't known.
 
     Raises:
-        click.BadParameter: It is no text at all.
+        click.BadParameter: It is no text at all, or a number that no float can be.
     """
     value = to_value(text)
     kinds = _kinds(schema)
     if isinstance(value, str):
+        if "string" not in kinds and _NUMBER.fullmatch(text):  # which JSON's reader refused
+            raise click.BadParameter(f"no number is as large as {text:.80}; in quotes it is text")
         is_number = "number" in kinds and "string" not in kinds and _NOT_FINITE.fullmatch(text)
         return float(text.replace(".", "")) if is_number else value
     if "string" not in kinds or not kinds <= {"string", "null"}:

@@ -32,7 +32,7 @@ _EVENT = struct.Struct("=Hi")
 _REFUSALS = int(
     zmq.EVENT_HANDSHAKE_FAILED_AUTH
     | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
-    | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL  # it left first, as it saw what is asked for
+    | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL  # it left first: it ended, or saw what is asked for
 )
 """By which a socket with a door (see `orchestrator.rig.door`) tells whom it didn't let in."""
 TCP, IPC, WORKERS = "tcp", "ipc", "workers"
@@ -90,7 +90,7 @@ class Connections:
     Attributes:
         cap: As given.
         came: Called whenever a stranger has come.
-        turned_away: Called for each that the door of a socket didn't let in.
+        turned_away: Called for each that the door of a socket didn't let in: whether it left first.
         left: Called with each connection that is gone.
         changes: How often one of `monitors` has been replaced.
         heard: The identities of connections by which messages were received.
@@ -114,7 +114,7 @@ class Connections:
             each: {} for each in (*watched, *workers)
         }
         self.came: Callable[[], None] = lambda: None
-        self.turned_away: Callable[[], None] = lambda: None
+        self.turned_away: Callable[[bool], None] = lambda left: None
         self.left: Callable[[Connection], None] = lambda connection: None
         self._workers = workers
         self._caps = {TCP: cap, IPC: cap, WORKERS: worker_cap}
@@ -199,7 +199,7 @@ class Connections:
             elif event == zmq.EVENT_DISCONNECTED:
                 self._gone(socket, fd)
             elif event & _REFUSALS:
-                self.turned_away()
+                self.turned_away(event == zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL)
 
     def _share(self, socket: zmq.Socket[Any], connection: Connection) -> str:
         if socket in self._workers:

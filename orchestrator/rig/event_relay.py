@@ -76,10 +76,13 @@ class EventRelay:
             if not has_more(collector):
                 return
 
-    def refused(self) -> None:
-        """Tell of a publisher that wasn't let in."""
+    def turned_away(self, left: bool) -> None:
+        """Tell of a publisher that wasn't let in; a worker that fails at once may leave first."""
         now = time.monotonic()
-        self._drop_event("publisher of events refused: it is no worker of this rig", now)
+        if left:
+            self._tally.tell("debug", "publisher of events left before it was let in", now)
+        else:
+            self._drop_event("publisher of events refused: it is no worker of this rig", now)
 
     def publish(self, frames: list[Any]) -> None:
         """Publish an event of the rig itself; to be called in the loop's thread."""

@@ -135,7 +135,7 @@ class Supervisor:
             counts=broker.counts,
         )
         self._door = Door(self._context, broker.publishers)
-        connections.turned_away = relay.refused
+        connections.turned_away = relay.turned_away
         self._states = StateEvents(config.rig, relay.publish)
         self._loop = Loop(
             rig=self._rig,

@@ -29,6 +29,14 @@ from workers import Event, prop
 class OutOfRange(Exception):
     pass
 
+class Channel:
+    level = 1.5
+
+    def __getattr__(self, name):
+        if name.startswith("ch"):
+            return len(name)
+        raise AttributeError(name)
+
 class Dev:
     """A device with a bit of everything."""
 
@@ -37,6 +45,7 @@ class Dev:
 
     def __init__(self):
         self._x = 0.0
+        self.channels = [Channel(), Channel()]
 
     @prop(unit="mm", observable=True)
     def position(self) -> float:

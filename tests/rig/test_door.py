@@ -25,15 +25,15 @@ class Scene:
         self.context: zmq.Context[Any] = zmq.Context()
         self.workers: zmq.Context[Any] = zmq.Context()
         self.sockets = Sockets(self.context, "rig")
-        self.refusals = 0
+        self.refusals: list[bool] = []
         self.door = Door(self.context, {TOKEN.encode()})
         guarded = (self.sockets.collector,)
         self.connections = Connections(self.context, (), 0, lambda *_: None, guarded, 9)
         self.connections.turned_away = self._refused
         self.sockets.bind([], folder, -1, {})
 
-    def _refused(self) -> None:
-        self.refusals += 1
+    def _refused(self, left: bool) -> None:
+        self.refusals.append(left)
 
     def publisher(self, token: str) -> EventPublisher:
         """A worker that comes in, or knocks."""
@@ -66,7 +66,7 @@ def test_a_worker_that_lives_comes_in(scene: Scene) -> None:
     publisher = scene.publisher(TOKEN)
     while not publisher.await_subscriptions(0.01):
         scene.sockets.collector.poll(0)
-    assert scene.refusals == 0
+    assert not scene.refusals
     publisher.close(0)
 
 
@@ -74,7 +74,7 @@ def test_nobody_else_does(scene: Scene) -> None:
     """It hears nothing, and says nothing."""
     publisher = scene.publisher(TOKEN[1:])
     scene.await_refusal()
-    assert scene.refusals == 1
+    assert scene.refusals == [False]
     for _ in range(10):
         scene.sockets.collector.poll(0)
         assert not publisher.await_subscriptions(0.01)
@@ -87,6 +87,7 @@ def test_who_shows_no_token_is_told_too(scene: Scene) -> None:
         publisher.linger = 0
         publisher.connect(scene.sockets.events)
         scene.await_refusal()
+        assert scene.refusals[0]
 
 
 def test_what_is_no_question_gets_no_answer(scene: Scene) -> None:
@@ -98,4 +99,4 @@ def test_what_is_no_question_gets_no_answer(scene: Scene) -> None:
         assert scene.door.socket.poll(10_000)
         scene.door.answer()
         assert not other.poll(100)
-    assert scene.refusals == 0
+    assert not scene.refusals

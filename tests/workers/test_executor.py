@@ -61,6 +61,32 @@ def test_the_loop_outlives_a_background_task(loop: EventLoop, caplog: pytest.Log
     assert "background task" in caplog.text
 
 
+def test_the_loop_outlives_a_driver_that_stops_it(
+    loop: EventLoop, caplog: pytest.LogCaptureFixture
+):
+    async def stop() -> int:
+        asyncio.get_running_loop().stop()
+        await asyncio.sleep(0)
+        return 1
+
+    assert loop.wait(stop()) == 1
+    assert loop.wait(name_of_thread()) == "test-loop"
+    assert "the driver stopped the event loop of its worker" in caplog.text
+
+
+def test_who_runs_a_loop_within_leaves_this_one_running(loop: EventLoop):
+    def nest() -> int:
+        asyncio.events._set_running_loop(None)
+        within = asyncio.new_event_loop()
+        try:
+            return int(within.run_until_complete(asyncio.sleep(0, 6)))
+        finally:
+            within.close()
+
+    assert loop.call(nest) == 6
+    assert loop.wait(name_of_thread()) == "test-loop"
+
+
 def test_context_variables_reach_the_coroutine(loop: EventLoop):
     variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable")
     variable.set("set by the caller")

@@ -143,7 +143,7 @@ class EventLoop:
 
     def _started(self) -> asyncio.AbstractEventLoop:
         with self._lock:
-            if self._loop is None:
+            if self._loop is None or self._loop.is_closed():
                 self._loop = threads.new_event_loop()
                 self._thread = threads.Thread(self._run, self._name, (self._loop,))
                 self._thread.start()
@@ -157,7 +157,9 @@ class EventLoop:
             while True:
                 try:
                     loop.run_forever()
-                    break
+                    if self._loop is not loop:
+                        break
+                    log.warning("the driver stopped the event loop of its worker; it runs on")
                 except (SystemExit, KeyboardInterrupt):
                     # asyncio lets these two through from any task, and the loop must go on
                     log.exception("a background task of the driver raised")
@@ -169,7 +171,14 @@ class EventLoop:
 
 
 async def _called(function: Callable[[], T]) -> T:
-    return function()
+    from asyncio import events
+
+    loop = events.get_running_loop()
+    try:
+        return function()
+    finally:
+        if events._get_running_loop() is not loop:  # it ran one of its own, and left none
+            events._set_running_loop(loop)
 
 
 class ThreadPool:
