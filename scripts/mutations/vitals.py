@@ -26,8 +26,8 @@ MUTATIONS = [
     Mutation(
         "an overdue operation took no time",
         "vitals.py",
-        "        self.durations.add(seconds)\n",
-        "",
+        "        self.durations.add(now - request.started)\n        limit",
+        "        limit",
     ),
     Mutation(
         "the oldest error is told",
