@@ -15,7 +15,8 @@ _FOLDER = _MOVED_FROM | _DELETE | _DELETE_SELF | _MOVE_SELF
 _FILE = _ATTRIB | _DELETE_SELF | _MOVE_SELF
 
 
-_SAVED = 0x8 | 0x80 | _MOVED_FROM | _DELETE  # closed after writing, moved to this name; or gone
+# Closed after writing, moved or linked to this name, its mode changed; or gone.
+_SAVED = 0x8 | 0x80 | 0x100 | _ATTRIB | _MOVED_FROM | _DELETE
 _EVENT = struct.Struct("iIII")  # watch, mask, cookie, length of the name that follows
 
 
@@ -33,16 +34,26 @@ def _inotify() -> tuple[Any, int]:
 class SaveWatch:
     """Watches one file for being saved, in place or by a new one in its place, or taken away.
 
+    Links on the way to it are watched too: who points one elsewhere gives it another text.
+
     Args:
-        file: The file; where it is a link, that which it leads to now.
+        file: The file, by the path that it is read by.
     """
 
     def __init__(self, file: Path) -> None:
-        libc, self._fd = _inotify()
-        file = file.resolve()
-        self._name = os.fsencode(file.name)
-        if self._fd >= 0:
-            libc.inotify_add_watch(self._fd, os.fsencode(file.parent), _SAVED)
+        self._libc, self._fd = _inotify()
+        self._file = file
+        self._names: dict[int, set[bytes]] = {}  # by the watch of their folder
+        self._watch()
+
+    def _watch(self) -> None:
+        """Watch what leads to the file now; what did before does no harm."""
+        if self._fd < 0:
+            return
+        for folder, name in places_of(self._file):
+            watch = self._libc.inotify_add_watch(self._fd, os.fsencode(folder), _SAVED)
+            if watch >= 0:
+                self._names.setdefault(watch, set()).add(os.fsencode(name))
 
     def fileno(self) -> int:
         """Readable when something has changed in its folder; -1 where that can't be told."""
@@ -53,10 +64,12 @@ class SaveWatch:
         changed = False
         for data in _events(self._fd):
             while data:
-                *_, length = _EVENT.unpack_from(data)
+                watch, _, _, length = _EVENT.unpack_from(data)
                 end = _EVENT.size + length
-                changed |= data[_EVENT.size : end].rstrip(b"\0") == self._name
+                changed |= data[_EVENT.size : end].rstrip(b"\0") in self._names.get(watch, ())
                 data = data[end:]
+        if changed:
+            self._watch()
         return changed
 
     def close(self) -> None:
@@ -64,6 +77,31 @@ class SaveWatch:
         fd, self._fd = self._fd, -1
         if fd >= 0:
             os.close(fd)
+
+
+def places_of(file: Path) -> list[tuple[Path, str]]:
+    """Where a file stands, and each link on the way to it: folders, and names in them."""
+    found: list[tuple[Path, str]] = []
+    root, *left = file.absolute().parts
+    at = Path(root)
+    while left:
+        name = left.pop(0)
+        if name == "..":
+            at = at.parent
+            continue
+        try:
+            target = Path(os.readlink(at / name))
+        except OSError:  # no link, or nothing at all
+            at /= name
+            continue
+        if (at, name) in found:  # it leads to itself
+            return found
+        found.append((at, name))
+        left = [*target.parts, *left]
+        if target.is_absolute():
+            at, left = Path(left[0]), left[1:]
+    found.append((at.parent, at.name))
+    return found
 
 
 def _events(fd: int) -> Iterator[bytes]:

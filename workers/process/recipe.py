@@ -185,6 +185,10 @@ async def _settled(value: Any) -> Any:
     return await value if inspect.isawaitable(value) else value
 
 
+def _go_on(number: int, frame: Any) -> None:
+    """What ends others doesn't end this."""
+
+
 def main() -> None:
     """Do what the line on standard input says."""
     here = os.path.dirname(os.path.abspath(__file__))
@@ -193,7 +197,7 @@ def main() -> None:
     os.set_inheritable(told["report"], False)
     # Ends it even when nobody is left to do so, and whatever the driver does.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)
+        signal.signal(number, _go_on)  # not SIG_IGN, which what the driver starts would inherit
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGALRM])
     signal.setitimer(signal.ITIMER_REAL, told["start"])
