@@ -1,0 +1,178 @@
+"""The slots of shared memory: who owns them, who holds what is in them, and when they are free.
+
+Pure: descriptors and connections are the business of `orchestrator.rig`. A peer is whoever has a
+connection for slots: a client, named by its routing id, or a worker, by its token. In what order
+things happen, and what follows when somebody dies, is in docs/shared-memory.md.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from orchestrator.core.effects import DropSlot, Effects, FreeSlot, HandSlot
+from transports.references import Reference
+
+MOST = 8
+"""Slots that one owner may have."""
+SHARE = 2
+"""An owner may have the bytes of all slots together, divided by this."""
+
+
+class Slot(msgspec.Struct):
+    """A slot that was adopted.
+
+    Attributes:
+        owner: Who fills it.
+        size: Bytes that it counts with.
+        generation: How often it has been filled.
+        holders: Who was sent a reference to what is in it, and isn't done.
+        known_to: Who was handed it.
+        retired: Its owner doesn't fill it any more.
+    """
+
+    owner: bytes
+    size: int
+    generation: int = 0
+    holders: set[bytes] = msgspec.field(default_factory=set)
+    known_to: set[bytes] = msgspec.field(default_factory=set)
+    retired: bool = False
+
+
+class Slots:
+    """The slots of a rig.
+
+    Args:
+        effects: Where what is to be done is left.
+        limit: Bytes of all slots together; 0 for none.
+
+    Attributes:
+        limit: The same.
+        size: Bytes of those that there are.
+    """
+
+    def __init__(self, effects: Effects, limit: int = 0) -> None:
+        self.limit = limit
+        self.size = 0
+        self._effects = effects
+        self._peers: set[bytes] = set()
+        self._slots: dict[int, Slot] = {}
+        self._number = 0
+
+    def __len__(self) -> int:
+        """How many slots there are, the retired ones included."""
+        return len(self._slots)
+
+    # -- peers --------------------------------------------------------------------------------
+
+    def joined(self, peer: bytes) -> bool:
+        """Somebody has a connection for slots; False if somebody else has that name."""
+        if peer in self._peers:
+            return False
+        self._peers.add(peer)
+        return True
+
+    def left(self, peer: bytes) -> None:
+        """A peer's connection has ended: it holds nothing, and fills nothing any more."""
+        self._peers.discard(peer)
+        for number, slot in list(self._slots.items()):
+            slot.known_to.discard(peer)
+            if slot.owner == peer:
+                slot.retired = True
+                self._drop_if_done(number, slot)
+            if peer in slot.holders:
+                self._done(number, slot, peer)
+
+    # -- owners -------------------------------------------------------------------------------
+
+    def offered(self, owner: bytes, size: int) -> int:
+        """An owner has made a slot of so many bytes; its number, or 0 if it isn't adopted."""
+        own = [slot.size for slot in self._slots.values() if slot.owner == owner]
+        fits = self.size + size <= self.limit and sum(own) + size <= self.limit // SHARE
+        if owner not in self._peers or size < 1 or not fits or len(own) >= MOST:
+            return 0
+        self._number += 1
+        self._slots[self._number] = Slot(owner, size)
+        self.size += size
+        return self._number
+
+    def withdrawn(self, owner: bytes, number: int) -> None:
+        """An owner doesn't fill a slot any more."""
+        slot = self._slots.get(number)
+        if slot is not None and slot.owner == owner:
+            slot.retired = True
+            self._drop_if_done(number, slot)
+
+    # -- frames -------------------------------------------------------------------------------
+
+    def came(self, reference: Reference) -> bool:
+        """A reply refers to a frame; whether there is one.
+
+        Until `settle` it is leased to whom the reply is for, if anybody is.
+        """
+        slot = self._slots.get(reference.slot)
+        if (
+            slot is None
+            or slot.retired
+            or slot.holders
+            or reference.generation != slot.generation + 1
+            or reference.size > slot.size
+        ):
+            return False
+        slot.generation = reference.generation
+        return True
+
+    def lease(self, holder: bytes, reference: Reference) -> None:
+        """A reference is about to be sent to somebody."""
+        slot = self._slots[reference.slot]
+        slot.holders.add(holder)
+        if holder in self._peers and holder not in slot.known_to:
+            slot.known_to.add(holder)
+            self._effects.append(HandSlot(holder, reference.slot))
+
+    def settle(self, reference: Reference) -> None:
+        """Whoever is sent a reference has been leased it: the slot of nobody's frame is free."""
+        slot = self._slots[reference.slot]
+        if not slot.holders:
+            self._free(reference.slot, slot)
+
+    def can_read(self, holder: bytes, reference: Reference) -> bool:
+        """Whether who holds a frame has the slot too; else its bytes are sent."""
+        slot = self._slots.get(reference.slot)
+        return slot is not None and holder in slot.holders and holder in slot.known_to
+
+    def unhanded(self, peer: bytes, number: int) -> None:
+        """A `HandSlot` couldn't be performed."""
+        if (slot := self._slots.get(number)) is not None:
+            slot.known_to.discard(peer)
+
+    def returned(self, holder: bytes, number: int, generation: int) -> None:
+        """A holder is done with a frame, or isn't sent it after all."""
+        slot = self._slots.get(number)
+        if slot is not None and slot.generation == generation and holder in slot.holders:
+            self._done(number, slot, holder)
+
+    # -- how ----------------------------------------------------------------------------------
+
+    def _done(self, number: int, slot: Slot, holder: bytes) -> None:
+        slot.holders.discard(holder)
+        if slot.holders:
+            return
+        if slot.retired:
+            self._drop_if_done(number, slot)
+        else:
+            self._free(number, slot)
+
+    def _free(self, number: int, slot: Slot) -> None:
+        self._effects.append(FreeSlot(slot.owner, number, slot.generation))
+
+    def _drop_if_done(self, number: int, slot: Slot) -> None:
+        if not slot.holders and self._slots.pop(number, None) is not None:
+            self.size -= slot.size
+            self._effects.append(DropSlot(number, tuple(sorted(slot.known_to))))
+
+    def status(self) -> dict[str, Any]:
+        """How many slots there are, how many of them are held, and their bytes."""
+        held = sum(bool(slot.holders) for slot in self._slots.values())
+        return {"slots": len(self._slots), "held": held, "bytes": self.size, "limit": self.limit}

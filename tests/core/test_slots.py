@@ -1,0 +1,243 @@
+"""Slots of shared memory: none is filled again while somebody may still read what is in it."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
+
+from orchestrator.core.effects import DropSlot, Effects, FreeSlot, HandSlot
+from orchestrator.core.slots import MOST, SHARE, Slots
+from tests.core.told import taken
+from transports.references import Reference
+
+LIMIT = 1000
+OWNER, CLIENT, OTHER = b"worker", b"client", b"other"
+
+
+class Rig:
+    """Slots with an owner and two clients."""
+
+    def __init__(self, limit: int = LIMIT) -> None:
+        self.effects: Effects = deque()
+        self.slots = Slots(self.effects, limit)
+        for peer in (OWNER, CLIENT, OTHER):
+            assert self.slots.joined(peer)
+
+    def taken(self) -> list[Any]:
+        return list(taken(self.effects))
+
+    def sent(self, reference: Reference, *holders: bytes) -> list[Any]:
+        """A reply comes and goes to so many; what is left to be done."""
+        assert self.slots.came(reference)
+        for holder in holders:
+            self.slots.lease(holder, reference)
+        self.slots.settle(reference)
+        return self.taken()
+
+
+def test_a_client_is_handed_a_slot_once_before_it_is_sent_a_reference() -> None:
+    rig = Rig()
+    number = rig.slots.offered(OWNER, 100)
+    assert rig.sent(Reference(number, 1, 50), CLIENT) == [HandSlot(CLIENT, number)]
+    assert rig.slots.can_read(CLIENT, Reference(number, 1, 50))
+    rig.slots.returned(CLIENT, number, 1)
+    assert rig.taken() == [FreeSlot(OWNER, number, 1)]
+    assert rig.sent(Reference(number, 2, 50), CLIENT) == []
+    assert not rig.slots.can_read(OTHER, Reference(number, 2, 50))
+
+
+def test_a_frame_that_goes_to_nobody_is_free_at_once() -> None:
+    rig = Rig()
+    number = rig.slots.offered(OWNER, 100)
+    assert rig.sent(Reference(number, 1, 50)) == [FreeSlot(OWNER, number, 1)]
+
+
+def test_who_has_not_joined_or_could_not_be_handed_it_reads_no_slot() -> None:
+    rig = Rig()
+    number = rig.slots.offered(OWNER, 100)
+    reference = Reference(number, 1, 50)
+    assert rig.sent(reference, b"stranger") == []
+    assert not rig.slots.can_read(b"stranger", reference)
+    rig.slots.returned(b"stranger", number, 1)
+    assert rig.taken() == [FreeSlot(OWNER, number, 1)]
+    again = Reference(number, 2, 50)
+    assert rig.sent(again, CLIENT) == [HandSlot(CLIENT, number)]
+    rig.slots.unhanded(CLIENT, number)
+    assert not rig.slots.can_read(CLIENT, again)
+
+
+def test_a_slot_that_is_held_can_not_be_filled() -> None:
+    """Nor can one that isn't there, for the wrong generation, or with more than it has room for."""
+    rig = Rig()
+    number = rig.slots.offered(OWNER, 100)
+    rig.sent(Reference(number, 1, 50), CLIENT)
+    assert not rig.slots.came(Reference(number, 2, 50))
+    rig.slots.returned(CLIENT, number, 1)
+    assert not rig.slots.came(Reference(number, 1, 50))
+    assert not rig.slots.came(Reference(number, 3, 50))
+    assert not rig.slots.came(Reference(number, 2, 101))
+    assert not rig.slots.came(Reference(number + 1, 1, 1))
+    assert rig.slots.came(Reference(number, 2, 100))
+
+
+def test_all_slots_together_and_those_of_one_owner_are_bounded() -> None:
+    rig = Rig()
+    assert rig.slots.offered(b"stranger", 1) == 0
+    assert rig.slots.offered(OWNER, 0) == 0
+    assert rig.slots.offered(OWNER, LIMIT // SHARE + 1) == 0
+    assert rig.slots.offered(OWNER, LIMIT // SHARE)
+    assert rig.slots.offered(OWNER, 1) == 0
+    assert rig.slots.offered(CLIENT, LIMIT // SHARE)
+    assert rig.slots.offered(OTHER, 1) == 0
+    many = Rig()
+    assert all(many.slots.offered(OWNER, 1) for _ in range(MOST))
+    assert many.slots.offered(OWNER, 1) == 0
+    assert Rig(limit=0).slots.offered(OWNER, 1) == 0
+
+
+def test_an_owner_that_is_gone_leaves_its_frames_to_those_who_hold_them() -> None:
+    rig = Rig()
+    held, idle = rig.slots.offered(OWNER, 100), rig.slots.offered(OWNER, 100)
+    rig.sent(Reference(held, 1, 50), CLIENT, OTHER)
+    rig.slots.left(OWNER)
+    assert rig.taken() == [DropSlot(idle, ())]
+    rig.slots.returned(CLIENT, held, 1)
+    assert rig.taken() == []
+    rig.slots.left(OTHER)
+    assert rig.taken() == [DropSlot(held, (CLIENT,))]
+    assert (len(rig.slots), rig.slots.size) == (0, 0)
+
+
+def test_a_name_is_taken_by_one_connection_at_a_time() -> None:
+    rig = Rig()
+    assert not rig.slots.joined(CLIENT)
+    rig.slots.left(CLIENT)
+    assert rig.slots.joined(CLIENT)
+
+
+def test_only_its_owner_withdraws_a_slot() -> None:
+    rig = Rig()
+    number = rig.slots.offered(OWNER, 100)
+    rig.slots.withdrawn(CLIENT, number)
+    assert rig.taken() == []
+    rig.slots.withdrawn(OWNER, number)
+    rig.slots.withdrawn(OWNER, number)
+    assert rig.taken() == [DropSlot(number, ())]
+    assert rig.slots.status() == {"slots": 0, "held": 0, "bytes": 0, "limit": LIMIT}
+
+
+PEERS = st.sampled_from([b"w1", b"w2", b"c1", b"c2", b"c3"])
+
+
+class AnyOrder(RuleBasedStateMachine):
+    """Peers that come, go, lie and repeat themselves, against a list of who reads what."""
+
+    numbers = Bundle("numbers")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.effects: Effects = deque()
+        self.slots = Slots(self.effects, LIMIT)
+        self.there: set[bytes] = set()
+        self.owner: dict[int, bytes] = {}  # of those that aren't dropped
+        self.sizes: dict[int, int] = {}
+        self.filled: dict[int, int] = {}
+        self.free: set[int] = set()  # as their owners know it
+        self.reads: set[tuple[bytes, int]] = set()
+        self.handed: set[tuple[bytes, int]] = set()
+
+    def look(self) -> None:
+        """Judge what is to be done."""
+        for effect in taken(self.effects):
+            match effect:
+                case HandSlot(peer=peer, slot=number):
+                    assert peer in self.there
+                    assert (peer, number) not in self.handed
+                    self.handed.add((peer, number))
+                case FreeSlot(owner=owner, slot=number, generation=generation):
+                    assert not any(slot == number for _, slot in self.reads)
+                    assert self.owner[number] == owner
+                    assert generation == self.filled[number]
+                    assert number not in self.free
+                    self.free.add(number)
+                case DropSlot(slot=number, peers=peers):
+                    assert not any(slot == number for _, slot in self.reads)
+                    assert set(peers) == {peer for peer, slot in self.handed if slot == number}
+                    del self.owner[number], self.sizes[number]
+                    self.free.discard(number)
+                case _:
+                    raise AssertionError(effect)
+
+    @rule(peer=PEERS)
+    def join(self, peer: bytes) -> None:
+        assert self.slots.joined(peer) == (peer not in self.there)
+        self.there.add(peer)
+
+    @rule(peer=PEERS)
+    def leave(self, peer: bytes) -> None:
+        self.slots.left(peer)
+        self.there.discard(peer)
+        self.reads = {(who, slot) for who, slot in self.reads if who != peer}
+        self.handed = {(who, slot) for who, slot in self.handed if who != peer}
+        self.look()
+
+    @rule(target=numbers, peer=PEERS, size=st.integers(0, LIMIT))
+    def offer(self, peer: bytes, size: int) -> int:
+        number = self.slots.offered(peer, size)
+        if number:
+            assert peer in self.there and number not in self.owner
+            self.owner[number] = peer
+            self.sizes[number] = size
+            self.filled[number] = 0
+            self.free.add(number)
+        return number
+
+    @rule(number=numbers, peer=PEERS)
+    def withdraw(self, number: int, peer: bytes) -> None:
+        self.slots.withdrawn(peer, number)
+        if self.owner.get(number) == peer:
+            self.free.discard(number)
+        self.look()
+
+    @rule(number=numbers, skip=st.integers(0, 2), holders=st.sets(PEERS))
+    def reply(self, number: int, skip: int, holders: set[bytes]) -> None:
+        reference = Reference(number, self.filled.get(number, 0) + skip, 1)
+        may = number in self.free and self.owner[number] in self.there and skip == 1
+        assert self.slots.came(reference) == may
+        if not may:
+            return
+        self.free.discard(number)
+        self.filled[number] += 1
+        for holder in holders:
+            self.reads.add((holder, number))
+            self.slots.lease(holder, reference)
+        self.slots.settle(reference)
+        self.look()
+        for holder in holders:
+            assert self.slots.can_read(holder, reference) == ((holder, number) in self.handed)
+
+    @rule(number=numbers, peer=PEERS, stale=st.booleans())
+    def give_back(self, number: int, peer: bytes, stale: bool) -> None:
+        generation = self.filled.get(number, 0) - stale
+        if not stale:
+            self.reads.discard((peer, number))
+        self.slots.returned(peer, number, generation)
+        self.look()
+
+    @invariant()
+    def is_bounded(self) -> None:
+        assert self.slots.size == sum(self.sizes.values()) <= LIMIT
+        assert len(self.slots) == len(self.sizes)
+
+    def teardown(self) -> None:
+        for peer in [*self.there, b"w1", b"w2", b"c1", b"c2", b"c3"]:
+            self.leave(peer)
+        assert not self.owner and self.slots.size == 0
+
+
+TestAnyOrder = AnyOrder.TestCase
+TestAnyOrder.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)

@@ -1,0 +1,56 @@
+"""References to frames in shared memory: see docs/shared-memory.md.
+
+They stand in place of a raw frame: slot, generation and bytes, 8 bytes each.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import NamedTuple
+
+from transports.errors import ProtocolError
+
+_FORM = struct.Struct(">QQQ")
+REFERENCE = _FORM.size
+"""Bytes of a reference; frames in slots are larger, so that the two can be told apart."""
+BY_REFERENCE = 0x80
+"""Bit of the first byte of a reply's number: its raw frame is a reference."""
+SLOTTED = "application/x-orch-slot"
+"""What the header of an answer says of a raw frame that is a reference, or what it referred to."""
+BY_SLOT = "bySlot"
+"""Key of a thing execution context: the answer may be by reference."""
+
+
+class Reference(NamedTuple):
+    """A frame in a slot.
+
+    Attributes:
+        slot: The rig's number of the slot, from 1.
+        generation: How often it has been filled, from 1.
+        size: Bytes of the frame.
+    """
+
+    slot: int
+    generation: int
+    size: int
+
+    def pack(self) -> bytes:
+        """The bytes that stand in place of the raw frame."""
+        return _FORM.pack(*self)
+
+
+def unpack(frame: bytes) -> Reference:
+    """Read a reference. Raises ProtocolError if the frame has another length."""
+    if len(frame) != REFERENCE:
+        raise ProtocolError(f"a reference has {REFERENCE} bytes, this frame {len(frame)}")
+    return Reference(*_FORM.unpack(frame))
+
+
+def mark(number: bytes) -> bytes:
+    """A reply's number that says that its raw frame is a reference."""
+    return bytes((number[0] | BY_REFERENCE,)) + number[1:]
+
+
+def unmark(number: bytes) -> bytes:
+    """The number itself of one that `mark` gave."""
+    return bytes((number[0] & ~BY_REFERENCE,)) + number[1:]
