@@ -20,11 +20,12 @@ from zmq.backend import zmq_poll
 
 from orchestrator.client.completer import WATCH
 from orchestrator.client.exchange import Exchange, Leader, compose
-from orchestrator.client.framing import FramedReader, own_memory, sender_of
+from orchestrator.client.framing import FramedReader, sender_of
 from orchestrator.client.identity import new_id
 from orchestrator.client.liveness import BATCH, MARGIN, Liveness
+from orchestrator.client.slots import RawFrames
 from orchestrator.client.wakeup import Wakeup
-from orchestrator.errors import OutcomeUnknown, RigLost, RigNotReachable
+from orchestrator.errors import OutcomeUnknown, ResultUnsendable, RigLost, RigNotReachable
 from transports.errors import SerializationError
 from transports.headers import FRAMES, REPLY, Operation, decode_response_header
 from transports.serializers import JSON, Buffer, decode, encode
@@ -42,6 +43,7 @@ class Channel:
         address: Where to connect.
         context: Where sockets are made.
         settled: Called after a request was settled.
+        zero_copy: Whether frames in shared memory are read where they lie.
 
     Attributes:
         rig: Id of the rig, empty until it is known.
@@ -52,10 +54,16 @@ class Channel:
         wakeup: Ends the leader's wait.
         unconfirmed: A oneway request was sent.
         patience: Seconds that a request waits for the connection.
+        raw_frames: What the raw frames of its answers are.
     """
 
     def __init__(
-        self, address: str, context: zmq.Context[Any], settled: Callable[[Exchange], None]
+        self,
+        address: str,
+        context: zmq.Context[Any],
+        settled: Callable[[Exchange], None],
+        *,
+        zero_copy: bool = False,
     ) -> None:
         self.address = address
         self.rig = ""
@@ -68,6 +76,7 @@ class Channel:
         self.patience = math.inf
         self._context = context
         self._settled = settled
+        self._zero_copy = zero_copy
         self.next_id = map(f"{str(uuid4())[:24]}{{:012x}}".format, itertools.count(1)).__next__
 
     @property
@@ -92,6 +101,7 @@ class Channel:
             socket.close(0)
             raise RigNotReachable(f"{self.address}: {error.strerror}") from error
         self._socket = socket
+        self.raw_frames = RawFrames(self.address, self.sender, zero_copy=self._zero_copy)
         self._reader = FramedReader(socket, _REPLY_FRAMES)
         self._send = sender_of(socket)
         self._reading: list[Any] = [(socket, _IN), (self.wakeup.fd, _IN)]
@@ -166,13 +176,21 @@ class Channel:
             if exchange is not None:
                 exchange.header = header
                 exchange.payload = frames[2]
-                exchange.raw = own_memory(frames[3])
-                self.settle(exchange)
+                self.settle(exchange, self._take_raw(exchange, frames[3]))
             elif self.liveness.is_question(header.messageID):
                 held = _held(frames[2]) if header.messageType == REPLY else None
                 for lost in self.liveness.answered(header.messageID, held):
                     self._lose(lost)
             reader.done()
+
+    def _take_raw(self, exchange: Exchange, frame: Buffer) -> Exception | None:
+        """Give a request the raw frame of its reply; what it can't be had for, if it can't."""
+        try:
+            exchange.raw = self.raw_frames.of(exchange.header, frame)
+        except SerializationError as error:
+            text = f"{exchange.name} was answered, but the answer can't be read: {error}"
+            return ResultUnsendable(text, **exchange.where)
+        return None
 
     def _unreadable(self, head: Buffer, error: Exception) -> None:
         """Tell whose answer this would have been; if that can't be read either, ask the rig."""

@@ -64,6 +64,7 @@ class Connection:
         address: Such as `ipc:///run/…/front.ipc` or `tcp://host:5570`.
         timeout: Seconds to wait for a connection, at first and for each request later.
         context: Where the socket is made; the process's own if left out.
+        zero_copy: Whether frames in shared memory are read where they lie.
 
     Raises:
         RigNotReachable: Nobody answers there within `timeout`.
@@ -75,6 +76,7 @@ class Connection:
         *,
         timeout: float = CONNECT_TIMEOUT,
         context: zmq.Context[Any] | None = None,
+        zero_copy: bool = False,
     ) -> None:
         seconds = duration(timeout)
         self._timeout = timeout = math.inf if seconds is None else seconds
@@ -91,7 +93,10 @@ class Connection:
             self._take_role, self._lead_for_futures, lambda: bool(channel.pending or channel.outbox)
         )
         self._channel = channel = Channel(
-            address, context or zmq.Context.instance(), functools.partial(_notify, completer)
+            address,
+            context or zmq.Context.instance(),
+            functools.partial(_notify, completer),
+            zero_copy=zero_copy,
         )
         self._dropped = weakref.finalize(self, _drop, channel, completer, self._process)
         self._dropped.atexit = False
@@ -129,6 +134,7 @@ class Connection:
     def compose(self, worker: str, operation: Operation, member: str, **options: Any) -> Exchange:
         """Encode a request; `options` and errors are those of `exchange.compose`."""
         channel = self._channel
+        options.setdefault("by_slot", channel.raw_frames.by_slot)
         return compose(
             channel.next_id(), channel.sender, channel.rig, worker, operation, member, **options
         )

@@ -35,7 +35,9 @@ from transports.headers import (
     ResponseHeader,
     encode_header,
 )
+from transports.references import BY_SLOT
 from transports.serializers import LARGEST, NULL, OCTETS, TEXT, XORCH, Buffer, decode
+from transports.shm.holder import Frame
 from transports.values import codec
 from transports.values.codec import NOTHING
 from transports.values.kinds import NoForm
@@ -123,7 +125,7 @@ class Exchange(Leader):
 
     header: ResponseHeader
     payload: Buffer
-    raw: Buffer
+    raw: Buffer | Frame
 
     def __init__(
         self, id: str, frames: list[Buffer], worker: str, member: str, oneway: bool = False
@@ -185,6 +187,8 @@ class Exchange(Leader):
         header = self.header
         kind = header.messageType
         try:
+            if isinstance(self.raw, Frame):
+                self.raw = self.raw.copied()
             if kind == REPLY:
                 value = value_of(self.payload, header.payloadContentType, self.raw)
                 return self.opens(value) if type(value) is Opened and self.opens else value
@@ -196,6 +200,7 @@ class Exchange(Leader):
             raise (ResultUnsendable if kind == REPLY else OutcomeUnknown)(
                 told, **self.where
             ) from error
+        assert not isinstance(self.raw, Frame)
         detail = bytes(self.raw).decode("utf-8", "replace") if kind == TIMEOUT else ""
         raise error_from_response(kind, body, detail=detail, **self.where)
 
@@ -225,6 +230,7 @@ def compose(
     oneway: bool = False,
     usual: Limits = UNKNOWN,
     life: str = "",
+    by_slot: bool = False,
 ) -> Exchange:
     """Encode a request.
 
@@ -243,6 +249,7 @@ def compose(
         oneway: No reply is wanted.
         usual: The timeouts that the rig takes where none is given, as far as they are known.
         life: The only life of the worker that may do it; empty for any.
+        by_slot: Whether a large answer may come through shared memory.
 
     Raises:
         ValueRefused: The message is too large, or a timeout is none.
@@ -258,7 +265,7 @@ def compose(
         senderID=sender,
         receiverID=rig,
         serverExecutionContext=context,
-        thingExecutionContext=_NO_LOGS,
+        thingExecutionContext=_BY_SLOT if by_slot else _NO_LOGS,
         thingID=f"{worker}{OF_LIFE}{life}" if life else worker,
         objekt=member,
         operation=operation,
@@ -298,6 +305,7 @@ def value_of(payload: Buffer, content_type: str | None, raw: Buffer) -> Any:
 
 
 _NO_LOGS = {FETCH_LOGS: False}
+_BY_SLOT = {FETCH_LOGS: False, BY_SLOT: True}
 _DEFAULTS: dict[str, Any] = {"defaults": True, "oneway": False}
 
 

@@ -117,6 +117,7 @@ class _Loader:
             workers={name: self._worker(name) for name in self._sections},
             allow_local_users=self._top.allow_local_users,
             strategy=self._top.strategy,
+            shared_memory=self._top.shared_memory,
             logs=LogsConfig(level=logs.level, keep=logs.keep, keep_for=logs.keep_for),
             file=self._file,
             folder=self._folder,

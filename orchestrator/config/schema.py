@@ -40,6 +40,7 @@ _Call = Annotated[Any, PlainValidator(values.check_call)]
 _Step = Annotated[Any, PlainValidator(values.check_step)]
 _Event = Annotated[Any, PlainValidator(check_event)]
 _Memory = Annotated[int, PlainValidator(values.check_memory)]
+_Shared = Annotated[int, PlainValidator(values.check_shared)]
 _Files = Annotated[int, AfterValidator(values.check_nofile)]
 _Nice = Annotated[int, AfterValidator(values.check_nice)]
 _Cpus = Annotated[list[int], AfterValidator(values.check_cpus)]
@@ -161,6 +162,7 @@ class TopSection(_Section):
     listen: list[_Listened] = Field(default_factory=lambda: ["ipc"], min_length=1)
     allow_local_users: bool = False
     strategy: Literal["one_for_one", "rest_for_one", "one_for_all"] = "one_for_one"
+    shared_memory: _Shared = 0
     defaults: Any = None
     workers: Any = None
     logs: Any = None

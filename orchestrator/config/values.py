@@ -52,6 +52,10 @@ _HOST = re.compile(
 )
 
 
+LEAST_SHARED = 16 << 20
+"""Bytes of shared memory that are of any use: half of it is one worker's at most."""
+
+
 def check_id(value: str) -> str:
     """An id of a rig or worker, unchanged.
 
@@ -264,6 +268,17 @@ def check_cpus(value: list[int]) -> list[int]:
         known = ", ".join(map(str, sorted(mine)))
         raise ValueError(f"there is no processor {absent[0]} here; there are {known}")
     return sorted(set(value))
+
+
+def check_shared(value: object) -> int:
+    """Bytes of a rig's shared memory; 0 for ``off``.
+
+    Raises:
+        ValueError: it is no size, or too little for a frame.
+    """
+    if value in ("off", False):
+        return 0
+    return _size(value, LEAST_SHARED, "for frames; the least is 16MiB, and off is none")
 
 
 def check_kept(value: object) -> int:

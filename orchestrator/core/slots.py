@@ -12,7 +12,8 @@ from typing import Any
 import msgspec
 
 from orchestrator.core.effects import DropSlot, Effects, FreeSlot, HandSlot
-from transports.references import Reference
+from transports.link import LINK_FRAMES
+from transports.references import BY_REFERENCE, REFERENCE, Reference, unmark, unpack
 
 MOST = 8
 """Slots that one owner may have."""
@@ -106,14 +107,40 @@ class Slots:
 
     # -- frames -------------------------------------------------------------------------------
 
-    def came(self, reference: Reference) -> bool:
-        """A reply refers to a frame; whether there is one.
+    def taken_off(self, frames: list[Any]) -> Reference | None:
+        """The reference in a worker's message, which is put in place of its bytes.
 
-        Until `settle` it is leased to whom the reply is for, if anybody is.
+        None if there is none, or not to a frame that this worker may have filled: then its bytes
+        are passed on, by which the client can't have anything.
+
+        Args:
+            frames: Routing id, number, header, payload, raw; without the mark from here on.
+        """
+        if len(frames) != LINK_FRAMES + 1:
+            return None
+        number = bytes(frames[1])
+        if not number or number[0] < BY_REFERENCE:
+            return None
+        frames[1] = unmark(number)
+        raw = bytes(frames[4])
+        if len(raw) != REFERENCE:
+            return None
+        owner, _, _ = bytes(frames[0]).rpartition(b".")
+        reference = unpack(raw)
+        if not self.came(owner, reference):
+            return None
+        frames[4] = reference
+        return reference
+
+    def came(self, owner: bytes, reference: Reference) -> bool:
+        """An owner refers to a frame; whether there is one.
+
+        Until `settle` it is leased to whom the reference is for, if anybody is.
         """
         slot = self._slots.get(reference.slot)
         if (
             slot is None
+            or slot.owner != owner
             or slot.retired
             or slot.holders
             or reference.generation != slot.generation + 1

@@ -118,6 +118,7 @@ class Supervisor:
             strategy=config.strategy,
             chance=Random().random,
             run=self._logs.run.id,
+            shared_memory=config.shared_memory,
         )
         self._rig.broker.ledger.traces = config.logs.level == "debug"
         backlog = Backlog(sockets.front)
@@ -174,8 +175,7 @@ class Supervisor:
         )
         self._watches = watch
         self._levels: dict[str, str] = {}
-        self._status = 0
-        self._stopping_since = 0.0
+        self._status, self._stopping_since = 0, 0.0
 
     @property
     def logs(self) -> LogCollector:
@@ -198,9 +198,9 @@ class Supervisor:
             # From here on a signal means to stop in good order, which the loop sees to.
             with self._mailbox.signals(self._on_signal):
                 self._helpers.start()
-                self._sockets.bind(
-                    self._config.listen, self._folder.sockets, Caps().message, self._config.events
-                )
+                config, folder = self._config, self._folder.sockets
+                self._sockets.bind(config.listen, folder, Caps().message, config.events)
+                self._sockets.slots = self._performer.slots.open(folder, self._loop)
                 self._folder.write_state(
                     RigState(
                         rig=self._config.rig,
@@ -280,6 +280,7 @@ class Supervisor:
         self._processes.reap_orphans(own=())
         self._connections.close()
         self._door.close()
+        self._performer.slots.close()
         # Last: a client that is disconnected drops the answers that it hasn't read yet.
         self._sockets.close()
         self._folder.release()

@@ -32,7 +32,7 @@ class Rig:
 
     def sent(self, reference: Reference, *holders: bytes) -> list[Any]:
         """A reply comes and goes to so many; what is left to be done."""
-        assert self.slots.came(reference)
+        assert self.slots.came(OWNER, reference)
         for holder in holders:
             self.slots.lease(holder, reference)
         self.slots.settle(reference)
@@ -75,13 +75,14 @@ def test_a_slot_that_is_held_can_not_be_filled() -> None:
     rig = Rig()
     number = rig.slots.offered(OWNER, 100)
     rig.sent(Reference(number, 1, 50), CLIENT)
-    assert not rig.slots.came(Reference(number, 2, 50))
+    assert not rig.slots.came(OWNER, Reference(number, 2, 50))
     rig.slots.returned(CLIENT, number, 1)
-    assert not rig.slots.came(Reference(number, 1, 50))
-    assert not rig.slots.came(Reference(number, 3, 50))
-    assert not rig.slots.came(Reference(number, 2, 101))
-    assert not rig.slots.came(Reference(number + 1, 1, 1))
-    assert rig.slots.came(Reference(number, 2, 100))
+    assert not rig.slots.came(OWNER, Reference(number, 1, 50))
+    assert not rig.slots.came(OWNER, Reference(number, 3, 50))
+    assert not rig.slots.came(OWNER, Reference(number, 2, 101))
+    assert not rig.slots.came(CLIENT, Reference(number, 2, 50))
+    assert not rig.slots.came(OWNER, Reference(number + 1, 1, 1))
+    assert rig.slots.came(OWNER, Reference(number, 2, 100))
 
 
 def test_all_slots_together_and_those_of_one_owner_are_bounded() -> None:
@@ -189,7 +190,8 @@ class AnyOrder(RuleBasedStateMachine):
     def offer(self, peer: bytes, size: int) -> int:
         number = self.slots.offered(peer, size)
         if number:
-            assert peer in self.there and number not in self.owner
+            assert peer in self.there
+            assert number not in self.owner
             self.owner[number] = peer
             self.sizes[number] = size
             self.filled[number] = 0
@@ -207,7 +209,7 @@ class AnyOrder(RuleBasedStateMachine):
     def reply(self, number: int, skip: int, holders: set[bytes]) -> None:
         reference = Reference(number, self.filled.get(number, 0) + skip, 1)
         may = number in self.free and self.owner[number] in self.there and skip == 1
-        assert self.slots.came(reference) == may
+        assert self.slots.came(self.owner.get(number, b""), reference) == may
         if not may:
             return
         self.free.discard(number)
@@ -236,7 +238,8 @@ class AnyOrder(RuleBasedStateMachine):
     def teardown(self) -> None:
         for peer in [*self.there, b"w1", b"w2", b"c1", b"c2", b"c3"]:
             self.leave(peer)
-        assert not self.owner and self.slots.size == 0
+        assert not self.owner
+        assert self.slots.size == 0
 
 
 TestAnyOrder = AnyOrder.TestCase

@@ -29,6 +29,7 @@ from transports.link import (
     Stop,
     decode_control,
 )
+from transports.shm.owner import Owner
 from workers import changes
 from workers.driver import build as boot
 from workers.driver.describe import concurrent_members
@@ -50,6 +51,7 @@ from workers.serving.lanes import LINGER, ConcurrentLane, open_lane, receive, se
 from workers.serving.nudges import Nudges, drain
 from workers.serving.polling import of_polled, sooner
 from workers.serving.progress import Progress, report
+from workers.serving.slots import reply
 from workers.spec import WorkerSpec
 
 log = logging.getLogger("workers")
@@ -163,6 +165,7 @@ class Server:
             targets=hosted.offer.targets,
             refresh=self._look_again,
             met=self._met if hosted.describe else None,
+            slots=Owner(spec.slots, spec.token.encode()),
         )
         self._interrupts = Interrupts(self._dispatcher, self._loop, spec, self._wake is not None)
         self._attach_events(hosted)
@@ -186,8 +189,7 @@ class Server:
             Terminated: The supervisor ends it otherwise.
         """
         link, perform = self._link, self._interrupts.perform
-        subscriptions = self._events.fd
-        nudged = self._nudges.fileno()
+        subscriptions, nudged = self._events.fd, self._nudges.fileno()
         watched: list[Any] = [(each, zmq.POLLIN) for each in (link, subscriptions, nudged)]
         if self._wake is not None:
             watched.append((self._wake.fileno(), zmq.POLLIN))
@@ -236,7 +238,7 @@ class Server:
                     self.busy = False
                 if self._is_stale:
                     self._describe_changes()  # before the answer, so that its reader finds them
-                frames.send(link, [number, *answer])
+                frames.send(link, reply(number, answer))
                 del answer, payload, raw  # they may be large, and the next request far away
             streams.end_idle()
         raise Terminated
