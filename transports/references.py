@@ -5,18 +5,19 @@ They stand in place of a raw frame: slot, generation and bytes, 8 bytes each.
 
 from __future__ import annotations
 
-import struct
 from typing import NamedTuple
 
 from transports.errors import ProtocolError
 
-_FORM = struct.Struct(">QQQ")
-REFERENCE = _FORM.size
+_FIELD = 8
+REFERENCE = 3 * _FIELD
 """Bytes of a reference; frames in slots are larger, so that the two can be told apart."""
 BY_REFERENCE = 0x80
 """Bit of the first byte of a reply's number: its raw frame is a reference."""
 SLOTTED = "application/x-orch-slot"
 """What the header of an answer says of a raw frame that is a reference, or what it referred to."""
+MOST_SLOTS = 8
+"""Slots that one owner may have."""
 BY_SLOT = "bySlot"
 """Key of a thing execution context: the answer may be by reference."""
 
@@ -36,14 +37,15 @@ class Reference(NamedTuple):
 
     def pack(self) -> bytes:
         """The bytes that stand in place of the raw frame."""
-        return _FORM.pack(*self)
+        return b"".join(field.to_bytes(_FIELD, "big") for field in self)
 
 
 def unpack(frame: bytes) -> Reference:
     """Read a reference. Raises ProtocolError if the frame has another length."""
     if len(frame) != REFERENCE:
         raise ProtocolError(f"a reference has {REFERENCE} bytes, this frame {len(frame)}")
-    return Reference(*_FORM.unpack(frame))
+    fields = (frame[at : at + _FIELD] for at in range(0, REFERENCE, _FIELD))
+    return Reference(*(int.from_bytes(field, "big") for field in fields))
 
 
 def mark(number: bytes) -> bytes:

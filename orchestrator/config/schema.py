@@ -14,7 +14,7 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails
 
-from orchestrator.config import cancels, values
+from orchestrator.config import cancels, sizes, values
 from orchestrator.config.event_calls import check_event
 from orchestrator.config.yaml import Document, KeyPath
 from orchestrator.durations import (
@@ -39,8 +39,8 @@ _Open = Annotated[Any, PlainValidator(values.check_open_with)]
 _Call = Annotated[Any, PlainValidator(values.check_call)]
 _Step = Annotated[Any, PlainValidator(values.check_step)]
 _Event = Annotated[Any, PlainValidator(check_event)]
-_Memory = Annotated[int, PlainValidator(values.check_memory)]
-_Shared = Annotated[int, PlainValidator(values.check_shared)]
+_Memory = Annotated[int, PlainValidator(sizes.check_memory)]
+_Shared = Annotated[int, PlainValidator(sizes.check_shared)]
 _Files = Annotated[int, AfterValidator(values.check_nofile)]
 _Nice = Annotated[int, AfterValidator(values.check_nice)]
 _Cpus = Annotated[list[int], AfterValidator(values.check_cpus)]
@@ -54,7 +54,7 @@ _Seconds = Annotated[float, PlainValidator(values.check_seconds)]
 _Interval = Annotated[float, PlainValidator(values.check_interval)]
 _Intensity = Annotated[Intensity, PlainValidator(parse_intensity)]
 _Backoff = Annotated[tuple[float, float], PlainValidator(parse_backoff)]
-_Kept = Annotated[int, PlainValidator(values.check_kept)]
+_Kept = Annotated[int, PlainValidator(sizes.check_kept)]
 
 
 class _Section(BaseModel):

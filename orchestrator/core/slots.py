@@ -13,10 +13,15 @@ import msgspec
 
 from orchestrator.core.effects import DropSlot, Effects, FreeSlot, HandSlot
 from transports.link import LINK_FRAMES
-from transports.references import BY_REFERENCE, REFERENCE, Reference, unmark, unpack
+from transports.references import (
+    BY_REFERENCE,
+    MOST_SLOTS,
+    REFERENCE,
+    Reference,
+    unmark,
+    unpack,
+)
 
-MOST = 8
-"""Slots that one owner may have."""
 SHARE = 2
 """An owner may have the bytes of all slots together, divided by this."""
 
@@ -91,7 +96,7 @@ class Slots:
         """An owner has made a slot of so many bytes; its number, or 0 if it isn't adopted."""
         own = [slot.size for slot in self._slots.values() if slot.owner == owner]
         fits = self.size + size <= self.limit and sum(own) + size <= self.limit // SHARE
-        if owner not in self._peers or size < 1 or not fits or len(own) >= MOST:
+        if owner not in self._peers or size < 1 or not fits or len(own) >= MOST_SLOTS:
             return 0
         self._number += 1
         self._slots[self._number] = Slot(owner, size)

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 from orchestrator.core.effects import DropSlot, FreeSlot, HandSlot
 from orchestrator.core.slots import Slots
+from orchestrator.rig.sockets import ROOT
 from transports.errors import AddressError, ProtocolError
 from transports.references import Reference
 from transports.shm import packets
@@ -21,10 +22,9 @@ from transports.shm.memory import PAGE, SLOTS_FILE, is_slot, map_slot
 
 PEERS = 256
 """Connections for slots at most; further clients have all inline."""
-BATCH = 64
+PACKETS = 64
 """Packets read of one peer before others have their turn."""
 _CREDENTIALS = struct.Struct("3i")
-_ROOT = 0
 
 
 class Watcher(Protocol):
@@ -85,6 +85,8 @@ class SlotKeeper:
             os.chmod(path, 0o600)
             listener.listen(PEERS)
         except OSError as error:
+            listener.close()
+            self._listener = None
             raise AddressError(f"{path} can't be bound: {error.strerror}") from error
         self._path, self._loop = str(path), loop
         self._loop.watch(listener.fileno(), self._accept)
@@ -160,7 +162,7 @@ class SlotKeeper:
         _, uid, _ = _CREDENTIALS.unpack(
             connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size)
         )
-        if uid not in (os.getuid(), _ROOT) or len(self._connections) >= PEERS:
+        if uid not in (os.getuid(), ROOT) or len(self._connections) >= PEERS:
             connection.close()
             return
         connection.setblocking(False)
@@ -168,7 +170,7 @@ class SlotKeeper:
         self._loop.watch(connection.fileno(), lambda: self._read(connection))
 
     def _read(self, connection: socket.socket) -> None:
-        for _ in range(BATCH):
+        for _ in range(PACKETS):
             try:
                 packet, fd = packets.receive_from_peer(connection)
             except BlockingIOError:
@@ -196,6 +198,8 @@ class SlotKeeper:
                 return "its name is taken"
             self._connections[connection] = packet.peer
             self._peers[packet.peer] = connection
+        elif not peer:
+            return "it hasn't said who it is"
         elif isinstance(packet, packets.Offer):
             if fd is None or not is_slot(fd, packet.capacity):
                 return "what it offers is no slot"

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
 
 from orchestrator.core.effects import DropSlot, Effects, FreeSlot, HandSlot
-from orchestrator.core.slots import MOST, SHARE, Slots
+from orchestrator.core.slots import SHARE, Slots
 from tests.core.told import taken
-from transports.references import Reference
+from transports.references import MOST_SLOTS, Reference
 
 LIMIT = 1000
 OWNER, CLIENT, OTHER = b"worker", b"client", b"other"
@@ -95,7 +95,7 @@ def test_all_slots_together_and_those_of_one_owner_are_bounded() -> None:
     assert rig.slots.offered(CLIENT, LIMIT // SHARE)
     assert rig.slots.offered(OTHER, 1) == 0
     many = Rig()
-    assert all(many.slots.offered(OWNER, 1) for _ in range(MOST))
+    assert all(many.slots.offered(OWNER, 1) for _ in range(MOST_SLOTS))
     assert many.slots.offered(OWNER, 1) == 0
     assert Rig(limit=0).slots.offered(OWNER, 1) == 0
 

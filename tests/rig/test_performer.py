@@ -13,8 +13,11 @@ from orchestrator.core.effects import (
     CancelDone,
     Cut,
     Describe,
+    DropSlot,
     Effect,
     Fact,
+    FreeSlot,
+    HandSlot,
     Launch,
     Moved,
     OrderDone,
@@ -141,6 +144,7 @@ def test_each_effect_by_who_can(scene: Scene, effect: Effect, done: tuple[Any, .
 def test_no_kind_of_effect_is_left_out() -> None:
     """Those that aren't in the list have tests of their own."""
     kinds = {type(effect) for effect, _ in EFFECTS} | {ToWorker, TakeBack, Describe}
+    kinds |= {HandSlot, FreeSlot, DropSlot}
     assert kinds == set(get_args(Effect))
 
 

@@ -48,7 +48,8 @@ class Frame:
         """
         import numpy as np
 
-        copy = np.empty(self.size, np.uint8)  # in huge pages, where a bytearray has small ones
+        # in huge pages, where a bytearray has small ones
+        copy: Any = np.empty(self.size, np.uint8)
         np.copyto(copy, self._lying())
         self._check()
         self._done()
@@ -66,7 +67,7 @@ class Frame:
         if call is not None:
             _, give_back, args, _ = call
             weakref.finalize(lying, give_back, *args).atexit = False
-        return memoryview(lying)  # type: ignore[arg-type, unused-ignore]
+        return memoryview(lying)
 
     def _lying(self) -> Any:
         import numpy as np

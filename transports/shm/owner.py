@@ -13,13 +13,11 @@ from mmap import mmap
 from time import monotonic
 
 from transports.errors import ProtocolError
-from transports.references import Reference
+from transports.references import MOST_SLOTS, Reference
 from transports.shm import packets
 from transports.shm.children import close_in_children
 from transports.shm.memory import PAGE, capacity_for, make, set_generation
 
-MOST = 8
-"""Slots at most, as the rig has it."""
 PAUSE = 1.0
 """Seconds before a slot is offered again when the rig has refused one."""
 ROOMY = 2
@@ -131,7 +129,7 @@ class Owner:
             close_in_children(self._connection)
             weakref.finalize(self, self._connection.close)
             packets.send(self._connection, packets.Join(self._name))
-        if len(self._slots) >= MOST and not self._withdraw():
+        if len(self._slots) >= MOST_SLOTS and not self._withdraw():
             return
         capacity = capacity_for(size)
         fd, memory = make(capacity)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+from array import array
 
 import msgspec
 
@@ -11,6 +12,10 @@ from transports.errors import ProtocolError
 
 LARGEST = 1024
 """Bytes of a packet; a longer one is cut, and can't be read."""
+
+
+_ONE_FD = socket.CMSG_LEN(array("i").itemsize)
+"""Room for one descriptor: the kernel closes any other."""
 
 
 class Join(msgspec.Struct, frozen=True, array_like=True, tag="join"):
@@ -108,12 +113,13 @@ def send(to: socket.socket, packet: FromPeer | FromRig, fd: int | None = None) -
 
 
 def _receive(source: socket.socket) -> tuple[bytes, int | None]:
-    data, fds, _, _ = socket.recv_fds(source, LARGEST, 1, socket.MSG_CMSG_CLOEXEC)
-    for fd in fds[1:]:
-        os.close(fd)
+    # not by socket.recv_fds, which drops the flag: a program started just now would inherit it
+    data, ancillary, _, _ = source.recvmsg(LARGEST, _ONE_FD, socket.MSG_CMSG_CLOEXEC)
+    fds = array("i")
+    for level, kind, content in ancillary:
+        if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
+            fds.frombytes(content)
     if not data:
-        if fds:
-            os.close(fds[0])
         raise EOFError
     return data, fds[0] if fds else None
 

@@ -1,0 +1,354 @@
+"""The rig's socket for shared memory, with a real owner and real holders, in one process."""
+
+from __future__ import annotations
+
+import gc
+import mmap
+import os
+import select
+import socket
+import tempfile
+from collections import deque
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from orchestrator.core.effects import DropSlot, Effects, FreeSlot, HandSlot
+from orchestrator.core.slots import Slots
+from orchestrator.rig.slots import SlotKeeper
+from transports.errors import AddressError, SerializationError
+from transports.references import MOST_SLOTS, REFERENCE, Reference
+from transports.shm import packets
+from transports.shm.holder import Frame, Holder
+from transports.shm.memory import PAGE, SLOTS_FILE, capacity_for, is_slot, make
+from transports.shm.owner import Owner
+
+MIB = 1 << 20
+LIMIT = 64 * MIB
+OWNER, CLIENT = b"token", b"client"
+
+
+class Rig:
+    """The keeper with a core, and a loop that turns when it is told to.
+
+    Attributes:
+        tokens: Of lives that aren't over.
+        records: What was recorded.
+    """
+
+    def __init__(self, folder: Path, limit: int = LIMIT) -> None:
+        self.effects: Effects = deque()
+        self.slots = Slots(self.effects, limit)
+        self.tokens = {OWNER}
+        self.records: list[tuple[str, str]] = []
+        self.watched: dict[int, Callable[[], None]] = {}
+        self.keeper = SlotKeeper(
+            self.slots, self.tokens, lambda level, text, _: self.records.append((level, text))
+        )
+        self.path = self.keeper.open(folder, self)
+
+    def watch(self, source: int, callback: Callable[[], None]) -> None:
+        self.watched[source] = callback
+
+    def unwatch(self, fd: int) -> None:
+        del self.watched[fd]
+
+    def turn(self) -> None:
+        """Do all that is to be done by now."""
+        while True:
+            while self.effects:
+                match self.effects.popleft():
+                    case HandSlot() as effect:
+                        self.keeper.hand(effect)
+                    case FreeSlot() as effect:
+                        self.keeper.free(effect)
+                    case DropSlot() as effect:
+                        self.keeper.drop(effect)
+            ready, _, _ = select.select(list(self.watched), [], [], 0)
+            if not ready:
+                return
+            for fd in ready:
+                if fd in self.watched:
+                    self.watched[fd]()
+
+    def taken(self, owner: Owner, size: int) -> Any:
+        """A slot to be filled, offered first if there is none."""
+        filling = owner.take(size)
+        if filling is None:
+            self.turn()
+            filling = owner.take(size)
+        return filling
+
+    def reply(self, owner: Owner, data: bytes, *clients: bytes) -> tuple[Reference, list[bytes]]:
+        """An owner's frame goes to clients: what they are sent."""
+        filling = self.taken(owner, len(data))
+        filling.memory[:] = data
+        filling.sent()
+        reference = filling.reference
+        assert self.slots.came(OWNER, reference)
+        for client in clients:
+            self.slots.lease(client, reference)
+        self.slots.settle(reference)
+        while self.effects:  # in order: what is handed over is so before the reference is sent
+            effect = self.effects.popleft()
+            if isinstance(effect, HandSlot):
+                self.keeper.hand(effect)
+            else:
+                assert isinstance(effect, FreeSlot)
+                self.keeper.free(effect)
+        return reference, [self.keeper.raw(client, reference) for client in clients]
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="orch-t-") as name:
+        yield Path(name)
+
+
+@pytest.fixture
+def rig(folder: Path) -> Iterator[Rig]:
+    rig = Rig(folder)
+    yield rig
+    rig.keeper.close()
+
+
+@pytest.fixture
+def owner(rig: Rig) -> Iterator[Owner]:
+    owner = Owner(rig.path, OWNER)
+    yield owner
+    owner.close()
+
+
+@pytest.fixture
+def holder(rig: Rig) -> Holder:
+    holder = Holder(rig.path, CLIENT)
+    rig.turn()
+    return holder
+
+
+def slots_mapped() -> int:
+    """How many mappings of slots this process has."""
+    return Path("/proc/self/maps").read_text().count("memfd:orch-slot")
+
+
+def test_a_copy_is_the_callers_own_and_the_slot_is_free_again(
+    rig: Rig, owner: Owner, holder: Holder
+) -> None:
+    """Time after time, in the same memory."""
+    for number in range(1, 6):
+        data = os.urandom(MIB)
+        reference, (sent,) = rig.reply(owner, data, CLIENT)
+        assert (reference.slot, reference.generation, len(sent)) == (1, number, REFERENCE)
+        frame = holder.open(sent)
+        copy: Any = frame.copied()
+        assert bytes(copy) == data
+        copy[0] = 0
+        rig.turn()
+        assert rig.slots.status()["held"] == 0
+
+
+def test_a_view_keeps_its_frame_until_the_last_of_it_is_dropped(
+    rig: Rig, owner: Owner, holder: Holder
+) -> None:
+    """However it was cut up; meanwhile the owner fills others."""
+    data = os.urandom(MIB)
+    _, (sent,) = rig.reply(owner, data, CLIENT)
+    view = holder.open(sent).view()
+    assert view.readonly
+    array = np.ndarray((MIB // 2,), np.uint8, view[MIB // 2 :])
+    del view
+    for _ in range(3):
+        other, (sent,) = rig.reply(owner, os.urandom(MIB), CLIENT)
+        assert other.slot == 2
+        holder.open(sent).copied()
+        rig.turn()
+    assert array.tobytes() == data[MIB // 2 :]
+    assert rig.slots.status()["held"] == 1
+    del array
+    rig.turn()
+    assert rig.slots.status()["held"] == 0
+
+
+def test_a_frame_that_nobody_reads_is_returned(rig: Rig, owner: Owner, holder: Holder) -> None:
+    _, (sent,) = rig.reply(owner, bytes(MIB), CLIENT)
+    frame: Frame | None = holder.open(sent)
+    assert frame is not None
+    assert frame.size == MIB
+    frame = None
+    rig.turn()
+    assert rig.slots.status()["held"] == 0
+
+
+def test_who_has_not_joined_has_the_bytes(rig: Rig, owner: Owner, holder: Holder) -> None:
+    """And so has who was sent no descriptor; the slot is free at once, for the others' sake."""
+    data = os.urandom(MIB)
+    _, sent = rig.reply(owner, data, b"stranger")
+    assert sent == [data]
+    _, sent = rig.reply(owner, data, b"stranger", CLIENT)
+    assert [len(each) for each in sent] == [MIB, REFERENCE]
+    assert bytes(holder.open(sent[1]).copied()) == data
+    rig.turn()
+    assert rig.slots.status()["held"] == 0
+
+
+def test_a_client_that_ends_holds_nothing(rig: Rig, owner: Owner) -> None:
+    """Whatever it held, and had been sent."""
+    holder = Holder(rig.path, CLIENT)
+    rig.turn()
+    _, (sent,) = rig.reply(owner, bytes(MIB), CLIENT)
+    assert len(sent) == REFERENCE
+    del holder
+    gc.collect()
+    rig.turn()
+    assert rig.slots.status()["held"] == 0
+    reference, _ = rig.reply(owner, bytes(MIB), b"stranger")
+    assert (reference.slot, reference.generation) == (1, 2)
+
+
+def test_a_view_outlives_the_rig_and_its_connection(rig: Rig, owner: Owner, holder: Holder) -> None:
+    """Nobody fills it again: only the rig could free it."""
+    data = os.urandom(MIB)
+    _, (sent,) = rig.reply(owner, data, CLIENT)
+    view = holder.open(sent).view()
+    rig.keeper.close()
+    assert owner.take(2 * MIB) is None
+    assert owner.take(MIB) is None
+    assert bytes(view) == data
+
+
+def test_a_worker_that_ends_leaves_its_frames(rig: Rig, owner: Owner, holder: Holder) -> None:
+    """Those that are on their way too: the core is told of its end, not by its connection's."""
+    data = os.urandom(MIB)
+    _, (sent,) = rig.reply(owner, data, CLIENT)
+    owner.close()
+    rig.turn()
+    assert len(rig.slots) == 1
+    view = holder.open(sent).view()
+    rig.tokens.clear()
+    rig.slots.left(OWNER)
+    rig.turn()
+    assert bytes(view) == data
+    assert rig.slots.status()["held"] == 1
+    del view
+    rig.turn()
+    assert rig.slots.status() == {"slots": 0, "held": 0, "bytes": 0, "limit": LIMIT}
+    with pytest.raises(SerializationError, match="slot 1 wasn't handed over"):
+        holder.open(sent)  # the rig has told that it is gone
+    assert slots_mapped() == 0
+
+
+def test_frames_go_inline_where_the_bound_is_reached(folder: Path) -> None:
+    """And by slots again when there is room: free ones that don't fit are withdrawn."""
+    rig = Rig(folder, limit=4 * MIB)
+    owner = Owner(rig.path, OWNER)
+    assert rig.taken(owner, 3 * MIB) is None
+    assert rig.taken(owner, MIB) is None  # refused a moment ago
+    owner._not_before = 0.0
+    assert rig.taken(owner, MIB) is not None
+    filling = rig.taken(owner, MIB)
+    assert filling is not None
+    assert rig.taken(owner, MIB) is None
+    filling.give_up()
+    assert owner.take(MIB) is not None
+    assert rig.slots.size == 2 * MIB
+    owner.close()
+    rig.keeper.close()
+
+
+def test_an_owner_with_many_slots_gives_up_the_oldest(rig: Rig, owner: Owner) -> None:
+    """Sizes may change for good."""
+    for number in range(MOST_SLOTS + 3):
+        filling = rig.taken(owner, PAGE << number)
+        assert filling is not None
+        filling.give_up()
+    rig.turn()
+    assert len(rig.slots) == MOST_SLOTS
+
+
+def joined(
+    peer: socket.socket, name: bytes, packet: packets.FromPeer, fd: int | None = None
+) -> None:
+    packets.send(peer, packets.Join(name))
+    packets.send(peer, packet, fd)
+
+
+def test_rubbish_is_turned_out(rig: Rig, folder: Path, holder: Holder) -> None:
+    """Whoever sends it; the others are served."""
+    path = str(folder / SLOTS_FILE)
+    fd, _ = make(MIB)
+    plain = os.memfd_create("plain")
+    os.ftruncate(plain, PAGE + MIB)
+    said: list[Callable[[socket.socket], Any]] = [
+        lambda peer: packets.send(peer, packets.Offer(1, MIB), fd),  # it hasn't joined
+        lambda peer: peer.send(b"rubbish"),
+        lambda peer: joined(peer, b"a", packets.Offer(1, MIB)),
+        lambda peer: joined(peer, b"b", packets.Offer(1, 2 * MIB), fd),
+        lambda peer: joined(peer, b"c", packets.Offer(1, MIB), plain),
+        lambda peer: packets.send(peer, packets.Join(b"")),
+        lambda peer: joined(peer, b"d", packets.Join(b"e")),
+        lambda peer: joined(peer, CLIENT, packets.Returned(1, 1)),  # the name of another one
+    ]
+    peers = []
+    for say in said:
+        peer = packets.connect(path)
+        peers.append(peer)
+        say(peer)
+        rig.turn()
+        with pytest.raises((EOFError, ConnectionResetError)):
+            packets.receive_from_rig(peer)
+    assert [level for level, _ in rig.records] == ["warning"] * len(said)
+    assert len(rig.slots) == 0
+    for peer in peers:
+        peer.close()
+    os.close(fd)
+    os.close(plain)
+
+
+def test_a_frame_that_was_written_over_is_found_out(rig: Rig, owner: Owner, holder: Holder) -> None:
+    """It can't be, but if it were, nobody would be given it."""
+    _, (sent,) = rig.reply(owner, bytes(MIB), CLIENT)
+    frame = holder.open(sent)
+    slot = owner._slots[1]
+    slot.generation += 1
+    slot.memory[:8] = (99).to_bytes(8, "little")
+    with pytest.raises(SerializationError, match="was written over"):
+        frame.copied()
+    with pytest.raises(SerializationError, match="was written over"):
+        frame.view()
+
+
+def test_no_reader_can_change_or_shorten_a_slot() -> None:
+    fd, memory = make(MIB)
+    assert is_slot(fd, MIB)
+    assert not is_slot(fd, 2 * MIB)
+    with pytest.raises(PermissionError):
+        mmap.mmap(fd, PAGE + MIB)
+    with pytest.raises(PermissionError):
+        os.ftruncate(fd, 1)
+    memory[PAGE] = 1
+    os.close(fd)
+
+
+@pytest.mark.parametrize("size", [1, PAGE, PAGE + 1, MIB, MIB + 1, 5 * MIB, 100_000_001])
+def test_a_slot_has_room_for_its_frame_and_little_more(size: int) -> None:
+    capacity = capacity_for(size)
+    assert size <= capacity <= max(PAGE, size * 1.25 + PAGE)
+    assert capacity % PAGE == 0
+
+
+def test_no_shared_memory_no_socket(folder: Path) -> None:
+    rig = Rig(folder, limit=0)
+    assert rig.path == ""
+    assert not (folder / SLOTS_FILE).exists()
+    assert Owner(rig.path, OWNER).take(MIB) is None
+    with pytest.raises(FileNotFoundError):
+        Holder(str(folder / SLOTS_FILE), CLIENT)
+    rig.keeper.close()
+
+
+def test_a_socket_that_cannot_be_bound_is_told(folder: Path) -> None:
+    with pytest.raises(AddressError, match=r"slots\.sock can't be bound"):
+        Rig(folder / "absent")
