@@ -110,6 +110,7 @@ class Channel:
     def unplug(self) -> None:
         """Close the socket; what it still holds is dropped."""
         self._socket.close(0)
+        self.raw_frames.close()
 
     # -- one turn of the leader -----------------------------------------------------------
 

@@ -58,6 +58,10 @@ class RawFrames:
             self._join()
         return own_memory(frame)
 
+    def close(self) -> None:
+        """Ask for no more; frames that are there stay."""
+        self._path, self._holder = "", None
+
     def _join(self) -> None:
         path, self._path = self._path, ""
         try:
