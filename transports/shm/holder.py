@@ -18,6 +18,7 @@ from transports.serializers import Buffer
 from transports.shm import packets
 from transports.shm.children import close_in_children
 from transports.shm.memory import PAGE, generation_of, map_slot
+from transports.shm.recycled import Recycled
 
 
 class Frame:
@@ -27,11 +28,12 @@ class Frame:
         size: Its bytes.
     """
 
-    __slots__ = ("__weakref__", "_done", "_memory", "_reference")
+    __slots__ = ("__weakref__", "_copies", "_done", "_memory", "_reference")
 
     def __init__(self, holder: Holder, memory: mmap, reference: Reference) -> None:
         self._memory = memory
         self._reference = reference
+        self._copies = holder.copies
         self._done = weakref.finalize(self, holder.give_back, reference)
         self._done.atexit = False
 
@@ -46,11 +48,8 @@ class Frame:
         Raises:
             SerializationError: Something else is in the slot by now.
         """
-        import numpy as np
-
-        # in huge pages, where a bytearray has small ones
-        copy: Any = np.empty(self.size, np.uint8)
-        np.copyto(copy, self._lying())
+        copy = self._copies.take(self.size)
+        copy[:] = self._lying()
         self._check()
         self._done()
         return memoryview(copy)
@@ -90,6 +89,9 @@ class Holder:
         path: The rig's socket for slots.
         name: The routing id of the client's requests.
 
+    Attributes:
+        copies: Memory for copies of frames.
+
     Raises:
         OSError: There is no such socket.
     """
@@ -99,6 +101,7 @@ class Holder:
         weakref.finalize(self, self._connection.close).atexit = False
         close_in_children(self._connection)
         packets.send(self._connection, packets.Join(name))
+        self.copies = Recycled()
         self._memories: dict[int, mmap] = {}
         self._unsent: deque[Reference] = deque()
 
