@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from orchestrator.client.framing import own_memory
+from orchestrator.client.interrupts import uninterrupted
 from transports.errors import SerializationError
 from transports.headers import ResponseHeader
 from transports.references import REFERENCE, SLOTTED
@@ -52,7 +53,7 @@ class RawFrames:
         if header.preencodedPayloadContentType == SLOTTED and len(frame) == REFERENCE:
             if self._holder is None:
                 raise SerializationError("it is in shared memory, which this client has none of")
-            found = self._holder.open(frame)
+            found = uninterrupted(self._holder.open, frame)
             return found.view() if self._zero_copy else found
         if self._path and len(frame) >= THRESHOLD:
             self._join()

@@ -39,7 +39,7 @@ from orchestrator.rig.sockets import Sockets
 from transports.exceptions import exception_payload
 from transports.frames import send
 from transports.headers import ERROR
-from transports.references import Reference
+from transports.references import REFERENCE, SLOTTED, Reference, unpack
 
 
 class Host(Protocol):
@@ -107,6 +107,7 @@ class Performer:
         self._processes = processes
         self._connections = connections
         self._host = host
+        backlog.given_up = self._given_up
         self.slots = slots = SlotKeeper(rig.slots, rig.broker.publishers, host.record)
         self._by_kind: dict[type[Any], Callable[[Any, float], None]] = {
             ToClient: self._to_client,
@@ -140,6 +141,12 @@ class Performer:
         if type(frames[-1]) is Reference:
             frames[-1] = self.slots.raw(frames[0], frames[-1])
         self._backlog.send(frames, now)
+
+    def _given_up(self, frames: list[Any]) -> None:
+        """A client isn't sent an answer after all; it holds no frame that this refers to."""
+        if len(frames[-1]) == REFERENCE and SLOTTED.encode() in bytes(frames[2]):
+            reference = unpack(bytes(frames[-1]))
+            self._rig.slots.returned(frames[0], reference.slot, reference.generation)
 
     def _to_worker(self, effect: ToWorker, now: float) -> None:
         try:

@@ -9,10 +9,11 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
 
-from orchestrator.core.effects import DropSlot, Effects, FreeSlot, HandSlot
+from orchestrator.core.effects import DropSlot, Effects, FreeSlot, HandSlot, ToClient
 from orchestrator.core.slots import SHARE, Slots
+from tests.core.rig_kit import Bench
 from tests.core.told import taken
-from transports.references import MOST_SLOTS, Reference
+from transports.references import MOST_SLOTS, Reference, mark
 
 LIMIT = 1000
 OWNER, CLIENT, OTHER = b"worker", b"client", b"other"
@@ -244,3 +245,66 @@ class AnyOrder(RuleBasedStateMachine):
 
 TestAnyOrder = AnyOrder.TestCase
 TestAnyOrder.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+
+
+class Link:
+    """A rig's core whose worker has a slot, and whose client takes references."""
+
+    def __init__(self) -> None:
+        self.bench = Bench(shared_memory=LIMIT)
+        self.bench.start()
+        self.slots = self.bench.rig.slots
+        assert self.slots.joined(b"a1")
+        assert self.slots.joined(b"alice")
+        self.slot = self.slots.offered(b"a1", 100)
+
+    def reply(self, id_: str, generation: int, raw: bytes = b"", lane: str = "a1.q") -> list[Any]:
+        """The worker answers its oldest dispatch by reference; what is left to be done."""
+        number = int(id_).to_bytes(8, "big")
+        raw = raw or Reference(self.slot, generation, 50).pack()
+        self.bench.link(lane, [mark(number), b"{}", b"", raw])
+        effects = list(self.bench.rig.effects)
+        self.bench.rig.effects.clear()
+        return [each for each in effects if isinstance(each, (ToClient, HandSlot, FreeSlot))]
+
+
+def test_a_reply_by_reference_is_leased_to_its_client() -> None:
+    """Who is handed the slot first."""
+    link = Link()
+    link.bench.ask("1")
+    link.bench.take()
+    reference = Reference(link.slot, 1, 50)
+    assert link.reply("1", 1) == [
+        HandSlot(b"alice", link.slot),
+        ToClient([b"alice", b"", b"{}", b"", reference]),
+    ]
+    assert link.slots.can_read(b"alice", reference)
+
+
+def test_a_reply_that_goes_to_nobody_frees_its_slot() -> None:
+    """Oneway, unasked; and a worker's that has ended, or a stranger's, is no reference."""
+    link = Link()
+    link.bench.ask("1", context={"oneway": True})
+    link.bench.take()
+    assert link.reply("1", 1) == [FreeSlot(b"a1", link.slot, 1)]
+    assert link.reply("77", 2) == [FreeSlot(b"a1", link.slot, 2)]
+    assert link.reply("78", 3, lane="stranger") == []
+    link.bench.exit()
+    assert [each for each in link.bench.take() if isinstance(each, DropSlot)]
+    assert link.reply("79", 3) == []
+
+
+def test_a_reference_to_what_is_not_there_is_passed_on_as_it_is() -> None:
+    """So that the request is answered; its client tells that it can't have the frame."""
+    link = Link()
+    for id_, raw in (("1", Reference(link.slot, 9, 50).pack()), ("2", b"short")):
+        link.bench.ask(id_)
+        link.bench.take()
+        assert link.reply(id_, 1, raw) == [ToClient([b"alice", b"", b"{}", b"", raw])]
+    assert link.slots.status()["held"] == 0
+
+
+def test_a_message_of_another_form_is_the_brokers_business() -> None:
+    link = Link()
+    for frames in ([], [mark(bytes(8))], [b"", b"", b"", b""]):
+        assert link.slots.taken_off([b"a1.q", *frames]) is None
