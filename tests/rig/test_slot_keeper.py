@@ -15,16 +15,20 @@ from typing import Any
 
 import numpy as np
 import pytest
+from msgspec import structs
 
 from orchestrator.core.effects import DropSlot, Effects, FreeSlot, HandSlot
 from orchestrator.core.slots import Slots
 from orchestrator.rig.slots import SlotKeeper
 from transports.errors import AddressError, SerializationError
-from transports.references import MOST_SLOTS, REFERENCE, Reference
+from transports.headers import RequestHeader
+from transports.references import BY_SLOT, MOST_SLOTS, REFERENCE, SLOTTED, Reference, mark
+from transports.serializers import OCTETS
 from transports.shm import packets
 from transports.shm.holder import Frame, Holder
 from transports.shm.memory import PAGE, SLOTS_FILE, capacity_for, is_slot, make
 from transports.shm.owner import Owner
+from workers.serving import slots
 
 MIB = 1 << 20
 LIMIT = 64 * MIB
@@ -352,3 +356,35 @@ def test_no_shared_memory_no_socket(folder: Path) -> None:
 def test_a_socket_that_cannot_be_bound_is_told(folder: Path) -> None:
     with pytest.raises(AddressError, match=r"slots\.sock can't be bound"):
         Rig(folder / "absent")
+
+
+def test_a_result_that_cannot_be_written_leaves_its_slot_free(rig: Rig, owner: Owner) -> None:
+    """And one that can goes by reference, if its client takes that."""
+    header = RequestHeader(
+        messageType="OPERATION",
+        messageID="1",
+        senderID="client",
+        receiverID="rig",
+        thingExecutionContext={BY_SLOT: True},
+    )
+    array = np.zeros(MIB, np.uint8)
+    slots.encode(array, header, owner)  # there is none free: it goes inline, and one is offered
+    rig.turn()
+    _, reference, kind = slots.encode(array, header, owner)
+    assert (type(reference), kind) == (Reference, SLOTTED)
+    frames = slots.reply(bytes(8), (b"header", b"payload", reference))
+    assert frames == [mark(bytes(8)), b"header", b"payload", reference.pack()]
+    _, raw, kind = slots.encode(array, structs.replace(header, thingExecutionContext=None), owner)
+    assert (len(raw), kind) == (MIB, OCTETS)
+    rig.turn()
+    first, second = owner.take(MIB), rig.taken(owner, MIB)
+    assert first is None
+    second.give_up()
+    free = len(owner._free)
+    assert free
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(np, "copyto", lambda *_, **__: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            slots.encode(array, header, owner)
+    assert len(owner._free) == free

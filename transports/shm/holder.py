@@ -69,6 +69,7 @@ class Frame:
         return memoryview(lying)
 
     def _lying(self) -> Any:
+        """An array that each array made of it has for its base, or that array's base."""
         import numpy as np
 
         return np.frombuffer(self._memory, np.uint8, self.size, PAGE)

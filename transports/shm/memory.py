@@ -15,7 +15,8 @@ PAGE = mmap.PAGESIZE
 SLOTS_FILE = "slots.sock"
 """The rig's socket for slots, in the folder of its other socket files."""
 THRESHOLD = 256 * 1024
-"""Bytes of a frame from which on a slot costs less than the sockets."""
+"""Bytes of a frame from which on a slot costs less than the sockets; they break even at 64 KiB as a
+copy, at less as a view, but small frames would take the slots of large ones."""
 _FUTURE_WRITE = 0x10
 """F_SEAL_FUTURE_WRITE, which Python's `fcntl` doesn't name: Linux 5.1."""
 _SEALS = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL | _FUTURE_WRITE

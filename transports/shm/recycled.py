@@ -32,7 +32,8 @@ class Recycled:
         piece = self._fitting(size)
         if piece is None:
             piece = np.empty(size, np.uint8)
-        array = piece[:size]
+        # not a slice: views of that would have `piece` for their base, and not keep the slice
+        array = np.frombuffer(piece, np.uint8, size)
         # when the last view of this array is gone, in whatever thread that happens
         weakref.finalize(array, self._give_back, piece).atexit = False
         return array
