@@ -6,7 +6,11 @@ The kernel takes longer to give new pages, each cleared, than a frame takes to b
 from __future__ import annotations
 
 import weakref
+from contextlib import suppress
+from mmap import MADV_HUGEPAGE, MAP_ANONYMOUS, MAP_PRIVATE, mmap
 from typing import Any
+
+from transports.shm.memory import capacity_for
 
 KEPT = 2
 """Pieces of memory that are kept unused at most."""
@@ -23,7 +27,7 @@ class Recycled:
 
     def __init__(self, kept: int = KEPT) -> None:
         self._kept = kept
-        self._free: dict[int, Any] = {}
+        self._free: dict[int, mmap] = {}
 
     def take(self, size: int) -> Any:
         """So many bytes, as an array of numpy's, whose content is anything."""
@@ -31,14 +35,17 @@ class Recycled:
 
         piece = self._fitting(size)
         if piece is None:
-            piece = np.empty(size, np.uint8)
-        # not a slice: views of that would have `piece` for their base, and not keep the slice
+            piece = mmap(-1, capacity_for(size), MAP_PRIVATE | MAP_ANONYMOUS)
+            with suppress(OSError):  # a kernel without them
+                piece.madvise(MADV_HUGEPAGE)
+        # An array made of this one has it for its base; if the piece were an array itself, numpy
+        # would give it that one, and this one would be gone while its memory is in use.
         array = np.frombuffer(piece, np.uint8, size)
         # when the last view of this array is gone, in whatever thread that happens
         weakref.finalize(array, self._give_back, piece).atexit = False
         return array
 
-    def _fitting(self, size: int) -> Any:
+    def _fitting(self, size: int) -> mmap | None:
         for key, piece in list(self._free.items()):
             if size <= len(piece) <= size * ROOMY:
                 taken = self._free.pop(key, None)  # unless another thread was faster
@@ -46,7 +53,10 @@ class Recycled:
                     return taken
         return None
 
-    def _give_back(self, piece: Any) -> None:
+    def _give_back(self, piece: mmap) -> None:
         self._free[id(piece)] = piece
         while len(self._free) > self._kept:
-            self._free.pop(next(iter(self._free)), None)  # the one that wasn't wanted for longest
+            try:
+                self._free.pop(next(iter(self._free)))  # the one that wasn't wanted for longest
+            except (KeyError, StopIteration, RuntimeError):  # another thread was faster
+                continue
