@@ -18,6 +18,10 @@ SLOTTED = "application/x-orch-slot"
 """What the header of an answer says of a raw frame that is a reference, or what it referred to."""
 MOST_SLOTS = 8
 """Slots that one owner may have."""
+ARGUMENTS = b".arguments"
+"""End of the name by which a client fills slots with arguments, and a worker reads those."""
+INLINE_WRITES = 1 << 20
+"""Bytes of a property's value up to which it never goes through a slot: the rig may keep it."""
 BY_SLOT = "bySlot"
 """Key of a thing execution context: the answer may be by reference."""
 

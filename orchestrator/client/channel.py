@@ -125,7 +125,7 @@ class Channel:
                     return  # it can be cancelled until it can be sent
                 if future is not None and not future.claim():
                     self.settle(exchange)
-                elif not self._send(exchange):
+                elif not self._hand_over(exchange):
                     return
                 elif exchange.size:
                     self.liveness.sent(exchange.size)
@@ -134,6 +134,21 @@ class Channel:
             if exchange.oneway and exchange.sent:
                 self.unconfirmed = True
                 self.settle(exchange)
+
+    def _hand_over(self, exchange: Exchange) -> bool:
+        """Give a request to the socket; whether it took it."""
+        filling = exchange.filling
+        if filling is None:
+            return self._send(exchange)
+        if not filling.is_known:
+            exchange.inline()  # the rig is another one by now
+            return self._send(exchange)
+        filling.sent()  # first: whatever strikes now, nobody writes over what may have gone
+        if not self._send(exchange):
+            filling.unsent()
+            return False
+        exchange.filling = None
+        return True
 
     def _has_room(self) -> bool:
         return bool(int(self._socket.get(zmq.EVENTS)) & _OUT)

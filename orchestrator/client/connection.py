@@ -31,9 +31,9 @@ from orchestrator.client.exchange import (
     Leader,
     compose,
     compose_handshake,
-    encode_arguments,
 )
 from orchestrator.client.futures import RequestFuture
+from orchestrator.client.slots import RawFrames
 from orchestrator.errors import OrchError, OutcomeUnknown, RigNotReachable
 from transports.durations import duration
 from transports.headers import Operation
@@ -125,6 +125,11 @@ class Connection:
         return self._channel.rig
 
     @property
+    def raw_frames(self) -> RawFrames:
+        """What encodes the arguments of its requests."""
+        return self._channel.raw_frames
+
+    @property
     def closed(self) -> bool:
         """Whether `close` was called."""
         return self._closed
@@ -168,8 +173,8 @@ class Connection:
             else:
                 self._follow(exchange)
         finally:
-            # First of all, and without a call in which an interrupt could strike: whoever finds
-            # a leader that doesn't lead takes the role over.
+            # First, without a call in which an interrupt could strike: whoever finds a leader
+            # that doesn't lead takes the role over.
             exchange.leading = False
             if self._leader is exchange or exchange.gate is not None or not exchange.settled:
                 exchange.given_up = exchange.sent and not exchange.settled
@@ -216,7 +221,8 @@ class Connection:
         self.post(self._wish(request_id, restart=restart))
 
     def _wish(self, request_id: str, *, restart: bool = False, oneway: bool = True) -> Exchange:
-        payload, raw = encode_arguments(self.rig, "cancel", (request_id, restart), {})
+        args = (request_id, restart)
+        payload, raw = self.raw_frames.arguments(self.rig, "cancel", args, {})
         return self.compose(
             self.rig, Operation.INVOKE, "cancel", payload=payload, raw=raw, oneway=oneway
         )

@@ -14,7 +14,6 @@ from orchestrator.client.answers import error_from_response
 from orchestrator.client.futures import RequestFuture
 from orchestrator.client.liveness import SLOWEST
 from orchestrator.errors import (
-    ArgumentUnsendable,
     OutcomeUnknown,
     ResultUnsendable,
     ValueRefused,
@@ -35,12 +34,12 @@ from transports.headers import (
     ResponseHeader,
     encode_header,
 )
-from transports.references import BY_SLOT
+from transports.references import BY_SLOT, SLOTTED
 from transports.serializers import LARGEST, NULL, OCTETS, TEXT, XORCH, Buffer, decode
 from transports.shm.holder import Frame
+from transports.shm.owner import Filling
 from transports.values import codec
 from transports.values.codec import NOTHING
-from transports.values.kinds import NoForm
 from transports.values.streams import Opened
 
 Timeout = float | EllipsisType | None
@@ -85,6 +84,7 @@ class Exchange(Leader):
         worker: The worker addressed.
         member: The property or action addressed.
         frames: What is sent.
+        filling: The slot that these refer to, until they are sent.
         flags, copies: Arguments for sending each frame.
         size: Bytes of large frames, which take their time to travel.
         give_up: Monotonic seconds after which it is no longer tried to send it.
@@ -103,6 +103,7 @@ class Exchange(Leader):
     __slots__ = (
         "copies",
         "error",
+        "filling",
         "flags",
         "frames",
         "future",
@@ -135,6 +136,7 @@ class Exchange(Leader):
         self.worker = worker
         self.member = member
         self.frames = frames
+        self.filling: Filling | None = None
         self.flags = _FLAGS
         self.copies = _COPY_ALL
         self.size = 0
@@ -151,6 +153,13 @@ class Exchange(Leader):
         self.given_up = False
         self.gate: Lock | None = None
         self.error: Exception | None = None
+
+    def inline(self) -> None:
+        """Have what is in a slot sent in the message itself."""
+        assert self.filling is not None
+        self.frames[3] = bytes(self.filling.memory)
+        self.size = len(self.frames[3])
+        self.filling = None
 
     def wait_outside(self) -> None:
         """Give its caller a gate to wait at while another one leads."""
@@ -223,7 +232,7 @@ def compose(
     member: str,
     *,
     payload: Buffer = NOTHING,
-    raw: Buffer = b"",
+    raw: Buffer | Filling = b"",
     content_type: str = XORCH,
     invocation_timeout: Timeout = ...,
     execution_timeout: Timeout = ...,
@@ -242,7 +251,7 @@ def compose(
         operation: What to do.
         member: The property or action.
         payload: What is encoded of the arguments or the value.
-        raw: The raw frame that belongs to it.
+        raw: The raw frame that belongs to it, or the slot in which that is.
         content_type: How the payload is encoded, and the answer is wanted.
         invocation_timeout: Seconds until it must have started.
         execution_timeout: Seconds from then until it must have ended.
@@ -255,7 +264,9 @@ def compose(
         ValueRefused: The message is too large, or a timeout is none.
     """
     context = _context(invocation_timeout, execution_timeout, oneway)
-    size = len(payload) + len(raw)
+    filling = raw if isinstance(raw, Filling) else None
+    frame: Buffer = raw.reference.pack() if isinstance(raw, Filling) else raw
+    size = len(payload) + (len(frame) if filling is None else filling.reference.size)
     if size > LARGEST:
         told = f"{worker}.{member}: {size} bytes are more than a rig takes in a message"
         raise ValueRefused(told, worker=worker, member=member)
@@ -270,9 +281,10 @@ def compose(
         objekt=member,
         operation=operation,
         payloadContentType=content_type,
-        preencodedPayloadContentType=OCTETS if len(raw) else TEXT,
+        preencodedPayloadContentType=SLOTTED if filling else OCTETS if len(frame) else TEXT,
     )
-    exchange = Exchange(id, [b"", encode_header(header), payload, raw], worker, member, oneway)
+    exchange = Exchange(id, [b"", encode_header(header), payload, frame], worker, member, oneway)
+    exchange.filling = filling
     invocation = context.get("invokation_timeout", usual.invocation_timeout)
     execution = context.get("execution_timeout", usual.execution_timeout)
     if invocation is not None and execution is not None:
@@ -328,27 +340,3 @@ def _seconds(value: Any, name: str) -> float | None:
         return duration(value, name)
     except (TypeError, ValueError) as error:
         raise ValueRefused(str(error)) from error
-
-
-def encode_arguments(
-    worker: str, member: str, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> tuple[Buffer, Buffer]:
-    """Encode an action's arguments as payload and raw frame.
-
-    Raises:
-        ArgumentUnsendable: One of them has no form; its text says which, and where in it.
-    """
-    try:
-        return codec.encode_arguments(args, kwargs)
-    except NoForm as refusal:
-        told = f"{worker}.{member}: {codec.argument_told(refusal)}"
-        raise ArgumentUnsendable(told, worker=worker, member=member) from refusal
-
-
-def encode_value(worker: str, member: str, value: Any) -> tuple[Buffer, Buffer]:
-    """Encode a property's value as payload and raw frame. Raises as `encode_arguments`."""
-    try:
-        return codec.encode(value, objects=False)
-    except NoForm as refusal:
-        told = f"{worker}.{member}: {refusal.told('value')}"
-        raise ArgumentUnsendable(told, worker=worker, member=member) from refusal

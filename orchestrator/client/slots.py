@@ -1,22 +1,30 @@
-"""A client's raw frames, of which large ones may come through shared memory.
+"""A client's raw frames, of which large ones may come and go through shared memory.
 
-The rig is asked for that once the first large one has come by the socket: a client that reads
-numbers alone has no connection for it.
+The rig is asked for that once the first large one has come, or gone, by the socket: a client that
+reads and writes numbers alone has no connection for it.
 """
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from orchestrator.client.framing import own_memory
 from orchestrator.client.interrupts import uninterrupted
+from orchestrator.errors import ArgumentUnsendable
 from transports.errors import SerializationError
 from transports.headers import ResponseHeader
-from transports.references import REFERENCE, SLOTTED
+from transports.references import ARGUMENTS, INLINE_WRITES, REFERENCE, SLOTTED
 from transports.serializers import Buffer
 from transports.shm.holder import Frame, Holder
 from transports.shm.memory import SLOTS_FILE, THRESHOLD
+from transports.shm.owner import Filling, Owner
+from transports.values import codec
+from transports.values.kinds import NoForm
 
+Encoded = tuple[Buffer, Buffer | Filling]
+"""Payload and raw frame, or the slot in which that is."""
 _OWN = "front.ipc"
 """The socket beside which a rig has the one for slots."""
 
@@ -37,6 +45,7 @@ class RawFrames:
         self._sender = sender
         self._zero_copy = zero_copy
         self._holder: Holder | None = None
+        self._owner = Owner(self._path, sender.encode() + ARGUMENTS)
 
     @property
     def by_slot(self) -> bool:
@@ -59,13 +68,44 @@ class RawFrames:
             self._join()
         return own_memory(frame)
 
+    def arguments(
+        self, worker: str, member: str, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Encoded:
+        """Encode an action's arguments as payload and raw frame.
+
+        Raises:
+            ArgumentUnsendable: One of them has no form; its text says which, and where in it.
+        """
+        try:
+            return self._owner.write(partial(codec.encode_arguments, args, kwargs), self._take)
+        except NoForm as refusal:
+            told = f"{worker}.{member}: {codec.argument_told(refusal)}"
+            raise ArgumentUnsendable(told, worker=worker, member=member) from refusal
+
+    def value(self, worker: str, member: str, value: Any) -> Encoded:
+        """Encode a property's value as payload and raw frame. Raises as `arguments`."""
+        try:
+            return self._owner.write(
+                lambda room: codec.encode(value, objects=False, room=room),
+                lambda size: self._take(size) if size > INLINE_WRITES else None,
+            )
+        except NoForm as refusal:
+            told = f"{worker}.{member}: {refusal.told('value')}"
+            raise ArgumentUnsendable(told, worker=worker, member=member) from refusal
+
+    def _take(self, size: int) -> Filling | None:
+        return uninterrupted(self._owner.take, size) if size >= THRESHOLD else None
+
     def close(self) -> None:
         """Ask for no more; frames that are there stay."""
         self._path, self._holder = "", None
+        self._owner.close()
 
     def _join(self) -> None:
-        path, self._path = self._path, ""
+        """Ask for frames in shared memory, unless they come so: then there was no slot for one."""
+        if self._holder is not None and not self._holder.has_ended:
+            return
         try:
-            self._holder = Holder(path, self._sender.encode())
+            self._holder = Holder(self._path, self._sender.encode())
         except OSError:  # the rig has no shared memory, or no room for more clients
             self._holder = None

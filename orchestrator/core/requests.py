@@ -166,6 +166,8 @@ class Ledger:
         """Take a request up: it is owed an answer from now on."""
         self.requests[request.number] = self.unanswered[request.key] = request
         self.held.add(request)
+        if type(request.frames[-1]) is Reference:
+            self.slots.keep(request.frames[-1])
         if request.member in _STREAMS:
             self.streams.setdefault(request.client, set()).add(request.worker)
 
@@ -213,6 +215,8 @@ class Ledger:
         """It holds no lane any more. Raises KeyError if there is no such request."""
         request = self.requests.pop(number)
         self.held.remove(request)
+        if type(request.frames[-1]) is Reference:
+            self.slots.end(request.frames[-1])
         return request
 
     # -- the answer -----------------------------------------------------------------------

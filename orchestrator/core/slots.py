@@ -1,8 +1,9 @@
 """The slots of shared memory: who owns them, who holds what is in them, and when they are free.
 
 Pure: descriptors and connections are the business of `orchestrator.rig`. A peer is whoever has a
-connection for slots: a client, named by its routing id, or a worker, by its token. In what order
-things happen, and what follows when somebody dies, is in docs/shared-memory.md.
+connection for slots: a client, named by its routing id, or a worker, by its token; either of them
+has another one for arguments. In what order things happen, and what follows when somebody dies, is
+in docs/shared-memory.md.
 """
 
 from __future__ import annotations
@@ -11,12 +12,16 @@ from typing import Any
 
 import msgspec
 
+from orchestrator.core.admission import Refusal
 from orchestrator.core.effects import DropSlot, Effects, FreeSlot, HandSlot
+from transports.headers import RequestHeader
 from transports.link import LINK_FRAMES
 from transports.references import (
+    ARGUMENTS,
     BY_REFERENCE,
     MOST_SLOTS,
     REFERENCE,
+    SLOTTED,
     Reference,
     unmark,
     unpack,
@@ -35,6 +40,7 @@ class Slot(msgspec.Struct):
         generation: How often it has been filled.
         holders: Who was sent a reference to what is in it, and isn't done.
         known_to: Who was handed it.
+        is_free: Its owner may fill it.
         retired: Its owner doesn't fill it any more.
     """
 
@@ -43,7 +49,17 @@ class Slot(msgspec.Struct):
     generation: int = 0
     holders: set[bytes] = msgspec.field(default_factory=set)
     known_to: set[bytes] = msgspec.field(default_factory=set)
+    is_free: bool = True
     retired: bool = False
+
+
+_REQUEST = b"a request"
+"""The holder of arguments: the rig keeps them as long as it has the request."""
+
+
+def reader_of(lane: bytes) -> bytes:
+    """The peer that reads arguments for a lane of a worker, by the lane's routing id."""
+    return lane.rpartition(b".")[0] + ARGUMENTS
 
 
 class Slots:
@@ -137,6 +153,25 @@ class Slots:
         frames[4] = reference
         return reference
 
+    def arrived(self, client: bytes, header: RequestHeader, frames: list[Any]) -> Reference | None:
+        """The reference in a client's message, which is put in place of its bytes.
+
+        Args:
+            client: Who sent it.
+            header: Its header.
+            frames: Routing id, an empty one, header, payload, raw.
+
+        Raises:
+            Refusal: It is one to no frame that this client may have filled.
+        """
+        if header.preencodedPayloadContentType != SLOTTED or len(frames[4]) != REFERENCE:
+            return None
+        reference = unpack(bytes(frames[4]))
+        if not self.came(client + ARGUMENTS, reference):
+            raise Refusal("ValueError", "the raw frame refers to shared memory that isn't there")
+        frames[4] = reference
+        return reference
+
     def came(self, owner: bytes, reference: Reference) -> bool:
         """An owner refers to a frame; whether there is one.
 
@@ -146,33 +181,45 @@ class Slots:
         if (
             slot is None
             or slot.owner != owner
-            or slot.retired
-            or slot.holders
+            or not slot.is_free
             or reference.generation != slot.generation + 1
             or reference.size > slot.size
         ):
             return False
         slot.generation = reference.generation
+        slot.is_free = False
         return True
 
     def lease(self, holder: bytes, reference: Reference) -> None:
         """A reference is about to be sent to somebody."""
+        self._slots[reference.slot].holders.add(holder)
+        self.show(holder, reference)
+
+    def show(self, reader: bytes, reference: Reference) -> None:
+        """Somebody is about to be sent a reference, who needs the slot for it."""
         slot = self._slots[reference.slot]
-        slot.holders.add(holder)
-        if holder in self._peers and holder not in slot.known_to:
-            slot.known_to.add(holder)
-            self._effects.append(HandSlot(holder, reference.slot))
+        if reader in self._peers and reader not in slot.known_to:
+            slot.known_to.add(reader)
+            self._effects.append(HandSlot(reader, reference.slot))
 
     def settle(self, reference: Reference) -> None:
         """Whoever is sent a reference has been leased it: the slot of nobody's frame is free."""
-        slot = self._slots[reference.slot]
-        if not slot.holders:
+        slot = self._slots.get(reference.slot)
+        if slot is not None and not slot.holders and not slot.is_free:
             self._free(reference.slot, slot)
 
-    def can_read(self, holder: bytes, reference: Reference) -> bool:
-        """Whether who holds a frame has the slot too; else its bytes are sent."""
+    def keep(self, reference: Reference) -> None:
+        """A request was accepted whose arguments these are."""
+        self._slots[reference.slot].holders.add(_REQUEST)
+
+    def end(self, reference: Reference) -> None:
+        """That request is answered, and no worker is at it any more."""
+        self.returned(_REQUEST, reference.slot, reference.generation)
+
+    def can_read(self, reader: bytes, reference: Reference) -> bool:
+        """Whether somebody has the slot of a frame; else its bytes are sent."""
         slot = self._slots.get(reference.slot)
-        return slot is not None and holder in slot.holders and holder in slot.known_to
+        return slot is not None and reader in slot.known_to
 
     def unhanded(self, peer: bytes, number: int) -> None:
         """A `HandSlot` couldn't be performed."""
@@ -197,6 +244,7 @@ class Slots:
             self._free(number, slot)
 
     def _free(self, number: int, slot: Slot) -> None:
+        slot.is_free = True
         self._effects.append(FreeSlot(slot.owner, number, slot.generation))
 
     def _drop_if_done(self, number: int, slot: Slot) -> None:

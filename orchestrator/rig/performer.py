@@ -30,6 +30,7 @@ from orchestrator.core.effects import (
 )
 from orchestrator.core.own_client import is_own
 from orchestrator.core.rig import Rig
+from orchestrator.core.slots import reader_of
 from orchestrator.rig.backlog import Backlog
 from orchestrator.rig.connections import Connections
 from orchestrator.rig.launchers.handle import is_want
@@ -139,7 +140,7 @@ class Performer:
             return
         frames = effect.frames
         if type(frames[-1]) is Reference:
-            frames[-1] = self.slots.raw(frames[0], frames[-1])
+            frames[-1] = self.slots.answer(frames[0], frames[-1])
         self._backlog.send(frames, now)
 
     def _given_up(self, frames: list[Any]) -> None:
@@ -149,10 +150,13 @@ class Performer:
             self._rig.slots.returned(frames[0], reference.slot, reference.generation)
 
     def _to_worker(self, effect: ToWorker, now: float) -> None:
+        frames = effect.frames
+        if type(frames[-1]) is Reference:
+            frames[-1] = self.slots.raw(reader_of(frames[0]), frames[-1])
         try:
             if effect.ticket:
                 self._processes.give_ticket(effect.ticket, effect.number)
-            send(self._sockets.back, effect.frames)
+            send(self._sockets.back, frames)
         except zmq.ZMQError as error:
             if error.errno != zmq.EHOSTUNREACH:
                 raise

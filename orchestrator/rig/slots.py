@@ -18,10 +18,10 @@ from orchestrator.rig.sockets import ROOT
 from transports.errors import AddressError, ProtocolError
 from transports.references import Reference
 from transports.shm import packets
-from transports.shm.memory import PAGE, SLOTS_FILE, is_slot, map_slot
+from transports.shm.memory import PAGE, SLOTS_FILE, is_slot
 
-PEERS = 256
-"""Connections for slots at most; further clients have all inline."""
+PEERS = 512
+"""Connections for slots at most, of which a client has up to two; all others have all inline."""
 PACKETS = 64
 """Packets read of one peer before others have their turn."""
 _CREDENTIALS = struct.Struct("3i")
@@ -124,18 +124,22 @@ class SlotKeeper:
         for peer in effect.peers:
             self._tell(peer, packets.Gone(effect.slot))
 
-    def raw(self, client: bytes, reference: Reference) -> bytes:
-        """What is sent to a client in place of a reference: its bytes, or the frame's.
-
-        Raises:
-            OSError: The slot can't be mapped.
-        """
-        if self._slots.can_read(client, reference):
+    def raw(self, reader: bytes, reference: Reference) -> bytes:
+        """What is sent to somebody in place of a reference: its bytes, or the frame's."""
+        if self._slots.can_read(reader, reference):
             return reference.pack()
-        with map_slot(self._descriptors[reference.slot]) as memory:
-            frame = memory[PAGE : PAGE + reference.size]
-        self._slots.returned(client, reference.slot, reference.generation)
+        fd = self._descriptors[reference.slot]
+        frame = os.pread(fd, reference.size, PAGE)
+        while len(frame) < reference.size:  # more than the kernel reads at once
+            frame += os.pread(fd, reference.size - len(frame), PAGE + len(frame))
         return frame
+
+    def answer(self, client: bytes, reference: Reference) -> bytes:
+        """As `raw`, for who holds the frame: whoever is sent its bytes is done with it."""
+        raw = self.raw(client, reference)
+        if len(raw) == reference.size:
+            self._slots.returned(client, reference.slot, reference.generation)
+        return raw
 
     def _tell(self, peer: bytes, packet: packets.FromRig, fd: int | None = None) -> bool:
         """Send a peer a packet; whether it could be."""

@@ -5,15 +5,23 @@ from __future__ import annotations
 from collections import deque
 from typing import Any
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
 
-from orchestrator.core.effects import DropSlot, Effects, FreeSlot, HandSlot, ToClient
-from orchestrator.core.slots import SHARE, Slots
+from orchestrator.core.effects import (
+    DropSlot,
+    Effects,
+    FreeSlot,
+    HandSlot,
+    ToClient,
+    ToWorker,
+)
+from orchestrator.core.slots import SHARE, Slots, reader_of
 from tests.core.rig_kit import Bench
 from tests.core.told import taken
-from transports.references import MOST_SLOTS, Reference, mark
+from transports.references import ARGUMENTS, MOST_SLOTS, SLOTTED, Reference, mark
 
 LIMIT = 1000
 OWNER, CLIENT, OTHER = b"worker", b"client", b"other"
@@ -84,6 +92,29 @@ def test_a_slot_that_is_held_can_not_be_filled() -> None:
     assert not rig.slots.came(CLIENT, Reference(number, 2, 50))
     assert not rig.slots.came(OWNER, Reference(number + 1, 1, 1))
     assert rig.slots.came(OWNER, Reference(number, 2, 100))
+
+
+def test_a_late_return_is_none_of_the_next_frame() -> None:
+    rig = Rig()
+    number = rig.slots.offered(OWNER, 100)
+    for generation in (1, 2):
+        rig.sent(Reference(number, generation, 50), CLIENT)
+        rig.slots.returned(CLIENT, number, generation - 1)
+        assert rig.taken() == []
+        rig.slots.returned(CLIENT, number, generation)
+        assert rig.taken() == [FreeSlot(OWNER, number, generation)]
+
+
+def test_a_slot_is_freed_once() -> None:
+    """Also if its request is over before its arrival is."""
+    rig = Rig()
+    number = rig.slots.offered(OWNER, 100)
+    reference = Reference(number, 1, 50)
+    assert rig.slots.came(OWNER, reference)
+    rig.slots.keep(reference)
+    rig.slots.end(reference)
+    rig.slots.settle(reference)
+    assert rig.taken() == [FreeSlot(OWNER, number, 1)]
 
 
 def test_all_slots_together_and_those_of_one_owner_are_bounded() -> None:
@@ -308,3 +339,121 @@ def test_a_message_of_another_form_is_the_brokers_business() -> None:
     link = Link()
     for frames in ([], [mark(bytes(8))], [b"", b"", b"", b""]):
         assert link.slots.taken_off([b"a1.q", *frames]) is None
+
+
+class Asking:
+    """A rig's core whose client has slots for arguments."""
+
+    def __init__(self, **start: Any) -> None:
+        self.bench = Bench(shared_memory=LIMIT)
+        self.bench.start(**start)
+        self.slots = self.bench.rig.slots
+        self.reader = b"a1" + ARGUMENTS
+        assert self.slots.joined(b"alice" + ARGUMENTS)
+        assert self.slots.joined(self.reader)
+        self.slot = self.slots.offered(b"alice" + ARGUMENTS, 100)
+
+    def ask(self, id_: str, generation: int, size: int = 50, **more: Any) -> list[Any]:
+        """Ask with arguments in the slot; what is left to be done of it."""
+        raw = Reference(self.slot, generation, size).pack()
+        more.setdefault("preencodedPayloadContentType", SLOTTED)
+        self.bench.ask(id_, raw=raw, **more)
+        return self.left()
+
+    def left(self) -> list[Any]:
+        kinds = (ToClient, ToWorker, HandSlot, FreeSlot, DropSlot)
+        effects = [each for each in self.bench.rig.effects if isinstance(each, kinds)]
+        self.bench.rig.effects.clear()
+        return effects
+
+    @property
+    def held(self) -> int:
+        return int(self.slots.status()["held"])
+
+    def answer(self, number: int) -> list[Any]:
+        self.bench.link("a1.q", [number.to_bytes(8, "big"), b"{}", b"", b""])
+        return self.left()
+
+
+def test_arguments_are_the_clients_again_when_the_request_is_answered() -> None:
+    """Its worker is handed the slot once, before it is sent the reference."""
+    asking = Asking()
+    handed, sent = asking.ask("1", 1)
+    assert handed == HandSlot(asking.reader, asking.slot)
+    assert sent.frames[-1] == Reference(asking.slot, 1, 50)
+    assert asking.slots.can_read(reader_of(sent.frames[0]), sent.frames[-1])
+    assert asking.held == 1
+    freed, answer = asking.answer(1)
+    assert freed == FreeSlot(b"alice" + ARGUMENTS, asking.slot, 1)
+    assert isinstance(answer, ToClient)
+    (sent,) = asking.ask("2", 2)
+    assert isinstance(sent, ToWorker)
+
+
+def test_arguments_are_kept_while_a_worker_is_at_them() -> None:
+    """Also when its client was told that time is over; the next request may not have them."""
+    asking = Asking()
+    asking.ask("1", 1, context={"execution_timeout": 1})
+    asking.bench.at(asking.bench.now + 2)
+    assert [type(each) for each in asking.left()] == [ToClient]
+    assert asking.held == 1
+    (refused,) = asking.ask("2", 2)
+    assert b"shared memory that isn't there" in refused.frames[3]
+    assert asking.answer(1) == [FreeSlot(b"alice" + ARGUMENTS, asking.slot, 1)]
+
+
+def test_arguments_of_what_waits_go_to_the_next_life() -> None:
+    """They are leased as long as the request is there; each life is handed the slot."""
+    asking = Asking()
+    asking.bench.ask("0")
+    asking.left()
+    assert asking.ask("1", 1) == []
+    asking.bench.exit()
+    assert [type(each) for each in asking.left()] == [ToClient]
+    assert asking.held == 1
+    asking.bench.to_deadline()
+    assert asking.slots.joined(b"a2" + ARGUMENTS)
+    asking.bench.come_up("a")
+    handed, sent = asking.left()
+    assert handed == HandSlot(b"a2" + ARGUMENTS, asking.slot)
+    assert sent.frames[-1] == Reference(asking.slot, 1, 50)
+    asking.bench.exit()
+    assert FreeSlot(b"alice" + ARGUMENTS, asking.slot, 1) in asking.left()
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"worker": "nobody"},
+        {"context": {"invokation_timeout": 0}},
+        {"thingID": "a#other"},
+    ],
+)
+def test_arguments_of_what_is_refused_are_the_clients_again(more: dict[str, Any]) -> None:
+    asking = Asking()
+    effects = asking.ask("1", 1, **more)
+    assert FreeSlot(b"alice" + ARGUMENTS, asking.slot, 1) in effects
+    assert asking.held == 0
+
+
+def test_no_reference_is_taken_for_one() -> None:
+    """Of others than its client, or to what it hasn't filled; what says nothing of one is bytes."""
+    asking = Asking()
+    for generation, size in ((2, 50), (1, 101)):
+        (refused,) = asking.ask("1", generation, size)
+        assert b"shared memory that isn't there" in refused.frames[3]
+    (refused,) = asking.ask("1", 1, client="mallory")
+    assert b"shared memory that isn't there" in refused.frames[3]
+    (sent,) = asking.ask("1", 1, preencodedPayloadContentType="text/plain")
+    assert sent.frames[-1] == Reference(asking.slot, 1, 50).pack()
+    assert asking.held == 0
+
+
+def test_a_client_that_leaves_lets_its_requests_have_their_arguments() -> None:
+    """A oneway request is done all the same; then the slot is dropped."""
+    asking = Asking()
+    asking.ask("1", 1, context={"oneway": True})
+    asking.slots.left(b"alice" + ARGUMENTS)
+    assert asking.left() == []
+    assert asking.answer(1) == [DropSlot(asking.slot, (asking.reader,))]
+    assert len(asking.slots) == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import subprocess
@@ -11,6 +12,7 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import pytest
 
 import orch
@@ -32,6 +34,25 @@ class Camera:
     def pair(self) -> dict:
         names = np.zeros(70_000, [("a", "u1"), ("b", "<u4")])
         return {"dark": np.ones(300_000, "u1"), "names": names, "text": b"x" * 300_001}
+
+    def total(self, frame: np.ndarray, other: object = None) -> int:
+        self.kept = frame
+        frame += 1
+        return int(frame.sum())
+
+    def kept_total(self) -> int:
+        return int(self.kept.sum())
+
+    def length(self, text: bytes) -> int:
+        return len(text)
+
+    @property
+    def mask(self) -> np.ndarray:
+        return self._mask
+
+    @mask.setter
+    def mask(self, value: np.ndarray) -> None:
+        self._mask = value
 
     def wait(self, seconds: float) -> np.ndarray:
         import time
@@ -135,6 +156,58 @@ def test_views_keep_their_frames(viewer: Rig) -> None:
     assert slots(viewer)["held"] == sum(not frame.flags.writeable for frame in frames)
     frames.clear()
     assert wait_until(lambda: slots(viewer)["held"] == 0)
+
+
+@pytest.mark.parametrize("worker", ["camera", "thread"])
+def test_arguments_arrive_as_they_were(client: Rig, worker: str) -> None:
+    """One after the other, each the driver's own, which it may keep and change."""
+    for number in range(1, 9):
+        frame = np.full((700, 700), number, np.uint32)
+        assert client[worker].call("total", frame) == (number + 1) * frame.size
+        assert frame[0, 0] == number
+        client[worker].call("total", np.zeros((700, 701), np.uint32), other=b"x" * 300_000)
+        assert client[worker].call("kept_total") == 700 * 701
+    assert client[worker].call("length", b"x" * 999_999) == 999_999
+    assert slots(client)["bytes"] > 0
+    assert wait_until(lambda: slots(client)["held"] == 0)
+
+
+def test_a_large_value_of_a_property(client: Rig) -> None:
+    for number in range(5):
+        value = np.full(2 << 20, number, np.uint8)
+        client.camera.mask = value
+        assert (client.camera.mask == value).all()
+
+
+def test_many_requests_with_large_arguments_at_once(client: Rig) -> None:
+    """More than there are slots: the others go inline, and some never go at all."""
+    frames = [np.full(1 << 20, number, np.uint8) for number in range(20)]
+    futures = [client["camera"].submit("total", frame) for frame in frames]
+    for future in futures[15:]:
+        future.cancel()
+    for number, future in enumerate(futures[:15]):
+        assert future.result(20) == (number + 1) << 20
+    assert wait_until(lambda: slots(client)["held"] == 0)
+    assert client.camera.total(frames[7]) == 8 << 20
+
+
+def test_a_killed_worker_held_arguments(client: Rig) -> None:
+    """They are the client's again, whether they waited or were read."""
+    for _ in range(2):
+        client.camera.total(np.zeros(1 << 20, np.uint8))
+    for _ in range(3):
+        pid = pid_of(client, "camera")
+        waiting = client["camera"].submit("wait", seconds=60)
+        futures = [
+            client["camera"].submit("total", np.full(1 << 20, 3, np.uint8)) for _ in range(3)
+        ]
+        os.kill(pid, signal.SIGKILL)
+        with pytest.raises(errors.OutcomeUnknown):
+            waiting.result(20)
+        for future in futures:
+            with contextlib.suppress(errors.OutcomeUnknown):
+                assert future.result(20) == 4 << 20
+    assert wait_until(lambda: slots(client)["held"] == 0)
 
 
 def test_other_ways_are_inline(rig: RunningRig, client: Rig) -> None:

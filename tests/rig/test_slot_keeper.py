@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import gc
+import math
 import mmap
 import os
 import select
 import socket
 import tempfile
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,17 +19,27 @@ import numpy as np
 import pytest
 from msgspec import structs
 
+from orchestrator.core.admission import Refusal
 from orchestrator.core.effects import DropSlot, Effects, FreeSlot, HandSlot
 from orchestrator.core.slots import Slots
 from orchestrator.rig.slots import SlotKeeper
 from transports.errors import AddressError, SerializationError
 from transports.headers import RequestHeader
-from transports.references import BY_SLOT, MOST_SLOTS, REFERENCE, SLOTTED, Reference, mark
+from transports.references import (
+    ARGUMENTS,
+    BY_SLOT,
+    MOST_SLOTS,
+    REFERENCE,
+    SLOTTED,
+    Reference,
+    mark,
+)
 from transports.serializers import OCTETS
 from transports.shm import packets
 from transports.shm.holder import Frame, Holder
 from transports.shm.memory import PAGE, SLOTS_FILE, capacity_for, is_slot, make
-from transports.shm.owner import Owner
+from transports.shm.owner import UNUSED, Owner
+from workers.failures import Refused
 from workers.serving import slots
 
 MIB = 1 << 20
@@ -103,7 +115,7 @@ class Rig:
             else:
                 assert isinstance(effect, FreeSlot)
                 self.keeper.free(effect)
-        return reference, [self.keeper.raw(client, reference) for client in clients]
+        return reference, [self.keeper.answer(client, reference) for client in clients]
 
 
 @pytest.fixture
@@ -251,11 +263,9 @@ def test_frames_go_inline_where_the_bound_is_reached(folder: Path) -> None:
     assert rig.taken(owner, 3 * MIB) is None
     assert rig.taken(owner, MIB) is None  # refused a moment ago
     owner._not_before = 0.0
-    assert rig.taken(owner, MIB) is not None
-    filling = rig.taken(owner, MIB)
-    assert filling is not None
-    assert rig.taken(owner, MIB) is None
-    filling.give_up()
+    held = [rig.taken(owner, MIB) for _ in range(3)]
+    assert [each is None for each in held] == [False, False, True]
+    held.clear()
     assert owner.take(MIB) is not None
     assert rig.slots.size == 2 * MIB
     owner.close()
@@ -264,12 +274,38 @@ def test_frames_go_inline_where_the_bound_is_reached(folder: Path) -> None:
 
 def test_an_owner_with_many_slots_gives_up_the_oldest(rig: Rig, owner: Owner) -> None:
     """Sizes may change for good."""
-    for number in range(MOST_SLOTS + 3):
-        filling = rig.taken(owner, PAGE << number)
-        assert filling is not None
-        filling.give_up()
+    held = [rig.taken(owner, MIB) for _ in range(MOST_SLOTS)]
+    assert all(held)
+    assert rig.taken(owner, 3 * MIB) is None
+    held.clear()
+    assert all(rig.taken(owner, size * MIB) for size in (3, 7))
     rig.turn()
     assert len(rig.slots) == MOST_SLOTS
+
+
+def test_slots_that_are_not_used_are_given_back(
+    rig: Rig, owner: Owner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those that are held are looked at another time."""
+    assert owner.patience == math.inf
+    held = [rig.taken(owner, MIB) for _ in range(2)]
+    assert 0 < owner.patience <= UNUSED
+    del held[1]
+    owner.give_up_unused()  # isn't due
+    assert rig.slots.status()["slots"] == 2
+    later = time.monotonic() + UNUSED + 1
+    monkeypatch.setattr("transports.shm.owner.monotonic", lambda: later)
+    assert owner.patience == 0
+    owner.give_up_unused()
+    rig.turn()
+    assert rig.slots.status()["slots"] == 1
+    assert owner.patience == UNUSED
+    held.clear()
+    later += UNUSED + 1
+    owner.give_up_unused()
+    rig.turn()
+    assert rig.slots.status()["slots"] == 0
+    assert owner.patience == math.inf
 
 
 def joined(
@@ -358,7 +394,7 @@ def test_a_socket_that_cannot_be_bound_is_told(folder: Path) -> None:
         Rig(folder / "absent")
 
 
-def test_a_result_that_cannot_be_written_leaves_its_slot_free(rig: Rig, owner: Owner) -> None:
+def test_a_result_that_cannot_be_written_leaves_its_slot_free(rig: Rig) -> None:
     """And one that can goes by reference, if its client takes that."""
     header = RequestHeader(
         messageType="OPERATION",
@@ -368,23 +404,103 @@ def test_a_result_that_cannot_be_written_leaves_its_slot_free(rig: Rig, owner: O
         thingExecutionContext={BY_SLOT: True},
     )
     array = np.zeros(MIB, np.uint8)
-    slots.encode(array, header, owner)  # there is none free: it goes inline, and one is offered
+    worker = slots.Slots(rig.path, OWNER.decode())
+    owner = worker._owner
+    worker.encode(array, header)  # there is none free: it goes inline, and one is offered
     rig.turn()
-    _, reference, kind = slots.encode(array, header, owner)
+    _, reference, kind = worker.encode(array, header)
     assert (type(reference), kind) == (Reference, SLOTTED)
     frames = slots.reply(bytes(8), (b"header", b"payload", reference))
     assert frames == [mark(bytes(8)), b"header", b"payload", reference.pack()]
-    _, raw, kind = slots.encode(array, structs.replace(header, thingExecutionContext=None), owner)
+    _, raw, kind = worker.encode(array, structs.replace(header, thingExecutionContext=None))
     assert (len(raw), kind) == (MIB, OCTETS)
-    rig.turn()
-    first, second = owner.take(MIB), rig.taken(owner, MIB)
-    assert first is None
-    second.give_up()
-    free = len(owner._free)
-    assert free
-
+    filling = rig.taken(owner, MIB)
+    assert filling.reference.slot != reference.slot
+    number = filling.reference.slot
+    del filling
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(np, "copyto", lambda *_, **__: 1 / 0)
         with pytest.raises(ZeroDivisionError):
-            slots.encode(array, header, owner)
-    assert len(owner._free) == free
+            worker.encode(array, header)
+    again = owner.take(MIB)
+    assert again is not None
+    assert again.reference == Reference(number, 1, MIB)
+    owner.close()
+
+
+def test_arguments_are_read_by_a_worker(rig: Rig) -> None:
+    """Inline until it has joined; from then on as copies, whatever their slot is used for."""
+    client, data = Owner(rig.path, CLIENT + ARGUMENTS), os.urandom(MIB)
+    header = RequestHeader(
+        messageType="OPERATION",
+        messageID="1",
+        senderID="client",
+        receiverID="rig",
+        preencodedPayloadContentType=SLOTTED,
+    )
+    worker, reader = slots.Slots(rig.path, OWNER.decode()), OWNER + ARGUMENTS
+
+    def sent() -> bytes:
+        filling = rig.taken(client, MIB)
+        filling.memory[:] = data
+        assert filling.is_known
+        filling.sent()
+        frames: list[Any] = [CLIENT, b"", b"", b"", filling.reference.pack()]
+        reference = rig.slots.arrived(CLIENT, header, frames)
+        assert reference == frames[4] == filling.reference
+        rig.slots.keep(reference)
+        rig.slots.settle(reference)
+        rig.slots.show(reader, reference)
+        for effect in list(rig.effects):
+            assert isinstance(effect, HandSlot)
+            rig.keeper.hand(effect)
+        rig.effects.clear()
+        raw = rig.keeper.raw(reader, reference)
+        assert rig.slots.status()["held"] == 1
+        rig.slots.end(reference)
+        rig.turn()
+        return raw
+
+    with pytest.raises(Refused, match="this worker has none"):
+        worker.raw(header, bytes(REFERENCE))
+    assert sent() == data
+    assert worker.raw(header, data) is data  # and it joins
+    rig.turn()
+    for _ in range(3):
+        raw = sent()
+        assert len(raw) == REFERENCE
+        copy: Any = worker.raw(header, raw)
+        assert bytes(copy) == data
+        copy[0] = 0
+    client._slots[1].memory[:8] = (99).to_bytes(8, "little")
+    with pytest.raises(Refused, match="was written over"):
+        worker.raw(header, raw)
+    with pytest.raises(Refusal, match="shared memory that isn't there"):
+        rig.slots.arrived(CLIENT, header, [CLIENT, b"", b"", b"", raw])
+    assert rig.slots.arrived(CLIENT, header, [CLIENT, b"", b"", b"", data]) is None
+    assert rig.slots.status()["held"] == 0
+    client.close()
+
+
+def test_an_owner_begins_anew_with_another_rig(rig: Rig, folder: Path) -> None:
+    """What it had filled for the former one goes inline."""
+    owner = Owner(rig.path, OWNER)
+    filling = rig.taken(owner, MIB)
+    assert filling.is_known
+    filling.sent()
+    filling.unsent()
+    rig.keeper.close()
+    assert not filling.is_known
+    other = Rig(folder)
+    del filling  # isn't one of the new rig's
+    owner._not_before = 0.0
+    again = other.taken(owner, MIB)
+    assert again.reference == Reference(1, 1, MIB)
+    owner.close()
+    other.keeper.close()
+
+
+def test_who_is_turned_out_may_join_again(rig: Rig, holder: Holder) -> None:
+    assert not holder.has_ended
+    rig.keeper._disconnect(rig.keeper._peers[CLIENT])
+    assert holder.has_ended

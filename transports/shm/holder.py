@@ -7,6 +7,7 @@ reference to the view is dropped, in whatever thread that is.
 from __future__ import annotations
 
 import os
+import sys
 import weakref
 from collections import deque
 from mmap import mmap
@@ -48,8 +49,12 @@ class Frame:
         Raises:
             SerializationError: Something else is in the slot by now.
         """
-        copy = self._copies.take(self.size)
-        copy[:] = self._lying()
+        self._check()
+        if "numpy" in sys.modules:
+            copy = self._copies.take(self.size)
+            copy[:] = self._lying()
+        else:  # whoever is sent bytes needn't load it for them
+            copy = bytearray(memoryview(self._memory)[PAGE : PAGE + self.size])
         self._check()
         self._done()
         return memoryview(copy)
@@ -88,7 +93,8 @@ class Holder:
 
     Args:
         path: The rig's socket for slots.
-        name: The routing id of the client's requests.
+        name: The routing id of the client's requests, or who the worker is.
+        returns: Whether the rig is to be told when a frame is done with.
 
     Attributes:
         copies: Memory for copies of frames.
@@ -97,7 +103,8 @@ class Holder:
         OSError: There is no such socket.
     """
 
-    def __init__(self, path: str, name: bytes) -> None:
+    def __init__(self, path: str, name: bytes, *, returns: bool = True) -> None:
+        self._returns = returns
         self._connection = packets.connect(path)
         weakref.finalize(self, self._connection.close).atexit = False
         close_in_children(self._connection)
@@ -129,8 +136,18 @@ class Holder:
 
     def give_back(self, reference: Reference) -> None:
         """Tell the rig that a frame isn't held any more; what can't be told now is told later."""
-        self._unsent.append(reference)
-        self._tell()
+        if self._returns:
+            self._unsent.append(reference)
+            self._tell()
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the rig has gone, or has turned it out."""
+        try:
+            self._read()
+        except (OSError, EOFError, ProtocolError):
+            return True
+        return False
 
     def _tell(self) -> None:
         while self._unsent:

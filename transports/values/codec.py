@@ -85,8 +85,14 @@ def _encode(
     return payload, writer.raw()
 
 
-def encode_arguments(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Buffer, Buffer]:
+def encode_arguments(
+    args: tuple[Any, ...], kwargs: dict[str, Any], room: Room | None = None
+) -> tuple[Buffer, Buffer]:
     """Encode an action's arguments: a list of the positional ones and a mapping of the others.
+
+    Args:
+        args, kwargs: The arguments.
+        room: As for `encode`.
 
     Raises:
         NoForm: One of them can't travel; its text says which.
@@ -98,7 +104,7 @@ def encode_arguments(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Buf
             return pack((args, kwargs)), b""
         except (OverflowError, UnicodeEncodeError):
             pass  # looked at with care below
-    return encode([list(args), kwargs], objects=False)
+    return encode([list(args), kwargs], objects=False, room=room)
 
 
 def argument_told(refusal: NoForm) -> str:

@@ -31,7 +31,6 @@ from transports.headers import (
     encode_header,
 )
 from transports.serializers import JSON, NULL, TEXT, XORCH, Buffer, split_result
-from transports.shm.owner import Owner
 from transports.values.codec import NOTHING
 from workers import forks
 from workers.driver.adapters.adapted import Members
@@ -51,7 +50,6 @@ from workers.failures import (
     unsendable_text,
 )
 from workers.output import capture, records
-from workers.serving import slots
 from workers.serving.arguments import Fitting, arguments_of
 from workers.serving.handlers import (
     Handler,
@@ -63,6 +61,7 @@ from workers.serving.handlers import (
     writer,
 )
 from workers.serving.polling import Poller
+from workers.serving.slots import NONE, Slots
 from workers.serving.streams import Streams
 
 log = logging.getLogger("workers")
@@ -82,6 +81,7 @@ class Dispatcher:
     Attributes:
         poller: Reads what is polled, and has its last values.
         streams: The generators that the driver gave.
+        slots: What it has of shared memory.
 
     Args:
         driver: The object that is served.
@@ -96,7 +96,7 @@ class Dispatcher:
         targets: How its members are reached, by path; its attributes if left out.
         refresh: Describes the driver anew, with what there is along a path, if one is given.
         met: Is given what a property's value is; tells whether that has members of its own.
-        slots: Where large results go for clients that take them so.
+        slots: What it has of shared memory.
     """
 
     def __init__(
@@ -114,7 +114,7 @@ class Dispatcher:
         targets: Mapping[str, Target] | None = None,
         refresh: Callable[..., None] | None = None,
         met: Met | None = None,
-        slots: Owner = slots.NONE,
+        slots: Slots = NONE,
     ) -> None:
         self._driver = driver
         self._rig = rig
@@ -126,7 +126,7 @@ class Dispatcher:
         self._event_addresses = event_addresses
         self._refresh = refresh
         self._met = met
-        self._slots = slots
+        self.slots = slots
         self.streams = Streams(wait)
         self.poller = Poller(description, self._read_property, worker)
         self.offer(description, targets or plain_targets(driver, description))
@@ -230,11 +230,12 @@ class Dispatcher:
             handler = self._handlers.get((request.operation, request.objekt))
             if handler is None:
                 handler = self._without_entry(request)
+            raw = self.slots.raw(request, raw)
             value = settled(handler(request, payload, raw), self._wait)
             if self.streams.is_stream(value) and request.payloadContentType == XORCH:
                 value = self._opened(request, value)
             forks.end_child()
-            return _encoded(request, value, self._met, self._driver, self._slots)
+            return _encoded(request, value, self._met, self._driver, self.slots)
         except Terminated:
             raise
         except Refused as refusal:
@@ -350,13 +351,13 @@ def _ping() -> None:
 
 
 def _encoded(
-    request: RequestHeader, value: Any, met: Met | None, driver: object, owner: Owner
+    request: RequestHeader, value: Any, met: Met | None, driver: object, slots: Slots
 ) -> Outcome:
     try:
         if request.payloadContentType == XORCH:
             if value is None:
                 return REPLY, NOTHING, XORCH, b"", TEXT
-            content, raw, raw_type = slots.encode(value, request, owner)
+            content, raw, raw_type = slots.encode(value, request)
             return REPLY, content, XORCH, raw, raw_type
         if value is None:
             return REPLY, NULL, JSON, b"", TEXT
