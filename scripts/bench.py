@@ -14,10 +14,11 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy
 import zmq
 
 from orchestrator import connect
@@ -26,8 +27,9 @@ from transports.frames import receive, send
 HEADER = b"h" * 422
 CONFIG = """\
 rig: ratios
+shared_memory: {memory}
 workers:
-  bench: {driver: "bench_driver:Bench"}
+  bench: {{driver: "bench_driver:Bench"}}
 """
 DRIVER = """\
 import numpy
@@ -35,7 +37,7 @@ import numpy
 class Bench:
     def __init__(self):
         self._level = 1.5
-        self._frame = numpy.zeros(8 * 1024 * 1024, dtype="u1")
+        self._frames = {}
 
     @property
     def level(self) -> float:
@@ -44,8 +46,13 @@ class Bench:
     def nothing(self) -> None:
         pass
 
-    def frame(self):
-        return self._frame
+    def frame(self, size: int) -> numpy.ndarray:
+        if size not in self._frames:
+            self._frames[size] = numpy.random.default_rng().integers(0, 256, size, "u1")
+        return self._frames[size]
+
+    def take(self, frame: numpy.ndarray) -> None:
+        pass
 """
 PROXY = """\
 import sys, zmq
@@ -55,16 +62,16 @@ front.bind(sys.argv[1]); back.bind(sys.argv[2])
 zmq.proxy(front, back)
 """
 ECHO = """\
-import sys, zmq
+import os, sys, zmq
 sys.path.insert(0, sys.argv[2])
 from transports.frames import receive, send
 socket = zmq.Context().socket(zmq.DEALER)
 socket.connect(sys.argv[1])
-payload = bytes(int(sys.argv[3]))
+payload = os.urandom(int(sys.argv[3]))
 while True:
     zmq.zmq_poll([(socket, 1)], -1)
     frames = receive(socket, 6)
-    if payload:
+    if payload or len(frames[-1]) > 1000:
         frames[-1] = payload
     send(socket, frames)
 """
@@ -76,9 +83,12 @@ def percentile(samples: list[float], part: float) -> float:
 
 
 @contextmanager
-def proxied_echo(folder: str, reply: int = 0) -> Iterator[Callable[[], None]]:
-    """A call through a C proxy to an echo that answers with `reply` bytes in the last frame."""
-    front, back = (f"ipc://{folder}/{name}{reply}" for name in ("f", "b"))
+def proxied_echo(folder: str, reply: int = 0, asked: int = 0) -> Iterator[Callable[[], None]]:
+    """A call through a C proxy to an echo that answers with `reply` bytes in the last frame.
+
+    It is asked with `asked` bytes there, and answers with a short one then.
+    """
+    front, back = (f"ipc://{folder}/{name}{reply}-{asked}" for name in ("f", "b"))
     root = str(Path(__file__).parent.parent)
     processes = [
         subprocess.Popen([sys.executable, "-c", PROXY, front, back]),
@@ -88,9 +98,10 @@ def proxied_echo(folder: str, reply: int = 0) -> Iterator[Callable[[], None]]:
     socket = context.socket(zmq.DEALER)
     socket.connect(front)
     items = [(socket, int(zmq.POLLIN))]
+    raw = os.urandom(asked)
 
     def call() -> None:
-        send(socket, [b"", HEADER, b"null", b""])
+        send(socket, [b"", HEADER, b"null", raw])
         zmq.zmq_poll(items, -1)
         receive(socket, 6)
 
@@ -105,11 +116,11 @@ def proxied_echo(folder: str, reply: int = 0) -> Iterator[Callable[[], None]]:
 
 
 @contextmanager
-def running_rig(folder: str) -> Iterator[None]:
+def running_rig(folder: str, memory: str) -> Iterator[None]:
     """A rig of one worker, in runtime and state folders of its own."""
     Path(folder, "bench_driver.py").write_text(DRIVER)
     config = Path(folder, "bench.yaml")
-    config.write_text(CONFIG.replace("rig: bench", f"rig: bench{os.getpid()}"))
+    config.write_text(CONFIG.format(memory=memory))
     os.environ.update(ORCH_RUNTIME_DIR=f"{folder}/run", ORCH_STATE_DIR=f"{folder}/state")
     process = subprocess.Popen(
         [sys.executable, "-m", "orchestrator", "run", str(config)], stderr=subprocess.DEVNULL
@@ -126,7 +137,7 @@ def running_rig(folder: str) -> Iterator[None]:
         process.wait(20)
 
 
-def in_turns(calls: dict[str, Callable[[], object]], rounds: int, each: int) -> dict[str, float]:
+def in_turns(calls: Mapping[str, Callable[[], object]], rounds: int, each: int) -> dict[str, float]:
     """Median time of a call in microseconds, the median of interleaved rounds."""
     medians: dict[str, list[float]] = {name: [] for name in calls}
     for _ in range(rounds):
@@ -192,12 +203,30 @@ def bench_throughput(folder: str, rounds: int) -> None:
 
 
 def bench_array(folder: str, rounds: int) -> None:
-    """An array of 8 MiB from worker to client."""
-    with proxied_echo(folder, 8 * 1024 * 1024) as echo, connect() as rig:
-        worker = rig.bench
-        calls = {"zmq.proxy in C": echo, "action, an array": lambda: worker.frame()}
-        times = in_turns(calls, rounds, 10)
-        show("8 MiB array, worker to client", times, "us")
+    """Arrays of random bytes each way, as the caller's own copies and as views."""
+    for mib in (8, 64):
+        size, each = mib << 20, 80 // mib + 2
+        frame = numpy.frombuffer(os.urandom(size), "u1")
+        with (
+            proxied_echo(folder, reply=size) as answered,
+            proxied_echo(folder, asked=size) as asked,
+            connect() as rig,
+            connect(zero_copy=True) as viewer,
+        ):
+            results = {
+                "zmq.proxy in C": answered,
+                "an array, a copy of the caller's own": lambda n=size: rig.bench.frame(n),
+                "an array, a view": lambda n=size: viewer.bench.frame(n),
+            }
+            arguments = {
+                "zmq.proxy in C": asked,
+                "an array, a copy of the driver's own": lambda f=frame: rig.bench.take(f),
+            }
+            for call in (*results.values(), *arguments.values()):
+                for _ in range(3):  # from then on there are slots
+                    call()
+            show(f"{mib} MiB from worker to client", in_turns(results, rounds, each), "us")
+            show(f"{mib} MiB from client to worker", in_turns(arguments, rounds, each), "us")
 
 
 BENCHES = {"rtt": bench_rtt, "throughput": bench_throughput, "array": bench_array}
@@ -208,8 +237,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("which", nargs="*", choices=[*BENCHES, []], help="default: all")
     parser.add_argument("--rounds", type=int, default=9, help="interleaved rounds")
+    parser.add_argument("--shared-memory", default="512MiB", help="of the rig, or off")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="orch-") as folder, running_rig(folder):
+    with (
+        tempfile.TemporaryDirectory(prefix="orch-") as folder,
+        running_rig(folder, options.shared_memory),
+    ):
         for name in options.which or BENCHES:
             BENCHES[name](folder, options.rounds)
 
