@@ -162,7 +162,7 @@ class TopSection(_Section):
     listen: list[_Listened] = Field(default_factory=lambda: ["ipc"], min_length=1)
     allow_local_users: bool = False
     strategy: Literal["one_for_one", "rest_for_one", "one_for_all"] = "one_for_one"
-    shared_memory: _Shared = 0
+    shared_memory: _Shared = sizes.SHARED
     defaults: Any = None
     workers: Any = None
     logs: Any = None

@@ -9,6 +9,8 @@ LEAST_MEMORY = 64 << 20
 """Bytes in which a worker with numpy just starts."""
 LEAST_KEPT = 1 << 20
 """Bytes of logs that can be kept at least: the store's smallest segment, while it is written."""
+SHARED = 512 << 20
+"""Bytes of shared memory where a config says nothing of it; what isn't used isn't taken."""
 LEAST_SHARED = 16 << 20
 """Bytes of shared memory that are of any use: half of it is one worker's at most."""
 

@@ -30,12 +30,19 @@ class Recycled:
         self._free: dict[int, mmap] = {}
 
     def take(self, size: int) -> Any:
-        """So many bytes, as an array of numpy's, whose content is anything."""
+        """So many bytes, as an array of numpy's, whose content is anything.
+
+        Raises:
+            MemoryError: There is no room for them.
+        """
         import numpy as np
 
         piece = self._fitting(size)
         if piece is None:
-            piece = mmap(-1, capacity_for(size), MAP_PRIVATE | MAP_ANONYMOUS)
+            try:
+                piece = mmap(-1, capacity_for(size), MAP_PRIVATE | MAP_ANONYMOUS)
+            except OSError as error:
+                raise MemoryError(f"no room for a frame of {size} bytes") from error
             with suppress(OSError):  # a kernel without them
                 piece.madvise(MADV_HUGEPAGE)
         # An array made of this one has it for its base; if the piece were an array itself, numpy
