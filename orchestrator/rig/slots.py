@@ -76,30 +76,51 @@ class SlotKeeper:
         """
         if not self._slots.limit:
             return ""
-        path = folder / SLOTS_FILE
+        self._path, self._loop = str(folder / SLOTS_FILE), loop
+        self._listen()
+        return self._path
+
+    def restore(self) -> list[str]:
+        """Make the socket's file anew if somebody removed it; who is connected stays so.
+
+        Returns:
+            Its name, or nothing.
+
+        Raises:
+            AddressError: It can't be bound.
+        """
+        if self._listener is None or Path(self._path).exists():
+            return []
+        self._unlisten()
+        self._listen()
+        return [SLOTS_FILE]
+
+    def _listen(self) -> None:
+        path = Path(self._path)
         path.unlink(missing_ok=True)  # of a rig that was killed: the folder is this one's alone
-        self._listener = listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         try:
             listener.setblocking(False)
-            listener.bind(str(path))
+            listener.bind(self._path)
             os.chmod(path, 0o600)
             listener.listen(PEERS)
         except OSError as error:
             listener.close()
-            self._listener = None
             raise AddressError(f"{path} can't be bound: {error.strerror}") from error
-        self._path, self._loop = str(path), loop
+        self._listener = listener
         self._loop.watch(listener.fileno(), self._accept)
-        return self._path
+
+    def _unlisten(self) -> None:
+        if self._listener is not None:
+            self._loop.unwatch(self._listener.fileno())
+            self._listener.close()
+            self._listener = None
 
     def close(self) -> None:
         """Forget all; what is mapped stays with those who have mapped it."""
         for connection in list(self._connections):
             self._disconnect(connection)
-        if self._listener is not None:
-            self._loop.unwatch(self._listener.fileno())
-            self._listener.close()
-            self._listener = None
+        self._unlisten()
         if self._path:
             Path(self._path).unlink(missing_ok=True)
         for fd in self._descriptors.values():

@@ -150,7 +150,8 @@ class Supervisor:
             record=self.record,
         )
         self._loop.watch(self._door.socket, self._door.answer)
-        self._keeper = FileKeeper(self._loop, folder, self._sockets, self.record)
+        slots = self._performer.slots
+        self._keeper = FileKeeper(self._loop, folder, self._sockets, slots, self.record)
         self._looks = Looks(self._rig, self._processes, self._loop.call_later)
         self._helpers = Helpers(
             self._loop,
@@ -238,8 +239,7 @@ class Supervisor:
             )
         )
         restore_output = install_thread_output()
-        token = secrets.token_hex(16)
-        self._rig.expect(rig, 1, token)
+        self._rig.expect(rig, 1, token := secrets.token_hex(16))
         thread = self._processes.host(specs.rig_spec(self._config, self._sockets, token), control)
         self._helpers.watch()
         self._keeper.start()

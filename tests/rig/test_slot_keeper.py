@@ -389,6 +389,17 @@ def test_no_shared_memory_no_socket(folder: Path) -> None:
     rig.keeper.close()
 
 
+def test_a_socket_whose_file_is_removed_is_put_back(rig: Rig, folder: Path, holder: Holder) -> None:
+    """Who is connected stays so."""
+    assert rig.keeper.restore() == []
+    (folder / SLOTS_FILE).unlink()
+    assert rig.keeper.restore() == [SLOTS_FILE]
+    other = Holder(rig.path, b"other")
+    rig.turn()
+    assert not other.has_ended
+    assert not holder.has_ended
+
+
 def test_a_socket_that_cannot_be_bound_is_told(folder: Path) -> None:
     with pytest.raises(AddressError, match=r"slots\.sock can't be bound"):
         Rig(folder / "absent")
