@@ -185,7 +185,7 @@ def outcome(error: BaseException | None) -> str:
             return "rig lost"
         case errors.OutcomeUnknown():
             return "unknown"
-        case errors.ResultUnsendable() | errors.DriverError():
+        case errors.DriverError():
             return "failed"
         case errors.OrchError():
             return "wrong"
