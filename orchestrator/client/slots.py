@@ -76,6 +76,9 @@ class RawFrames:
         Raises:
             ArgumentUnsendable: One of them has no form; its text says which, and where in it.
         """
+        payload = codec.encode_plain_arguments(args, kwargs)
+        if payload is not None:
+            return payload, b""
         try:
             return self._owner.write(partial(codec.encode_arguments, args, kwargs), self._take)
         except NoForm as refusal:

@@ -35,7 +35,7 @@ HOW = {
     "raise": 400,
     "claim": 150,
     "much": 30,
-    "turn a frame": 300,
+    "turn a frame": 900,
     "wait shortly": 300,
     "sleep for too long": 40,
 }

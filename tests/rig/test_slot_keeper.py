@@ -287,25 +287,25 @@ def test_slots_that_are_not_used_are_given_back(
     rig: Rig, owner: Owner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Those that are held are looked at another time."""
-    assert owner.patience == math.inf
+    assert owner.due == math.inf
     held = [rig.taken(owner, MIB) for _ in range(2)]
-    assert 0 < owner.patience <= UNUSED
+    assert 0 < owner.due - time.monotonic() <= UNUSED
     del held[1]
     owner.give_up_unused()  # isn't due
     assert rig.slots.status()["slots"] == 2
     later = time.monotonic() + UNUSED + 1
     monkeypatch.setattr("transports.shm.owner.monotonic", lambda: later)
-    assert owner.patience == 0
+    assert owner.due < later
     owner.give_up_unused()
     rig.turn()
     assert rig.slots.status()["slots"] == 1
-    assert owner.patience == UNUSED
+    assert owner.due == later + UNUSED
     held.clear()
     later += UNUSED + 1
     owner.give_up_unused()
     rig.turn()
     assert rig.slots.status()["slots"] == 0
-    assert owner.patience == math.inf
+    assert owner.due == math.inf
 
 
 def joined(

@@ -82,6 +82,9 @@ class Owner:
     Args:
         path: The rig's socket for slots; empty if there is none.
         name: The token of the worker's life, or who the client is.
+
+    Attributes:
+        due: When `give_up_unused` has something to do, in monotonic seconds.
     """
 
     def __init__(self, path: str, name: bytes) -> None:
@@ -96,7 +99,7 @@ class Owner:
         self._offered: dict[int, _Slot] = {}
         self._key = 0
         self._not_before = 0.0
-        self._due = math.inf
+        self.due = math.inf
 
     def take(self, size: int) -> Filling | None:
         """A slot for a frame of so many bytes; None if the frame has to go inline."""
@@ -156,15 +159,9 @@ class Owner:
         """A slot wasn't sent after all; this may be called in the midst of anything."""
         self._dropped.append(slot)
 
-    @property
-    def patience(self) -> float:
-        """Seconds until `give_up_unused` is due; infinite while there is nothing."""
-        return max(0.0, self._due - monotonic())
-
     def give_up_unused(self) -> None:
         """Give the memory of slots back to which nothing was written for long, when that is due."""
-        now = monotonic()
-        if now < self._due:
+        if self.due == math.inf or (now := monotonic()) < self.due:
             return
         with self._lock:
             try:
@@ -174,7 +171,7 @@ class Owner:
             except (OSError, EOFError, ProtocolError):
                 self._forget()
             used = [slot.used for slot in self._free] or [now] * bool(self._slots)
-            self._due = min(used, default=math.inf) + UNUSED
+            self.due = min(used, default=math.inf) + UNUSED
 
     def close(self) -> None:
         """Leave; frames that were sent stay with those who hold them."""
@@ -244,7 +241,7 @@ class Owner:
                 slot = self._offered.pop(packet.key)
                 if packet.slot:
                     slot.number, slot.used = packet.slot, monotonic()
-                    self._due = min(self._due, slot.used + UNUSED)
+                    self.due = min(self.due, slot.used + UNUSED)
                     self._slots[packet.slot] = slot
                     self._free.append(slot)
                 else:

@@ -85,6 +85,18 @@ def _encode(
     return payload, writer.raw()
 
 
+def encode_plain_arguments(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bytes | None:
+    """As `encode_arguments`, for the payload of plain values; None if there are others."""
+    if not args and not kwargs:
+        return NOTHING
+    if PLAIN.issuperset(map(type, args)) and PLAIN.issuperset(map(type, kwargs.values())):
+        try:
+            return pack((args, kwargs))
+        except (OverflowError, UnicodeEncodeError):
+            return None  # to be looked at with care
+    return None
+
+
 def encode_arguments(
     args: tuple[Any, ...], kwargs: dict[str, Any], room: Room | None = None
 ) -> tuple[Buffer, Buffer]:
@@ -97,13 +109,9 @@ def encode_arguments(
     Raises:
         NoForm: One of them can't travel; its text says which.
     """
-    if not args and not kwargs:
-        return NOTHING, b""
-    if PLAIN.issuperset(map(type, args)) and PLAIN.issuperset(map(type, kwargs.values())):
-        try:
-            return pack((args, kwargs)), b""
-        except (OverflowError, UnicodeEncodeError):
-            pass  # looked at with care below
+    payload = encode_plain_arguments(args, kwargs)
+    if payload is not None:
+        return payload, b""
     return encode([list(args), kwargs], objects=False, room=room)
 
 

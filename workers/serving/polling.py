@@ -161,4 +161,4 @@ def of_polled(
 
 def sooner(*waits: int) -> int:
     """The shortest of waits in milliseconds, of which -1 has no end."""
-    return min((wait for wait in waits if wait >= 0), default=-1)
+    return min([wait for wait in waits if wait >= 0], default=-1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from time import monotonic
 from typing import Any
 
 from transports.errors import SerializationError
@@ -79,8 +80,8 @@ class Slots:
     @property
     def patience(self) -> int:
         """Milliseconds until `give_up_unused` has something to do; -1 while there is nothing."""
-        seconds = self._owner.patience
-        return -1 if seconds == math.inf else int(seconds * 1000) + 1
+        due = self._owner.due
+        return -1 if due == math.inf else max(0, int((due - monotonic()) * 1000) + 1)
 
     def give_up_unused(self) -> None:
         """Give the memory of slots back to which nothing was written for long."""
