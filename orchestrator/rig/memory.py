@@ -127,7 +127,7 @@ class MemoryGuard:
 
 
 def resident() -> int:
-    """Resident bytes of this process alone: files and frames that others have too aren't counted."""
+    """Resident bytes of this process alone: files and frames that others have too don't count."""
     size, shared = os.pread(_statm(), 256, 0).split()[1:3]
     return (int(size) - int(shared)) * _PAGE
 
