@@ -40,6 +40,10 @@ class Camera:
         frame += 1
         return int(frame.sum())
 
+    def pause(self, seconds: float) -> None:
+        import time
+        time.sleep(seconds)
+
     def kept_total(self) -> int:
         return int(self.kept.sum())
 
@@ -66,6 +70,18 @@ listen: [ipc, "tcp://127.0.0.1:*"]
 workers:
   camera: {driver: "camera:Camera", max_restarts: 100 in 1min, concurrent: [wait]}
   thread: {driver: "camera:Camera", transport: inproc}
+"""
+SENDING = """
+import sys
+import numpy as np
+from orchestrator import connect
+with connect() as rig:
+    for number in range(4):
+        rig.camera.total(np.full(1 << 20, number, np.uint8))
+    blocked = rig["camera"].submit("pause", seconds=1.0)
+    waiting = [rig["camera"].submit("total", np.full(1 << 20, 7, np.uint8)) for _ in range(3)]
+    print(rig.status()["shared_memory"]["held"], flush=True)
+    sys.stdin.read()
 """
 HOLDING = """
 import sys
@@ -266,6 +282,27 @@ def test_a_killed_client_holds_nothing(rig: RunningRig, client: Rig) -> None:
     assert wait_until(lambda: slots(client)["held"] == 0)
     holding.stdin.close()
     holding.stdout.close()
+
+
+def test_a_killed_client_leaves_its_arguments(rig: RunningRig, client: Rig) -> None:
+    """What it asked is done with them; then their memory goes."""
+    before = slots(client)["slots"]
+    sending = subprocess.Popen(
+        [sys.executable, "-c", SENDING],
+        env=rig.environ,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    assert sending.stdout is not None
+    assert sending.stdin is not None
+    assert int(sending.stdout.readline()) >= 1
+    sending.kill()
+    sending.wait()
+    assert wait_until(lambda: client.camera.kept_total() == 8 << 20)
+    assert wait_until(lambda: slots(client)["held"] == 0)
+    assert wait_until(lambda: slots(client)["slots"] <= before)
+    sending.stdin.close()
+    sending.stdout.close()
 
 
 def test_frames_are_whole_while_workers_die(rig: RunningRig, client: Rig) -> None:
