@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 from orchestrator.client.framing import own_memory
@@ -76,6 +77,8 @@ class RawFrames:
         Raises:
             ArgumentUnsendable: One of them has no form; its text says which, and where in it.
         """
+        if monotonic() >= self._owner.due:
+            uninterrupted(Owner.give_up_unused, self._owner)
         payload = codec.encode_plain_arguments(args, kwargs)
         if payload is not None:
             return payload, b""

@@ -19,9 +19,11 @@ import numpy as np
 import pytest
 from msgspec import structs
 
+from orchestrator.client.slots import RawFrames
 from orchestrator.core.admission import Refusal
 from orchestrator.core.effects import DropSlot, Effects, FreeSlot, HandSlot
 from orchestrator.core.slots import Slots
+from orchestrator.errors import ArgumentUnsendable
 from orchestrator.rig.slots import SlotKeeper
 from transports.errors import AddressError, SerializationError
 from transports.headers import RequestHeader
@@ -491,6 +493,29 @@ def test_arguments_are_read_by_a_worker(rig: Rig) -> None:
     assert rig.slots.arrived(CLIENT, header, [CLIENT, b"", b"", b"", data]) is None
     assert rig.slots.status()["held"] == 0
     client.close()
+
+
+def test_a_client_gives_back_what_it_does_not_use(rig: Rig, folder: Path) -> None:
+    """With its next call; what is too small, or a value that the rig may keep, needs no slot."""
+    frames = RawFrames(f"ipc://{folder}/front.ipc", "client", zero_copy=False)
+    array = np.zeros(MIB, np.uint8)
+    found: list[Any] = []
+    for _ in range(2):
+        found = [frames.arguments("a", "take", (array,), {})[1]]
+        rig.turn()
+    assert found[0].reference == Reference(1, 1, MIB)
+    found.clear()
+    assert isinstance(frames.value("a", "mask", array)[1], memoryview)
+    assert not isinstance(frames.value("a", "mask", np.zeros(2 * MIB, np.uint8))[1], bytes)
+    frames._owner.due = 0.0
+    frames._owner._free[0].used = -UNUSED
+    frames.arguments("a", "take", (1,), {})
+    rig.turn()
+    assert set(rig.keeper._descriptors) == {2}
+    with pytest.raises(ArgumentUnsendable):
+        frames.arguments("a", "take", (lambda: 1,), {})
+    frames.close()
+    assert isinstance(frames.arguments("a", "take", (array,), {})[1], memoryview)
 
 
 def test_an_owner_begins_anew_with_another_rig(rig: Rig, folder: Path) -> None:
