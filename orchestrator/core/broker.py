@@ -26,6 +26,7 @@ from orchestrator.core.effects import Describe, Effects, ToWorker
 from orchestrator.core.evidence import LastWords
 from orchestrator.core.manners import Manners
 from orchestrator.core.peers import Formers, Lane, Peer, Phase, check_room
+from orchestrator.core.queues import earliest
 from orchestrator.core.requests import Ledger, Request, State
 from transports.errors import ProtocolError
 from transports.exceptions import NOT_STARTED
@@ -106,8 +107,8 @@ class Broker:
     @property
     def next_deadline(self) -> float | None:
         """When `tick` is due; None while nothing has a deadline."""
-        parts = (self.ledger, self.last_words, self.dispatch.ladder)
-        return min((due for each in parts if (due := each.next_deadline) is not None), default=None)
+        ledger, ladder = self.ledger, self.dispatch.ladder
+        return earliest(ledger.next_deadline, self.last_words.next_deadline, ladder.next_deadline)
 
     def queued(self, worker: str) -> int:
         """How many requests wait for a worker."""

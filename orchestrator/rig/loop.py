@@ -146,6 +146,7 @@ class Loop:
     def run(self, until: Callable[[], bool], deadline: float = math.inf) -> None:
         """Turn until `until` says so after a turn, or the deadline (monotonic seconds) comes."""
         sockets = self._sockets
+        before: list[Any] = []
         now = time.monotonic()
         self._perform(now)
         self._poller.look()
@@ -153,16 +154,18 @@ class Loop:
             self._watch_all()
             ready = self._poller.wait(self._timeout(now, deadline))
             now = time.monotonic()
-            # To ask a socket for more costs more than a poll that finds it, unless it is busy.
-            is_alone = len(ready) == 1
+            # To ask a socket for more costs as much as to poll both, unless they are busy: then
+            # two are ready at once, or one is again and again.
+            is_busy = len(ready) != 1 or ready == before
+            before = ready
             if sockets.front not in ready:
                 self.emptied += 1
             for source in ready:
                 try:
                     if source is sockets.front:
-                        self._from_clients(now, 1 if is_alone else STRANGERS_BATCH)
+                        self._from_clients(now, STRANGERS_BATCH if is_busy else 1)
                     elif source is sockets.back:
-                        self._from_workers(now, 1 if is_alone else BATCH)
+                        self._from_workers(now, BATCH if is_busy else 1)
                     else:
                         self._poller.look()
                         self._from_others(source, now)
@@ -348,6 +351,8 @@ class Loop:
     def _perform(self, now: float) -> None:
         """Perform what the core has left, in order; what comes of it joins the queue."""
         effects = self._rig.effects
+        if not effects:
+            return
         for _ in range(EFFECTS):
             if not effects:
                 return
