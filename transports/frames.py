@@ -64,7 +64,26 @@ def receive(
         bring about at some sockets, those that came: whoever knows how many there should be
         counts them.
     """
-    frames: list[zmq.Frame] = []
+    return _receive_rest(socket, [], most, piece)
+
+
+def receive_routed(
+    socket: zmq.Socket[Any], most: int, piece: int | None = None
+) -> list[Any] | TooManyFrames:
+    """The same of a ROUTER: the first frame, its peer's id, is bytes.
+
+    The socket itself put it there, and has received all that follows.
+    """
+    try:
+        frames: list[Any] = [_recv(socket, _DONTWAIT)]
+    except zmq.Again:
+        return []
+    return _receive_rest(socket, frames, most, piece)
+
+
+def _receive_rest(
+    socket: zmq.Socket[Any], frames: list[Any], most: int, piece: int | None
+) -> list[Any] | TooManyFrames:
     try:
         while len(frames) < most:
             frame: Any = _recv(socket, _DONTWAIT, False)
@@ -77,8 +96,8 @@ def receive(
 
 
 def _drop_more(
-    socket: zmq.Socket[Any], frames: list[zmq.Frame], piece: int | None
-) -> list[zmq.Frame] | TooManyFrames:
+    socket: zmq.Socket[Any], frames: list[Any], piece: int | None
+) -> list[Any] | TooManyFrames:
     """The rest of a message of which as many frames as are kept were received."""
     count = len(frames)
     while (frame := receive_frame(socket)) is not None:

@@ -130,18 +130,18 @@ class Broker:
         """Take a client's message.
 
         Args:
-            frames: As received, identity first, cut to five.
+            frames: As received, identity first and in bytes, cut to five.
             now: Monotonic seconds.
             count: How many frames it had, when that is more than were kept.
         """
-        client = bytes(frames[0])
+        client = frames[0]
         if self._manners.is_muted(client, now):
             return
         try:
             header, size = read_header(frames, count or len(frames), self.caps)
         except Refusal as refusal:
             self.ledger.refuse_unread(client, find_message_id(frames), refusal, now)
-            self._manners.malformed(client, frames[0], now, count)
+            self._manners.malformed(client, frames[-1], now, count)
             return
         self._manners.good(client)
         if self.ledger.is_pending(client, header.messageID, now):
@@ -231,9 +231,9 @@ class Broker:
 
     def receive_link(self, frames: list[Any], now: float) -> None:
         """Take a message from the private side: routing id, number, header, payload, raw."""
-        lane = self._lanes.get(bytes(frames[0]))
+        lane = self._lanes.get(frames[0])
         if lane is None:
-            self.ledger.stranger(now, self.formers.get(bytes(frames[0])))
+            self.ledger.stranger(now, self.formers.get(frames[0]))
             return
         try:
             if len(frames) != LINK_FRAMES + 1:
