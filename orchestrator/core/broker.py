@@ -57,6 +57,8 @@ from transports.link import (
     unpack_number,
 )
 
+_PENDING = str(Operation.PENDING)
+
 
 class Broker:
     """Routes requests to workers and keeps their deadlines.
@@ -155,7 +157,7 @@ class Broker:
                 raise Refusal("PermissionError", "EXIT is refused; stop a rig with: orch down")
             if kind != OPERATION:
                 raise Refusal("ValueError", f"message type {kind!r} isn't a request")
-            if header.operation == Operation.PENDING:
+            if header.operation == _PENDING:
                 self.ledger.tell_pending(client, header, frames[3])
                 return
             self._accept(client, header, frames, size, now)
