@@ -64,21 +64,47 @@ def receive(
         bring about at some sockets, those that came: whoever knows how many there should be
         counts them.
     """
-    frames: list[zmq.Frame] = []
-    count = 0
-    more = True
+    return _receive_rest(socket, [], most, piece)
+
+
+def receive_routed(
+    socket: zmq.Socket[Any], most: int, piece: int | None = None
+) -> list[Any] | TooManyFrames:
+    """The same of a ROUTER: the first frame, its peer's id, is bytes.
+
+    The socket itself put it there, and has received all that follows.
+    """
     try:
-        while more:
-            frame: Any = _recv(socket, _DONTWAIT, False)
-            more = frame.more
-            count += 1
-            if count <= most:
-                frames.append(frame)
-            elif count == piece:
-                return TooManyFrames(frames, count, has_rest=more)
+        frames: list[Any] = [_recv(socket, _DONTWAIT)]
     except zmq.Again:
-        pass  # empty, or torn: said by the number of frames
-    return frames if count <= most else TooManyFrames(frames, count)
+        return []
+    return _receive_rest(socket, frames, most, piece)
+
+
+def _receive_rest(
+    socket: zmq.Socket[Any], frames: list[Any], most: int, piece: int | None
+) -> list[Any] | TooManyFrames:
+    try:
+        while len(frames) < most:
+            frame: Any = _recv(socket, _DONTWAIT, False)
+            frames.append(frame)
+            if not frame.more:
+                return frames
+    except zmq.Again:
+        return frames  # empty, or torn: said by the number of frames
+    return _drop_more(socket, frames, piece)
+
+
+def _drop_more(
+    socket: zmq.Socket[Any], frames: list[Any], piece: int | None
+) -> list[Any] | TooManyFrames:
+    """The rest of a message of which as many frames as are kept were received."""
+    count = len(frames)
+    while (frame := receive_frame(socket)) is not None:
+        count += 1
+        if not frame.more or count == piece:
+            return TooManyFrames(frames, count, has_rest=frame.more)
+    return frames if count == len(frames) else TooManyFrames(frames, count)
 
 
 def drop_rest(socket: zmq.Socket[Any], piece: int) -> bool:
@@ -197,7 +223,7 @@ def send(socket: zmq.Socket[Any], frames: Sequence[Buffer | zmq.Frame]) -> None:
     try:
         for index, frame in enumerate(frames):
             flags = _MORE_DONTWAIT if index < last else _DONTWAIT
-            if isinstance(frame, zmq.Frame) or len(frame) < COPY_THRESHOLD:
+            if len(frame) < COPY_THRESHOLD:
                 _send(socket, frame, flags)
             else:
                 _send(socket, frame, flags, False)
