@@ -19,6 +19,7 @@ from orchestrator.cli import (
     postmortem,
     run,
     running,
+    schema,
     snapshot,
     status,
     stubs,
@@ -44,6 +45,7 @@ from orchestrator.cli.options import rig_option
 COMMANDS = (
     run.run,
     run.check,
+    schema.schema,
     plan.plan,
     plan.apply,
     running.rigs,

@@ -14,7 +14,7 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails
 
-from orchestrator.config import cancels, values
+from orchestrator.config import cancels, forms, values
 from orchestrator.config.event_calls import check_event
 from orchestrator.config.yaml import Document, KeyPath
 from orchestrator.durations import (
@@ -30,30 +30,30 @@ from transports.levels import Level
 
 __all__ = ["DefaultsSection", "LogsSection", "TopSection", "WorkerSection", "misspelt", "validate"]
 
-_Id = Annotated[str, AfterValidator(values.check_id)]
-_Listened = Annotated[Any, PlainValidator(values.check_listened)]
-_Driver = Annotated[str, AfterValidator(values.check_driver)]
-_Member = Annotated[str, AfterValidator(values.check_member)]
-_Method = Annotated[str, AfterValidator(values.check_method)]
-_Open = Annotated[Any, PlainValidator(values.check_open_with)]
-_Call = Annotated[Any, PlainValidator(values.check_call)]
-_Step = Annotated[Any, PlainValidator(values.check_step)]
-_Event = Annotated[Any, PlainValidator(check_event)]
-_Memory = Annotated[int, PlainValidator(values.check_memory)]
+_Id = Annotated[str, AfterValidator(values.check_id), forms.ID]
+_Listened = Annotated[Any, PlainValidator(values.check_listened), forms.LISTENED]
+_Driver = Annotated[str, AfterValidator(values.check_driver), forms.DRIVER]
+_Member = Annotated[str, AfterValidator(values.check_member), forms.MEMBER]
+_Method = Annotated[str, AfterValidator(values.check_method), forms.METHOD]
+_Open = Annotated[Any, PlainValidator(values.check_open_with), forms.OPEN_WITH]
+_Call = Annotated[Any, PlainValidator(values.check_call), forms.CALL]
+_Step = Annotated[Any, PlainValidator(values.check_step), forms.STEP]
+_Event = Annotated[Any, PlainValidator(check_event), forms.EVENT]
+_Memory = Annotated[int, PlainValidator(values.check_memory), forms.SIZE]
 _Files = Annotated[int, AfterValidator(values.check_nofile)]
 _Nice = Annotated[int, AfterValidator(values.check_nice)]
 _Cpus = Annotated[list[int], AfterValidator(values.check_cpus)]
-_Means = Annotated[tuple[str, ...], PlainValidator(cancels.check_means)]
-_Path = Annotated[str, AfterValidator(values.check_path)]
-_EnvName = Annotated[str, AfterValidator(values.check_env_name)]
-_EnvValue = Annotated[str, PlainValidator(values.check_env_value)]
-_Duration = Annotated[float | None, PlainValidator(parse_duration)]
-_Timeout = Annotated[float | None, PlainValidator(parse_timeout)]
-_Seconds = Annotated[float, PlainValidator(values.check_seconds)]
-_Interval = Annotated[float, PlainValidator(values.check_interval)]
-_Intensity = Annotated[Intensity, PlainValidator(parse_intensity)]
-_Backoff = Annotated[tuple[float, float], PlainValidator(parse_backoff)]
-_Kept = Annotated[int, PlainValidator(values.check_kept)]
+_Means = Annotated[tuple[str, ...], PlainValidator(cancels.check_means), forms.MEANS]
+_Path = Annotated[str, AfterValidator(values.check_path), forms.PATH]
+_EnvName = Annotated[str, AfterValidator(values.check_env_name), forms.ENV_NAME]
+_EnvValue = Annotated[str, PlainValidator(values.check_env_value), forms.ENV_VALUE]
+_Duration = Annotated[float | None, PlainValidator(parse_duration), forms.TIMEOUT]
+_Timeout = Annotated[float | None, PlainValidator(parse_timeout), forms.TIMEOUT]
+_Seconds = Annotated[float, PlainValidator(values.check_seconds), forms.SECONDS]
+_Interval = Annotated[float, PlainValidator(values.check_interval), forms.SECONDS]
+_Intensity = Annotated[Intensity, PlainValidator(parse_intensity), forms.INTENSITY]
+_Backoff = Annotated[tuple[float, float], PlainValidator(parse_backoff), forms.BACKOFF]
+_Kept = Annotated[int, PlainValidator(values.check_kept), forms.SIZE]
 
 
 class _Section(BaseModel):
