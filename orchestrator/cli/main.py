@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 import click
 
 from orchestrator.cli import (
+    check,
     completion,
     describe,
     logs,
@@ -44,7 +45,7 @@ from orchestrator.cli.options import rig_option
 
 COMMANDS = (
     run.run,
-    run.check,
+    check.check,
     schema.schema,
     plan.plan,
     plan.apply,

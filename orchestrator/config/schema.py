@@ -16,7 +16,8 @@ from pydantic_core import ErrorDetails
 
 from orchestrator.config import cancels, forms, values
 from orchestrator.config.event_calls import check_event
-from orchestrator.config.yaml import Document, KeyPath
+from orchestrator.config.problems import KeyPath
+from orchestrator.config.yaml import Document
 from orchestrator.durations import (
     Intensity,
     parse_backoff,
@@ -28,7 +29,16 @@ from orchestrator.words import did_you_mean, nearest, quoted, say
 from transports.headers import DEFAULT_TIMEOUT
 from transports.levels import Level
 
-__all__ = ["DefaultsSection", "LogsSection", "TopSection", "WorkerSection", "misspelt", "validate"]
+__all__ = [
+    "SECTIONS",
+    "DefaultsSection",
+    "LogsSection",
+    "TopSection",
+    "WorkerSection",
+    "meant",
+    "misspelt",
+    "validate",
+]
 
 _Id = Annotated[str, AfterValidator(values.check_id), forms.ID]
 _Listened = Annotated[Any, PlainValidator(values.check_listened), forms.LISTENED]
@@ -242,6 +252,11 @@ def validate(
             wrong.add(str(details["loc"][0]))
             _report(model, details, document, path, title)
         return model.model_validate({key: raw[key] for key in raw if key not in wrong})
+
+
+def meant(model: type[_Section], key: str) -> str | None:
+    """The key that this is, or was probably meant to be; None if none is near."""
+    return key if key in model.model_fields else nearest(key, model.model_fields)
 
 
 def misspelt(model: type[_Section], raw: dict[str, Any]) -> set[str | None]:
