@@ -16,6 +16,7 @@ from pydantic_core import ErrorDetails
 
 from orchestrator.config import cancels, forms, values
 from orchestrator.config.event_calls import check_event
+from orchestrator.config.other_words import OF_RIGS, OF_WORKERS, Words, our_key, our_value
 from orchestrator.config.problems import KeyPath
 from orchestrator.config.yaml import Document
 from orchestrator.durations import (
@@ -176,6 +177,12 @@ class TopSection(_Section):
     logs: Any = None
 
 
+_OTHER_WORDS: Final[dict[type[_Section], Words]] = {
+    DefaultsSection: OF_WORKERS,
+    WorkerSection: OF_WORKERS,
+    TopSection: OF_RIGS,
+}
+
 # How each value is written; "*" stands for an entry. Any other value checks itself.
 _SHAPES: Final[dict[tuple[str, ...], str]] = {
     ("rig",): "a text such as bench",
@@ -256,12 +263,15 @@ def validate(
 
 def meant(model: type[_Section], key: str) -> str | None:
     """The key that this is, or was probably meant to be; None if none is near."""
-    return key if key in model.model_fields else nearest(key, model.model_fields)
+    if key in model.model_fields:
+        return key
+    theirs = our_key(key, _OTHER_WORDS.get(model, {}))
+    return theirs[0] if theirs else nearest(key, model.model_fields)
 
 
 def misspelt(model: type[_Section], raw: dict[str, Any]) -> set[str | None]:
     """The keys that unknown ones were probably meant to be."""
-    return {nearest(key, model.model_fields) for key in raw if key not in model.model_fields}
+    return {meant(model, key) for key in raw if key not in model.model_fields}
 
 
 def _report(
@@ -289,6 +299,10 @@ def _report(
 def _unknown_key(model: type[_Section], key: str, title: str) -> str:
     if key == "driver" and model is DefaultsSection:
         return "a driver belongs to one worker; defaults may hold any other key of a worker"
+    if theirs := our_key(key, _OTHER_WORDS.get(model, {})):
+        return f"unknown key {quoted(key)} in {title}; here it is {theirs[1]}"
+    if model is TopSection and key in DefaultsSection.model_fields:
+        return f'{quoted(key)} is a key of a worker; for all of them it stands in "defaults"'
     known = list(model.model_fields)
     hint = did_you_mean(key, known) or f"; known: {', '.join(known)}"
     return f"unknown key {quoted(key)} in {title}{hint}"
@@ -303,6 +317,8 @@ def _in_words(details: ErrorDetails, location: tuple[str, ...]) -> str:
         case "literal_error":
             options = _options(details["ctx"]["expected"])
             hint = did_you_mean(given, options) if isinstance(given, str) else ""
+            if ours := our_value(location[-1], given):
+                hint = f"; here it is {ours}"
             return f"{label} must be {_one_of(options)}, not {say(given)}{hint}"
         case "missing":
             return f"{quoted('.'.join(location[:-1]))} needs {quoted(location[-1])}"
