@@ -26,6 +26,7 @@ ABOUT: Final[dict[str, str]] = {
     "level": "Records below it are dropped.",
     "keep": "The oldest records go when there are more bytes, such as 1GiB.",
     "keep_for": "Older records go, such as 30d; null for no limit.",
+    "json_lines": "Printed lines that are JSON with a message are read as records.",
     "driver": "package.module:Class, or a factory; the config's folder is importable.",
     "args": "Positional arguments of the driver.",
     "kwargs": "Keyword arguments of the driver.",

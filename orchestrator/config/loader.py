@@ -165,7 +165,7 @@ class _Loader:
             workers={name: self._worker(name) for name in names},
             allow_local_users=self._top.allow_local_users,
             strategy=self._top.strategy,
-            logs=LogsConfig(level=logs.level, keep=logs.keep, keep_for=logs.keep_for),
+            logs=LogsConfig(**logs.model_dump()),
             file=self._file,
             folder=self._folder,
             start_order=self._start_order,

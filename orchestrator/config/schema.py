@@ -163,6 +163,7 @@ class LogsSection(_Section):
     level: Level = "info"
     keep: _Kept = 1 << 30
     keep_for: _Duration = 30 * 86_400.0
+    json_lines: bool = True
 
 
 class TopSection(_Section):
@@ -224,6 +225,7 @@ _SHAPES: Final[dict[tuple[str, ...], str]] = {
     ("restore", "*"): "the name of a property",
     ("retry_start",): "true or false",
     ("required",): "true or false",
+    ("json_lines",): "true or false",
     ("stop_with",): "the name of a method such as close",
 }
 

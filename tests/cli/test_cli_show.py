@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-
-import numpy as np
 from typing import Any
 
+import numpy as np
 import pytest
 
 from orchestrator.cli.describe import type_text

@@ -103,6 +103,21 @@ def test_output_of_c_libraries_is_collected(rig: Rig):
     assert [record.event for record in rig.close()] == ["from C"]
 
 
+@pytest.mark.parametrize("json_lines", [True, False])
+def test_printed_json_is_read_into_fields_unless_it_is_to_stay_text(
+    tmp_path: Path, screen: Screen, json_lines: bool
+):
+    rig = Rig(tmp_path / "bench" / "logs", screen, json_lines=json_lines)
+    line = '{"level": "error", "message": "lost", "axis": 2}'
+    run(rig, f"import os; os.write(1, b'{line}\\n'); os.write(2, b'plain\\n')")
+    lost, plain = sorted(rig.close(), key=lambda record: record.event == "plain")
+    assert (plain.stream, plain.event) == ("stderr", "plain")
+    if json_lines:
+        assert (lost.level, lost.event, lost.fields) == ("error", "lost", {"axis": 2})
+    else:
+        assert (lost.level, lost.event, lost.fields) == ("info", line, None)
+
+
 # --- hard input
 
 
