@@ -16,6 +16,7 @@ from orchestrator.cli import (
     describe,
     logs,
     members,
+    new,
     plan,
     postmortem,
     run,
@@ -47,6 +48,7 @@ from orchestrator.cli.other_words import our_command
 COMMANDS = (
     run.run,
     check.check,
+    new.new,
     schema.schema,
     plan.plan,
     plan.apply,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
@@ -25,8 +26,11 @@ _config = click.argument("config", metavar="CONFIG")
 @click.option("--detach", is_flag=True, help="Leave it running in the background once it is up.")
 @click.option("--no-wait", is_flag=True, help="With --detach: don't wait for the workers.")
 @click.option("--watch", is_flag=True, help="Apply the config whenever it is saved.")
+@click.option("--ipc-only", is_flag=True, help="Listen at ipc alone, whatever the config says.")
 @click.option("--in-background", is_flag=True, hidden=True, help="What --detach starts.")
-def run(config: str, detach: bool, no_wait: bool, watch: bool, in_background: bool) -> int:
+def run(
+    config: str, detach: bool, no_wait: bool, watch: bool, ipc_only: bool, in_background: bool
+) -> int:
     """Run a rig until Ctrl-C or SIGTERM.
 
     The first one stops its workers in reverse order, a second one kills them.
@@ -41,7 +45,9 @@ def run(config: str, detach: bool, no_wait: bool, watch: bool, in_background: bo
     if detach:
         from orchestrator.cli.detach import start_detached
 
-        return start_detached(loaded, wait=not no_wait, watch=watch)
+        return start_detached(loaded, wait=not no_wait, watch=watch, ipc_only=ipc_only)
+    if ipc_only:
+        loaded = replace(loaded, listen=("ipc",), events={})
     return _run_here(loaded, config, in_background=in_background, watch=watch)
 
 
