@@ -11,14 +11,17 @@ from typing import Any, NoReturn
 import click
 
 from orchestrator.cli import (
+    check,
     completion,
     describe,
     logs,
     members,
+    new,
     plan,
     postmortem,
     run,
     running,
+    schema,
     snapshot,
     status,
     stubs,
@@ -40,10 +43,13 @@ from orchestrator.cli.failures import (
     show_error,
 )
 from orchestrator.cli.options import rig_option
+from orchestrator.cli.other_words import our_command
 
 COMMANDS = (
     run.run,
-    run.check,
+    check.check,
+    new.new,
+    schema.schema,
     plan.plan,
     plan.apply,
     running.rigs,
@@ -84,6 +90,14 @@ class InOrder(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The names, in the order in which they were added."""
         return list(self.commands)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does, but a command of other managers is answered with ours."""
+        if args[0] not in self.commands and (ours := our_command(args[0])):
+            raise click.UsageError(f"there is no command {args[0]!r}; here it is: {ours}", ctx)
+        return super().resolve_command(ctx, args)
 
 
 @click.group(
