@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import select
 from collections import deque
 from collections.abc import Callable
 from time import monotonic
@@ -16,7 +17,6 @@ from uuid import uuid4
 
 import msgspec
 import zmq
-from zmq.backend import zmq_poll
 
 from orchestrator.client.completer import WATCH
 from orchestrator.client.exchange import Exchange, Leader, compose
@@ -26,13 +26,19 @@ from orchestrator.client.liveness import BATCH, MARGIN, Liveness
 from orchestrator.client.wakeup import Wakeup
 from orchestrator.errors import OutcomeUnknown, RigLost, RigNotReachable
 from transports.errors import SerializationError
-from transports.headers import FRAMES, REPLY, Operation, decode_response_header
+from transports.frames import UNUSED, events_of
+from transports.headers import (
+    FRAMES,
+    REPLY,
+    Operation,
+    ResponseHeader,
+    decode_response_header,
+)
 from transports.serializers import JSON, Buffer, decode, encode
 
 _REPLY_FRAMES = FRAMES - 1  # the first one, the identity, is for the ROUTER
 _IN = int(zmq.POLLIN)
 _OUT = int(zmq.POLLOUT)
-_IN_OUT = _IN | _OUT
 
 
 class Channel:
@@ -92,10 +98,12 @@ class Channel:
             socket.close(0)
             raise RigNotReachable(f"{self.address}: {error.strerror}") from error
         self._socket = socket
-        self._reader = FramedReader(socket, _REPLY_FRAMES)
+        self._reader = FramedReader(socket, _REPLY_FRAMES, self._read_header)
+        self._header: ResponseHeader | Exception
         self._send = sender_of(socket)
-        self._reading: list[Any] = [(socket, _IN), (self.wakeup.fd, _IN)]
-        self._writing: list[Any] = [(socket, _IN_OUT), (self.wakeup.fd, _IN)]
+        self._poll = select.poll()
+        self._poll.register(socket.fileno(), select.POLLIN)
+        self._poll.register(self.wakeup.fd, select.POLLIN)
 
     def unplug(self) -> None:
         """Close the socket; what it still holds is dropped."""
@@ -125,24 +133,25 @@ class Channel:
                 self.settle(exchange)
 
     def _has_room(self) -> bool:
-        return bool(int(self._socket.get(zmq.EVENTS)) & _OUT)
+        return bool(events_of(self._socket) & _OUT)
 
     def turn(self, leader: Leader) -> None:
         """Wait for something, and take what came: all of it, or up to the leader's own answer."""
         now = monotonic()
         due = self.liveness.due if self.pending else math.inf
-        items = self._reading
+        wanted = _IN
         if self.outbox:
-            items = self._writing
+            wanted |= _OUT
             due = min(due, self.outbox[0].give_up)
         if leader.deadline is not None:
             due = min(due, leader.deadline)
-        wait = min(due - now, WATCH)
-        for item, _ in zmq_poll(items, int(wait * 1000) + 1 if wait > 0 else 0):
-            if item is self._socket:
-                self._receive(leader)
-            else:
-                self.wakeup.clear()
+        # Its descriptor tells changes only, and sending may have taken note of one.
+        if not events_of(self._socket) & wanted:
+            wait = min(due - now, WATCH)
+            for fd, _ in self._poll.poll(int(wait * 1000) + 1 if wait > 0 else 0):
+                if fd == self.wakeup.fd:
+                    self.wakeup.clear()
+        self._receive(leader)
         if not leader.settled and monotonic() >= due:
             self._tick(leader)
 
@@ -155,10 +164,9 @@ class Channel:
                 self.liveness.hasten()
             if frames is None:
                 return
-            try:
-                header = decode_response_header(frames[1])
-            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-                self._unreadable(frames[1], error)
+            header = self._header
+            if isinstance(header, Exception):
+                self._unreadable(frames[1], header)
                 reader.done()
                 continue
             self.liveness.heard()
@@ -173,6 +181,15 @@ class Channel:
                 for lost in self.liveness.answered(header.messageID, held):
                     self._lose(lost)
             reader.done()
+
+    def _read_header(self, head: bytes) -> bool:
+        """Read the header of what is being received; whether something is in its raw frame."""
+        try:
+            self._header = header = decode_response_header(head)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            self._header = error
+            return False
+        return header.preencodedPayloadContentType not in UNUSED
 
     def _unreadable(self, head: Buffer, error: Exception) -> None:
         """Tell whose answer this would have been; if that can't be read either, ask the rig."""
