@@ -216,8 +216,10 @@ class Channel:
             exchange = self.outbox.popleft()
             if not exchange.settled and not exchange.sent:
                 self._refuse(exchange)
-        if isinstance(leader, Exchange) and leader.deadline is not None and leader.deadline <= now:
-            self._refuse(leader)
+        if leader.deadline is not None and leader.deadline <= now:
+            if isinstance(leader, Exchange):
+                self._refuse(leader)
+            leader.settled = True
         if self.pending and self.liveness.due <= now:
             self._give_up(now)
             if self.liveness.ask(now):

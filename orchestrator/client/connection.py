@@ -3,16 +3,16 @@
 A zmq socket belongs to one thread at a time. Whoever makes a blocking call while nobody does the
 connection's I/O takes that role, sends and receives in its own thread, and settles on the way
 what others wait for. Meanwhile others queue their requests, wake the leader, and wait. A leader
-that has its answer hands the role to one of them, or, if only futures are outstanding, to the
-completer, a thread that is started with the first future.
+that has its answer hands the role to one of them, or, if only futures are outstanding, leaves it
+to whoever waits for one, and to the completer, a thread that is started with the first future.
 
-Futures are completed by the completer alone and never while it leads: their callbacks are foreign
-code that may take long, or call the rig again.
+Whoever waits for a future takes the role as well. Those that have callbacks, or are looked at in
+another way, are completed by the completer and never while it leads: callbacks are foreign code
+that may take long, or call the rig again.
 """
 
 from __future__ import annotations
 
-import functools
 import math
 import os
 import sys
@@ -23,7 +23,7 @@ from typing import Any
 
 import zmq
 
-from orchestrator.client.cancelled import came_of
+from orchestrator.client.cancelled import cancel, wish
 from orchestrator.client.channel import Channel
 from orchestrator.client.completer import WATCH, Completer
 from orchestrator.client.exchange import (
@@ -31,7 +31,6 @@ from orchestrator.client.exchange import (
     Leader,
     compose,
     compose_handshake,
-    encode_arguments,
 )
 from orchestrator.client.futures import RequestFuture
 from orchestrator.errors import OrchError, OutcomeUnknown, RigNotReachable
@@ -88,10 +87,13 @@ class Connection:
         if context is None:
             _need_threads(address)
         self._completer = completer = Completer(
-            self._take_role, self._lead_for_futures, lambda: bool(channel.pending or channel.outbox)
+            self._take_role,
+            self._lead_for_futures,
+            lambda: bool(channel.pending or channel.outbox),
+            lambda: bool(channel.outbox),
         )
         self._channel = channel = Channel(
-            address, context or zmq.Context.instance(), functools.partial(_notify, completer)
+            address, context or zmq.Context.instance(), completer.notify
         )
         self._dropped = weakref.finalize(self, _drop, channel, completer, self._process)
         self._dropped.atexit = False
@@ -146,7 +148,7 @@ class Connection:
             self._carry_out(exchange)
         except KeyboardInterrupt as interrupt:
             if exchange.given_up and exchange.worker not in ("", self.rig):
-                self._cancel(exchange, interrupt)
+                cancel(self, exchange, interrupt)
             raise
         except BaseException:  # what else ends threads of control, such as a signal's handler
             if exchange.given_up:
@@ -169,22 +171,13 @@ class Connection:
                 exchange.given_up = exchange.sent and not exchange.settled
                 self._leave(exchange)
 
-    def _cancel(self, exchange: Exchange, interrupt: KeyboardInterrupt) -> None:
-        """Have what was given up cancelled, and note what the device still does."""
-        asked = self._wish(exchange.id, oneway=False)
-        try:
-            told = came_of(self.request(asked))
-        except OrchError as error:
-            told = f"whether {exchange.name} goes on is not known: {error}"
-        interrupt.add_note(told)
-
     def submit(self, exchange: Exchange) -> RequestFuture:
         """Send a request; its answer goes into the future.
 
         Raises:
             RigNotReachable: The connection is closed.
         """
-        future = exchange.future = RequestFuture(exchange.id, self)
+        future = exchange.future = RequestFuture(exchange, self)
         self._completer.start()
         try:
             if self._enter(exchange):
@@ -194,6 +187,39 @@ class Connection:
             if self._leader is exchange:
                 self._leave(exchange)
         return future
+
+    def carry(self, future: RequestFuture, seconds: float | None) -> bool:
+        """Do the I/O until a future is settled, unless another thread does it.
+
+        Returns:
+            Whether it is settled.
+
+        Raises:
+            TimeoutError: Not within `seconds`.
+        """
+        exchange = future.exchange
+        if exchange is None or exchange.settled:
+            return True
+        waiting = Leader()
+        waiting.deadline = None if seconds is None else monotonic() + seconds
+        try:
+            if not self._take_role(waiting):
+                return exchange.settled
+            future.leader = waiting
+            waiting.settled = exchange.settled
+            self._lead(waiting)
+        finally:
+            waiting.leading = False
+            if self._leader is waiting:
+                future.leader = None
+                self._leave(waiting)
+        if not exchange.settled:
+            raise TimeoutError
+        return True
+
+    def watch(self, future: RequestFuture) -> None:
+        """Have a future completed as soon as it is settled."""
+        self._completer.watch(future)
 
     def post(self, exchange: Exchange) -> None:
         """Send a oneway request soon, without waiting; for destructors, which may come anywhere."""
@@ -207,19 +233,13 @@ class Connection:
 
     def withdraw(self, request_id: str, *, restart: bool = False) -> None:
         """Ask the rig, without waiting, to withdraw a request, or to end what has started."""
-        self.post(self._wish(request_id, restart=restart))
-
-    def _wish(self, request_id: str, *, restart: bool = False, oneway: bool = True) -> Exchange:
-        payload, raw = encode_arguments(self.rig, "cancel", (request_id, restart), {})
-        return self.compose(
-            self.rig, Operation.INVOKE, "cancel", payload=payload, raw=raw, oneway=oneway
-        )
+        self.post(wish(self, request_id, restart=restart))
 
     def close(self) -> None:
         """Close the connection. Requests that are outstanding fail."""
         if self._process != os.getpid():
             return  # it is the parent's
-        if self._channel.unconfirmed and not self._closed:
+        if (self._channel.unconfirmed or self._channel.outbox) and not self._closed:
             self._confirm()
         closer = Leader()
         with self._lock:
@@ -247,7 +267,7 @@ class Connection:
             raise RigNotReachable(f"no rig answers at {self.address}: {error}") from error
 
     def _confirm(self) -> None:
-        """See that the rig has taken what was sent before: closing drops what is on its way."""
+        """See that the rig has taken what was sent or queued before, which closing would drop."""
         try:
             self._shake_hands(_CONFIRM)
         except OrchError:
@@ -296,15 +316,15 @@ class Connection:
                         exchange.leading = True
                         self._leader = exchange
 
-    def _lead(self, exchange: Exchange) -> None:
-        """Do the channel's I/O until a request is settled."""
+    def _lead(self, leader: Leader) -> None:
+        """Do the channel's I/O until a leader has what it waits for."""
         channel = self._channel
-        while not exchange.settled:
+        while not leader.settled:
             if channel.outbox:
                 self._flush()
-                if exchange.settled:
+                if leader.settled:
                     return
-            self._turn(exchange)
+            self._turn(leader)
 
     def _lead_for_futures(self, leader: Leader) -> None:
         """Do the channel's I/O until a future can be completed, or nothing is outstanding."""
@@ -369,10 +389,10 @@ class Connection:
                 follower.rouse()
                 return
         if self._channel.pending or self._channel.outbox:
-            self._completer.wake()
+            self._completer.need()
 
     def _take_role(self, leader: Leader) -> bool:
-        """Make the completer lead if futures are outstanding and nobody else does the I/O."""
+        """Have it led for futures, if any are outstanding and nobody else does the I/O."""
         with self._lock:
             free = self._leader is None or not self._leader.leading
             if not free or self._closed or not (self._channel.pending or self._channel.outbox):
@@ -389,14 +409,6 @@ class Connection:
         self._dropped.detach()
         self._channel.unplug()
         self._channel.wakeup.close()
-
-
-def _notify(completer: Completer, exchange: Exchange) -> None:
-    """Tell whoever waits for a request that it is settled."""
-    if exchange.future is not None:
-        completer.complete(exchange)
-    else:
-        exchange.rouse()
 
 
 def _drop(channel: Channel, completer: Completer, process: int) -> None:

@@ -63,7 +63,7 @@ class Leader:
     """Whoever can do a connection's I/O: the caller of a request, or the completer.
 
     Attributes:
-        settled: It has what it waits for.
+        settled: It has what it waits for, or waits no longer.
         leading: It does the I/O now.
         deadline: Monotonic seconds after which it waits no longer; None waits.
     """
