@@ -11,8 +11,7 @@ import weakref
 from collections import deque
 from collections.abc import Callable
 
-from orchestrator.client.exchange import Exchange, Leader, release
-from orchestrator.client.futures import RequestFuture
+from orchestrator.client.exchange import Awaited, Exchange, Leader, release
 
 WATCH = 1.0
 """Seconds at most between two looks at everything, should a wake-up be lost to an interrupt."""
@@ -50,8 +49,8 @@ class Completer:
         self._outstanding = outstanding
         self._queued = queued
         self.leader = Leader()
-        self.ready: deque[RequestFuture] = deque()
-        self.watched: dict[RequestFuture, None] = {}
+        self.ready: deque[Awaited] = deque()
+        self.watched: dict[Awaited, None] = {}
         self._looks = False  # within WATCH seconds, without being woken
         self._gate = threading.Lock()
         self._gate.acquire()
@@ -73,7 +72,7 @@ class Completer:
         if self.watched or self._queued() or not self._looks:
             release(self._gate)
 
-    def watch(self, future: RequestFuture) -> None:
+    def watch(self, future: Awaited) -> None:
         """Complete a future as soon as it is settled."""
         if future.watched:
             return

@@ -27,6 +27,7 @@ from orchestrator.client.cancelled import cancel, wish
 from orchestrator.client.channel import Channel
 from orchestrator.client.completer import WATCH, Completer
 from orchestrator.client.exchange import (
+    Awaited,
     Exchange,
     Leader,
     compose,
@@ -83,7 +84,6 @@ class Connection:
         self._closed = False
         self._process = os.getpid()
         self._unplugged = threading.Event()
-        channel: Channel
         if context is None:
             _need_threads(address)
         self._completer = completer = Completer(
@@ -177,7 +177,7 @@ class Connection:
         Raises:
             RigNotReachable: The connection is closed.
         """
-        future = exchange.future = RequestFuture(exchange, self)
+        exchange.future = future = RequestFuture(exchange, self)
         self._completer.start()
         try:
             if self._enter(exchange):
@@ -188,7 +188,7 @@ class Connection:
                 self._leave(exchange)
         return future
 
-    def carry(self, future: RequestFuture, seconds: float | None) -> bool:
+    def carry(self, future: Awaited, seconds: float | None) -> bool:
         """Do the I/O until a future is settled, unless another thread does it.
 
         Returns:
@@ -217,7 +217,7 @@ class Connection:
             raise TimeoutError
         return True
 
-    def watch(self, future: RequestFuture) -> None:
+    def watch(self, future: Awaited) -> None:
         """Have a future completed as soon as it is settled."""
         self._completer.watch(future)
 

@@ -7,12 +7,11 @@ import math
 from collections.abc import Callable
 from threading import Lock
 from types import EllipsisType
-from typing import Any
+from typing import Any, Protocol
 
 import zmq
 
 from orchestrator.client.answers import error_from_response
-from orchestrator.client.futures import RequestFuture
 from orchestrator.client.liveness import SLOWEST
 from orchestrator.errors import (
     ArgumentUnsendable,
@@ -74,6 +73,26 @@ class Leader:
         self.settled = False
         self.leading = False
         self.deadline: float | None = None
+
+
+class Awaited(Protocol):
+    """Where the result of a request goes that nobody waits for in a call; a future.
+
+    Attributes:
+        exchange: The request; None once the outcome is known.
+        leader: Whoever waits for the result and does the I/O meanwhile.
+        watched: It is to be completed as soon as it is settled.
+    """
+
+    exchange: Exchange | None
+    leader: Leader | None
+    watched: bool
+
+    def claim(self) -> bool:
+        """Take it for sending; False if it was cancelled before."""
+
+    def complete(self) -> None:
+        """Tell everybody what has come of it."""
 
 
 class Exchange(Leader):
@@ -144,7 +163,7 @@ class Exchange(Leader):
         self.give_up = math.inf
         self.limit = math.inf
         self.overdue = 0
-        self.future: RequestFuture | None = None
+        self.future: Awaited | None = None
         self.opens: Callable[[Opened], Any] | None = None
         self.sent = False
         self.given_up = False

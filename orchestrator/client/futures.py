@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from concurrent.futures import Future, InvalidStateError
 from threading import TIMEOUT_MAX, RLock
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
+from orchestrator.client.exchange import Awaited, Exchange, Leader
 from orchestrator.client.surface import surface
 from transports.durations import duration
-
-if TYPE_CHECKING:
-    from orchestrator.client.exchange import Exchange, Leader
 
 _STANDARD = frozenset(vars(Future()))
 _making = RLock()
@@ -22,14 +20,14 @@ class Carrier(Protocol):
     def withdraw(self, request_id: str, *, restart: bool = False) -> None:
         """Ask for it soon, without waiting; `restart`: by a restart of its worker, if need be."""
 
-    def carry(self, future: RequestFuture, seconds: float | None) -> bool:
+    def carry(self, future: Awaited, seconds: float | None) -> bool:
         """Do what a future waits for, unless that is done elsewhere; whether it is settled.
 
         Raises:
             TimeoutError: Not within `seconds`.
         """
 
-    def watch(self, future: RequestFuture) -> None:
+    def watch(self, future: Awaited) -> None:
         """Have a future completed as soon as it is settled."""
 
 

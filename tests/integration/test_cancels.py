@@ -11,7 +11,7 @@ import pytest
 
 import orch
 from orchestrator import aconnect, errors
-from orchestrator.client.exchange import RequestFuture
+from orchestrator.client.futures import RequestFuture
 from orchestrator.client.rig import Rig
 from tests.rigs import RunningRig, running, wait_until
 
