@@ -34,11 +34,13 @@ from transports.headers import (
     ResponseHeader,
     decode_response_header,
 )
+from transports.room import OF_A_CONTEXT, need_threads
 from transports.serializers import JSON, Buffer, decode, encode
 
 _REPLY_FRAMES = FRAMES - 1  # the first one, the identity, is for the ROUTER
 _IN = int(zmq.POLLIN)
 _OUT = int(zmq.POLLOUT)
+_IN_OUT = _IN | _OUT
 
 
 class Channel:
@@ -109,6 +111,11 @@ class Channel:
         """Close the socket; what it still holds is dropped."""
         self._socket.close(0)
 
+    @property
+    def fd(self) -> int:
+        """The socket's descriptor, which tells changes of what it is ready for; -1 if closed."""
+        return -1 if self._socket.closed else self._socket.fileno()
+
     # -- one turn of the leader -----------------------------------------------------------
 
     def flush(self) -> None:
@@ -138,15 +145,11 @@ class Channel:
     def turn(self, leader: Leader) -> None:
         """Wait for something, and take what came: all of it, or up to the leader's own answer."""
         now = monotonic()
-        due = self.liveness.due if self.pending else math.inf
-        wanted = _IN
-        if self.outbox:
-            wanted |= _OUT
-            due = min(due, self.outbox[0].give_up)
+        due = self.due
         if leader.deadline is not None:
             due = min(due, leader.deadline)
         # Its descriptor tells changes only, and sending may have taken note of one.
-        if not events_of(self._socket) & wanted:
+        if not events_of(self._socket) & (_IN_OUT if self.outbox else _IN):
             wait = min(due - now, WATCH)
             for fd, _ in self._poll.poll(int(wait * 1000) + 1 if wait > 0 else 0):
                 if fd == self.wakeup.fd:
@@ -154,6 +157,25 @@ class Channel:
         self._receive(leader)
         if not leader.settled and monotonic() >= due:
             self._tick(leader)
+
+    @property
+    def due(self) -> float:
+        """Monotonic seconds at which time will have brought something to do."""
+        due = self.liveness.due if self.pending else math.inf
+        return min(due, self.outbox[0].give_up) if self.outbox else due
+
+    def drain(self, leader: Leader) -> None:
+        """Take what came, without waiting."""
+        if events_of(self._socket) & _IN:
+            self._receive(leader)
+
+    def look(self, leader: Leader) -> None:
+        """Send what can be sent, take what came, see to what is due; without waiting."""
+        self.flush()
+        self.drain(leader)
+        if monotonic() >= self.due:
+            self._tick(leader)
+            self.drain(leader)
 
     def _receive(self, leader: Leader) -> None:
         reader = self._reader
@@ -291,6 +313,14 @@ class Channel:
             if not exchange.settled:
                 kind = RigLost if exchange.sent else RigNotReachable
                 self.settle(exchange, kind(f"{self.name} {what}", **exchange.where))
+
+
+def need_threads_for(address: str) -> None:
+    """See that ZeroMQ can start its threads, and we ours. Raises RigNotReachable."""
+    try:
+        need_threads(OF_A_CONTEXT + 1, "a connection")
+    except OSError as error:
+        raise RigNotReachable(f"{address} can't be connected: {error.strerror}") from error
 
 
 def _prepare(socket: zmq.Socket[Any], identity: str, address: str) -> None:

@@ -73,16 +73,13 @@ class Completer:
             release(self._gate)
 
     def watch(self, future: Awaited) -> None:
-        """Complete a future as soon as it is settled."""
-        if future.watched:
-            return
-        self.watched[future] = None
-        future.watched = True
+        """Complete a future as soon as it is settled, now if it is."""
         exchange = future.exchange
-        if exchange is None or exchange.settled:  # looked at after the line before: see `notify`
+        if exchange is None or exchange.settled:
             self.watched.pop(future, None)
             future.complete()
         else:
+            self.watched[future] = None
             self.start()
             self.wake()
 
@@ -92,9 +89,7 @@ class Completer:
         if future is None:
             exchange.rouse()
             return
-        if future.leader is not None:
-            future.leader.settled = True
-        if future.watched:
+        if future.settle():
             self.ready.append(future)
             self.wake()
         exchange.future = None  # nothing holds an answer that is no longer wanted

@@ -18,16 +18,16 @@ import os
 import sys
 import threading
 import weakref
+from collections.abc import Callable
 from time import monotonic
 from typing import Any
 
 import zmq
 
 from orchestrator.client.cancelled import cancel, wish
-from orchestrator.client.channel import Channel
+from orchestrator.client.channel import Channel, need_threads_for
 from orchestrator.client.completer import WATCH, Completer
 from orchestrator.client.exchange import (
-    Awaited,
     Exchange,
     Leader,
     compose,
@@ -37,7 +37,6 @@ from orchestrator.client.futures import RequestFuture
 from orchestrator.errors import OrchError, OutcomeUnknown, RigNotReachable
 from transports.durations import duration
 from transports.headers import Operation
-from transports.room import OF_A_CONTEXT, need_threads
 
 CONNECT_TIMEOUT = 2.0
 FORKED = (
@@ -47,14 +46,6 @@ _ONCE = 0.25  # seconds that a first connection may take, whatever the timeout: 
 _CONFIRM = 1.0  # seconds in which a rig must have taken oneway requests before the channel is cut
 _CLOSED_HERE = "was disconnected: the connection was closed here"
 _PATIENCE = 5.0  # seconds for the leader to notice that the connection is closed
-
-
-def _need_threads(address: str) -> None:
-    """See that ZeroMQ can start its threads, and we ours. Raises RigNotReachable."""
-    try:
-        need_threads(OF_A_CONTEXT + 1, "a connection")
-    except OSError as error:
-        raise RigNotReachable(f"{address} can't be connected: {error.strerror}") from error
 
 
 class Connection:
@@ -82,12 +73,13 @@ class Connection:
         self._leader: Leader | None = None
         self._followers: dict[Exchange, None] = {}
         self._closed = False
+        self.need: weakref.WeakMethod[Callable[[], None]] | None = None
         self._process = os.getpid()
         self._unplugged = threading.Event()
         if context is None:
-            _need_threads(address)
+            need_threads_for(address)
         self._completer = completer = Completer(
-            self._take_role,
+            self.take_role,
             self._lead_for_futures,
             lambda: bool(channel.pending or channel.outbox),
             lambda: bool(channel.outbox),
@@ -126,6 +118,11 @@ class Connection:
         """Whether `close` was called."""
         return self._closed
 
+    @property
+    def signs(self) -> tuple[int, float]:
+        """The socket's descriptor, and when time will have brought something to do."""
+        return self._channel.fd, self._channel.due
+
     # -- requests -------------------------------------------------------------------------
 
     def compose(self, worker: str, operation: Operation, member: str, **options: Any) -> Exchange:
@@ -160,7 +157,7 @@ class Connection:
         """Have a request settled."""
         try:
             if self._enter(exchange):
-                self._lead(exchange)
+                self.lead(exchange)
             else:
                 self._follow(exchange)
         finally:
@@ -169,7 +166,7 @@ class Connection:
             exchange.leading = False
             if self._leader is exchange or exchange.gate is not None or not exchange.settled:
                 exchange.given_up = exchange.sent and not exchange.settled
-                self._leave(exchange)
+                self.leave(exchange)
 
     def submit(self, exchange: Exchange) -> RequestFuture:
         """Send a request; its answer goes into the future.
@@ -179,47 +176,30 @@ class Connection:
         """
         exchange.future = future = RequestFuture(exchange, self)
         self._completer.start()
+        self.send(exchange)
+        return future
+
+    def send(self, exchange: Exchange, *, drain: bool = False) -> None:
+        """Send a request that has a future, without waiting, and take what came if asked to.
+
+        Raises:
+            RigNotReachable: The connection is closed.
+        """
         try:
             if self._enter(exchange):
                 self._channel.flush()
+                if drain:
+                    self._channel.drain(exchange)
         finally:
             exchange.leading = False
             if self._leader is exchange:
-                self._leave(exchange)
-        return future
+                self.leave(exchange)
 
-    def carry(self, future: Awaited, seconds: float | None) -> bool:
-        """Do the I/O until a future is settled, unless another thread does it.
-
-        Returns:
-            Whether it is settled.
-
-        Raises:
-            TimeoutError: Not within `seconds`.
-        """
-        exchange = future.exchange
-        if exchange is None or exchange.settled:
-            return True
-        waiting = Leader()
-        waiting.deadline = None if seconds is None else monotonic() + seconds
-        try:
-            if not self._take_role(waiting):
-                return exchange.settled
-            future.leader = waiting
-            waiting.settled = exchange.settled
-            self._lead(waiting)
-        finally:
-            waiting.leading = False
-            if self._leader is waiting:
-                future.leader = None
-                self._leave(waiting)
-        if not exchange.settled:
-            raise TimeoutError
-        return True
-
-    def watch(self, future: Awaited) -> None:
+    def watch(self, future: RequestFuture) -> None:
         """Have a future completed as soon as it is settled."""
-        self._completer.watch(future)
+        if not future.watched:
+            future.watched = True  # before it is looked at whether it is settled; see `settle`
+            self._completer.watch(future)
 
     def post(self, exchange: Exchange) -> None:
         """Send a oneway request soon, without waiting; for destructors, which may come anywhere."""
@@ -308,7 +288,7 @@ class Connection:
         assert gate is not None
         while not exchange.settled:
             if exchange.leading:
-                self._lead(exchange)
+                self.lead(exchange)
             elif not gate.acquire(timeout=WATCH):
                 # An interrupt can strike a leader that is just about to hand over.
                 with self._lock:
@@ -316,7 +296,7 @@ class Connection:
                         exchange.leading = True
                         self._leader = exchange
 
-    def _lead(self, leader: Leader) -> None:
+    def lead(self, leader: Leader) -> None:
         """Do the channel's I/O until a leader has what it waits for."""
         channel = self._channel
         while not leader.settled:
@@ -325,6 +305,13 @@ class Connection:
                 if leader.settled:
                     return
             self._turn(leader)
+
+    def look(self, leader: Leader) -> None:
+        """Do the channel's I/O as far as it goes without waiting."""
+        try:
+            self._channel.look(leader)
+        except zmq.ZMQError as error:
+            self._break(error)
 
     def _lead_for_futures(self, leader: Leader) -> None:
         """Do the channel's I/O until a future can be completed, or nothing is outstanding."""
@@ -337,7 +324,7 @@ class Connection:
                     self._turn(leader)
         finally:
             leader.leading = False
-            self._leave(leader)
+            self.leave(leader)
 
     def _flush(self) -> None:
         if self._closed:
@@ -361,7 +348,7 @@ class Connection:
         self._closed = True
         self._channel.abandon(f"was disconnected: {error.strerror}")
 
-    def _leave(self, leader: Leader) -> None:
+    def leave(self, leader: Leader) -> None:
         """Hand the role over, and forget the request of a caller that was interrupted."""
         with self._lock:
             if isinstance(leader, Exchange):
@@ -389,13 +376,25 @@ class Connection:
                 follower.rouse()
                 return
         if self._channel.pending or self._channel.outbox:
-            self._completer.need()
+            need = self.need and self.need()
+            (need or self._completer.need)()
 
-    def _take_role(self, leader: Leader) -> bool:
-        """Have it led for futures, if any are outstanding and nobody else does the I/O."""
+    def take_role(self, leader: Leader, *, idle: bool = False) -> bool:
+        """Have somebody lead that is no caller: for futures that are outstanding.
+
+        Whoever takes it sets `leading` to False before all else when it has led, and leaves.
+
+        Args:
+            leader: Who leads.
+            idle: Also if nothing is outstanding.
+
+        Returns:
+            False if another thread leads, or there is nothing to do.
+        """
         with self._lock:
             free = self._leader is None or not self._leader.leading
-            if not free or self._closed or not (self._channel.pending or self._channel.outbox):
+            wanted = idle or self._channel.pending or self._channel.outbox
+            if not free or self._closed or not wanted:
                 return False
             leader.leading = True
             self._leader = leader

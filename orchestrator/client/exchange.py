@@ -80,16 +80,15 @@ class Awaited(Protocol):
 
     Attributes:
         exchange: The request; None once the outcome is known.
-        leader: Whoever waits for the result and does the I/O meanwhile.
-        watched: It is to be completed as soon as it is settled.
     """
 
     exchange: Exchange | None
-    leader: Leader | None
-    watched: bool
 
     def claim(self) -> bool:
         """Take it for sending; False if it was cancelled before."""
+
+    def settle(self) -> bool:
+        """It is settled. Returns whether the completer is to complete it."""
 
     def complete(self) -> None:
         """Tell everybody what has come of it."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from concurrent.futures import Future, InvalidStateError
 from threading import TIMEOUT_MAX, RLock
+from time import monotonic
 from typing import Any, Protocol
 
-from orchestrator.client.exchange import Awaited, Exchange, Leader
+from orchestrator.client.exchange import Exchange, Leader
 from orchestrator.client.surface import surface
 from transports.durations import duration
 
@@ -20,14 +21,16 @@ class Carrier(Protocol):
     def withdraw(self, request_id: str, *, restart: bool = False) -> None:
         """Ask for it soon, without waiting; `restart`: by a restart of its worker, if need be."""
 
-    def carry(self, future: Awaited, seconds: float | None) -> bool:
-        """Do what a future waits for, unless that is done elsewhere; whether it is settled.
+    def take_role(self, leader: Leader) -> bool:
+        """Have somebody do the I/O, unless another thread does; whether it was taken."""
 
-        Raises:
-            TimeoutError: Not within `seconds`.
-        """
+    def lead(self, leader: Leader) -> None:
+        """Do the I/O until a leader has what it waits for, or its deadline has come."""
 
-    def watch(self, future: Awaited) -> None:
+    def leave(self, leader: Leader) -> None:
+        """Give the role back."""
+
+    def watch(self, future: RequestFuture) -> None:
         """Have a future completed as soon as it is settled."""
 
 
@@ -73,6 +76,12 @@ class RequestFuture(Future[Any]):
                 super().__init__()
         self._connection.watch(self)
         return self.__dict__[name]
+
+    def settle(self) -> bool:
+        """It is settled. Returns whether it is to be completed now."""
+        if self.leader is not None:
+            self.leader.settled = True
+        return self.watched
 
     def outcome(self) -> tuple[Any, Exception | None]:
         """The value or error of a request that is settled, the same each time."""
@@ -137,7 +146,7 @@ class RequestFuture(Future[Any]):
             TypeError, ValueError: `timeout` isn't one.
         """
         seconds = duration(timeout)
-        if not self.watched and self._connection.carry(self, seconds):
+        if not self.watched and self._is_settled(seconds):
             value, error = self.outcome()
             if error is None:
                 return value
@@ -155,9 +164,33 @@ class RequestFuture(Future[Any]):
             TimeoutError, CancelledError, TypeError, ValueError: As for `result`.
         """
         seconds = duration(timeout)
-        if not self.watched and self._connection.carry(self, seconds):
+        if not self.watched and self._is_settled(seconds):
             return self.outcome()[1]
         return super().exception(wait_time(seconds))
+
+    def _is_settled(self, seconds: float | None) -> bool:
+        """Do the I/O until it is settled, unless another thread does it; whether it is.
+
+        Raises:
+            TimeoutError: Not within `seconds`.
+        """
+        exchange = self.exchange
+        if exchange is None or exchange.settled:
+            return True
+        waiting = Leader()
+        waiting.deadline = None if seconds is None else monotonic() + seconds
+        try:
+            if not self._connection.take_role(waiting):
+                return exchange.settled
+            self.leader = waiting
+            waiting.settled = exchange.settled
+            self._connection.lead(waiting)
+        finally:
+            waiting.leading = False
+            self._connection.leave(waiting)
+        if not exchange.settled:
+            raise TimeoutError
+        return True
 
     def running(self) -> bool:
         """Whether the request was sent and not answered yet."""
