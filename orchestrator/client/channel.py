@@ -164,45 +164,51 @@ class Channel:
         due = self.liveness.due if self.pending else math.inf
         return min(due, self.outbox[0].give_up) if self.outbox else due
 
-    def drain(self, leader: Leader) -> None:
-        """Take what came, without waiting."""
-        if events_of(self._socket) & _IN:
-            self._receive(leader)
+    def drain(self) -> None:
+        """Take what came, all of it, without waiting."""
+        while events_of(self._socket) & _IN and self._receive_one():
+            pass
 
     def look(self, leader: Leader) -> None:
         """Send what can be sent, take what came, see to what is due; without waiting."""
         self.flush()
-        self.drain(leader)
+        self.drain()
         if monotonic() >= self.due:
             self._tick(leader)
-            self.drain(leader)
+            self.drain()
 
     def _receive(self, leader: Leader) -> None:
+        """Take messages up to the leader's own answer."""
+        while not leader.settled and self._receive_one():
+            pass
+
+    def _receive_one(self) -> bool:
+        """Take a message, if there is one; whether there was."""
         reader = self._reader
-        while not leader.settled:
-            malformed = reader.malformed
-            frames = reader.next()
-            if reader.malformed != malformed:
-                self.liveness.hasten()
-            if frames is None:
-                return
-            header = self._header
-            if isinstance(header, Exception):
-                self._unreadable(frames[1], header)
-                reader.done()
-                continue
-            self.liveness.heard()
-            exchange = self.pending.get(header.messageID)
-            if exchange is not None:
-                exchange.header = header
-                exchange.payload = frames[2]
-                exchange.raw = own_memory(frames[3])
-                self.settle(exchange)
-            elif self.liveness.is_question(header.messageID):
-                held = _held(frames[2]) if header.messageType == REPLY else None
-                for lost in self.liveness.answered(header.messageID, held):
-                    self._lose(lost)
+        malformed = reader.malformed
+        frames = reader.next()
+        if reader.malformed != malformed:
+            self.liveness.hasten()
+        if frames is None:
+            return False
+        header = self._header
+        if isinstance(header, Exception):
+            self._unreadable(frames[1], header)
             reader.done()
+            return True
+        self.liveness.heard()
+        exchange = self.pending.get(header.messageID)
+        if exchange is not None:
+            exchange.header = header
+            exchange.payload = frames[2]
+            exchange.raw = own_memory(frames[3])
+            self.settle(exchange)
+        elif self.liveness.is_question(header.messageID):
+            held = _held(frames[2]) if header.messageType == REPLY else None
+            for lost in self.liveness.answered(header.messageID, held):
+                self._lose(lost)
+        reader.done()
+        return True
 
     def _read_header(self, head: bytes) -> bool:
         """Read the header of what is being received; whether something is in its raw frame."""

@@ -189,7 +189,7 @@ class Connection:
             if self._enter(exchange):
                 self._channel.flush()
                 if drain:
-                    self._channel.drain(exchange)
+                    self._channel.drain()
         finally:
             exchange.leading = False
             if self._leader is exchange:
