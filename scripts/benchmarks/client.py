@@ -231,9 +231,15 @@ def of_peer(kind: str, address: str) -> Iterator[Run]:
 
 @contextmanager
 def command(*arguments: str) -> Iterator[Run]:
-    """A process from its start to its end."""
-    subprocess.run(arguments, check=True, stdout=subprocess.DEVNULL)
-    yield timed(lambda: subprocess.run(arguments, check=True, stdout=subprocess.DEVNULL))
+    """A process from its start to its end, its files compiled by the first, as pip has them."""
+    environ = {**os.environ}
+    environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+    def call() -> None:
+        subprocess.run(arguments, check=True, stdout=subprocess.DEVNULL, env=environ)
+
+    call()
+    yield timed(call)
 
 
 def python_pass(address: str, worker: str) -> Any:
