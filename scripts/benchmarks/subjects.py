@@ -46,7 +46,7 @@ class Bench:
 
     def tick(self, count: int) -> None:
         for number in range(count):
-            self.ticked(number)
+            self.ticked.emit(number)
 """
 
 
