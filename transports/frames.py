@@ -6,7 +6,7 @@ loops use the backend's methods on each frame.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -129,12 +129,21 @@ class _Raw(msgspec.Struct):
     preencodedPayloadContentType: str | None = None
 
 
-_UNUSED = (None, "", TEXT)
+UNUSED = (None, "", TEXT)
+"""What a header says of a raw frame that nothing is in."""
 _decode_raw = msgspec.json.Decoder(_Raw).decode
 
 
+def is_used(header: bytes) -> bool:
+    """Whether something is in the raw frame that this header announces; an empty one is text."""
+    try:
+        return _decode_raw(header).preencodedPayloadContentType not in UNUSED
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False
+
+
 def receive_interruptibly(
-    socket: zmq.Socket[Any], count: int
+    socket: zmq.Socket[Any], count: int, announces: Callable[[bytes], bool] = is_used
 ) -> list[Buffer] | TooManyFrames | None:
     """Receive one message if there is one, in a thread that an interrupt may reach.
 
@@ -147,6 +156,7 @@ def receive_interruptibly(
         socket: Where from.
         count: How many frames are kept; further ones are read and dropped. The last of them is
             the raw one.
+        announces: Whether something is in the raw frame, by the header; asked once a message.
     """
     try:  # to ask first is worse: a look at the events may drop a message that libzmq prefetched
         frames: list[Any] = [_recv(socket, _DONTWAIT)]
@@ -154,7 +164,7 @@ def receive_interruptibly(
         return None
     last = count - 1
     while _get(socket, _RCVMORE):
-        if len(frames) == last and _is_used(frames[-2]):
+        if len(frames) == last and announces(frames[-2]):
             raw = _recv(socket, _DONTWAIT, False)
             frames.append(raw.buffer if len(raw) >= COPY_THRESHOLD else raw.bytes)
         elif len(frames) == count:
@@ -162,14 +172,6 @@ def receive_interruptibly(
         else:
             frames.append(_recv(socket, _DONTWAIT))
     return frames
-
-
-def _is_used(header: bytes) -> bool:
-    """Whether something is in the raw frame that this header announces; an empty one is text."""
-    try:
-        return _decode_raw(header).preencodedPayloadContentType not in _UNUSED
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return False
 
 
 def _drop_rest(socket: zmq.Socket[Any], first: list[Any]) -> TooManyFrames:
@@ -207,8 +209,13 @@ class InterruptibleReader:
 
 def has_more(socket: zmq.Socket[Any]) -> bool:
     """Whether a message can be received now; a third of the cost of a `zmq.Again`."""
+    return bool(events_of(socket) & _POLLIN)
+
+
+def events_of(socket: zmq.Socket[Any]) -> int:
+    """What a socket is ready for: POLLIN, POLLOUT. Its descriptor tells when to look again."""
     events: Any = _get(socket, _EVENTS)
-    return bool(events & _POLLIN)
+    return int(events)
 
 
 def send(socket: zmq.Socket[Any], frames: Sequence[Buffer | zmq.Frame]) -> None:
