@@ -11,7 +11,11 @@ from pytimeparse2 import parse as _parse_time
 from orchestrator.words import quoted, say
 
 __all__ = [
+    "DURATION_FORM",
+    "INTENSITY_FORM",
     "LONGEST",
+    "PLAIN_FORM",
+    "SIZE_FORM",
     "Intensity",
     "parse_backoff",
     "parse_duration",
@@ -29,16 +33,19 @@ _SIZE_HELP = "write 500MB, 1GiB, or bytes as a number"
 _BACKOFF_HELP = "write the first and the longest pause, such as 100ms..30s"
 _INTENSITY_HELP = "write restarts in a time, such as 5 in 1min"
 
-_NUMBER = r"[0-9]+(?:\.[0-9]+)?"
+# Of ASCII, and without what ECMAScript's expressions lack: editors judge by the same forms.
+PLAIN_FORM = r"[0-9]+(?:\.[0-9]+)?"
 _UNIT = (
     r"(?:w|weeks?|d|days?|h|hrs?|hours?|m|mins?|minutes?|s|secs?|seconds?|ms|msecs?|milliseconds?)"
 )
-_PLAIN = re.compile(_NUMBER)
 # pytimeparse2 takes much more: clocks (12:30 as minutes), months, signs, any spelling of "inf".
 # What could be misread doesn't reach it.
-_WITH_UNITS = re.compile(rf"{_NUMBER}\s*{_UNIT}(?:[\s,]*{_NUMBER}\s*{_UNIT})*", re.ASCII)
-_SIZE = re.compile(rf"{_NUMBER}\s*(?:|b|[kmgt]i?b)", re.IGNORECASE | re.ASCII)
-_INTENSITY = re.compile(r"([0-9]{1,6})\s+in\s+(\S.*)", re.ASCII)
+DURATION_FORM = rf"{PLAIN_FORM}\s*{_UNIT}(?:[\s,]*{PLAIN_FORM}\s*{_UNIT})*"
+SIZE_FORM = rf"{PLAIN_FORM}\s*(?:|[bB]|[kKmMgGtT][iI]?[bB])"
+INTENSITY_FORM = r"([0-9]{1,6})\s+in\s+(\S.*)"
+_PLAIN, _WITH_UNITS, _SIZE, _INTENSITY = (
+    re.compile(form, re.ASCII) for form in (PLAIN_FORM, DURATION_FORM, SIZE_FORM, INTENSITY_FORM)
+)
 _LONGEST_TEXT = 60  # characters; no duration needs more
 
 

@@ -1,6 +1,6 @@
 """Ratios of log collection and inspection to structlog with a file, and to grep.
 
-As in `bench.py`, what is compared runs in the same minutes, in turns.
+As in `benchmarks/`, what is compared runs in the same minutes, in turns.
 """
 
 from __future__ import annotations

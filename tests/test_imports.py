@@ -130,6 +130,7 @@ ROOMS = Rooms(
             "workers/__init__",
         ),
         "orch/__main__": ("orchestrator/__main__",),
+        "orch/testing": ("orchestrator/client",),
     },
     parts={"workers/driver/adapters": "workers/driver"},
 )
@@ -195,6 +196,7 @@ def test_files_are_short_and_the_top_is_empty(product: Tree) -> None:
         ("workers", ("zmq", "numpy", "structlog", "asyncio")),
         ("transports.hololinked.messages", ("zmq.asyncio", "numpy", "asyncio")),
         ("orchestrator.__main__", ("zmq", "click", "pydantic", "numpy")),
+        ("orch.testing.plugin", ("zmq", "msgspec", "numpy", "asyncio")),
     ],
 )
 def test_import_does_no_work(module: str, heavy: tuple[str, ...]) -> None:

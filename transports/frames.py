@@ -6,7 +6,7 @@ loops use the backend's methods on each frame.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -64,21 +64,47 @@ def receive(
         bring about at some sockets, those that came: whoever knows how many there should be
         counts them.
     """
-    frames: list[zmq.Frame] = []
-    count = 0
-    more = True
+    return _receive_rest(socket, [], most, piece)
+
+
+def receive_routed(
+    socket: zmq.Socket[Any], most: int, piece: int | None = None
+) -> list[Any] | TooManyFrames:
+    """The same of a ROUTER: the first frame, its peer's id, is bytes.
+
+    The socket itself put it there, and has received all that follows.
+    """
     try:
-        while more:
-            frame: Any = _recv(socket, _DONTWAIT, False)
-            more = frame.more
-            count += 1
-            if count <= most:
-                frames.append(frame)
-            elif count == piece:
-                return TooManyFrames(frames, count, has_rest=more)
+        frames: list[Any] = [_recv(socket, _DONTWAIT)]
     except zmq.Again:
-        pass  # empty, or torn: said by the number of frames
-    return frames if count <= most else TooManyFrames(frames, count)
+        return []
+    return _receive_rest(socket, frames, most, piece)
+
+
+def _receive_rest(
+    socket: zmq.Socket[Any], frames: list[Any], most: int, piece: int | None
+) -> list[Any] | TooManyFrames:
+    try:
+        while len(frames) < most:
+            frame: Any = _recv(socket, _DONTWAIT, False)
+            frames.append(frame)
+            if not frame.more:
+                return frames
+    except zmq.Again:
+        return frames  # empty, or torn: said by the number of frames
+    return _drop_more(socket, frames, piece)
+
+
+def _drop_more(
+    socket: zmq.Socket[Any], frames: list[Any], piece: int | None
+) -> list[Any] | TooManyFrames:
+    """The rest of a message of which as many frames as are kept were received."""
+    count = len(frames)
+    while (frame := receive_frame(socket)) is not None:
+        count += 1
+        if not frame.more or count == piece:
+            return TooManyFrames(frames, count, has_rest=frame.more)
+    return frames if count == len(frames) else TooManyFrames(frames, count)
 
 
 def drop_rest(socket: zmq.Socket[Any], piece: int) -> bool:
@@ -103,12 +129,21 @@ class _Raw(msgspec.Struct):
     preencodedPayloadContentType: str | None = None
 
 
-_UNUSED = (None, "", TEXT)
+UNUSED = (None, "", TEXT)
+"""What a header says of a raw frame that nothing is in."""
 _decode_raw = msgspec.json.Decoder(_Raw).decode
 
 
+def is_used(header: bytes) -> bool:
+    """Whether something is in the raw frame that this header announces; an empty one is text."""
+    try:
+        return _decode_raw(header).preencodedPayloadContentType not in UNUSED
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False
+
+
 def receive_interruptibly(
-    socket: zmq.Socket[Any], count: int
+    socket: zmq.Socket[Any], count: int, announces: Callable[[bytes], bool] = is_used
 ) -> list[Buffer] | TooManyFrames | None:
     """Receive one message if there is one, in a thread that an interrupt may reach.
 
@@ -121,6 +156,7 @@ def receive_interruptibly(
         socket: Where from.
         count: How many frames are kept; further ones are read and dropped. The last of them is
             the raw one.
+        announces: Whether something is in the raw frame, by the header; asked once a message.
     """
     try:  # to ask first is worse: a look at the events may drop a message that libzmq prefetched
         frames: list[Any] = [_recv(socket, _DONTWAIT)]
@@ -128,7 +164,7 @@ def receive_interruptibly(
         return None
     last = count - 1
     while _get(socket, _RCVMORE):
-        if len(frames) == last and _is_used(frames[-2]):
+        if len(frames) == last and announces(frames[-2]):
             raw = _recv(socket, _DONTWAIT, False)
             frames.append(raw.buffer if len(raw) >= COPY_THRESHOLD else raw.bytes)
         elif len(frames) == count:
@@ -136,14 +172,6 @@ def receive_interruptibly(
         else:
             frames.append(_recv(socket, _DONTWAIT))
     return frames
-
-
-def _is_used(header: bytes) -> bool:
-    """Whether something is in the raw frame that this header announces; an empty one is text."""
-    try:
-        return _decode_raw(header).preencodedPayloadContentType not in _UNUSED
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return False
 
 
 def _drop_rest(socket: zmq.Socket[Any], first: list[Any]) -> TooManyFrames:
@@ -181,8 +209,13 @@ class InterruptibleReader:
 
 def has_more(socket: zmq.Socket[Any]) -> bool:
     """Whether a message can be received now; a third of the cost of a `zmq.Again`."""
+    return bool(events_of(socket) & _POLLIN)
+
+
+def events_of(socket: zmq.Socket[Any]) -> int:
+    """What a socket is ready for: POLLIN, POLLOUT. Its descriptor tells when to look again."""
     events: Any = _get(socket, _EVENTS)
-    return bool(events & _POLLIN)
+    return int(events)
 
 
 def send(socket: zmq.Socket[Any], frames: Sequence[Buffer | zmq.Frame]) -> None:
@@ -197,7 +230,7 @@ def send(socket: zmq.Socket[Any], frames: Sequence[Buffer | zmq.Frame]) -> None:
     try:
         for index, frame in enumerate(frames):
             flags = _MORE_DONTWAIT if index < last else _DONTWAIT
-            if isinstance(frame, zmq.Frame) or len(frame) < COPY_THRESHOLD:
+            if len(frame) < COPY_THRESHOLD:
                 _send(socket, frame, flags)
             else:
                 _send(socket, frame, flags, False)

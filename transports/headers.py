@@ -27,7 +27,11 @@ INTERRUPT = "INTERRUPT"
 
 INVOCATION = "invokation"  # the wire's spelling
 EXECUTION = "execution"
-_TIMEOUTS = ("invokation_timeout", "execution_timeout", "invokationTimeout", "executionTimeout")
+_TIMEOUTS = {
+    name: f"serverExecutionContext.{name}"
+    for name in ("invokation_timeout", "execution_timeout", "invokationTimeout", "executionTimeout")
+}
+"""What they are called in errors, by their names in a context."""
 
 FRAMES = 5
 PROBE = b"?"
@@ -179,19 +183,10 @@ def read_limits(context: Context, defaults: Limits) -> Limits:
         return Limits(None, None, False)
     assert isinstance(context, dict)
     fill = context.get("defaults") is True
+    wait, run = defaults.invocation_timeout, defaults.execution_timeout
     return Limits(
-        _seconds(
-            context,
-            "invokation_timeout",
-            "invokationTimeout",
-            defaults.invocation_timeout if fill else None,
-        ),
-        _seconds(
-            context,
-            "execution_timeout",
-            "executionTimeout",
-            defaults.execution_timeout if fill else None,
-        ),
+        _seconds(context, "invokation_timeout", "invokationTimeout", wait if fill else None),
+        _seconds(context, "execution_timeout", "executionTimeout", run if fill else None),
         bool(context.get("oneway", False)),
     )
 
@@ -200,9 +195,8 @@ def _seconds(
     context: Mapping[str, Any], snake: str, camel: str, missing: float | None
 ) -> float | None:
     name = snake if snake in context else camel
-    value = context.get(name, missing)
     try:
-        return duration(value, f"serverExecutionContext.{name}", overdue=True)
+        return duration(context.get(name, missing), _TIMEOUTS[name], overdue=True)
     except (TypeError, ValueError) as error:
         raise ProtocolError(str(error)) from error
 
@@ -222,7 +216,7 @@ def plain_context(context: Mapping[str, Any] | msgspec.UnsetType | None) -> Cont
     try:
         for name in _TIMEOUTS:
             if name in plain:
-                plain[name] = duration(plain[name], f"serverExecutionContext.{name}")
+                plain[name] = duration(plain[name], _TIMEOUTS[name])
     except (TypeError, ValueError) as error:
         raise ProtocolError(str(error)) from error
     return plain

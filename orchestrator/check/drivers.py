@@ -1,6 +1,6 @@
 """Whether the drivers of a config can be imported and called as it says.
 
-Each driver is imported in a process of its own, in its worker's interpreter, environment and
+Each driver is imported once in a process of its own, in its workers' interpreter, environment and
 folder, and that process is thrown away: drivers print, exit, hang and crash when they are imported.
 """
 
@@ -147,8 +147,7 @@ def job_of(
     members += [name for name in worker.poll if f"poll.{name}" in worker.places]
     members += [name for name, _ in (*_done(worker), *_looked_after(worker), *_cancelled(worker))]
     own = worker.python is not None or bool(worker.env)
-    spec = {
-        "driver": worker.driver,
+    look = {
         "args": worker.args,
         "kwargs": worker.kwargs,
         "members": members,
@@ -156,6 +155,9 @@ def job_of(
         "open_with": worker.open_with if "open_with" in worker.places else None,
         "stop_with": worker.stop_with if "stop_with" in worker.places else None,
         "stops": [name for name, _ in _stops(worker)],
+    }
+    spec = {
+        "driver": worker.driver,
         "folder": str(config.folder),
         # A worker that is forked, or a thread, begins with what this process has.
         "path": [] if own else [os.path.abspath(entry) for entry in sys.path],
@@ -170,6 +172,7 @@ def job_of(
         name=worker.name,
         interpreter=str(worker.python or sys.executable),
         spec=spec,
+        look=look,
         env={**os.environ, **worker.env},
         cwd=worker.cwd,
     )

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import os
+import sys
 
 from orchestrator.config.loader import Problem, RigConfig
 from orchestrator.words import quoted
-from workers.search_path import hidden
+from workers.search_path import OURS, hidden
 
-__all__ = ["hidden_modules"]
+__all__ = ["hidden_modules", "is_taken"]
+
+
+def is_taken(module: str) -> bool:
+    """Whether a driver's module can't have this name: one of Python's or of ours comes first."""
+    return module in OURS or module in sys.stdlib_module_names
 
 
 def hidden_modules(config: RigConfig) -> dict[str, Problem]:

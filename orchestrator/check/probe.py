@@ -1,4 +1,4 @@
-"""Looks at one driver, in a process of its own that is thrown away afterwards.
+"""Looks at one driver, for all workers that use it so, in a process that is thrown away afterwards.
 
 Started as a script by `orchestrator.check.drivers`, in the worker's interpreter: the standard
 library of Python 3.8 or later must do. Nothing of orch is imported before the driver's module,
@@ -57,16 +57,10 @@ def main() -> None:
     load(spec["bootstrap"]).provide()
     load(spec["search_path"]).arrange(spec["folder"])
     spec["too_old"] = list(sys.version_info[:2]) < spec["oldest"]
-    try:
-        answer = look(spec)
-    # Metaclasses, signatures and descriptors are code of the driver's too.
-    except BaseException as error:  # noqa: BLE001 - a driver may raise anything, and it is reported
-        answer = {"failed": failure(error, [spec["folder"]])}
-    if lacking:
-        answer["lacks"] = lacking
+    common: dict[str, Any] = {"lacks": lacking} if lacking else {}
     if spec["too_old"]:
-        answer["too_old"] = ".".join(str(part) for part in sys.version_info[:3])
-    send(link, answer)
+        common["too_old"] = ".".join(str(part) for part in sys.version_info[:3])
+    send(link, {"answers": [{**answer, **common} for answer in answers(spec)]})
     # Not by returning: a driver's threads and exit handlers would run, for as long as they like.
     threading.Event().wait()
 
@@ -96,26 +90,52 @@ def send(link: socket.socket, answer: dict[str, Any]) -> None:
     link.sendall(json.dumps(answer).encode("ascii") + b"\n")
 
 
-def look(spec: dict[str, Any]) -> dict[str, Any]:
-    """What is wrong with the driver; an empty dict when nothing is."""
+def answers(spec: dict[str, Any]) -> list[dict[str, Any]]:
+    """What is wrong with the driver, for each of the `looks`; empty dicts when nothing is.
+
+    It is imported once for all of them.
+    """
+    # Metaclasses, signatures and descriptors are code of the driver's too.
+    try:
+        target, wrong = find(spec)
+    except BaseException as error:  # noqa: BLE001 - a driver may raise anything, and it is reported
+        target, wrong = None, {"failed": failure(error, [spec["folder"]])}
+    if wrong:
+        return [wrong for _ in spec["looks"]]
+    found: list[dict[str, Any]] = []
+    for each in spec["looks"]:
+        try:
+            found.append(look(target, {**spec, **each}))
+        except BaseException as error:  # noqa: BLE001 - as above
+            found.append({"failed": failure(error, [spec["folder"]])})
+    return found
+
+
+def find(spec: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """The driver, and what is wrong with it: an empty dict when it can be called."""
     module_name, _, attribute = spec["driver"].partition(":")
     try:
         module = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
         missing = error.name or ""
         if module_name == missing or module_name.startswith(missing + "."):
-            return {"no_module": missing, "names": module_names(missing)}
-        return {"failed": failure(error, [spec["folder"]])}
+            return None, {"no_module": missing, "names": module_names(missing)}
+        return None, {"failed": failure(error, [spec["folder"]])}
     target: Any = module
     within = module_name
     for name in attribute.split("."):
         try:
             found = getattr(target, name)
         except AttributeError:
-            return {"no_attribute": name, "within": within, "names": callables(target)}
+            return None, {"no_attribute": name, "within": within, "names": callables(target)}
         target, within = found, within + (":" if target is module else ".") + name
     if not callable(target):
-        return {"not_callable": type(target).__name__}
+        return None, {"not_callable": type(target).__name__}
+    return target, {}
+
+
+def look(target: Any, spec: dict[str, Any]) -> dict[str, Any]:
+    """What is wrong with how a worker uses the driver; an empty dict when nothing is."""
     answer = fit(target, spec["args"], spec["kwargs"])
     if not answer and not spec["too_old"]:
         answer = misfits(target, spec["args"], spec["kwargs"])

@@ -11,7 +11,7 @@ import socket
 import subprocess
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -19,19 +19,20 @@ from typing import Any, Final
 __all__ = ["Job", "Outcome", "run"]
 
 _PROBE: Final = Path(__file__).with_name("probe.py")
-_LONGEST_ANSWER: Final = 8 << 20  # bytes
+_LONGEST_ANSWER: Final = 8 << 20  # bytes for each worker
 _CHUNK: Final = 1 << 16
 _TAIL: Final = 4096  # bytes of standard error that are kept, from its end
 
 
 @dataclass(frozen=True)
 class Job:
-    """One driver to look at.
+    """One worker's driver to look at.
 
     Attributes:
         name: what the outcome is filed under.
         interpreter: path of a Python.
-        spec: what the probe is told; values that JSON can carry.
+        spec: what the probe is told of the driver; values that JSON can carry.
+        look: what it is told of how this worker uses it; values that JSON can carry.
         env: the whole environment.
         cwd: the folder to run in; None for the present one.
     """
@@ -39,8 +40,15 @@ class Job:
     name: str
     interpreter: str
     spec: dict[str, Any]
+    look: dict[str, Any]
     env: dict[str, str]
     cwd: Path | None
+
+    @property
+    def process(self) -> str:
+        """Equal for jobs that one process can do, which imports their driver once."""
+        whole = [self.interpreter, self.spec, sorted(self.env.items()), str(self.cwd)]
+        return json.dumps(whole)
 
 
 @dataclass(frozen=True)
@@ -67,31 +75,36 @@ class Outcome:
 def run(jobs: Iterable[Job], *, deadline: float, at_once: int) -> dict[str, Outcome]:
     """The outcomes by name. When this returns or raises, no process of it is left.
 
+    Workers with the same driver, interpreter, environment and folder share a process.
+
     Args:
         jobs: what to look at.
         deadline: seconds for each, from its start.
         at_once: how many processes there may be at a time.
     """
-    waiting = deque(jobs)
+    shared: dict[str, list[Job]] = {}
+    for job in jobs:
+        shared.setdefault(job.process, []).append(job)
+    waiting = deque(shared.values())
     running: set[_Process] = set()
     outcomes: dict[str, Outcome] = {}
     with selectors.DefaultSelector() as selector:
         try:
             while waiting or running:
                 while waiting and len(running) < at_once:
-                    job = waiting.popleft()
+                    alike = waiting.popleft()
                     try:
-                        running.add(_Process(job, deadline, selector))
+                        running.add(_Process(alike, deadline, selector))
                     except (OSError, ValueError) as error:  # ValueError: a text no C string holds
                         reason = (isinstance(error, OSError) and error.strerror) or str(error)
-                        outcomes[job.name] = Outcome(failure=reason)
+                        outcomes |= {job.name: Outcome(failure=reason) for job in alike}
                 if running:
                     soonest = min(process.expires for process in running)
                     for key, _ in selector.select(max(0.0, soonest - time.monotonic())):
                         key.data()
                 for process in [one for one in running if one.is_over()]:
                     running.discard(process)
-                    outcomes[process.job.name] = process.end()
+                    outcomes |= process.end()
         finally:
             for process in running:
                 process.end()
@@ -101,11 +114,16 @@ def run(jobs: Iterable[Job], *, deadline: float, at_once: int) -> dict[str, Outc
 class _Process:
     """One probe. Its group, and what left the group but is still below it, ends with `end`."""
 
-    def __init__(self, job: Job, deadline: float, selector: selectors.BaseSelector) -> None:
-        self.job = job
+    def __init__(
+        self, jobs: Sequence[Job], deadline: float, selector: selectors.BaseSelector
+    ) -> None:
+        job = jobs[0]
+        self._names = [each.name for each in jobs]
         self.expires = time.monotonic() + deadline
         self._selector = selector
-        self._unsent = memoryview(json.dumps(job.spec).encode("ascii") + b"\n")
+        self._unsent = memoryview(
+            json.dumps({**job.spec, "looks": [each.look for each in jobs]}).encode("ascii") + b"\n"
+        )
         self._received = bytearray()
         self._errors = bytearray()
         self._exited = False
@@ -139,8 +157,8 @@ class _Process:
         """Whether there is an answer, or none to come."""
         return self._exited or len(self._lines()) > 1 or time.monotonic() >= self.expires
 
-    def end(self) -> Outcome:
-        """Kill all of it, take what it left, release what it held."""
+    def end(self) -> dict[str, Outcome]:
+        """Kill all of it, take what it left, release what it held; the outcomes by name."""
         # Before it is waited for: until then the system keeps its number for it.
         self._kill()
         status = self._process.wait()
@@ -152,14 +170,18 @@ class _Process:
         if self._pidfd is not None:
             os.close(self._pidfd)
         lines = self._lines()
-        answer = _answer_in(lines[1]) if len(lines) > 1 else None
-        return Outcome(
-            answer=answer,
-            ran=bool(lines) and _answer_in(lines[0]) is not None,
-            overdue=answer is None and not self._exited,
-            status=status if answer is None and self._exited else None,
-            errors=self._errors.decode("utf-8", "replace"),
-        )
+        answered = _answer_in(lines[1]) if len(lines) > 1 else None
+        answers = [None] * len(self._names) if answered is None else answered["answers"]
+        return {
+            name: Outcome(
+                answer=answer,
+                ran=bool(lines) and _answer_in(lines[0]) is not None,
+                overdue=answer is None and not self._exited,
+                status=status if answer is None and self._exited else None,
+                errors=self._errors.decode("utf-8", "replace"),
+            )
+            for name, answer in zip(self._names, answers, strict=True)
+        }
 
     def _lines(self) -> list[bytes]:
         return bytes(self._received).split(b"\n")[:-1]
@@ -201,7 +223,7 @@ class _Process:
         try:
             while data := self._link.recv(_CHUNK):
                 self._received += data
-                if len(self._received) > _LONGEST_ANSWER:
+                if len(self._received) > _LONGEST_ANSWER * len(self._names):
                     return True
         except BlockingIOError:
             return False

@@ -27,7 +27,9 @@ KEPT = 64 * 1024
 UP = ("READY", "STALLED")
 
 
-def start_detached(config: RigConfig, *, wait: bool = True, watch: bool = False) -> int:
+def start_detached(
+    config: RigConfig, *, wait: bool = True, watch: bool = False, ipc_only: bool = False
+) -> int:
     """Run a rig in a session of its own and wait until its workers are ready, or have failed.
 
     One that is tried again without end counts as failed.
@@ -36,6 +38,7 @@ def start_detached(config: RigConfig, *, wait: bool = True, watch: bool = False)
         config: The rig.
         wait: Whether to wait for the workers, or only until the rig answers.
         watch: Whether it applies its config whenever that is saved.
+        ipc_only: Whether it listens at ipc alone.
 
     Returns:
         The exit status, `DONE`.
@@ -45,7 +48,8 @@ def start_detached(config: RigConfig, *, wait: bool = True, watch: bool = False)
         CommandError: It didn't come up; or it did and goes on, but not all of its workers.
     """
     _refuse_second(config.rig)
-    given = ["--in-background", *(["--watch"] if watch else [])]
+    given = ["--in-background"]
+    given += [f"--{name}" for name, on in (("watch", watch), ("ipc-only", ipc_only)) if on]
     with _Output() as output:
         process = subprocess.Popen(
             [sys.executable, "-P", str(MAIN), "run", *given, str(config.file)],

@@ -117,7 +117,13 @@ def explain(error: BaseException) -> CommandError | None:
         hint: tuple[str, ...] = ()
         if isinstance(error, click.UsageError) and error.ctx is not None:
             hint = (f"see: {error.ctx.command_path} --help",)
-        return CommandError(_sentence(error.format_message()), Exit.USAGE, hint)
+        message = error.format_message()
+        if isinstance(error, click.NoSuchOption):
+            from orchestrator.cli.other_words import our_option
+
+            if ours := our_option(error):
+                message = f"there is no option {error.option_name!r}; here it is: {ours}"
+        return CommandError(_sentence(message), Exit.USAGE, hint)
     if isinstance(error, OSError) and error.filename is None and error.errno in _NOT_WRITTEN:
         return not_written(error)
     from orchestrator import errors

@@ -11,17 +11,36 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from orchestrator.cli.failures import CommandError, Exit, flush_out, say, unknown, write_out
-from orchestrator.cli.options import NumbersCommand, chosen_rig, read_optional_text, rig_option
+from orchestrator.cli.completers import complete_workers
+from orchestrator.cli.failures import (
+    CommandError,
+    Exit,
+    flush_out,
+    print_out,
+    say,
+    unknown,
+    write_out,
+)
+from orchestrator.cli.options import (
+    NumbersCommand,
+    chosen_rig,
+    read_optional_text,
+    read_texts,
+    rig_option,
+)
 from orchestrator.cli.stores import list_runs, say_damage, store_of, tidy
 
 if TYPE_CHECKING:
     from orchestrator.logs.read.lookup import Entry, Query
     from orchestrator.logs.read.query import Logs
 
-STYLES = ("short", "full", "json", "cat")
+STYLES = ("short", "short-iso", "full", "json", "cat")
 FOLLOWED = 10
 """Records of the past that are shown before those that come."""
+AT_THE_END = 1000
+"""Records that a pager gets that is to begin at their end: it reads all before it shows any."""
+
+_DEFAULT = click.core.ParameterSource.DEFAULT
 
 
 def _parsed(parse: Callable[[str], Any]) -> Callable[[click.Context, click.Parameter, Any], Any]:
@@ -87,13 +106,21 @@ def _count(text: str) -> int | None:
 
 
 @click.command(cls=NumbersCommand)
+@click.argument(
+    "names",
+    metavar="[WORKER]...",
+    nargs=-1,
+    callback=read_texts,
+    shell_complete=complete_workers,
+)
 @click.option(
     "-w",
     "--worker",
     "workers",
     metavar="WORKER",
     multiple=True,
-    help="Of this worker, or of the rig itself by its name; may be repeated.",
+    shell_complete=complete_workers,
+    help="As the argument: of this worker, or of the rig itself by its name; may be repeated.",
 )
 @click.option(
     "-p",
@@ -151,6 +178,12 @@ def _count(text: str) -> int | None:
 @click.option(
     "-o", "--output", "style", type=click.Choice(STYLES), default="short", help="How they look."
 )
+@click.option(
+    "--color",
+    type=click.Choice(("auto", "always", "never")),
+    default="auto",
+    help="Colours by level; auto is on terminals.",
+)
 @click.option("--utc", is_flag=True, help="Times in UTC.")
 @click.option(
     "--after-cursor",
@@ -162,6 +195,7 @@ def _count(text: str) -> int | None:
 @click.option(
     "--show-cursor", is_flag=True, help="Tell the place after the last record, at the end."
 )
+@click.option("--count", is_flag=True, help="Tell how many records there are, and nothing else.")
 @click.option("--disk-usage", is_flag=True, help="Tell the size of the logs.")
 @click.option(
     "--vacuum-size",
@@ -175,6 +209,12 @@ def _count(text: str) -> int | None:
     callback=_parsed(_duration),
     help="Remove logs that are older than this, such as 2w.",
 )
+@click.option(
+    "-e",
+    "--pager-end",
+    is_flag=True,
+    help=f"Begin at the end, in the pager; of the last {AT_THE_END} records if -n doesn't say.",
+)
 @click.option("--no-pager", is_flag=True, help="Never show the output in a pager.")
 @rig_option
 @click.pass_context
@@ -183,10 +223,13 @@ def logs(ctx: click.Context, /, **options: Any) -> int:
 
     \b
     What went wrong last night:      orch logs -p warning -S yesterday
-    The last words of a worker:      orch logs -w camera -n 20
+    The last words of a worker:      orch logs camera -n 20
     All that one call did:           orch logs -r ID
     Watch:                           orch logs -f
     """
+    options["workers"] = (*options.pop("names"), *options["workers"])
+    if options["pager_end"] and ctx.get_parameter_source("lines") is _DEFAULT:
+        options["lines"] = AT_THE_END
     chosen = Chosen(**options)
     folder = store_of(chosen_rig())
     if chosen.disk_usage or chosen.vacuum_size is not None or chosen.vacuum_time is not None:
@@ -230,6 +273,9 @@ class Chosen:
     vacuum_size: int | None
     vacuum_time: float | None
     no_pager: bool
+    pager_end: bool
+    count: bool
+    color: str
 
 
 def _query(found: Logs, chosen: Chosen) -> Query:
@@ -275,16 +321,24 @@ def _show(found: Logs, chosen: Chosen) -> int:
     from orchestrator.logs.show.display import wants_colour
     from orchestrator.logs.show.lines import Printer
 
-    if chosen.follow and chosen.reverse:
-        raise CommandError("--follow and --reverse exclude each other", Exit.USAGE)
+    for name in ("reverse", "pager_end", "count"):
+        if chosen.follow and getattr(chosen, name):
+            other = name.replace("_", "-")
+            raise CommandError(f"--follow and --{other} exclude each other", Exit.USAGE)
     _check_workers(found, chosen.workers)
     end = found.end()
     query = replace(_query(found, chosen), upto=end)
-    printer = Printer(chosen.style, utc=chosen.utc, colour=wants_colour(sys.stdout, os.environ))
+    if chosen.count:
+        print_out(str(sum(1 for _ in _past(found, query, chosen))))
+        return Exit.DONE
+    colour = chosen.color == "always"
+    if chosen.color == "auto":
+        colour = wants_colour(sys.stdout, os.environ)
+    printer = Printer(chosen.style, utc=chosen.utc, colour=colour)
     if chosen.follow:
         return _follow(found, query, end, chosen, printer.text)
     empty = True
-    with output(paged=not chosen.no_pager) as write:
+    with output(paged=not chosen.no_pager, at_end=chosen.pager_end) as write:
         for entry in _past(found, query, chosen):
             write(printer.text(entry))
             empty = False
@@ -335,7 +389,7 @@ def _follow(
     lines = chosen.lines
     # Who names a begin, a run or a request wants all of it.
     is_all = any(each is not None for each in (chosen.since, chosen.run, chosen.request))
-    if not is_all and ctx.get_parameter_source("lines") is click.core.ParameterSource.DEFAULT:
+    if not is_all and ctx.get_parameter_source("lines") is _DEFAULT:
         lines = FOLLOWED
     past = found.read(query) if lines is None or chosen.after else found.tail(query, lines)
     for entry in past:

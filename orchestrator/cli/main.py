@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import signal
 import sys
@@ -10,22 +11,6 @@ from typing import Any, NoReturn
 
 import click
 
-from orchestrator.cli import (
-    completion,
-    describe,
-    logs,
-    members,
-    plan,
-    postmortem,
-    run,
-    running,
-    snapshot,
-    status,
-    stubs,
-    trace,
-    wait,
-    workers,
-)
 from orchestrator.cli.failures import (
     INTERRUPTED,
     TERMINATED,
@@ -40,34 +25,38 @@ from orchestrator.cli.failures import (
     show_error,
 )
 from orchestrator.cli.options import rig_option
+from orchestrator.cli.other_words import our_command
 
-COMMANDS = (
-    run.run,
-    run.check,
-    plan.plan,
-    plan.apply,
-    running.rigs,
-    status.status,
-    members.call,
-    members.get,
-    members.set_,
-    snapshot.snapshot,
-    describe.describe,
-    members.watch,
-    workers.start,
-    workers.stop,
-    workers.restart,
-    workers.down,
-    wait.wait,
-    workers.cancel,
-    workers.log_level,
-    workers.stacks,
-    logs.logs,
-    trace.trace,
-    postmortem.postmortem,
-    stubs.stubs,
-    completion.completion,
-)
+COMMANDS = {
+    "run": "run.run",
+    "check": "check.check",
+    "new": "new.new",
+    "schema": "schema.schema",
+    "plan": "plan.plan",
+    "apply": "plan.apply",
+    "rigs": "running.rigs",
+    "status": "status.status",
+    "call": "members.call",
+    "get": "members.get",
+    "set": "members.set_",
+    "snapshot": "snapshot.snapshot",
+    "describe": "describe.describe",
+    "watch": "members.watch",
+    "start": "workers.start",
+    "stop": "workers.stop",
+    "restart": "workers.restart",
+    "down": "workers.down",
+    "wait": "wait.wait",
+    "cancel": "workers.cancel",
+    "log-level": "workers.log_level",
+    "stacks": "workers.stacks",
+    "logs": "logs.logs",
+    "trace": "trace.trace",
+    "postmortem": "postmortem.postmortem",
+    "stubs": "stubs.stubs",
+    "completion": "completion.completion",
+}
+"""Where each command is: a command starts without the others' files."""
 
 
 def _show_version(ctx: click.Context, param: click.Parameter, wanted: bool) -> None:
@@ -78,16 +67,32 @@ def _show_version(ctx: click.Context, param: click.Parameter, wanted: bool) -> N
         ctx.exit()
 
 
-class InOrder(click.Group):
-    """A group whose help lists commands as they are used, not by the alphabet."""
+class Commands(click.Group):
+    """The commands in the order in which they are used, each imported when it is needed."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """The names, in the order in which they were added."""
-        return list(self.commands)
+        """The names."""
+        return list({**COMMANDS, **self.commands})
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        """A command; None if there is none of that name."""
+        if name not in self.commands and name in COMMANDS:
+            module, _, attribute = COMMANDS[name].partition(".")
+            found = importlib.import_module(f"orchestrator.cli.{module}")
+            self.add_command(getattr(found, attribute))
+        return super().get_command(ctx, name)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does, but a command of other managers is answered with ours."""
+        if args[0] not in self.list_commands(ctx) and (ours := our_command(args[0])):
+            raise click.UsageError(f"there is no command {args[0]!r}; here it is: {ours}", ctx)
+        return super().resolve_command(ctx, args)
 
 
 @click.group(
-    cls=InOrder,
+    cls=Commands,
     invoke_without_command=True,
     subcommand_metavar="COMMAND [ARG]...",
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -113,10 +118,6 @@ def cli(ctx: click.Context) -> int:
         print_error(ctx.get_help())
         return Exit.USAGE
     return Exit.DONE
-
-
-for command in COMMANDS:
-    cli.add_command(command)
 
 
 def main(args: list[str] | None = None) -> NoReturn:

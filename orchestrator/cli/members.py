@@ -12,6 +12,7 @@ from orchestrator.cli.failures import CommandError, Exit, operating, print_out, 
 from orchestrator.cli.options import (
     NumbersCommand,
     json_option,
+    raw_option,
     read_optional_text,
     read_pairs,
     read_text,
@@ -46,6 +47,7 @@ Timeout = float | EllipsisType | None
 )
 @timeout_option
 @json_option
+@raw_option
 @rig_option
 def call(
     worker: str,
@@ -54,6 +56,7 @@ def call(
     keywords: dict[str, str],
     timeout: Timeout,
     as_json: bool,
+    raw: bool,
 ) -> None:
     """Call an action and print its result.
 
@@ -62,6 +65,7 @@ def call(
     """
     from orchestrator.client.streams import Stream
 
+    _check_form(as_json, raw)
     with open_rig() as rig:
         affordance = check_member(rig, worker, "actions", action)
         check_arguments(args, keywords, affordance, f"{worker}.{action}")
@@ -70,9 +74,9 @@ def call(
             result = rig[worker].call(action, *values, execution_timeout=timeout, **named)
             if isinstance(result, Stream):
                 for item in result:
-                    print_value(item, as_json=as_json)
+                    print_value(item, as_json=as_json, raw=raw)
                 return
-    print_value(result, as_json=as_json)
+    print_value(result, as_json=as_json, raw=raw)
 
 
 @click.command()
@@ -89,15 +93,19 @@ def call(
 )
 @timeout_option
 @json_option
+@raw_option
 @rig_option
-def get(worker: str, name: str | None, cached: bool, timeout: Timeout, as_json: bool) -> int:
+def get(
+    worker: str, name: str | None, cached: bool, timeout: Timeout, as_json: bool, raw: bool
+) -> int:
     """Read a property, or all that the worker has.
 
     Of all, what couldn't be read is told on stderr, and the status is 1.
     """
+    _check_form(as_json, raw)
     if name is None:
-        if cached:
-            raise click.UsageError("--cached needs a PROPERTY")
+        if cached or raw:
+            raise click.UsageError(f"--{'cached' if cached else 'raw'} needs a PROPERTY")
         return get_all(worker, timeout, as_json=as_json)
     with open_rig() as rig:
         affordance = check_member(rig, worker, "properties", name)
@@ -115,8 +123,13 @@ def get(worker: str, name: str | None, cached: bool, timeout: Timeout, as_json: 
                     say(f"{age}; it can't be read since: {last.error}")
             else:
                 value = rig[worker].read(name, execution_timeout=timeout)
-    print_value(value, as_json=as_json)
+    print_value(value, as_json=as_json, raw=raw)
     return Exit.DONE
+
+
+def _check_form(as_json: bool, raw: bool) -> None:
+    if as_json and raw:
+        raise click.UsageError("--json and --raw exclude each other")
 
 
 @click.command("set", cls=NumbersCommand)

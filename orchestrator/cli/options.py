@@ -149,6 +149,15 @@ def json_option(function: F) -> F:
     )
 
 
+def raw_option(function: F) -> F:
+    """`--raw`."""
+    return click.option(
+        "--raw",
+        is_flag=True,
+        help="Texts without quotes and bytes as they are; the rest is JSON.",
+    )(function)
+
+
 def timeout_option(function: F) -> F:
     """`--timeout`, the execution timeout of the request."""
     return click.option(

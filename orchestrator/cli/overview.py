@@ -197,6 +197,9 @@ def _about(worker: dict[str, Any], shown: set[str]) -> Iterator[Line]:
         yield _of(worker, f"last error {_error(error)}")
     if worker.get("sick"):
         yield _of(worker, worker["sick"])
+    if worker.get("securing"):
+        so_far = duration(worker["securing"])
+        yield _of(worker, f"its device is being made safe by on_loss, {so_far} so far")
     if worker.get("unsafe"):
         yield _of(worker, f"on_loss failed, its device may not be safe: {worker['unsafe']}")
     if worker["reason"] and worker["state"] != "READY":

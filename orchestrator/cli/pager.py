@@ -19,13 +19,14 @@ LESS = "FRX"
 
 
 @contextmanager
-def output(*, paged: bool) -> Iterator[Callable[[str], object]]:
+def output(*, paged: bool, at_end: bool = False) -> Iterator[Callable[[str], object]]:
     """Give a function that writes text where it is to be seen.
 
     On a terminal that is `$PAGER`, else less; without one, and elsewhere, it is stdout.
 
     Args:
         paged: Use a pager at all.
+        at_end: Have it begin at the end of the text, if it is less.
 
     Raises:
         SystemExit: The reader of a pipe has gone.
@@ -36,6 +37,8 @@ def output(*, paged: bool) -> Iterator[Callable[[str], object]]:
         yield write_out
         flush_out()
         return
+    if at_end and os.path.basename(command[0]) == "less":
+        command.append("+G")
     environ = {"LESS": LESS, "LESSCHARSET": "utf-8", **os.environ}
     # Ctrl-C is the pager's: it stops a search there, and must not take the pager's text away.
     # A handler, because it would inherit that a signal is ignored.

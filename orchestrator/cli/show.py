@@ -23,17 +23,38 @@ def is_terminal() -> bool:
     return sys.stdout.isatty()
 
 
-def print_value(value: Any, *, as_json: bool) -> None:
+def print_value(value: Any, *, as_json: bool, raw: bool = False) -> None:
     """Print a result.
 
     Args:
         value: The result.
         as_json: JSON, also on a terminal.
+        raw: As `print_raw` does.
     """
-    if as_json or not is_terminal():
+    if raw:
+        print_raw(value)
+    elif as_json or not is_terminal():
         print_out(to_json(value))
     elif value is not None:
         print_out(to_text(value))
+
+
+def print_raw(value: Any) -> None:
+    """Print a result for programs that want no quotes: texts and bytes as they are.
+
+    A text has a line end put after it, bytes haven't; other values are JSON.
+    """
+    if not isinstance(value, (str, bytes, bytearray)):
+        print_out(to_json(value))
+        return
+    with writing():
+        if isinstance(value, str):
+            sys.stdout.write(f"{value}\n")
+            sys.stdout.flush()
+        else:
+            sys.stdout.flush()
+            sys.stdout.buffer.write(value)
+            sys.stdout.buffer.flush()
 
 
 def to_json(value: Any, *, indent: int = 0) -> str:

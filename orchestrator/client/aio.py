@@ -178,6 +178,8 @@ class AsyncRig:
         """Disconnect; subscriptions end, outstanding calls fail. The rig itself runs on."""
         for subscription in list(self._kept):
             subscription.close()
+        if self._session.carrier is not None:
+            self._session.carrier.close()
         await asyncio.to_thread(self._session.connection.close)
 
     async def __aenter__(self) -> AsyncRig:

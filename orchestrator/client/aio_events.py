@@ -8,6 +8,7 @@ import weakref
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from orchestrator.client.aio_loop import LoopCarrier
 from orchestrator.client.events import Event, OnLoss, Subscription
 from orchestrator.client.exchange import Exchange
 from orchestrator.client.feed import HELD
@@ -32,7 +33,12 @@ async def request(session: Session, exchange: Exchange) -> Any:
 
 
 async def _send(session: Session, exchange: Exchange) -> Any:
-    return await asyncio.wrap_future(session.connection.submit(exchange))
+    carrier = session.carrier
+    if carrier is None or carrier.loop is not asyncio.get_running_loop():
+        if carrier is not None:
+            carrier.close()
+        carrier = session.carrier = LoopCarrier(session.connection)
+    return await carrier.request(exchange)
 
 
 async def run(

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Generator
 from typing import Any
 
+from orchestrator.client import known
 from orchestrator.client.aio_events import AsyncSubscription, request, run, run_tries
 from orchestrator.client.aio_streams import AsyncStream
 from orchestrator.client.cached import Cached
@@ -74,6 +75,10 @@ class AsyncWorker(Handle):
         **kwargs: Any,
     ) -> Any:
         """Invoke an action. Arguments and errors are those of `Worker.call`."""
+        if invocation_timeout is execution_timeout is retry is same_life is ...:
+            exchange = known.call(self._session, self.name, action, args, kwargs, AsyncStream)
+            if exchange is not None:
+                return await request(self._session, exchange)
         ours = given(retry=retry, same_life=same_life)
 
         def compose(wait: Timeout, run: Timeout) -> Recipe[Exchange]:
@@ -95,6 +100,10 @@ class AsyncWorker(Handle):
         same_life: Life = ...,
     ) -> Any:
         """Read a property. Raises as `call` does."""
+        if invocation_timeout is execution_timeout is retry is same_life is ...:
+            exchange = known.read(self._session, self.name, name)
+            if exchange is not None:
+                return await request(self._session, exchange)
         timeouts = (invocation_timeout, execution_timeout)
 
         def compose(wait: Timeout, run: Timeout) -> Recipe[Exchange]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import builtins
 from typing import Any
 
-from orchestrator.client.driver_errors import revive
 from orchestrator.errors import (
     Aborted,
     ArgumentsRefused,
@@ -89,6 +88,8 @@ def error_from_response(
         error = _REFUSED.get(kind, Refused)(message, **where)
     if error is not None:
         return _noted(error, [], report)  # made by the rig: its own traceback tells nothing
+    from orchestrator.client.driver_errors import revive  # takes long, and most calls don't fail
+
     error = revive(report, where, lines)
     if error is not None:
         return _noted(error, lines, {}, f"raised in {name}, request {request_id}:")

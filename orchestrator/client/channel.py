@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import select
 from collections import deque
 from collections.abc import Callable
 from time import monotonic
@@ -16,7 +17,6 @@ from uuid import uuid4
 
 import msgspec
 import zmq
-from zmq.backend import zmq_poll
 
 from orchestrator.client.completer import WATCH
 from orchestrator.client.exchange import Exchange, Leader, compose
@@ -27,7 +27,15 @@ from orchestrator.client.slots import RawFrames
 from orchestrator.client.wakeup import Wakeup
 from orchestrator.errors import OutcomeUnknown, ResultUnsendable, RigLost, RigNotReachable
 from transports.errors import SerializationError
-from transports.headers import FRAMES, REPLY, Operation, decode_response_header
+from transports.frames import UNUSED, events_of
+from transports.headers import (
+    FRAMES,
+    REPLY,
+    Operation,
+    ResponseHeader,
+    decode_response_header,
+)
+from transports.room import OF_A_CONTEXT, need_threads
 from transports.serializers import JSON, Buffer, decode, encode
 
 _REPLY_FRAMES = FRAMES - 1  # the first one, the identity, is for the ROUTER
@@ -102,15 +110,22 @@ class Channel:
             raise RigNotReachable(f"{self.address}: {error.strerror}") from error
         self._socket = socket
         self.raw_frames = RawFrames(self.address, self.sender, zero_copy=self._zero_copy)
-        self._reader = FramedReader(socket, _REPLY_FRAMES)
+        self._reader = FramedReader(socket, _REPLY_FRAMES, self._read_header)
+        self._header: ResponseHeader | Exception
         self._send = sender_of(socket)
-        self._reading: list[Any] = [(socket, _IN), (self.wakeup.fd, _IN)]
-        self._writing: list[Any] = [(socket, _IN_OUT), (self.wakeup.fd, _IN)]
+        self._poll = select.poll()
+        self._poll.register(socket.fileno(), select.POLLIN)
+        self._poll.register(self.wakeup.fd, select.POLLIN)
 
     def unplug(self) -> None:
         """Close the socket; what it still holds is dropped."""
         self._socket.close(0)
         self.raw_frames.close()
+
+    @property
+    def fd(self) -> int:
+        """The socket's descriptor, which tells changes of what it is ready for; -1 if closed."""
+        return -1 if self._socket.closed else self._socket.fileno()
 
     # -- one turn of the leader -----------------------------------------------------------
 
@@ -151,53 +166,83 @@ class Channel:
         return True
 
     def _has_room(self) -> bool:
-        return bool(int(self._socket.get(zmq.EVENTS)) & _OUT)
+        return bool(events_of(self._socket) & _OUT)
 
     def turn(self, leader: Leader) -> None:
         """Wait for something, and take what came: all of it, or up to the leader's own answer."""
         now = monotonic()
-        due = self.liveness.due if self.pending else math.inf
-        items = self._reading
-        if self.outbox:
-            items = self._writing
-            due = min(due, self.outbox[0].give_up)
+        due = self.due
         if leader.deadline is not None:
             due = min(due, leader.deadline)
-        wait = min(due - now, WATCH)
-        for item, _ in zmq_poll(items, int(wait * 1000) + 1 if wait > 0 else 0):
-            if item is self._socket:
-                self._receive(leader)
-            else:
-                self.wakeup.clear()
+        # Its descriptor tells changes only, and sending may have taken note of one.
+        if not events_of(self._socket) & (_IN_OUT if self.outbox else _IN):
+            wait = min(due - now, WATCH)
+            for fd, _ in self._poll.poll(int(wait * 1000) + 1 if wait > 0 else 0):
+                if fd == self.wakeup.fd:
+                    self.wakeup.clear()
+        self._receive(leader)
         if not leader.settled and monotonic() >= due:
             self._tick(leader)
 
+    @property
+    def due(self) -> float:
+        """Monotonic seconds at which time will have brought something to do."""
+        due = self.liveness.due if self.pending else math.inf
+        return min(due, self.outbox[0].give_up) if self.outbox else due
+
+    def drain(self) -> None:
+        """Take what came, all of it, without waiting."""
+        while events_of(self._socket) & _IN and self._receive_one():
+            pass
+
+    def look(self, leader: Leader) -> None:
+        """Send what can be sent, take what came, see to what is due; without waiting."""
+        self.flush()
+        self.drain()
+        if monotonic() >= self.due:
+            self._tick(leader)
+            self.drain()
+
     def _receive(self, leader: Leader) -> None:
+        """Take messages up to the leader's own answer."""
+        while not leader.settled and self._receive_one():
+            pass
+
+    def _receive_one(self) -> bool:
+        """Take a message, if there is one; whether there was."""
         reader = self._reader
-        while not leader.settled:
-            malformed = reader.malformed
-            frames = reader.next()
-            if reader.malformed != malformed:
-                self.liveness.hasten()
-            if frames is None:
-                return
-            try:
-                header = decode_response_header(frames[1])
-            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-                self._unreadable(frames[1], error)
-                reader.done()
-                continue
-            self.liveness.heard()
-            exchange = self.pending.get(header.messageID)
-            if exchange is not None:
-                exchange.header = header
-                exchange.payload = frames[2]
-                self.settle(exchange, self._take_raw(exchange, frames[3]))
-            elif self.liveness.is_question(header.messageID):
-                held = _held(frames[2]) if header.messageType == REPLY else None
-                for lost in self.liveness.answered(header.messageID, held):
-                    self._lose(lost)
+        malformed = reader.malformed
+        frames = reader.next()
+        if reader.malformed != malformed:
+            self.liveness.hasten()
+        if frames is None:
+            return False
+        header = self._header
+        if isinstance(header, Exception):
+            self._unreadable(frames[1], header)
             reader.done()
+            return True
+        self.liveness.heard()
+        exchange = self.pending.get(header.messageID)
+        if exchange is not None:
+            exchange.header = header
+            exchange.payload = frames[2]
+            self.settle(exchange, self._take_raw(exchange, frames[3]))
+        elif self.liveness.is_question(header.messageID):
+            held = _held(frames[2]) if header.messageType == REPLY else None
+            for lost in self.liveness.answered(header.messageID, held):
+                self._lose(lost)
+        reader.done()
+        return True
+
+    def _read_header(self, head: bytes) -> bool:
+        """Read the header of what is being received; whether something is in its raw frame."""
+        try:
+            self._header = header = decode_response_header(head)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            self._header = error
+            return False
+        return header.preencodedPayloadContentType not in UNUSED
 
     def _take_raw(self, exchange: Exchange, frame: Buffer) -> Exception | None:
         """Give a request the raw frame of its reply; what it can't be had for, if it can't."""
@@ -233,8 +278,10 @@ class Channel:
             exchange = self.outbox.popleft()
             if not exchange.settled and not exchange.sent:
                 self._refuse(exchange)
-        if isinstance(leader, Exchange) and leader.deadline is not None and leader.deadline <= now:
-            self._refuse(leader)
+        if leader.deadline is not None and leader.deadline <= now:
+            if isinstance(leader, Exchange):
+                self._refuse(leader)
+            leader.settled = True
         if self.pending and self.liveness.due <= now:
             self._give_up(now)
             if self.liveness.ask(now):
@@ -306,6 +353,14 @@ class Channel:
             if not exchange.settled:
                 kind = RigLost if exchange.sent else RigNotReachable
                 self.settle(exchange, kind(f"{self.name} {what}", **exchange.where))
+
+
+def need_threads_for(address: str) -> None:
+    """See that ZeroMQ can start its threads, and we ours. Raises RigNotReachable."""
+    try:
+        need_threads(OF_A_CONTEXT + 1, "a connection")
+    except OSError as error:
+        raise RigNotReachable(f"{address} can't be connected: {error.strerror}") from error
 
 
 def _prepare(socket: zmq.Socket[Any], identity: str, address: str) -> None:

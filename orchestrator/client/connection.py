@@ -3,28 +3,29 @@
 A zmq socket belongs to one thread at a time. Whoever makes a blocking call while nobody does the
 connection's I/O takes that role, sends and receives in its own thread, and settles on the way
 what others wait for. Meanwhile others queue their requests, wake the leader, and wait. A leader
-that has its answer hands the role to one of them, or, if only futures are outstanding, to the
-completer, a thread that is started with the first future.
+that has its answer hands the role to one of them, or, if only futures are outstanding, leaves it
+to whoever waits for one, and to the completer, a thread that is started with the first future.
 
-Futures are completed by the completer alone and never while it leads: their callbacks are foreign
-code that may take long, or call the rig again.
+Whoever waits for a future takes the role as well. Those that have callbacks, or are looked at in
+another way, are completed by the completer and never while it leads: callbacks are foreign code
+that may take long, or call the rig again.
 """
 
 from __future__ import annotations
 
-import functools
 import math
 import os
 import sys
 import threading
 import weakref
+from collections.abc import Callable
 from time import monotonic
 from typing import Any
 
 import zmq
 
-from orchestrator.client.cancelled import came_of
-from orchestrator.client.channel import Channel
+from orchestrator.client.cancelled import cancel, wish
+from orchestrator.client.channel import Channel, need_threads_for
 from orchestrator.client.completer import WATCH, Completer
 from orchestrator.client.exchange import (
     Exchange,
@@ -37,7 +38,6 @@ from orchestrator.client.slots import RawFrames
 from orchestrator.errors import OrchError, OutcomeUnknown, RigNotReachable
 from transports.durations import duration
 from transports.headers import Operation
-from transports.room import OF_A_CONTEXT, need_threads
 
 CONNECT_TIMEOUT = 2.0
 FORKED = (
@@ -47,14 +47,6 @@ _ONCE = 0.25  # seconds that a first connection may take, whatever the timeout: 
 _CONFIRM = 1.0  # seconds in which a rig must have taken oneway requests before the channel is cut
 _CLOSED_HERE = "was disconnected: the connection was closed here"
 _PATIENCE = 5.0  # seconds for the leader to notice that the connection is closed
-
-
-def _need_threads(address: str) -> None:
-    """See that ZeroMQ can start its threads, and we ours. Raises RigNotReachable."""
-    try:
-        need_threads(OF_A_CONTEXT + 1, "a connection")
-    except OSError as error:
-        raise RigNotReachable(f"{address} can't be connected: {error.strerror}") from error
 
 
 class Connection:
@@ -84,18 +76,21 @@ class Connection:
         self._leader: Leader | None = None
         self._followers: dict[Exchange, None] = {}
         self._closed = False
+        self.need: weakref.WeakMethod[Callable[[], None]] | None = None
         self._process = os.getpid()
         self._unplugged = threading.Event()
-        channel: Channel
         if context is None:
-            _need_threads(address)
+            need_threads_for(address)
         self._completer = completer = Completer(
-            self._take_role, self._lead_for_futures, lambda: bool(channel.pending or channel.outbox)
+            self.take_role,
+            self._lead_for_futures,
+            lambda: bool(channel.pending or channel.outbox),
+            lambda: bool(channel.outbox),
         )
         self._channel = channel = Channel(
             address,
             context or zmq.Context.instance(),
-            functools.partial(_notify, completer),
+            completer.notify,
             zero_copy=zero_copy,
         )
         self._dropped = weakref.finalize(self, _drop, channel, completer, self._process)
@@ -134,6 +129,11 @@ class Connection:
         """Whether `close` was called."""
         return self._closed
 
+    @property
+    def signs(self) -> tuple[int, float]:
+        """The socket's descriptor, and when time will have brought something to do."""
+        return self._channel.fd, self._channel.due
+
     # -- requests -------------------------------------------------------------------------
 
     def compose(self, worker: str, operation: Operation, member: str, **options: Any) -> Exchange:
@@ -157,7 +157,7 @@ class Connection:
             self._carry_out(exchange)
         except KeyboardInterrupt as interrupt:
             if exchange.given_up and exchange.worker not in ("", self.rig):
-                self._cancel(exchange, interrupt)
+                cancel(self, exchange, interrupt)
             raise
         except BaseException:  # what else ends threads of control, such as a signal's handler
             if exchange.given_up:
@@ -169,7 +169,7 @@ class Connection:
         """Have a request settled."""
         try:
             if self._enter(exchange):
-                self._lead(exchange)
+                self.lead(exchange)
             else:
                 self._follow(exchange)
         finally:
@@ -178,16 +178,7 @@ class Connection:
             exchange.leading = False
             if self._leader is exchange or exchange.gate is not None or not exchange.settled:
                 exchange.given_up = exchange.sent and not exchange.settled
-                self._leave(exchange)
-
-    def _cancel(self, exchange: Exchange, interrupt: KeyboardInterrupt) -> None:
-        """Have what was given up cancelled, and note what the device still does."""
-        asked = self._wish(exchange.id, oneway=False)
-        try:
-            told = came_of(self.request(asked))
-        except OrchError as error:
-            told = f"whether {exchange.name} goes on is not known: {error}"
-        interrupt.add_note(told)
+                self.leave(exchange)
 
     def submit(self, exchange: Exchange) -> RequestFuture:
         """Send a request; its answer goes into the future.
@@ -195,16 +186,32 @@ class Connection:
         Raises:
             RigNotReachable: The connection is closed.
         """
-        future = exchange.future = RequestFuture(exchange.id, self)
+        exchange.future = future = RequestFuture(exchange, self)
         self._completer.start()
+        self.send(exchange)
+        return future
+
+    def send(self, exchange: Exchange, *, drain: bool = False) -> None:
+        """Send a request that has a future, without waiting, and take what came if asked to.
+
+        Raises:
+            RigNotReachable: The connection is closed.
+        """
         try:
             if self._enter(exchange):
                 self._channel.flush()
+                if drain:
+                    self._channel.drain()
         finally:
             exchange.leading = False
             if self._leader is exchange:
-                self._leave(exchange)
-        return future
+                self.leave(exchange)
+
+    def watch(self, future: RequestFuture) -> None:
+        """Have a future completed as soon as it is settled."""
+        if not future.watched:
+            future.watched = True  # before it is looked at whether it is settled; see `settle`
+            self._completer.watch(future)
 
     def post(self, exchange: Exchange) -> None:
         """Send a oneway request soon, without waiting; for destructors, which may come anywhere."""
@@ -218,20 +225,13 @@ class Connection:
 
     def withdraw(self, request_id: str, *, restart: bool = False) -> None:
         """Ask the rig, without waiting, to withdraw a request, or to end what has started."""
-        self.post(self._wish(request_id, restart=restart))
-
-    def _wish(self, request_id: str, *, restart: bool = False, oneway: bool = True) -> Exchange:
-        args = (request_id, restart)
-        payload, raw = self.raw_frames.arguments(self.rig, "cancel", args, {})
-        return self.compose(
-            self.rig, Operation.INVOKE, "cancel", payload=payload, raw=raw, oneway=oneway
-        )
+        self.post(wish(self, request_id, restart=restart))
 
     def close(self) -> None:
         """Close the connection. Requests that are outstanding fail."""
         if self._process != os.getpid():
             return  # it is the parent's
-        if self._channel.unconfirmed and not self._closed:
+        if (self._channel.unconfirmed or self._channel.outbox) and not self._closed:
             self._confirm()
         closer = Leader()
         with self._lock:
@@ -259,7 +259,7 @@ class Connection:
             raise RigNotReachable(f"no rig answers at {self.address}: {error}") from error
 
     def _confirm(self) -> None:
-        """See that the rig has taken what was sent before: closing drops what is on its way."""
+        """See that the rig has taken what was sent or queued before, which closing would drop."""
         try:
             self._shake_hands(_CONFIRM)
         except OrchError:
@@ -300,7 +300,7 @@ class Connection:
         assert gate is not None
         while not exchange.settled:
             if exchange.leading:
-                self._lead(exchange)
+                self.lead(exchange)
             elif not gate.acquire(timeout=WATCH):
                 # An interrupt can strike a leader that is just about to hand over.
                 with self._lock:
@@ -308,15 +308,22 @@ class Connection:
                         exchange.leading = True
                         self._leader = exchange
 
-    def _lead(self, exchange: Exchange) -> None:
-        """Do the channel's I/O until a request is settled."""
+    def lead(self, leader: Leader) -> None:
+        """Do the channel's I/O until a leader has what it waits for."""
         channel = self._channel
-        while not exchange.settled:
+        while not leader.settled:
             if channel.outbox:
                 self._flush()
-                if exchange.settled:
+                if leader.settled:
                     return
-            self._turn(exchange)
+            self._turn(leader)
+
+    def look(self, leader: Leader) -> None:
+        """Do the channel's I/O as far as it goes without waiting."""
+        try:
+            self._channel.look(leader)
+        except zmq.ZMQError as error:
+            self._break(error)
 
     def _lead_for_futures(self, leader: Leader) -> None:
         """Do the channel's I/O until a future can be completed, or nothing is outstanding."""
@@ -329,7 +336,7 @@ class Connection:
                     self._turn(leader)
         finally:
             leader.leading = False
-            self._leave(leader)
+            self.leave(leader)
 
     def _flush(self) -> None:
         if self._closed:
@@ -353,7 +360,7 @@ class Connection:
         self._closed = True
         self._channel.abandon(f"was disconnected: {error.strerror}")
 
-    def _leave(self, leader: Leader) -> None:
+    def leave(self, leader: Leader) -> None:
         """Hand the role over, and forget the request of a caller that was interrupted."""
         with self._lock:
             if isinstance(leader, Exchange):
@@ -381,13 +388,25 @@ class Connection:
                 follower.rouse()
                 return
         if self._channel.pending or self._channel.outbox:
-            self._completer.wake()
+            need = self.need and self.need()
+            (need or self._completer.need)()
 
-    def _take_role(self, leader: Leader) -> bool:
-        """Make the completer lead if futures are outstanding and nobody else does the I/O."""
+    def take_role(self, leader: Leader, *, idle: bool = False) -> bool:
+        """Have somebody lead that is no caller: for futures that are outstanding.
+
+        Whoever takes it sets `leading` to False before all else when it has led, and leaves.
+
+        Args:
+            leader: Who leads.
+            idle: Also if nothing is outstanding.
+
+        Returns:
+            False if another thread leads, or there is nothing to do.
+        """
         with self._lock:
             free = self._leader is None or not self._leader.leading
-            if not free or self._closed or not (self._channel.pending or self._channel.outbox):
+            wanted = idle or self._channel.pending or self._channel.outbox
+            if not free or self._closed or not wanted:
                 return False
             leader.leading = True
             self._leader = leader
@@ -401,14 +420,6 @@ class Connection:
         self._dropped.detach()
         self._channel.unplug()
         self._channel.wakeup.close()
-
-
-def _notify(completer: Completer, exchange: Exchange) -> None:
-    """Tell whoever waits for a request that it is settled."""
-    if exchange.future is not None:
-        completer.complete(exchange)
-    else:
-        exchange.rouse()
 
 
 def _drop(channel: Channel, completer: Completer, process: int) -> None:

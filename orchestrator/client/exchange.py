@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from threading import Lock
 from types import EllipsisType
-from typing import Any
+from typing import Any, Protocol
 
 import zmq
 
 from orchestrator.client.answers import error_from_response
-from orchestrator.client.futures import RequestFuture
 from orchestrator.client.liveness import SLOWEST
 from orchestrator.errors import (
     OutcomeUnknown,
@@ -63,7 +63,7 @@ class Leader:
     """Whoever can do a connection's I/O: the caller of a request, or the completer.
 
     Attributes:
-        settled: It has what it waits for.
+        settled: It has what it waits for, or waits no longer.
         leading: It does the I/O now.
         deadline: Monotonic seconds after which it waits no longer; None waits.
     """
@@ -74,6 +74,25 @@ class Leader:
         self.settled = False
         self.leading = False
         self.deadline: float | None = None
+
+
+class Awaited(Protocol):
+    """Where the result of a request goes that nobody waits for in a call; a future.
+
+    Attributes:
+        exchange: The request; None once the outcome is known.
+    """
+
+    exchange: Exchange | None
+
+    def claim(self) -> bool:
+        """Take it for sending; False if it was cancelled before."""
+
+    def settle(self) -> bool:
+        """It is settled. Returns whether the completer is to complete it."""
+
+    def complete(self) -> None:
+        """Tell everybody what has come of it."""
 
 
 class Exchange(Leader):
@@ -147,7 +166,7 @@ class Exchange(Leader):
         self.give_up = math.inf
         self.limit = math.inf
         self.overdue = 0
-        self.future: RequestFuture | None = None
+        self.future: Awaited | None = None
         self.opens: Callable[[Opened], Any] | None = None
         self.sent = False
         self.given_up = False
@@ -270,6 +289,36 @@ def compose(
     if size > LARGEST:
         told = f"{worker}.{member}: {size} bytes are more than a rig takes in a message"
         raise ValueRefused(told, worker=worker, member=member)
+    thing = f"{worker}{OF_LIFE}{life}" if life else worker
+    raw_type = SLOTTED if filling else OCTETS if len(frame) else TEXT
+    whom = (sender, rig, thing, operation, member, content_type, raw_type, by_slot)
+    if context is _DEFAULTS:
+        before, after = _around(*whom)
+        head = before + id.encode() + after
+        invocation, execution = usual.invocation_timeout, usual.execution_timeout
+    else:
+        head = _head(id, context, *whom)
+        invocation = context.get("invokation_timeout", usual.invocation_timeout)
+        execution = context.get("execution_timeout", usual.execution_timeout)
+    exchange = Exchange(id, [b"", head, payload, frame], worker, member, oneway)
+    exchange.filling = filling
+    if invocation is not None and execution is not None:
+        exchange.limit = invocation + execution + exchange.size / SLOWEST
+    return exchange
+
+
+def _head(
+    id: str,
+    context: dict[str, Any],
+    sender: str,
+    rig: str,
+    thing: str,
+    operation: Operation,
+    member: str,
+    content_type: str,
+    raw_type: str,
+    by_slot: bool,
+) -> bytes:
     header = RequestHeader(
         messageType=OPERATION,
         messageID=id,
@@ -277,19 +326,23 @@ def compose(
         receiverID=rig,
         serverExecutionContext=context,
         thingExecutionContext=_BY_SLOT if by_slot else _NO_LOGS,
-        thingID=f"{worker}{OF_LIFE}{life}" if life else worker,
+        thingID=thing,
         objekt=member,
         operation=operation,
         payloadContentType=content_type,
-        preencodedPayloadContentType=SLOTTED if filling else OCTETS if len(frame) else TEXT,
+        preencodedPayloadContentType=raw_type,
     )
-    exchange = Exchange(id, [b"", encode_header(header), payload, frame], worker, member, oneway)
-    exchange.filling = filling
-    invocation = context.get("invokation_timeout", usual.invocation_timeout)
-    execution = context.get("execution_timeout", usual.execution_timeout)
-    if invocation is not None and execution is not None:
-        exchange.limit = invocation + execution + exchange.size / SLOWEST
-    return exchange
+    return encode_header(header)
+
+
+_MARK = "-the-id-"
+
+
+@functools.lru_cache(maxsize=1024)
+def _around(*whom: Any) -> tuple[bytes, bytes]:
+    """What stands in a header before and after its id, which is the first that isn't fixed."""
+    before, _, after = _head(_MARK, _DEFAULTS, *whom).partition(_MARK.encode())
+    return before, after
 
 
 def compose_handshake(id: str, sender: str) -> Exchange:

@@ -16,7 +16,7 @@ import zmq
 from zmq.backend import Socket as BackendSocket
 
 from orchestrator.client.interrupts import uninterrupted
-from transports.frames import TooManyFrames, receive_interruptibly
+from transports.frames import TooManyFrames, is_used, receive_interruptibly
 
 if TYPE_CHECKING:
     from orchestrator.client.exchange import Exchange
@@ -34,18 +34,25 @@ class FramedReader:
     Args:
         socket: Where from.
         count: How many frames a message has; the last one is the raw one.
+        announces: Whether something is in the raw frame, by the header; asked once a message.
     """
 
-    def __init__(self, socket: zmq.Socket[Any], count: int) -> None:
+    def __init__(
+        self,
+        socket: zmq.Socket[Any],
+        count: int,
+        announces: Callable[[bytes], bool] = is_used,
+    ) -> None:
         self._socket = socket
         self._count = count
+        self._announces = announces
         self._frames: list[Buffer] | None = None
         self.malformed = 0
 
     def next(self) -> list[Buffer] | None:
         """The next message without waiting, or None. `done()` says that it was taken."""
         while self._frames is None:
-            frames = receive_interruptibly(self._socket, self._count)
+            frames = receive_interruptibly(self._socket, self._count, self._announces)
             if frames is None:
                 return None
             if isinstance(frames, TooManyFrames) or len(frames) != self._count:

@@ -19,6 +19,7 @@ from orchestrator.client.proxy import (
     Member,
     Part,
     Proxy,
+    handle_of,
 )
 from orchestrator.client.signatures import signature_of, type_of
 from orchestrator.client.surface import surface
@@ -181,7 +182,7 @@ def _doc(affordance: dict[str, Any], facts: list[str]) -> str:
 
 def _method(name: str, path: str, affordance: dict[str, Any]) -> Callable[..., Any]:
     def act(self: Part, /, *args: Any, **kwargs: Any) -> Any:
-        return self._handle.call(path, *args, **kwargs)
+        return handle_of(self).call(path, *args, **kwargs)
 
     act.__name__ = act.__qualname__ = name
     method = surface(act)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from orchestrator.client import shown
-from orchestrator.client.generated import worker_class
 from orchestrator.client.members import Members
 from orchestrator.client.proxy import Proxy
 from orchestrator.client.session import Session
@@ -41,6 +40,8 @@ class Handle:
         """The class for what is known of the worker by now; nothing is asked for it."""
         members = self._session.known_members(self.name)
         if members is not self._made[0] and members is not None:
+            from orchestrator.client.generated import worker_class  # commands need no classes
+
             made = worker_class(self._session.rig, self.name, members, type(self))
             object.__setattr__(self, "_made", (members, made))
         return self._made[1]

@@ -42,10 +42,10 @@ class Member(property):
 
     def __get__(self, part: Any, owner: type | None = None) -> Any:
         """The member itself in a class; its value in an object of it."""
-        return self if part is None else part._handle._get(self.path)
+        return self if part is None else _own(part, "_handle")._get(self.path)
 
     def __set__(self, part: Any, value: Any) -> None:
-        part._handle._set(self.path, value)
+        _own(part, "_handle")._set(self.path, value)
 
     def __repr__(self) -> str:
         return f"<property {self.path}>"

@@ -43,6 +43,8 @@ from transports.values.streams import Opened
 if TYPE_CHECKING:
     import asyncio
 
+    from orchestrator.client.aio_loop import LoopCarrier
+
 T = TypeVar("T")
 Recipe = Generator[Exchange, Any, T]
 
@@ -54,6 +56,7 @@ class Session:
         connection: The connection.
         workers: Names of the workers as of the last status.
         opening: Subscriptions of asyncio clients that aren't live yet.
+        carrier: What does the I/O in an event loop, if one is used.
     """
 
     def __init__(self, connection: Connection, found: Found) -> None:
@@ -64,6 +67,7 @@ class Session:
         self._run = ""  # of the rig, when it was first met
         self.workers: tuple[str, ...] = ()
         self.opening: set[asyncio.Future[None]] = set()
+        self.carrier: LoopCarrier | None = None
 
     @property
     def rig(self) -> str:

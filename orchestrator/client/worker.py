@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Literal, overload
 
+from orchestrator.client import known
 from orchestrator.client.cached import Cached
 from orchestrator.client.events import OnLoss, Subscription
 from orchestrator.client.exchange import Exchange, Life, Retry, Timeout
@@ -74,6 +75,10 @@ class Worker(Handle):
             OrchError: Any of the tree.
         """
         timeouts = (invocation_timeout, execution_timeout)
+        if invocation_timeout is execution_timeout is retry is same_life is ...:
+            exchange = known.call(self._session, self.name, action, args, kwargs, Stream)
+            if exchange is not None:
+                return self._session.connection.request(exchange)
         ours = given(retry=retry, same_life=same_life)
 
         def compose(wait: Timeout, run: Timeout) -> Recipe[Exchange]:
@@ -158,9 +163,13 @@ class Worker(Handle):
         Raises:
             AttributeError, TypeError: As `call` does, before anything is sent.
         """
-        ours = given(same_life=same_life)
         timeouts = (invocation_timeout, execution_timeout)
-        exchange = self._run(self._invocation(action, args, kwargs, *timeouts, ours))
+        exchange = None
+        if invocation_timeout is execution_timeout is same_life is ...:
+            exchange = known.call(self._session, self.name, action, args, kwargs, Stream)
+        if exchange is None:
+            ours = given(same_life=same_life)
+            exchange = self._run(self._invocation(action, args, kwargs, *timeouts, ours))
         return self._session.connection.submit(exchange)
 
     @surface
@@ -313,7 +322,8 @@ class Worker(Handle):
         )
 
     def _get(self, path: str) -> Any:
-        return self.read(path)
+        exchange = known.read(self._session, self.name, path)
+        return self.read(path) if exchange is None else self._session.connection.request(exchange)
 
     def _set(self, path: str, value: Any) -> None:
         self.write(path, value)

@@ -16,29 +16,30 @@ What `defaults` means for a worker:
 from __future__ import annotations
 
 import os
-import re
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from orchestrator.config.addresses import wrong_with
 from orchestrator.config.changes import digest_of
 from orchestrator.config.model import LogsConfig, RigConfig, WorkerConfig
-from orchestrator.config.problems import ConfigError, Place, Problem
+from orchestrator.config.positions import odd_arguments, places_of, spellings_of
+from orchestrator.config.problems import ConfigError, KeyPath, Place, Problem
 from orchestrator.config.references import resolve
 from orchestrator.config.schema import (
     DefaultsSection,
     LogsSection,
     TopSection,
     WorkerSection,
+    meant,
     misspelt,
     validate,
 )
 from orchestrator.config.source import read
 from orchestrator.config.start_order import find_cycles, sort_after
 from orchestrator.config.values import check_id
-from orchestrator.config.yaml import Document, KeyPath, parse
+from orchestrator.config.yaml import Document, parse
 from orchestrator.durations import Intensity
 from orchestrator.words import did_you_mean, forms_of, quoted, say
 
@@ -50,12 +51,15 @@ __all__ = [
     "Problem",
     "RigConfig",
     "WorkerConfig",
+    "examine",
     "load",
 ]
 
 
-ARGUMENTS = {"args", "kwargs"}
-LEADING_ZERO = re.compile(r"[-+]?0[0-9]")
+DECIDING: Final = frozenset(
+    {"driver", "args", "kwargs", "transport", "env", "cwd", "python", "on_loss", "stop_with"}
+)
+"""What a driver can't be looked at without: a fault in one of these would be told as several."""
 
 
 def load(path: str | os.PathLike[str]) -> RigConfig:
@@ -72,6 +76,24 @@ def load(path: str | os.PathLike[str]) -> RigConfig:
     return _Loader(parse(text, file), digest_of(text)).load()
 
 
+def examine(text: str, file: str) -> tuple[RigConfig | None, tuple[Problem, ...]]:
+    """What is wrong with a config's text, and what of the rig can be looked at all the same.
+
+    Args:
+        text: The config.
+        file: Its path, as places name it.
+
+    Returns:
+        The rig with those workers whose drivers are known with all that they are built from, None
+        if there is none; and the problems.
+    """
+    try:
+        loader = _Loader(parse(text, file), digest_of(text))
+        return loader.examine()
+    except ConfigError as error:
+        return None, error.problems
+
+
 class _Loader:
     def __init__(self, document: Document, digest: str) -> None:
         self._document = document
@@ -80,10 +102,38 @@ class _Loader:
         self._folder = self._file.parent
         self._top = TopSection()
         self._defaults = DefaultsSection()
+        self._logs = LogsSection()
         self._sections: dict[str, WorkerSection] = {}
+        self._start_order: tuple[str, ...] = ()
 
     def load(self) -> RigConfig:
-        """Sections first, each by itself; then what holds between them; then the result."""
+        """The rig, if nothing is wrong."""
+        self._read()
+        if self._document.problems:
+            raise ConfigError(self._document.problems)
+        return self._config(self._sections)
+
+    def examine(self) -> tuple[RigConfig | None, tuple[Problem, ...]]:
+        """As far as it is right, and the problems in order."""
+        self._read()
+        names = [name for name in self._sections if self._is_known(name)]
+        problems = tuple(sorted(set(self._document.problems)))
+        return self._config(names) if names else None, problems
+
+    def _is_known(self, name: str) -> bool:
+        """Whether nothing is wrong with what a worker's driver is built from."""
+        if self._sections[name].driver is None:
+            return False
+        for problem in self._document.problems:
+            path = problem.place.path
+            own = path[2:3] if path[:2] == ("workers", name) else ()
+            keys = own or (path[1:2] if path[:1] == ("defaults",) else ())
+            if path == ("defaults",) or any(meant(WorkerSection, str(k)) in DECIDING for k in keys):
+                return False
+        return True
+
+    def _read(self) -> None:
+        """Sections first, each by itself; then what holds between them."""
         document = self._document
         if not isinstance(document.data, dict):
             if not document.is_broken(()):
@@ -104,25 +154,23 @@ class _Loader:
             self._check_failing(section, ("workers", name))
             self._check_sick(section, ("workers", name))
             self._check_overdue(section, ("workers", name))
-        start_order = self._order()
-        if document.problems:
-            raise ConfigError(document.problems)
-        assert self._top.rig is not None
-        listen = self._top.listen
-        logs = validate(LogsSection, document.data.get("logs", {}), document, ("logs",), "logs")
+        self._start_order = self._order()
+
+    def _config(self, names: Iterable[str]) -> RigConfig:
+        document, logs, listen = self._document, self._logs, self._top.listen
         return RigConfig(
-            rig=self._top.rig,
+            rig=self._top.rig or "",  # which is a problem
             listen=tuple(each if isinstance(each, str) else each["requests"] for each in listen),
             events={each["requests"]: each["events"] for each in listen if isinstance(each, dict)},
-            workers={name: self._worker(name) for name in self._sections},
+            workers={name: self._worker(name) for name in names},
             allow_local_users=self._top.allow_local_users,
             strategy=self._top.strategy,
             shared_memory=self._top.shared_memory,
-            logs=LogsConfig(level=logs.level, keep=logs.keep, keep_for=logs.keep_for),
+            logs=LogsConfig(**logs.model_dump()),
             file=self._file,
             folder=self._folder,
-            start_order=start_order,
-            notes=tuple(self._notes()),
+            start_order=self._start_order,
+            notes=tuple(odd_arguments(document)),
             hidden=document.hidden,
             digest=self._digest,
         )
@@ -133,7 +181,7 @@ class _Loader:
         if data.get("rig") is None and not document.is_broken(("rig",)):
             document.report(document.place(("rig",)), 'a rig needs an id, such as "rig: bench"')
         if "logs" in data:
-            validate(LogsSection, data["logs"], document, ("logs",), '"logs"')
+            self._logs = validate(LogsSection, data["logs"], document, ("logs",), '"logs"')
         if "defaults" in data:
             self._defaults = validate(
                 DefaultsSection, data["defaults"], document, ("defaults",), '"defaults"'
@@ -347,55 +395,10 @@ class _Loader:
             name=name,
             driver=own.driver,
             place=self._document.place(("workers", name, "driver")),
-            places=self._places(name),
-            spellings=self._spellings(name),
+            places=places_of(self._document, name),
+            spellings=spellings_of(self._document, name),
             **chosen,
         )
-
-    def _spellings(self, name: str) -> dict[str, str]:
-        above = ("workers", name)
-        return {
-            f"{path[2]}.{path[3]}": text
-            for path, text in self._document.spellings.items()
-            if len(path) == 4 and path[:2] == above and path[2] in ARGUMENTS
-        }
-
-    def _notes(self) -> Iterator[Problem]:
-        """Arguments that were probably meant as text."""
-        for path, text in self._document.spellings.items():
-            if not (set(path[:3]) & ARGUMENTS):
-                continue
-            if text.startswith("#"):
-                reads = "nothing (null), as # begins a comment"
-            elif LEADING_ZERO.match(text):
-                reads = say(self._document.value(path))
-            else:
-                continue
-            yield Problem(
-                self._document.key_place(path),
-                f"{text} is read as {reads}; if text is meant: '{text}'",
-            )
-
-    def _places(self, name: str) -> dict[str, Place]:
-        places: dict[str, Place] = {}
-        for key, value in self._document.data["workers"][name].items():
-            path: KeyPath = ("workers", name, key)
-            places[key] = self._document.place(path)
-            self._add_places(path, value, places)
-        return places
-
-    def _add_places(self, path: KeyPath, value: Any, places: dict[str, Place]) -> None:
-        """Of the entries of a list or mapping; in `on_loss` also of theirs."""
-        entries: Iterable[Any] = ()
-        if isinstance(value, dict):
-            entries, place_of = value, self._document.key_place
-        elif isinstance(value, list):
-            entries, place_of = range(len(value)), self._document.place
-        for entry in entries:
-            below = (*path, entry)
-            places[".".join(map(str, below[2:]))] = place_of(below)
-            if path[2] == "on_loss":
-                self._add_places(below, value[entry], places)
 
 
 def _probe(given: dict[str, Any]) -> dict[str, Any]:

@@ -134,11 +134,13 @@ class LogsConfig:
         level: records below it are dropped.
         keep: bytes; the oldest records go when there are more.
         keep_for: seconds; older records go. None for no limit.
+        json_lines: whether printed lines that are JSON are read as records.
     """
 
     level: Level = "info"
     keep: int = 1 << 30
     keep_for: float | None = 30 * 86_400.0
+    json_lines: bool = True
 
 
 @dataclass(frozen=True)

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-__all__ = ["ConfigError", "Place", "Problem"]
+__all__ = ["ConfigError", "KeyPath", "Place", "Problem"]
+
+KeyPath = tuple[str | int, ...]
+"""The way from the top of the document: keys of mappings and indexes of lists."""
+
+# Of a message: the fault, and behind the first semicolon that isn't quoted the mend.
+_PARTS = re.compile(r'((?:"[^"]*"|[^";]|;(?! )|")*)(?:; (.*))?', re.DOTALL)
 
 
 @dataclass(frozen=True, order=True)
@@ -16,11 +23,13 @@ class Place:
         file: the file's path, as the user gave it.
         line: counted from 1; 0 when the file as a whole is meant.
         column: in characters, counted from 1; 0 when the file as a whole is meant.
+        path: the key or entry that stands there, or that lacks there; empty when none is meant.
     """
 
     file: str
     line: int = 0
     column: int = 0
+    path: KeyPath = field(default=(), compare=False, repr=False)
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}:{self.column}" if self.line else self.file
@@ -40,6 +49,21 @@ class Problem:
 
     def __str__(self) -> str:
         return f"{self.place}: {self.message}"
+
+    @property
+    def fault(self) -> str:
+        """The message without the mend."""
+        return self._parts[0]
+
+    @property
+    def mend(self) -> str | None:
+        """What is accepted, or was probably meant, if the message says it."""
+        return self._parts[1]
+
+    @property
+    def _parts(self) -> tuple[str, str | None]:
+        match = _PARTS.fullmatch(self.message)
+        return (match[1], match[2]) if match else (self.message, None)
 
 
 class ConfigError(Exception):

@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from orchestrator.config.yaml import Document, KeyPath
+from orchestrator.config.problems import KeyPath
+from orchestrator.config.yaml import Document
 from orchestrator.words import did_you_mean, quoted
 
 KEYS = ("env", "args", "kwargs", "cwd", "python")

@@ -14,9 +14,11 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails
 
-from orchestrator.config import cancels, sizes, values
+from orchestrator.config import cancels, forms, sizes, values
 from orchestrator.config.event_calls import check_event
-from orchestrator.config.yaml import Document, KeyPath
+from orchestrator.config.other_words import OF_RIGS, OF_WORKERS, Words, our_key, our_value
+from orchestrator.config.problems import KeyPath
+from orchestrator.config.yaml import Document
 from orchestrator.durations import (
     Intensity,
     parse_backoff,
@@ -28,33 +30,42 @@ from orchestrator.words import did_you_mean, nearest, quoted, say
 from transports.headers import DEFAULT_TIMEOUT
 from transports.levels import Level
 
-__all__ = ["DefaultsSection", "LogsSection", "TopSection", "WorkerSection", "misspelt", "validate"]
+__all__ = [
+    "SECTIONS",
+    "DefaultsSection",
+    "LogsSection",
+    "TopSection",
+    "WorkerSection",
+    "meant",
+    "misspelt",
+    "validate",
+]
 
-_Id = Annotated[str, AfterValidator(values.check_id)]
-_Listened = Annotated[Any, PlainValidator(values.check_listened)]
-_Driver = Annotated[str, AfterValidator(values.check_driver)]
-_Member = Annotated[str, AfterValidator(values.check_member)]
-_Method = Annotated[str, AfterValidator(values.check_method)]
-_Open = Annotated[Any, PlainValidator(values.check_open_with)]
-_Call = Annotated[Any, PlainValidator(values.check_call)]
-_Step = Annotated[Any, PlainValidator(values.check_step)]
-_Event = Annotated[Any, PlainValidator(check_event)]
-_Memory = Annotated[int, PlainValidator(sizes.check_memory)]
-_Shared = Annotated[int, PlainValidator(sizes.check_shared)]
+_Id = Annotated[str, AfterValidator(values.check_id), forms.ID]
+_Listened = Annotated[Any, PlainValidator(values.check_listened), forms.LISTENED]
+_Driver = Annotated[str, AfterValidator(values.check_driver), forms.DRIVER]
+_Member = Annotated[str, AfterValidator(values.check_member), forms.MEMBER]
+_Method = Annotated[str, AfterValidator(values.check_method), forms.METHOD]
+_Open = Annotated[Any, PlainValidator(values.check_open_with), forms.OPEN_WITH]
+_Call = Annotated[Any, PlainValidator(values.check_call), forms.CALL]
+_Step = Annotated[Any, PlainValidator(values.check_step), forms.STEP]
+_Event = Annotated[Any, PlainValidator(check_event), forms.EVENT]
+_Memory = Annotated[int, PlainValidator(sizes.check_memory), forms.SIZE]
+_Shared = Annotated[int, PlainValidator(sizes.check_shared), forms.SIZE]
 _Files = Annotated[int, AfterValidator(values.check_nofile)]
 _Nice = Annotated[int, AfterValidator(values.check_nice)]
 _Cpus = Annotated[list[int], AfterValidator(values.check_cpus)]
-_Means = Annotated[tuple[str, ...], PlainValidator(cancels.check_means)]
-_Path = Annotated[str, AfterValidator(values.check_path)]
-_EnvName = Annotated[str, AfterValidator(values.check_env_name)]
-_EnvValue = Annotated[str, PlainValidator(values.check_env_value)]
-_Duration = Annotated[float | None, PlainValidator(parse_duration)]
-_Timeout = Annotated[float | None, PlainValidator(parse_timeout)]
-_Seconds = Annotated[float, PlainValidator(values.check_seconds)]
-_Interval = Annotated[float, PlainValidator(values.check_interval)]
-_Intensity = Annotated[Intensity, PlainValidator(parse_intensity)]
-_Backoff = Annotated[tuple[float, float], PlainValidator(parse_backoff)]
-_Kept = Annotated[int, PlainValidator(sizes.check_kept)]
+_Means = Annotated[tuple[str, ...], PlainValidator(cancels.check_means), forms.MEANS]
+_Path = Annotated[str, AfterValidator(values.check_path), forms.PATH]
+_EnvName = Annotated[str, AfterValidator(values.check_env_name), forms.ENV_NAME]
+_EnvValue = Annotated[str, PlainValidator(values.check_env_value), forms.ENV_VALUE]
+_Duration = Annotated[float | None, PlainValidator(parse_duration), forms.TIMEOUT]
+_Timeout = Annotated[float | None, PlainValidator(parse_timeout), forms.TIMEOUT]
+_Seconds = Annotated[float, PlainValidator(values.check_seconds), forms.SECONDS]
+_Interval = Annotated[float, PlainValidator(values.check_interval), forms.SECONDS]
+_Intensity = Annotated[Intensity, PlainValidator(parse_intensity), forms.INTENSITY]
+_Backoff = Annotated[tuple[float, float], PlainValidator(parse_backoff), forms.BACKOFF]
+_Kept = Annotated[int, PlainValidator(sizes.check_kept), forms.SIZE]
 
 
 class _Section(BaseModel):
@@ -153,6 +164,7 @@ class LogsSection(_Section):
     level: Level = "info"
     keep: _Kept = 1 << 30
     keep_for: _Duration = 30 * 86_400.0
+    json_lines: bool = True
 
 
 class TopSection(_Section):
@@ -167,6 +179,12 @@ class TopSection(_Section):
     workers: Any = None
     logs: Any = None
 
+
+_OTHER_WORDS: Final[dict[type[_Section], Words]] = {
+    DefaultsSection: OF_WORKERS,
+    WorkerSection: OF_WORKERS,
+    TopSection: OF_RIGS,
+}
 
 # How each value is written; "*" stands for an entry. Any other value checks itself.
 _SHAPES: Final[dict[tuple[str, ...], str]] = {
@@ -209,6 +227,7 @@ _SHAPES: Final[dict[tuple[str, ...], str]] = {
     ("restore", "*"): "the name of a property",
     ("retry_start",): "true or false",
     ("required",): "true or false",
+    ("json_lines",): "true or false",
     ("stop_with",): "the name of a method such as close",
 }
 
@@ -246,9 +265,17 @@ def validate(
         return model.model_validate({key: raw[key] for key in raw if key not in wrong})
 
 
+def meant(model: type[_Section], key: str) -> str | None:
+    """The key that this is, or was probably meant to be; None if none is near."""
+    if key in model.model_fields:
+        return key
+    theirs = our_key(key, _OTHER_WORDS.get(model, {}))
+    return theirs[0] if theirs else nearest(key, model.model_fields)
+
+
 def misspelt(model: type[_Section], raw: dict[str, Any]) -> set[str | None]:
     """The keys that unknown ones were probably meant to be."""
-    return {nearest(key, model.model_fields) for key in raw if key not in model.model_fields}
+    return {meant(model, key) for key in raw if key not in model.model_fields}
 
 
 def _report(
@@ -276,6 +303,10 @@ def _report(
 def _unknown_key(model: type[_Section], key: str, title: str) -> str:
     if key == "driver" and model is DefaultsSection:
         return "a driver belongs to one worker; defaults may hold any other key of a worker"
+    if theirs := our_key(key, _OTHER_WORDS.get(model, {})):
+        return f"unknown key {quoted(key)} in {title}; here it is {theirs[1]}"
+    if model is TopSection and key in DefaultsSection.model_fields:
+        return f'{quoted(key)} is a key of a worker; for all of them it stands in "defaults"'
     known = list(model.model_fields)
     hint = did_you_mean(key, known) or f"; known: {', '.join(known)}"
     return f"unknown key {quoted(key)} in {title}{hint}"
@@ -290,6 +321,8 @@ def _in_words(details: ErrorDetails, location: tuple[str, ...]) -> str:
         case "literal_error":
             options = _options(details["ctx"]["expected"])
             hint = did_you_mean(given, options) if isinstance(given, str) else ""
+            if ours := our_value(location[-1], given):
+                hint = f"; here it is {ours}"
             return f"{label} must be {_one_of(options)}, not {say(given)}{hint}"
         case "missing":
             return f"{quoted('.'.join(location[:-1]))} needs {quoted(location[-1])}"

@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import stat
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 from orchestrator.config.problems import ConfigError, Place, Problem
 from orchestrator.config.yaml import line_and_column
 from orchestrator.private import who_may_write
 from orchestrator.words import did_you_mean, one_line, quoted
 
-__all__ = ["MAX_BYTES", "read"]
+__all__ = ["MAX_BYTES", "read", "read_from"]
 
 MAX_BYTES: Final = 1 << 20
 
@@ -46,6 +46,28 @@ def read(file: str) -> str:
         raise _refused(file, f"can't be read: {one_line(_reason(error))}") from error
     finally:
         os.close(fd)
+    return _text_of(data, file)
+
+
+def read_from(stream: BinaryIO, file: str) -> str:
+    """The text of a config that comes by a stream, as if it stood in a file.
+
+    Args:
+        stream: It is read to its end.
+        file: What places name, and in whose folder the config is taken to be.
+
+    Raises:
+        ConfigError: As `read`, as far as it isn't about the file itself.
+    """
+    try:
+        _refuse_other_folders(file)
+        data = stream.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise _refused(file, f"can't be read: {one_line(_reason(error))}") from error
+    return _text_of(data, file)
+
+
+def _text_of(data: bytes, file: str) -> str:
     if len(data) > MAX_BYTES:
         raise _refused(file, "is larger than 1 MiB")
     try:
@@ -68,7 +90,7 @@ def _is_text(file: str) -> bool:
 
 
 def _refuse_others(file: str, status: os.stat_result) -> None:
-    """Refuse what others may change: the config names what runs, and its folder is imported from.
+    """Refuse what others may change: the config names what runs.
 
     Raises:
         ConfigError: with the mend.
@@ -77,6 +99,15 @@ def _refuse_others(file: str, status: os.stat_result) -> None:
         mend = {"everyone": "chmod o-w it", "group": "chmod g-w it"}.get(who.split()[0])
         mend = mend or "only a file of yours, or of root, is run"
         raise _refused(file, f"{who}, and it names what runs: {mend}")
+    _refuse_other_folders(file)
+
+
+def _refuse_other_folders(file: str) -> None:
+    """Refuse a folder that others may change: modules in it run.
+
+    Raises:
+        ConfigError: with the mend.
+    """
     folder = os.path.dirname(os.path.abspath(file))
     if who := who_may_write(os.stat(folder)):
         raise _refused(

@@ -25,16 +25,13 @@ from ruamel.yaml.events import (
     SequenceStartEvent,
 )
 
-from orchestrator.config.problems import ConfigError, Place, Problem
+from orchestrator.config.problems import ConfigError, KeyPath, Place, Problem
 from orchestrator.words import hide, one_line, quoted, say
 
-__all__ = ["MAX_DEPTH", "MAX_NODES", "Document", "KeyPath", "line_and_column", "parse"]
+__all__ = ["MAX_DEPTH", "MAX_NODES", "Document", "line_and_column", "parse"]
 
 MAX_DEPTH: Final = 24
 MAX_NODES: Final = 20_000  # keys and values; a thousand workers need less
-
-KeyPath = tuple[str | int, ...]
-"""The way from the top of the document: keys of mappings and indexes of lists."""
 
 # The core schema of YAML 1.2.
 _NULL = re.compile(r"|~|null|Null|NULL")
@@ -94,13 +91,14 @@ class Document:
 
     def key_place(self, path: KeyPath) -> Place:
         """Where the key stands; for an entry of a list, the entry."""
-        return Place(self.file, *self.keys[path]) if path in self.keys else self.place(path)
+        return Place(self.file, *self.keys[path], path) if path in self.keys else self.place(path)
 
     def place(self, path: KeyPath) -> Place:
         """Where the value stands, or the nearest one around it that the file holds."""
-        while path and path not in self.values:
-            path = path[:-1]
-        return Place(self.file, *self.values.get(path, (1, 1)))
+        near = path
+        while near and near not in self.values:
+            near = near[:-1]
+        return Place(self.file, *self.values.get(near, (1, 1)), path)
 
     def value(self, path: KeyPath) -> Any:
         """The value at a path that the file holds."""
@@ -176,8 +174,8 @@ class _Composer:
         self._mark = (event.start_mark.line + 1, event.start_mark.column + 1)
         return event
 
-    def _report(self, message: str) -> None:
-        self._document.report(Place(self._document.file, *self._mark), message)
+    def _report(self, message: str, path: KeyPath = ()) -> None:
+        self._document.report(Place(self._document.file, *self._mark, path), message)
 
     def _stop(self, message: str) -> None:
         self._report(message)
@@ -196,14 +194,16 @@ class _Composer:
         if isinstance(event, AliasEvent):
             self._report(
                 f'the alias "*{one_line(str(event.anchor), 40)}" is not allowed;'
-                ' write the value out, or use "defaults"'
+                ' write the value out, or use "defaults"',
+                path,
             )
             self._document.broken.add(path)
             return None
         if event.tag is not None:
             self._report(
                 f"the tag {quoted(str(event.tag))} is not allowed;"
-                " a value's type is told by how it is written, and quotes make text"
+                " a value's type is told by how it is written, and quotes make text",
+                path,
             )
             self._document.broken.add(path)
         if isinstance(event, ScalarEvent):
@@ -237,7 +237,8 @@ class _Composer:
                 first = self._document.keys[(*path, key)]
                 self._report(
                     f"the key {quoted(key)} is given twice; the first is at"
-                    f" {Place(self._document.file, *first)}"
+                    f" {Place(self._document.file, *first)}",
+                    (*path, key),
                 )
                 self._value(self._next(), (*path, count))
                 continue
@@ -258,25 +259,33 @@ class _Composer:
     def _key(self, event: Any, path: KeyPath) -> str | None:
         """The key as text; None, with the reason reported, when its value is to be skipped."""
         if not isinstance(event, ScalarEvent):
-            self._report("a key must be text, not an alias, a list or a mapping")
+            self._report("a key must be text, not an alias, a list or a mapping", path[:-1])
             known = len(self._document.problems)
             self._value(event, path)
             del self._document.problems[known:]
             return None
         self._count(path)
         if event.value == "<<" and event.style is None:
-            self._report('merge keys ("<<") are not allowed; write the keys out, or use "defaults"')
+            self._report(
+                'merge keys ("<<") are not allowed; write the keys out, or use "defaults"',
+                path[:-1],
+            )
             return None
         if event.tag is not None:
-            self._report(f"the tag {quoted(str(event.tag))} is not allowed; a key is text")
+            self._report(
+                f"the tag {quoted(str(event.tag))} is not allowed; a key is text", path[:-1]
+            )
             return None
         key = self._scalar(event, path)
         if path in self._document.broken:
             return None
         if not isinstance(key, str):
             text: str = event.value
-            self._report(f"a key must be text, not {say(key)}; in quotes it is: {quoted(text)}")
-            self._document.odd_keys.add((*path[:-1], text))
+            odd = (*path[:-1], text)
+            self._report(
+                f"a key must be text, not {say(key)}; in quotes it is: {quoted(text)}", odd
+            )
+            self._document.odd_keys.add(odd)
             return text
         return key
 
@@ -300,16 +309,18 @@ class _Composer:
             self._document.spellings[path] = text
         if isinstance(value, float) and not math.isfinite(value):
             if not _is_argument(path):
-                self._report(f"{quoted(text)} is not a finite number; null means no limit")
+                self._report(f"{quoted(text)} is not a finite number; null means no limit", path)
                 self._document.broken.add(path)
             elif not _NOT_FINITE.fullmatch(text):
-                self._report(f"{quoted(text)} is too large a number; infinity is written .inf")
+                self._report(
+                    f"{quoted(text)} is too large a number; infinity is written .inf", path
+                )
                 self._document.broken.add(path)
         elif isinstance(value, str) and _SURROGATE.search(value):
             try:  # JSON writes a character beyond U+FFFF as a pair
                 value = value.encode("utf-16", "surrogatepass").decode("utf-16")
             except UnicodeDecodeError:
-                self._report("half of a surrogate pair is no character")
+                self._report("half of a surrogate pair is no character", path)
                 self._document.broken.add(path)
         return value
 

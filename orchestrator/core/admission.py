@@ -90,7 +90,7 @@ def read_header(frames: list[Any], count: int, caps: Caps) -> tuple[RequestHeade
             "ValueError", f"the message has {size} bytes; at most {caps.message} are accepted"
         )
     try:
-        header = decode_request_header(bytes(frames[2]))
+        header = decode_request_header(frames[2])
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Refusal("ValueError", f"the header can't be read: {error}") from error
     if header_size > _LONGEST_NAME:

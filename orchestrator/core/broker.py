@@ -26,6 +26,7 @@ from orchestrator.core.effects import Describe, Effects, ToWorker
 from orchestrator.core.evidence import LastWords
 from orchestrator.core.manners import Manners
 from orchestrator.core.peers import Formers, Lane, Peer, Phase, check_room
+from orchestrator.core.queues import earliest
 from orchestrator.core.requests import Ledger, Request, State
 from transports.errors import ProtocolError
 from transports.exceptions import NOT_STARTED
@@ -55,6 +56,8 @@ from transports.link import (
     encode_control,
     unpack_number,
 )
+
+_PENDING = str(Operation.PENDING)
 
 
 class Broker:
@@ -106,8 +109,8 @@ class Broker:
     @property
     def next_deadline(self) -> float | None:
         """When `tick` is due; None while nothing has a deadline."""
-        parts = (self.ledger, self.last_words, self.dispatch.ladder)
-        return min((due for each in parts if (due := each.next_deadline) is not None), default=None)
+        ledger, ladder = self.ledger, self.dispatch.ladder
+        return earliest(ledger.next_deadline, self.last_words.next_deadline, ladder.next_deadline)
 
     def queued(self, worker: str) -> int:
         """How many requests wait for a worker."""
@@ -129,18 +132,18 @@ class Broker:
         """Take a client's message.
 
         Args:
-            frames: As received, identity first, cut to five.
+            frames: As received, identity first and in bytes, cut to five.
             now: Monotonic seconds.
             count: How many frames it had, when that is more than were kept.
         """
-        client = bytes(frames[0])
+        client = frames[0]
         if self._manners.is_muted(client, now):
             return
         try:
             header, size = read_header(frames, count or len(frames), self.caps)
         except Refusal as refusal:
             self.ledger.refuse_unread(client, find_message_id(frames), refusal, now)
-            self._manners.malformed(client, frames[0], now, count)
+            self._manners.malformed(client, frames[-1], now, count)
             return
         self._manners.good(client)
         if self.ledger.is_pending(client, header.messageID, now):
@@ -154,7 +157,7 @@ class Broker:
                 raise Refusal("PermissionError", "EXIT is refused; stop a rig with: orch down")
             if kind != OPERATION:
                 raise Refusal("ValueError", f"message type {kind!r} isn't a request")
-            if header.operation == Operation.PENDING:
+            if header.operation == _PENDING:
                 self.ledger.tell_pending(client, header, frames[3])
                 return
             reference = self.ledger.slots.arrived(client, header, frames)
@@ -235,9 +238,9 @@ class Broker:
 
     def receive_link(self, frames: list[Any], now: float) -> None:
         """Take a message from the private side: routing id, number, header, payload, raw."""
-        lane = self._lanes.get(bytes(frames[0]))
+        lane = self._lanes.get(frames[0])
         if lane is None:
-            self.ledger.stranger(now, self.formers.get(bytes(frames[0])))
+            self.ledger.stranger(now, self.formers.get(frames[0]))
             return
         try:
             if len(frames) != LINK_FRAMES + 1:

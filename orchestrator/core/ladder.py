@@ -84,7 +84,9 @@ class Ladder:
     @property
     def next_deadline(self) -> float | None:
         """When `tick` is due; None while nothing is to end."""
-        due = min((each.due for each in self._climbs.values()), default=math.inf)
+        if not self._climbs:
+            return None
+        due = min(each.due for each in self._climbs.values())
         return None if due == math.inf else due
 
     def climb(self, request: Request, now: float, *, restart: bool = False) -> None:

@@ -19,6 +19,15 @@ class Queued(Protocol):
 R = TypeVar("R", bound=Queued)
 
 
+def earliest(*dues: float | None) -> float | None:
+    """The first of some moments, of which None never comes."""
+    first: float | None = None
+    for due in dues:  # `min` over what isn't None takes three times as long
+        if due is not None and (first is None or due < first):
+            first = due
+    return first
+
+
 class Deadlines(Generic[R]):
     """A heap of deadlines; an entry whose request has moved on is dropped when it surfaces."""
 

@@ -15,7 +15,7 @@ import msgspec
 from orchestrator.core.admission import Refusal, read_ids, refuse_unread, response
 from orchestrator.core.effects import Effects, Fact, ToClient
 from orchestrator.core.held import HeldBytes
-from orchestrator.core.queues import Deadlines
+from orchestrator.core.queues import Deadlines, earliest
 from orchestrator.core.slots import Slots
 from orchestrator.core.tally import Tally
 from transports.exceptions import BY_RESTART, NOT_STARTED, UNKNOWN, refusal_payload
@@ -157,8 +157,7 @@ class Ledger:
     @property
     def next_deadline(self) -> float | None:
         """When a request's time is over, or a sum is to be told; None while nothing is due."""
-        due, told = self.deadlines.next(), self.tally.next_deadline
-        return due if told is None else told if due is None else min(due, told)
+        return earliest(self.deadlines.next(), self.tally.next_deadline)
 
     # -- where a request stands -----------------------------------------------------------
 

@@ -24,6 +24,7 @@ from orchestrator.core.ladder import STOPPER
 from orchestrator.core.means import NO_MEANS, Means
 from orchestrator.core.orders import Orders, Verb
 from orchestrator.core.plan import Plan
+from orchestrator.core.queues import earliest
 from orchestrator.core.requests import Request
 from orchestrator.core.restarts import Chance
 from orchestrator.core.states import SERVING, Status
@@ -149,11 +150,7 @@ class Rig:
     def next_deadline(self) -> float | None:
         """When `tick` is due; None while nothing has a deadline."""
         broker, supervision = self.broker.next_deadline, self.supervision.next_deadline
-        hang = self._hang.next_deadline
-        health = self.health.next_deadline
-        if supervision is None and hang is None and health is None:
-            return broker
-        return min(each for each in (broker, supervision, hang, health) if each is not None)
+        return earliest(broker, supervision, self._hang.next_deadline, self.health.next_deadline)
 
     # -- inputs ---------------------------------------------------------------------------
 

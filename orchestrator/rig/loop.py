@@ -27,7 +27,7 @@ from orchestrator.rig.mailbox import Mailbox
 from orchestrator.rig.poller import Poller
 from orchestrator.rig.processes import Processes
 from orchestrator.rig.sockets import Sockets
-from transports.frames import TooManyFrames, drop_rest, has_more, receive
+from transports.frames import TooManyFrames, drop_rest, has_more, receive_routed
 from transports.headers import FRAMES
 
 BATCH = 64
@@ -127,7 +127,7 @@ class Loop:
             self._receive(front)
         while len(messages) < LAST_WORDS:
             over = is_over()  # asked first: what came before the end is read after it
-            if frames := receive(front, FRAMES):
+            if frames := receive_routed(front, FRAMES):
                 messages.append(frames)
                 continue
             left = deadline - time.monotonic()
@@ -146,6 +146,7 @@ class Loop:
     def run(self, until: Callable[[], bool], deadline: float = math.inf) -> None:
         """Turn until `until` says so after a turn, or the deadline (monotonic seconds) comes."""
         sockets = self._sockets
+        before: list[Any] = []
         now = time.monotonic()
         self._perform(now)
         self._poller.look()
@@ -153,16 +154,18 @@ class Loop:
             self._watch_all()
             ready = self._poller.wait(self._timeout(now, deadline))
             now = time.monotonic()
-            # To ask a socket for more costs more than a poll that finds it, unless it is busy.
-            is_alone = len(ready) == 1
+            # To find a socket empty costs more than to poll both, unless they are busy: then two
+            # are ready at once, or one is again and again.
+            is_busy = len(ready) != 1 or ready == before
+            before = ready
             if sockets.front not in ready:
                 self.emptied += 1
             for source in ready:
                 try:
                     if source is sockets.front:
-                        self._from_clients(now, 1 if is_alone else STRANGERS_BATCH)
+                        self._from_clients(now, STRANGERS_BATCH if is_busy else 1)
                     elif source is sockets.back:
-                        self._from_workers(now, 1 if is_alone else BATCH)
+                        self._from_workers(now, BATCH if is_busy else 1)
                     else:
                         self._poller.look()
                         self._from_others(source, now)
@@ -228,14 +231,15 @@ class Loop:
     def _timeout(self, now: float, deadline: float) -> int:
         """Milliseconds until something is due, rounded up; -1 while nothing is."""
         due = self._rig.next_deadline
-        self._due = math.inf if due is None else due
+        self._due = earliest = math.inf if due is None else due
         if self._rig.effects or self._processes.silent_ends:
             return 0
-        earliest = min(deadline, self._due)
-        if len(self._backlog):
-            earliest = min(earliest, self._backlog.next_deadline(now) or math.inf)
-        if self._later:
-            earliest = min(earliest, self._later[0][0])
+        if deadline < earliest:
+            earliest = deadline
+        if (retry := self._backlog.next_deadline(now)) is not None and retry < earliest:
+            earliest = retry
+        if self._later and self._later[0][0] < earliest:
+            earliest = self._later[0][0]
         if earliest == math.inf:
             return -1
         # zmq_poll takes a C int; a deadline of years is none to wait for in one go
@@ -256,7 +260,7 @@ class Loop:
                 text = "client reads nothing, its answers dropped"
                 self._rig.broker.ledger.tally.tell("warning", text, now, client=repr(client))
 
-    def _receive(self, source: zmq.Socket[Any]) -> list[zmq.Frame] | TooManyFrames:
+    def _receive(self, source: zmq.Socket[Any]) -> list[Any] | TooManyFrames:
         """One message; none if there is none, or while one of very many frames is read.
 
         No other of that socket's can be read before its end, but the loop goes on.
@@ -265,48 +269,41 @@ class Loop:
             if not drop_rest(source, MOST_FRAMES):
                 self._torn.discard(source)
             return []
-        frames = receive(source, FRAMES, MOST_FRAMES)
+        frames = receive_routed(source, FRAMES, MOST_FRAMES)
         if isinstance(frames, TooManyFrames) and frames.has_rest:
             self._torn.add(source)
         return frames
 
     def _from_clients(self, now: float, most: int) -> None:
         front = self._sockets.front
-        for left in reversed(range(most)):
+        for _ in range(most):
             frames = self._receive(front)
             if not frames:
                 return
             self._take(frames, now)
             self._perform(now)
-            if not left or not has_more(front):
-                return
 
-    def _take(self, frames: list[zmq.Frame] | TooManyFrames, now: float) -> None:
-        first: list[zmq.Frame]
-        count: int | None
+    def _take(self, frames: list[Any] | TooManyFrames, now: float) -> None:
+        count: int | None = None
         if isinstance(frames, TooManyFrames):
-            first, count = frames.first, frames.count
-        else:
-            first, count = frames, None
-        identity = first[0].bytes
+            count, frames = frames.count, frames.first
+        identity = frames[0]
         if identity not in self._connections.heard:
             if is_own(identity):  # a stranger takes itself for the rig
                 self._rig.broker.ledger.stranger(now, None)
                 return
             self._poller.look()  # it reads a monitor
-            self._connections.hear(self._sockets.front, identity, first[-1])
-        self._rig.receive_client(first, now, count)
+            self._connections.hear(self._sockets.front, identity, frames[-1])
+        self._rig.receive_client(frames, now, count)
 
     def _from_workers(self, now: float, most: int) -> None:
         back, rig = self._sockets.back, self._rig
-        for left in reversed(range(most)):
+        for _ in range(most):
             frames = self._receive(back)
             if not frames:
                 return
             rig.receive_link(frames.first if isinstance(frames, TooManyFrames) else frames, now)
             self._perform(now)
-            if not left or not has_more(back):
-                return
 
     def _reap(self, now: float) -> None:
         """Tell the core of workers that have ended, after what they sent before that."""
@@ -348,6 +345,8 @@ class Loop:
     def _perform(self, now: float) -> None:
         """Perform what the core has left, in order; what comes of it joins the queue."""
         effects = self._rig.effects
+        if not effects:
+            return
         for _ in range(EFFECTS):
             if not effects:
                 return

@@ -83,6 +83,7 @@ class Supervisor:
             level=config.logs.level,
             keep=config.logs.keep,
             keep_for=config.logs.keep_for,
+            json_lines=config.logs.json_lines,
             config=str(config.file),
         )
         self._guardian = Guardian(self._logs.records, folder.ends.fileno())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import tempfile
 from pathlib import Path
 
 from orchestrator.errors import RuntimeFolderError
@@ -78,4 +77,8 @@ def user() -> str:
 
 def short_temp() -> Path:
     """A temporary folder with a short path: `/tmp` wherever it is there."""
-    return Path("/tmp") if os.path.isdir("/tmp") else Path(tempfile.gettempdir())  # noqa: S108
+    if os.path.isdir("/tmp"):  # noqa: S108
+        return Path("/tmp")  # noqa: S108
+    import tempfile  # takes long, and is hardly ever needed
+
+    return Path(tempfile.gettempdir())

@@ -8,8 +8,8 @@ LINK = [
     Mutation(
         "unknown lanes are heard",
         "broker.py",
-        "lane = self._lanes.get(bytes(frames[0]))\n",
-        "lane = self._lanes.get(bytes(frames[0])) or next(iter(self._lanes.values()), None)\n",
+        "lane = self._lanes.get(frames[0])\n",
+        "lane = self._lanes.get(frames[0]) or next(iter(self._lanes.values()), None)\n",
     ),
     Mutation(
         "a dead incarnation's lanes stay known",

@@ -77,6 +77,10 @@ def logs(environ: dict[str, str], *arguments: str) -> list[int]:
         ("", range(20)),
         ("-w stage", range(1, 20, 2)),
         ("-w stage -w camera -n 3", range(17, 20)),
+        ("stage -n 2 -w camera", (18, 19)),
+        ("stage -n 2", (17, 19)),
+        ("-e -n 2", (18, 19)),
+        ("-e", range(20)),
         ("-n", range(10, 20)),
         ("-p warning", (0, 5, 10, 15)),
         ("-p info..info -n 2", (18, 19)),
@@ -114,6 +118,19 @@ def test_styles(left: dict[str, str]) -> None:
     assert [each["event"] for each in found] == [f"line {number}" for number in range(20)]
     assert {each["run"] for each in found} == {1, 2}
     assert "    request=1f3a9c2d-0000" in orch(left, "logs", "-o", "full", "-n", "1").out
+
+
+def test_how_many_there_are_and_how_they_look(left: dict[str, str]) -> None:
+    """All that needs a process of its own each time in one test."""
+    assert orch(left, "logs", "--count").out == "20\n"
+    assert orch(left, "logs", "--count", "camera", "-p", "warning", "-b").out == "1\n"
+    (line,) = orch(left, "logs", "-n", "1", "-p", "warning", "-o", "short-iso").out.splitlines()
+    assert line.startswith("2023-11-14T22:28:20.000+0000 warning ")
+    (line,) = orch(left, "logs", "-n", "1", "-p", "warning", "--color", "always").out.splitlines()
+    assert "\x1b[33mwarning \x1b[0m" in line
+    assert "\x1b" not in orch(left, "logs", "-n", "1", "--color", "never").out
+    done = orch(left, "logs", "-f", "--count")
+    assert (done.status, done.err) == (2, "error: --follow and --count exclude each other\n")
 
 
 def test_a_cursor_goes_on_where_one_has_stopped(left: dict[str, str]) -> None:

@@ -62,7 +62,19 @@ def look(driver: str, **spec: Any) -> dict[str, Any]:
         "stops": [],
         "too_old": False,
     }
-    return probe.look({"driver": driver, "path_first": [], **defaults, **spec})
+    common = {"driver": driver, "folder": "", "too_old": False}
+    (answer,) = probe.answers({**common, "looks": [{**defaults, **spec}]})
+    return answer
+
+
+def test_each_look_has_an_answer_of_one_import(lab: str) -> None:
+    """In their order; what fails once isn't tried again."""
+    one = {"kwargs": {}, "members": [], "calls": [], "open_with": None, "stop_with": None}
+    looks = [{**one, "args": args, "stops": []} for args in ([], ["COM1"], [1, 2])]
+    spec = {"driver": f"{lab}:Stage", "folder": "", "too_old": False, "looks": looks}
+    assert [each.get("unfit", "")[:7] for each in probe.answers(spec)] == ["missing", "", "too man"]
+    missing = probe.answers({**spec, "driver": f"{lab}:Gone"})
+    assert [each["no_attribute"] for each in missing] == ["Gone"] * 3
 
 
 @pytest.mark.parametrize("driver", ["Stage", "Proxy", "Shelf.stage"])

@@ -4,13 +4,23 @@ from __future__ import annotations
 
 import json
 import re
+from typing import Any
 
 import numpy as np
 import pytest
 
 from orchestrator.cli.describe import type_text
 from orchestrator.cli.failures import CommandError, Exit, asking, explain, unknown
-from orchestrator.cli.show import clock, duration, print_table, size, to_json, to_line, to_text
+from orchestrator.cli.show import (
+    clock,
+    duration,
+    print_raw,
+    print_table,
+    size,
+    to_json,
+    to_line,
+    to_text,
+)
 from orchestrator.cli.status import show_workers
 from orchestrator.errors import (
     ArgumentUnsendable,
@@ -44,6 +54,22 @@ def test_json_has_nothing_that_a_terminal_obeys_or_a_reader_takes_for_a_line_end
     assert not re.search("[\x00-\x1f\x7f-\x9f\u2028\u202e]", text)
     assert "é" in text
     assert json.loads(text) == value
+
+
+@pytest.mark.parametrize(
+    ("value", "written"),
+    [
+        ('a "b"\x1b', b'a "b"\x1b\n'),
+        (b"\x00\xff", b"\x00\xff"),
+        ([1, "a"], b'[1,"a"]\n'),
+        (None, b"null\n"),
+    ],
+)
+def test_raw_is_texts_and_bytes_as_they_are(
+    value: Any, written: bytes, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    print_raw(value)
+    assert capfdbinary.readouterr().out == written
 
 
 def test_text_for_people_is_bare_and_harmless() -> None:

@@ -106,6 +106,8 @@ def test_timeout_is_a_duration_or_none_or_left_to_the_config() -> None:
         (["call", "a", "b", "--timeout", "3pc"], '"3pc" is not a duration', "orch call"),
         (["call", "a", "b", "--timeout", "-5"], '"-5" is not a duration', "orch call"),
         (["get", "a", "--cached"], "--cached needs a PROPERTY", "orch get"),
+        (["get", "a", "--raw"], "--raw needs a PROPERTY", "orch get"),
+        (["call", "a", "b", "--raw", "--json"], "--json and --raw exclude", "orch call"),
         (["status", "-n", "2"], "--every and -n go with -f", "orch status"),
         (["status", "-f", "--every", "50ms"], "the least is 0.1s", "orch status"),
         (["set", "a", "b"], "missing argument 'VALUE'", "orch set"),

@@ -4,15 +4,23 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import jsonschema
 import pytest
 
+from orchestrator.config.json_schema import json_schema
 from orchestrator.config.loader import ConfigError, RigConfig, load
+from orchestrator.config.source import read
+from orchestrator.config.yaml import parse
+
+SCHEMA = jsonschema.Draft7Validator(json_schema())
 
 
 def load_text(folder: Path, text: str | bytes) -> RigConfig:
     file = folder / "lab.yaml"
     file.write_bytes(text if isinstance(text, bytes) else text.encode())
-    return load(file)
+    config = load(file)
+    SCHEMA.validate(parse(read(str(file)), str(file)).data)  # an editor takes what is right
+    return config
 
 
 def problems_of(folder: Path, text: str | bytes) -> list[tuple[int, int, str]]:

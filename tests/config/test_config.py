@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.config.loader import Intensity, Place, load
+from orchestrator.config.loader import Intensity, LogsConfig, Place, load
 from tests.config.config_kit import in_worker, load_text, problems_of
 
 FULL = """\
@@ -45,7 +45,7 @@ workers:
     limits: {memory: 2GiB, nofile: 1024, nice: 5, cpus: [0]}
     required: true
   laser: {driver: "lasers:make"}
-logs: {level: debug, keep: 2GiB, keep_for: 1d}
+logs: {level: debug, keep: 2GiB, keep_for: 1d, json_lines: false}
 strategy: rest_for_one
 shared_memory: 64MiB
 """
@@ -59,7 +59,7 @@ def test_a_full_config_is_read_as_written(tmp_path: Path) -> None:
     assert list(config.workers) == ["stage", "laser"]
     assert config.start_order == ("laser", "stage")
     assert (config.file, config.folder) == (tmp_path / "lab.yaml", tmp_path)
-    assert (config.logs.level, config.logs.keep, config.logs.keep_for) == ("debug", 2 << 30, 86_400)
+    assert config.logs == LogsConfig("debug", 2 << 30, 86_400, json_lines=False)
     assert (stage.name, stage.driver) == ("stage", "package.module:Class")
     assert (stage.args, stage.kwargs) == ((1, "two"), {"axes": 3})
     assert (stage.transport, stage.env) == ("ipc", {"KEY": "value"})

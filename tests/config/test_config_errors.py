@@ -74,7 +74,7 @@ logs: {level: §WARN, keep: §much, keep_for: §-1}
         'circular "after": laser after cam after laser',
         f'the key "stage" is given twice; the first is at {tmp_path}/lab.yaml:5:3',
         "a key must be text, not the number 9",
-        'did you mean "warning"?',
+        'not the text "WARN"; here it is warning',
         '"much" is not a size',
         "is negative",
     )  # fmt: skip

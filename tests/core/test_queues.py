@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.core.queues import Deadlines, FairQueue
+from orchestrator.core.queues import Deadlines, FairQueue, earliest
 from orchestrator.core.requests import Request, State
 from transports.headers import Limits, RequestHeader
 
@@ -229,3 +229,13 @@ def test_a_request_starts_out_queued_under_its_key() -> None:
     assert request.key == (BOB, "7")
     assert request.state is State.QUEUED
     assert request.waits_until == request.deadline == 9.0
+
+
+@pytest.mark.parametrize(
+    ("dues", "first"),
+    [((), None), ((None, None), None), ((None, 2.0, 1.0, None), 1.0), ((0.0,), 0.0)],
+)
+def test_the_earliest_of_what_comes_at_all(
+    dues: tuple[float | None, ...], first: float | None
+) -> None:
+    assert earliest(*dues) == first

@@ -67,10 +67,10 @@ class Screen:
 
 
 class Rig:
-    def __init__(self, folder: Path, screen: Screen) -> None:
+    def __init__(self, folder: Path, screen: Screen, **options: Any) -> None:
         self.folder = folder
         self.screen = screen
-        self.collector = LogCollector.start(folder, stderr=screen.fd, rig="bench")
+        self.collector = LogCollector.start(folder, stderr=screen.fd, rig="bench", **options)
 
     def records(self) -> list[Entry]:
         return list(Logs(self.folder).read(Query()))

@@ -11,7 +11,7 @@ import pytest
 
 import orch
 from orchestrator import aconnect, errors
-from orchestrator.client.exchange import RequestFuture
+from orchestrator.client.futures import RequestFuture
 from orchestrator.client.rig import Rig
 from tests.rigs import RunningRig, running, wait_until
 
@@ -200,7 +200,13 @@ def test_what_was_told_to_be_overdue_is_cancelled(client: Rig) -> None:
     assert cancel(client, future) == ("ended", ["interrupt"])
 
 
-def test_ctrl_c_tells_what_the_device_does(rig: RunningRig, client: Rig) -> None:
+def test_ctrl_c_tells_what_the_device_does(
+    rig: RunningRig, client: Rig, request: pytest.FixtureRequest
+) -> None:
+    # As at a terminal: what a shell starts in the background is deaf to it.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    request.addfinalizer(lambda: signal.signal(signal.SIGINT, before))
+
     def strike(worker: str, member: str) -> str:
         """Ctrl-C once it runs; what is told of it."""
         main = threading.get_ident()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import resource
@@ -101,6 +102,21 @@ def test_the_level_is_for_the_screen_and_for_records_alone(rig: Rig, screen: Scr
 def test_output_of_c_libraries_is_collected(rig: Rig):
     run(rig, "import ctypes; c = ctypes.CDLL(None); c.puts(b'from C'); c.fflush(None)")
     assert [record.event for record in rig.close()] == ["from C"]
+
+
+@pytest.mark.parametrize("json_lines", [True, False])
+def test_printed_json_is_read_into_fields_unless_it_is_to_stay_text(
+    tmp_path: Path, screen: Screen, json_lines: bool
+):
+    rig = Rig(tmp_path / "bench" / "logs", screen, json_lines=json_lines)
+    line = '{"level": "error", "message": "lost", "axis": 2}'
+    run(rig, f"import os; os.write(1, b'{line}\\n'); os.write(2, b'plain\\n')")
+    lost, plain = sorted(rig.close(), key=lambda record: record.event == "plain")
+    assert (plain.stream, plain.event) == ("stderr", "plain")
+    if json_lines:
+        assert (lost.level, lost.event, lost.fields) == ("error", "lost", {"axis": 2})
+    else:
+        assert (lost.level, lost.event, lost.fields) == ("info", line, None)
 
 
 # --- hard input
@@ -419,6 +435,7 @@ def test_an_incarnation_has_its_streams_once(rig: Rig):
 
 
 def open_fds() -> int:
+    gc.collect()  # what earlier tests of this process have left may be closed at any moment
     return len(os.listdir("/proc/self/fd"))
 
 

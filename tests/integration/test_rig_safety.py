@@ -92,6 +92,12 @@ def test_a_device_is_made_safe_whatever_ends_its_worker(tmp_path: Path) -> None:
             wait_until(lambda: not is_alive(child()))
             for name in ("bad", "slow"):
                 os.kill(int(client[name].call("pid")), signal.SIGKILL)
+
+            def told() -> bool:
+                workers = {each["name"]: each for each in client.status()["workers"]}
+                return workers["slow"]["securing"] is not None
+
+            wait_until(told)
             wait_until(lambda: "took longer than 0.3 s in hang, no call was made" in rig.text)
             wait_until(lambda: rig.wait_settled()["bad"]["unsafe"])
             why = "its device may not be safe: fail raised OSError: no device (supply.py:33)"

@@ -137,3 +137,19 @@ def test_the_end_of_the_context_ends_the_thread(bench: Bench, caplog: pytest.Log
     assert worker.exitcode == EXIT_CRASHED
     assert worker.error is not None
     assert "worker sample failed" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("a_class", "the class Tiny and no object of it"),
+        ("a_generator", "a generator"),
+        ("a_number", "an int"),
+        ("nothing", "None"),
+    ],
+)
+def test_a_factory_that_gives_no_driver(bench: Bench, name: str, told: str) -> None:
+    worker = host(bench, f"sample_drivers:{name}")
+    message = str(bench.failed().exception["message"])
+    assert f"'sample_drivers:{name}' gave {told}, there is nothing to host" in message
+    assert worker.join(10)

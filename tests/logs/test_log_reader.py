@@ -18,7 +18,7 @@ BEGIN = b"\x1eorch-4f2"
 
 
 def mark(*parts: object) -> bytes:
-    return b"\n" + BEGIN + json.dumps(parts).encode() + b"\n"
+    return b"\n" + BEGIN + json.dumps(parts, separators=(",", ":")).encode() + b"\n"
 
 
 def begin(request: str, at: float = NOW) -> bytes:
@@ -158,3 +158,19 @@ def test_a_stream_without_marks_is_as_it_is():
 def test_no_bytes_fail(data: bytes):
     records(begin("1f") + data)
     records(data, stream="record")
+
+
+def test_marks_alone_are_passed_wherever_a_chunk_ends():
+    """Most calls print nothing: what such marks come with is found all the same."""
+    silent = b"".join(begin(f"{number:x}") + end() for number in range(20))
+    stream = silent + begin("1f") + b"one\n" + end() + silent + b"two\n" + silent
+    expected = [("1f", "one"), (None, "two")]
+    assert lines(stream) == expected
+    for cut in range(0, len(stream), 7):
+        assert lines(stream[:cut], stream[cut:]) == expected
+
+
+def test_a_mark_of_no_json_among_others_is_shown():
+    odd = b"\n" + BEGIN + rb'[1.0,"\q","move"]' + b"\n"
+    shown = [text for _, text in lines(begin("1f") + end() + odd + begin("2e"))]
+    assert shown == ["", odd.decode().strip("\n")]

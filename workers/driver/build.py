@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import types
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from workers.driver.calls import Arguments, Misfit, Parameters
 from workers.driver.coroutines import Loop, belongs_to_loop, call_here
 from workers.driver.declared_events import Run, declare_events
 from workers.driver.describe import Description, mark_concurrent, nearest
+from workers.driver.fitter import a
 from workers.driver.offer import Offer, offer_of, plain_offer
 from workers.driver.opening import (
     Call,
@@ -71,6 +73,13 @@ class Hosted:
     attach: Callable[[Publish | None], None] | None = None
 
 
+_NO_DRIVERS = (
+    *(bool, int, float, complex, str, bytes, list, tuple, dict, set, frozenset),
+    *(types.FunctionType, types.GeneratorType, types.AsyncGeneratorType, types.CoroutineType),
+)
+"""What a factory gives by mistake, such as for a `yield` in place of a `return`."""
+
+
 def host(
     spec: WorkerSpec,
     loop: Loop,
@@ -97,13 +106,22 @@ def host(
         with _stage("build", spec):
             driver = build(target, args, kwargs, spec, loop)
         with _stage("arguments", spec):
-            if driver is None:
-                raise SpecError(f"driver {spec.driver!r} gave None, there is nothing to host")
+            if what := _no_driver(driver):
+                raise SpecError(f"driver {spec.driver!r} gave {what}, there is nothing to host")
     hosted, manner = _opened(driver, spec, loop)
     _warn_of_timeouts(hosted.offer.description, spec)
     if not given:
         tell_if_nothing_closes(driver, manner)
     return hosted
+
+
+def _no_driver(driver: object) -> str:
+    """What a factory gave in place of a driver; empty if it is one."""
+    if driver is None:
+        return "None"
+    if isinstance(driver, type):
+        return f"the class {driver.__name__} and no object of it"
+    return a(type(driver)) if type(driver) in _NO_DRIVERS else ""
 
 
 def import_driver(spec: WorkerSpec, directory: str | None = None) -> Target:

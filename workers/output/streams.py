@@ -165,6 +165,8 @@ class _Recorded(io.TextIOBase):
 
     def finish(self) -> None:
         """Hand over what was printed here without an end of line."""
+        if not self._begun:
+            return
         lines = self._begun.pop(_place(), None)
         if lines is not None:
             self._hand_over(lines, torn=True)
@@ -267,7 +269,7 @@ class ProcessOutput(_Recorded):
 
     def finish(self) -> None:
         """Hand over what was printed here without an end of line."""
-        if _place() in self._passed_on:
+        if self._passed_on and _place() in self._passed_on:
             if records.marks_end_lines(self.original.fileno()):
                 self._passed_on.discard(_place())
             else:

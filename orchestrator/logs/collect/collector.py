@@ -25,6 +25,7 @@ from orchestrator.logs.collect.reader import StreamReader
 from orchestrator.logs.collect.screen import Screen
 from orchestrator.logs.show.display import Display, wants_colour
 from orchestrator.logs.store.chain import Keep
+from orchestrator.logs.store.json_lines import read_json
 from orchestrator.logs.store.records import Record, masked
 from orchestrator.logs.store.segments import Run
 from orchestrator.logs.store.shared import Shared
@@ -64,6 +65,7 @@ class Collector:
             gets everything.
         rig: Name on the collector's own records.
         shared: What outlives this collector.
+        json_lines: Whether printed lines that are JSON are read as records.
     """
 
     def __init__(
@@ -75,8 +77,10 @@ class Collector:
         level: str,
         rig: str,
         shared: Shared,
+        json_lines: bool = True,
     ) -> None:
         self._shared = shared
+        self._json_lines = json_lines
         self._supervisor = supervisor
         self._store = store
         self._screen = screen
@@ -282,6 +286,8 @@ class Collector:
     def _hand_over(self, size: int) -> None:
         """Give the turn's records to store and screen."""
         records, self._records = self._records, []
+        if self._json_lines:
+            records = [read_json(record) for record in records]
         if self._hidden:
             records = [masked(record, self._hidden) for record in records]
         self._news.stacks(records)
@@ -355,6 +361,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         level=options.level,
         rig=rig,
         shared=shared,
+        json_lines=not options.plain_lines,
     )
     if options.after:
         lost = store.dropped
@@ -379,6 +386,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--release", help="of orch")
     parser.add_argument("--keep", type=int, default=Keep.size, help="bytes of all segments")
     parser.add_argument("--keep-for", type=float, help="seconds")
+    parser.add_argument("--plain-lines", action="store_true", help="printed JSON is text")
     parser.add_argument("--after", help="how the collector before this one ended")
     return parser.parse_args(arguments)
 

@@ -95,6 +95,7 @@ class LogCollector:
         stderr: int = 2,
         keep: int | None = None,
         keep_for: float | None = None,
+        json_lines: bool = True,
         config: str | None = None,
     ) -> Self:
         """Start a collector process; it counts as the start of a run.
@@ -106,6 +107,7 @@ class LogCollector:
             stderr: File descriptor for people to look at.
             keep: Bytes of logs that are kept; None is the collector's own default.
             keep_for: Seconds for which they are; None is for ever.
+            json_lines: Whether printed lines that are JSON are read as records.
             config: Path of the rig's config.
 
         Raises:
@@ -131,6 +133,7 @@ class LogCollector:
         )
         given = {"level": level, "keep": keep, "keep-for": keep_for}
         options = [f"--{name}={value}" for name, value in given.items() if value is not None]
+        options += [] if json_lines else ["--plain-lines"]
         collector = cls(folder, run, stderr=stderr, rig=rig, options=options)
         try:
             collector._spawn(None)

@@ -123,6 +123,11 @@ class LineSplitter:
         return [Line(rest, torn=True)] if rest else []
 
     @property
+    def is_empty(self) -> bool:
+        """Whether the last line has ended."""
+        return not self._rest and not self._cut
+
+    @property
     def state(self) -> bytes:
         """The present state of a line that is overwritten and not yet ended; empty if none is."""
         is_bar = self._overwrites and self._rest.startswith(b"\r")

@@ -8,6 +8,7 @@ standard streams, where a request of the queued lane begins and where it ends;
 from __future__ import annotations
 
 import math
+import re
 import time
 from collections.abc import Callable
 from typing import Any
@@ -31,6 +32,9 @@ _NOTHING = _Mark(0.0)
 _UNMARKED: dict[str, Any] = {}
 _BLANK = Line(b"")
 _WHOLE = _BLANK[1:]
+_STRING = rb'"(?:[^"\\\x00-\x1f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*+"'
+_REST_OF_MARK = rb"\[\d++(?:\.\d++)?(?:,%b,%b)?\]\n" % (_STRING, _STRING)
+"""What stands behind a mark's begin: a time alone, or with a request and a member."""
 
 
 class StreamReader:
@@ -67,6 +71,9 @@ class StreamReader:
         self._state = b""  # of a line that is overwritten: the last one that was shown
         self._state_due: float | None = None
         self._mark_begin = mark_begin
+        self._marks: re.Pattern[bytes] | None = None
+        if mark_begin is not None:
+            self._marks = re.compile(rb"(?:\n" + re.escape(mark_begin) + _REST_OF_MARK + rb")+")
         self._running = self._mark(last_mark) or _NOTHING
         self._blank = False
         self._time = 0.0
@@ -78,7 +85,7 @@ class StreamReader:
             data: Bytes of the stream.
             now: Seconds since the epoch: the time of lines that don't tell theirs.
         """
-        lines = self._lines.feed(data)
+        lines = self._lines.feed(self._pass_marks(data))
         if lines and self._state:
             if lines[0].data == self._state:
                 del lines[0]  # it was shown, and has ended as it was
@@ -117,6 +124,22 @@ class StreamReader:
             records = self._dump.gather(records) + self._dump.take()
         self.due = None
         return records
+
+    def _pass_marks(self, data: bytes) -> bytes:
+        """Take marks that `data` begins with and nothing was printed between; what is left.
+
+        A worker that prints nothing is asked thousands of times a second: the last mark counts.
+        """
+        if self._marks is None or self._blank or self._state or not self._lines.is_empty:
+            return data
+        found = self._marks.match(data)
+        if found is None:
+            return data
+        last = data.rindex(b"\n", 0, found.end() - 1) + 1
+        if (mark := self._mark(data[last : found.end() - 1])) is None:
+            return data
+        self._running = mark
+        return data[found.end() :]
 
     def _look_ahead(self) -> None:
         """Find out when something is due."""

@@ -6,11 +6,12 @@ import json
 import re
 import time
 from collections.abc import Mapping
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 import msgspec
 
-from orchestrator.logs.store.records import Record
+if TYPE_CHECKING:
+    from orchestrator.logs.store.records import Record
 
 MAX_SHOWN = 2000
 """Characters of one text that are shown; the record itself has it all."""

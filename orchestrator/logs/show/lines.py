@@ -29,7 +29,7 @@ class Printer:
     """Makes lines of records.
 
     Args:
-        style: `short`, `full`, `json` or `cat`.
+        style: `short`, `short-iso`, `full`, `json` or `cat`.
         utc: Times in UTC instead of local ones.
         colour: Colours by level, as ANSI sequences.
     """
@@ -41,7 +41,8 @@ class Printer:
         self._second = -1
         self._clock = ""
         self._zone = ""
-        self._text: Callable[[Entry], str] = getattr(self, f"_{style}")
+        self._is_iso = style == "short-iso"
+        self._text: Callable[[Entry], str] = getattr(self, f"_{style.removesuffix('-iso')}")
 
     def text(self, entry: Entry) -> str:
         """The record's line, or lines if `full`, newline included."""
@@ -112,9 +113,11 @@ class Printer:
         if second != self._second:
             self._second = second
             clock = time.gmtime(second) if self._utc else time.localtime(second)
-            self._clock = time.strftime("%Y-%m-%d %H:%M:%S", clock)
+            between = "T" if self._is_iso else " "
+            self._clock = time.strftime(f"%Y-%m-%d{between}%H:%M:%S", clock)
             self._zone = "Z" if self._utc else time.strftime("%z", clock)
-        return f"{self._clock}.{rest // 1000:03d}"
+        at_milliseconds = f"{self._clock}.{rest // 1000:03d}"
+        return at_milliseconds + self._zone if self._is_iso else at_milliseconds
 
     def _paint(self, text: str, code: str | None) -> str:
         return f"\x1b[{code}m{text}\x1b[0m" if self._colour and code else text

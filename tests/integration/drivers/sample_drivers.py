@@ -191,3 +191,22 @@ class HangsAtClose(Sample):
             self._gate.wait()
         finally:
             self._write("let_go")
+
+
+def a_class() -> type:
+    """Not called, by mistake."""
+    return Tiny
+
+
+def a_generator():
+    """With a `yield` in place of a `return`."""
+    yield Tiny()
+
+
+def a_number() -> int:
+    """Gives a handle as C has it."""
+    return 7
+
+
+def nothing() -> None:
+    """Lacks its `return`."""

@@ -1,0 +1,64 @@
+"""Where what is said of a worker stands in the file, and how its arguments are spelt there."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any, Final
+
+from orchestrator.config.problems import KeyPath, Place, Problem
+from orchestrator.config.yaml import Document
+from orchestrator.words import say
+
+ARGUMENTS: Final = frozenset({"args", "kwargs"})
+_LEADING_ZERO = re.compile(r"[-+]?0[0-9]")
+
+
+def places_of(document: Document, name: str) -> dict[str, Place]:
+    """Where a worker's own keys and their entries stand: `WorkerConfig.places`."""
+    places: dict[str, Place] = {}
+    for key, value in document.data["workers"][name].items():
+        path: KeyPath = ("workers", name, key)
+        places[key] = document.place(path)
+        _add_places(document, path, value, places)
+    return places
+
+
+def _add_places(document: Document, path: KeyPath, value: Any, places: dict[str, Place]) -> None:
+    """Of the entries of a list or mapping; in `on_loss` also of theirs."""
+    entries: Iterable[Any] = ()
+    if isinstance(value, dict):
+        entries, place_of = value, document.key_place
+    elif isinstance(value, list):
+        entries, place_of = range(len(value)), document.place
+    for entry in entries:
+        below = (*path, entry)
+        places[".".join(map(str, below[2:]))] = place_of(below)
+        if path[2] == "on_loss":
+            _add_places(document, below, value[entry], places)
+
+
+def spellings_of(document: Document, name: str) -> dict[str, str]:
+    """How a worker's arguments are written that lost something: `WorkerConfig.spellings`."""
+    above = ("workers", name)
+    return {
+        f"{path[2]}.{path[3]}": text
+        for path, text in document.spellings.items()
+        if len(path) == 4 and path[:2] == above and path[2] in ARGUMENTS
+    }
+
+
+def odd_arguments(document: Document) -> Iterator[Problem]:
+    """Arguments that were probably meant as text."""
+    for path, text in document.spellings.items():
+        if not (set(path[:3]) & ARGUMENTS):
+            continue
+        if text.startswith("#"):
+            reads = "nothing (null), as # begins a comment"
+        elif _LEADING_ZERO.match(text):
+            reads = say(document.value(path))
+        else:
+            continue
+        yield Problem(
+            document.key_place(path), f"{text} is read as {reads}; if text is meant: '{text}'"
+        )

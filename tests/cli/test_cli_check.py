@@ -1,0 +1,125 @@
+"""`orch check`: for people, for programs, from stdin; each driver imported once."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestrator.cli.failures import Exit
+from orchestrator.cli.main import status_of
+
+pytestmark = pytest.mark.measured
+
+CAMERA = """\
+with open("imports", "a") as file:
+    file.write(".")
+
+class Camera:
+    def __init__(self, port: int): ...
+    def close(self): ...
+"""
+FAULTY = """\
+rig: lab
+workers:
+  a: {driver: "cam:Camera", args: [1], restart: always}
+  b: {driver: "cam:Camera", args: [x]}
+  c: {driver: "cam:Camera", args: [1], on_loss: {driver: "cam:Camera", args: [y], calls: [close]}}
+"""
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "cam.py").write_text(CAMERA)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def give(monkeypatch: pytest.MonkeyPatch, text: bytes) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text)))
+
+
+def facts(capsys: pytest.CaptureFixture[str]) -> Any:
+    out, err = capsys.readouterr()
+    assert err == ""
+    return json.loads(out)
+
+
+def test_faults_of_config_and_drivers_come_in_one_pass_and_of_one_import(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By stdin as JSON, each with its place, its key, what is wrong and the mend."""
+    give(monkeypatch, FAULTY.encode())
+    assert status_of(["check", "-", "--json"]) == Exit.USAGE
+    found = facts(capsys)
+    assert (found["rig"], found["notes"]) == ("lab", [])
+    assert [each.pop("message")[:14] for each in found["problems"]] == [
+        '"restart" must',
+        '"Camera": port',
+        '"Camera": port',
+    ]
+    mend = "its signature is (port: int)"
+    assert found["problems"][1:] == [
+        {
+            "file": "<stdin>",
+            "line": line,
+            "column": FAULTY.splitlines()[line - 1].index(f"{text}]") + 1,
+            "path": ["workers", *path],
+            "mend": mend,
+        }
+        for line, text, path in (
+            (4, "x", ["b", "args", 0]),
+            (5, "y", ["c", "on_loss", "args", 0]),
+        )
+    ]
+    assert (folder / "imports").read_text() == "."
+
+
+def test_the_folder_of_what_comes_by_stdin_is_that_of_its_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Places name that file; where a file has no name it is the present folder."""
+    monkeypatch.chdir("/")
+    name = str(tmp_path / "new.yaml")
+    give(monkeypatch, b"rig: lab\nworkers: {a: {driver: 'cam:Camera', args: [1]}}\n")
+    assert status_of(["check", "-", "--stdin-filename", name]) == Exit.DONE
+    assert capsys.readouterr().out == f"{name}: rig lab, 1 worker, nothing wrong\n"
+    give(monkeypatch, b"rig: \xff")
+    assert status_of(["check", "--json", "-", "--stdin-filename", name]) == Exit.USAGE
+    (problem,) = facts(capsys)["problems"]
+    assert (problem["file"], problem["line"], problem["column"]) == (name, 1, 6)
+    assert status_of(["check", "lab.yaml", "--stdin-filename", name]) == Exit.USAGE
+    assert "goes with a config of -" in capsys.readouterr().err
+
+
+def test_a_folder_of_others_is_refused_for_stdin_too(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Modules in it would run."""
+    folder.chmod(0o777)
+    give(monkeypatch, FAULTY.encode())
+    assert status_of(["check", "--json", "-"]) == Exit.USAGE
+    found = facts(capsys)
+    (problem,) = found["problems"]
+    assert "its folder" in problem["message"]
+    assert (found["rig"], problem["line"], problem["path"]) == (None, None, [])
+    assert not (folder / "imports").exists()
+
+
+def test_people_see_lines_as_editors_expect_them(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "lab.yaml").write_text(FAULTY)
+    assert status_of(["check", "lab.yaml"]) == Exit.USAGE
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert [line.partition(": ")[0] for line in err.splitlines()] == [
+        "lab.yaml:3:49",
+        "lab.yaml:4:36",
+        "lab.yaml:5:79",
+        "error",
+    ]
