@@ -21,7 +21,7 @@ from orchestrator.client.connection import Connection
 from tests.integration.fake_rig import FakeRig
 from transports.headers import Operation
 
-EPSILON = 1.0
+EPSILON = 5.0
 """Seconds that a busy machine may add to a bound."""
 
 
