@@ -64,10 +64,9 @@ def check(config: RigConfig, *, deadline: float = 60.0) -> Findings:
     jobs += [job_of(recipe, config, deadline, calls=_calls(recipe)) for recipe in recipes]
     outcomes = run(jobs, deadline=deadline, at_once=processors())
     judged = {
-        problem
+        Problem(told.place, hide(told.message, config.hidden))
         for worker in (*workers, *recipes)
         for told in _judge(worker, outcomes[worker.name], config, deadline)
-        for problem in [Problem(told.place, hide(told.message, config.hidden))]
     }
     problems = sorted({*hidden.values(), *judged})
     told = {problem.place for problem in problems}

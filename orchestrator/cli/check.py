@@ -78,7 +78,7 @@ def _facts(
     rig: RigConfig | None, problems: Iterable[Problem], notes: Iterable[Problem]
 ) -> dict[str, Any]:
     return {
-        "rig": rig.rig or None if rig is not None else None,
+        "rig": None if rig is None else rig.rig or None,
         "problems": [_fact(each) for each in problems],
         "notes": [_fact(each) for each in notes],
     }

@@ -113,7 +113,7 @@ def _run_here(config: RigConfig, given: str, *, in_background: bool, watch: bool
 def _run(config: RigConfig, supervisor: Supervisor) -> int:
     """Run it; what ends it before its time is in its logs too, not only where it was started."""
     # Python looks for garbage now and then, while nobody is answered. It is not to look through all
-    # that was imported, which takes 50 to 100 ms and never is any.
+    # that was imported, which takes 50 to 150 ms and never is any.
     gc.freeze()
     try:
         return supervisor.run()

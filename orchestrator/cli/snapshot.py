@@ -102,5 +102,6 @@ def _write_yaml(found: Snapshot) -> None:
 
 def _status(found: Snapshot) -> int:
     for name, why in found.unread.items():
-        say(f"{name} can't be read: {safe(why.partition(chr(10))[0])}")
+        first_line = why.partition("\n")[0]
+        say(f"{name} can't be read: {safe(first_line)}")
     return Exit.RAISED if found.unread else Exit.DONE

@@ -115,7 +115,8 @@ class LoopCarrier:
         finally:
             leader.leading = False
             connection.leave(leader)
-        if connection.signs[0] != self._socket_fd:
+        fd, _ = connection.signs
+        if fd != self._socket_fd:
             self._watch()  # the rig was lost: it is another socket
         self._arm()
 
@@ -126,7 +127,7 @@ class LoopCarrier:
 
     def _arm(self) -> None:
         """Look again when something is due; an alarm that comes too early sets the next one."""
-        due = self._connection.signs[1]
+        _, due = self._connection.signs
         if due < self._alarm:
             self._alarm = due
             self.loop.call_later(max(0.0, due - monotonic()), self._ring_weakly)
@@ -142,7 +143,7 @@ class LoopCarrier:
         and sockets are closed in other threads, and by the collector, as well.
         """
         self._forget()
-        self._socket_fd = self._connection.signs[0]
+        self._socket_fd, _ = self._connection.signs
         if self._socket_fd == -1:
             return  # it was closed just now
         fd = os.dup(self._socket_fd)

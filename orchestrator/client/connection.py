@@ -76,6 +76,7 @@ class Connection:
         self._leader: Leader | None = None
         self._followers: dict[Exchange, None] = {}
         self._closed = False
+        # Where there is an event loop: is told that somebody has to do the I/O.
         self.need: weakref.WeakMethod[Callable[[], None]] | None = None
         self._process = os.getpid()
         self._unplugged = threading.Event()

@@ -40,7 +40,10 @@ def open_session(
 
     Raises:
         RigNotReachable: None was found, it doesn't answer in time, or another one does.
+        TypeError: The name isn't text.
     """
+    if name_or_address is not None and not isinstance(name_or_address, str):
+        raise TypeError(f"a rig's name or address is text, not {name_or_address!r:.80}")
     found = find_rig(name_or_address)
     connection = Connection(found.address, timeout=timeout, zero_copy=zero_copy)
     if found.rig is not None and connection.rig != found.rig:

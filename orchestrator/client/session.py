@@ -180,7 +180,7 @@ class Session:
         Raises:
             NameRefused: There is none of that name, with the nearest one in the text.
         """
-        if not name.startswith("_"):
+        if isinstance(name, str) and not name.startswith("_"):
             members = self._members.get(worker)
             if members is None or name not in members.kinds:
                 yield from self.learn(worker, name, invocation_timeout)

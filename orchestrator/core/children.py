@@ -102,7 +102,7 @@ class Child:
         served: When its present or last life was ready; None if it never was.
         outlived: Whether it has outlived one that it is restarted with, and was to stop anyway.
         securing: The life after which its device is being made safe; 0 if none is.
-        secured_from: Since when it is, in monotonic seconds.
+        securing_since: Since when it is, in monotonic seconds.
         trouble: Why a life of it ended last that wasn't to, or didn't begin; None if none did.
         unsecured: Why its device couldn't be made safe, last time; empty if it could.
         secures: Whether that is to be done after its present life, as `thread`.
@@ -136,7 +136,7 @@ class Child:
         self.crashes = 0
         self.served: float | None = None
         self.outlived = False
-        self.securing, self.secured_from = 0, 0.0
+        self.securing, self.securing_since = 0, 0.0
         self.unsecured = ""
         self.trouble: Trouble | None = None
         self.secures = spec.secures

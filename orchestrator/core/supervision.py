@@ -337,7 +337,7 @@ class Supervision:
     def _ended(self, child: Child, exit_: Exit, now: float) -> None:
         self._outcomes.ended(child, exit_, now)
         if child.secures:
-            child.securing, child.secured_from = child.incarnation, now
+            child.securing, child.securing_since = child.incarnation, now
             self._effects.append(Secure(child.spec.name, child.incarnation))
         self._advance(now)
 

@@ -125,10 +125,7 @@ def _first_line(payload: bytes) -> str:
     """An error as a worker sent it: `ValueError: x is beyond the limits`."""
     try:
         found = msgspec.json.decode(payload, type=_Answer).exception
-    except (
-        msgspec.DecodeError,
-        UnicodeDecodeError,
-    ):  # or too long to be kept
+    except (msgspec.DecodeError, UnicodeDecodeError):  # or it was too long to be kept
         return "raised an error, which its log may tell"
     lines = found.message.splitlines()
     return shorten(f"{found.type}: {lines[0]}" if lines else found.type)

@@ -18,6 +18,7 @@ import zmq
 from orchestrator.core.effects import Effect, ToClient, ToWorker
 from orchestrator.core.manners import MOST_FRAMES
 from orchestrator.core.own_client import is_own
+from orchestrator.core.queues import earliest
 from orchestrator.core.rig import Rig
 from orchestrator.core.tally import shorten
 from orchestrator.rig.backlog import Backlog
@@ -231,19 +232,15 @@ class Loop:
     def _timeout(self, now: float, deadline: float) -> int:
         """Milliseconds until something is due, rounded up; -1 while nothing is."""
         due = self._rig.next_deadline
-        self._due = earliest = math.inf if due is None else due
+        self._due = math.inf if due is None else due
         if self._rig.effects or self._processes.silent_ends:
             return 0
-        if deadline < earliest:
-            earliest = deadline
-        if (retry := self._backlog.next_deadline(now)) is not None and retry < earliest:
-            earliest = retry
-        if self._later and self._later[0][0] < earliest:
-            earliest = self._later[0][0]
-        if earliest == math.inf:
+        later = self._later[0][0] if self._later else None
+        first = earliest(due, deadline, self._backlog.next_deadline(now), later)
+        if first is None or first == math.inf:
             return -1
         # zmq_poll takes a C int; a deadline of years is none to wait for in one go
-        return max(0, math.ceil(min(earliest - time.monotonic(), LONGEST_POLL) * 1000))
+        return max(0, math.ceil(min(first - time.monotonic(), LONGEST_POLL) * 1000))
 
     def _tick(self, now: float) -> None:
         while self._later and self._later[0][0] <= now:

@@ -67,7 +67,7 @@ def snapshot(
                 "uptime": round(now - child.launched, 3) if pid is not None else None,
                 "reason": rig.hide(rig.why(name, now)) or None,
                 "sick": rig.hide(rig.health.of(name)) or None,
-                "securing": round(now - child.secured_from, 3) if child.securing else None,
+                "securing": round(now - child.securing_since, 3) if child.securing else None,
                 "unsafe": rig.hide(child.unsecured) or None,
                 "settled": child.settled,
                 "driver": None if worker is None else worker.driver,

@@ -17,6 +17,8 @@ _FILE = _ATTRIB | _DELETE_SELF | _MOVE_SELF
 
 # Closed after writing, moved or linked to this name, its mode changed; or gone.
 _SAVED = 0x8 | 0x80 | 0x100 | _ATTRIB | _MOVED_FROM | _DELETE
+MOST_LINKS = 40
+"""Links that Linux follows on the way to one file: path_resolution(7)."""
 _EVENT = struct.Struct("iIII")  # watch, mask, cookie, length of the name that follows
 
 
@@ -80,8 +82,9 @@ class SaveWatch:
 
 
 def places_of(file: Path) -> list[tuple[Path, str]]:
-    """Where a file stands, and each link on the way to it: folders, and names in them."""
-    found: list[tuple[Path, str]] = []
+    """Where a file stands, and each link on the way to it, once: folders, and names in them."""
+    found: dict[tuple[Path, str], None] = {}
+    links = 0
     root, *left = file.absolute().parts
     at = Path(root)
     while left:
@@ -94,14 +97,14 @@ def places_of(file: Path) -> list[tuple[Path, str]]:
         except OSError:  # no link, or nothing at all
             at /= name
             continue
-        if (at, name) in found:  # it leads to itself
-            return found
-        found.append((at, name))
+        found[at, name] = None
+        links += 1
+        if links == MOST_LINKS:  # it leads to itself
+            return list(found)
         left = [*target.parts, *left]
         if target.is_absolute():
             at, left = Path(left[0]), left[1:]
-    found.append((at.parent, at.name))
-    return found
+    return [*found, (at.parent, at.name)]
 
 
 def _events(fd: int) -> Iterator[bytes]:

@@ -18,12 +18,24 @@ EVENT = b"e" * 230
 
 def proxy(front: str, back: str) -> None:
     """Requests to whoever is behind."""
+    _between((zmq.ROUTER, front), (zmq.DEALER, back))
+
+
+def relay(inward: str, outward: str) -> None:
+    """Events from publishers to subscribers."""
+    _between((zmq.XSUB, inward), (zmq.XPUB, outward))
+
+
+def _between(*ends: tuple[int, str]) -> None:
+    """Pass on, in C, what comes at either of two sockets: their kinds and addresses."""
     context = zmq.Context()
-    clients, ends = context.socket(zmq.ROUTER), context.socket(zmq.DEALER)
-    for socket, address in ((clients, front), (ends, back)):
+    sockets = []
+    for kind, address in ends:
+        socket = context.socket(kind)
         socket.set_hwm(0)
         socket.bind(address)
-    zmq.proxy(clients, ends)
+        sockets.append(socket)
+    zmq.proxy(*sockets)
 
 
 def echo(back: str, size: str) -> None:
@@ -36,16 +48,6 @@ def echo(back: str, size: str) -> None:
         *head, last = socket.recv_multipart(copy=False)
         head.append(payload or (b"" if len(last) > 1024 else last))
         socket.send_multipart(head, copy=not payload)
-
-
-def relay(inward: str, outward: str) -> None:
-    """Events from publishers to subscribers."""
-    context = zmq.Context()
-    publishers, subscribers = context.socket(zmq.XSUB), context.socket(zmq.XPUB)
-    for socket, address in ((publishers, inward), (subscribers, outward)):
-        socket.set_hwm(0)
-        socket.bind(address)
-    zmq.proxy(publishers, subscribers)
 
 
 def publish(inward: str, asked: str) -> None:

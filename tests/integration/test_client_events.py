@@ -4,37 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import tempfile
 import threading
 import time
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from orchestrator import aconnect, connect, errors
+from orchestrator import aconnect, errors
 from orchestrator.client import Rig, Subscription, feed
 from orchestrator.client.feed import HELD
 from tests.integration.fake_rig import FakeRig
 from tests.rigs import wait_until
 
 TOPIC = "stage/moved"
-
-
-@pytest.fixture
-def fake() -> Iterator[FakeRig]:
-    with tempfile.TemporaryDirectory(prefix="orch-") as path:
-        rig = FakeRig(Path(path))
-        yield rig
-        rig.stop()
-
-
-@pytest.fixture
-def rig(fake: FakeRig) -> Iterator[Rig]:
-    with connect(fake.address) as rig:
-        yield rig
 
 
 def test_a_subscription_is_live_when_it_is_there(rig: Rig, fake: FakeRig) -> None:

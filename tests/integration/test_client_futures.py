@@ -24,12 +24,6 @@ def fake() -> Iterator[FakeRig]:
         rig.stop()
 
 
-@pytest.fixture
-def rig(fake: FakeRig) -> Iterator[Rig]:
-    with connect(fake.address) as rig:
-        yield rig
-
-
 def test_who_waits_needs_no_other_thread(rig: Rig) -> None:
     """And gets the same object each time, whoever asks in which way."""
     future = rig.stage.submit("move", x=1)

@@ -5,25 +5,14 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
-import tempfile
 import threading
 import weakref
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from orchestrator import aconnect, errors
 from orchestrator.client import liveness
 from tests.integration.fake_rig import FakeRig
-
-
-@pytest.fixture
-def fake() -> Iterator[FakeRig]:
-    with tempfile.TemporaryDirectory(prefix="orch-") as path:
-        rig = FakeRig(Path(path))
-        yield rig
-        rig.stop()
 
 
 def test_no_thread_is_needed(fake: FakeRig) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from orchestrator import aconnect, errors
+from orchestrator import aconnect, connect, errors
 from tests.rigs import RunningRig, running
 
 DRIVERS = '''
@@ -88,6 +88,16 @@ workers:
 def rig() -> Iterator[RunningRig]:
     with running(CONFIG, {"devices": DRIVERS}) as rig:
         yield rig
+
+
+def test_names_are_text(rig: RunningRig) -> None:
+    with rig.connected() as client:
+        worker = client[client.status()["workers"][0]["name"]]
+        for call in (worker.call, worker.read, worker.submit):
+            with pytest.raises(errors.ValueRefused, match="a member's name is text, not 5"):
+                call(5)
+    with pytest.raises(TypeError, match="a rig's name or address is text, not 5"):
+        connect(5)  # type: ignore[arg-type]
 
 
 def test_members_are_attributes(rig: RunningRig) -> None:

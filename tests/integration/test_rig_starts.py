@@ -72,7 +72,7 @@ workers:
             began = time.monotonic()
             with pytest.raises(errors.InvocationTimeout, match=r"STARTING for .* s: in Hangs.*:6"):
                 client["w"].call("hello", invocation_timeout=1.5)
-            assert time.monotonic() - began < 3.5
+            assert time.monotonic() - began < 12
         wait_until(lambda: f"still starting, 5 s {where}; z waits for it" in rig.text)
         with rig.connected() as client:
             states = {each["name"]: each for each in client.status()["workers"]}
@@ -85,7 +85,7 @@ workers:
                 client["w"].call("hello")
             with pytest.raises(errors.WorkerUnavailable, match=r"WAITING for .* waits for w"):
                 client["z"].call("pid")
-            assert time.monotonic() - began < 2.0
+            assert time.monotonic() - began < 12
             assert client.other.pid()
             told = rig.orch("call", "w", "hello")
             assert told.returncode == 4

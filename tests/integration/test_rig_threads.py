@@ -103,7 +103,7 @@ def test_one_whose_start_took_too_long_never_serves() -> None:
     config = """
 rig: lately
 workers:
-  late: {driver: "slow:Slow", args: [2], transport: inproc, start_timeout: 500ms}
+  late: {driver: "slow:Slow", args: [6], transport: inproc, start_timeout: 3s}
 """
     with running(config, DRIVERS) as rig, rig.connected() as client:
         assert client.late.which() == 2

@@ -68,6 +68,8 @@ def test_a_level_is_known_by_many_names(
         '{"message": "x"} and more',
         '[{"message": "x"}]',
         '{"message": "x"},}',
+        '{"message": "x", "gain": 1, "gain": 2}',
+        '{"message": "x", "at": [{"y": 1, "y": 1}]}',
         "{}",
         "{" * 5000 + "}" * 5000,
         "",

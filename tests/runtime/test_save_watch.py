@@ -62,5 +62,9 @@ def test_places_of_links(tmp_path: Path) -> None:
     (tmp_path / "b").mkdir()
     (tmp_path / "c").symlink_to(tmp_path / "d")
     assert places_of(tmp_path / "a") == [(tmp_path, "a"), (tmp_path, "c"), (tmp_path, "d")]
+    (tmp_path / "home").symlink_to("b")
+    (tmp_path / "b" / "f").symlink_to(tmp_path / "home" / "g")  # by the same link once more
+    through = [(tmp_path, "home"), (tmp_path / "b", "f"), (tmp_path / "b", "g")]
+    assert places_of(tmp_path / "home" / "f") == through
     (tmp_path / "d").symlink_to("a")
     assert places_of(tmp_path / "a") == [(tmp_path, "a"), (tmp_path, "c"), (tmp_path, "d")]

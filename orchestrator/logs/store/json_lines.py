@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any, Final
 
 import msgspec
@@ -33,6 +34,7 @@ _decode = msgspec.json.Decoder().decode
 def read_json(record: Record) -> Record:
     """A printed line that is one JSON object with a message, as a record; any other as it is.
 
+    So is one with a key that it has twice.
     Its level and its message become the record's, so do a logger's name and a traceback; what else
     it has, its own time too, become fields. Its time stays the one at which it was printed.
     """
@@ -41,6 +43,7 @@ def read_json(record: Record) -> Record:
         return record
     try:
         found = _decode(text)
+        json.loads(text, object_pairs_hook=_once)
     except (ValueError, RecursionError):
         return record
     message = _take(found, MESSAGES)
@@ -61,6 +64,13 @@ def read_json(record: Record) -> Record:
         exception=_take(found, TRACEBACKS) or record.exception,
         fields={**found, **(record.fields or {})} or None,
     )
+
+
+def _once(pairs: list[tuple[str, Any]]) -> None:
+    """Refuse what has a key twice: as a record, it would have one of the values and no trace of the
+    other."""
+    if len(dict(pairs)) < len(pairs):
+        raise ValueError("a key is given twice")
 
 
 def _take(found: dict[str, Any], keys: tuple[str, ...]) -> str | None:

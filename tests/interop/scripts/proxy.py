@@ -206,9 +206,9 @@ def execution_logs():
 def execution_timeout():
     one.wait._execution_timeout = 0.2
     began = time.monotonic()
-    error = raised(TimeoutError, lambda: one.wait(2.0))
+    error = raised(TimeoutError, lambda: one.wait(4.0))
     assert "xecution" in str(error)
-    assert time.monotonic() - began < 1.5
+    assert time.monotonic() - began < 3.5
     one.cancel()
 
 
