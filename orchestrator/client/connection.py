@@ -27,14 +27,8 @@ import zmq
 from orchestrator.client.cancelled import cancel, wish
 from orchestrator.client.channel import Channel, need_threads_for
 from orchestrator.client.completer import WATCH, Completer
-from orchestrator.client.exchange import (
-    Exchange,
-    Leader,
-    compose,
-    compose_handshake,
-)
+from orchestrator.client.exchange import Exchange, Leader, compose, compose_handshake
 from orchestrator.client.futures import RequestFuture
-from orchestrator.client.slots import RawFrames
 from orchestrator.errors import OrchError, OutcomeUnknown, RigNotReachable
 from transports.durations import duration
 from transports.headers import Operation
@@ -88,12 +82,9 @@ class Connection:
             lambda: bool(channel.pending or channel.outbox),
             lambda: bool(channel.outbox),
         )
-        self._channel = channel = Channel(
-            address,
-            context or zmq.Context.instance(),
-            completer.notify,
-            zero_copy=zero_copy,
-        )
+        at = context or zmq.Context.instance()
+        self._channel = channel = Channel(address, at, completer.notify, zero_copy=zero_copy)
+        self.raw_frames = channel.raw_frames  # what encodes the arguments of requests
         self._dropped = weakref.finalize(self, _drop, channel, completer, self._process)
         self._dropped.atexit = False
         try:
@@ -119,11 +110,6 @@ class Connection:
     def rig(self) -> str:
         """Id of the rig, as it gave it itself."""
         return self._channel.rig
-
-    @property
-    def raw_frames(self) -> RawFrames:
-        """What encodes the arguments of its requests."""
-        return self._channel.raw_frames
 
     @property
     def closed(self) -> bool:

@@ -121,9 +121,8 @@ class Supervisor:
             run=self._logs.run.id,
             shared_memory=config.shared_memory,
         )
-        self._rig.broker.ledger.traces = config.logs.level == "debug"
-        backlog = Backlog(sockets.front)
-        broker = self._rig.broker
+        backlog, broker = Backlog(sockets.front), self._rig.broker
+        broker.ledger.traces = config.logs.level == "debug"
         self._strangers = Strangers(self._context, sockets, broker, backlog, cap, own)
         self._connections = connections = self._strangers.connections
         self._performer = Performer(self._rig, sockets, backlog, self._processes, connections, self)
