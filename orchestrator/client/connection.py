@@ -29,6 +29,7 @@ from orchestrator.client.channel import Channel, need_threads_for
 from orchestrator.client.completer import WATCH, Completer
 from orchestrator.client.exchange import Exchange, Leader, compose, compose_handshake
 from orchestrator.client.futures import RequestFuture
+from orchestrator.client.slots import RawFrames
 from orchestrator.errors import OrchError, OutcomeUnknown, RigNotReachable
 from transports.durations import duration
 from transports.headers import Operation
@@ -44,7 +45,7 @@ _PATIENCE = 5.0  # seconds for the leader to notice that the connection is close
 
 
 class Connection:
-    """The channel to a rig and the rules for sharing it. Requests leave in the order of submission.
+    """The channel to a rig and how it is shared. Requests leave in the order of submission.
 
     Args:
         address: Such as `ipc:///run/…/front.ipc` or `tcp://host:5570`.
@@ -77,14 +78,12 @@ class Connection:
         if context is None:
             need_threads_for(address)
         self._completer = completer = Completer(
-            self.take_role,
-            self._lead_for_futures,
+            *(self.take_role, self._lead_for_futures),
             lambda: bool(channel.pending or channel.outbox),
             lambda: bool(channel.outbox),
         )
-        at = context or zmq.Context.instance()
-        self._channel = channel = Channel(address, at, completer.notify, zero_copy=zero_copy)
-        self.raw_frames = channel.raw_frames  # what encodes the arguments of requests
+        where = address, context or zmq.Context.instance()
+        self._channel = channel = Channel(*where, completer.notify, zero_copy=zero_copy)
         self._dropped = weakref.finalize(self, _drop, channel, completer, self._process)
         self._dropped.atexit = False
         try:
@@ -112,6 +111,11 @@ class Connection:
         return self._channel.rig
 
     @property
+    def raw_frames(self) -> RawFrames:
+        """What encodes the arguments of its requests."""
+        return self._channel.raw_frames
+
+    @property
     def closed(self) -> bool:
         """Whether `close` was called."""
         return self._closed
@@ -120,8 +124,6 @@ class Connection:
     def signs(self) -> tuple[int, float]:
         """The socket's descriptor, and when time will have brought something to do."""
         return self._channel.fd, self._channel.due
-
-    # -- requests -------------------------------------------------------------------------
 
     def compose(self, worker: str, operation: Operation, member: str, **options: Any) -> Exchange:
         """Encode a request; `options` and errors are those of `exchange.compose`."""
@@ -252,7 +254,7 @@ class Connection:
         except OrchError:
             return  # the rig is gone, and oneway requests promise nothing
 
-    # -- the role -------------------------------------------------------------------------
+    # -- the role: who does the I/O ------------------------------------------------------
 
     def _enter(self, exchange: Exchange) -> bool:
         """Queue a request. Returns whether its caller leads from now on."""
