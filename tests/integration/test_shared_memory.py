@@ -116,9 +116,16 @@ def slots(client: Rig) -> dict[str, Any]:
     return dict(orch.status(client)["shared_memory"])
 
 
-def pid_of(client: Rig, worker: str) -> int:
-    (pid,) = [each["pid"] for each in orch.status(client)["workers"] if each["name"] == worker]
-    return int(pid)
+def camera(client: Rig) -> dict[str, Any]:
+    """What the rig says of it."""
+    (found,) = [each for each in client.status()["workers"] if each["name"] == "camera"]
+    return dict(found)
+
+
+def pid_of_camera(client: Rig) -> int:
+    """Of the life that is there, or the next one."""
+    assert wait_until(lambda: camera(client)["pid"])
+    return int(camera(client)["pid"])
 
 
 def in_slot(client: Rig) -> Any:
@@ -212,8 +219,9 @@ def test_a_killed_worker_held_arguments(client: Rig) -> None:
     for _ in range(2):
         client.camera.total(np.zeros(1 << 20, np.uint8))
     for _ in range(3):
-        pid = pid_of(client, "camera")
+        pid = pid_of_camera(client)
         waiting = client["camera"].submit("wait", seconds=60)
+        assert wait_until(lambda: camera(client)["in_flight"])
         futures = [
             client["camera"].submit("total", np.full(1 << 20, 3, np.uint8)) for _ in range(3)
         ]
@@ -250,13 +258,14 @@ def test_a_killed_worker_leaves_the_views_of_its_frames(client: Rig, viewer: Rig
     """Its next life has slots of its own."""
     for _ in range(3):
         frame = in_slot(viewer)
-        number, pid = int(frame[0, 0]), pid_of(client, "camera")
+        number, pid = int(frame[0, 0]), pid_of_camera(client)
         waiting = viewer["camera"].submit("wait", seconds=60)
+        assert wait_until(lambda: camera(client)["in_flight"])
         os.kill(pid, signal.SIGKILL)
         with pytest.raises(errors.OutcomeUnknown):
             waiting.result(20)
         again = in_slot(viewer)
-        assert pid_of(client, "camera") != pid
+        assert pid_of_camera(client) != pid
         assert is_whole(again)
         assert is_whole(frame)
         assert frame[0, 0] == number
@@ -335,7 +344,7 @@ def test_frames_are_whole_while_workers_die(rig: RunningRig, client: Rig) -> Non
     for _ in range(3):
         before = list(seen)
         wait_until(lambda before=before: all(a + 15 < b for a, b in zip(before, seen, strict=True)))
-        os.kill(pid_of(client, "camera"), signal.SIGKILL)
+        os.kill(pid_of_camera(client), signal.SIGKILL)
     ends.set()
     for thread in threads:
         thread.join(20)
@@ -348,7 +357,7 @@ def test_a_killed_supervisor_leaves_nothing_but_views() -> None:
     with running(CONFIG, {"camera": CAMERA}) as rig:
         with _environment(rig.environ), connect(zero_copy=True) as viewer:
             frame = in_slot(viewer)
-            number, worker = int(frame[0, 0]), pid_of(viewer, "camera")
+            number, worker = int(frame[0, 0]), pid_of_camera(viewer)
             assert rig.process.pid is not None
             os.kill(rig.process.pid, signal.SIGKILL)
             wait_until(lambda: not is_alive(worker))
