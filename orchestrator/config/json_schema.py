@@ -20,6 +20,7 @@ ABOUT: Final[dict[str, str]] = {
     "listen": 'Addresses for clients: ipc, "ipc:///path", hololinked, "tcp://host:port".',
     "allow_local_users": "It is meant that all users of this machine reach tcp on loopback.",
     "strategy": "Who is restarted with a worker that died: nobody, those after it, or all.",
+    "shared_memory": "Bytes of memory through which large arrays go, such as 512MiB; off for none.",
     "defaults": "Any key of a worker but its driver, for all workers that don't have it.",
     "workers": "By name: one process, or thread, for each device.",
     "logs": "What is logged and for how long it is kept.",

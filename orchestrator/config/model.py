@@ -155,6 +155,7 @@ class RigConfig:
         allow_local_users: whether it is meant that every user of the machine reaches its tcp
             addresses on loopback.
         strategy: who is restarted with a worker that died: nobody, those after it, or all.
+        shared_memory: bytes for large frames that both sides map; 0 for none.
         workers: by name, in the order of the file.
         logs: what is logged.
         file: the config, absolute.
@@ -171,6 +172,7 @@ class RigConfig:
     workers: dict[str, WorkerConfig]
     allow_local_users: bool
     strategy: Literal["one_for_one", "rest_for_one", "one_for_all"]
+    shared_memory: int
     logs: LogsConfig
     file: Path
     folder: Path

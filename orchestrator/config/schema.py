@@ -14,7 +14,7 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails
 
-from orchestrator.config import cancels, forms, values
+from orchestrator.config import cancels, forms, sizes, values
 from orchestrator.config.event_calls import check_event
 from orchestrator.config.other_words import OF_RIGS, OF_WORKERS, Words, our_key, our_value
 from orchestrator.config.problems import KeyPath
@@ -50,7 +50,8 @@ _Open = Annotated[Any, PlainValidator(values.check_open_with), forms.OPEN_WITH]
 _Call = Annotated[Any, PlainValidator(values.check_call), forms.CALL]
 _Step = Annotated[Any, PlainValidator(values.check_step), forms.STEP]
 _Event = Annotated[Any, PlainValidator(check_event), forms.EVENT]
-_Memory = Annotated[int, PlainValidator(values.check_memory), forms.SIZE]
+_Memory = Annotated[int, PlainValidator(sizes.check_memory), forms.SIZE]
+_Shared = Annotated[int, PlainValidator(sizes.check_shared), forms.SIZE]
 _Files = Annotated[int, AfterValidator(values.check_nofile)]
 _Nice = Annotated[int, AfterValidator(values.check_nice)]
 _Cpus = Annotated[list[int], AfterValidator(values.check_cpus)]
@@ -64,7 +65,7 @@ _Seconds = Annotated[float, PlainValidator(values.check_seconds), forms.SECONDS]
 _Interval = Annotated[float, PlainValidator(values.check_interval), forms.SECONDS]
 _Intensity = Annotated[Intensity, PlainValidator(parse_intensity), forms.INTENSITY]
 _Backoff = Annotated[tuple[float, float], PlainValidator(parse_backoff), forms.BACKOFF]
-_Kept = Annotated[int, PlainValidator(values.check_kept), forms.SIZE]
+_Kept = Annotated[int, PlainValidator(sizes.check_kept), forms.SIZE]
 
 
 class _Section(BaseModel):
@@ -173,6 +174,7 @@ class TopSection(_Section):
     listen: list[_Listened] = Field(default_factory=lambda: ["ipc"], min_length=1)
     allow_local_users: bool = False
     strategy: Literal["one_for_one", "rest_for_one", "one_for_all"] = "one_for_one"
+    shared_memory: _Shared = sizes.SHARED
     defaults: Any = None
     workers: Any = None
     logs: Any = None

@@ -160,7 +160,12 @@ class Broker:
             if header.operation == _PENDING:
                 self.ledger.tell_pending(client, header, frames[3])
                 return
-            self._accept(client, header, frames, size, now)
+            reference = self.ledger.slots.arrived(client, header, frames)
+            try:
+                self._accept(client, header, frames, size, now)
+            finally:
+                if reference is not None:
+                    self.ledger.slots.settle(reference)
         except (ProtocolError, Refusal) as error:
             found = error if isinstance(error, Refusal) else refuse_protocol(error)
             self.ledger.refuse(client, header, found, now)

@@ -18,9 +18,11 @@ from orchestrator.core.ladder import Ladder, Submit
 from orchestrator.core.lives import another
 from orchestrator.core.peers import BRISK, Lane, Peer, Phase
 from orchestrator.core.requests import Ledger, Request, State
+from orchestrator.core.slots import reader_of
 from transports.exceptions import BY_RESTART, NOT_STARTED
 from transports.headers import EXECUTION, INVOCATION
 from transports.link import pack_number
+from transports.references import Reference
 from transports.request_ids import is_meant
 from transports.serializers import XORCH
 
@@ -85,6 +87,8 @@ class Dispatch:
         if self._ledger.traces:
             self._ledger.note_dispatch(request, lane.peer.incarnation, now)
         frames = [lane.id, pack_number(number), *request.frames]
+        if type(frames[-1]) is Reference:
+            self._ledger.slots.show(reader_of(lane.id), frames[-1])
         self._effects.append(ToWorker(frames, number, lane.peer.name if claims else ""))
 
     def pump(self, lane: Lane, now: float) -> None:

@@ -55,6 +55,44 @@ class TakeBack(msgspec.Struct, frozen=True):
     incarnation: int
 
 
+class HandSlot(msgspec.Struct, frozen=True):
+    """Send a client the descriptor of a slot; if it can't be, the core is told.
+
+    Attributes:
+        peer: Who is to have it.
+        slot: Its number.
+    """
+
+    peer: bytes
+    slot: int
+
+
+class FreeSlot(msgspec.Struct, frozen=True):
+    """Tell a slot's owner that nobody holds any more what is in it.
+
+    Attributes:
+        owner: Who may fill it again.
+        slot: Its number.
+        generation: What was in it.
+    """
+
+    owner: bytes
+    slot: int
+    generation: int
+
+
+class DropSlot(msgspec.Struct, frozen=True):
+    """Close a slot's descriptor, and tell those who have mapped it.
+
+    Attributes:
+        slot: Its number, which isn't used again.
+        peers: Who has been handed it.
+    """
+
+    slot: int
+    peers: tuple[bytes, ...]
+
+
 class Describe(msgspec.Struct, frozen=True):
     """Answer a request for a Thing Description from what the worker said of itself.
 
@@ -183,6 +221,9 @@ Effect = (
     ToClient
     | ToWorker
     | TakeBack
+    | HandSlot
+    | FreeSlot
+    | DropSlot
     | Cut
     | Describe
     | Launch

@@ -16,6 +16,7 @@ from orchestrator.core.admission import Refusal, read_ids, refuse_unread, respon
 from orchestrator.core.effects import Effects, Fact, ToClient
 from orchestrator.core.held import HeldBytes
 from orchestrator.core.queues import Deadlines, earliest
+from orchestrator.core.slots import Slots
 from orchestrator.core.tally import Tally
 from transports.exceptions import BY_RESTART, NOT_STARTED, UNKNOWN, refusal_payload
 from transports.headers import (
@@ -30,6 +31,7 @@ from transports.headers import (
     Limits,
     RequestHeader,
 )
+from transports.references import Reference
 
 _TIMEOUTS = {INVOCATION: "invocation timeouts", EXECUTION: "execution timeouts"}
 
@@ -136,6 +138,7 @@ class Ledger:
         held: Their bytes.
         streams: The workers of which each client has had streams.
         traces: Whether each request's life is told as facts of level debug.
+        slots: Who holds which frames in shared memory.
     """
 
     def __init__(self, rig: str, effects: Effects) -> None:
@@ -149,6 +152,7 @@ class Ledger:
         self.held = HeldBytes()
         self.streams: dict[bytes, set[str]] = {}
         self.traces = False
+        self.slots = Slots(effects)
 
     @property
     def next_deadline(self) -> float | None:
@@ -161,6 +165,8 @@ class Ledger:
         """Take a request up: it is owed an answer from now on."""
         self.requests[request.number] = self.unanswered[request.key] = request
         self.held.add(request)
+        if type(request.frames[-1]) is Reference:
+            self.slots.keep(request.frames[-1])
         if request.member in _STREAMS:
             self.streams.setdefault(request.client, set()).add(request.worker)
 
@@ -208,15 +214,22 @@ class Ledger:
         """It holds no lane any more. Raises KeyError if there is no such request."""
         request = self.requests.pop(number)
         self.held.remove(request)
+        if type(request.frames[-1]) is Reference:
+            self.slots.end(request.frames[-1])
         return request
 
     # -- the answer -----------------------------------------------------------------------
 
     def pass_on(self, request: Request, frames: list[Any]) -> None:
-        """Answer with what the worker replied: header, payload and raw, unread."""
+        """Answer with what the worker replied: header, payload and raw, unread.
+
+        A raw frame in shared memory is leased to the client.
+        """
         del self.unanswered[request.key]
         self.counts["answered"] += 1
         if not request.oneway:
+            if type(frames[2]) is Reference:
+                self.slots.lease(request.client, frames[2])
             self.effects.append(ToClient([request.client, b"", *frames]))
 
     def answer(self, request: Request, kind: str, payload: bytes, text: str = "") -> None:

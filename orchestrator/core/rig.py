@@ -52,6 +52,7 @@ class Rig:
             `one_for_all`.
         chance: Gives numbers from 0 to 1, for the pauses before restarts.
         run: Tells this run of the rig from others.
+        shared_memory: Bytes for frames that both sides have mapped; 0 for none.
 
     Attributes:
         hide: Masks secrets in what a driver said that couldn't be built.
@@ -60,6 +61,7 @@ class Rig:
         supervision: The half that keeps workers.
         health: Probes them.
         verifier: Reads what came of what nobody knows.
+        slots: Frames in shared memory, and who holds them.
     """
 
     def __init__(
@@ -78,11 +80,14 @@ class Rig:
         strategy: str = "one_for_one",
         chance: Chance = lambda: 1.0,
         run: str = "",
+        shared_memory: int = 0,
     ) -> None:
         self.name = name
         self.hide: Callable[[str], str] = str
         self.effects: Effects = deque()
         self.broker = Broker(name, self.effects, self, caps, run)
+        self.slots = self.broker.ledger.slots
+        self.slots.limit = shared_memory
         self.supervision = Supervision(
             specs, self.effects, self.broker, strategy=strategy, chance=chance
         )
@@ -161,7 +166,10 @@ class Rig:
 
     def receive_link(self, frames: list[Any], now: float) -> None:
         """Take a worker's message: routing id, number, header, payload, raw."""
+        reference = self.slots.taken_off(frames)
         self.broker.receive_link(frames, now)
+        if reference is not None:
+            self.slots.settle(reference)
         self._settle(now)
 
     def tick(self, now: float) -> None:
@@ -185,6 +193,7 @@ class Rig:
         self.health.ended(worker)
         if exit_.speaks and not self.is_closing:
             self.broker.last_words.expect(worker, incarnation, now)
+        self.slots.left(self.broker.peers[worker].token)
         self.supervision.exited(worker, incarnation, exit_, now)
         self._settle(now)
 

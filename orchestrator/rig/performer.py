@@ -12,8 +12,11 @@ from orchestrator.core.effects import (
     CancelDone,
     Cut,
     Describe,
+    DropSlot,
     Effect,
     Fact,
+    FreeSlot,
+    HandSlot,
     Launch,
     Moved,
     OrderDone,
@@ -27,14 +30,17 @@ from orchestrator.core.effects import (
 )
 from orchestrator.core.own_client import is_own
 from orchestrator.core.rig import Rig
+from orchestrator.core.slots import reader_of
 from orchestrator.rig.backlog import Backlog
 from orchestrator.rig.connections import Connections
 from orchestrator.rig.launchers.handle import is_want
 from orchestrator.rig.processes import Processes
+from orchestrator.rig.slots import SlotKeeper
 from orchestrator.rig.sockets import Sockets
 from transports.exceptions import exception_payload
 from transports.frames import send
 from transports.headers import ERROR
+from transports.references import REFERENCE, SLOTTED, Reference, unpack
 
 
 class Host(Protocol):
@@ -82,6 +88,9 @@ class Performer:
         processes: Signals workers.
         connections: Cuts clients off.
         host: Does the rest.
+
+    Attributes:
+        slots: Has the frames that are in shared memory.
     """
 
     def __init__(
@@ -99,10 +108,15 @@ class Performer:
         self._processes = processes
         self._connections = connections
         self._host = host
+        backlog.given_up = self._given_up
+        self.slots = slots = SlotKeeper(rig.slots, rig.broker.publishers, host.record)
         self._by_kind: dict[type[Any], Callable[[Any, float], None]] = {
             ToClient: self._to_client,
             ToWorker: self._to_worker,
             TakeBack: self._take_back,
+            HandSlot: lambda effect, _: slots.hand(effect),
+            FreeSlot: lambda effect, _: slots.free(effect),
+            DropSlot: lambda effect, _: slots.drop(effect),
             Cut: self._cut,
             Describe: self._describe,
             Launch: self._launch,
@@ -123,14 +137,26 @@ class Performer:
     def _to_client(self, effect: ToClient, now: float) -> None:
         if is_own(effect.frames[0]):
             self._rig.answered(effect.frames, now)
-        else:
-            self._backlog.send(effect.frames, now)
+            return
+        frames = effect.frames
+        if type(frames[-1]) is Reference:
+            frames[-1] = self.slots.answer(frames[0], frames[-1])
+        self._backlog.send(frames, now)
+
+    def _given_up(self, frames: list[Any]) -> None:
+        """A client isn't sent an answer after all; it holds no frame that this refers to."""
+        if len(frames[-1]) == REFERENCE and SLOTTED.encode() in bytes(frames[2]):
+            reference = unpack(bytes(frames[-1]))
+            self._rig.slots.returned(frames[0], reference.slot, reference.generation)
 
     def _to_worker(self, effect: ToWorker, now: float) -> None:
+        frames = effect.frames
+        if type(frames[-1]) is Reference:
+            frames[-1] = self.slots.raw(reader_of(frames[0]), frames[-1])
         try:
             if effect.ticket:
                 self._processes.give_ticket(effect.ticket, effect.number)
-            send(self._sockets.back, effect.frames)
+            send(self._sockets.back, frames)
         except zmq.ZMQError as error:
             if error.errno != zmq.EHOSTUNREACH:
                 raise

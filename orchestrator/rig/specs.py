@@ -120,6 +120,7 @@ def worker_spec(
         link=sockets.inproc_link if inproc else sockets.link,
         events=sockets.inproc_events if inproc else sockets.events,
         token=token,
+        slots=sockets.slots,
         folder=str(rig.folder),
         cwd=str(config.cwd),
         env=dict(config.env),

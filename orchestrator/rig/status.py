@@ -85,6 +85,7 @@ def snapshot(
         "connections": {"tcp": connections.count("tcp"), "ipc": connections.count("ipc")},
         "connections_at_most": connections.cap,
         "counts": dict(rig.broker.counts),
+        "shared_memory": rig.slots.status(),
         "workers": workers,
     }
 

@@ -119,10 +119,10 @@ class Supervisor:
             strategy=config.strategy,
             chance=Random().random,
             run=self._logs.run.id,
+            shared_memory=config.shared_memory,
         )
-        self._rig.broker.ledger.traces = config.logs.level == "debug"
-        backlog = Backlog(sockets.front)
-        broker = self._rig.broker
+        backlog, broker = Backlog(sockets.front), self._rig.broker
+        broker.ledger.traces = config.logs.level == "debug"
         self._strangers = Strangers(self._context, sockets, broker, backlog, cap, own)
         self._connections = connections = self._strangers.connections
         self._performer = Performer(self._rig, sockets, backlog, self._processes, connections, self)
@@ -150,7 +150,8 @@ class Supervisor:
             record=self.record,
         )
         self._loop.watch(self._door.socket, self._door.answer)
-        self._keeper = FileKeeper(self._loop, folder, self._sockets, self.record)
+        slots = self._performer.slots
+        self._keeper = FileKeeper(self._loop, folder, self._sockets, slots, self.record)
         self._looks = Looks(self._rig, self._processes, self._loop.call_later)
         self._helpers = Helpers(
             self._loop,
@@ -175,8 +176,7 @@ class Supervisor:
         )
         self._watches = watch
         self._levels: dict[str, str] = {}
-        self._status = 0
-        self._stopping_since = 0.0
+        self._status, self._stopping_since = 0, 0.0
 
     @property
     def logs(self) -> LogCollector:
@@ -199,9 +199,9 @@ class Supervisor:
             # From here on a signal means to stop in good order, which the loop sees to.
             with self._mailbox.signals(self._on_signal):
                 self._helpers.start()
-                self._sockets.bind(
-                    self._config.listen, self._folder.sockets, Caps().message, self._config.events
-                )
+                config, folder = self._config, self._folder.sockets
+                self._sockets.bind(config.listen, folder, Caps().message, config.events)
+                self._sockets.slots = self._performer.slots.open(folder, self._loop)
                 self._folder.write_state(
                     RigState(
                         rig=self._config.rig,
@@ -239,8 +239,7 @@ class Supervisor:
             )
         )
         restore_output = install_thread_output()
-        token = secrets.token_hex(16)
-        self._rig.expect(rig, 1, token)
+        self._rig.expect(rig, 1, token := secrets.token_hex(16))
         thread = self._processes.host(specs.rig_spec(self._config, self._sockets, token), control)
         self._helpers.watch()
         self._keeper.start()
@@ -281,6 +280,7 @@ class Supervisor:
         self._processes.reap_orphans(own=())
         self._connections.close()
         self._door.close()
+        self._performer.slots.close()
         # Last: a client that is disconnected drops the answers that it hasn't read yet.
         self._sockets.close()
         self._folder.release()

@@ -96,14 +96,17 @@ def raw_events() -> Iterator[str]:
 
 
 @contextmanager
-def rig(workers: int = 1, *, mib: int = 0, transport: str = "ipc") -> Iterator[str]:
+def rig(
+    workers: int = 1, *, mib: int = 0, transport: str = "ipc", shared_memory: str = "512MiB"
+) -> Iterator[str]:
     """A rig whose workers are `w0`, `w1` and so on; its address."""
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         Path(folder, "bench_driver.py").write_text(DRIVER)
         driver = f'{{driver: "bench_driver:Bench", kwargs: {{mib: {mib}}}, concurrent: [beside], '
         lines = [f"  w{n}: {driver}transport: {transport}}}" for n in range(workers)]
         config = Path(folder, "bench.yaml")
-        config.write_text("\n".join([f"rig: bench{os.getpid()}", "workers:", *lines, ""]))
+        head = [f"rig: bench{os.getpid()}", f"shared_memory: {shared_memory}", "workers:"]
+        config.write_text("\n".join([*head, *lines, ""]))
         places = {"ORCH_RUNTIME_DIR": f"{folder}/run", "ORCH_STATE_DIR": f"{folder}/state"}
         before = dict(os.environ)
         os.environ.update(places)

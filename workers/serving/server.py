@@ -50,6 +50,7 @@ from workers.serving.lanes import LINGER, ConcurrentLane, open_lane, receive, se
 from workers.serving.nudges import Nudges, drain
 from workers.serving.polling import of_polled, sooner
 from workers.serving.progress import Progress, report
+from workers.serving.slots import Slots, reply
 from workers.spec import WorkerSpec
 
 log = logging.getLogger("workers")
@@ -100,9 +101,7 @@ class Server:
         self._found: dict[str, Any] = {}  # what showed at its use, by path
         self._has_other_subscribers = True
         self._nudges = Nudges()
-        self._unlisten: Callable[[], None] = _do_nothing
-        self._detach: Callable[[], None] = _do_nothing
-        self._end_streams: Callable[[], None] = _do_nothing
+        self._unlisten = self._detach = self._end_streams = _do_nothing
         self._loop = EventLoop(f"{spec.worker}-asyncio", enter)
         self._link = open_lane(context, spec.link, spec.token, QUEUED)
         self._events = EventPublisher(
@@ -163,6 +162,7 @@ class Server:
             targets=hosted.offer.targets,
             refresh=self._look_again,
             met=self._met if hosted.describe else None,
+            slots=Slots(spec.slots, spec.token),
         )
         self._interrupts = Interrupts(self._dispatcher, self._loop, spec, self._wake is not None)
         self._attach_events(hosted)
@@ -186,15 +186,16 @@ class Server:
             Terminated: The supervisor ends it otherwise.
         """
         link, perform = self._link, self._interrupts.perform
-        subscriptions = self._events.fd
-        nudged = self._nudges.fileno()
+        subscriptions, nudged = self._events.fd, self._nudges.fileno()
         watched: list[Any] = [(each, zmq.POLLIN) for each in (link, subscriptions, nudged)]
         if self._wake is not None:
             watched.append((self._wake.fileno(), zmq.POLLIN))
-        schedule, streams = self._dispatcher.poller.queued, self._dispatcher.streams
+        dispatcher = self._dispatcher
+        schedule, streams, slots = dispatcher.poller.queued, dispatcher.streams, dispatcher.slots
         schedule.begin(time.monotonic())
         while not self.terminating:
-            came = zmq.zmq_poll(watched, sooner(schedule.wait(time.monotonic()), streams.patience))
+            wait = sooner(schedule.wait(time.monotonic()), streams.patience, slots.patience)
+            came = zmq.zmq_poll(watched, wait)
             # what waits goes first, but for a whole interval at most
             now = time.monotonic()
             if name := schedule.take(now, patience=1.0 if came else 0.0):
@@ -236,9 +237,10 @@ class Server:
                     self.busy = False
                 if self._is_stale:
                     self._describe_changes()  # before the answer, so that its reader finds them
-                frames.send(link, [number, *answer])
+                frames.send(link, reply(number, answer))
                 del answer, payload, raw  # they may be large, and the next request far away
             streams.end_idle()
+            slots.give_up_unused()
         raise Terminated
 
     def _take_first_steps(
