@@ -246,6 +246,16 @@ EVENTS_PER_LIFE = 10**9
 """Each life of a worker numbers its events from a multiple of this, so that a restart shows."""
 
 
+ID_MARK = "-the-id-"
+"""Stands in a header that is encoded once for many messages."""
+
+
+def around_id(head: bytes) -> tuple[bytes, bytes]:
+    """What stands before and after the id in an encoded header whose id is `ID_MARK`."""
+    before, _, after = head.partition(ID_MARK.encode())
+    return before, after
+
+
 def event_id(sequence: int, time_ns: int | None = None, tag: int | None = None) -> str:
     """A message id for an event that carries its sequence number and time.
 

@@ -24,6 +24,7 @@ from transports.frames import COPY_THRESHOLD
 from transports.headers import (
     FETCH_LOGS,
     HANDSHAKE,
+    ID_MARK,
     OF_LIFE,
     OPERATION,
     REPLY,
@@ -32,6 +33,7 @@ from transports.headers import (
     Operation,
     RequestHeader,
     ResponseHeader,
+    around_id,
     encode_header,
 )
 from transports.references import BY_SLOT, SLOTTED
@@ -335,14 +337,10 @@ def _head(
     return encode_header(header)
 
 
-_MARK = "-the-id-"
-
-
 @functools.lru_cache(maxsize=1024)
 def _around(*whom: Any) -> tuple[bytes, bytes]:
     """What stands in a header before and after its id, which is the first that isn't fixed."""
-    before, _, after = _head(_MARK, _DEFAULTS, *whom).partition(_MARK.encode())
-    return before, after
+    return around_id(_head(ID_MARK, _DEFAULTS, *whom))
 
 
 def compose_handshake(id: str, sender: str) -> Exchange:

@@ -18,7 +18,9 @@ from transports.headers import (
     EVENT,
     EVENT_PUBLISHER,
     FAITHFUL,
+    ID_MARK,
     EventHeader,
+    around_id,
     encode_header,
     event_id,
     new_tag,
@@ -251,22 +253,18 @@ class _Topic:
         self.is_faithful = any(map(self.faithful.startswith, wanted))
 
 
-_MARK = "-the-id-"
-
-
 @functools.lru_cache(maxsize=1024)
 def _around(sender: str, event: str, content_type: str, raw_type: str) -> tuple[bytes, bytes]:
     """What stands in an event's header before and after its id."""
     header = EventHeader(
         messageType=EVENT,
-        messageID=_MARK,
+        messageID=ID_MARK,
         senderID=sender,
         eventID=event,
         payloadContentType=content_type,
         preencodedPayloadContentType=raw_type,
     )
-    before, _, after = encode_header(header).partition(_MARK.encode())
-    return before, after
+    return around_id(encode_header(header))
 
 
 def _do_nothing() -> None:
