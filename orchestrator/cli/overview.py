@@ -163,7 +163,9 @@ def _callers(running: Iterable[dict[str, Any]]) -> str:
 
 
 def _caller(operation: dict[str, Any]) -> str:
-    return safe(caller(str(operation["client"])))[:LONGEST_CALLER]
+    # A rig of an earlier release tells the client's id alone.
+    who = operation.get("who") or caller(str(operation["client"]))
+    return safe(str(who))[:LONGEST_CALLER]
 
 
 def _error(error: dict[str, Any]) -> str:

@@ -43,6 +43,7 @@ ABOUT: Final[dict[str, str]] = {
     "poll": "Properties that are read at a pace, kept and published.",
     "events": "Events that the driver tells by a function that it is given.",
     "idempotent": "Members that clients may repeat when an outcome is unknown.",
+    "audit": "Each request is recorded: who asked, with what, what came of it.",
     "verify": "A property to be read after an unknown outcome, by member.",
     "restart": "permanent: always; transient: after a crash; temporary: never.",
     "max_restarts": "More restarts in that time and it is FAILED: 5 in 1min.",

@@ -38,6 +38,7 @@ class WorkerConfig:
         events: how the driver tells events by a function that it is given, by name.
         idempotent: members that may be done twice, so that clients may try them again also when it
             isn't known whether they were done.
+        audit: whether each request is recorded: who asked, with what, what came of it.
         verify: the property that is read after an outcome of a member that nobody knows, by member.
         restart: when it is started again: ``permanent`` always, ``transient`` after a crash,
             ``temporary`` never.
@@ -93,6 +94,7 @@ class WorkerConfig:
     poll: dict[str, float]
     events: dict[str, EventCall]
     idempotent: tuple[str, ...]
+    audit: bool
     verify: dict[str, str]
     restart: Literal["permanent", "transient", "temporary"]
     max_restarts: Intensity
