@@ -24,25 +24,41 @@ _config = click.argument("config", metavar="CONFIG")
 
 @click.command()
 @_config
+@click.argument("workers", metavar="[WORKER]...", nargs=-1)
 @click.option("--detach", is_flag=True, help="Leave it running in the background once it is up.")
 @click.option("--no-wait", is_flag=True, help="With --detach: don't wait for the workers.")
 @click.option("--watch", is_flag=True, help="Apply the config whenever it is saved.")
+@click.option("--simulate", is_flag=True, help="Run twins: of these workers, or of all with one.")
 @click.option("--ipc-only", is_flag=True, help="Listen at ipc alone, whatever the config says.")
 @click.option("--in-background", is_flag=True, hidden=True, help="What --detach starts.")
 def run(
-    config: str, detach: bool, no_wait: bool, watch: bool, ipc_only: bool, in_background: bool
+    config: str,
+    workers: tuple[str, ...],
+    detach: bool,
+    no_wait: bool,
+    watch: bool,
+    simulate: bool,
+    ipc_only: bool,
+    in_background: bool,
 ) -> int:
     """Run a rig until Ctrl-C or SIGTERM.
 
-    The first one stops its workers in reverse order, a second one kills them.
+    The first one stops its workers in reverse order, a second one kills them. With --simulate the
+    twins run that the config names by simulate:.
     """
     if no_wait and not detach:
         raise click.UsageError("--no-wait goes with --detach")
+    if workers and not simulate:
+        raise click.UsageError("workers go with --simulate: all of a config are run")
     loaded = load_config(config, "nothing was started")
     from orchestrator.check.modules import hidden_modules
 
     if problems := sorted(set(hidden_modules(loaded).values())):
         raise refusal(config, problems, "nothing was started")
+    if simulate:
+        from orchestrator.cli.simulate import with_twins
+
+        loaded = with_twins(loaded, config, workers, tells=not in_background)
     if detach:
         from orchestrator.cli.detach import start_detached
 

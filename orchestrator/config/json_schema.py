@@ -75,6 +75,7 @@ ABOUT: Final[dict[str, str]] = {
     "open_with": "The method that opens the driver; also [connect, 1, {timeout: 5}].",
     "on_start": "Done before it is READY: {set: {gain: 2}}, {call: home}, {call: [move, 1.0]}.",
     "restore": "Properties whose last acknowledged writes the next life repeats.",
+    "simulate": "Runs in the driver's place with orch run --simulate: package.module:Twin.",
     "stop_with": "The method that closes the driver; by default the first usual one.",
 }
 """What an editor shows beside a key."""

@@ -151,6 +151,7 @@ class DefaultsSection(_Section):
     on_start: list[_Step] = Field(default_factory=list)
     restore: list[_Member] = Field(default_factory=list)
     stop_with: _Method | None = None
+    simulate: _Driver | None = None
 
 
 class WorkerSection(DefaultsSection):
@@ -230,6 +231,7 @@ _SHAPES: Final[dict[tuple[str, ...], str]] = {
     ("retry_start",): "true or false",
     ("required",): "true or false",
     ("json_lines",): "true or false",
+    ("simulate",): "a text such as package.module:Twin",
     ("stop_with",): "the name of a method such as close",
 }
 

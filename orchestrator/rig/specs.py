@@ -59,6 +59,12 @@ def settings(config: WorkerConfig) -> Settings:
     )
 
 
+def about(config: RigConfig) -> dict[str, str]:
+    """What the log tells of a config that a rig is started by."""
+    twins = ", ".join(worker.name for worker in config.workers.values() if worker.simulated)
+    return {"config": str(config.file), **({"SIMULATED": twins} if twins else {})}
+
+
 def core_of(config: RigConfig, run: str) -> Rig:
     """The core of a rig, before anything is started.
 

@@ -73,6 +73,7 @@ def snapshot(
                 "unsafe": rig.hide(child.unsecured) or None,
                 "settled": child.settled,
                 "driver": None if worker is None else worker.driver,
+                "simulated": worker is not None and worker.simulated,
             }
         )
     return {

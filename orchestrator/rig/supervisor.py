@@ -214,7 +214,7 @@ class Supervisor:
 
     def _serve(self) -> None:
         rig = self._config.rig
-        self.record("info", f"rig {rig} starts", {"config": str(self._config.file)})
+        self.record("info", f"rig {rig} starts", specs.about(self._config))
         for text in warnings_of(self._sockets.addresses, self._config.allow_local_users):
             self.record("warning", text, {})
         orders = dict.fromkeys(("start", "stop", "restart", "apply", "cancel"), ORDER_TIMEOUT)
