@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from orchestrator.cli.configs import refusal
 from orchestrator.cli.failures import CommandError, Exit, say, unknown
-from orchestrator.cli.run import refusal
 
 if TYPE_CHECKING:
     from orchestrator.config.loader import RigConfig
