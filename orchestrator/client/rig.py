@@ -198,7 +198,7 @@ class Rig:
 
         Args:
             asked: As for `orchestrator.logs.read.api.select`: `worker`, `level`, `since`, `until`,
-                `grep`, `request`, `member`, `run`, `last`, `follow`.
+                `grep`, `request`, `member`, `run`, `audit`, `last`, `follow`.
 
         Raises:
             FileNotFoundError: The rig keeps its log elsewhere.

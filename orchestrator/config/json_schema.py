@@ -43,6 +43,7 @@ ABOUT: Final[dict[str, str]] = {
     "poll": "Properties that are read at a pace, kept and published.",
     "events": "Events that the driver tells by a function that it is given.",
     "idempotent": "Members that clients may repeat when an outcome is unknown.",
+    "audit": "Each request is recorded: who asked, with what, what came of it.",
     "verify": "A property to be read after an unknown outcome, by member.",
     "restart": "permanent: always; transient: after a crash; temporary: never.",
     "max_restarts": "More restarts in that time and it is FAILED: 5 in 1min.",
@@ -74,6 +75,7 @@ ABOUT: Final[dict[str, str]] = {
     "open_with": "The method that opens the driver; also [connect, 1, {timeout: 5}].",
     "on_start": "Done before it is READY: {set: {gain: 2}}, {call: home}, {call: [move, 1.0]}.",
     "restore": "Properties whose last acknowledged writes the next life repeats.",
+    "simulate": "Runs in the driver's place with orch run --simulate: package.module:Twin.",
     "stop_with": "The method that closes the driver; by default the first usual one.",
 }
 """What an editor shows beside a key."""

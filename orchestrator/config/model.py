@@ -38,6 +38,7 @@ class WorkerConfig:
         events: how the driver tells events by a function that it is given, by name.
         idempotent: members that may be done twice, so that clients may try them again also when it
             isn't known whether they were done.
+        audit: whether each request is recorded: who asked, with what, what came of it.
         verify: the property that is read after an outcome of a member that nobody knows, by member.
         restart: when it is started again: ``permanent`` always, ``transient`` after a crash,
             ``temporary`` never.
@@ -70,11 +71,13 @@ class WorkerConfig:
             whether each is a property that is written.
         restore: properties whose last acknowledged writes its next life repeats.
         stop_with: the driver's method that closes it; None for the first usual one it has.
+        simulate: the driver's twin, written as the driver is; None if it has none.
         place: where the driver's value stands.
         places: where the worker's own keys stand: ``args``, ``args.0`` (entries of lists),
             ``kwargs.axes`` (keys of mappings). What comes from the defaults isn't in it.
         spellings: how values of ``args`` and ``kwargs`` are written that lost something by being
             read, such as ``01823456`` for 1823456; by the keys of `places`.
+        simulated: whether its twin runs: see `simulation.simulated`.
     """
 
     name: str
@@ -93,6 +96,7 @@ class WorkerConfig:
     poll: dict[str, float]
     events: dict[str, EventCall]
     idempotent: tuple[str, ...]
+    audit: bool
     verify: dict[str, str]
     restart: Literal["permanent", "transient", "temporary"]
     max_restarts: Intensity
@@ -116,9 +120,11 @@ class WorkerConfig:
     on_start: tuple[Step, ...]
     restore: tuple[str, ...]
     stop_with: str | None
+    simulate: str | None
     place: Place = field(compare=False)
     places: dict[str, Place] = field(compare=False, repr=False)
     spellings: dict[str, str] = field(compare=False, repr=False)
+    simulated: bool = False
 
     @property
     def means(self) -> set[str]:
@@ -163,6 +169,7 @@ class RigConfig:
         notes: what is no problem, but probably not what was meant.
         hidden: what is masked wherever the rig tells something: what references stand for.
         digest: of the file's text, for `changes.has_changed`.
+        simulation: the workers whose twins run; empty for all that have one, None for no twins.
         start_order: all workers, each after those in its ``after``, else as in the file.
     """
 
@@ -180,3 +187,4 @@ class RigConfig:
     notes: tuple[Problem, ...] = field(compare=False, repr=False)
     hidden: tuple[str, ...] = field(compare=False, repr=False)
     digest: str = field(compare=False, repr=False)
+    simulation: tuple[str, ...] | None = field(default=None, compare=False)

@@ -127,6 +127,7 @@ class DefaultsSection(_Section):
     events: dict[_Member, _Event] = Field(default_factory=dict)
     timeouts: dict[_Member, _Timeout] = Field(default_factory=dict)
     idempotent: list[_Member] = Field(default_factory=list)
+    audit: bool = False
     verify: dict[_Member, _Member] = Field(default_factory=dict)
     restart: Literal["permanent", "transient", "temporary"] = "permanent"
     max_restarts: _Intensity = Intensity(count=5, period=60.0)
@@ -150,6 +151,7 @@ class DefaultsSection(_Section):
     on_start: list[_Step] = Field(default_factory=list)
     restore: list[_Member] = Field(default_factory=list)
     stop_with: _Method | None = None
+    simulate: _Driver | None = None
 
 
 class WorkerSection(DefaultsSection):
@@ -203,6 +205,7 @@ _SHAPES: Final[dict[tuple[str, ...], str]] = {
     ("concurrent", "*"): "the name of a member",
     ("idempotent",): "a list of members such as [home]",
     ("idempotent", "*"): "the name of a member",
+    ("audit",): "true or false",
     ("verify",): "a mapping such as {move: position}",
     ("verify", "*"): "the name of a property",
     ("poll",): "a mapping such as {position: 200ms}",
@@ -228,6 +231,7 @@ _SHAPES: Final[dict[tuple[str, ...], str]] = {
     ("retry_start",): "true or false",
     ("required",): "true or false",
     ("json_lines",): "true or false",
+    ("simulate",): "a text such as package.module:Twin",
     ("stop_with",): "the name of a method such as close",
 }
 

@@ -27,7 +27,8 @@ from orchestrator.core.evidence import LastWords
 from orchestrator.core.manners import Manners
 from orchestrator.core.peers import Formers, Lane, Peer, Phase, check_room
 from orchestrator.core.queues import earliest
-from orchestrator.core.requests import Ledger, Request, State
+from orchestrator.core.request import Request, State
+from orchestrator.core.requests import Ledger
 from transports.errors import ProtocolError
 from transports.exceptions import NOT_STARTED
 from transports.headers import (
@@ -268,8 +269,8 @@ class Broker:
             lane.peer.vitals.answered(request, frames[2], frames[3], now)
             if request.member in lane.peer.kept.members and lane.peer.kept.note(request, frames[2]):
                 self.ledger.note("warning", "its value is too large to be restored", request)
-            if self.ledger.traces:
-                self.ledger.note_reply(request, bytes(frames[2]), now)
+            if self.ledger.is_watched:
+                self.ledger.note_reply(request, frames[2], frames[3], now)
         if lane.queue:
             self.dispatch.pump(lane, now)
 

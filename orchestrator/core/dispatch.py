@@ -17,7 +17,8 @@ from orchestrator.core.evidence import why_not_started, why_unanswered
 from orchestrator.core.ladder import Ladder, Submit
 from orchestrator.core.lives import another
 from orchestrator.core.peers import BRISK, Lane, Peer, Phase
-from orchestrator.core.requests import Ledger, Request, State
+from orchestrator.core.request import Request, State
+from orchestrator.core.requests import Ledger
 from orchestrator.core.slots import reader_of
 from transports.exceptions import BY_RESTART, NOT_STARTED
 from transports.headers import EXECUTION, INVOCATION
@@ -289,7 +290,8 @@ class Dispatch:
     def _tell_expired(self, request: Request, now: float, ahead: int = 0) -> None:
         self._ledger.note("warning", "invocation timed out, not started", request)
         standing = self._keeper.standing(request.worker, now)
-        keeps = why_not_started(self._peers[request.worker], request, ahead, standing, now)
+        peer, who = self._peers[request.worker], self._ledger.who
+        keeps = why_not_started(peer, request, ahead, standing, now, who)
         self._ledger.time_out(request, INVOCATION, keeps)
 
     def _expire_running(self, request: Request, now: float) -> None:

@@ -203,18 +203,41 @@ class RigUp(msgspec.Struct, frozen=True):
     later: tuple[str, ...] = ()
 
 
+class Asked(msgspec.Struct, frozen=True):
+    """An operation as it was asked for: of this it is told what it was given.
+
+    Attributes:
+        client: The identity of who asks.
+        operation: What is to be done with the member.
+        content_type: How its payload is encoded.
+        payload, raw: The frames that have its arguments.
+        arrived: When it came, in monotonic seconds.
+        started: When its turn came; 0 if it didn't.
+    """
+
+    client: bytes
+    operation: str
+    content_type: str | None
+    payload: Any
+    raw: Any
+    arrived: float
+    started: float
+
+
 class Fact(msgspec.Struct, frozen=True):
     """Something worth a record.
 
     Attributes:
-        level: `debug`, `info`, `warning` or `error`.
+        level: `debug`, `info`, `warning`, `error` or `levels.AUDIT`.
         text: What happened.
         fields: Further facts by name; `worker` tells whom it concerns.
+        asked: The operation whose arguments are told as well.
     """
 
     level: str
     text: str
     fields: dict[str, Any]
+    asked: Asked | None = None
 
 
 Effect = (

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from orchestrator.core.requests import Request
+from orchestrator.core.request import Request
 from transports.headers import REPLY, Operation
 from transports.references import INLINE_WRITES, Reference
 

@@ -25,7 +25,7 @@ from orchestrator.core.means import NO_MEANS, Means
 from orchestrator.core.orders import Orders, Verb
 from orchestrator.core.plan import Plan
 from orchestrator.core.queues import earliest
-from orchestrator.core.requests import Request
+from orchestrator.core.request import Request
 from orchestrator.core.restarts import Chance
 from orchestrator.core.states import SERVING, Status
 from orchestrator.core.supervision import Supervision
@@ -46,6 +46,7 @@ class Rig:
         probes: How workers are probed, of those that are.
         means: How workers' operations can be ended, of those where they can.
         verify: For each worker what is read after an unknown outcome of a member, by member.
+        audited: The workers of which each request is told.
         caps: What one client can make the rig keep.
         unblock_again: Seconds after which output that nobody reads can be told for sure.
         strategy: Who is restarted with a worker that died: `one_for_one`, `rest_for_one`,
@@ -75,6 +76,7 @@ class Rig:
         probes: dict[str, Probe] | None = None,
         means: dict[str, Means] | None = None,
         verify: Mapping[str, Mapping[str, str]] | None = None,
+        audited: Iterable[str] = (),
         caps: Caps | None = None,
         unblock_again: float = 1.0,
         strategy: str = "one_for_one",
@@ -98,6 +100,7 @@ class Rig:
         self._changeover = Changeover(
             self.broker, self.supervision, self.health, self.verifier, self._orders
         )
+        self.broker.ledger.watch(audited=audited)
         self._changes = 0
         self._is_up = False
         for spec in specs:

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import zmq
 
 from orchestrator.core.effects import (
+    Asked,
     CancelDone,
     Cut,
     Describe,
@@ -28,7 +29,7 @@ from orchestrator.core.effects import (
     ToWorker,
     Unblock,
 )
-from orchestrator.core.own_client import is_own
+from orchestrator.core.own_ids import is_own
 from orchestrator.core.rig import Rig
 from orchestrator.core.slots import reader_of
 from orchestrator.rig.backlog import Backlog
@@ -58,6 +59,9 @@ class Host(Protocol):
 
     def record(self, level: str, text: str, fields: dict[str, Any]) -> None:
         """Write a record."""
+
+    def asked(self, fact: Fact, asked: Asked, now: float) -> dict[str, Any]:
+        """The fields of a record about an operation that was asked for."""
 
     def found(self, worker: str, incarnation: int, *, held: str) -> None:
         """What keeps a worker from running Python code."""
@@ -221,4 +225,6 @@ class Performer:
         self._host.rig_up(effect)
 
     def _fact(self, effect: Fact, now: float) -> None:
-        self._host.record(effect.level, effect.text, effect.fields)
+        asked = effect.asked
+        fields = effect.fields if asked is None else self._host.asked(effect, asked, now)
+        self._host.record(effect.level, effect.text, fields)

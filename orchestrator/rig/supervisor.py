@@ -7,18 +7,26 @@ import secrets
 import signal
 import time
 from concurrent.futures import Future
-from random import Random
 from typing import Any
 
 import zmq
 
 from orchestrator.config.loader import RigConfig
 from orchestrator.core.admission import Caps
-from orchestrator.core.effects import CancelDone, Describe, Moved, OrderDone, RigUp, Secure
-from orchestrator.core.rig import Rig
-from orchestrator.logs.collect.handle import STUCK, LogCollector
+from orchestrator.core.effects import (
+    Asked,
+    CancelDone,
+    Describe,
+    Fact,
+    Moved,
+    OrderDone,
+    RigUp,
+    Secure,
+)
+from orchestrator.logs.collect.handle import LogCollector
 from orchestrator.rig import describing, specs
 from orchestrator.rig.applier import Applier
+from orchestrator.rig.audit import Audit
 from orchestrator.rig.backlog import Backlog
 from orchestrator.rig.descriptors import SLOTS, connection_cap, raise_limit, worker_cap
 from orchestrator.rig.desk import Desk
@@ -104,27 +112,13 @@ class Supervisor:
             deliver=self._mailbox.tell,
             unlaunched=self._unlaunched,
         )
-        settings = [specs.settings(each) for each in config.workers.values()]
-        self._rig = Rig(
-            config.rig,
-            [each.spec for each in settings],
-            limits={each.spec.name: each.limits for each in settings},
-            timeouts={each.spec.name: dict(each.timeouts) for each in settings},
-            restore={each.spec.name: each.restore for each in settings},
-            probes={each.spec.name: each.probe for each in settings if each.probe},
-            means={each.spec.name: each.means for each in settings},
-            verify={each.spec.name: each.verify for each in settings},
-            caps=Caps(),
-            unblock_again=2 * STUCK,
-            strategy=config.strategy,
-            chance=Random().random,
-            run=self._logs.run.id,
-            shared_memory=config.shared_memory,
-        )
+        self._rig = specs.core_of(config, self._logs.run.id)
         backlog, broker = Backlog(sockets.front), self._rig.broker
-        broker.ledger.traces = config.logs.level == "debug"
+        broker.ledger.watch(traces=config.logs.level == "debug")
         self._strangers = Strangers(self._context, sockets, broker, backlog, cap, own)
         self._connections = connections = self._strangers.connections
+        broker.ledger.who = connections.callers.who
+        self._audit = Audit(self._rig, connections.callers)
         self._performer = Performer(self._rig, sockets, backlog, self._processes, connections, self)
         relay = EventRelay(
             sockets,
@@ -220,7 +214,7 @@ class Supervisor:
 
     def _serve(self) -> None:
         rig = self._config.rig
-        self.record("info", f"rig {rig} starts", {"config": str(self._config.file)})
+        self.record("info", f"rig {rig} starts", specs.about(self._config))
         for text in warnings_of(self._sockets.addresses, self._config.allow_local_users):
             self.record("warning", text, {})
         orders = dict.fromkeys(("start", "stop", "restart", "apply", "cancel"), ORDER_TIMEOUT)
@@ -378,6 +372,10 @@ class Supervisor:
             fields["later"] = ", ".join(up.later)
         self.record("warning" if up.failed or up.later else "info", text, fields)
 
+    def asked(self, fact: Fact, asked: Asked, now: float) -> dict[str, Any]:
+        """The fields of a record about an operation that was asked for."""
+        return self._audit.fields(fact, asked, now)
+
     def record(self, level: str, text: str, fields: dict[str, Any]) -> None:
         """Write a record about the rig, or about the worker that the fields name."""
         rest = dict(fields)
@@ -404,7 +402,7 @@ class Supervisor:
         levels.level_number(level)
         if name == self._config.rig:
             records.set_level(level)
-            self._rig.broker.ledger.traces = level == "debug"
+            self._rig.broker.ledger.watch(traces=level == "debug")
             return
         self._desk.check_names([name])
         if self._desk.config.workers[name].transport == "inproc":

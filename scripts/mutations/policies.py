@@ -61,7 +61,7 @@ VERIFY = [
     ),
     Mutation(
         "a client's name can be the core's own",
-        "own_client.py",
+        "own_ids.py",
         "isinstance(identity, bytes) and identity.startswith(OWN)",
         "isinstance(identity, bytes)",
     ),

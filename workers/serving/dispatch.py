@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from transports import terms
+from transports import client_ids, terms
 from transports.headers import (
     CACHED,
     DESCRIPTION,
@@ -247,7 +247,8 @@ class Dispatcher:
             content = failure_payload(error)
             # as a triple: logging would ask the error for its traceback, which may raise
             told = (type(error), error, None)
-            log.warning("%s %s raised", request.operation, member, exc_info=told)
+            who = {"who": client_ids.caller(request.senderID)}
+            log.warning("%s %s raised", request.operation, member, exc_info=told, extra=who)
             return ERROR, content, JSON, b"", TEXT
         finally:
             records.unbind_request()
