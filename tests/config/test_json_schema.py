@@ -25,11 +25,12 @@ from tests.config.config_kit import SCHEMA, in_worker
 
 ROOT = Path(__file__).resolve().parents[2]
 MODELS = (TopSection, DefaultsSection, WorkerSection, LogsSection, *SECTIONS.values())
-PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
+PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
+FENCE = re.compile(r'^```yaml(?: title="[^"]+")?\n(.*?)^```', re.MULTILINE | re.DOTALL)
 BLOCKS = [
     (f"{page.name}:{page.read_text()[: block.start()].count(chr(10)) + 1}", block[1])
     for page in PAGES
-    for block in re.finditer(r"^```yaml\n(.*?)^```", page.read_text(), re.M | re.DOTALL)
+    for block in FENCE.finditer(page.read_text())
 ]
 
 
