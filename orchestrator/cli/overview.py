@@ -73,6 +73,22 @@ def why(worker: dict[str, Any]) -> list[Line]:
     return [_of(worker, head), *([(f"  {safe(line)}", "")] for line in rest)]
 
 
+def alarm_told(alarm: dict[str, Any]) -> Cell | None:
+    """What is to be said of an alarm; None while all is well."""
+    about = f"{alarm['member']}: {alarm['reason']}"
+    lasting = "" if alarm["seconds"] is None else f", for {duration(alarm['seconds'])}"
+    match alarm["state"]:
+        case "raised":
+            return f"ALARM {about}{lasting}", "bold red"
+        case "pending":
+            return f"{about}{lasting}, no alarm yet", "yellow"
+        case "stale" if alarm["raised"]:
+            return f"ALARM {about}; it isn't known whether it still holds", "bold red"
+        case "stale":
+            return f"alarm of {about}; its value isn't known", "yellow"
+    return None
+
+
 def unwritten(found: dict[str, Any]) -> str:
     """What a rig's log lacks because it can't be written; empty if nothing."""
     logs = found.get("logs", {})
@@ -86,11 +102,13 @@ def _head(found: dict[str, Any], width: int | None) -> list[Line]:
     """The rig: its name, since when it is up, its config; in as many lines as that takes."""
     workers = found["workers"]
     ready = sum(worker["state"] == "READY" for worker in workers)
+    raised = sum(each["raised"] for worker in workers for each in worker.get("alarms", ()))
     changed = bool(found.get("config_changed"))
     parts: list[Cell] = [
         (f"rig {safe(str(found['rig']))}", "bold"),
         (f"up {duration(found.get('uptime'))}", ""),
         (f"{ready} of {len(workers)} ready", "green" if ready == len(workers) else "yellow"),
+        *([(counted(raised, "alarm"), "bold red")] if raised else []),
         (
             f"config {safe(str(found.get('config', NOTHING)))}{' (changed since)' * changed}",
             "yellow" if changed else "",
@@ -195,6 +213,10 @@ def _about(worker: dict[str, Any], shown: set[str]) -> Iterator[Line]:
     error = worker.get("last_error")
     if error is not None and "LAST ERROR" not in shown:
         yield _of(worker, f"last error {_error(error)}")
+    for alarm in worker.get("alarms", ()):
+        if (cell := alarm_told(alarm)) is not None:
+            text, style = cell
+            yield [(worker["name"], "bold"), (": ", ""), (safe(text), style)]
     if worker.get("sick"):
         yield _of(worker, worker["sick"])
     if worker.get("securing"):

@@ -48,6 +48,7 @@ from transports.link import (
     Described,
     Failed,
     LaneOpen,
+    Polled,
     Ready,
     Starting,
     Stop,
@@ -277,6 +278,9 @@ class Broker:
     def _control(self, lane: Lane, frames: list[Any], now: float) -> None:
         control = decode_control(bytes(frames[2]))
         peer = lane.peer
+        if isinstance(control, Polled):
+            self.keeper.polled(peer.name, control, now)
+            return
         if isinstance(control, LaneOpen):
             lane.open = True
         elif isinstance(control, Ready | Described):

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from orchestrator.core.alarms import Alarm, Alarms
 from orchestrator.core.broker import Broker
 from orchestrator.core.children import ChildSpec, follow
 from orchestrator.core.health import Health, Probe
@@ -33,6 +34,7 @@ class Settings(msgspec.Struct, frozen=True):
         probe: How it is probed; None if it isn't.
         means: How its operations can be ended.
         verify: What is read after an unknown outcome of a member, by member.
+        alarms: When there are alarms, by polled property.
     """
 
     spec: ChildSpec
@@ -42,6 +44,7 @@ class Settings(msgspec.Struct, frozen=True):
     probe: Probe | None = None
     means: Means = NO_MEANS
     verify: Mapping[str, str] = {}
+    alarms: Mapping[str, Alarm] = {}
 
 
 class Changeover:
@@ -52,6 +55,7 @@ class Changeover:
         supervision: Keeps them.
         health: Probes them.
         verifier: Reads what came of what nobody knows.
+        alarms: Watches what they poll.
         orders: Who waits for them.
 
     Attributes:
@@ -64,12 +68,14 @@ class Changeover:
         supervision: Supervision,
         health: Health,
         verifier: Verifier,
+        alarms: Alarms,
         orders: Orders,
     ) -> None:
         self._broker = broker
         self._supervision = supervision
         self._health = health
         self._verifier = verifier
+        self._alarms = alarms
         self._orders = orders
         self._lives: dict[str, int] = {}  # of those that have gone: no number is used twice
         self.leaving: set[str] = set()
@@ -142,6 +148,7 @@ class Changeover:
         del self._broker.peers[name]
         self._broker.last_words.release(name)
         self._verifier.change(name, {})
+        self._alarms.change(name, {}, 0.0)
         for workers in self._broker.ledger.streams.values():
             workers.discard(name)
 
@@ -152,3 +159,4 @@ class Changeover:
         serves = self._supervision.children[name].is_up
         self._health.change(name, settings.probe, now, serves=serves)
         self._verifier.change(name, settings.verify)
+        self._alarms.change(name, settings.alarms, now)

@@ -13,6 +13,7 @@ from typing import Any
 
 from orchestrator.core import starts
 from orchestrator.core.admission import Caps
+from orchestrator.core.alarms import Alarm, Alarms
 from orchestrator.core.broker import Broker
 from orchestrator.core.changeover import Changeover, Settings
 from orchestrator.core.children import Child, ChildSpec, Exit
@@ -31,7 +32,7 @@ from orchestrator.core.states import SERVING, Status
 from orchestrator.core.supervision import Supervision
 from orchestrator.core.verify import VERIFIER, Verifier
 from transports.headers import Limits
-from transports.link import ClientLeft
+from transports.link import ClientLeft, Polled
 
 
 class Rig:
@@ -46,6 +47,7 @@ class Rig:
         probes: How workers are probed, of those that are.
         means: How workers' operations can be ended, of those where they can.
         verify: For each worker what is read after an unknown outcome of a member, by member.
+        alarms: When there are alarms, by worker and polled property.
         caps: What one client can make the rig keep.
         unblock_again: Seconds after which output that nobody reads can be told for sure.
         strategy: Who is restarted with a worker that died: `one_for_one`, `rest_for_one`,
@@ -60,6 +62,7 @@ class Rig:
         supervision: The half that keeps workers.
         health: Probes them.
         verifier: Reads what came of what nobody knows.
+        alarms: Watches what workers poll.
     """
 
     def __init__(
@@ -73,6 +76,7 @@ class Rig:
         probes: dict[str, Probe] | None = None,
         means: dict[str, Means] | None = None,
         verify: Mapping[str, Mapping[str, str]] | None = None,
+        alarms: Mapping[str, Mapping[str, Alarm]] | None = None,
         caps: Caps | None = None,
         unblock_again: float = 1.0,
         strategy: str = "one_for_one",
@@ -90,8 +94,9 @@ class Rig:
         self.health = Health(name, probes or {}, self.broker, self.supervision)
         self._orders = Orders(self.supervision.children, self.effects)
         self.verifier = Verifier(name, verify or {}, self.broker)
+        self.alarms = Alarms(alarms or {}, self.broker.tell, self.effects)
         self._changeover = Changeover(
-            self.broker, self.supervision, self.health, self.verifier, self._orders
+            self.broker, self.supervision, self.health, self.verifier, self.alarms, self._orders
         )
         self._changes = 0
         self._is_up = False
@@ -144,8 +149,13 @@ class Rig:
     @property
     def next_deadline(self) -> float | None:
         """When `tick` is due; None while nothing has a deadline."""
-        broker, supervision = self.broker.next_deadline, self.supervision.next_deadline
-        return earliest(broker, supervision, self._hang.next_deadline, self.health.next_deadline)
+        return earliest(
+            self.broker.next_deadline,
+            self.supervision.next_deadline,
+            self._hang.next_deadline,
+            self.health.next_deadline,
+            self.alarms.next_deadline,
+        )
 
     # -- inputs ---------------------------------------------------------------------------
 
@@ -173,6 +183,7 @@ class Rig:
         if deadline is not None and deadline <= now:
             self.supervision.tick(now)
         self.health.tick(now)
+        self.alarms.tick(now)
         self._settle(now)
 
     def expect(self, worker: str, incarnation: int, token: str) -> None:
@@ -186,6 +197,8 @@ class Rig:
         if exit_.speaks and not self.is_closing:
             self.broker.last_words.expect(worker, incarnation, now)
         self.supervision.exited(worker, incarnation, exit_, now)
+        if not self.is_closing:
+            self.alarms.ended(worker, now)
         self._settle(now)
 
     def unlaunched(
@@ -301,6 +314,11 @@ class Rig:
         """An incarnation is ready."""
         self.supervision.ready(worker, incarnation, now)
         self.health.ready(worker, now)
+        self.alarms.ready(worker, now)
+
+    def polled(self, worker: str, polled: Polled, now: float) -> None:
+        """A property was polled that is watched."""
+        self.alarms.read(worker, polled, now)
 
     def unbuilt(
         self, worker: str, incarnation: int, stage: str, exception: dict[str, Any], now: float

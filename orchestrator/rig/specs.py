@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import fields
 from typing import Any
 
 import msgspec
 
+from orchestrator.config import alarms as config_alarms
 from orchestrator.config.cancels import stops_of
 from orchestrator.config.loader import RigConfig, WorkerConfig
 from orchestrator.core import plan
+from orchestrator.core.admission import Caps
+from orchestrator.core.alarms import Alarm
 from orchestrator.core.changeover import Settings
 from orchestrator.core.children import ChildSpec
 from orchestrator.core.health import Probe
 from orchestrator.core.means import Means
+from orchestrator.core.rig import Rig
 from orchestrator.rig.sockets import Sockets
 from transports import headers
 from transports.exceptions import INTERRUPT
@@ -35,6 +40,34 @@ def _by_key(config: RigConfig | WorkerConfig) -> dict[str, Any]:
     return {each.name: getattr(config, each.name) for each in fields(config) if each.compare}
 
 
+def core(config: RigConfig, *, unblock_again: float, chance: Callable[[], float], run: str) -> Rig:
+    """The core of a rig.
+
+    Args:
+        config: The rig's config.
+        unblock_again: Seconds after which output that nobody reads can be told for sure.
+        chance: Gives numbers from 0 to 1, for the pauses before restarts.
+        run: Tells this run of the rig from others.
+    """
+    each = {name: settings(worker) for name, worker in config.workers.items()}
+    return Rig(
+        config.rig,
+        [its.spec for its in each.values()],
+        limits={name: its.limits for name, its in each.items()},
+        timeouts={name: dict(its.timeouts) for name, its in each.items()},
+        restore={name: its.restore for name, its in each.items()},
+        probes={name: its.probe for name, its in each.items() if its.probe},
+        means={name: its.means for name, its in each.items()},
+        verify={name: its.verify for name, its in each.items()},
+        alarms={name: its.alarms for name, its in each.items()},
+        caps=Caps(),
+        unblock_again=unblock_again,
+        strategy=config.strategy,
+        chance=chance,
+        run=run,
+    )
+
+
 def settings(config: WorkerConfig) -> Settings:
     """What the core is told of a worker."""
     probe = config.probe
@@ -51,6 +84,19 @@ def settings(config: WorkerConfig) -> Settings:
             on_timeout=config.on_execution_timeout == "cancel",
         ),
         verify=config.verify,
+        alarms={name: _alarm(each, config.poll[name]) for name, each in config.alarms.items()},
+    )
+
+
+def _alarm(alarm: config_alarms.Alarm, interval: float) -> Alarm:
+    return Alarm(
+        above=alarm.above,
+        below=alarm.below,
+        lasting=alarm.lasting,
+        least=alarm.least,
+        most=alarm.most,
+        stale=alarm.stale_after(interval),
+        level=alarm.level,
     )
 
 

@@ -14,10 +14,10 @@ import zmq
 
 from orchestrator.config.loader import RigConfig
 from orchestrator.core.admission import Caps
-from orchestrator.core.effects import CancelDone, Describe, Moved, OrderDone, RigUp, Secure
-from orchestrator.core.rig import Rig
+from orchestrator.core.effects import Alarmed, CancelDone, Describe, Moved, OrderDone, RigUp, Secure
 from orchestrator.logs.collect.handle import STUCK, LogCollector
 from orchestrator.rig import describing, specs
+from orchestrator.rig.alarm_commands import AlarmCommands
 from orchestrator.rig.applier import Applier
 from orchestrator.rig.backlog import Backlog
 from orchestrator.rig.descriptors import SLOTS, connection_cap, raise_limit, worker_cap
@@ -104,21 +104,8 @@ class Supervisor:
             deliver=self._mailbox.tell,
             unlaunched=self._unlaunched,
         )
-        settings = [specs.settings(each) for each in config.workers.values()]
-        self._rig = Rig(
-            config.rig,
-            [each.spec for each in settings],
-            limits={each.spec.name: each.limits for each in settings},
-            timeouts={each.spec.name: dict(each.timeouts) for each in settings},
-            restore={each.spec.name: each.restore for each in settings},
-            probes={each.spec.name: each.probe for each in settings if each.probe},
-            means={each.spec.name: each.means for each in settings},
-            verify={each.spec.name: each.verify for each in settings},
-            caps=Caps(),
-            unblock_again=2 * STUCK,
-            strategy=config.strategy,
-            chance=Random().random,
-            run=self._logs.run.id,
+        self._rig = specs.core(
+            config, unblock_again=2 * STUCK, chance=Random().random, run=self._logs.run.id
         )
         self._rig.broker.ledger.traces = config.logs.level == "debug"
         backlog = Backlog(sockets.front)
@@ -164,6 +151,7 @@ class Supervisor:
         )
         self._service = ServiceManager(self._loop, os.environ, self.record)
         self._recipes = Recipes(self._loop, self._guardian, self._secured, self.record)
+        self._alarm_commands = AlarmCommands(self._loop, self._guardian, self.record)
         self._desk = Desk(config, self._rig, self._logs.hide)
         self._applier = Applier(self._desk, lambda question: self._mailbox.ask(question).result())
         self._saves = ConfigSaves(
@@ -268,6 +256,7 @@ class Supervisor:
         self._loop.flush(1.0)
 
     def _close(self) -> None:
+        self._alarm_commands.close()
         self._processes.kill_all()  # none lives but after an error of our own
         self._fork_server.close()
         self.record("info", f"rig {self._config.rig} is down", {})
@@ -288,7 +277,8 @@ class Supervisor:
     def _on_signal(self, number: int) -> None:
         if number == signal.SIGCHLD:
             self._helpers.look()
-            self._processes.reap_orphans(self._helpers.pids | self._recipes.pids)
+            own = self._helpers.pids | self._recipes.pids | self._alarm_commands.pids
+            self._processes.reap_orphans(own)
             return
         name, now = signal.Signals(number).name, time.monotonic()
         if self._stopping_since and now - self._stopping_since < ONE_SIGNAL:
@@ -353,6 +343,11 @@ class Supervisor:
         """Publish the change of a worker's state."""
         self._states.publish(change)
         self._service.status(*self._rig.serving, stopping=self._rig.is_closing)
+
+    def alarmed(self, change: Alarmed) -> None:
+        """Publish the change of an alarm; run its command if it has begun."""
+        self._states.alarmed(change)
+        self._alarm_commands.alarmed(self._desk.config, change)
 
     def order_done(self, done: OrderDone) -> None:
         """Tell whoever waits for an order; nobody does for the first start."""

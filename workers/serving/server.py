@@ -20,6 +20,7 @@ from transports.link import (
     CONTROL,
     QUEUED,
     ClientLeft,
+    Control,
     Described,
     LaneOpen,
     Ready,
@@ -27,6 +28,7 @@ from transports.link import (
     SetLevel,
     Starting,
     Stop,
+    Watch,
     decode_control,
 )
 from workers import changes
@@ -135,19 +137,14 @@ class Server:
             BootError: The driver couldn't be booted; the broker was told.
             Terminated: The supervisor ends the process by a signal.
         """
-        self.busy = True
         try:
-            with Progress(self._link):
-                try:
-                    hosted = boot.host(self._spec, self._loop, driver, self._imported)
-                finally:
-                    self.busy = False  # what the other thread has is given back undisturbed
+            with Progress(self._link):  # what its thread has is given back undisturbed
+                hosted: boot.Hosted = self._run_busy(
+                    lambda: boot.host(self._spec, self._loop, driver, self._imported)
+                )
         except BootError as failure:
-            self.busy = False
             report(self._link, failure, self._spec)
             raise
-        finally:
-            self.busy = False
         self._hosted = hosted
         spec = self._spec
         self._dispatcher = Dispatcher(
@@ -215,12 +212,7 @@ class Server:
                     control = decode_control(header)
                     if isinstance(control, Stop):
                         return
-                    if isinstance(control, SetLevel):
-                        records.set_level(control.level)
-                    if isinstance(control, Reopen):
-                        self._reopen(control)
-                    if isinstance(control, ClientLeft):
-                        streams.client_left(control.client)
+                    self._obey(control)
                     continue
                 if not self._claim(number):
                     frames.send(link, [number, b"", b"", b""])
@@ -240,6 +232,17 @@ class Server:
                 del answer, payload, raw  # they may be large, and the next request far away
             streams.end_idle()
         raise Terminated
+
+    def _obey(self, control: Control) -> None:
+        if isinstance(control, SetLevel):
+            records.set_level(control.level)
+        elif isinstance(control, Reopen):
+            self._reopen(control)
+        elif isinstance(control, ClientLeft):
+            self._dispatcher.streams.client_left(control.client)
+        elif isinstance(control, Watch):
+            for told in self._dispatcher.poller.watch(control.members):
+                send_control(self._link, told)
 
     def _take_first_steps(
         self, offer: Offer, spec: WorkerSpec, before: Callable[[], None] | None = None
@@ -267,11 +270,9 @@ class Server:
                     self._poll(name)
 
     def _poll(self, name: str) -> None:
-        self.busy = True
-        try:
-            self._dispatcher.poller.poll(name)
-        finally:
-            self.busy = False
+        told = self._run_busy(lambda: self._dispatcher.poller.poll(name))
+        if told is not None:
+            send_control(self._link, told)
 
     def close(self) -> None:
         """Close the driver, then let the last messages leave and end all threads."""
@@ -400,10 +401,10 @@ class Server:
             with contextlib.suppress(Terminated):
                 self._run_busy(self._callbacks.stop)
 
-    def _run_busy(self, call: Callable[[], None]) -> None:
+    def _run_busy(self, call: Callable[[], Any]) -> Any:
         self.busy = True  # it is the driver's code
         try:
-            call()
+            return call()
         finally:
             self.busy = False
 
