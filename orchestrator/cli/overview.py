@@ -54,16 +54,16 @@ def overview(found: dict[str, Any], width: int | None) -> list[Line]:
         found: As `status` gives it.
         width: Characters of a line; None where nobody looks.
     """
-    lines = [*_head(found, width), [], *workers_of(found["workers"], width)]
-    if below := list(_below(found)):
-        lines += [[], *below]
+    lines = [*head(found, width), [], *workers_of(found["workers"], width)]
+    if told := list(below(found)):
+        lines += [[], *told]
     return lines
 
 
 def workers_of(workers: list[dict[str, Any]], width: int | None) -> list[Line]:
     """A table of workers; below it what they run for long, who waits, and why some failed."""
-    lines, shown = lay_out(COLUMNS, [_row(worker) for worker in workers], width)
-    told = [line for worker in workers for line in _about(worker, shown)]
+    lines, shown = lay_out(COLUMNS, [cells_of(worker) for worker in workers], width)
+    told = [line for worker in workers for line in about(worker, shown)]
     return [*lines, *([[]] if told else []), *told]
 
 
@@ -98,7 +98,7 @@ def unwritten(found: dict[str, Any]) -> str:
     return f"{logs['folder']} can't be written: {records} of the log wait or are lost"
 
 
-def _head(found: dict[str, Any], width: int | None) -> list[Line]:
+def head(found: dict[str, Any], width: int | None) -> list[Line]:
     """The rig: its name, since when it is up, its config; in as many lines as that takes."""
     workers = found["workers"]
     ready = sum(worker["state"] == "READY" for worker in workers)
@@ -125,7 +125,8 @@ def _head(found: dict[str, Any], width: int | None) -> list[Line]:
     return lines
 
 
-def _below(found: dict[str, Any]) -> Iterator[Line]:
+def below(found: dict[str, Any]) -> Iterator[Line]:
+    """What else is to be known of the rig, where there is something."""
     for line in tcp_pairs(found.get("addresses", ()), found.get("events", ())):
         yield [(f"listens at {line}", "")]
     for helper in found.get("helpers", ()):
@@ -139,7 +140,8 @@ def _below(found: dict[str, Any]) -> Iterator[Line]:
         yield [(f"{file} has changed since it was read: see orch plan {file}", "yellow")]
 
 
-def _row(worker: dict[str, Any]) -> list[Cell]:
+def cells_of(worker: dict[str, Any]) -> list[Cell]:
+    """A worker's cells, one for each of `COLUMNS`."""
     state = worker["state"]
     latency = worker.get("latency") or {}
     error = worker.get("last_error")
@@ -157,9 +159,15 @@ def _row(worker: dict[str, Any]) -> list[Cell]:
         (str(worker["incarnation"]), ""),
         (str(worker["restarts"]), "yellow" if worker["restarts"] else ""),
         (NOTHING if cpu is None else f"{cpu:.0f}%", ""),
-        (size(worker["memory"]), ""),
+        (size(worker["memory"]), _of_limit(worker["memory"], worker.get("memory_limit"))),
         (NOTHING if worker["pid"] is None else str(worker["pid"]), ""),
     ]
+
+
+def _of_limit(used: float | None, limit: float | None) -> str:
+    if used is None or limit is None or used <= NEAR * limit:
+        return ""
+    return "red" if used > limit else "yellow"
 
 
 def _runs(worker: dict[str, Any]) -> Cell:
@@ -198,8 +206,8 @@ def _quick(seconds: float | None) -> str:
     return f"{1000 * seconds:.2f}ms" if seconds < 0.00995 else f"{1000 * seconds:.0f}ms"
 
 
-def _about(worker: dict[str, Any], shown: set[str]) -> Iterator[Line]:
-    """What there is no room for in the table."""
+def about(worker: dict[str, Any], shown: set[str]) -> Iterator[Line]:
+    """What there is no room for in a table that shows these columns."""
     for each in worker.get("running", ()):
         if each["seconds"] >= LONG:
             yield _of(worker, _long(each))

@@ -67,6 +67,7 @@ def snapshot(
                 "last_error": _error(last_trouble((peer.vitals.trouble, child.trouble)), now, rig),
                 "uptime": round(now - child.launched, 3) if pid is not None else None,
                 "reason": rig.hide(rig.why(name, now)) or None,
+                "memory_limit": (worker.limits or {}).get("memory") if worker else None,
                 "alarms": [
                     _alarm(member, each, now, rig) for member, each in rig.alarms.of(name).items()
                 ],
