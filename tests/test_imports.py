@@ -119,6 +119,14 @@ ROOMS = Rooms(
             "orchestrator/logs/read",
             "orchestrator/logs/show",
         ),
+        "orchestrator/top": (  # nothing imports it: its command is loaded by name
+            *LEAVES,
+            "orchestrator/runtime",
+            "orchestrator/client",
+            "orchestrator/logs/read",
+            "orchestrator/logs/show",
+            "orchestrator/cli",
+        ),
         "orchestrator/__init__": ("orchestrator", "orchestrator/client"),
         "orchestrator/__main__": ("orchestrator/cli",),
         #

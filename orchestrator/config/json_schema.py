@@ -41,6 +41,7 @@ ABOUT: Final[dict[str, str]] = {
     "execution_timeout": "How long it may take from its start; null for no limit.",
     "timeouts": "Execution timeouts by member.",
     "poll": "Properties that are read at a pace, kept and published.",
+    "alarms": "Limits of values that are polled: {temperature: {above: 60, for: 5s, clear: 55}}.",
     "events": "Events that the driver tells by a function that it is given.",
     "idempotent": "Members that clients may repeat when an outcome is unknown.",
     "audit": "Each request is recorded: who asked, with what, what came of it.",

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from orchestrator.config.addresses import wrong_with
+from orchestrator.config.alarms import unpolled
 from orchestrator.config.changes import digest_of
 from orchestrator.config.model import LogsConfig, RigConfig, WorkerConfig
 from orchestrator.config.positions import odd_arguments, places_of, spellings_of
@@ -154,6 +155,7 @@ class _Loader:
             self._check_failing(section, ("workers", name))
             self._check_sick(section, ("workers", name))
             self._check_overdue(section, ("workers", name))
+            self._check_alarms(section, name)
         self._start_order = self._order()
 
     def _config(self, names: Iterable[str]) -> RigConfig:
@@ -296,6 +298,17 @@ class _Loader:
                 self._document.place((*path, key)),
                 'to "cancel" operations, say how by "cancel_with", such as cancel_with: interrupt',
             )
+
+    def _check_alarms(self, section: WorkerSection, name: str) -> None:
+        """That alarms are about values that are known."""
+        if any("poll" in problem.place.path for problem in self._document.problems):
+            return
+        own = "alarms" in section.model_fields_set
+        path: KeyPath = ("workers", name, "alarms") if own else ("defaults", "alarms")
+        poll = self._chosen(section, "poll")
+        for member, told in unpolled(self._chosen(section, "alarms"), poll):
+            whose = "" if own else f"worker {quoted(name)}: "
+            self._document.report(self._document.key_place((*path, member)), whose + told)
 
     def _check_listen(self) -> None:
         """That each address is given once, and each port and path is free for it."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from orchestrator.config.alarms import Alarm
 from orchestrator.config.event_calls import EventCall
 from orchestrator.config.problems import Place, Problem
 from orchestrator.config.values import Step
@@ -35,6 +36,7 @@ class WorkerConfig:
         execution_timeout: seconds from a request's start to its end; None for no limit.
         timeouts: execution timeouts of single members, in seconds; None for no limit.
         poll: seconds between two reads of properties that are polled, by name.
+        alarms: when there are alarms about properties that are polled, by name.
         events: how the driver tells events by a function that it is given, by name.
         idempotent: members that may be done twice, so that clients may try them again also when it
             isn't known whether they were done.
@@ -94,6 +96,7 @@ class WorkerConfig:
     execution_timeout: float | None
     timeouts: dict[str, float | None]
     poll: dict[str, float]
+    alarms: dict[str, Alarm]
     events: dict[str, EventCall]
     idempotent: tuple[str, ...]
     audit: bool

@@ -15,6 +15,7 @@ from pydantic import (
 from pydantic_core import ErrorDetails
 
 from orchestrator.config import cancels, forms, sizes, values
+from orchestrator.config.alarms import check_alarm
 from orchestrator.config.event_calls import check_event
 from orchestrator.config.other_words import OF_RIGS, OF_WORKERS, Words, our_key, our_value
 from orchestrator.config.problems import KeyPath
@@ -52,6 +53,7 @@ _Step = Annotated[Any, PlainValidator(values.check_step), forms.STEP]
 _Event = Annotated[Any, PlainValidator(check_event), forms.EVENT]
 _Memory = Annotated[int, PlainValidator(sizes.check_memory), forms.SIZE]
 _Shared = Annotated[int, PlainValidator(sizes.check_shared), forms.SIZE]
+_Alarm = Annotated[Any, PlainValidator(check_alarm), forms.ALARM]
 _Files = Annotated[int, AfterValidator(values.check_nofile)]
 _Nice = Annotated[int, AfterValidator(values.check_nice)]
 _Cpus = Annotated[list[int], AfterValidator(values.check_cpus)]
@@ -124,6 +126,7 @@ class DefaultsSection(_Section):
     invocation_timeout: _Timeout = DEFAULT_TIMEOUT
     execution_timeout: _Timeout = DEFAULT_TIMEOUT
     poll: dict[_Member, _Interval] = Field(default_factory=dict)
+    alarms: dict[_Member, _Alarm] = Field(default_factory=dict)
     events: dict[_Member, _Event] = Field(default_factory=dict)
     timeouts: dict[_Member, _Timeout] = Field(default_factory=dict)
     idempotent: list[_Member] = Field(default_factory=list)
@@ -209,6 +212,7 @@ _SHAPES: Final[dict[tuple[str, ...], str]] = {
     ("verify",): "a mapping such as {move: position}",
     ("verify", "*"): "the name of a property",
     ("poll",): "a mapping such as {position: 200ms}",
+    ("alarms",): "a mapping such as {temperature: {above: 60}}",
     ("events",): "a mapping such as {level: {call: [subscribe, level]}}",
     ("cancel",): "a mapping such as {move: stop}",
     ("timeouts",): "a mapping such as {expose: 120s}",

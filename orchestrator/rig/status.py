@@ -7,6 +7,7 @@ import time
 from typing import Any
 
 from orchestrator.config.loader import RigConfig
+from orchestrator.core.alarms import Watched
 from orchestrator.core.request import Request
 from orchestrator.core.rig import Rig
 from orchestrator.core.vitals import Durations, Trouble, last_trouble
@@ -68,6 +69,10 @@ def snapshot(
                 "last_error": _error(last_trouble((peer.vitals.trouble, child.trouble)), now, rig),
                 "uptime": round(now - child.launched, 3) if pid is not None else None,
                 "reason": rig.hide(rig.why(name, now)) or None,
+                "memory_limit": (worker.limits or {}).get("memory") if worker else None,
+                "alarms": [
+                    _alarm(member, each, now, rig) for member, each in rig.alarms.of(name).items()
+                ],
                 "sick": rig.hide(rig.health.of(name)) or None,
                 "securing": round(now - child.securing_since, 3) if child.securing else None,
                 "unsafe": rig.hide(child.unsecured) or None,
@@ -117,6 +122,21 @@ def _waiting(request: Request, now: float, callers: Callers) -> dict[str, Any]:
         "request": str(request.message_id),
         "seconds": round(now - request.arrived, 3),
         "limit": None if until is None else round(until - request.arrived, 3),
+    }
+
+
+def _alarm(member: str, watched: Watched, now: float, rig: Rig) -> dict[str, Any]:
+    """What is known of a value that is watched; times in seconds."""
+    return {
+        "member": member,
+        "state": str(watched.state),
+        "raised": watched.raised,
+        "value": watched.value,
+        "age": None if watched.value is None else round(now - watched.read, 3),
+        "seconds": round(now - watched.since, 3) if watched.since else None,
+        "above": watched.alarm.above,
+        "below": watched.alarm.below,
+        "reason": rig.hide(watched.reason),
     }
 
 

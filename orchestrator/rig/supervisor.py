@@ -12,19 +12,11 @@ from typing import Any
 import zmq
 
 from orchestrator.config.loader import RigConfig
+from orchestrator.core import effects
 from orchestrator.core.admission import Caps
-from orchestrator.core.effects import (
-    Asked,
-    CancelDone,
-    Describe,
-    Fact,
-    Moved,
-    OrderDone,
-    RigUp,
-    Secure,
-)
 from orchestrator.logs.collect.handle import LogCollector
 from orchestrator.rig import describing, specs
+from orchestrator.rig.alarm_commands import AlarmCommands
 from orchestrator.rig.applier import Applier
 from orchestrator.rig.audit import Audit
 from orchestrator.rig.backlog import Backlog
@@ -159,6 +151,7 @@ class Supervisor:
         )
         self._service = ServiceManager(self._loop, os.environ, self.record)
         self._recipes = Recipes(self._loop, self._guardian, self._secured, self.record)
+        self._alarm_commands = AlarmCommands(self._loop, self._guardian, self.record)
         self._desk = Desk(config, self._rig, self._logs.hide)
         self._applier = Applier(self._desk, lambda question: self._mailbox.ask(question).result())
         self._saves = ConfigSaves(
@@ -261,6 +254,7 @@ class Supervisor:
         self._loop.flush(1.0)
 
     def _close(self) -> None:
+        self._alarm_commands.close()
         self._processes.kill_all()  # none lives but after an error of our own
         self._fork_server.close()
         self.record("info", f"rig {self._config.rig} is down", {})
@@ -282,7 +276,8 @@ class Supervisor:
     def _on_signal(self, number: int) -> None:
         if number == signal.SIGCHLD:
             self._helpers.look()
-            self._processes.reap_orphans(self._helpers.pids | self._recipes.pids)
+            own = self._helpers.pids | self._recipes.pids | self._alarm_commands.pids
+            self._processes.reap_orphans(own)
             return
         name, now = signal.Signals(number).name, time.monotonic()
         if self._stopping_since and now - self._stopping_since < ONE_SIGNAL:
@@ -328,14 +323,14 @@ class Supervisor:
         self._recipes.disarm(worker)
         self._performer.unlaunched(worker, incarnation, error, time.monotonic())
 
-    def secure(self, secure: Secure) -> None:
+    def secure(self, secure: effects.Secure) -> None:
         """Have a worker's device made safe."""
         self._recipes.follow(secure.worker, secure.incarnation)
 
     def _secured(self, worker: str, incarnation: int, failure: str, trace: str) -> None:
         self._rig.secured(worker, incarnation, failure, time.monotonic(), trace)
 
-    def describe(self, request: Describe) -> tuple[str, bytes]:
+    def describe(self, request: effects.Describe) -> tuple[str, bytes]:
         """Message type and payload of the answer to a request for a Thing Description."""
         return describing.describe(request, self._rig, self._sockets, self._desk.config)
 
@@ -343,20 +338,25 @@ class Supervisor:
         """Something keeps a worker from running Python code."""
         self._looks.found(worker, incarnation, held=held)
 
-    def moved(self, change: Moved) -> None:
+    def moved(self, change: effects.Moved) -> None:
         """Publish the change of a worker's state."""
         self._states.publish(change)
         self._service.status(*self._rig.serving, stopping=self._rig.is_closing)
 
-    def order_done(self, done: OrderDone) -> None:
+    def alarmed(self, change: effects.Alarmed) -> None:
+        """Publish the change of an alarm; run its command if it has begun."""
+        self._states.alarmed(change)
+        self._alarm_commands.alarmed(self._desk.config, change)
+
+    def order_done(self, done: effects.OrderDone) -> None:
         """Tell whoever waits for an order; nobody does for the first start."""
         self._desk.done(done)
 
-    def cancel_done(self, done: CancelDone) -> None:
+    def cancel_done(self, done: effects.CancelDone) -> None:
         """Tell whoever wants a request cancelled."""
         self._desk.cancelled(done)
 
-    def rig_up(self, up: RigUp) -> None:
+    def rig_up(self, up: effects.RigUp) -> None:
         """Announce the rig."""
         self._service.up()
         text = f"rig {self._config.rig} is up: {up.ready} of {up.total} workers ready"
@@ -372,7 +372,7 @@ class Supervisor:
             fields["later"] = ", ".join(up.later)
         self.record("warning" if up.failed or up.later else "info", text, fields)
 
-    def asked(self, fact: Fact, asked: Asked, now: float) -> dict[str, Any]:
+    def asked(self, fact: effects.Fact, asked: effects.Asked, now: float) -> dict[str, Any]:
         """The fields of a record about an operation that was asked for."""
         return self._audit.fields(fact, asked, now)
 

@@ -54,6 +54,7 @@ _SUPERVISION = Tests(
     "test_supervision_machine",
 )
 TESTS = {
+    "alarms.py": Tests(("test_alarms",)),
     "admission.py": Tests(("test_admission",), _BROKER.world),
     "broker.py": _CLAIMS,
     "cancels.py": Tests(("test_dispatch", "test_ladder")),
@@ -81,7 +82,9 @@ TESTS = {
     "kept.py": Tests(("test_kept",)),
     "hang.py": Tests(("test_hang",)),
     "orders.py": Tests(("test_orders",)),
-    "rig.py": Tests(("test_rig", "test_evidence", "test_restarts", "test_kept", "test_securing")),
+    "rig.py": Tests(
+        ("test_rig", "test_evidence", "test_restarts", "test_kept", "test_securing", "test_alarms")
+    ),
     "plan.py": Tests(("test_plan",)),
     "changeover.py": Tests(("test_changeover",)),
     "manners.py": Tests(("test_manners",)),
