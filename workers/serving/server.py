@@ -14,7 +14,8 @@ from typing import Any
 import msgspec
 import zmq
 
-from transports import frames, link
+from transports import frames
+from transports import link as messages
 from transports.headers import CACHED, STREAM_BESIDE
 from transports.link import CONTROL, QUEUED, Control, decode_control
 from workers import changes
@@ -110,7 +111,7 @@ class Server:
         """Tell the rig what the import of the driver is at; before `start`."""
         if doing and doing != self._told:
             self._told = doing
-            send_control(self._link, link.Starting(doing))
+            send_control(self._link, messages.Starting(doing))
 
     def start(self, driver: object | None = None) -> None:
         """Boot the driver and report READY, or what it failed with.
@@ -152,14 +153,14 @@ class Server:
         self._unlisten = changes.listen(self._members_changed)
         self._end_streams = self._dispatcher.streams.close
         capture.install()
-        send_control(self._link, link.LaneOpen())
+        send_control(self._link, messages.LaneOpen())
         concurrent, capacity = self._open_concurrent(hosted.offer)
         self._events.await_subscriptions()
         self._events.subscribed = self._subscribed
         self._adjust_callbacks()
         self._take_first_steps(hosted.offer, spec)
         self._poll_all()
-        ready = link.Ready(concurrent, capacity, os.getpid(), self._claims_any)
+        ready = messages.Ready(concurrent, capacity, os.getpid(), self._claims_any)
         send_control(self._link, ready, msgspec.json.encode(hosted.offer.description))
 
     def serve(self) -> None:
@@ -197,7 +198,7 @@ class Server:
                 number, header, payload, raw = receive(link)
                 if number == CONTROL:
                     control = decode_control(header)
-                    if isinstance(control, link.Stop):
+                    if isinstance(control, messages.Stop):
                         return
                     self._obey(control)
                     continue
@@ -222,13 +223,13 @@ class Server:
         raise Terminated
 
     def _obey(self, control: Control) -> None:
-        if isinstance(control, link.SetLevel):
+        if isinstance(control, messages.SetLevel):
             records.set_level(control.level)
-        elif isinstance(control, link.Reopen):
+        elif isinstance(control, messages.Reopen):
             self._reopen(control)
-        elif isinstance(control, link.ClientLeft):
+        elif isinstance(control, messages.ClientLeft):
             self._dispatcher.streams.client_left(control.client)
-        elif isinstance(control, link.Watch):
+        elif isinstance(control, messages.Watch):
             for told in self._dispatcher.poller.watch(control.members):
                 send_control(self._link, told)
 
@@ -245,7 +246,7 @@ class Server:
             report(self._link, failure, self._spec)
             raise
 
-    def _reopen(self, control: link.Reopen) -> None:
+    def _reopen(self, control: messages.Reopen) -> None:
         spec = first_steps.with_kept(self._spec, control.kept)
         if (hosted := self._hosted) is not None:
             self._take_first_steps(hosted.offer, spec, hosted.reopen)
@@ -356,7 +357,7 @@ class Server:
         self._has_other_subscribers = True
         self._adjust_callbacks()
         concurrent, capacity = self._open_concurrent(offer)
-        message = link.Described(concurrent=concurrent, capacity=capacity)
+        message = messages.Described(concurrent=concurrent, capacity=capacity)
         send_control(self._link, message, msgspec.json.encode(offer.description))
 
     def _open_concurrent(self, offer: Offer) -> tuple[tuple[str, ...], int]:
