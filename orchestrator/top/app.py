@@ -29,6 +29,7 @@ from orchestrator.top.rows import (
 )
 from orchestrator.top.screens import Ask, LogScreen, TextScreen, told
 from orchestrator.top.source import Source, plain
+from transports.client_ids import caller
 
 EVERY = 1.0
 """Seconds between two looks at the rig."""
@@ -320,29 +321,37 @@ class Top(App[None]):
         if each is None:
             self.notify(f"{worker['name']} runs nothing, and nothing waits", severity="warning")
             return
-        question = f"Cancel {worker['name']}.{each['member']}, asked by {each['client']}?"
-        request = str(each["request"])
-        self.run_worker(self._ask_and_do(question, lambda: self._source.cancel(request)))
+        text = f"Cancel {worker['name']}.{each['member']}, asked by {caller(each['client'])}?"
+
+        async def question() -> str:
+            return text
+
+        self.run_worker(self._ask_and_do(question, lambda: self._source.cancel(each["request"])))
 
     def action_order(self, verb: str) -> None:
         """Start, stop or restart the worker; asked first where that breaks something off."""
-        worker = self.chosen
-        if worker is None:
+        if (worker := self.chosen) is None:
             return
-        broken = breaks(worker) if verb != "start" else ""
-        question = f"{verb.capitalize()} {worker['name']}? {broken.capitalize()}." if broken else ""
         name = worker["name"]
 
-        async def ordered() -> str:
+        async def question() -> str:
+            found = await self._source.look()  # as it is now, not as it was a second ago
+            now = next((each for each in found["workers"] if each["name"] == name), worker)
+            broken = "" if verb == "start" else breaks(now)
+            return f"{verb.capitalize()} {name}? {broken.capitalize()}." if broken else ""
+
+        async def order() -> str:
             return f"{name} is {await self._source.order(verb, name)}"
 
-        self.run_worker(self._ask_and_do(question, ordered))
+        self.run_worker(self._ask_and_do(question, order))
 
-    async def _ask_and_do(self, question: str, do: Callable[[], Awaitable[str]]) -> None:
-        if question and not await self.push_screen_wait(Ask(question)):
-            return
+    async def _ask_and_do(
+        self, question: Callable[[], Awaitable[str]], do: Callable[[], Awaitable[str]]
+    ) -> None:
         try:
-            self.notify(await do(), markup=False)
+            asked = await question()
+            if not asked or await self.push_screen_wait(Ask(asked)):
+                self.notify(await do(), markup=False)
         except Exception as error:  # noqa: BLE001  whatever it is, it is shown
             self.notify(told(error), severity="error", timeout=15, markup=False)
         self._changed.set()
