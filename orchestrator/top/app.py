@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
 from typing import Any, ClassVar
 
 from textual.app import App, ComposeResult
@@ -29,6 +30,7 @@ from orchestrator.top.rows import (
 )
 from orchestrator.top.screens import Ask, LogScreen, TextScreen, told
 from orchestrator.top.source import Source, plain
+from transports.client_ids import caller
 
 EVERY = 1.0
 """Seconds between two looks at the rig."""
@@ -89,6 +91,13 @@ class Top(App[None]):
         self.animation_level = "none"  # it costs bytes, on slow lines too
         self._source = source
         self._every = every
+        # Kept here, not looked for: what comes late finds them, though their screen is gone.
+        self._head = Lines(folds=True, id="head")
+        self._filter = Input(
+            placeholder="words in names, states, operations", id="filter", compact=True
+        )
+        self._table = Lines(head=1, chooses=True, id="table")
+        self._details = Lines(folds=True, id="details")
         self._found: dict[str, Any] | None = None
         self._seen = 0.0
         self._lost = ""
@@ -101,10 +110,7 @@ class Top(App[None]):
 
     def compose(self) -> ComposeResult:
         """Its parts."""
-        yield Lines(folds=True, id="head")
-        yield Input(placeholder="words in names, states, operations", id="filter", compact=True)
-        yield Lines(head=1, chooses=True, id="table")
-        yield Lines(folds=True, id="details")
+        yield from (self._head, self._filter, self._table, self._details)
         yield Footer(compact=True, show_command_palette=False)
 
     def on_mount(self) -> None:
@@ -113,13 +119,6 @@ class Top(App[None]):
         self.run_worker(self._follow(), group="follow")
         self.run_worker(self._hear(), group="hear")
         self.set_interval(max(self._every, 0.5), self._draw_if_old)
-
-    @property
-    def _table(self) -> Lines:
-        return self.screen_stack[0].query_one("#table", Lines)
-
-    def _part(self, id: str) -> Lines:
-        return self.screen_stack[0].query_one(f"#{id}", Lines)
 
     @property
     def chosen(self) -> Worker | None:
@@ -134,8 +133,9 @@ class Top(App[None]):
             self._changed.clear()
             try:
                 found = await self._source.look()
-            except (OrchError, OSError) as error:
-                self._lost = str(error).partition("\n")[0]
+            except Exception as error:  # noqa: BLE001  whatever it is, it is shown
+                text = str(error) if isinstance(error, OrchError) else told(error)
+                self._lost = text.partition("\n")[0]
             else:
                 if self._found is not None and self._found.get("run") != found.get("run"):
                     self._restarted = time.monotonic()
@@ -149,8 +149,9 @@ class Top(App[None]):
                 continue  # nothing but times has changed
 
     async def _hear(self) -> None:
-        async for _ in self._source.changes():
-            self._changed.set()
+        with suppress(OrchError):  # looks go on at their pace, and tell what is wrong
+            async for _ in self._source.changes():
+                self._changed.set()
 
     @property
     def _age(self) -> float:
@@ -172,7 +173,7 @@ class Top(App[None]):
         if found is None:
             self._put_head(top or [[("…", "")]], width)
             return
-        text = self.screen_stack[0].query_one("#filter", Input).value
+        text = self._filter.value
         order = ORDERS[self._order]
         self._shown = chosen(found, order, back=self._back, text=text)
         lines = table(self._shown, width, order, back=self._back)
@@ -199,19 +200,17 @@ class Top(App[None]):
         return remarks
 
     def _put_head(self, lines: list[Line], width: int) -> None:
-        part = self._part("head")
-        part.styles.height = sum(len(folded(line, max(1, width))) for line in lines)
-        part.show(lines)
+        self._head.styles.height = sum(len(folded(line, max(1, width))) for line in lines)
+        self._head.show(lines)
 
     def _detail(self) -> None:
         worker = self.chosen
         if worker is not None:
             self._wanted = worker["name"]
         lines = details(worker)
-        part = self._part("details")
         count = sum(len(folded(line, max(1, self.size.width - 1))) for line in lines)
-        part.styles.height = min(count + 1, max(3, self.size.height // 3)) if lines else 0
-        part.show(lines)
+        self._details.styles.height = min(count + 1, max(3, self.size.height // 3)) if lines else 0
+        self._details.show(lines)
 
     def on_resize(self) -> None:
         """Lay out anew."""
@@ -232,15 +231,13 @@ class Top(App[None]):
 
     def action_filter(self) -> None:
         """Type words that are searched for."""
-        field = self.screen_stack[0].query_one("#filter", Input)
-        field.add_class("shown")
-        field.focus()
+        self._filter.add_class("shown")
+        self._filter.focus()
 
     def action_unfilter(self) -> None:
         """Show all workers."""
-        field = self.screen_stack[0].query_one("#filter", Input)
-        field.value = ""
-        field.remove_class("shown")
+        self._filter.value = ""
+        self._filter.remove_class("shown")
         self._table.focus()
 
     def on_input_changed(self) -> None:
@@ -320,29 +317,37 @@ class Top(App[None]):
         if each is None:
             self.notify(f"{worker['name']} runs nothing, and nothing waits", severity="warning")
             return
-        question = f"Cancel {worker['name']}.{each['member']}, asked by {each['client']}?"
-        request = str(each["request"])
-        self.run_worker(self._ask_and_do(question, lambda: self._source.cancel(request)))
+        text = f"Cancel {worker['name']}.{each['member']}, asked by {caller(each['client'])}?"
+
+        async def question() -> str:
+            return text
+
+        self.run_worker(self._ask_and_do(question, lambda: self._source.cancel(each["request"])))
 
     def action_order(self, verb: str) -> None:
         """Start, stop or restart the worker; asked first where that breaks something off."""
-        worker = self.chosen
-        if worker is None:
+        if (worker := self.chosen) is None:
             return
-        broken = breaks(worker) if verb != "start" else ""
-        question = f"{verb.capitalize()} {worker['name']}? {broken.capitalize()}." if broken else ""
         name = worker["name"]
 
-        async def ordered() -> str:
+        async def question() -> str:
+            found = await self._source.look()  # as it is now, not as it was a second ago
+            now = next((each for each in found["workers"] if each["name"] == name), worker)
+            broken = "" if verb == "start" else breaks(now)
+            return f"{verb.capitalize()} {name}? {broken.capitalize()}." if broken else ""
+
+        async def order() -> str:
             return f"{name} is {await self._source.order(verb, name)}"
 
-        self.run_worker(self._ask_and_do(question, ordered))
+        self.run_worker(self._ask_and_do(question, order))
 
-    async def _ask_and_do(self, question: str, do: Callable[[], Awaitable[str]]) -> None:
-        if question and not await self.push_screen_wait(Ask(question)):
-            return
+    async def _ask_and_do(
+        self, question: Callable[[], Awaitable[str]], do: Callable[[], Awaitable[str]]
+    ) -> None:
         try:
-            self.notify(await do(), markup=False)
+            asked = await question()
+            if not asked or await self.push_screen_wait(Ask(asked)):
+                self.notify(await do(), markup=False)
         except Exception as error:  # noqa: BLE001  whatever it is, it is shown
             self.notify(told(error), severity="error", timeout=15, markup=False)
         self._changed.set()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, ClassVar
 
 from rich.cells import cell_len
@@ -134,7 +136,10 @@ class Lines(ScrollView, can_focus=True):
         width, base = self.size.width, self.rich_style
         if index >= len(self._lines):
             return Strip.blank(width, base)
-        segments = [Segment(text, _style(style)) for text, style in self._lines[index] if text]
+        segments = [
+            Segment("".join(text for text, _ in cells), _style(style))
+            for style, cells in groupby(self._lines[index], itemgetter(1))  # fewer cost less
+        ]
         if self._chooses and index == self._chosen + self._head:
             shown = Style(reverse=True) if self.has_focus else Style(bold=True, underline=True)
             length = sum(segment.cell_length for segment in segments)
@@ -222,6 +227,8 @@ class Lines(ScrollView, can_focus=True):
 
 def changed(before: Line, after: Line) -> Iterator[tuple[int, int]]:
     """From where to where two lines differ, in places of the terminal; cell by cell."""
+    if before == after:
+        return
     x = y = 0
     for at in range(max(len(before), len(after))):
         one = before[at] if at < len(before) else ("", "")
