@@ -110,6 +110,8 @@ def _head(found: dict[str, Any], width: int | None) -> list[Line]:
 def _below(found: dict[str, Any]) -> Iterator[Line]:
     for line in tcp_pairs(found.get("addresses", ()), found.get("events", ())):
         yield [(f"listens at {line}", "")]
+    if found.get("web"):
+        yield [(f"serves browsers at {found['web']}: orch web --address", "")]
     for helper in found.get("helpers", ()):
         if helper["state"] != "running":
             told = f"the {helper['name']}, pid {helper['pid']}, is {helper['state']}"

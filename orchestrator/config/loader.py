@@ -21,9 +21,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
-from orchestrator.config.addresses import wrong_with
+from orchestrator.config.addresses import NO_WEB, split, wrong_with
 from orchestrator.config.changes import digest_of
-from orchestrator.config.model import LogsConfig, RigConfig, WorkerConfig
+from orchestrator.config.model import LogsConfig, RigConfig, WebConfig, WorkerConfig
 from orchestrator.config.positions import odd_arguments, places_of, spellings_of
 from orchestrator.config.problems import ConfigError, KeyPath, Place, Problem
 from orchestrator.config.references import resolve
@@ -31,6 +31,7 @@ from orchestrator.config.schema import (
     DefaultsSection,
     LogsSection,
     TopSection,
+    WebSection,
     WorkerSection,
     meant,
     misspelt,
@@ -103,6 +104,7 @@ class _Loader:
         self._top = TopSection()
         self._defaults = DefaultsSection()
         self._logs = LogsSection()
+        self._web = WebSection()
         self._sections: dict[str, WorkerSection] = {}
         self._start_order: tuple[str, ...] = ()
 
@@ -157,7 +159,8 @@ class _Loader:
         self._start_order = self._order()
 
     def _config(self, names: Iterable[str]) -> RigConfig:
-        document, logs, listen = self._document, self._logs, self._top.listen
+        document, logs = self._document, self._logs
+        listen, served = split(self._top.listen)
         return RigConfig(
             rig=self._top.rig or "",  # which is a problem
             listen=tuple(each if isinstance(each, str) else each["requests"] for each in listen),
@@ -166,6 +169,12 @@ class _Loader:
             allow_local_users=self._top.allow_local_users,
             strategy=self._top.strategy,
             logs=LogsConfig(**logs.model_dump()),
+            web=WebConfig(
+                listen=served,
+                control=self._web.control,
+                hosts=tuple(self._web.hosts),
+                export=tuple(self._web.export),
+            ),
             file=self._file,
             folder=self._folder,
             start_order=self._start_order,
@@ -181,6 +190,10 @@ class _Loader:
             document.report(document.place(("rig",)), 'a rig needs an id, such as "rig: bench"')
         if "logs" in data:
             self._logs = validate(LogsSection, data["logs"], document, ("logs",), '"logs"')
+        if "web" in data:
+            self._web = validate(WebSection, data["web"], document, ("web",), '"web"')
+            if split(self._top.listen)[1] is None and not document.is_broken(("listen",)):
+                document.report(document.key_place(("web",)), NO_WEB)
         if "defaults" in data:
             self._defaults = validate(
                 DefaultsSection, data["defaults"], document, ("defaults",), '"defaults"'

@@ -12,7 +12,7 @@ from orchestrator.config.values import Step
 from orchestrator.durations import Intensity
 from transports.levels import Level
 
-__all__ = ["LogsConfig", "RigConfig", "WorkerConfig"]
+__all__ = ["LogsConfig", "RigConfig", "WebConfig", "WorkerConfig"]
 
 
 @dataclass(frozen=True)
@@ -144,6 +144,23 @@ class LogsConfig:
 
 
 @dataclass(frozen=True)
+class WebConfig:
+    """The web server that is run with the rig.
+
+    Attributes:
+        listen: ``http://host:port``; None for none.
+        control: whether it lets write, call, start, stop and cancel too.
+        hosts: further names that it goes by.
+        export: polled properties among its metrics, by name or ``worker.name``.
+    """
+
+    listen: str | None = None
+    control: bool = False
+    hosts: tuple[str, ...] = ()
+    export: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class RigConfig:
     """A rig.
 
@@ -157,6 +174,7 @@ class RigConfig:
         strategy: who is restarted with a worker that died: nobody, those after it, or all.
         workers: by name, in the order of the file.
         logs: what is logged.
+        web: the web server that is run with it.
         file: the config, absolute.
         folder: the config's folder, absolute; drivers in it can be imported.
         notes: what is no problem, but probably not what was meant.
@@ -172,6 +190,7 @@ class RigConfig:
     allow_local_users: bool
     strategy: Literal["one_for_one", "rest_for_one", "one_for_all"]
     logs: LogsConfig
+    web: WebConfig
     file: Path
     folder: Path
     start_order: tuple[str, ...]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from types import FrameType
+from typing import IO
 
 import uvicorn
 from starlette.applications import Starlette
@@ -18,6 +19,7 @@ from starlette.staticfiles import StaticFiles
 
 from orchestrator.gateway.guard import App, Rules, guarded
 from orchestrator.gateway.link import Link
+from orchestrator.gateway.metrics import Metrics
 from orchestrator.gateway.sources import Sources
 from orchestrator.gateway.streams import Streams
 from orchestrator.gateway.things import Things
@@ -29,13 +31,14 @@ LAST_ANSWERS = 2
 """Seconds for what is under way when the server ends."""
 
 
-def build(link: Link, rules: Rules, streams: Streams) -> App:
+def build(link: Link, rules: Rules, streams: Streams, exports: Sequence[str] = ()) -> App:
     """The app that serves a rig.
 
     Args:
         link: The rig.
         rules: Who may do what.
         streams: Where the streams are kept that are open.
+        exports: Polled properties among the metrics.
     """
     sources = Sources(link)
 
@@ -48,6 +51,7 @@ def build(link: Link, rules: Rules, streams: Streams) -> App:
         Route("/", _page),
         *Views(link, sources, streams, control=rules.control).routes(),
         *Things(link, sources, streams).routes(),
+        *Metrics(link, exports).routes(),
         Mount("/static", StaticFiles(directory=STATIC)),
     ]
     return guarded(Starlette(routes=routes, lifespan=life), rules)
@@ -70,17 +74,26 @@ class _Server(uvicorn.Server):
         self._ending()
 
 
-def serve(rig: str | None, rules: Rules, port: socket.socket) -> None:
+def serve(
+    rig: str | None,
+    rules: Rules,
+    port: socket.socket,
+    exports: Sequence[str] = (),
+    *,
+    lifeline: IO[str] | None = None,
+) -> None:
     """Serve a rig until SIGINT or SIGTERM.
 
     Args:
         rig: Its id or address; None for the only one.
         rules: Who may do what.
         port: Bound to where it is served.
+        exports: Polled properties among the metrics.
+        lifeline: Whose end is that of the server too.
     """
     streams = Streams()
     config = uvicorn.Config(
-        build(Link(rig), rules, streams),
+        build(Link(rig), rules, streams, exports),
         log_config=None,
         access_log=False,
         server_header=False,
@@ -95,6 +108,15 @@ def serve(rig: str | None, rules: Rules, port: socket.socket) -> None:
     async def run() -> None:
         loop = asyncio.get_running_loop()
         server = _Server(config, lambda: loop.call_soon_threadsafe(streams.end))
+        if lifeline is not None:
+            fd = lifeline.fileno()
+
+            def ended() -> None:
+                loop.remove_reader(fd)
+                server.should_exit = True
+                streams.end()
+
+            loop.add_reader(fd, ended)
         await server.serve(sockets=[port])
 
     asyncio.run(run())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -47,6 +47,32 @@ THING: dict[str, Any] = {
 }
 
 
+SUMS = {"done": 3, "raised": 1, "refused": 0, "expired": 2, "overran": 0, "lost": 0, "seconds": 8.5}
+WORKER: dict[str, Any] = {
+    "name": "stage",
+    "state": "READY",
+    "life": "1@a",
+    "pid": 7,
+    "queue": 2,
+    "in_flight": 1,
+    "uptime": 3.0,
+    "cpu": None,
+    "memory": 1024,
+    "restarts": 4,
+    "running": [{"seconds": 1.5}, {"seconds": 2.5}],
+    "latency": {"count": 4, "p50": 0.25, "p99": None},
+}
+STATUS: dict[str, Any] = {
+    "rig": "lab",
+    "uptime": 9.0,
+    "counts": {"answered": 5},
+    "helpers": [{"name": "guardian", "state": "stopped"}],
+    "logs": {"unwritten": 6},
+    "config_changed": True,
+    "workers": [WORKER, {**WORKER, "name": "away", "pid": None, "state": "FAILED"}],
+}
+
+
 class FakeEvents:
     """A subscription, as an iterator over what is put into it."""
 
@@ -76,7 +102,6 @@ class FakeWorker:
         self.values: dict[str, Any] = {"position": 1.5, "outputs['a/b']": 2, "serial": "A1"}
         self.asked: list[tuple[Any, ...]] = []
         self.reads = 0
-        self.gate: asyncio.Event | None = None
         self.events = FakeEvents()
 
     async def describe(self, *, refresh: bool = False) -> dict[str, Any]:
@@ -86,8 +111,6 @@ class FakeWorker:
     async def read(self, name: str, **timeouts: Any) -> Any:
         self.reads += 1
         self.asked.append(("read", name, timeouts))
-        if self.gate is not None:
-            await self.gate.wait()
         if name not in self.values:
             raise NameRefused(f"worker stage has no member {name!r}")
         return self.values[name]
@@ -114,6 +137,8 @@ class FakeWorker:
                 raise WorkerUnavailable("worker stage has failed")
             case "raises":
                 raise ValueError("x is beyond the limits")
+            case "operations":
+                return {"stage": {"move": SUMS}}
             case "stacks":
                 return "Thread 1"
             case "restart" | "start" | "stop":
@@ -151,7 +176,7 @@ class FakeLink(Link):
 
     async def status(self) -> dict[str, Any]:
         await self.worker("stage")
-        return {"rig": "lab", "workers": [{"name": "stage", "state": "READY"}]}
+        return dict(STATUS)
 
     async def changes(self, timeout: float) -> Any:
         await self.worker("stage")
@@ -169,9 +194,11 @@ def rules(*, control: bool = True) -> Rules:
 
 
 @contextmanager
-def serving(link: Link, *, control: bool = True) -> Iterator[TestClient]:
+def serving(
+    link: Link, *, control: bool = True, exports: Sequence[str] = ()
+) -> Iterator[TestClient]:
     """A client of an app, with the token."""
-    app = build(link, rules(control=control), Streams())
+    app = build(link, rules(control=control), Streams(), exports)
     headers = {"authorization": f"Bearer {TOKEN}"}
     with TestClient(app, BASE, headers=headers, follow_redirects=False) as client:
         yield client

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import io
 import json
-import threading
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -169,27 +168,24 @@ def test_openapi_names_each_operation(client: TestClient) -> None:
     assert "get" in paths["/things/stage/events/moved"]
 
 
-def test_one_read_at_a_time_is_for_all_who_ask(client: TestClient, link: FakeLink) -> None:
-    assert client.portal is not None
-    link.stage.gate = client.portal.call(asyncio.Event)
-    answers: list[Any] = []
+def test_one_read_at_a_time_is_for_all_who_ask(tmp_path: Path) -> None:
+    async def test() -> None:
+        link, gate, asked = FakeLink(tmp_path), asyncio.Event(), []
 
-    def ask() -> None:
-        answers.append(client.get("/things/stage/properties/position").json())
+        async def ask() -> int:
+            asked.append(1)
+            await gate.wait()
+            return len(asked)
 
-    threads = [threading.Thread(target=ask) for _ in range(3)]
-    for each in threads:
-        each.start()
+        waiting = [asyncio.ensure_future(link.once("position", ask)) for _ in range(3)]
+        other = asyncio.ensure_future(link.once("speed", ask))
+        await asyncio.sleep(0)  # all of them have asked
+        waiting[0].cancel()  # who gives up takes the answer from nobody
+        gate.set()
+        assert [await each for each in (*waiting[1:], other)] == [2, 2, 2]
+        assert await link.once("position", ask) == 3
 
-    async def all_wait() -> None:
-        while len(next(iter(link._reads.values()))._callbacks or ()) < 4:  # and its own
-            await asyncio.sleep(0.001)
-        link.stage.gate.set()  # type: ignore[union-attr]
-
-    client.portal.call(all_wait)
-    for each in threads:
-        each.join()
-    assert (answers, link.stage.reads) == ([1.5] * 3, 1)
+    asyncio.run(test())
 
 
 def test_operations_are_bounded(

@@ -10,11 +10,15 @@ from urllib.parse import urlsplit
 
 DEFAULT = "127.0.0.1:8080"
 _AUTHORITY = re.compile(r"(?:http://)?(\[[0-9A-Fa-f:.]+\]|[^\s:/\[\]]+):([0-9]{1,5})/?")
+_NAME = re.compile(r"[A-Za-z0-9_.-]+(?::[0-9]{1,5})?|\[[0-9A-Fa-f:.]+\](?::[0-9]{1,5})?")
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 
 
 def parse(text: str) -> tuple[str, int]:
     """A host, without brackets, and a port.
+
+    Args:
+        text: Such as `127.0.0.1:8080`, `http://localhost:8080` or `http://[::1]:8080`.
 
     Raises:
         ValueError: The text is no address.
@@ -23,6 +27,17 @@ def parse(text: str) -> tuple[str, int]:
     if found is None or int(found[2]) > 65535:
         raise ValueError(f"{text!r:.80} is no address such as http://{DEFAULT}")
     return found[1].strip("[]"), int(found[2])
+
+
+def check_name(text: str) -> str:
+    """A name that a server goes by, perhaps with a port, unchanged.
+
+    Raises:
+        ValueError: The text is none.
+    """
+    if not _NAME.fullmatch(text):
+        raise ValueError(f"{text!r:.80} is no name such as lab.example or lab.example:8443")
+    return text
 
 
 def is_loopback(host: str) -> bool:
