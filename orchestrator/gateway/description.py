@@ -7,8 +7,8 @@ from typing import Any
 from urllib.parse import quote
 
 from orchestrator.gateway.problems import MEDIA_TYPE
+from transports.serializers import JSON
 
-JSON = "application/json"
 SSE = "text/event-stream"
 _SECURITY = {"token": {"scheme": "bearer", "in": "header", "format": "opaque"}}
 _PROBLEM = {

@@ -19,7 +19,7 @@ from orchestrator.gateway.pictures import is_picture
 from orchestrator.gateway.topics import Tell, Topic
 from transports import terms
 
-EVERY = 1.0
+PACE = 1.0
 """Seconds between two looks at the rig, and at what a worker has polled."""
 AGAIN = 1.0
 """Seconds until what could not be had is asked for anew: nothing tells when a rig is back."""
@@ -70,7 +70,7 @@ class Sources:
     async def _tell_status(self, tell: Tell) -> None:
         while True:
             try:
-                async with await self._link.changes(EVERY) as changes:
+                async with await self._link.changes(PACE) as changes:
                     while True:
                         found = await self._link.status()
                         tell(LOST, None)
@@ -95,7 +95,7 @@ class Sources:
                 names = [name for name, each in properties.items() if terms.POLL in each]
                 while names:
                     tell(VALUES, {name: await self._cached(worker, name) for name in names})
-                    await asyncio.sleep(EVERY)
+                    await asyncio.sleep(PACE)
                 return
             except OrchError as error:
                 for name in names:

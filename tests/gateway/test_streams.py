@@ -127,7 +127,7 @@ def test_polled_values_have_trends_with_gaps(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(looks, "AGAIN", 0.001)
-    monkeypatch.setattr(looks, "EVERY", 0.001)
+    monkeypatch.setattr(looks, "PACE", 0.001)
 
     async def test() -> None:
         link, outlet = FakeLink(tmp_path), Outlet()
