@@ -76,6 +76,29 @@ EVENT: Final = WithJsonSchema(
         },
     )
 )
+ALARM: Final = WithJsonSchema(
+    {
+        "type": "object",
+        "properties": {
+            "above": {"type": ["number", "null"]},
+            "below": {"type": ["number", "null"]},
+            "for": _any_of(*_SECONDS["anyOf"], _NULL),
+            "clear": _any_of(
+                {"type": "number"},
+                {"type": "array", "items": {"type": "number"}, "minItems": 2, "maxItems": 2},
+                _NULL,
+            ),
+            "stale": _any_of(*_SECONDS["anyOf"], _NULL),
+            "level": {"enum": ["warning", "error"]},
+            "run": _any_of(
+                {"type": "array", "items": {"type": "string"}, "minItems": 1},
+                _NULL,
+            ),
+        },
+        "anyOf": [{"required": ["above"]}, {"required": ["below"]}],
+        "additionalProperties": False,
+    }
+)
 MEANS: Final = WithJsonSchema(
     _any_of(_MEMBER_NAME, {"type": "array", "items": _MEMBER_NAME, "uniqueItems": True}, _NULL)
 )

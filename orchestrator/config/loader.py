@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from orchestrator.config.addresses import NO_WEB, split, wrong_with
+from orchestrator.config.alarms import unpolled
 from orchestrator.config.changes import digest_of
 from orchestrator.config.model import LogsConfig, RigConfig, WebConfig, WorkerConfig
 from orchestrator.config.positions import odd_arguments, places_of, spellings_of
@@ -41,12 +42,10 @@ from orchestrator.config.source import read
 from orchestrator.config.start_order import find_cycles, sort_after
 from orchestrator.config.values import check_id
 from orchestrator.config.yaml import Document, parse
-from orchestrator.durations import Intensity
 from orchestrator.words import did_you_mean, forms_of, quoted, say
 
 __all__ = [
     "ConfigError",
-    "Intensity",
     "LogsConfig",
     "Place",
     "Problem",
@@ -156,10 +155,11 @@ class _Loader:
             self._check_failing(section, ("workers", name))
             self._check_sick(section, ("workers", name))
             self._check_overdue(section, ("workers", name))
+            self._check_alarms(section, name)
         self._start_order = self._order()
 
     def _config(self, names: Iterable[str]) -> RigConfig:
-        document, logs = self._document, self._logs
+        document, logs, web = self._document, self._logs, self._web
         listen, served = split(self._top.listen)
         return RigConfig(
             rig=self._top.rig or "",  # which is a problem
@@ -168,13 +168,9 @@ class _Loader:
             workers={name: self._worker(name) for name in names},
             allow_local_users=self._top.allow_local_users,
             strategy=self._top.strategy,
+            shared_memory=self._top.shared_memory,
             logs=LogsConfig(**logs.model_dump()),
-            web=WebConfig(
-                listen=served,
-                control=self._web.control,
-                hosts=tuple(self._web.hosts),
-                export=tuple(self._web.export),
-            ),
+            web=WebConfig(served, web.control, tuple(web.hosts), tuple(web.export)),
             file=self._file,
             folder=self._folder,
             start_order=self._start_order,
@@ -192,8 +188,6 @@ class _Loader:
             self._logs = validate(LogsSection, data["logs"], document, ("logs",), '"logs"')
         if "web" in data:
             self._web = validate(WebSection, data["web"], document, ("web",), '"web"')
-            if split(self._top.listen)[1] is None and not document.is_broken(("listen",)):
-                document.report(document.key_place(("web",)), NO_WEB)
         if "defaults" in data:
             self._defaults = validate(
                 DefaultsSection, data["defaults"], document, ("defaults",), '"defaults"'
@@ -309,9 +303,22 @@ class _Loader:
                 'to "cancel" operations, say how by "cancel_with", such as cancel_with: interrupt',
             )
 
+    def _check_alarms(self, section: WorkerSection, name: str) -> None:
+        """That alarms are about values that are known."""
+        if any("poll" in problem.place.path for problem in self._document.problems):
+            return
+        own = "alarms" in section.model_fields_set
+        path: KeyPath = ("workers", name, "alarms") if own else ("defaults", "alarms")
+        poll = self._chosen(section, "poll")
+        for member, told in unpolled(self._chosen(section, "alarms"), poll):
+            whose = "" if own else f"worker {quoted(name)}: "
+            self._document.report(self._document.key_place((*path, member)), whose + told)
+
     def _check_listen(self) -> None:
         """That each address is given once, and each port and path is free for it."""
         self._check_twice(("listen",))
+        if "web" in self._document.data and split(self._top.listen)[1] is None:
+            self._document.report(self._document.key_place(("web",)), NO_WEB)
         for index, reason in wrong_with(self._top.listen):
             self._document.report(self._document.place(("listen", index)), f'"listen": {reason}')
 
@@ -399,7 +406,7 @@ class _Loader:
             "idempotent": tuple(chosen["idempotent"]),
             "limits": None if chosen["limits"] is None else chosen["limits"].model_dump(),
             "on_loss": None if chosen["on_loss"] is None else chosen["on_loss"].model_dump(),
-            "probe": None if chosen["probe"] is None else _probe(chosen["probe"].model_dump()),
+            "probe": None if chosen["probe"] is None else chosen["probe"].told(),
             "timeouts": {**defaults.timeouts, **own.timeouts},
             "cancel": {**defaults.cancel, **own.cancel},
         }
@@ -411,7 +418,3 @@ class _Loader:
             spellings=spellings_of(self._document, name),
             **chosen,
         )
-
-
-def _probe(given: dict[str, Any]) -> dict[str, Any]:
-    return {"member": given.pop("read"), **given}

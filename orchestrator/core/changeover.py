@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from orchestrator.core.alarms import Alarm, Alarms
 from orchestrator.core.broker import Broker
 from orchestrator.core.children import ChildSpec, follow
 from orchestrator.core.health import Health, Probe
@@ -33,6 +34,8 @@ class Settings(msgspec.Struct, frozen=True):
         probe: How it is probed; None if it isn't.
         means: How its operations can be ended.
         verify: What is read after an unknown outcome of a member, by member.
+        audit: Whether each of its requests is told of.
+        alarms: When there are alarms, by polled property.
     """
 
     spec: ChildSpec
@@ -42,6 +45,8 @@ class Settings(msgspec.Struct, frozen=True):
     probe: Probe | None = None
     means: Means = NO_MEANS
     verify: Mapping[str, str] = {}
+    audit: bool = False
+    alarms: Mapping[str, Alarm] = {}
 
 
 class Changeover:
@@ -52,6 +57,7 @@ class Changeover:
         supervision: Keeps them.
         health: Probes them.
         verifier: Reads what came of what nobody knows.
+        alarms: Watches what they poll.
         orders: Who waits for them.
 
     Attributes:
@@ -64,12 +70,14 @@ class Changeover:
         supervision: Supervision,
         health: Health,
         verifier: Verifier,
+        alarms: Alarms,
         orders: Orders,
     ) -> None:
         self._broker = broker
         self._supervision = supervision
         self._health = health
         self._verifier = verifier
+        self._alarms = alarms
         self._orders = orders
         self._lives: dict[str, int] = {}  # of those that have gone: no number is used twice
         self.leaving: set[str] = set()
@@ -115,6 +123,8 @@ class Changeover:
             self._broker.refuse(name, f"worker {name!r} was removed from the config")
             self._health.change(name, None, now, serves=False)
         self.leaving.update(removed)
+        audited = [name for name, settings in wanted.items() if settings.audit]
+        self._broker.ledger.watch(audited=audited)
         # Restarts come last: nothing begins or ends before it is known what all are to do.
         supervision.start(added, now, more=True)
         supervision.stop(removed, now, more=True)
@@ -142,6 +152,7 @@ class Changeover:
         del self._broker.peers[name]
         self._broker.last_words.release(name)
         self._verifier.change(name, {})
+        self._alarms.change(name, {}, 0.0)
         for workers in self._broker.ledger.streams.values():
             workers.discard(name)
 
@@ -152,3 +163,4 @@ class Changeover:
         serves = self._supervision.children[name].is_up
         self._health.change(name, settings.probe, now, serves=serves)
         self._verifier.change(name, settings.verify)
+        self._alarms.change(name, settings.alarms, now)

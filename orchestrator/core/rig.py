@@ -13,6 +13,7 @@ from typing import Any
 
 from orchestrator.core import starts
 from orchestrator.core.admission import Caps
+from orchestrator.core.alarms import Alarm, Alarms
 from orchestrator.core.broker import Broker
 from orchestrator.core.changeover import Changeover, Settings
 from orchestrator.core.children import Child, ChildSpec, Exit
@@ -25,13 +26,13 @@ from orchestrator.core.means import NO_MEANS, Means
 from orchestrator.core.orders import Orders, Verb
 from orchestrator.core.plan import Plan
 from orchestrator.core.queues import earliest
-from orchestrator.core.requests import Request
+from orchestrator.core.request import Request
 from orchestrator.core.restarts import Chance
 from orchestrator.core.states import SERVING, Status
 from orchestrator.core.supervision import Supervision
 from orchestrator.core.verify import VERIFIER, Verifier
 from transports.headers import Limits
-from transports.link import ClientLeft
+from transports.link import ClientLeft, Polled
 
 
 class Rig:
@@ -46,12 +47,15 @@ class Rig:
         probes: How workers are probed, of those that are.
         means: How workers' operations can be ended, of those where they can.
         verify: For each worker what is read after an unknown outcome of a member, by member.
+        audited: The workers of which each request is told.
+        alarms: When there are alarms, by worker and polled property.
         caps: What one client can make the rig keep.
         unblock_again: Seconds after which output that nobody reads can be told for sure.
         strategy: Who is restarted with a worker that died: `one_for_one`, `rest_for_one`,
             `one_for_all`.
         chance: Gives numbers from 0 to 1, for the pauses before restarts.
         run: Tells this run of the rig from others.
+        shared_memory: Bytes for frames that both sides have mapped; 0 for none.
 
     Attributes:
         hide: Masks secrets in what a driver said that couldn't be built.
@@ -60,6 +64,8 @@ class Rig:
         supervision: The half that keeps workers.
         health: Probes them.
         verifier: Reads what came of what nobody knows.
+        slots: Frames in shared memory, and who holds them.
+        alarms: Watches what workers poll.
     """
 
     def __init__(
@@ -73,16 +79,21 @@ class Rig:
         probes: dict[str, Probe] | None = None,
         means: dict[str, Means] | None = None,
         verify: Mapping[str, Mapping[str, str]] | None = None,
+        audited: Iterable[str] = (),
+        alarms: Mapping[str, Mapping[str, Alarm]] | None = None,
         caps: Caps | None = None,
         unblock_again: float = 1.0,
         strategy: str = "one_for_one",
         chance: Chance = lambda: 1.0,
         run: str = "",
+        shared_memory: int = 0,
     ) -> None:
         self.name = name
         self.hide: Callable[[str], str] = str
         self.effects: Effects = deque()
         self.broker = Broker(name, self.effects, self, caps, run)
+        self.slots = self.broker.ledger.slots
+        self.slots.limit = shared_memory
         self.supervision = Supervision(
             specs, self.effects, self.broker, strategy=strategy, chance=chance
         )
@@ -90,9 +101,11 @@ class Rig:
         self.health = Health(name, probes or {}, self.broker, self.supervision)
         self._orders = Orders(self.supervision.children, self.effects)
         self.verifier = Verifier(name, verify or {}, self.broker)
+        self.alarms = Alarms(alarms or {}, self.broker.tell, self.effects)
         self._changeover = Changeover(
-            self.broker, self.supervision, self.health, self.verifier, self._orders
+            self.broker, self.supervision, self.health, self.verifier, self.alarms, self._orders
         )
+        self.broker.ledger.watch(audited=audited)
         self._changes = 0
         self._is_up = False
         for spec in specs:
@@ -144,8 +157,13 @@ class Rig:
     @property
     def next_deadline(self) -> float | None:
         """When `tick` is due; None while nothing has a deadline."""
-        broker, supervision = self.broker.next_deadline, self.supervision.next_deadline
-        return earliest(broker, supervision, self._hang.next_deadline, self.health.next_deadline)
+        return earliest(
+            self.broker.next_deadline,
+            self.supervision.next_deadline,
+            self._hang.next_deadline,
+            self.health.next_deadline,
+            self.alarms.next_deadline,
+        )
 
     # -- inputs ---------------------------------------------------------------------------
 
@@ -161,7 +179,10 @@ class Rig:
 
     def receive_link(self, frames: list[Any], now: float) -> None:
         """Take a worker's message: routing id, number, header, payload, raw."""
+        reference = self.slots.taken_off(frames)
         self.broker.receive_link(frames, now)
+        if reference is not None:
+            self.slots.settle(reference)
         self._settle(now)
 
     def tick(self, now: float) -> None:
@@ -173,6 +194,7 @@ class Rig:
         if deadline is not None and deadline <= now:
             self.supervision.tick(now)
         self.health.tick(now)
+        self.alarms.tick(now)
         self._settle(now)
 
     def expect(self, worker: str, incarnation: int, token: str) -> None:
@@ -185,7 +207,10 @@ class Rig:
         self.health.ended(worker)
         if exit_.speaks and not self.is_closing:
             self.broker.last_words.expect(worker, incarnation, now)
+        self.slots.left(self.broker.peers[worker].token)
         self.supervision.exited(worker, incarnation, exit_, now)
+        if not self.is_closing:
+            self.alarms.ended(worker, now)
         self._settle(now)
 
     def unlaunched(
@@ -301,6 +326,11 @@ class Rig:
         """An incarnation is ready."""
         self.supervision.ready(worker, incarnation, now)
         self.health.ready(worker, now)
+        self.alarms.ready(worker, now)
+
+    def polled(self, worker: str, polled: Polled, now: float) -> None:
+        """A property was polled that is watched."""
+        self.alarms.read(worker, polled, now)
 
     def unbuilt(
         self, worker: str, incarnation: int, stage: str, exception: dict[str, Any], now: float

@@ -12,22 +12,15 @@ from typing import Any
 
 import msgspec
 
-from orchestrator.core.requests import Request
-from orchestrator.core.tally import shorten
-from transports.exceptions import NOT_STARTED
-from transports.headers import ERROR
+from orchestrator.core.answered import BEGINNING, LONGEST_ERROR, RAISED, first_line, is_refusal
+from orchestrator.core.request import Request
 
 REMEMBERED = 1000
 """The newest operations, of which it is told how long they took."""
-LONGEST_ERROR = 1 << 16
-"""Bytes of an error that is kept to be told."""
 MOST_MEMBERS = 500
 """Members of a worker of which it is told apart what came of their operations."""
 OTHERS = "…"
 """Stands for the rest of them; no member is called so."""
-_RAISED = f'"{ERROR}"'.encode()
-_REFUSED = f'"outcome":"{NOT_STARTED}"'.encode()  # which is the client's mistake
-_BEGINNING = 64  # bytes of a header, in which its kind stands
 
 
 class Durations:
@@ -79,7 +72,7 @@ class Trouble(msgspec.Struct, frozen=True):
 
     def told(self) -> str:
         """It in words, on one line."""
-        return self.text or _first_line(self.payload)
+        return self.text or first_line(self.payload)
 
 
 class Sums:
@@ -132,9 +125,9 @@ class Vitals:
         self.durations.add(seconds)
         sums = self.sums.get(request.member) or self.of(request.member)
         sums.seconds += seconds
-        if bytes(header).find(_RAISED, 0, _BEGINNING) < 0:
+        if bytes(header).find(RAISED, 0, BEGINNING) < 0:
             sums.done += 1
-        elif _REFUSED in bytes(payload):
+        elif is_refusal(payload):
             sums.refused += 1
         else:
             sums.raised += 1
@@ -156,22 +149,3 @@ class Vitals:
 def last_trouble(troubles: Iterable[Trouble | None]) -> Trouble | None:
     """The newest of them."""
     return max(filter(None, troubles), key=lambda each: each.at, default=None)
-
-
-class _Error(msgspec.Struct):
-    type: str = "an error"
-    message: str = ""
-
-
-class _Answer(msgspec.Struct):
-    exception: _Error
-
-
-def _first_line(payload: bytes) -> str:
-    """An error as a worker sent it: `ValueError: x is beyond the limits`."""
-    try:
-        found = msgspec.json.decode(payload, type=_Answer).exception
-    except (msgspec.DecodeError, UnicodeDecodeError):  # or it was too long to be kept
-        return "raised an error, which its log may tell"
-    lines = found.message.splitlines()
-    return shorten(f"{found.type}: {lines[0]}" if lines else found.type)

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import fields
+from random import Random
 from typing import Any
 
 import msgspec
 
+from orchestrator.config import alarms as config_alarms
 from orchestrator.config.cancels import stops_of
 from orchestrator.config.loader import RigConfig, WorkerConfig
 from orchestrator.core import plan
+from orchestrator.core.admission import Caps
+from orchestrator.core.alarms import Alarm
 from orchestrator.core.changeover import Settings
 from orchestrator.core.children import ChildSpec
 from orchestrator.core.health import Probe
 from orchestrator.core.means import Means
+from orchestrator.core.rig import Rig
+from orchestrator.logs.collect.handle import STUCK
 from orchestrator.rig.sockets import Sockets
 from transports import headers
 from transports.exceptions import INTERRUPT
@@ -51,6 +57,54 @@ def settings(config: WorkerConfig) -> Settings:
             on_timeout=config.on_execution_timeout == "cancel",
         ),
         verify=config.verify,
+        audit=config.audit,
+        alarms={name: _alarm(each, config.poll[name]) for name, each in config.alarms.items()},
+    )
+
+
+def _alarm(alarm: config_alarms.Alarm, interval: float) -> Alarm:
+    return Alarm(
+        above=alarm.above,
+        below=alarm.below,
+        lasting=alarm.lasting,
+        least=alarm.least,
+        most=alarm.most,
+        stale=alarm.stale_after(interval),
+        level=alarm.level,
+    )
+
+
+def about(config: RigConfig) -> dict[str, str]:
+    """What the log tells of a config that a rig is started by."""
+    twins = ", ".join(worker.name for worker in config.workers.values() if worker.simulated)
+    return {"config": str(config.file), **({"SIMULATED": twins} if twins else {})}
+
+
+def core_of(config: RigConfig, run: str) -> Rig:
+    """The core of a rig, before anything is started.
+
+    Args:
+        config: Its config.
+        run: Tells this run of it from others.
+    """
+    workers = {name: settings(each) for name, each in config.workers.items()}
+    return Rig(
+        config.rig,
+        [each.spec for each in workers.values()],
+        limits={name: each.limits for name, each in workers.items()},
+        timeouts={name: dict(each.timeouts) for name, each in workers.items()},
+        restore={name: each.restore for name, each in workers.items()},
+        probes={name: each.probe for name, each in workers.items() if each.probe},
+        means={name: each.means for name, each in workers.items()},
+        verify={name: each.verify for name, each in workers.items()},
+        alarms={name: each.alarms for name, each in workers.items()},
+        audited=[name for name, each in workers.items() if each.audit],
+        caps=Caps(),
+        unblock_again=2 * STUCK,
+        strategy=config.strategy,
+        chance=Random().random,
+        run=run,
+        shared_memory=config.shared_memory,
     )
 
 
@@ -120,6 +174,7 @@ def worker_spec(
         link=sockets.inproc_link if inproc else sockets.link,
         events=sockets.inproc_events if inproc else sockets.events,
         token=token,
+        slots=sockets.slots,
         folder=str(rig.folder),
         cwd=str(config.cwd),
         env=dict(config.env),

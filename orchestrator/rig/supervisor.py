@@ -7,18 +7,18 @@ import secrets
 import signal
 import time
 from concurrent.futures import Future
-from random import Random
 from typing import Any
 
 import zmq
 
 from orchestrator.config.loader import RigConfig
+from orchestrator.core import effects
 from orchestrator.core.admission import Caps
-from orchestrator.core.effects import CancelDone, Describe, Moved, OrderDone, RigUp, Secure
-from orchestrator.core.rig import Rig
-from orchestrator.logs.collect.handle import STUCK, LogCollector
+from orchestrator.logs.collect.handle import LogCollector
 from orchestrator.rig import describing, specs
+from orchestrator.rig.alarm_commands import AlarmCommands
 from orchestrator.rig.applier import Applier
+from orchestrator.rig.audit import Audit
 from orchestrator.rig.backlog import Backlog
 from orchestrator.rig.descriptors import SLOTS, connection_cap, raise_limit, worker_cap
 from orchestrator.rig.desk import Desk
@@ -104,27 +104,13 @@ class Supervisor:
             deliver=self._mailbox.tell,
             unlaunched=self._unlaunched,
         )
-        settings = [specs.settings(each) for each in config.workers.values()]
-        self._rig = Rig(
-            config.rig,
-            [each.spec for each in settings],
-            limits={each.spec.name: each.limits for each in settings},
-            timeouts={each.spec.name: dict(each.timeouts) for each in settings},
-            restore={each.spec.name: each.restore for each in settings},
-            probes={each.spec.name: each.probe for each in settings if each.probe},
-            means={each.spec.name: each.means for each in settings},
-            verify={each.spec.name: each.verify for each in settings},
-            caps=Caps(),
-            unblock_again=2 * STUCK,
-            strategy=config.strategy,
-            chance=Random().random,
-            run=self._logs.run.id,
-        )
-        self._rig.broker.ledger.traces = config.logs.level == "debug"
-        backlog = Backlog(sockets.front)
-        broker = self._rig.broker
+        self._rig = specs.core_of(config, self._logs.run.id)
+        backlog, broker = Backlog(sockets.front), self._rig.broker
+        broker.ledger.watch(traces=config.logs.level == "debug")
         self._strangers = Strangers(self._context, sockets, broker, backlog, cap, own)
         self._connections = connections = self._strangers.connections
+        broker.ledger.who = connections.callers.who
+        self._audit = Audit(self._rig, connections.callers)
         self._performer = Performer(self._rig, sockets, backlog, self._processes, connections, self)
         relay = EventRelay(
             sockets,
@@ -150,7 +136,8 @@ class Supervisor:
             record=self.record,
         )
         self._loop.watch(self._door.socket, self._door.answer)
-        self._keeper = FileKeeper(self._loop, folder, self._sockets, self.record)
+        slots = self._performer.slots
+        self._keeper = FileKeeper(self._loop, folder, self._sockets, slots, self.record)
         self._looks = Looks(self._rig, self._processes, self._loop.call_later)
         self._helpers = Helpers(
             self._loop,
@@ -165,6 +152,7 @@ class Supervisor:
         )
         self._service = ServiceManager(self._loop, os.environ, self.record)
         self._recipes = Recipes(self._loop, self._guardian, self._secured, self.record)
+        self._alarm_commands = AlarmCommands(self._loop, self._guardian, self.record)
         self._desk = Desk(config, self._rig, self._logs.hide)
         self._applier = Applier(self._desk, lambda question: self._mailbox.ask(question).result())
         self._saves = ConfigSaves(
@@ -176,8 +164,7 @@ class Supervisor:
         )
         self._watches = watch
         self._levels: dict[str, str] = {}
-        self._status = 0
-        self._stopping_since = 0.0
+        self._status, self._stopping_since = 0, 0.0
 
     @property
     def logs(self) -> LogCollector:
@@ -200,9 +187,9 @@ class Supervisor:
             # From here on a signal means to stop in good order, which the loop sees to.
             with self._mailbox.signals(self._on_signal):
                 self._helpers.start()
-                self._sockets.bind(
-                    self._config.listen, self._folder.sockets, Caps().message, self._config.events
-                )
+                config, folder = self._config, self._folder.sockets
+                self._sockets.bind(config.listen, folder, Caps().message, config.events)
+                self._sockets.slots = self._performer.slots.open(folder, self._loop)
                 self._folder.write_state(
                     RigState(
                         rig=self._config.rig,
@@ -221,7 +208,7 @@ class Supervisor:
 
     def _serve(self) -> None:
         rig = self._config.rig
-        self.record("info", f"rig {rig} starts", {"config": str(self._config.file)})
+        self.record("info", f"rig {rig} starts", specs.about(self._config))
         for text in warnings_of(self._sockets.addresses, self._config.allow_local_users):
             self.record("warning", text, {})
         orders = dict.fromkeys(("start", "stop", "restart", "apply", "cancel"), ORDER_TIMEOUT)
@@ -241,8 +228,7 @@ class Supervisor:
             )
         )
         restore_output = install_thread_output()
-        token = secrets.token_hex(16)
-        self._rig.expect(rig, 1, token)
+        self._rig.expect(rig, 1, token := secrets.token_hex(16))
         thread = self._processes.host(specs.rig_spec(self._config, self._sockets, token), control)
         self._helpers.watch()
         self._keeper.start()
@@ -270,6 +256,7 @@ class Supervisor:
         self._loop.flush(1.0)
 
     def _close(self) -> None:
+        self._alarm_commands.close()
         self._processes.kill_all()  # none lives but after an error of our own
         self._fork_server.close()
         self._helpers.close()
@@ -284,6 +271,7 @@ class Supervisor:
         self._processes.reap_orphans(own=())
         self._connections.close()
         self._door.close()
+        self._performer.slots.close()
         # Last: a client that is disconnected drops the answers that it hasn't read yet.
         self._sockets.close()
         self._folder.release()
@@ -291,7 +279,8 @@ class Supervisor:
     def _on_signal(self, number: int) -> None:
         if number == signal.SIGCHLD:
             self._helpers.look()
-            self._processes.reap_orphans(self._helpers.pids | self._recipes.pids)
+            own = self._helpers.pids | self._recipes.pids | self._alarm_commands.pids
+            self._processes.reap_orphans(own)
             return
         name, now = signal.Signals(number).name, time.monotonic()
         if self._stopping_since and now - self._stopping_since < ONE_SIGNAL:
@@ -337,14 +326,14 @@ class Supervisor:
         self._recipes.disarm(worker)
         self._performer.unlaunched(worker, incarnation, error, time.monotonic())
 
-    def secure(self, secure: Secure) -> None:
+    def secure(self, secure: effects.Secure) -> None:
         """Have a worker's device made safe."""
         self._recipes.follow(secure.worker, secure.incarnation)
 
     def _secured(self, worker: str, incarnation: int, failure: str, trace: str) -> None:
         self._rig.secured(worker, incarnation, failure, time.monotonic(), trace)
 
-    def describe(self, request: Describe) -> tuple[str, bytes]:
+    def describe(self, request: effects.Describe) -> tuple[str, bytes]:
         """Message type and payload of the answer to a request for a Thing Description."""
         return describing.describe(request, self._rig, self._sockets, self._desk.config)
 
@@ -352,25 +341,34 @@ class Supervisor:
         """Something keeps a worker from running Python code."""
         self._looks.found(worker, incarnation, held=held)
 
-    def moved(self, change: Moved) -> None:
+    def moved(self, change: effects.Moved) -> None:
         """Publish the change of a worker's state."""
         self._states.publish(change)
         self._service.status(*self._rig.serving, stopping=self._rig.is_closing)
 
-    def order_done(self, done: OrderDone) -> None:
+    def alarmed(self, change: effects.Alarmed) -> None:
+        """Publish the change of an alarm; run its command if it has begun."""
+        self._states.alarmed(change)
+        self._alarm_commands.alarmed(self._desk.config, change)
+
+    def order_done(self, done: effects.OrderDone) -> None:
         """Tell whoever waits for an order; nobody does for the first start."""
         self._desk.done(done)
 
-    def cancel_done(self, done: CancelDone) -> None:
+    def cancel_done(self, done: effects.CancelDone) -> None:
         """Tell whoever wants a request cancelled."""
         self._desk.cancelled(done)
 
-    def rig_up(self, up: RigUp) -> None:
+    def rig_up(self, up: effects.RigUp) -> None:
         """Announce the rig."""
         self._service.up()
         took = time.time() - self._started
         web = self._helpers.web_address
         self.record(*announcement(self._config.rig, up, took, self._sockets, web))
+
+    def asked(self, fact: effects.Fact, asked: effects.Asked, now: float) -> dict[str, Any]:
+        """The fields of a record about an operation that was asked for."""
+        return self._audit.fields(fact, asked, now)
 
     def record(self, level: str, text: str, fields: dict[str, Any]) -> None:
         """Write a record about the rig, or about the worker that the fields name."""
@@ -403,7 +401,7 @@ class Supervisor:
         levels.level_number(level)
         if name == self._config.rig:
             records.set_level(level)
-            self._rig.broker.ledger.traces = level == "debug"
+            self._rig.broker.ledger.watch(traces=level == "debug")
             return
         self._desk.check_names([name])
         if self._desk.config.workers[name].transport == "inproc":

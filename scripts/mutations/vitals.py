@@ -14,8 +14,8 @@ MUTATIONS = [
     Mutation(
         "what was refused is an error of the worker",
         "vitals.py",
-        " and _REFUSED not in bytes(payload):",
-        ":",
+        "        elif is_refusal(payload):\n            sums.refused += 1\n",
+        "",
     ),
     Mutation(
         "errors of any size are kept",
@@ -34,12 +34,6 @@ MUTATIONS = [
         "vitals.py",
         "name = member if len(self.sums) < MOST_MEMBERS else OTHERS",
         "name = member",
-    ),
-    Mutation(
-        "what was refused counts as raised",
-        "vitals.py",
-        "            sums.refused += 1",
-        "            sums.raised += 1",
     ),
     Mutation(
         "what overran took no time in the sum",

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.config.loader import ConfigError, Place, Problem
-from orchestrator.config.values import LEAST_KEPT
+from orchestrator.config.sizes import LEAST_KEPT
 from orchestrator.logs.store.chain import Keep
 from tests.config.config_kit import expect, in_worker, load_text
 
@@ -191,6 +191,22 @@ def test_unknown_keys_at_the_top_and_in_logs(tmp_path: Path) -> None:
         ("stop_with: §close()", "write the bare name"),
         ("poll: {x: §5ms}", "is too often; the least is 10ms"),
         ("poll: {x: §null}", "it must have an end"),
+        ("poll: {t: 1s}\nalarms: {§u: {above: 1}}", 'add "u" to "poll"'),
+        ("poll: {t: §5ms}\nalarms: {t: {above: 1}}", "is too often"),
+        ("alarms: {t: §60}", "write limits such as {above: 60"),
+        ("alarms: {t: §{over: 60}}", 'unknown key "over"'),
+        ("alarms: {t: §{for: 5s}}", 'it needs "above" or "below"'),
+        ("alarms: {t: §{above: true}}", '"above" must be a number such as 60, not true'),
+        ("alarms: {t: §{above: 1, below: 1}}", '"below" must be less than "above"'),
+        ("alarms: {t: §{above: 1, clear: 2}}", '"clear" must not be more than "above"'),
+        ("alarms: {t: §{below: 1, clear: 0}}", '"clear" must not be less than "below"'),
+        ("alarms: {t: §{above: 9, below: 1, clear: 2}}", "two numbers where there are two limits"),
+        ("alarms: {t: §{above: 9, below: 1, clear: [3, 2]}}", "the lesser one first"),
+        ("alarms: {t: §{above: 9, for: ever}}", '"for": '),
+        ("alarms: {t: §{above: 9, stale: 0}}", '"stale": nothing is read in no time'),
+        ("alarms: {t: §{above: 9, level: info}}", '"level" must be warning or error'),
+        ("alarms: {t: §{above: 9, run: notify}}", '"run" must be a command'),
+        ("alarms: {t: §{above: 9, run: [a, 1]}}", '"run" must be a list of texts'),
         ("poll: §[x]", '"poll" must be a mapping such as {position: 200ms}'),
         ("open_with: §close()", "write the bare name"),
         ("open_with: §[1]", '"open_with": must be a method such as connect, or a list'),

@@ -92,6 +92,7 @@ def test_what_the_docs_show_is_valid(place: str, text: str) -> None:
         ("on_loss: {driver: 'a:B', calls: []}", "on_loss.calls"),
         ("on_start: [{sett: {gain: 2}}]", "on_start.0"),
         ("events: {level: {value: 0}}", "events.level"),
+        ("alarms: {t: {clear: 5}}", "alarms.t"),
         ("required: 'yes'", "required"),
     ],
 )

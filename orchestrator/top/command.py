@@ -1,0 +1,50 @@
+"""`top`: a rig on one screen, live."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+from types import EllipsisType
+
+import click
+
+from orchestrator.cli.failures import CommandError, Exit
+from orchestrator.cli.options import chosen_rig, read_timeout, rig_option
+from orchestrator.cli.show import is_terminal
+
+LEAST_PAUSE = 0.1
+"""Seconds between two looks at least."""
+
+
+@click.command()
+@click.option(
+    "--every", metavar="TIME", callback=read_timeout, help="Between looks; 1s if left out."
+)
+@rig_option
+def top(every: float | EllipsisType | None) -> int:
+    """Show the rig on the whole terminal, live; keys look into workers and requests.
+
+    Stacks, logs and traces of what hangs, members and calls, cancel, restart, stop and start are
+    on one key each; ? says which. It needs the extra `top`; without it there is orch status -f.
+    """
+    if importlib.util.find_spec("textual") is None:
+        raise CommandError(
+            "orch top needs textual: pip install 'orch[top]'; without it there is orch status -f",
+            Exit.USAGE,
+        )
+    if not is_terminal():
+        raise CommandError("orch top needs a terminal; else there is orch status", Exit.USAGE)
+    pause = every if isinstance(every, float | int) else 1.0
+    if pause < LEAST_PAUSE:
+        raise click.BadParameter(f"the least is {LEAST_PAUSE:g}s", param_hint="--every")
+    asyncio.run(_run(chosen_rig(), pause))
+    return Exit.DONE
+
+
+async def _run(rig: str | None, every: float) -> None:
+    from orchestrator.client.aio import aconnect
+    from orchestrator.top.app import Top
+    from orchestrator.top.source import RigSource
+
+    async with aconnect(rig) as connected:
+        await Top(RigSource(connected), every).run_async()
