@@ -51,6 +51,7 @@ COMMANDS = {
     "cancel": "workers.cancel",
     "log-level": "workers.log_level",
     "stacks": "workers.stacks",
+    "web": "web.web",
     "logs": "logs.logs",
     "trace": "trace.trace",
     "postmortem": "postmortem.postmortem",

@@ -21,10 +21,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
-from orchestrator.config.addresses import wrong_with
+from orchestrator.config.addresses import NO_WEB, split, wrong_with
 from orchestrator.config.alarms import unpolled
 from orchestrator.config.changes import digest_of
-from orchestrator.config.model import LogsConfig, RigConfig, WorkerConfig
+from orchestrator.config.model import LogsConfig, RigConfig, WebConfig, WorkerConfig
 from orchestrator.config.positions import odd_arguments, places_of, spellings_of
 from orchestrator.config.problems import ConfigError, KeyPath, Place, Problem
 from orchestrator.config.references import resolve
@@ -32,6 +32,7 @@ from orchestrator.config.schema import (
     DefaultsSection,
     LogsSection,
     TopSection,
+    WebSection,
     WorkerSection,
     meant,
     misspelt,
@@ -41,12 +42,10 @@ from orchestrator.config.source import read
 from orchestrator.config.start_order import find_cycles, sort_after
 from orchestrator.config.values import check_id
 from orchestrator.config.yaml import Document, parse
-from orchestrator.durations import Intensity
 from orchestrator.words import did_you_mean, forms_of, quoted, say
 
 __all__ = [
     "ConfigError",
-    "Intensity",
     "LogsConfig",
     "Place",
     "Problem",
@@ -104,6 +103,7 @@ class _Loader:
         self._top = TopSection()
         self._defaults = DefaultsSection()
         self._logs = LogsSection()
+        self._web = WebSection()
         self._sections: dict[str, WorkerSection] = {}
         self._start_order: tuple[str, ...] = ()
 
@@ -159,7 +159,8 @@ class _Loader:
         self._start_order = self._order()
 
     def _config(self, names: Iterable[str]) -> RigConfig:
-        document, logs, listen = self._document, self._logs, self._top.listen
+        document, logs, web = self._document, self._logs, self._web
+        listen, served = split(self._top.listen)
         return RigConfig(
             rig=self._top.rig or "",  # which is a problem
             listen=tuple(each if isinstance(each, str) else each["requests"] for each in listen),
@@ -169,6 +170,7 @@ class _Loader:
             strategy=self._top.strategy,
             shared_memory=self._top.shared_memory,
             logs=LogsConfig(**logs.model_dump()),
+            web=WebConfig(served, web.control, tuple(web.hosts), tuple(web.export)),
             file=self._file,
             folder=self._folder,
             start_order=self._start_order,
@@ -184,6 +186,8 @@ class _Loader:
             document.report(document.place(("rig",)), 'a rig needs an id, such as "rig: bench"')
         if "logs" in data:
             self._logs = validate(LogsSection, data["logs"], document, ("logs",), '"logs"')
+        if "web" in data:
+            self._web = validate(WebSection, data["web"], document, ("web",), '"web"')
         if "defaults" in data:
             self._defaults = validate(
                 DefaultsSection, data["defaults"], document, ("defaults",), '"defaults"'
@@ -313,6 +317,8 @@ class _Loader:
     def _check_listen(self) -> None:
         """That each address is given once, and each port and path is free for it."""
         self._check_twice(("listen",))
+        if "web" in self._document.data and split(self._top.listen)[1] is None:
+            self._document.report(self._document.key_place(("web",)), NO_WEB)
         for index, reason in wrong_with(self._top.listen):
             self._document.report(self._document.place(("listen", index)), f'"listen": {reason}')
 
@@ -400,7 +406,7 @@ class _Loader:
             "idempotent": tuple(chosen["idempotent"]),
             "limits": None if chosen["limits"] is None else chosen["limits"].model_dump(),
             "on_loss": None if chosen["on_loss"] is None else chosen["on_loss"].model_dump(),
-            "probe": None if chosen["probe"] is None else _probe(chosen["probe"].model_dump()),
+            "probe": None if chosen["probe"] is None else chosen["probe"].told(),
             "timeouts": {**defaults.timeouts, **own.timeouts},
             "cancel": {**defaults.cancel, **own.cancel},
         }
@@ -412,7 +418,3 @@ class _Loader:
             spellings=spellings_of(self._document, name),
             **chosen,
         )
-
-
-def _probe(given: dict[str, Any]) -> dict[str, Any]:
-    return {"member": given.pop("read"), **given}

@@ -32,6 +32,7 @@ class Supervised(msgspec.Struct, frozen=True):
     Attributes:
         ask: Calls a function in the supervisor's thread, where the others may be called.
         snapshot: The rig's state.
+        operations: What came of all operations, by worker and member.
         order: Starts, stops or restarts workers, afresh or not; the future has their states once
             settled.
         cancel: Withdraws a request or ends it, by a restart too if that is given; the future tells
@@ -45,6 +46,7 @@ class Supervised(msgspec.Struct, frozen=True):
 
     ask: Callable[[Callable[[], Any]], Future[Any]]
     snapshot: Callable[[], dict[str, Any]]
+    operations: Callable[[], dict[str, Any]]
     order: Callable[[Verb, list[str], bool], Future[dict[str, str]]]
     cancel: Callable[[str, bool], Future[dict[str, Any]]]
     shut_down: Callable[[], None]
@@ -86,6 +88,18 @@ class RigControl:
         for worker in snapshot["workers"]:
             worker.update(self._usage(worker["pid"], worker.pop("own")))
         return snapshot
+
+    @action(concurrent=True)
+    def operations(self) -> dict[str, Any]:
+        """What came of all operations since the rig was started, for metrics.
+
+        Returns:
+            By worker and member: `{"done", "raised", "refused" (they didn't fit the member),
+            "expired" (they never started), "overran", "lost" (with their worker's life), "seconds"
+            (that they took in all)}`.
+        """
+        found: dict[str, Any] = self._ask(self._supervised.operations)
+        return found
 
     @action(concurrent=True)
     def start(self, names: list[str]) -> dict[str, str]:
