@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from collections.abc import Iterable
 
 __all__ = [
@@ -12,6 +13,7 @@ __all__ = [
     "did_you_mean",
     "forms_of",
     "hide",
+    "is_secret",
     "nearest",
     "one_line",
     "quoted",
@@ -24,6 +26,19 @@ LEAST_HIDDEN = 6
 """Characters of a text that is hidden, at least: shorter ones occur by chance everywhere."""
 LONGEST_HIDDEN = 1000
 """Characters of a form: what is longer is hidden piece by piece."""
+
+# Secrets by their names. The words of one: camelCase, snake_case, dots and digits part them.
+_WORD = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|[0-9]+")
+# Wherever they stand in a name, also as part of a word: mypassword, authtokens.
+_PARTS = re.compile(
+    "passw|passphrase|passcode|pwd|secret|token|credential|cookie|api_?key|(?:^|_)auth(?!ors?(?:_|$))|oauth"
+    "|private|license|licence"
+)
+_WORDS = {"creds", "cred", "dsn", "psk", "community", "bearer", "jwt", "otp", "totp", "webhook"}
+# They mean a secret at the end of a name (api_key, not key_count), or before one of _AFTER.
+_LAST = {"pass", "key", "keys", "pin", "pat", "pw", "session", "salt", "signature", "sig"}
+_LAST_PARTS = ("pass", "key")  # userpass, sshkey
+_AFTER = {"id", "value", "data", "hex", "pem", "base64", "b64", "string", "text"}
 
 _LONGEST_PATH = 4096  # characters; half a path is of no use
 
@@ -139,3 +154,13 @@ def hide(text: str, forms: Iterable[str]) -> str:
             for length in range(len(form) - 1, LEAST_HIDDEN - 1, -1):
                 text = text.replace(f"{form[:length]}…", f"{MASK}…")
     return text
+
+
+def is_secret(name: str) -> bool:
+    """Whether a key, a variable or an option of this name is likely to hold a secret."""
+    words = [word.lower() for word in _WORD.findall(name)]
+    while len(words) > 1 and (words[-1] in _AFTER or words[-1].isdigit()):
+        words.pop()
+    if _PARTS.search("_".join(words)) or _WORDS.intersection(words):
+        return True
+    return bool(words) and (words[-1] in _LAST or words[-1].endswith(_LAST_PARTS))

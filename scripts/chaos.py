@@ -55,8 +55,11 @@ def run(rig: RunningRig, options: argparse.Namespace) -> dict[str, Any]:
                 injector.inject()
     finally:
         clients.stop_all()
+        held = rig.held_slots()
         watch.end()
         status = rig.stop()
+    if held:
+        journal.write("left behind", processes=[f"{held} slots of shared memory are held"])
     if status:
         journal.write("left behind", processes=[f"orch run: exit status {status}"])
     return {"seconds": time.monotonic() - began, **watch.peak}

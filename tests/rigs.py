@@ -22,6 +22,8 @@ from tests import preforked, spares
 from tests.becoming import MEASURES
 
 SETTLED = {"READY", "FAILED", "STOPPED"}
+INLINE = "ORCH_TESTS_INLINE"
+"""Set to have all rigs without shared memory, unless a test's own config says otherwise."""
 FRESH = "ORCH_TESTS_FRESH"
 """Set in tests whose processes start as users' do: see `tests.preforked`."""
 
@@ -98,6 +100,8 @@ class RunningRig:
         for name, text in drivers.items():
             (folder / f"{name}.py").write_text(text)
         self.config = folder / "rig.yaml"
+        if INLINE in os.environ and "shared_memory:" not in config:
+            config += "\nshared_memory: off\n"
         self.config.write_text(config)
         self.log = folder / "stderr"
         self.process: subprocess.Popen[bytes] | preforked.Command

@@ -21,6 +21,7 @@ ROOMS = Rooms(
     {
         "transports": (),
         "transports/values": ("transports",),
+        "transports/shm": ("transports",),
         "transports/hololinked": ("transports",),
         "transports/__init__": ("transports", "transports/hololinked"),
         #
@@ -29,6 +30,7 @@ ROOMS = Rooms(
         "workers/output": ("transports", "workers"),
         "workers/serving": (
             "transports",
+            "transports/shm",
             "transports/values",
             "workers",
             "workers/driver",
@@ -73,6 +75,7 @@ ROOMS = Rooms(
         ),
         "orchestrator/client": (
             *LEAVES,
+            "transports/shm",
             "transports/values",
             "orchestrator/runtime",
             "orchestrator/logs/read",
@@ -86,6 +89,7 @@ ROOMS = Rooms(
         ),
         "orchestrator/rig": (
             *LEAVES,
+            "transports/shm",
             "transports/values",
             "workers",
             "workers/driver",

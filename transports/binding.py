@@ -77,11 +77,11 @@ def allow_ipv6(socket: zmq.Socket[Any], endpoint: Endpoint) -> None:
 def _bind_tcp(socket: zmq.Socket[Any], endpoint: Endpoint, patience: float, by: Bind) -> None:
     deadline = time.monotonic() + patience
     while True:
+        late = time.monotonic() >= deadline  # before the try: looking takes its time too
         try:
             by(socket, endpoint.address)
         except zmq.ZMQError as error:
             # A listener that answers nobody any more may have its port for another moment.
-            late = time.monotonic() >= deadline
             if error.errno != zmq.EADDRINUSE or late or is_taken(endpoint):
                 raise
         else:
@@ -93,7 +93,9 @@ def is_taken(endpoint: Endpoint) -> bool:
 
     ZeroMQ closes a listener in a thread of its own, after `close` has returned. So a connection is
     made and watched: a closing server ends it, with its listener at the latest; a live one's
-    stays for `CLOSING`. A server that doesn't run just now, such as a stopped one, is alive.
+    stays for `CLOSING`, and another one can be made then (a system may forget a connection that
+    came while its listener closed, and tell nobody). A server that doesn't run just now, such as a
+    stopped one, is alive.
     """
     deadline = time.monotonic() + CLOSING
     while time.monotonic() < deadline:
@@ -101,12 +103,22 @@ def is_taken(endpoint: Endpoint) -> bool:
             probe = _connect(endpoint)
         except (ConnectionRefusedError, FileNotFoundError):
             return False
+        except (ConnectionResetError, ConnectionAbortedError):
+            continue  # it was closed with this connection in its backlog
         except OSError:
             # a full backlog, or a file that is no stream socket: somebody's, so not ours to take
             return True
         with probe:
             if not _is_ended(probe, deadline):
-                return True
+                break
+    return _is_reached(endpoint)
+
+
+def _is_reached(endpoint: Endpoint) -> bool:
+    try:
+        _connect(endpoint).close()
+    except OSError as error:
+        return not isinstance(error, (ConnectionRefusedError, FileNotFoundError))
     return True
 
 

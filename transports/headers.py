@@ -7,7 +7,6 @@ import time
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
-from uuid import UUID
 
 import msgspec
 
@@ -240,10 +239,21 @@ def execution_context(
 _UUID4 = (4 << 76) | (0b10 << 62)  # version nibble and variant bits of RFC 9562, section 5.4
 _SEQUENCE_BITS = 46
 _TAG_BITS = 16
+_LENGTH = 36
 
 
 EVENTS_PER_LIFE = 10**9
 """Each life of a worker numbers its events from a multiple of this, so that a restart shows."""
+
+
+ID_MARK = "-the-id-"
+"""Stands in a header that is encoded once for many messages."""
+
+
+def around_id(head: bytes) -> tuple[bytes, bytes]:
+    """What stands before and after the id in an encoded header whose id is `ID_MARK`."""
+    before, _, after = head.partition(ID_MARK.encode())
+    return before, after
 
 
 def event_id(sequence: int, time_ns: int | None = None, tag: int | None = None) -> str:
@@ -263,7 +273,8 @@ def event_id(sequence: int, time_ns: int | None = None, tag: int | None = None) 
     low |= random.getrandbits(_TAG_BITS) if tag is None else tag
     high = microseconds & ((1 << 60) - 1)
     value = ((high >> 12) << 80) | ((high & 0xFFF) << 64) | low | _UUID4
-    return str(UUID(int=value))
+    text = f"{value:032x}"  # a third of the time that uuid.UUID takes, and back
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
 def read_event_id(message_id: str) -> tuple[int, float]:
@@ -272,7 +283,7 @@ def read_event_id(message_id: str) -> tuple[int, float]:
     Raises:
         ValueError: Not a UUID.
     """
-    value = UUID(message_id).int
+    value = _number_of(message_id)
     high = ((value >> 80) << 12) | ((value >> 64) & 0xFFF)
     return (value & ((1 << 62) - 1)) >> _TAG_BITS, high / 1e6
 
@@ -284,4 +295,10 @@ def new_tag() -> int:
 
 def event_tag(message_id: str) -> int:
     """The tag of an id made by `event_id`. Raises ValueError: Not a UUID."""
-    return UUID(message_id).int & ((1 << _TAG_BITS) - 1)
+    return _number_of(message_id) & ((1 << _TAG_BITS) - 1)
+
+
+def _number_of(message_id: str) -> int:
+    if len(message_id) != _LENGTH:
+        raise ValueError(f"{message_id!r:.80} is no UUID")
+    return int(message_id.replace("-", ""), 16)

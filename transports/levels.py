@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import Final, Literal, get_args
 
 Level = Literal["debug", "info", "warning", "error", "critical"]
 
@@ -11,3 +11,8 @@ LEVELS: dict[str, int] = dict(zip(get_args(Level), (10, 20, 30, 40, 50), strict=
 
 ALIASES = {"warn": "warning", "exception": "error", "fatal": "critical"}
 """Other names of levels, as methods of loggers have them."""
+
+AUDIT: Final = "audit"
+"""The level of what is recorded whatever the level of the log is: it is stored as info."""
+AUDIT_LOGGER: Final = "orch.audit"
+"""The logger by which such records are known."""

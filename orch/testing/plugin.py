@@ -12,7 +12,7 @@ from orch.testing.faults import Faults
 from orch.testing.rigs import RunningRig, running
 
 _MARKER = (
-    'rig("lab.yaml") or rig(driver="stage:Stage", kwargs={...}): '
+    'rig("lab.yaml"), rig("lab.yaml", simulate=True) or rig(driver="stage:Stage", kwargs={...}): '
     "what the fixture rig runs; a config's path is relative to the test's file"
 )
 _CONFIG = "rig_config"

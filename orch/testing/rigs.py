@@ -50,6 +50,7 @@ class RunningRig:
 def running(
     config: str | os.PathLike[str] | None = None,
     *,
+    simulate: bool | Sequence[str] = False,
     driver: str | None = None,
     args: Sequence[Any] = (),
     kwargs: Mapping[str, Any] | None = None,
@@ -62,6 +63,8 @@ def running(
 
     Args:
         config: A config's file.
+        simulate: Whether its twins run in place of drivers (``simulate:`` of a worker), of all
+            workers that have one; or the names of those whose twins do.
         driver: In place of it, a driver such as ``stage:Stage``; modules are found as in this
             process. Its worker is called `device`.
         args: Its positional arguments.
@@ -69,11 +72,13 @@ def running(
         **worker: Other keys of its worker, such as ``concurrent=["abort"]``.
 
     Raises:
-        TypeError: Neither or both are given.
+        TypeError: Neither or both are given, or a driver without a config is to be simulated.
         NotUp: The config has a fault, or not all of its workers became READY.
     """
     if (config is None) == (driver is None):
         raise TypeError("give either a config or a driver")
+    if driver is not None and simulate:
+        raise TypeError("simulate= goes with a config, which names the twins")
     # Not in a test's own folder: its path may be too long for sockets.
     folder = Path(tempfile.mkdtemp(prefix="orch-"))
     try:
@@ -81,14 +86,22 @@ def running(
             section = {"driver": driver, "args": list(args), "kwargs": dict(kwargs or {}), **worker}
             config = folder / "rig.yaml"
             config.write_text(json.dumps({"rig": "test", "workers": {WORKER: section}}))
-        with _run(Path(config), folder) as rig:
+        with _run(Path(config), folder, _twins(simulate)) as rig:
             yield rig
     finally:
         shutil.rmtree(folder)
 
 
+def _twins(simulate: bool | Sequence[str]) -> Sequence[str]:
+    """The arguments of `orch run` that simulate."""
+    if not simulate:
+        return ()
+    names = () if simulate is True else [simulate] if isinstance(simulate, str) else simulate
+    return ("--simulate", *names)
+
+
 @contextmanager
-def _run(config: Path, folder: Path) -> Iterator[RunningRig]:
+def _run(config: Path, folder: Path, twins: Sequence[str]) -> Iterator[RunningRig]:
     from orchestrator.client.rig import connect  # here: all of a user's tests load this module
 
     environ = {
@@ -99,7 +112,7 @@ def _run(config: Path, folder: Path) -> Iterator[RunningRig]:
     }
     environ.pop("ORCH_RIG", None)
     try:
-        started = _orch(environ, "run", "--detach", "--ipc-only", str(config))
+        started = _orch(environ, "run", "--detach", "--ipc-only", str(config), *twins)
         if started.returncode:
             said = _orch(environ, "logs", "-n", str(MOST_LOGS)).stdout
             raise NotUp(f"{config} is not up:\n{started.stderr}{said}")

@@ -16,6 +16,7 @@ from typing import Any, Final, NamedTuple
 
 from orchestrator.check.modules import hidden_modules
 from orchestrator.check.runner import Job, Outcome, run
+from orchestrator.check.twins import as_worker, differences
 from orchestrator.config.cancels import stops_of
 from orchestrator.config.loader import Place, Problem, RigConfig, WorkerConfig
 from orchestrator.words import did_you_mean, hide, one_line, quoted
@@ -51,6 +52,7 @@ def check(config: RigConfig, *, deadline: float = 60.0) -> Findings:
     Of a class also the names in ``concurrent``, ``timeouts``, ``poll``, ``cancel``, ``idempotent``,
     ``verify``, ``open_with`` and ``stop_with`` are looked up, as far as they are the worker's own:
     those of the defaults may be meant for other workers. What a factory will return isn't known.
+    A twin (``simulate``) is looked at as the driver is, and what it lacks of that is noted.
 
     Args:
         config: a config that was loaded without problems.
@@ -59,13 +61,18 @@ def check(config: RigConfig, *, deadline: float = 60.0) -> Findings:
     """
     hidden = hidden_modules(config)
     workers = [worker for worker in config.workers.values() if worker.name not in hidden]
-    jobs = [job_of(worker, config, deadline) for worker in workers]
+    paired = [worker for worker in workers if worker.simulate is not None]
+    twins = [as_worker(worker) for worker in paired]
+    jobs = [
+        job_of(each, config, deadline, describe=each.simulate is not None)
+        for each in (*workers, *twins)
+    ]
     recipes = [_recipe(worker) for worker in workers if worker.on_loss is not None]
     jobs += [job_of(recipe, config, deadline, calls=_calls(recipe)) for recipe in recipes]
     outcomes = run(jobs, deadline=deadline, at_once=processors())
     judged = {
         Problem(told.place, hide(told.message, config.hidden))
-        for worker in (*workers, *recipes)
+        for worker in (*workers, *twins, *recipes)
         for told in _judge(worker, outcomes[worker.name], config, deadline)
     }
     problems = sorted({*hidden.values(), *judged})
@@ -76,6 +83,9 @@ def check(config: RigConfig, *, deadline: float = 60.0) -> Findings:
         if likely is not None:
             title = quoted(worker.driver.partition(":")[2])
             notes.append(Problem(worker.place, one_line(nothing_closes(title, likely), 300)))
+    for worker, twin in zip(paired, twins, strict=True):
+        if not told & {worker.place, twin.place}:
+            notes += differences(worker, outcomes[worker.name], outcomes[twin.name])
     return Findings(problems, sorted(notes))
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
 
-from orchestrator.config.loader import Problem, RigConfig
+from orchestrator.config.loader import Place, Problem, RigConfig, WorkerConfig
 from orchestrator.words import quoted
 from workers.search_path import OURS, hidden
 
@@ -21,14 +22,21 @@ def hidden_modules(config: RigConfig) -> dict[str, Problem]:
     """By worker, what hides its driver's module, with the mend; empty when nothing does."""
     found: dict[str, Problem] = {}
     for worker in config.workers.values():
-        module = worker.driver.partition(":")[0]
-        hiding = hidden(module, str(config.folder))
-        if hiding is not None:
-            owner, file = hiding
-            inside = os.path.join(config.folder, "")
-            message = (
-                f"{quoted(module.partition('.')[0])} is {owner}, which hides"
-                f" {quoted(file.removeprefix(inside))}; give yours another name"
-            )
-            found[worker.name] = Problem(worker.place, message)
+        for driver, place in _drivers(worker):
+            module = driver.partition(":")[0]
+            hiding = hidden(module, str(config.folder))
+            if hiding is not None:
+                owner, file = hiding
+                inside = os.path.join(config.folder, "")
+                message = (
+                    f"{quoted(module.partition('.')[0])} is {owner}, which hides"
+                    f" {quoted(file.removeprefix(inside))}; give yours another name"
+                )
+                found.setdefault(worker.name, Problem(place, message))
     return found
+
+
+def _drivers(worker: WorkerConfig) -> Iterator[tuple[str, Place]]:
+    yield worker.driver, worker.place
+    if worker.simulate is not None:
+        yield worker.simulate, worker.places.get("simulate", worker.place)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from orchestrator.check.drivers import job_of, processors
 from orchestrator.check.modules import hidden_modules
 from orchestrator.check.runner import run
-from orchestrator.config.loader import RigConfig
+from orchestrator.check.twins import as_worker, differences
+from orchestrator.config.loader import Problem, RigConfig
 
 
 def offers(config: RigConfig, *, deadline: float = 60.0) -> dict[str, dict[str, Any] | None]:
@@ -31,3 +33,28 @@ def offers(config: RigConfig, *, deadline: float = 60.0) -> dict[str, dict[str, 
         described = answer.get("described") if answer is not None else None
         found[name] = described if isinstance(described, dict) else None
     return found
+
+
+def twins_lack(
+    config: RigConfig, names: Collection[str], *, deadline: float = 60.0
+) -> list[Problem]:
+    """What twins lack of the drivers that they run in place of.
+
+    Args:
+        config: A config that was loaded without problems.
+        names: The workers; all that have a twin if empty.
+        deadline: Seconds that each import may take.
+    """
+    workers = [
+        worker
+        for name, worker in config.workers.items()
+        if worker.simulate is not None and (name in names or not names)
+    ]
+    pairs = [(worker, as_worker(worker)) for worker in workers]
+    jobs = [job_of(each, config, deadline, describe=True) for pair in pairs for each in pair]
+    outcomes = run(jobs, deadline=deadline, at_once=processors())
+    return sorted(
+        told
+        for worker, twin in pairs
+        for told in differences(worker, outcomes[worker.name], outcomes[twin.name])
+    )

@@ -158,6 +158,7 @@ def look(target: Any, spec: dict[str, Any]) -> dict[str, Any]:
             answer.update(look_for_closing(target))
     if spec.get("describe"):
         answer["described"] = described(target, spec["describe"])
+        answer["mentioned"] = sorted(names_used(target)) if isinstance(target, type) else []
     return answer
 
 
@@ -171,7 +172,7 @@ def described(target: Any, by: str) -> Any:
             target = typing.get_type_hints(target).get("return")
         except Exception:  # noqa: BLE001 - names that only checkers know
             return None
-        if not isinstance(target, type) or target.__module__ == "builtins":
+        if not isinstance(target, type) or target.__module__ in ("builtins", "typing"):
             return None
     return importlib.import_module(by).describe(target)
 

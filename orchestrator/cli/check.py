@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from orchestrator.cli.configs import refusal
 from orchestrator.cli.failures import Exit, print_error, print_out
 from orchestrator.cli.options import chosen_rig, json_option
-from orchestrator.cli.run import refusal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

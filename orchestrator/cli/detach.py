@@ -49,10 +49,12 @@ def start_detached(
     """
     _refuse_second(config.rig)
     given = ["--in-background"]
-    given += [f"--{name}" for name, on in (("watch", watch), ("ipc-only", ipc_only)) if on]
+    options = {"watch": watch, "ipc-only": ipc_only, "simulate": config.simulation is not None}
+    given += [f"--{name}" for name, on in options.items() if on]
+    twins = config.simulation or ()
     with _Output() as output:
         process = subprocess.Popen(
-            [sys.executable, "-P", str(MAIN), "run", *given, str(config.file)],
+            [sys.executable, "-P", str(MAIN), "run", *given, str(config.file), *twins],
             stdin=subprocess.DEVNULL,
             stdout=output.write_end,
             stderr=output.write_end,

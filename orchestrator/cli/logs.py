@@ -29,6 +29,7 @@ from orchestrator.cli.options import (
     rig_option,
 )
 from orchestrator.cli.stores import list_runs, say_damage, store_of, tidy
+from transports.levels import AUDIT_LOGGER
 
 if TYPE_CHECKING:
     from orchestrator.logs.read.lookup import Entry, Query
@@ -162,6 +163,7 @@ def _count(text: str) -> int | None:
     callback=_parsed(_whole),
     help="Of one run of the rig: 0 or nothing is the last, -1 the one before, 1 the first.",
 )
+@click.option("--audit", is_flag=True, help="Only who asked for what, where audit: true is set.")
 @click.option("--list-runs", is_flag=True, help="List the runs; -o json for programs.")
 @click.option(
     "-n",
@@ -261,6 +263,7 @@ class Chosen:
     request: str | None
     member: str | None
     run: int | None
+    audit: bool
     list_runs: bool
     lines: int | None
     follow: bool
@@ -305,6 +308,7 @@ def _query(found: Logs, chosen: Chosen) -> Query:
         request=chosen.request,
         member=chosen.member,
         run=None if chosen.run is None else _run_number(found, chosen.run),
+        logger=AUDIT_LOGGER if chosen.audit else None,
         after=chosen.after,
     )
 

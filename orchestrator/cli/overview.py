@@ -20,6 +20,8 @@ STYLES = {
     "STALLED": "magenta",
     "FAILED": "bold red",
 }
+SIMULATED = "SIMULATED"
+"""Stands with the state of a worker that is no device's."""
 LONG = 1.0
 """Seconds after which an operation is shown with who asked for it and how to end it."""
 NEAR = 0.8
@@ -146,9 +148,10 @@ def cells_of(worker: dict[str, Any]) -> list[Cell]:
     latency = worker.get("latency") or {}
     error = worker.get("last_error")
     cpu = worker["cpu"]
+    style = STYLES.get(state, "")
     return [
         (worker["name"], "bold"),
-        (state, STYLES.get(state, "")),
+        (f"{state} {SIMULATED}", "magenta") if worker.get("simulated") else (state, style),
         _runs(worker),
         (_callers(worker.get("running", ())), ""),
         (str(worker["queue"]), "yellow" if worker["queue"] else ""),
@@ -189,7 +192,9 @@ def _callers(running: Iterable[dict[str, Any]]) -> str:
 
 
 def _caller(operation: dict[str, Any]) -> str:
-    return safe(caller(str(operation["client"])))[:LONGEST_CALLER]
+    # A rig of an earlier release tells the client's id alone.
+    who = operation.get("who") or caller(str(operation["client"]))
+    return safe(str(who))[:LONGEST_CALLER]
 
 
 def _error(error: dict[str, Any]) -> str:

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from orchestrator.cli.configs import load_config, refusal
 from orchestrator.cli.failures import CommandError, Exit, operating, print_out, say
 from orchestrator.cli.options import json_option
 from orchestrator.cli.overview import STYLES
 from orchestrator.cli.rigs import rig_id
-from orchestrator.cli.run import load_config, refusal
 from orchestrator.cli.show import print_table, safe, to_json
 
 if TYPE_CHECKING:

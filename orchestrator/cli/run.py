@@ -8,15 +8,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from orchestrator.cli.failures import CommandError, Exit, Stopped, print_error, say
-from orchestrator.cli.options import chosen_rig
+from orchestrator.cli.configs import load_config, refusal
+from orchestrator.cli.failures import CommandError, Exit, Stopped, say
 from orchestrator.names import STATE_VARIABLE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from orchestrator.config.loader import RigConfig
-    from orchestrator.config.problems import Problem
     from orchestrator.rig.supervisor import Supervisor
 
 _config = click.argument("config", metavar="CONFIG")
@@ -24,25 +21,41 @@ _config = click.argument("config", metavar="CONFIG")
 
 @click.command()
 @_config
+@click.argument("workers", metavar="[WORKER]...", nargs=-1)
 @click.option("--detach", is_flag=True, help="Leave it running in the background once it is up.")
 @click.option("--no-wait", is_flag=True, help="With --detach: don't wait for the workers.")
 @click.option("--watch", is_flag=True, help="Apply the config whenever it is saved.")
+@click.option("--simulate", is_flag=True, help="Run twins: of these workers, or of all with one.")
 @click.option("--ipc-only", is_flag=True, help="Listen at ipc alone, whatever the config says.")
 @click.option("--in-background", is_flag=True, hidden=True, help="What --detach starts.")
 def run(
-    config: str, detach: bool, no_wait: bool, watch: bool, ipc_only: bool, in_background: bool
+    config: str,
+    workers: tuple[str, ...],
+    detach: bool,
+    no_wait: bool,
+    watch: bool,
+    simulate: bool,
+    ipc_only: bool,
+    in_background: bool,
 ) -> int:
     """Run a rig until Ctrl-C or SIGTERM.
 
-    The first one stops its workers in reverse order, a second one kills them.
+    The first one stops its workers in reverse order, a second one kills them. With --simulate the
+    twins run that the config names by simulate:.
     """
     if no_wait and not detach:
         raise click.UsageError("--no-wait goes with --detach")
+    if workers and not simulate:
+        raise click.UsageError("workers go with --simulate: all of a config are run")
     loaded = load_config(config, "nothing was started")
     from orchestrator.check.modules import hidden_modules
 
     if problems := sorted(set(hidden_modules(loaded).values())):
         raise refusal(config, problems, "nothing was started")
+    if simulate:
+        from orchestrator.cli.simulate import with_twins
+
+        loaded = with_twins(loaded, config, workers, tells=not in_background)
     if detach:
         from orchestrator.cli.detach import start_detached
 
@@ -50,32 +63,6 @@ def run(
     if ipc_only:
         loaded = replace(loaded, listen=("ipc",), events={})
     return _run_here(loaded, config, in_background=in_background, watch=watch)
-
-
-def load_config(config: str, consequence: str = "") -> RigConfig:
-    """A config that was named on the command line.
-
-    Raises:
-        CommandError: Something is wrong with it, and was told.
-    """
-    if chosen_rig() is not None:
-        raise click.UsageError("--rig doesn't go with this command: the config has the rig's id")
-    from orchestrator.config.loader import load
-    from orchestrator.config.problems import ConfigError
-
-    try:
-        return load(config)
-    except ConfigError as error:
-        raise refusal(config, error.problems, consequence) from None
-
-
-def refusal(config: str, problems: Iterable[Problem], consequence: str = "") -> CommandError:
-    """Print each problem on a line of its own, as editors and terminals expect it."""
-    lines = [str(problem) for problem in problems]
-    print_error("\n".join(lines))
-    count = len(lines)
-    what = f"{config} has {count} problem{'s'[: count != 1]}"
-    return CommandError("; ".join(filter(None, (what, consequence))), Exit.USAGE)
 
 
 def _run_here(config: RigConfig, given: str, *, in_background: bool, watch: bool) -> int:

@@ -61,7 +61,7 @@ def stubs(source: str | None, output: Path) -> None:
 def _of_config(path: str) -> tuple[str, dict[str, dict[str, Any] | None]]:
     from orchestrator.check.drivers import check
     from orchestrator.check.offers import offers
-    from orchestrator.cli.run import load_config
+    from orchestrator.cli.configs import load_config
 
     config = load_config(path)
     problems = check(config).problems

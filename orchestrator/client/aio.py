@@ -36,15 +36,21 @@ class aconnect:
     Args:
         name_or_address: As for `connect`.
         timeout: As for `connect`.
+        zero_copy: As for `connect`.
 
     Raises:
         RigNotReachable: When awaited: none was found, or it doesn't answer in time.
     """
 
     def __init__(
-        self, name_or_address: str | None = None, *, timeout: float = CONNECT_TIMEOUT
+        self,
+        name_or_address: str | None = None,
+        *,
+        timeout: float = CONNECT_TIMEOUT,
+        zero_copy: bool = False,
     ) -> None:
         self._name = name_or_address
+        self._zero_copy = zero_copy
         self._timeout = timeout
         self._rig: AsyncRig | None = None
 
@@ -60,7 +66,9 @@ class aconnect:
             await AsyncRig.close(self._rig)
 
     async def _connect(self) -> AsyncRig:
-        opening = asyncio.ensure_future(asyncio.to_thread(open_session, self._name, self._timeout))
+        opening = asyncio.ensure_future(
+            asyncio.to_thread(open_session, self._name, self._timeout, zero_copy=self._zero_copy)
+        )
         try:
             session = await asyncio.shield(opening)
         except asyncio.CancelledError:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from orchestrator.client.exchange import Exchange, encode_arguments
+from orchestrator.client.exchange import Exchange
+from orchestrator.client.slots import RawFrames
 from orchestrator.errors import OrchError
 from transports.exceptions import BY_RESTART, INTERRUPT
 from transports.headers import Operation
@@ -19,6 +20,10 @@ class Asks(Protocol):
     def rig(self) -> str:
         """Id of the rig."""
 
+    @property
+    def raw_frames(self) -> RawFrames:
+        """What encodes the arguments of its requests."""
+
     def compose(self, worker: str, operation: Operation, member: str, **options: Any) -> Exchange:
         """Encode a request."""
 
@@ -31,7 +36,7 @@ def wish(
 ) -> Exchange:
     """The request that asks the rig to withdraw another, or to end it, by a restart if need be."""
     rig = connection.rig
-    payload, raw = encode_arguments(rig, "cancel", (request_id, restart), {})
+    payload, raw = connection.raw_frames.arguments(rig, "cancel", (request_id, restart), {})
     return connection.compose(
         rig, Operation.INVOKE, "cancel", payload=payload, raw=raw, oneway=oneway
     )

@@ -20,11 +20,12 @@ import zmq
 
 from orchestrator.client.completer import WATCH
 from orchestrator.client.exchange import Exchange, Leader, compose
-from orchestrator.client.framing import FramedReader, own_memory, sender_of
+from orchestrator.client.framing import FramedReader, sender_of
 from orchestrator.client.identity import new_id
 from orchestrator.client.liveness import BATCH, MARGIN, Liveness
+from orchestrator.client.slots import RawFrames
 from orchestrator.client.wakeup import Wakeup
-from orchestrator.errors import OutcomeUnknown, RigLost, RigNotReachable
+from orchestrator.errors import OutcomeUnknown, ResultUnsendable, RigLost, RigNotReachable
 from transports.errors import SerializationError
 from transports.frames import UNUSED, events_of
 from transports.headers import (
@@ -50,6 +51,7 @@ class Channel:
         address: Where to connect.
         context: Where sockets are made.
         settled: Called after a request was settled.
+        zero_copy: Whether frames in shared memory are read where they lie.
 
     Attributes:
         rig: Id of the rig, empty until it is known.
@@ -60,10 +62,16 @@ class Channel:
         wakeup: Ends the leader's wait.
         unconfirmed: A oneway request was sent.
         patience: Seconds that a request waits for the connection.
+        raw_frames: What the raw frames of its answers are.
     """
 
     def __init__(
-        self, address: str, context: zmq.Context[Any], settled: Callable[[Exchange], None]
+        self,
+        address: str,
+        context: zmq.Context[Any],
+        settled: Callable[[Exchange], None],
+        *,
+        zero_copy: bool = False,
     ) -> None:
         self.address = address
         self.rig = ""
@@ -76,6 +84,7 @@ class Channel:
         self.patience = math.inf
         self._context = context
         self._settled = settled
+        self._zero_copy = zero_copy
         self.next_id = map(f"{str(uuid4())[:24]}{{:012x}}".format, itertools.count(1)).__next__
 
     @property
@@ -100,6 +109,7 @@ class Channel:
             socket.close(0)
             raise RigNotReachable(f"{self.address}: {error.strerror}") from error
         self._socket = socket
+        self.raw_frames = RawFrames(self.address, self.sender, zero_copy=self._zero_copy)
         self._reader = FramedReader(socket, _REPLY_FRAMES, self._read_header)
         self._header: ResponseHeader | Exception
         self._send = sender_of(socket)
@@ -110,6 +120,7 @@ class Channel:
     def unplug(self) -> None:
         """Close the socket; what it still holds is dropped."""
         self._socket.close(0)
+        self.raw_frames.close()
 
     @property
     def fd(self) -> int:
@@ -129,7 +140,7 @@ class Channel:
                     return  # it can be cancelled until it can be sent
                 if future is not None and not future.claim():
                     self.settle(exchange)
-                elif not self._send(exchange):
+                elif not self._hand_over(exchange):
                     return
                 elif exchange.size:
                     self.liveness.sent(exchange.size)
@@ -138,6 +149,21 @@ class Channel:
             if exchange.oneway and exchange.sent:
                 self.unconfirmed = True
                 self.settle(exchange)
+
+    def _hand_over(self, exchange: Exchange) -> bool:
+        """Give a request to the socket; whether it took it."""
+        filling = exchange.filling
+        if filling is None:
+            return self._send(exchange)
+        if not filling.is_known:
+            exchange.inline()  # the rig is another one by now
+            return self._send(exchange)
+        filling.sent()  # first: whatever strikes now, nobody writes over what may have gone
+        if not self._send(exchange):
+            filling.unsent()
+            return False
+        exchange.filling = None
+        return True
 
     def _has_room(self) -> bool:
         return bool(events_of(self._socket) & _OUT)
@@ -201,8 +227,7 @@ class Channel:
         if exchange is not None:
             exchange.header = header
             exchange.payload = frames[2]
-            exchange.raw = own_memory(frames[3])
-            self.settle(exchange)
+            self.settle(exchange, self._take_raw(exchange, frames[3]))
         elif self.liveness.is_question(header.messageID):
             held = _held(frames[2]) if header.messageType == REPLY else None
             for lost in self.liveness.answered(header.messageID, held):
@@ -218,6 +243,15 @@ class Channel:
             self._header = error
             return False
         return header.preencodedPayloadContentType not in UNUSED
+
+    def _take_raw(self, exchange: Exchange, frame: Buffer) -> Exception | None:
+        """Give a request the raw frame of its reply; what it can't be had for, if it can't."""
+        try:
+            exchange.raw = self.raw_frames.of(exchange.header, frame)
+        except SerializationError as error:
+            text = f"{exchange.name} was answered, but the answer can't be read: {error}"
+            return ResultUnsendable(text, **exchange.where)
+        return None
 
     def _unreadable(self, head: Buffer, error: Exception) -> None:
         """Tell whose answer this would have been; if that can't be read either, ask the rig."""

@@ -27,13 +27,9 @@ import zmq
 from orchestrator.client.cancelled import cancel, wish
 from orchestrator.client.channel import Channel, need_threads_for
 from orchestrator.client.completer import WATCH, Completer
-from orchestrator.client.exchange import (
-    Exchange,
-    Leader,
-    compose,
-    compose_handshake,
-)
+from orchestrator.client.exchange import Exchange, Leader, compose, compose_handshake
 from orchestrator.client.futures import RequestFuture
+from orchestrator.client.slots import RawFrames
 from orchestrator.errors import OrchError, OutcomeUnknown, RigNotReachable
 from transports.durations import duration
 from transports.headers import Operation
@@ -49,12 +45,13 @@ _PATIENCE = 5.0  # seconds for the leader to notice that the connection is close
 
 
 class Connection:
-    """The channel to a rig and the rules for sharing it. Requests leave in the order of submission.
+    """The channel to a rig and how it is shared. Requests leave in the order of submission.
 
     Args:
         address: Such as `ipc:///run/…/front.ipc` or `tcp://host:5570`.
         timeout: Seconds to wait for a connection, at first and for each request later.
         context: Where the socket is made; the process's own if left out.
+        zero_copy: Whether frames in shared memory are read where they lie.
 
     Raises:
         RigNotReachable: Nobody answers there within `timeout`.
@@ -66,6 +63,7 @@ class Connection:
         *,
         timeout: float = CONNECT_TIMEOUT,
         context: zmq.Context[Any] | None = None,
+        zero_copy: bool = False,
     ) -> None:
         seconds = duration(timeout)
         self._timeout = timeout = math.inf if seconds is None else seconds
@@ -80,14 +78,12 @@ class Connection:
         if context is None:
             need_threads_for(address)
         self._completer = completer = Completer(
-            self.take_role,
-            self._lead_for_futures,
+            *(self.take_role, self._lead_for_futures),
             lambda: bool(channel.pending or channel.outbox),
             lambda: bool(channel.outbox),
         )
-        self._channel = channel = Channel(
-            address, context or zmq.Context.instance(), completer.notify
-        )
+        where = address, context or zmq.Context.instance()
+        self._channel = channel = Channel(*where, completer.notify, zero_copy=zero_copy)
         self._dropped = weakref.finalize(self, _drop, channel, completer, self._process)
         self._dropped.atexit = False
         try:
@@ -115,6 +111,11 @@ class Connection:
         return self._channel.rig
 
     @property
+    def raw_frames(self) -> RawFrames:
+        """What encodes the arguments of its requests."""
+        return self._channel.raw_frames
+
+    @property
     def closed(self) -> bool:
         """Whether `close` was called."""
         return self._closed
@@ -124,11 +125,10 @@ class Connection:
         """The socket's descriptor, and when time will have brought something to do."""
         return self._channel.fd, self._channel.due
 
-    # -- requests -------------------------------------------------------------------------
-
     def compose(self, worker: str, operation: Operation, member: str, **options: Any) -> Exchange:
         """Encode a request; `options` and errors are those of `exchange.compose`."""
         channel = self._channel
+        options.setdefault("by_slot", channel.raw_frames.by_slot)
         return compose(
             channel.next_id(), channel.sender, channel.rig, worker, operation, member, **options
         )
@@ -162,8 +162,8 @@ class Connection:
             else:
                 self._follow(exchange)
         finally:
-            # First of all, and without a call in which an interrupt could strike: whoever finds
-            # a leader that doesn't lead takes the role over.
+            # First, without a call in which an interrupt could strike: whoever finds a leader
+            # that doesn't lead takes the role over.
             exchange.leading = False
             if self._leader is exchange or exchange.gate is not None or not exchange.settled:
                 exchange.given_up = exchange.sent and not exchange.settled
@@ -254,7 +254,7 @@ class Connection:
         except OrchError:
             return  # the rig is gone, and oneway requests promise nothing
 
-    # -- the role -------------------------------------------------------------------------
+    # -- the role: who does the I/O ------------------------------------------------------
 
     def _enter(self, exchange: Exchange) -> bool:
         """Queue a request. Returns whether its caller leads from now on."""

@@ -14,7 +14,6 @@ import zmq
 from orchestrator.client.answers import error_from_response
 from orchestrator.client.liveness import SLOWEST
 from orchestrator.errors import (
-    ArgumentUnsendable,
     OutcomeUnknown,
     ResultUnsendable,
     ValueRefused,
@@ -25,6 +24,7 @@ from transports.frames import COPY_THRESHOLD
 from transports.headers import (
     FETCH_LOGS,
     HANDSHAKE,
+    ID_MARK,
     OF_LIFE,
     OPERATION,
     REPLY,
@@ -33,12 +33,15 @@ from transports.headers import (
     Operation,
     RequestHeader,
     ResponseHeader,
+    around_id,
     encode_header,
 )
+from transports.references import BY_SLOT, SLOTTED
 from transports.serializers import LARGEST, NULL, OCTETS, TEXT, XORCH, Buffer, decode
+from transports.shm.holder import Frame
+from transports.shm.owner import Filling
 from transports.values import codec
 from transports.values.codec import NOTHING
-from transports.values.kinds import NoForm
 from transports.values.streams import Opened
 
 Timeout = float | EllipsisType | None
@@ -102,6 +105,7 @@ class Exchange(Leader):
         worker: The worker addressed.
         member: The property or action addressed.
         frames: What is sent.
+        filling: The slot that these refer to, until they are sent.
         flags, copies: Arguments for sending each frame.
         size: Bytes of large frames, which take their time to travel.
         give_up: Monotonic seconds after which it is no longer tried to send it.
@@ -120,6 +124,7 @@ class Exchange(Leader):
     __slots__ = (
         "copies",
         "error",
+        "filling",
         "flags",
         "frames",
         "future",
@@ -142,7 +147,7 @@ class Exchange(Leader):
 
     header: ResponseHeader
     payload: Buffer
-    raw: Buffer
+    raw: Buffer | Frame
 
     def __init__(
         self, id: str, frames: list[Buffer], worker: str, member: str, oneway: bool = False
@@ -152,6 +157,7 @@ class Exchange(Leader):
         self.worker = worker
         self.member = member
         self.frames = frames
+        self.filling: Filling | None = None
         self.flags = _FLAGS
         self.copies = _COPY_ALL
         self.size = 0
@@ -168,6 +174,13 @@ class Exchange(Leader):
         self.given_up = False
         self.gate: Lock | None = None
         self.error: Exception | None = None
+
+    def inline(self) -> None:
+        """Have what is in a slot sent in the message itself."""
+        assert self.filling is not None
+        self.frames[3] = bytes(self.filling.memory)
+        self.size = len(self.frames[3])
+        self.filling = None
 
     def wait_outside(self) -> None:
         """Give its caller a gate to wait at while another one leads."""
@@ -204,6 +217,8 @@ class Exchange(Leader):
         header = self.header
         kind = header.messageType
         try:
+            if isinstance(self.raw, Frame):
+                self.raw = self.raw.copied()
             if kind == REPLY:
                 value = value_of(self.payload, header.payloadContentType, self.raw)
                 return self.opens(value) if type(value) is Opened and self.opens else value
@@ -215,6 +230,7 @@ class Exchange(Leader):
             raise (ResultUnsendable if kind == REPLY else OutcomeUnknown)(
                 told, **self.where
             ) from error
+        assert not isinstance(self.raw, Frame)
         detail = bytes(self.raw).decode("utf-8", "replace") if kind == TIMEOUT else ""
         raise error_from_response(kind, body, detail=detail, **self.where)
 
@@ -237,13 +253,14 @@ def compose(
     member: str,
     *,
     payload: Buffer = NOTHING,
-    raw: Buffer = b"",
+    raw: Buffer | Filling = b"",
     content_type: str = XORCH,
     invocation_timeout: Timeout = ...,
     execution_timeout: Timeout = ...,
     oneway: bool = False,
     usual: Limits = UNKNOWN,
     life: str = "",
+    by_slot: bool = False,
 ) -> Exchange:
     """Encode a request.
 
@@ -255,33 +272,38 @@ def compose(
         operation: What to do.
         member: The property or action.
         payload: What is encoded of the arguments or the value.
-        raw: The raw frame that belongs to it.
+        raw: The raw frame that belongs to it, or the slot in which that is.
         content_type: How the payload is encoded, and the answer is wanted.
         invocation_timeout: Seconds until it must have started.
         execution_timeout: Seconds from then until it must have ended.
         oneway: No reply is wanted.
         usual: The timeouts that the rig takes where none is given, as far as they are known.
         life: The only life of the worker that may do it; empty for any.
+        by_slot: Whether a large answer may come through shared memory.
 
     Raises:
         ValueRefused: The message is too large, or a timeout is none.
     """
     context = _context(invocation_timeout, execution_timeout, oneway)
-    size = len(payload) + len(raw)
+    filling = raw if isinstance(raw, Filling) else None
+    frame: Buffer = raw.reference.pack() if isinstance(raw, Filling) else raw
+    size = len(payload) + (len(frame) if filling is None else filling.reference.size)
     if size > LARGEST:
         told = f"{worker}.{member}: {size} bytes are more than a rig takes in a message"
         raise ValueRefused(told, worker=worker, member=member)
     thing = f"{worker}{OF_LIFE}{life}" if life else worker
-    raw_type = OCTETS if len(raw) else TEXT
+    raw_type = SLOTTED if filling else OCTETS if len(frame) else TEXT
+    whom = (sender, rig, thing, operation, member, content_type, raw_type, by_slot)
     if context is _DEFAULTS:
-        before, after = _around(sender, rig, thing, operation, member, content_type, raw_type)
+        before, after = _around(*whom)
         head = before + id.encode() + after
         invocation, execution = usual.invocation_timeout, usual.execution_timeout
     else:
-        head = _head(id, sender, rig, context, thing, operation, member, content_type, raw_type)
+        head = _head(id, context, *whom)
         invocation = context.get("invokation_timeout", usual.invocation_timeout)
         execution = context.get("execution_timeout", usual.execution_timeout)
-    exchange = Exchange(id, [b"", head, payload, raw], worker, member, oneway)
+    exchange = Exchange(id, [b"", head, payload, frame], worker, member, oneway)
+    exchange.filling = filling
     if invocation is not None and execution is not None:
         exchange.limit = invocation + execution + exchange.size / SLOWEST
     return exchange
@@ -289,14 +311,15 @@ def compose(
 
 def _head(
     id: str,
+    context: dict[str, Any],
     sender: str,
     rig: str,
-    context: dict[str, Any],
     thing: str,
     operation: Operation,
     member: str,
     content_type: str,
     raw_type: str,
+    by_slot: bool,
 ) -> bytes:
     header = RequestHeader(
         messageType=OPERATION,
@@ -304,7 +327,7 @@ def _head(
         senderID=sender,
         receiverID=rig,
         serverExecutionContext=context,
-        thingExecutionContext=_NO_LOGS,
+        thingExecutionContext=_BY_SLOT if by_slot else _NO_LOGS,
         thingID=thing,
         objekt=member,
         operation=operation,
@@ -314,23 +337,10 @@ def _head(
     return encode_header(header)
 
 
-_MARK = "-the-id-"
-
-
 @functools.lru_cache(maxsize=1024)
-def _around(
-    sender: str,
-    rig: str,
-    thing: str,
-    operation: Operation,
-    member: str,
-    content_type: str,
-    raw_type: str,
-) -> tuple[bytes, bytes]:
+def _around(*whom: Any) -> tuple[bytes, bytes]:
     """What stands in a header before and after its id, which is the first that isn't fixed."""
-    head = _head(_MARK, sender, rig, _DEFAULTS, thing, operation, member, content_type, raw_type)
-    before, _, after = head.partition(_MARK.encode())
-    return before, after
+    return around_id(_head(ID_MARK, _DEFAULTS, *whom))
 
 
 def compose_handshake(id: str, sender: str) -> Exchange:
@@ -358,6 +368,7 @@ def value_of(payload: Buffer, content_type: str | None, raw: Buffer) -> Any:
 
 
 _NO_LOGS = {FETCH_LOGS: False}
+_BY_SLOT = {FETCH_LOGS: False, BY_SLOT: True}
 _DEFAULTS: dict[str, Any] = {"defaults": True, "oneway": False}
 
 
@@ -380,27 +391,3 @@ def _seconds(value: Any, name: str) -> float | None:
         return duration(value, name)
     except (TypeError, ValueError) as error:
         raise ValueRefused(str(error)) from error
-
-
-def encode_arguments(
-    worker: str, member: str, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> tuple[Buffer, Buffer]:
-    """Encode an action's arguments as payload and raw frame.
-
-    Raises:
-        ArgumentUnsendable: One of them has no form; its text says which, and where in it.
-    """
-    try:
-        return codec.encode_arguments(args, kwargs)
-    except NoForm as refusal:
-        told = f"{worker}.{member}: {codec.argument_told(refusal)}"
-        raise ArgumentUnsendable(told, worker=worker, member=member) from refusal
-
-
-def encode_value(worker: str, member: str, value: Any) -> tuple[Buffer, Buffer]:
-    """Encode a property's value as payload and raw frame. Raises as `encode_arguments`."""
-    try:
-        return codec.encode(value, objects=False)
-    except NoForm as refusal:
-        told = f"{worker}.{member}: {refusal.told('value')}"
-        raise ArgumentUnsendable(told, worker=worker, member=member) from refusal

@@ -42,11 +42,12 @@ HELD = 10_000
 """Events that are kept for a consumer that lags behind."""
 HELD_BYTES = 64 * 1024 * 1024
 """Bytes that they may take together; the newest one is kept whatever its size."""
+LOT, LOT_BYTES = 64, 1 << 20
+"""Events, and their bytes, after which consumers are told though more have come."""
 _IN = int(zmq.POLLIN)
 
 
-@dataclass(frozen=True)
-class Received:
+class Received(msgspec.Struct, frozen=True, gc=False):
     """An event as it came, with what was counted until then.
 
     Attributes:
@@ -56,6 +57,7 @@ class Received:
         time: When it was emitted, in seconds since the epoch.
         missed: How many were lost on the way so far.
         restarts: How often workers were restarted so far.
+        size: Bytes that it takes.
     """
 
     topic: str
@@ -66,11 +68,7 @@ class Received:
     time: float
     missed: int
     restarts: int
-
-    @property
-    def size(self) -> int:
-        """Bytes that it takes."""
-        return len(self.payload) + len(self.raw)
+    size: int
 
 
 @dataclass
@@ -78,6 +76,7 @@ class _Topic:
     """One topic: its newest event so far, and the question about it that is open."""
 
     name: bytes
+    shown: str
     id: str = ""
     sequence: int | None = None
     probe: bytes | None = None
@@ -122,10 +121,14 @@ class Feed:
         self.items: deque[Received | RigLost] = deque()
         self.dropped = 0
         self.ended = False
-        self._name = ", ".join(topic.removeprefix(FAITHFUL) for topic in topics)
+        shown = [topic.removeprefix(FAITHFUL) for topic in topics]
+        self._name = ", ".join(shown)
         self._address = address
         self._context = context
-        self._topics = {topic.encode(): _Topic(topic.encode()) for topic in topics}
+        self._topics = {
+            topic.encode(): _Topic(topic.encode(), name)
+            for topic, name in zip(topics, shown, strict=True)
+        }
         self._held = held
         self._raises = raises
         self._bytes = 0
@@ -200,7 +203,7 @@ class Feed:
                     due = now + INTERVAL
                 self._poll(due - now)
         except zmq.ZMQError as error:  # its context was terminated
-            self._tell(RigLost(f"events of {self._name}: {error.strerror}"))
+            self._tell([RigLost(f"events of {self._name}: {error.strerror}")])
         finally:
             self._socket.close(0)
             self._wakeup.close()
@@ -251,7 +254,7 @@ class Feed:
         A connection whose other end was cut off somewhere on the way is never closed by itself.
         """
         if self._raises:
-            self._tell(RigLost(f"the rig that publishes {self._name} went away"))
+            self._tell([RigLost(f"the rig that publishes {self._name} went away")])
         self._socket.close(0)
         for topic in self._topics.values():
             topic.probe = None
@@ -259,50 +262,53 @@ class Feed:
         self._socket = self._connect()
 
     def _read(self) -> None:
+        """Take what has come. Consumers are told by lots: each waking of one costs more than
+        reading an event does."""
+        lot: list[Received] = []
+        size = 0
         while not self._stopping and (frames := self._reader.next()) is not None:
             self._reader.done()
             self._unanswered = 0
             name = bytes(frames[0])
+            received = None
             if name.startswith(PROBE):
-                self._answered(name, frames)
+                received = self._answered(name, frames)
             elif (topic := self._topics.get(name)) is not None:
-                self._keep(topic, frames)  # ZeroMQ matches prefixes, so others come as well
+                received = self._received(topic, frames)  # ZeroMQ matches prefixes: others come too
+            if received is not None:
+                lot.append(received)
+                size += received.size
+                if len(lot) >= LOT or size >= LOT_BYTES:
+                    self._tell(lot)
+                    lot, size = [], 0
+        self._tell(lot)
 
-    def _answered(self, probe: bytes, frames: list[Buffer]) -> None:
+    def _answered(self, probe: bytes, frames: list[Buffer]) -> Received | None:
         topic = next((each for each in self._topics.values() if each.probe == probe), None)
         if topic is None:
-            return
+            return None
         self._forget(topic)
         if topic.confirmed:
-            if frames[2]:
-                self._keep(topic, frames)
-            return
+            return self._received(topic, frames) if frames[2] else None
         if not topic.id:  # what was the newest before this subscription isn't of it
             topic.id = _id_of(frames[2])
         topic.confirmed = True
         self.notify()
+        return None
 
-    def _keep(self, topic: _Topic, frames: list[Buffer]) -> None:
+    def _received(self, topic: _Topic, frames: list[Buffer]) -> Received | None:
+        _, _, head, payload, raw = frames
         try:
-            header = decode_event_header(frames[2])
+            header = decode_event_header(head)
             sequence, time = read_event_id(header.messageID)
         except (msgspec.DecodeError, ValueError):
-            return
+            return None
         if header.messageID == topic.id:
-            return
+            return None
         self._count(topic, header.messageID, sequence)
-        self._tell(
-            Received(
-                topic.name.decode().removeprefix(FAITHFUL),
-                header,
-                frames[3],
-                frames[4],
-                sequence,
-                time,
-                self._missed,
-                self._restarts,
-            )
-        )
+        counts = self._missed, self._restarts
+        size = len(payload) + len(raw)
+        return Received(topic.shown, header, payload, raw, sequence, time, *counts, size)
 
     def _count(self, topic: _Topic, id: str, sequence: int) -> None:
         """Notice a gap; how far the life before this one had come isn't known."""
@@ -319,11 +325,12 @@ class Feed:
             last = life * EVENTS_PER_LIFE
         self._missed += max(sequence - last - 1, 0)
 
-    def _tell(self, item: Received | RigLost) -> None:
+    def _tell(self, lot: Sequence[Received | RigLost]) -> None:
+        if not lot:
+            return
         with self.lock:
-            self.items.append(item)
-            if isinstance(item, Received):
-                self._bytes += item.size
+            self.items.extend(lot)
+            self._bytes += sum(each.size for each in lot if isinstance(each, Received))
             while len(self.items) > self._held or (
                 self._bytes > HELD_BYTES and len(self.items) > 1
             ):

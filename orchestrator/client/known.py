@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from orchestrator.client.exchange import Exchange, encode_arguments
+from orchestrator.client.exchange import Exchange
 from orchestrator.client.members import ACTION, PROPERTY
 from orchestrator.client.session import Session
 from transports.headers import Operation
@@ -35,7 +35,7 @@ def call(
     members = session.known_members(worker)
     if members is None or members.kinds.get(action) != ACTION:
         return None
-    payload, raw = encode_arguments(worker, action, args, kwargs)
+    payload, raw = session.connection.raw_frames.arguments(worker, action, args, kwargs)
     usual = members.usual(action)
     exchange = session.connection.compose(
         worker, Operation.INVOKE, action, usual=usual, payload=payload, raw=raw

@@ -33,7 +33,9 @@ class _Closable(Protocol):
     def close(self) -> Any: ...
 
 
-def open_session(name_or_address: str | None, timeout: float) -> Session:
+def open_session(
+    name_or_address: str | None, timeout: float, *, zero_copy: bool = False
+) -> Session:
     """Find a rig and connect to it.
 
     Raises:
@@ -43,7 +45,7 @@ def open_session(name_or_address: str | None, timeout: float) -> Session:
     if name_or_address is not None and not isinstance(name_or_address, str):
         raise TypeError(f"a rig's name or address is text, not {name_or_address!r:.80}")
     found = find_rig(name_or_address)
-    connection = Connection(found.address, timeout=timeout)
+    connection = Connection(found.address, timeout=timeout, zero_copy=zero_copy)
     if found.rig is not None and connection.rig != found.rig:
         other = connection.rig
         connection.close()
@@ -52,7 +54,12 @@ def open_session(name_or_address: str | None, timeout: float) -> Session:
 
 
 @surface
-def connect(name_or_address: str | None = None, *, timeout: float = CONNECT_TIMEOUT) -> Rig:
+def connect(
+    name_or_address: str | None = None,
+    *,
+    timeout: float = CONNECT_TIMEOUT,
+    zero_copy: bool = False,
+) -> Rig:
     """Connect to a running rig.
 
     Args:
@@ -62,6 +69,9 @@ def connect(name_or_address: str | None = None, *, timeout: float = CONNECT_TIME
             `$ORCH_RIG`, else the only rig that this user runs.
         timeout: Seconds within which the rig must answer; also how long a later call waits for
             the connection to come back before it fails as not started.
+        zero_copy: Whether a large array that comes through shared memory is read where it lies:
+            it can't be written, and its worker has that memory back when it is dropped. Small
+            ones, and those that come otherwise, are copies as ever.
 
     Returns:
         The rig: a context manager, and usable without `with`; see `Rig.close`.
@@ -69,7 +79,7 @@ def connect(name_or_address: str | None = None, *, timeout: float = CONNECT_TIME
     Raises:
         RigNotReachable: None was found, or it doesn't answer in time.
     """
-    rig = Rig(open_session(name_or_address, timeout))
+    rig = Rig(open_session(name_or_address, timeout, zero_copy=zero_copy))
     rig._look()
     return rig
 
@@ -188,7 +198,7 @@ class Rig:
 
         Args:
             asked: As for `orchestrator.logs.read.api.select`: `worker`, `level`, `since`, `until`,
-                `grep`, `request`, `member`, `run`, `last`, `follow`.
+                `grep`, `request`, `member`, `run`, `audit`, `last`, `follow`.
 
         Raises:
             FileNotFoundError: The rig keeps its log elsewhere.

@@ -16,8 +16,6 @@ from orchestrator.client.exchange import (
     Exchange,
     Life,
     Timeout,
-    encode_arguments,
-    encode_value,
 )
 from orchestrator.client.members import ACTION, EVENT, PROPERTY, Members
 from orchestrator.errors import NameRefused, OtherLife, ValueRefused
@@ -218,7 +216,7 @@ class Session:
             kwargs = {**kwargs, **{name: ours.pop(name) for name in own}}
         if kind != ACTION and not members.affordance(action).get(terms.CALLABLE):
             raise NameRefused(_misused(worker, action, kind))
-        payload, raw = encode_arguments(worker, action, args, kwargs)
+        payload, raw = self.connection.raw_frames.arguments(worker, action, args, kwargs)
         exchange = self.connection.compose(
             worker,
             Operation.INVOKE,
@@ -253,7 +251,7 @@ class Session:
             execution_timeout = members.timeouts[action]
         member = STREAM_BESIDE if opened.beside else STREAM
         args = (opened.number, True) if ends else (opened.number,)
-        payload, raw = encode_arguments(worker, member, args, {})
+        payload, raw = self.connection.raw_frames.arguments(worker, member, args, {})
         return self.connection.compose(
             worker,
             Operation.INVOKE,
@@ -295,7 +293,7 @@ class Session:
             raise NameRefused(_misused(worker, name, kind))
         if terms.POLL not in self._members[worker].affordance(name):
             raise NameRefused(f"{worker}.{name} isn't polled; in the config: poll: {{{name}: 1s}}")
-        payload, raw = encode_arguments(worker, CACHED, (name,), {})
+        payload, raw = self.connection.raw_frames.arguments(worker, CACHED, (name,), {})
         return self.connection.compose(
             worker,
             Operation.INVOKE,
@@ -319,7 +317,7 @@ class Session:
         kind = yield from self.find_member(worker, name, invocation_timeout)
         if kind != PROPERTY:
             raise NameRefused(_misused(worker, name, kind))
-        payload, raw = encode_value(worker, name, value)
+        payload, raw = self.connection.raw_frames.value(worker, name, value)
         return self.connection.compose(
             worker,
             Operation.WRITE,

@@ -14,6 +14,8 @@ from orchestrator.client.session import Session
 from orchestrator.client.worker import run
 from orchestrator.errors import NotStarted, OrchError, RigLost
 
+OF_STATUS = ("state", "life", "driver", "simulated")
+"""What a snapshot tells of a worker as its status has it."""
 MOST_THREADS = 32
 """Workers that are read side by side."""
 
@@ -22,8 +24,8 @@ class Snapshot(dict[str, Any]):
     """What was read: a dict of plain parts, with the drivers' values as they are.
 
     `{"rig": id, "run": …, "config": path, "time": seconds since the epoch, "workers": {name:
-    {"state": …, "life": …, "driver": …, "values": {property: value}, "unread": {property: why},
-    "error": why nothing of the worker could be read, else None}}}`.
+    {"state": …, "life": …, "driver": …, "simulated": …, "values": {property: value},
+    "unread": {property: why}, "error": why nothing of the worker could be read, else None}}}`.
     """
 
     @property
@@ -93,7 +95,7 @@ class _Reader:
     def read(self, worker: Mapping[str, Any]) -> dict[str, Any]:
         """The part of a snapshot that is of one worker, whose status is given."""
         name, request = worker["name"], self._session.connection.request
-        part: dict[str, Any] = {key: worker.get(key) for key in ("state", "life", "driver")}
+        part: dict[str, Any] = {key: worker.get(key) for key in OF_STATUS}
         part |= {"values": {}, "unread": {}, "error": None}
         try:
             properties = readable(run(self._session.describe(name), request))

@@ -344,7 +344,9 @@ def _rig_class(name: str, names: Mapping[str, str], workers: Iterable[str], face
 
 
 def _connects(rig: str) -> str:
-    arguments = "name_or_address: str | None = ..., *, timeout: float | None = ..."
+    arguments = (
+        "name_or_address: str | None = ..., *, timeout: float | None = ..., zero_copy: bool = ..."
+    )
     return f"""
 def connect({arguments}) -> Rig:
     \"\"\"Connect to rig {rig}, or to another one that has the same workers.\"\"\"

@@ -20,6 +20,7 @@ ABOUT: Final[dict[str, str]] = {
     "listen": 'Addresses for clients: ipc, "ipc:///path", hololinked, "tcp://host:port".',
     "allow_local_users": "It is meant that all users of this machine reach tcp on loopback.",
     "strategy": "Who is restarted with a worker that died: nobody, those after it, or all.",
+    "shared_memory": "Bytes of memory through which large arrays go, such as 512MiB; off for none.",
     "defaults": "Any key of a worker but its driver, for all workers that don't have it.",
     "workers": "By name: one process, or thread, for each device.",
     "logs": "What is logged and for how long it is kept.",
@@ -43,6 +44,7 @@ ABOUT: Final[dict[str, str]] = {
     "alarms": "Limits of values that are polled: {temperature: {above: 60, for: 5s, clear: 55}}.",
     "events": "Events that the driver tells by a function that it is given.",
     "idempotent": "Members that clients may repeat when an outcome is unknown.",
+    "audit": "Each request is recorded: who asked, with what, what came of it.",
     "verify": "A property to be read after an unknown outcome, by member.",
     "restart": "permanent: always; transient: after a crash; temporary: never.",
     "max_restarts": "More restarts in that time and it is FAILED: 5 in 1min.",
@@ -74,6 +76,7 @@ ABOUT: Final[dict[str, str]] = {
     "open_with": "The method that opens the driver; also [connect, 1, {timeout: 5}].",
     "on_start": "Done before it is READY: {set: {gain: 2}}, {call: home}, {call: [move, 1.0]}.",
     "restore": "Properties whose last acknowledged writes the next life repeats.",
+    "simulate": "Runs in the driver's place with orch run --simulate: package.module:Twin.",
     "stop_with": "The method that closes the driver; by default the first usual one.",
 }
 """What an editor shows beside a key."""

@@ -167,6 +167,7 @@ class _Loader:
             workers={name: self._worker(name) for name in names},
             allow_local_users=self._top.allow_local_users,
             strategy=self._top.strategy,
+            shared_memory=self._top.shared_memory,
             logs=LogsConfig(**logs.model_dump()),
             file=self._file,
             folder=self._folder,

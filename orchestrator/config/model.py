@@ -40,6 +40,7 @@ class WorkerConfig:
         events: how the driver tells events by a function that it is given, by name.
         idempotent: members that may be done twice, so that clients may try them again also when it
             isn't known whether they were done.
+        audit: whether each request is recorded: who asked, with what, what came of it.
         verify: the property that is read after an outcome of a member that nobody knows, by member.
         restart: when it is started again: ``permanent`` always, ``transient`` after a crash,
             ``temporary`` never.
@@ -72,11 +73,13 @@ class WorkerConfig:
             whether each is a property that is written.
         restore: properties whose last acknowledged writes its next life repeats.
         stop_with: the driver's method that closes it; None for the first usual one it has.
+        simulate: the driver's twin, written as the driver is; None if it has none.
         place: where the driver's value stands.
         places: where the worker's own keys stand: ``args``, ``args.0`` (entries of lists),
             ``kwargs.axes`` (keys of mappings). What comes from the defaults isn't in it.
         spellings: how values of ``args`` and ``kwargs`` are written that lost something by being
             read, such as ``01823456`` for 1823456; by the keys of `places`.
+        simulated: whether its twin runs: see `simulation.simulated`.
     """
 
     name: str
@@ -96,6 +99,7 @@ class WorkerConfig:
     alarms: dict[str, Alarm]
     events: dict[str, EventCall]
     idempotent: tuple[str, ...]
+    audit: bool
     verify: dict[str, str]
     restart: Literal["permanent", "transient", "temporary"]
     max_restarts: Intensity
@@ -119,9 +123,11 @@ class WorkerConfig:
     on_start: tuple[Step, ...]
     restore: tuple[str, ...]
     stop_with: str | None
+    simulate: str | None
     place: Place = field(compare=False)
     places: dict[str, Place] = field(compare=False, repr=False)
     spellings: dict[str, str] = field(compare=False, repr=False)
+    simulated: bool = False
 
     @property
     def means(self) -> set[str]:
@@ -158,6 +164,7 @@ class RigConfig:
         allow_local_users: whether it is meant that every user of the machine reaches its tcp
             addresses on loopback.
         strategy: who is restarted with a worker that died: nobody, those after it, or all.
+        shared_memory: bytes for large frames that both sides map; 0 for none.
         workers: by name, in the order of the file.
         logs: what is logged.
         file: the config, absolute.
@@ -165,6 +172,7 @@ class RigConfig:
         notes: what is no problem, but probably not what was meant.
         hidden: what is masked wherever the rig tells something: what references stand for.
         digest: of the file's text, for `changes.has_changed`.
+        simulation: the workers whose twins run; empty for all that have one, None for no twins.
         start_order: all workers, each after those in its ``after``, else as in the file.
     """
 
@@ -174,6 +182,7 @@ class RigConfig:
     workers: dict[str, WorkerConfig]
     allow_local_users: bool
     strategy: Literal["one_for_one", "rest_for_one", "one_for_all"]
+    shared_memory: int
     logs: LogsConfig
     file: Path
     folder: Path
@@ -181,3 +190,4 @@ class RigConfig:
     notes: tuple[Problem, ...] = field(compare=False, repr=False)
     hidden: tuple[str, ...] = field(compare=False, repr=False)
     digest: str = field(compare=False, repr=False)
+    simulation: tuple[str, ...] | None = field(default=None, compare=False)

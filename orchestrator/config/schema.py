@@ -14,7 +14,7 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails
 
-from orchestrator.config import cancels, forms, values
+from orchestrator.config import cancels, forms, sizes, values
 from orchestrator.config.alarms import check_alarm
 from orchestrator.config.event_calls import check_event
 from orchestrator.config.other_words import OF_RIGS, OF_WORKERS, Words, our_key, our_value
@@ -51,8 +51,9 @@ _Open = Annotated[Any, PlainValidator(values.check_open_with), forms.OPEN_WITH]
 _Call = Annotated[Any, PlainValidator(values.check_call), forms.CALL]
 _Step = Annotated[Any, PlainValidator(values.check_step), forms.STEP]
 _Event = Annotated[Any, PlainValidator(check_event), forms.EVENT]
+_Memory = Annotated[int, PlainValidator(sizes.check_memory), forms.SIZE]
+_Shared = Annotated[int, PlainValidator(sizes.check_shared), forms.SIZE]
 _Alarm = Annotated[Any, PlainValidator(check_alarm), forms.ALARM]
-_Memory = Annotated[int, PlainValidator(values.check_memory), forms.SIZE]
 _Files = Annotated[int, AfterValidator(values.check_nofile)]
 _Nice = Annotated[int, AfterValidator(values.check_nice)]
 _Cpus = Annotated[list[int], AfterValidator(values.check_cpus)]
@@ -66,7 +67,7 @@ _Seconds = Annotated[float, PlainValidator(values.check_seconds), forms.SECONDS]
 _Interval = Annotated[float, PlainValidator(values.check_interval), forms.SECONDS]
 _Intensity = Annotated[Intensity, PlainValidator(parse_intensity), forms.INTENSITY]
 _Backoff = Annotated[tuple[float, float], PlainValidator(parse_backoff), forms.BACKOFF]
-_Kept = Annotated[int, PlainValidator(values.check_kept), forms.SIZE]
+_Kept = Annotated[int, PlainValidator(sizes.check_kept), forms.SIZE]
 
 
 class _Section(BaseModel):
@@ -129,6 +130,7 @@ class DefaultsSection(_Section):
     events: dict[_Member, _Event] = Field(default_factory=dict)
     timeouts: dict[_Member, _Timeout] = Field(default_factory=dict)
     idempotent: list[_Member] = Field(default_factory=list)
+    audit: bool = False
     verify: dict[_Member, _Member] = Field(default_factory=dict)
     restart: Literal["permanent", "transient", "temporary"] = "permanent"
     max_restarts: _Intensity = Intensity(count=5, period=60.0)
@@ -152,6 +154,7 @@ class DefaultsSection(_Section):
     on_start: list[_Step] = Field(default_factory=list)
     restore: list[_Member] = Field(default_factory=list)
     stop_with: _Method | None = None
+    simulate: _Driver | None = None
 
 
 class WorkerSection(DefaultsSection):
@@ -176,6 +179,7 @@ class TopSection(_Section):
     listen: list[_Listened] = Field(default_factory=lambda: ["ipc"], min_length=1)
     allow_local_users: bool = False
     strategy: Literal["one_for_one", "rest_for_one", "one_for_all"] = "one_for_one"
+    shared_memory: _Shared = sizes.SHARED
     defaults: Any = None
     workers: Any = None
     logs: Any = None
@@ -204,6 +208,7 @@ _SHAPES: Final[dict[tuple[str, ...], str]] = {
     ("concurrent", "*"): "the name of a member",
     ("idempotent",): "a list of members such as [home]",
     ("idempotent", "*"): "the name of a member",
+    ("audit",): "true or false",
     ("verify",): "a mapping such as {move: position}",
     ("verify", "*"): "the name of a property",
     ("poll",): "a mapping such as {position: 200ms}",
@@ -230,6 +235,7 @@ _SHAPES: Final[dict[tuple[str, ...], str]] = {
     ("retry_start",): "true or false",
     ("required",): "true or false",
     ("json_lines",): "true or false",
+    ("simulate",): "a text such as package.module:Twin",
     ("stop_with",): "the name of a method such as close",
 }
 

@@ -8,7 +8,7 @@ import os
 import re
 from typing import Any
 
-from orchestrator.durations import parse_size, parse_timeout
+from orchestrator.durations import parse_timeout
 from orchestrator.names import ID_PATTERN
 from orchestrator.words import did_you_mean, quoted, say
 from transports.endpoints import MAX_IPC_PATH
@@ -22,9 +22,7 @@ __all__ = [
     "check_env_value",
     "check_id",
     "check_interval",
-    "check_kept",
     "check_member",
-    "check_memory",
     "check_method",
     "check_nice",
     "check_nofile",
@@ -36,12 +34,8 @@ __all__ = [
 
 LEAST_INTERVAL = 0.01
 """Seconds between two reads of a polled property, at least."""
-LEAST_MEMORY = 64 << 20
-"""Bytes in which a worker with numpy just starts."""
 LEAST_FILES = 64
 """Open files of which a worker has half before its driver opens any."""
-LEAST_KEPT = 1 << 20
-"""Bytes of logs that can be kept at least: the store's smallest segment, while it is written."""
 _ADDRESS_HELP = 'accepted: ipc, "ipc:///path", hololinked, "tcp://host:port"'
 _PAIR_HELP = '{requests: "tcp://127.0.0.1:5570", events: "tcp://127.0.0.1:6000"}'
 _SCHEME = re.compile(r"([^:/]*)://(.*)", re.DOTALL)
@@ -220,15 +214,6 @@ def check_path(value: str) -> str:
     return value
 
 
-def check_memory(value: object) -> int:
-    """Bytes of memory, as `parse_size` reads them.
-
-    Raises:
-        ValueError: as `parse_size`, or no worker can run in it.
-    """
-    return _size(value, LEAST_MEMORY, "for a worker; the least is 64MiB")
-
-
 def check_nofile(value: int) -> int:
     """How many files may be open, unchanged.
 
@@ -264,22 +249,6 @@ def check_cpus(value: list[int]) -> list[int]:
         known = ", ".join(map(str, sorted(mine)))
         raise ValueError(f"there is no processor {absent[0]} here; there are {known}")
     return sorted(set(value))
-
-
-def check_kept(value: object) -> int:
-    """Bytes of logs to be kept, as `parse_size` reads them.
-
-    Raises:
-        ValueError: as `parse_size`, or it is less than can be kept.
-    """
-    return _size(value, LEAST_KEPT, "to keep anything; the least is 1MiB")
-
-
-def _size(value: object, least: int, why: str) -> int:
-    size = parse_size(value)
-    if size < least:
-        raise ValueError(f"{say(value)} is too little {why}")
-    return size
 
 
 def check_address(value: str) -> str:

@@ -11,15 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from orchestrator.core import lives
-from orchestrator.core.admission import (
-    Caps,
-    Refusal,
-    find_message_id,
-    read_header,
-    refuse_protocol,
-    unknown_worker,
-)
+from orchestrator.core import admission, lives
+from orchestrator.core.admission import Caps, Refusal
 from orchestrator.core.contracts import Keeper
 from orchestrator.core.dispatch import Dispatch
 from orchestrator.core.effects import Describe, Effects, ToWorker
@@ -27,7 +20,8 @@ from orchestrator.core.evidence import LastWords
 from orchestrator.core.manners import Manners
 from orchestrator.core.peers import Formers, Lane, Peer, Phase, check_room
 from orchestrator.core.queues import earliest
-from orchestrator.core.requests import Ledger, Request, State
+from orchestrator.core.request import Request, State
+from orchestrator.core.requests import Ledger
 from transports.errors import ProtocolError
 from transports.exceptions import NOT_STARTED
 from transports.headers import (
@@ -141,9 +135,9 @@ class Broker:
         if self._manners.is_muted(client, now):
             return
         try:
-            header, size = read_header(frames, count or len(frames), self.caps)
+            header, size = admission.read_header(frames, count or len(frames), self.caps)
         except Refusal as refusal:
-            self.ledger.refuse_unread(client, find_message_id(frames), refusal, now)
+            self.ledger.refuse_unread(client, admission.find_message_id(frames), refusal, now)
             self._manners.malformed(client, frames[-1], now, count)
             return
         self._manners.good(client)
@@ -161,9 +155,14 @@ class Broker:
             if header.operation == _PENDING:
                 self.ledger.tell_pending(client, header, frames[3])
                 return
-            self._accept(client, header, frames, size, now)
+            reference = self.ledger.slots.arrived(client, header, frames)
+            try:
+                self._accept(client, header, frames, size, now)
+            finally:
+                if reference is not None:
+                    self.ledger.slots.settle(reference)
         except (ProtocolError, Refusal) as error:
-            found = error if isinstance(error, Refusal) else refuse_protocol(error)
+            found = error if isinstance(error, Refusal) else admission.refuse_protocol(error)
             self.ledger.refuse(client, header, found, now)
 
     def _accept(
@@ -174,7 +173,7 @@ class Broker:
             name, life = lives.split(name)
         peer = self.peers.get(name)
         if peer is None:
-            raise unknown_worker(self.rig, header.thingID, self.peers)
+            raise admission.unknown_worker(self.rig, header.thingID, self.peers)
         member = header.objekt or ""
         limits = read_limits(header.serverExecutionContext, peer.limits_of(member))
         self._number = number = self._number + 1
@@ -264,8 +263,8 @@ class Broker:
             lane.peer.vitals.answered(request, frames[2], frames[3], now)
             if request.member in lane.peer.kept.members and lane.peer.kept.note(request, frames[2]):
                 self.ledger.note("warning", "its value is too large to be restored", request)
-            if self.ledger.traces:
-                self.ledger.note_reply(request, bytes(frames[2]), now)
+            if self.ledger.is_watched:
+                self.ledger.note_reply(request, frames[2], frames[3], now)
         if lane.queue:
             self.dispatch.pump(lane, now)
 

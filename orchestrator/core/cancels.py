@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import Literal
 
 from orchestrator.core.effects import CancelDone, Effects
-from orchestrator.core.requests import Ledger, Request
+from orchestrator.core.request import Request
+from orchestrator.core.requests import Ledger
 from transports.exceptions import NOT_STARTED
 
 Verdict = Literal["withdrawn", "ended", "runs", "unknown"]

@@ -34,6 +34,7 @@ class Settings(msgspec.Struct, frozen=True):
         probe: How it is probed; None if it isn't.
         means: How its operations can be ended.
         verify: What is read after an unknown outcome of a member, by member.
+        audit: Whether each of its requests is told of.
         alarms: When there are alarms, by polled property.
     """
 
@@ -44,6 +45,7 @@ class Settings(msgspec.Struct, frozen=True):
     probe: Probe | None = None
     means: Means = NO_MEANS
     verify: Mapping[str, str] = {}
+    audit: bool = False
     alarms: Mapping[str, Alarm] = {}
 
 
@@ -121,6 +123,8 @@ class Changeover:
             self._broker.refuse(name, f"worker {name!r} was removed from the config")
             self._health.change(name, None, now, serves=False)
         self.leaving.update(removed)
+        audited = [name for name, settings in wanted.items() if settings.audit]
+        self._broker.ledger.watch(audited=audited)
         # Restarts come last: nothing begins or ends before it is known what all are to do.
         supervision.start(added, now, more=True)
         supervision.stop(removed, now, more=True)

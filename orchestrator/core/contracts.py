@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from orchestrator.core.requests import Request
+from orchestrator.core.request import Request
 from transports.link import Polled
 
 

@@ -17,10 +17,13 @@ from orchestrator.core.evidence import why_not_started, why_unanswered
 from orchestrator.core.ladder import Ladder, Submit
 from orchestrator.core.lives import another
 from orchestrator.core.peers import BRISK, Lane, Peer, Phase
-from orchestrator.core.requests import Ledger, Request, State
+from orchestrator.core.request import Request, State
+from orchestrator.core.requests import Ledger
+from orchestrator.core.slots import reader_of
 from transports.exceptions import BY_RESTART, NOT_STARTED
 from transports.headers import EXECUTION, INVOCATION
 from transports.link import pack_number
+from transports.references import Reference
 from transports.request_ids import is_meant
 from transports.serializers import XORCH
 
@@ -85,6 +88,8 @@ class Dispatch:
         if self._ledger.traces:
             self._ledger.note_dispatch(request, lane.peer.incarnation, now)
         frames = [lane.id, pack_number(number), *request.frames]
+        if type(frames[-1]) is Reference:
+            self._ledger.slots.show(reader_of(lane.id), frames[-1])
         self._effects.append(ToWorker(frames, number, lane.peer.name if claims else ""))
 
     def pump(self, lane: Lane, now: float) -> None:
@@ -285,7 +290,8 @@ class Dispatch:
     def _tell_expired(self, request: Request, now: float, ahead: int = 0) -> None:
         self._ledger.note("warning", "invocation timed out, not started", request)
         standing = self._keeper.standing(request.worker, now)
-        keeps = why_not_started(self._peers[request.worker], request, ahead, standing, now)
+        peer, who = self._peers[request.worker], self._ledger.who
+        keeps = why_not_started(peer, request, ahead, standing, now, who)
         self._ledger.time_out(request, INVOCATION, keeps)
 
     def _expire_running(self, request: Request, now: float) -> None:

@@ -55,6 +55,44 @@ class TakeBack(msgspec.Struct, frozen=True):
     incarnation: int
 
 
+class HandSlot(msgspec.Struct, frozen=True):
+    """Send a client the descriptor of a slot; if it can't be, the core is told.
+
+    Attributes:
+        peer: Who is to have it.
+        slot: Its number.
+    """
+
+    peer: bytes
+    slot: int
+
+
+class FreeSlot(msgspec.Struct, frozen=True):
+    """Tell a slot's owner that nobody holds any more what is in it.
+
+    Attributes:
+        owner: Who may fill it again.
+        slot: Its number.
+        generation: What was in it.
+    """
+
+    owner: bytes
+    slot: int
+    generation: int
+
+
+class DropSlot(msgspec.Struct, frozen=True):
+    """Close a slot's descriptor, and tell those who have mapped it.
+
+    Attributes:
+        slot: Its number, which isn't used again.
+        peers: Who has been handed it.
+    """
+
+    slot: int
+    peers: tuple[bytes, ...]
+
+
 class Describe(msgspec.Struct, frozen=True):
     """Answer a request for a Thing Description from what the worker said of itself.
 
@@ -189,24 +227,50 @@ class RigUp(msgspec.Struct, frozen=True):
     later: tuple[str, ...] = ()
 
 
+class Asked(msgspec.Struct, frozen=True):
+    """An operation as it was asked for: of this it is told what it was given.
+
+    Attributes:
+        client: The identity of who asks.
+        operation: What is to be done with the member.
+        content_type: How its payload is encoded.
+        payload, raw: The frames that have its arguments.
+        arrived: When it came, in monotonic seconds.
+        started: When its turn came; 0 if it didn't.
+    """
+
+    client: bytes
+    operation: str
+    content_type: str | None
+    payload: Any
+    raw: Any
+    arrived: float
+    started: float
+
+
 class Fact(msgspec.Struct, frozen=True):
     """Something worth a record.
 
     Attributes:
-        level: `debug`, `info`, `warning` or `error`.
+        level: `debug`, `info`, `warning`, `error` or `levels.AUDIT`.
         text: What happened.
         fields: Further facts by name; `worker` tells whom it concerns.
+        asked: The operation whose arguments are told as well.
     """
 
     level: str
     text: str
     fields: dict[str, Any]
+    asked: Asked | None = None
 
 
 Effect = (
     ToClient
     | ToWorker
     | TakeBack
+    | HandSlot
+    | FreeSlot
+    | DropSlot
     | Cut
     | Describe
     | Launch

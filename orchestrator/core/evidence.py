@@ -6,12 +6,13 @@ Pure: seconds are monotonic.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 
 from orchestrator.core.peers import Peer
-from orchestrator.core.requests import Ledger, Request
+from orchestrator.core.request import Request
+from orchestrator.core.requests import Ledger
 from transports.exceptions import UNKNOWN
 
 WITHIN = 0.015
@@ -23,7 +24,14 @@ LONGEST_TOLD = 300
 """Characters of such a line."""
 
 
-def why_not_started(peer: Peer, request: Request, ahead: int, standing: str, now: float) -> str:
+def why_not_started(
+    peer: Peer,
+    request: Request,
+    ahead: int,
+    standing: str,
+    now: float,
+    who: Callable[[Request], str],
+) -> str:
     """What kept a request from starting, for people.
 
     Args:
@@ -32,8 +40,9 @@ def why_not_started(peer: Peer, request: Request, ahead: int, standing: str, now
         ahead: How many others would have gone before it.
         standing: The worker's state in words; told if nothing runs there, or what runs stalls.
         now: Monotonic seconds.
+        who: Tells who asked for one.
     """
-    keeps = peer.keeps(request.member, now)
+    keeps = peer.keeps(request.member, now, who)
     told = [f"{ahead} wait{'s'[: ahead == 1]} before it"] if ahead else []
     told += [keeps] if keeps else []
     if not keeps or peer.lane_for(request.member).stalled:

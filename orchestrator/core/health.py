@@ -13,7 +13,8 @@ import msgspec
 
 from orchestrator.core.broker import Broker
 from orchestrator.core.effects import Fact
-from orchestrator.core.own_client import OWN, error_in, in_words, is_idle, request_frames
+from orchestrator.core.own_client import error_in, in_words, is_idle, request_frames
+from orchestrator.core.own_ids import OWN
 from transports.exceptions import NOT_STARTED, UNKNOWN
 from transports.headers import EXECUTION, REPLY, TIMEOUT, decode_response_header
 from transports.link import Reopen

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from orchestrator.core.requests import Request
+from orchestrator.core.request import Request
 from transports.headers import REPLY, Operation
+from transports.references import INLINE_WRITES, Reference
 
-MOST_KEPT = 1 << 20
+MOST_KEPT = INLINE_WRITES
 """Bytes of one write that is kept."""
 _DONE = f'"{REPLY}"'.encode()
 
@@ -51,7 +52,7 @@ class KeptWrites:
         if request.operation != Operation.WRITE or _DONE not in bytes(reply)[:64]:
             return False
         header, payload, raw = request.frames
-        if len(payload) + len(raw) > MOST_KEPT:
+        if type(raw) is Reference or len(payload) + len(raw) > MOST_KEPT:
             self._writes.pop(request.member, None)
             return True
         self._writes[request.member] = Write(bytes(header), bytes(payload), bytes(raw))

@@ -16,9 +16,11 @@ from typing import Any
 import msgspec
 
 from orchestrator.core.effects import Effects, ToWorker
-from orchestrator.core.own_client import OWN, in_words, request_frames
+from orchestrator.core.own_client import in_words, request_frames
+from orchestrator.core.own_ids import OWN
 from orchestrator.core.peers import Peer
-from orchestrator.core.requests import Ledger, Request
+from orchestrator.core.request import Request
+from orchestrator.core.requests import Ledger
 from transports.exceptions import BY_RESTART, INTERRUPT
 from transports.headers import REPLY, Operation, decode_response_header
 from transports.link import CONTROL, Interrupt, encode_control

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from orchestrator.core.own_ids import OWN
 from orchestrator.core.peers import Peer, Phase
 from transports.headers import (
     OPERATION,
@@ -17,16 +18,6 @@ from transports.headers import (
     encode_header,
     execution_context,
 )
-
-OWN = b"\0orch-own-"
-"""Begins the identities of clients within the core. Those that libzmq gives to clients without one
-begin with a zero too, and are shorter; who comes by a socket isn't heard under one that begins so.
-"""
-
-
-def is_own(identity: Any) -> bool:
-    """Whether a message is to a client within the core."""
-    return isinstance(identity, bytes) and identity.startswith(OWN)
 
 
 def is_idle(peer: Peer, member: str) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import Enum
 from typing import Any
 
@@ -11,9 +11,9 @@ from orchestrator.core.admission import Caps, Refusal
 from orchestrator.core.kept import KeptWrites
 from orchestrator.core.means import NO_MEANS
 from orchestrator.core.queues import FairQueue
-from orchestrator.core.requests import Ledger, Request, State
+from orchestrator.core.request import Request, State
+from orchestrator.core.requests import Ledger
 from orchestrator.core.vitals import Vitals
-from transports.client_ids import caller
 from transports.headers import Limits
 from transports.link import CONCURRENT, QUEUED, routing_id
 
@@ -221,12 +221,18 @@ class Peer:
         """What the incarnation runs, as far as is known."""
         return [request for lane in self.lanes for request in lane.running()]
 
-    def keeps(self, member: str, now: float) -> str:
-        """What the lane of a member is kept by, for people; empty if it is by nothing that runs."""
+    def keeps(self, member: str, now: float, who: Callable[[Request], str]) -> str:
+        """What the lane of a member is kept by, for people; empty if it is by nothing that runs.
+
+        Args:
+            member: The member.
+            now: Monotonic seconds.
+            who: Tells who asked.
+        """
         running = self.lane_for(member).running()
         return "; ".join(
             f"{self.name} runs {each.member} for {now - each.started:.1f} s, "
-            f"asked by {caller(each.sender):.100}"
+            f"asked by {who(each):.100}"
             for each in running
         )
 

@@ -6,18 +6,20 @@ Pure, as the broker is: what is to be sent is left as effects.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
-from enum import Enum
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import msgspec
 
 from orchestrator.core.admission import Refusal, read_ids, refuse_unread, response
+from orchestrator.core.audit import is_audited, outcome_of
 from orchestrator.core.effects import Effects, Fact, ToClient
 from orchestrator.core.held import HeldBytes
 from orchestrator.core.queues import Deadlines, earliest
-from orchestrator.core.tally import Tally
-from transports.exceptions import BY_RESTART, NOT_STARTED, UNKNOWN, refusal_payload
+from orchestrator.core.request import Key, Request, State, about, as_it_says, asked_for
+from orchestrator.core.slots import Slots
+from orchestrator.core.tally import Tally, shorten
+from transports.exceptions import BY_RESTART, DONE, NOT_STARTED, UNKNOWN, refusal_payload
 from transports.headers import (
     ERROR,
     EXECUTION,
@@ -27,93 +29,12 @@ from transports.headers import (
     STREAM,
     STREAM_BESIDE,
     TIMEOUT,
-    Limits,
     RequestHeader,
 )
+from transports.levels import AUDIT
+from transports.references import Reference
 
 _TIMEOUTS = {INVOCATION: "invocation timeouts", EXECUTION: "execution timeouts"}
-
-Key = tuple[bytes, str | int]
-"""A request's key: the client's identity, which ZeroMQ vouches for, and its message id."""
-
-
-class State(Enum):
-    """Where a request stands; it leaves the table when it is answered and holds no lane."""
-
-    QUEUED = "queued"  # here, or behind another one at its worker
-    DISPATCHED = "dispatched"  # its worker runs it, or will as soon as it looks
-    OVERRUN = "overrun"  # answered with a timeout; its worker is still at it
-
-
-class Request:
-    """One accepted request, from arrival until it is answered and its lane is free again."""
-
-    __slots__ = (
-        "arrived",
-        "claimed",
-        "client",
-        "content_type",
-        "deadline",
-        "execution_timeout",
-        "frames",
-        "life",
-        "member",
-        "message_id",
-        "number",
-        "oneway",
-        "operation",
-        "runs_until",
-        "sender",
-        "size",
-        "started",
-        "state",
-        "ticket",
-        "waits_until",
-        "worker",
-    )
-
-    def __init__(
-        self,
-        *,
-        number: int,
-        client: bytes,
-        worker: str,
-        header: RequestHeader,
-        frames: list[Any],
-        size: int,
-        arrived: float,
-        limits: Limits,
-        life: str = "",
-    ) -> None:
-        wait = limits.invocation_timeout
-        self.number = number
-        self.client = client
-        self.message_id = header.messageID
-        self.sender = header.senderID
-        self.worker = worker
-        self.life = life  # the only one that may run it; empty for any
-        self.member = header.objekt or ""
-        self.operation = header.operation or ""
-        self.content_type = header.payloadContentType
-        self.frames = frames  # header, payload, raw; kept while it may have to be sent again
-        self.size = size
-        self.arrived = arrived
-        # of the state that it is in
-        self.deadline: float | None = None if wait is None else arrived + wait
-        self.waits_until = self.deadline  # of the invocation
-        self.execution_timeout = limits.execution_timeout
-        self.oneway = limits.oneway
-        self.state = State.QUEUED
-        self.started = 0.0
-        self.runs_until: float | None = None  # once it has started
-        self.ticket = 0  # number of its dispatch, while it is at its worker
-        self.claimed = False  # known to have started
-
-    @property
-    def key(self) -> Key:
-        """The key of its table entry."""
-        return self.client, self.message_id
-
 
 _STREAMS = (STREAM, STREAM_BESIDE)
 
@@ -136,6 +57,10 @@ class Ledger:
         held: Their bytes.
         streams: The workers of which each client has had streams.
         traces: Whether each request's life is told as facts of level debug.
+        slots: Who holds which frames in shared memory.
+        audited: The workers of which each request is told when it is answered; see `watch`.
+        is_watched: Whether there is either.
+        who: Who asked, for people.
     """
 
     def __init__(self, rig: str, effects: Effects) -> None:
@@ -149,6 +74,10 @@ class Ledger:
         self.held = HeldBytes()
         self.streams: dict[bytes, set[str]] = {}
         self.traces = False
+        self.slots = Slots(effects)
+        self.audited: frozenset[str] = frozenset()
+        self.is_watched = False
+        self.who: Callable[[Request], str] = as_it_says
 
     @property
     def next_deadline(self) -> float | None:
@@ -161,6 +90,8 @@ class Ledger:
         """Take a request up: it is owed an answer from now on."""
         self.requests[request.number] = self.unanswered[request.key] = request
         self.held.add(request)
+        if type(request.frames[-1]) is Reference:
+            self.slots.keep(request.frames[-1])
         if request.member in _STREAMS:
             self.streams.setdefault(request.client, set()).add(request.worker)
 
@@ -208,15 +139,22 @@ class Ledger:
         """It holds no lane any more. Raises KeyError if there is no such request."""
         request = self.requests.pop(number)
         self.held.remove(request)
+        if type(request.frames[-1]) is Reference:
+            self.slots.end(request.frames[-1])
         return request
 
     # -- the answer -----------------------------------------------------------------------
 
     def pass_on(self, request: Request, frames: list[Any]) -> None:
-        """Answer with what the worker replied: header, payload and raw, unread."""
+        """Answer with what the worker replied: header, payload and raw, unread.
+
+        A raw frame in shared memory is leased to the client.
+        """
         del self.unanswered[request.key]
         self.counts["answered"] += 1
         if not request.oneway:
+            if type(frames[2]) is Reference:
+                self.slots.lease(request.client, frames[2])
             self.effects.append(ToClient([request.client, b"", *frames]))
 
     def answer(self, request: Request, kind: str, payload: bytes, text: str = "") -> None:
@@ -229,7 +167,7 @@ class Ledger:
         self.effects.append(ToClient(frames))
 
     def time_out(self, request: Request, which: str, keeps: str = "") -> None:
-        """Answer that a deadline has passed.
+        """Answer that the time is over.
 
         Args:
             request: The request.
@@ -237,6 +175,9 @@ class Ledger:
             keeps: What keeps its worker, or it, for people.
         """
         self.counts[_TIMEOUTS[which]] += 1
+        if self.audited:
+            outcome = NOT_STARTED if which == INVOCATION else UNKNOWN
+            self.audit(request, outcome, f"its {which} timeout has passed")
         self.answer(request, TIMEOUT, msgspec.json.encode(which), keeps)
 
     def refuse_each(self, requests: Iterable[Request], reason: str) -> None:
@@ -274,11 +215,15 @@ class Ledger:
             outcome: What is known of the operation.
             notes: Further lines for people.
         """
+        if self.audited:
+            self.audit(request, outcome, message)
         self.answer_unless_oneway(request, ERROR, refusal_payload(type_, message, outcome, notes))
 
     def answer_cancelled(self, request: Request, reason: str) -> None:
         """Answer that its worker's life was ended to cancel it, which `reason` tells."""
         text = f"{request.worker}.{request.member} was cancelled while it ran: {reason}"
+        if self.audited:
+            self.audit(request, UNKNOWN, text)
         payload = refusal_payload("InterruptedError", text, UNKNOWN, step=BY_RESTART)
         self.answer_unless_oneway(request, ERROR, payload)
 
@@ -341,26 +286,57 @@ class Ledger:
 
     # -- records --------------------------------------------------------------------------
 
+    def watch(self, *, traces: bool | None = None, audited: Iterable[str] | None = None) -> None:
+        """Have requests told of; what is left out stays as it is.
+
+        Args:
+            traces: Whether each one's life is, at level debug.
+            audited: Of which workers each one is, with what it was given and what came of it; if
+                of any, then orders to the rig are too.
+        """
+        self.traces = self.traces if traces is None else traces
+        if audited is not None:
+            workers = frozenset(audited)
+            self.audited = workers and workers | {self.rig}
+        self.is_watched = self.traces or bool(self.audited)
+
     def note(self, level: str, text: str, request: Request, **fields: Any) -> None:
-        """Record what happened to a request."""
-        about = {"worker": request.worker, "member": request.member, "request": request.message_id}
-        self.effects.append(Fact(level, text, about | fields))
+        """Record what happened to a request, and who asked unless its arrival tells that."""
+        if level != "debug":
+            fields["who"] = self.who(request)
+        self.effects.append(Fact(level, text, about(request) | fields))
 
     def note_arrival(self, request: Request) -> None:
-        """Record that a request has come, and from whom."""
-        sender = request.client.decode("utf-8", "replace")
-        self.note("debug", "arrived", request, operation=request.operation, client=sender)
+        """Record that a request has come, from whom, and what it was given."""
+        fields = {"operation": request.operation, "who": self.who(request)}
+        self.effects.append(Fact("debug", "arrived", about(request) | fields, asked_for(request)))
 
     def note_dispatch(self, request: Request, life: int, now: float) -> None:
         """Record that a request was given to an incarnation."""
         waited = round(now - request.arrived, 6)
         self.note("debug", "dispatched", request, waited=waited, life=life)
 
-    def note_reply(self, request: Request, header: bytes, now: float) -> None:
+    def note_reply(self, request: Request, header: Any, payload: Any, now: float) -> None:
         """Record that a request was answered by its worker."""
-        how = "raised" if b'"EXCEPTION"' in header[:64] else "done"
-        seconds, total = round(now - request.started, 6), round(now - request.arrived, 6)
-        self.note("debug", "answered", request, how=how, seconds=seconds, total=total)
+        outcome, reason = outcome_of(header, payload)
+        if self.traces:
+            how = "done" if outcome == DONE else "raised"
+            seconds, total = round(now - request.started, 6), round(now - request.arrived, 6)
+            self.note("debug", "answered", request, how=how, seconds=seconds, total=total)
+        if self.audited:
+            self.audit(request, outcome, reason)
+
+    def audit(self, request: Request, outcome: str, reason: str = "") -> None:
+        """Record who asked for what, and what came of it, if its worker is audited."""
+        if request.worker not in self.audited:
+            return
+        of_rig = request.worker == self.rig
+        if not is_audited(request.client, request.member, request.operation, of_rig=of_rig):
+            return
+        fields = {"who": self.who(request), "operation": request.operation, "outcome": outcome}
+        if reason:
+            fields["reason"] = shorten(reason)
+        self.effects.append(Fact(AUDIT, outcome, about(request) | fields, asked_for(request)))
 
     def fact(self, level: str, text: str, **fields: Any) -> None:
         """Record what concerns no request of the table."""

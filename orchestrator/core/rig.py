@@ -26,7 +26,7 @@ from orchestrator.core.means import NO_MEANS, Means
 from orchestrator.core.orders import Orders, Verb
 from orchestrator.core.plan import Plan
 from orchestrator.core.queues import earliest
-from orchestrator.core.requests import Request
+from orchestrator.core.request import Request
 from orchestrator.core.restarts import Chance
 from orchestrator.core.states import SERVING, Status
 from orchestrator.core.supervision import Supervision
@@ -47,6 +47,7 @@ class Rig:
         probes: How workers are probed, of those that are.
         means: How workers' operations can be ended, of those where they can.
         verify: For each worker what is read after an unknown outcome of a member, by member.
+        audited: The workers of which each request is told.
         alarms: When there are alarms, by worker and polled property.
         caps: What one client can make the rig keep.
         unblock_again: Seconds after which output that nobody reads can be told for sure.
@@ -54,6 +55,7 @@ class Rig:
             `one_for_all`.
         chance: Gives numbers from 0 to 1, for the pauses before restarts.
         run: Tells this run of the rig from others.
+        shared_memory: Bytes for frames that both sides have mapped; 0 for none.
 
     Attributes:
         hide: Masks secrets in what a driver said that couldn't be built.
@@ -62,6 +64,7 @@ class Rig:
         supervision: The half that keeps workers.
         health: Probes them.
         verifier: Reads what came of what nobody knows.
+        slots: Frames in shared memory, and who holds them.
         alarms: Watches what workers poll.
     """
 
@@ -76,17 +79,21 @@ class Rig:
         probes: dict[str, Probe] | None = None,
         means: dict[str, Means] | None = None,
         verify: Mapping[str, Mapping[str, str]] | None = None,
+        audited: Iterable[str] = (),
         alarms: Mapping[str, Mapping[str, Alarm]] | None = None,
         caps: Caps | None = None,
         unblock_again: float = 1.0,
         strategy: str = "one_for_one",
         chance: Chance = lambda: 1.0,
         run: str = "",
+        shared_memory: int = 0,
     ) -> None:
         self.name = name
         self.hide: Callable[[str], str] = str
         self.effects: Effects = deque()
         self.broker = Broker(name, self.effects, self, caps, run)
+        self.slots = self.broker.ledger.slots
+        self.slots.limit = shared_memory
         self.supervision = Supervision(
             specs, self.effects, self.broker, strategy=strategy, chance=chance
         )
@@ -98,6 +105,7 @@ class Rig:
         self._changeover = Changeover(
             self.broker, self.supervision, self.health, self.verifier, self.alarms, self._orders
         )
+        self.broker.ledger.watch(audited=audited)
         self._changes = 0
         self._is_up = False
         for spec in specs:
@@ -171,7 +179,10 @@ class Rig:
 
     def receive_link(self, frames: list[Any], now: float) -> None:
         """Take a worker's message: routing id, number, header, payload, raw."""
+        reference = self.slots.taken_off(frames)
         self.broker.receive_link(frames, now)
+        if reference is not None:
+            self.slots.settle(reference)
         self._settle(now)
 
     def tick(self, now: float) -> None:
@@ -196,6 +207,7 @@ class Rig:
         self.health.ended(worker)
         if exit_.speaks and not self.is_closing:
             self.broker.last_words.expect(worker, incarnation, now)
+        self.slots.left(self.broker.peers[worker].token)
         self.supervision.exited(worker, incarnation, exit_, now)
         if not self.is_closing:
             self.alarms.ended(worker, now)

@@ -13,8 +13,9 @@ import msgspec
 
 from orchestrator.core.broker import Broker
 from orchestrator.core.effects import Fact
-from orchestrator.core.own_client import OWN, error_in, in_words, is_idle, is_own, request_frames
-from orchestrator.core.requests import Request
+from orchestrator.core.own_client import error_in, in_words, is_idle, request_frames
+from orchestrator.core.own_ids import OWN, is_own
+from orchestrator.core.request import Request
 from orchestrator.core.tally import shorten
 from transports.headers import REPLY, TIMEOUT, decode_response_header
 

@@ -12,18 +12,11 @@ from typing import Any
 
 import msgspec
 
-from orchestrator.core.requests import Request
-from orchestrator.core.tally import shorten
-from transports.exceptions import NOT_STARTED
-from transports.headers import ERROR
+from orchestrator.core.answered import BEGINNING, LONGEST_ERROR, RAISED, first_line, is_refusal
+from orchestrator.core.request import Request
 
 REMEMBERED = 1000
 """The newest operations, of which it is told how long they took."""
-LONGEST_ERROR = 1 << 16
-"""Bytes of an error that is kept to be told."""
-_RAISED = f'"{ERROR}"'.encode()
-_REFUSED = f'"outcome":"{NOT_STARTED}"'.encode()  # which is the client's mistake
-_BEGINNING = 64  # bytes of a header, in which its kind stands
 
 
 class Durations:
@@ -75,7 +68,7 @@ class Trouble(msgspec.Struct, frozen=True):
 
     def told(self) -> str:
         """It in words, on one line."""
-        return self.text or _first_line(self.payload)
+        return self.text or first_line(self.payload)
 
 
 class Vitals:
@@ -95,7 +88,7 @@ class Vitals:
     def answered(self, request: Request, header: Any, payload: Any, now: float) -> None:
         """An operation was answered, with these frames."""
         self.durations.add(now - request.started)
-        if bytes(header).find(_RAISED, 0, _BEGINNING) >= 0 and _REFUSED not in bytes(payload):
+        if bytes(header).find(RAISED, 0, BEGINNING) >= 0 and not is_refusal(payload):
             kept = bytes(payload) if len(payload) <= LONGEST_ERROR else b""
             self.trouble = Trouble(now, "", request.member, request.message_id, kept)
 
@@ -110,22 +103,3 @@ class Vitals:
 def last_trouble(troubles: Iterable[Trouble | None]) -> Trouble | None:
     """The newest of them."""
     return max(filter(None, troubles), key=lambda each: each.at, default=None)
-
-
-class _Error(msgspec.Struct):
-    type: str = "an error"
-    message: str = ""
-
-
-class _Answer(msgspec.Struct):
-    exception: _Error
-
-
-def _first_line(payload: bytes) -> str:
-    """An error as a worker sent it: `ValueError: x is beyond the limits`."""
-    try:
-        found = msgspec.json.decode(payload, type=_Answer).exception
-    except (msgspec.DecodeError, UnicodeDecodeError):  # or it was too long to be kept
-        return "raised an error, which its log may tell"
-    lines = found.message.splitlines()
-    return shorten(f"{found.type}: {lines[0]}" if lines else found.type)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -52,6 +53,7 @@ class Backlog:
 
     Attributes:
         dropped: Answers that were given up.
+        given_up: Is given the frames of each of them.
         size: Bytes that wait.
     """
 
@@ -61,6 +63,7 @@ class Backlog:
         self._backlogs: dict[bytes, _Queue] = {}
         self._returning_until = 0.0
         self.dropped = 0
+        self.given_up: Callable[[list[Any]], None] = _do_nothing
         self.size = 0
 
     def __len__(self) -> int:
@@ -91,7 +94,7 @@ class Backlog:
             if now < self._returning_until:
                 self._keep(frames, now)
             else:
-                self.dropped += 1
+                self._give_up(frames)
 
     def retry(self, now: float) -> list[bytes]:
         """Send what there is room for.
@@ -127,8 +130,9 @@ class Backlog:
 
     def _forget(self, client: bytes) -> None:
         backlog = self._backlogs.pop(client)
-        self.dropped += len(backlog.frames)
         self.size -= backlog.size
+        for frames in backlog.frames:
+            self._give_up(frames)
 
     def _keep(self, frames: list[Any], now: float) -> None:
         backlog = self._backlogs.setdefault(frames[0], _Queue(now))
@@ -140,8 +144,16 @@ class Backlog:
             or self.size + size > caps.total
         ):
             # The client asks later which of its requests are still held, and learns of the loss.
-            self.dropped += 1
+            self._give_up(frames)
             return
         backlog.frames.append(frames)
         backlog.size += size
         self.size += size
+
+    def _give_up(self, frames: list[Any]) -> None:
+        self.dropped += 1
+        self.given_up(frames)
+
+
+def _do_nothing(frames: list[Any]) -> None:
+    pass

@@ -21,6 +21,7 @@ from uuid import uuid4
 
 import zmq
 
+from orchestrator.rig.callers import Callers
 from orchestrator.rig.unlocked import stop_monitor
 from transports.frames import has_more
 
@@ -95,6 +96,7 @@ class Connections:
         changes: How often one of `monitors` has been replaced.
         heard: The identities of connections by which messages were received.
         living: The connections by socket and file descriptor.
+        callers: Who is at the other end, as far as the kernel tells.
     """
 
     def __init__(
@@ -109,6 +111,7 @@ class Connections:
         self.cap = cap
         self.changes = 0
         self.heard: set[bytes] = set()
+        self.callers = Callers()
         # By socket, since the same number may come anew at one before it is told gone at another.
         self.living: dict[zmq.Socket[Any], dict[int, Connection]] = {
             each: {} for each in (*watched, *workers)
@@ -225,6 +228,7 @@ class Connections:
                 self._unheard[socket] += 1
             else:
                 self.heard.discard(connection.identity)
+                self.callers.left(connection.identity)
             self.left(connection)
 
     def hear(self, socket: zmq.Socket[Any], identity: bytes, frame: Any) -> None:
@@ -233,6 +237,7 @@ class Connections:
         if connection is not None:
             connection.identity = identity
             self.heard.add(identity)
+            self.callers.came(identity, _address(frame))
 
     def unheard(self, socket: zmq.Socket[Any]) -> int:
         """How many connections there are or were by which a socket received no message."""
@@ -315,6 +320,14 @@ def _descriptor(frame: Any) -> int:
         return int(frame.get(zmq.SRCFD))
     except (zmq.ZMQError, AttributeError):
         return -1  # of inproc
+
+
+def _address(frame: Any) -> str:
+    """Where a frame came from: see `callers.Callers.came`."""
+    try:
+        return str(frame.get("Peer-Address"))
+    except (zmq.ZMQError, AttributeError):
+        return ""  # of inproc
 
 
 def _place(own: sockets.socket) -> str:

@@ -12,7 +12,8 @@ from typing import Any
 
 import msgspec
 
-from orchestrator.config.loader import RigConfig
+from orchestrator.config.loader import ConfigError, RigConfig
+from orchestrator.config.simulation import simulated
 from orchestrator.core.admission import unknown_worker
 from orchestrator.core.effects import CancelDone, OrderDone
 from orchestrator.core.orders import Verb
@@ -70,8 +71,9 @@ class Desk:
         """What another config would change.
 
         Raises:
-            ValueError: It is that of another rig.
+            ValueError: It is that of another rig, or a worker whose twin is to run has none in it.
         """
+        wanted = self._with_twins(wanted)
         if wanted.rig != self.config.rig:
             raise ValueError(f"it is the config of rig {wanted.rig!r}, not {self.config.rig!r}")
         found = plan(specs.planned(self.config), specs.planned(wanted))
@@ -86,6 +88,7 @@ class Desk:
             ConnectionRefusedError: The rig is stopping.
         """
         self._check_open()
+        wanted = self._with_twins(wanted)
         found = self.plan(wanted)
         if found.fixed:
             raise ValueError(
@@ -122,6 +125,13 @@ class Desk:
         for name in names:
             if name not in known:
                 raise KeyError(str(unknown_worker(self.config.rig, name, known)))
+
+    def _with_twins(self, wanted: RigConfig) -> RigConfig:
+        """A config with the twins that run instead of drivers in this rig, as it was started."""
+        try:
+            return simulated(wanted, self.config.simulation)
+        except ConfigError as error:
+            raise ValueError(f"nothing was changed, the rig simulates:\n{error}") from None
 
     def _learn(self, config: RigConfig) -> None:
         """Have its secrets hidden, those of earlier ones too."""

@@ -17,7 +17,7 @@ import zmq
 
 from orchestrator.core.effects import Effect, ToClient, ToWorker
 from orchestrator.core.manners import MOST_FRAMES
-from orchestrator.core.own_client import is_own
+from orchestrator.core.own_ids import is_own
 from orchestrator.core.queues import earliest
 from orchestrator.core.rig import Rig
 from orchestrator.core.tally import shorten

@@ -72,8 +72,9 @@ class RigControl:
             `{"rig": id, "workers": [{name, state, pid, incarnation, restarts, queue, in_flight,
             uptime (seconds), cpu (percent of one core), memory (bytes), reason, settled (whether it
             is up, has ended, or is tried again without end), running (what it is at: member,
-            client, request, seconds, limit in seconds), alarms (member, state: ok, pending, raised
-            or stale, raised, value, age and seconds, limits, reason), sick (what its probes failed
+            client, who (`user@host:program`), peer (process or address, as the kernel tells),
+            request, seconds, limit in seconds), alarms (member, state: ok, pending, raised or
+            stale, raised, value, age and seconds, limits, reason), sick (what its probes failed
             of)}]}` and more of the rig; `counts` tells how many requests were answered, refused or
             timed out, and what was dropped, `config_changed` whether its file says something else
             by now, `helpers` whether its helper processes run or are stopped, `logs` how many

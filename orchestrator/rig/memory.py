@@ -127,8 +127,9 @@ class MemoryGuard:
 
 
 def resident() -> int:
-    """Resident bytes of this process."""
-    return int(os.pread(_statm(), 256, 0).split()[1]) * _PAGE
+    """Resident bytes of this process alone: files and frames that others have too don't count."""
+    size, shared = os.pread(_statm(), 256, 0).split()[1:3]
+    return (int(size) - int(shared)) * _PAGE
 
 
 @functools.cache

@@ -10,11 +10,15 @@ import zmq
 
 from orchestrator.core.effects import (
     Alarmed,
+    Asked,
     CancelDone,
     Cut,
     Describe,
+    DropSlot,
     Effect,
     Fact,
+    FreeSlot,
+    HandSlot,
     Launch,
     Moved,
     OrderDone,
@@ -26,16 +30,19 @@ from orchestrator.core.effects import (
     ToWorker,
     Unblock,
 )
-from orchestrator.core.own_client import is_own
+from orchestrator.core.own_ids import is_own
 from orchestrator.core.rig import Rig
+from orchestrator.core.slots import reader_of
 from orchestrator.rig.backlog import Backlog
 from orchestrator.rig.connections import Connections
 from orchestrator.rig.launchers.handle import is_want
 from orchestrator.rig.processes import Processes
+from orchestrator.rig.slots import SlotKeeper
 from orchestrator.rig.sockets import Sockets
 from transports.exceptions import exception_payload
 from transports.frames import send
 from transports.headers import ERROR
+from transports.references import REFERENCE, SLOTTED, Reference, unpack
 
 
 class Host(Protocol):
@@ -53,6 +60,9 @@ class Host(Protocol):
 
     def record(self, level: str, text: str, fields: dict[str, Any]) -> None:
         """Write a record."""
+
+    def asked(self, fact: Fact, asked: Asked, now: float) -> dict[str, Any]:
+        """The fields of a record about an operation that was asked for."""
 
     def found(self, worker: str, incarnation: int, *, held: str) -> None:
         """What keeps a worker from running Python code."""
@@ -86,6 +96,9 @@ class Performer:
         processes: Signals workers.
         connections: Cuts clients off.
         host: Does the rest.
+
+    Attributes:
+        slots: Has the frames that are in shared memory.
     """
 
     def __init__(
@@ -103,10 +116,15 @@ class Performer:
         self._processes = processes
         self._connections = connections
         self._host = host
+        backlog.given_up = self._given_up
+        self.slots = slots = SlotKeeper(rig.slots, rig.broker.publishers, host.record)
         self._by_kind: dict[type[Any], Callable[[Any, float], None]] = {
             ToClient: self._to_client,
             ToWorker: self._to_worker,
             TakeBack: self._take_back,
+            HandSlot: lambda effect, _: slots.hand(effect),
+            FreeSlot: lambda effect, _: slots.free(effect),
+            DropSlot: lambda effect, _: slots.drop(effect),
             Cut: self._cut,
             Describe: self._describe,
             Launch: self._launch,
@@ -128,14 +146,26 @@ class Performer:
     def _to_client(self, effect: ToClient, now: float) -> None:
         if is_own(effect.frames[0]):
             self._rig.answered(effect.frames, now)
-        else:
-            self._backlog.send(effect.frames, now)
+            return
+        frames = effect.frames
+        if type(frames[-1]) is Reference:
+            frames[-1] = self.slots.answer(frames[0], frames[-1])
+        self._backlog.send(frames, now)
+
+    def _given_up(self, frames: list[Any]) -> None:
+        """A client isn't sent an answer after all; it holds no frame that this refers to."""
+        if len(frames[-1]) == REFERENCE and SLOTTED.encode() in bytes(frames[2]):
+            reference = unpack(bytes(frames[-1]))
+            self._rig.slots.returned(frames[0], reference.slot, reference.generation)
 
     def _to_worker(self, effect: ToWorker, now: float) -> None:
+        frames = effect.frames
+        if type(frames[-1]) is Reference:
+            frames[-1] = self.slots.raw(reader_of(frames[0]), frames[-1])
         try:
             if effect.ticket:
                 self._processes.give_ticket(effect.ticket, effect.number)
-            send(self._sockets.back, effect.frames)
+            send(self._sockets.back, frames)
         except zmq.ZMQError as error:
             if error.errno != zmq.EHOSTUNREACH:
                 raise
@@ -203,4 +233,6 @@ class Performer:
         self._host.rig_up(effect)
 
     def _fact(self, effect: Fact, now: float) -> None:
-        self._host.record(effect.level, effect.text, effect.fields)
+        asked = effect.asked
+        fields = effect.fields if asked is None else self._host.asked(effect, asked, now)
+        self._host.record(effect.level, effect.text, fields)

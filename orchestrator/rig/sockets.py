@@ -50,6 +50,7 @@ class Sockets:
         event_addresses: Where subscribers connect, in the order of `addresses`.
         link: Where worker processes connect their lanes.
         events: Where worker processes connect their publishers.
+        slots: Path of the socket for shared memory; empty for none.
         meanwhile: Has a socket bound by whoever watches them, for whom that may wait; see
             `orchestrator.rig.connections`.
     """
@@ -60,6 +61,7 @@ class Sockets:
         self.event_addresses: list[str] = []
         self.link = ""
         self.events = ""
+        self.slots = ""
         self.meanwhile: Callable[[Binding], binding.SocketFile | None] = lambda bind: bind()
         self.inproc_link = f"inproc://{rig}/link"
         self.inproc_events = f"inproc://{rig}/worker-events"

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import fields
+from random import Random
 from typing import Any
 
 import msgspec
@@ -19,6 +19,7 @@ from orchestrator.core.children import ChildSpec
 from orchestrator.core.health import Probe
 from orchestrator.core.means import Means
 from orchestrator.core.rig import Rig
+from orchestrator.logs.collect.handle import STUCK
 from orchestrator.rig.sockets import Sockets
 from transports import headers
 from transports.exceptions import INTERRUPT
@@ -40,34 +41,6 @@ def _by_key(config: RigConfig | WorkerConfig) -> dict[str, Any]:
     return {each.name: getattr(config, each.name) for each in fields(config) if each.compare}
 
 
-def core(config: RigConfig, *, unblock_again: float, chance: Callable[[], float], run: str) -> Rig:
-    """The core of a rig.
-
-    Args:
-        config: The rig's config.
-        unblock_again: Seconds after which output that nobody reads can be told for sure.
-        chance: Gives numbers from 0 to 1, for the pauses before restarts.
-        run: Tells this run of the rig from others.
-    """
-    each = {name: settings(worker) for name, worker in config.workers.items()}
-    return Rig(
-        config.rig,
-        [its.spec for its in each.values()],
-        limits={name: its.limits for name, its in each.items()},
-        timeouts={name: dict(its.timeouts) for name, its in each.items()},
-        restore={name: its.restore for name, its in each.items()},
-        probes={name: its.probe for name, its in each.items() if its.probe},
-        means={name: its.means for name, its in each.items()},
-        verify={name: its.verify for name, its in each.items()},
-        alarms={name: its.alarms for name, its in each.items()},
-        caps=Caps(),
-        unblock_again=unblock_again,
-        strategy=config.strategy,
-        chance=chance,
-        run=run,
-    )
-
-
 def settings(config: WorkerConfig) -> Settings:
     """What the core is told of a worker."""
     probe = config.probe
@@ -84,6 +57,7 @@ def settings(config: WorkerConfig) -> Settings:
             on_timeout=config.on_execution_timeout == "cancel",
         ),
         verify=config.verify,
+        audit=config.audit,
         alarms={name: _alarm(each, config.poll[name]) for name, each in config.alarms.items()},
     )
 
@@ -97,6 +71,40 @@ def _alarm(alarm: config_alarms.Alarm, interval: float) -> Alarm:
         most=alarm.most,
         stale=alarm.stale_after(interval),
         level=alarm.level,
+    )
+
+
+def about(config: RigConfig) -> dict[str, str]:
+    """What the log tells of a config that a rig is started by."""
+    twins = ", ".join(worker.name for worker in config.workers.values() if worker.simulated)
+    return {"config": str(config.file), **({"SIMULATED": twins} if twins else {})}
+
+
+def core_of(config: RigConfig, run: str) -> Rig:
+    """The core of a rig, before anything is started.
+
+    Args:
+        config: Its config.
+        run: Tells this run of it from others.
+    """
+    workers = {name: settings(each) for name, each in config.workers.items()}
+    return Rig(
+        config.rig,
+        [each.spec for each in workers.values()],
+        limits={name: each.limits for name, each in workers.items()},
+        timeouts={name: dict(each.timeouts) for name, each in workers.items()},
+        restore={name: each.restore for name, each in workers.items()},
+        probes={name: each.probe for name, each in workers.items() if each.probe},
+        means={name: each.means for name, each in workers.items()},
+        verify={name: each.verify for name, each in workers.items()},
+        alarms={name: each.alarms for name, each in workers.items()},
+        audited=[name for name, each in workers.items() if each.audit],
+        caps=Caps(),
+        unblock_again=2 * STUCK,
+        strategy=config.strategy,
+        chance=Random().random,
+        run=run,
+        shared_memory=config.shared_memory,
     )
 
 
@@ -166,6 +174,7 @@ def worker_spec(
         link=sockets.inproc_link if inproc else sockets.link,
         events=sockets.inproc_events if inproc else sockets.events,
         token=token,
+        slots=sockets.slots,
         folder=str(rig.folder),
         cwd=str(config.cwd),
         env=dict(config.env),

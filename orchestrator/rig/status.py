@@ -8,9 +8,10 @@ from typing import Any
 
 from orchestrator.config.loader import RigConfig
 from orchestrator.core.alarms import Watched
-from orchestrator.core.requests import Request
+from orchestrator.core.request import Request
 from orchestrator.core.rig import Rig
 from orchestrator.core.vitals import Durations, Trouble, last_trouble
+from orchestrator.rig.callers import Callers
 from orchestrator.rig.connections import Connections
 from orchestrator.rig.processes import Processes
 from orchestrator.rig.sockets import Sockets
@@ -41,7 +42,7 @@ def snapshot(
         As `status` gives it, except that a worker has `own` (whether its process is its own) in
         place of CPU and memory.
     """
-    now = time.monotonic()
+    now, callers = time.monotonic(), connections.callers
     workers = []
     for name, child in rig.children.items():
         handle = processes.handles.get(name)
@@ -49,6 +50,7 @@ def snapshot(
         worker = config.workers.get(name)  # none of one that is about to be removed
         pid = handle[1].pid if handle else peer.pid
         requests = rig.broker.queued(name) + len(rig.broker.running(name))
+        waiting = peer.first_waiting(MOST_WAITING)
         begun = rig.broker.begun(name, processes.unclaimed(name))
         workers.append(
             {
@@ -61,8 +63,8 @@ def snapshot(
                 "restarts": child.restarts,
                 "queue": requests - len(begun),
                 "in_flight": len(begun),
-                "running": [_running(each, now) for each in begun if each.started],
-                "waiting": [_waiting(each, now) for each in peer.first_waiting(MOST_WAITING)],
+                "running": [_running(each, now, callers) for each in begun if each.started],
+                "waiting": [_waiting(each, now, callers) for each in waiting],
                 "latency": _latency(peer.vitals.durations),
                 "last_error": _error(last_trouble((peer.vitals.trouble, child.trouble)), now, rig),
                 "uptime": round(now - child.launched, 3) if pid is not None else None,
@@ -76,6 +78,7 @@ def snapshot(
                 "unsafe": rig.hide(child.unsecured) or None,
                 "settled": child.settled,
                 "driver": None if worker is None else worker.driver,
+                "simulated": worker is not None and worker.simulated,
             }
         )
     return {
@@ -90,27 +93,32 @@ def snapshot(
         "connections": {"tcp": connections.count("tcp"), "ipc": connections.count("ipc")},
         "connections_at_most": connections.cap,
         "counts": dict(rig.broker.counts),
+        "shared_memory": rig.slots.status(),
         "workers": workers,
     }
 
 
-def _running(request: Request, now: float) -> dict[str, Any]:
+def _running(request: Request, now: float, callers: Callers) -> dict[str, Any]:
     """What a worker is at: since when, for whom, against which limit."""
     return {
         "member": request.member,
         "client": request.sender,
+        "who": callers.who(request),
+        "peer": callers.peer(request.client) or None,
         "request": str(request.message_id),
         "seconds": round(now - request.started, 3),
         "limit": request.execution_timeout,
     }
 
 
-def _waiting(request: Request, now: float) -> dict[str, Any]:
+def _waiting(request: Request, now: float, callers: Callers) -> dict[str, Any]:
     """What waits for its turn: since when, for whom, until when."""
     until = request.waits_until
     return {
         "member": request.member,
         "client": request.sender,
+        "who": callers.who(request),
+        "peer": callers.peer(request.client) or None,
         "request": str(request.message_id),
         "seconds": round(now - request.arrived, 3),
         "limit": None if until is None else round(until - request.arrived, 3),

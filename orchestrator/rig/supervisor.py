@@ -7,18 +7,18 @@ import secrets
 import signal
 import time
 from concurrent.futures import Future
-from random import Random
 from typing import Any
 
 import zmq
 
 from orchestrator.config.loader import RigConfig
+from orchestrator.core import effects
 from orchestrator.core.admission import Caps
-from orchestrator.core.effects import Alarmed, CancelDone, Describe, Moved, OrderDone, RigUp, Secure
-from orchestrator.logs.collect.handle import STUCK, LogCollector
+from orchestrator.logs.collect.handle import LogCollector
 from orchestrator.rig import describing, specs
 from orchestrator.rig.alarm_commands import AlarmCommands
 from orchestrator.rig.applier import Applier
+from orchestrator.rig.audit import Audit
 from orchestrator.rig.backlog import Backlog
 from orchestrator.rig.descriptors import SLOTS, connection_cap, raise_limit, worker_cap
 from orchestrator.rig.desk import Desk
@@ -104,14 +104,13 @@ class Supervisor:
             deliver=self._mailbox.tell,
             unlaunched=self._unlaunched,
         )
-        self._rig = specs.core(
-            config, unblock_again=2 * STUCK, chance=Random().random, run=self._logs.run.id
-        )
-        self._rig.broker.ledger.traces = config.logs.level == "debug"
-        backlog = Backlog(sockets.front)
-        broker = self._rig.broker
+        self._rig = specs.core_of(config, self._logs.run.id)
+        backlog, broker = Backlog(sockets.front), self._rig.broker
+        broker.ledger.watch(traces=config.logs.level == "debug")
         self._strangers = Strangers(self._context, sockets, broker, backlog, cap, own)
         self._connections = connections = self._strangers.connections
+        broker.ledger.who = connections.callers.who
+        self._audit = Audit(self._rig, connections.callers)
         self._performer = Performer(self._rig, sockets, backlog, self._processes, connections, self)
         relay = EventRelay(
             sockets,
@@ -137,7 +136,8 @@ class Supervisor:
             record=self.record,
         )
         self._loop.watch(self._door.socket, self._door.answer)
-        self._keeper = FileKeeper(self._loop, folder, self._sockets, self.record)
+        slots = self._performer.slots
+        self._keeper = FileKeeper(self._loop, folder, self._sockets, slots, self.record)
         self._looks = Looks(self._rig, self._processes, self._loop.call_later)
         self._helpers = Helpers(
             self._loop,
@@ -163,8 +163,7 @@ class Supervisor:
         )
         self._watches = watch
         self._levels: dict[str, str] = {}
-        self._status = 0
-        self._stopping_since = 0.0
+        self._status, self._stopping_since = 0, 0.0
 
     @property
     def logs(self) -> LogCollector:
@@ -187,9 +186,9 @@ class Supervisor:
             # From here on a signal means to stop in good order, which the loop sees to.
             with self._mailbox.signals(self._on_signal):
                 self._helpers.start()
-                self._sockets.bind(
-                    self._config.listen, self._folder.sockets, Caps().message, self._config.events
-                )
+                config, folder = self._config, self._folder.sockets
+                self._sockets.bind(config.listen, folder, Caps().message, config.events)
+                self._sockets.slots = self._performer.slots.open(folder, self._loop)
                 self._folder.write_state(
                     RigState(
                         rig=self._config.rig,
@@ -208,7 +207,7 @@ class Supervisor:
 
     def _serve(self) -> None:
         rig = self._config.rig
-        self.record("info", f"rig {rig} starts", {"config": str(self._config.file)})
+        self.record("info", f"rig {rig} starts", specs.about(self._config))
         for text in warnings_of(self._sockets.addresses, self._config.allow_local_users):
             self.record("warning", text, {})
         orders = dict.fromkeys(("start", "stop", "restart", "apply", "cancel"), ORDER_TIMEOUT)
@@ -227,8 +226,7 @@ class Supervisor:
             )
         )
         restore_output = install_thread_output()
-        token = secrets.token_hex(16)
-        self._rig.expect(rig, 1, token)
+        self._rig.expect(rig, 1, token := secrets.token_hex(16))
         thread = self._processes.host(specs.rig_spec(self._config, self._sockets, token), control)
         self._helpers.watch()
         self._keeper.start()
@@ -270,6 +268,7 @@ class Supervisor:
         self._processes.reap_orphans(own=())
         self._connections.close()
         self._door.close()
+        self._performer.slots.close()
         # Last: a client that is disconnected drops the answers that it hasn't read yet.
         self._sockets.close()
         self._folder.release()
@@ -324,14 +323,14 @@ class Supervisor:
         self._recipes.disarm(worker)
         self._performer.unlaunched(worker, incarnation, error, time.monotonic())
 
-    def secure(self, secure: Secure) -> None:
+    def secure(self, secure: effects.Secure) -> None:
         """Have a worker's device made safe."""
         self._recipes.follow(secure.worker, secure.incarnation)
 
     def _secured(self, worker: str, incarnation: int, failure: str, trace: str) -> None:
         self._rig.secured(worker, incarnation, failure, time.monotonic(), trace)
 
-    def describe(self, request: Describe) -> tuple[str, bytes]:
+    def describe(self, request: effects.Describe) -> tuple[str, bytes]:
         """Message type and payload of the answer to a request for a Thing Description."""
         return describing.describe(request, self._rig, self._sockets, self._desk.config)
 
@@ -339,25 +338,25 @@ class Supervisor:
         """Something keeps a worker from running Python code."""
         self._looks.found(worker, incarnation, held=held)
 
-    def moved(self, change: Moved) -> None:
+    def moved(self, change: effects.Moved) -> None:
         """Publish the change of a worker's state."""
         self._states.publish(change)
         self._service.status(*self._rig.serving, stopping=self._rig.is_closing)
 
-    def alarmed(self, change: Alarmed) -> None:
+    def alarmed(self, change: effects.Alarmed) -> None:
         """Publish the change of an alarm; run its command if it has begun."""
         self._states.alarmed(change)
         self._alarm_commands.alarmed(self._desk.config, change)
 
-    def order_done(self, done: OrderDone) -> None:
+    def order_done(self, done: effects.OrderDone) -> None:
         """Tell whoever waits for an order; nobody does for the first start."""
         self._desk.done(done)
 
-    def cancel_done(self, done: CancelDone) -> None:
+    def cancel_done(self, done: effects.CancelDone) -> None:
         """Tell whoever wants a request cancelled."""
         self._desk.cancelled(done)
 
-    def rig_up(self, up: RigUp) -> None:
+    def rig_up(self, up: effects.RigUp) -> None:
         """Announce the rig."""
         self._service.up()
         text = f"rig {self._config.rig} is up: {up.ready} of {up.total} workers ready"
@@ -372,6 +371,10 @@ class Supervisor:
         if up.later:
             fields["later"] = ", ".join(up.later)
         self.record("warning" if up.failed or up.later else "info", text, fields)
+
+    def asked(self, fact: effects.Fact, asked: effects.Asked, now: float) -> dict[str, Any]:
+        """The fields of a record about an operation that was asked for."""
+        return self._audit.fields(fact, asked, now)
 
     def record(self, level: str, text: str, fields: dict[str, Any]) -> None:
         """Write a record about the rig, or about the worker that the fields name."""
@@ -399,7 +402,7 @@ class Supervisor:
         levels.level_number(level)
         if name == self._config.rig:
             records.set_level(level)
-            self._rig.broker.ledger.traces = level == "debug"
+            self._rig.broker.ledger.watch(traces=level == "debug")
             return
         self._desk.check_names([name])
         if self._desk.config.workers[name].transport == "inproc":

@@ -30,7 +30,7 @@ from orchestrator.core.effects import (
 )
 from orchestrator.core.means import Means
 from orchestrator.core.orders import Verb
-from orchestrator.core.own_client import is_own
+from orchestrator.core.own_ids import is_own
 from orchestrator.core.plan import ADD, LIMITS, REMOVE, RESTART, Plan
 from orchestrator.core.rig import Rig
 from orchestrator.core.states import SERVING, Status

@@ -133,14 +133,14 @@ def raw_events(folder: str, worker: str) -> Iterator[Run]:
 # -- a rig ------------------------------------------------------------------------------------
 
 
-def of_rig(calls: Callable[[Any], Run]) -> Callable[[str, str], Any]:
-    """What a client of a rig does."""
+def of_rig(calls: Callable[[Any], Run], **options: Any) -> Callable[[str, str], Any]:
+    """What a client of a rig does that connects with some options."""
 
     @contextmanager
     def connected(address: str, worker: str) -> Iterator[Run]:
         from orchestrator import connect
 
-        with connect(address) as rig:
+        with connect(address, **options) as rig:
             yield calls(getattr(rig, worker or "w0"))
 
     return connected
@@ -170,11 +170,15 @@ def _outstanding(worker: Any) -> Run:
 
 
 def _frame(worker: Any) -> Run:
+    for _ in range(3):
+        worker.frame()  # shared memory comes with the second large one
     return timed(lambda: worker.frame())
 
 
 def _take(worker: Any) -> Run:
     frame = worker.frame()
+    for _ in range(3):
+        worker.take(frame)
     return timed(lambda: worker.take(frame))
 
 
@@ -263,6 +267,7 @@ KINDS: dict[str, Callable[[str, str], Any]] = {
     "beside": of_rig(_beside),
     "orch64": of_rig(_outstanding),
     "frame": of_rig(_frame),
+    "view": of_rig(_frame, zero_copy=True),
     "take": of_rig(_take),
     "events": of_rig(_events),
     "python": python_pass,

@@ -58,17 +58,22 @@ def _array(mib: int, count: int) -> tuple[Row, Row]:
     size = mib * MIB
     there = Subject("zmq.proxy in C", partial(raw, reply=size), "raw")
     back = Subject("zmq.proxy in C", raw, "raw", (str(size),))
-    serve = partial(rig, mib=mib)
+    shared, inline = partial(rig, mib=mib), partial(rig, mib=mib, shared_memory="off")
     return (
         Row(
             f"{mib} MiB array, result",
-            (there, Subject("orch, owned copy", serve, "frame")),
+            (
+                there,
+                Subject("orch, owned copy", shared, "frame"),
+                Subject("orch, view", shared, "view"),
+                Subject("orch, inline", inline, "frame"),
+            ),
             count,
             "speed",
         ),
         Row(
             f"{mib} MiB array, argument",
-            (back, Subject("orch", serve, "take")),
+            (back, Subject("orch", shared, "take"), Subject("orch, inline", inline, "take")),
             count,
             "speed",
         ),

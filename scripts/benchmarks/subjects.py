@@ -14,11 +14,10 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 DRIVER = """\
-import numpy
-
 from orch import Event
 
 def random_bytes(size):
+    import numpy
     return numpy.random.default_rng(1).integers(0, 256, size, dtype="u1")
 
 class Bench:
@@ -26,7 +25,7 @@ class Bench:
 
     def __init__(self, mib=0):
         self._level = 1.5
-        self._frame = random_bytes(mib << 20)
+        self._frame = random_bytes(mib << 20) if mib else None
 
     @property
     def level(self) -> float:
@@ -43,6 +42,11 @@ class Bench:
 
     def take(self, frame) -> int:
         return len(frame)
+
+    def hold(self, seconds: float) -> None:
+        import ctypes
+        # holds the interpreter, as a library in C may
+        ctypes.PyDLL(None).usleep(int(seconds * 1e6))
 
     def tick(self, count: int) -> None:
         for number in range(count):
@@ -96,14 +100,17 @@ def raw_events() -> Iterator[str]:
 
 
 @contextmanager
-def rig(workers: int = 1, *, mib: int = 0, transport: str = "ipc") -> Iterator[str]:
+def rig(
+    workers: int = 1, *, mib: int = 0, transport: str = "ipc", shared_memory: str = "512MiB"
+) -> Iterator[str]:
     """A rig whose workers are `w0`, `w1` and so on; its address."""
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         Path(folder, "bench_driver.py").write_text(DRIVER)
         driver = f'{{driver: "bench_driver:Bench", kwargs: {{mib: {mib}}}, concurrent: [beside], '
         lines = [f"  w{n}: {driver}transport: {transport}}}" for n in range(workers)]
         config = Path(folder, "bench.yaml")
-        config.write_text("\n".join([f"rig: bench{os.getpid()}", "workers:", *lines, ""]))
+        head = [f"rig: bench{os.getpid()}", f"shared_memory: {shared_memory}", "workers:"]
+        config.write_text("\n".join([*head, *lines, ""]))
         places = {"ORCH_RUNTIME_DIR": f"{folder}/run", "ORCH_STATE_DIR": f"{folder}/state"}
         before = dict(os.environ)
         os.environ.update(places)

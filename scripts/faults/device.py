@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from faults.frames import turned
 from faults.journal import Journal
 
 
@@ -40,12 +41,17 @@ class Device:
         self._journal.write(what, worker=self._name, pid=self._pid, **fields)
 
     def work(
-        self, key: str, how: str = "sleep", seconds: float = 0.0, claim: Claim | None = None
+        self,
+        key: str,
+        how: str = "sleep",
+        seconds: float = 0.0,
+        claim: Claim | None = None,
+        frame: Any = None,
     ) -> Any:
-        """Begin, do it, end; gives `key` back, so that a wrong answer is seen."""
+        """Begin, do it, end; gives back `key`, or the frame, so that a wrong answer is seen."""
         self._write("begin", key=key, how=how)
         try:
-            return self._do(key, how, seconds)
+            return self._do(key, how, seconds) if frame is None else turned(frame)
         finally:
             self._write("end", key=key)
 

@@ -22,6 +22,7 @@ CONFIG = """\
 rig: {rig}
 listen: [ipc, "tcp://127.0.0.1:*"]
 allow_local_users: true
+shared_memory: 32MiB
 strategy: one_for_one
 defaults:
   max_restarts: 10000 in 1s
@@ -148,6 +149,17 @@ class RunningRig:
             self.process.kill()
             self.process.wait()
             return -signal.SIGKILL
+
+    def held_slots(self) -> int:
+        """Slots of shared memory that somebody holds, some time after all clients have ended."""
+        deadline, held = time.monotonic() + UP_WITHIN, 0
+        while time.monotonic() < deadline and self.process.poll() is None:
+            with contextlib.suppress(errors.OrchError), connect(RIG) as rig:
+                held = rig.status()["shared_memory"]["held"]
+                if not held:
+                    return 0
+            time.sleep(0.05)  # there is nothing to wait on
+        return held
 
     def processes(self) -> list[psutil.Process]:
         """All that runs for it, its own process last."""

@@ -39,7 +39,7 @@ class Mutation:
 
 _BROKER = Tests(("test_broker", "test_broker_answers", "test_broker_link"), "test_broker_machine")
 _CLAIMS = Tests(
-    ("test_dispatch", "test_ladder", "test_lives", "test_verify", *_BROKER.units),
+    ("test_dispatch", "test_ladder", "test_lives", "test_verify", "test_audit", *_BROKER.units),
     "test_claims_worlds test_broker_machine",
 )
 _SUPERVISION = Tests(
@@ -63,7 +63,8 @@ TESTS = {
     "means.py": Tests(("test_ladder",), "test_claims_worlds"),
     "peers.py": _CLAIMS,
     "queues.py": Tests(("test_queues", "test_evidence"), _BROKER.world),
-    "requests.py": _CLAIMS,
+    "requests.py": Tests((*_CLAIMS.units, "test_slots"), _CLAIMS.world),
+    "slots.py": Tests(("test_slots",)),
     "held.py": Tests(("test_held",), _BROKER.world),
     "lives.py": Tests(("test_lives",)),
     "own_client.py": Tests(("test_verify", "test_health")),
@@ -87,6 +88,10 @@ TESTS = {
     "manners.py": Tests(("test_manners",)),
     "tally.py": Tests(("test_tally",)),
     "vitals.py": Tests(("test_vitals",)),
+    "answered.py": Tests(("test_audit", "test_vitals")),
+    "audit.py": Tests(("test_audit",)),
+    "own_ids.py": Tests(("test_audit", "test_verify", "test_health")),
+    "request.py": _CLAIMS,
 }
 """Which tests a file's mutations are tried on."""
 NO_RULES = {"__init__.py", "contracts.py", "effects.py"}

@@ -61,7 +61,7 @@ VERIFY = [
     ),
     Mutation(
         "a client's name can be the core's own",
-        "own_client.py",
+        "own_ids.py",
         "isinstance(identity, bytes) and identity.startswith(OWN)",
         "isinstance(identity, bytes)",
     ),
@@ -330,10 +330,16 @@ KEPT = [
         "if",
     ),
     Mutation(
+        "a reference is kept in place of a value",
+        "kept.py",
+        "        if type(raw) is Reference or len",
+        "        if len",
+    ),
+    Mutation(
         "any value is kept",
         "kept.py",
-        "        if len(payload) + len(raw) > MOST_KEPT:\n",
-        "        if False:\n",
+        " or len(payload) + len(raw) > MOST_KEPT:\n",
+        ":\n",
     ),
     Mutation(
         "an older value is restored where the last was too large",

@@ -222,7 +222,7 @@ CLIENTS = [
     ),
     Mutation(
         "ids count for all clients",
-        "requests.py",
+        "request.py",
         "return self.client, self.message_id",
         'return b"", self.message_id',
     ),

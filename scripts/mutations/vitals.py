@@ -14,7 +14,7 @@ MUTATIONS = [
     Mutation(
         "what was refused is an error of the worker",
         "vitals.py",
-        " and _REFUSED not in bytes(payload):",
+        " and not is_refusal(payload):",
         ":",
     ),
     Mutation(

@@ -6,8 +6,10 @@ import asyncio
 import getpass
 import json
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from zipfile import ZipFile
 
 import pytest
@@ -44,6 +46,9 @@ class Dev:
         while not os.path.exists(path):
             threading.Event().wait(0.01)
 
+    def log_in(self, user: str, password: str) -> str:
+        return user
+
     def length(self) -> int:
         return len(self._token)
 
@@ -61,7 +66,7 @@ CONFIG = """
 rig: views
 defaults: {timeouts: {wait_for: 60s}}
 workers:
-  dev: {driver: "views_drivers:Dev", kwargs: {token: "${file:token}"}}
+  dev: {driver: "views_drivers:Dev", kwargs: {token: "${file:token}"}, audit: true}
   busy: {driver: "views_drivers:Dev", invocation_timeout: 300ms}
   bad: {driver: "views_drivers:Bad", args: ["${file:token}"], retry_start: false}
 """
@@ -115,6 +120,35 @@ def test_status_has_it_all_in_json(at_work: RunningRig) -> None:
     assert waits["seconds"] >= 0
     assert bad["last_error"]["text"].endswith("RuntimeError: no login with ****")
     assert found["config_changed"] is False
+
+
+def test_who_did_what_is_recorded_where_it_is_asked_for(rig: RunningRig) -> None:
+    """On ipc the user and the process are the kernel's word; secrets are masked."""
+    user = getpass.getuser()
+    on_rig(rig, "call", "dev", "log_in", "ada", "open sesame")
+    on_rig(rig, "set", "dev", "label", f"a {CANARY}")
+    on_rig(rig, "call", "dev", "leak")
+    on_rig(rig, "call", "busy", "length")
+
+    def audited() -> list[dict[str, Any]]:
+        done = on_rig(rig, "logs", "--audit", "-o", "json", "-w", "dev")
+        found = [json.loads(line) for line in done.out.splitlines()]
+        assert "sesame" not in done.out
+        return [each for each in found if each["member"] in ("log_in", "label", "leak")]
+
+    wait_until(lambda: len(audited()) == 3)
+    log_in, label, leak = audited()
+    assert (log_in["event"], log_in["fields"]["arguments"]) == ("done", "'ada', ****")
+    assert (label["event"], label["fields"]["arguments"]) == ("done", "'a ****'")
+    assert (leak["event"], leak["fields"]["reason"]) == ("failed", "ValueError: refused ****")
+    assert log_in["fields"]["who"].startswith(f"{user}@")
+    assert log_in["fields"]["who"].endswith(":orch")
+    assert re.fullmatch(r"pid \d+", log_in["fields"]["peer"])
+    assert "busy" not in on_rig(rig, "logs", "--audit").out
+    with rig.connected() as client:
+        assert [each.member for each in client.logs(audit=True, member="leak")] == ["leak"]
+    trace = on_rig(rig, "trace", leak["request"]).out
+    assert f"who={user}@" in trace
 
 
 def test_latencies_and_the_last_error_are_told(rig: RunningRig) -> None:

@@ -123,3 +123,46 @@ def test_people_see_lines_as_editors_expect_them(
         "lab.yaml:5:79",
         "error",
     ]
+
+
+TWINS = """\
+rig: lab
+workers:
+  a: {driver: "cam:Camera", args: [1], simulate: "cam:Twin"}
+  b: {driver: "cam:Camera", args: [1]}
+"""
+
+
+def test_twins_are_compared_and_named_ones_must_be_there(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What a twin lacks is a note of the check; a run of what isn't there is refused."""
+    (folder / "cam.py").write_text(f"{CAMERA}    def snap(self): ...\nclass Twin(list): ...\n")
+    (folder / "lab.yaml").write_text(TWINS)
+    assert status_of(["check", "lab.yaml"]) == Exit.DONE
+    assert (
+        'lab.yaml:3:50: note: "Twin" lacks "snap", an action of "Camera"' in capsys.readouterr().err
+    )
+    (folder / "lab.yaml").write_text(TWINS.replace("cam:Twin", "cam:Gone"))
+    assert status_of(["check", "lab.yaml"]) == Exit.USAGE
+    assert 'lab.yaml:3:50: "cam" has no "Gone"' in capsys.readouterr().err
+    for arguments, told in (
+        (["--simulate", "lab.yaml", "b"], 'lab.yaml:4:15: worker "b" has no twin'),
+        (["--simulate", "lab.yaml", "c"], 'lab.yaml has no worker "c"; it has a, b'),
+        (["lab.yaml", "a"], "workers go with --simulate"),
+    ):
+        assert status_of(["run", *arguments]) == Exit.USAGE
+        assert told in capsys.readouterr().err
+    (folder / "lab.yaml").write_text(FAULTY.replace(", restart: always", ""))
+    assert status_of(["run", "--simulate", "lab.yaml"]) == Exit.USAGE
+    assert "no worker has a twin" in capsys.readouterr().err
+
+
+def test_a_rig_with_twins_says_so(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from orchestrator.cli.simulate import with_twins
+    from orchestrator.config.loader import load
+
+    (folder / "lab.yaml").write_text(TWINS.replace("cam:Twin", "cam:Camera"))
+    found = with_twins(load("lab.yaml"), "lab.yaml", (), tells=True)
+    assert (found.simulation, found.workers["a"].simulated) == ((), True)
+    assert capsys.readouterr().err == "SIMULATED: a\n"

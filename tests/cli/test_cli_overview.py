@@ -190,6 +190,21 @@ class TestColumns:
         assert cut("abcdef", 4) == "abc…"
 
 
+@pytest.mark.parametrize("width", [None, 80, 40])
+def test_one_that_is_no_device_is_said_to_be_simulated(width: int | None) -> None:
+    found = {**RIG, "workers": [worker("stage", simulated=True), worker("laser")]}
+    stage, laser = table(texts(overview(found, width)))[1:3]
+    assert stage.split()[:3] == ["stage", "READY", "SIMULATED"]
+    assert "SIMULATED" not in laser
+
+
+def test_who_asks_is_as_the_rig_knows_it() -> None:
+    """Which is the kernel's word, where there is one, and not the client's."""
+    runs = operation("move", 0.1, 5.0, who="root@lab3:scan.py", peer="pid 4711")
+    found = {**RIG, "workers": [worker("stage", running=[runs])]}
+    assert "root@lab3:scan.py" in texts(overview(found, 200))[3]
+
+
 def alarm(state: str, *, raised: bool = False, seconds: float | None = 12.0) -> dict[str, Any]:
     return {
         "member": "temperature",

@@ -47,6 +47,7 @@ workers:
   laser: {driver: "lasers:make"}
 logs: {level: debug, keep: 2GiB, keep_for: 1d, json_lines: false}
 strategy: rest_for_one
+shared_memory: 64MiB
 """
 
 
@@ -67,6 +68,7 @@ def test_a_full_config_is_read_as_written(tmp_path: Path) -> None:
     assert (stage.invocation_timeout, stage.execution_timeout) == (0.25, 10.0)
     assert stage.timeouts == {"expose": 120.0, "home": None}
     assert (stage.restart, stage.max_restarts) == ("transient", Intensity(3, 10.0))
+    assert config.shared_memory == 64 << 20
     assert (config.strategy, stage.backoff, stage.required) == ("rest_for_one", (1.0, 120.0), True)
     assert (stage.on_execution_timeout, stage.stop_with) == ("restart", "close")
     assert stage.on_start == (
@@ -148,6 +150,7 @@ def test_the_smallest_config_gets_all_defaults(tmp_path: Path) -> None:
     assert (stage.cancel_with, stage.cancel, stage.cancel_grace) == ((), {}, 2.0)
     assert stage.limits is None
     assert (config.strategy, stage.backoff) == ("one_for_one", (0.1, 30.0))
+    assert config.shared_memory == 512 << 20
     assert (stage.required, stage.retry_failed) == (False, None)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.config.loader import ConfigError, Place, Problem
-from orchestrator.config.values import LEAST_KEPT
+from orchestrator.config.sizes import LEAST_KEPT
 from orchestrator.logs.store.chain import Keep
 from tests.config.config_kit import expect, in_worker, load_text
 

@@ -544,7 +544,7 @@ class TestRecords:
         self, up: Bench, kind: str, how: str
     ) -> None:
         """Its arrival, its dispatch and its answer, with the seconds between them."""
-        up.broker.ledger.traces = True
+        up.broker.ledger.watch(traces=True)
         up.ask("1")
         up.ask("2")
         up.now = 102.0
@@ -555,7 +555,7 @@ class TestRecords:
         assert {fact.level for fact in lives} == {"debug"}
         assert [fact.text for fact in lives] == ["arrived", "dispatched", "answered"]
         arrived, dispatched, answered = (fact.fields for fact in lives)
-        assert (arrived["operation"], arrived["client"]) == ("invokeaction", "alice")
+        assert (arrived["operation"], arrived["who"]) == ("invokeaction", "alice")
         assert (dispatched["waited"], dispatched["life"]) == (2.0, 1)
         assert (answered["seconds"], answered["total"], answered["how"]) == (3.0, 5.0, how)
 

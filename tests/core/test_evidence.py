@@ -12,7 +12,7 @@ from orchestrator.core.children import ChildSpec, Exit
 from orchestrator.core.effects import CancelDone
 from orchestrator.core.evidence import LINES, LONGEST_TOLD, WITHIN
 from orchestrator.core.queues import FairQueue
-from orchestrator.core.requests import Request
+from orchestrator.core.request import Request
 from tests.core.kit import Answer
 from tests.core.rig_kit import Bench
 from tests.core.test_queues import make

@@ -11,6 +11,7 @@ from orchestrator.core.effects import Launch
 from orchestrator.core.kept import MOST_KEPT, Write
 from tests.core.kit import Sent, reply_frames
 from tests.core.rig_kit import Bench
+from transports.references import ARGUMENTS, SLOTTED, Reference
 
 
 @pytest.fixture
@@ -68,6 +69,18 @@ def test_a_large_value_is_not_kept_and_the_one_before_is_out_of_date(bench: Benc
     assert kept(bench) == {}
     bench.take()
     assert [fact.text for fact in bench.facts if "too large" in fact.text]
+
+
+def test_a_value_in_shared_memory_is_not_kept() -> None:
+    """Only large ones are there, and by the next life something else."""
+    bench = Bench(ChildSpec("a"), restore={"a": ("gain",)}, shared_memory=1000)
+    bench.start("a")
+    assert bench.rig.slots.joined(b"alice" + ARGUMENTS)
+    number = bench.rig.slots.offered(b"alice" + ARGUMENTS, 100)
+    raw = Reference(number, 1, 100).pack()
+    write(bench, "1", "gain", b"7", raw=raw, preencodedPayloadContentType=SLOTTED)
+    assert kept(bench) == {}
+    assert bench.rig.slots.status()["held"] == 0
 
 
 def test_the_next_lives_have_it_until_it_is_forgotten(bench: Bench) -> None:

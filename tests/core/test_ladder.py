@@ -10,7 +10,7 @@ import pytest
 from orchestrator.core.effects import CancelDone
 from orchestrator.core.ladder import STOPPER
 from orchestrator.core.means import Means
-from orchestrator.core.own_client import is_own
+from orchestrator.core.own_ids import is_own
 from tests.core.kit import Bench, Sent
 from tests.core.told import CutShort
 from transports.exceptions import BY_RESTART, INTERRUPT

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.core.queues import Deadlines, FairQueue, earliest
-from orchestrator.core.requests import Request, State
+from orchestrator.core.request import Request, State
 from transports.headers import Limits, RequestHeader
 
 ALICE, BOB, CAROL = b"alice", b"bob", b"carol"

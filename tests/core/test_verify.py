@@ -9,7 +9,7 @@ from typing import Any
 from orchestrator.core.changeover import Settings
 from orchestrator.core.children import ChildSpec
 from orchestrator.core.effects import Fact
-from orchestrator.core.own_client import is_own
+from orchestrator.core.own_ids import is_own
 from orchestrator.core.plan import Change, Plan
 from orchestrator.core.verify import MOST_DOUBTS, TIMEOUT_OF_READ, VERIFIER
 from tests.core.kit import Answer, Sent, reply_frames

@@ -97,6 +97,7 @@ class FakeRig:
         self._front.set(zmq.ROUTER_MANDATORY, 1)
         self._front.set(zmq.LINGER, 200)
         self._publisher = self._context.socket(zmq.XPUB)
+        self._publisher.set(zmq.SNDHWM, 0)  # what is lost is for the tests to say
         self._publisher.set(zmq.XPUB_VERBOSE, 1)
         self._publisher.set(zmq.LINGER, 0)
         self._jobs: SimpleQueue[Callable[[], None] | None] = SimpleQueue()

@@ -12,7 +12,7 @@ import zmq
 
 from orchestrator.core.effects import Effect, ToClient
 from orchestrator.core.manners import MOST_FRAMES
-from orchestrator.core.own_client import OWN, is_own
+from orchestrator.core.own_ids import OWN, is_own
 from orchestrator.core.rig import Rig
 from orchestrator.rig import loop as loop_module
 from orchestrator.rig.backlog import Backlog

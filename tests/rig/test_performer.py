@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from types import SimpleNamespace
 from typing import Any, get_args
 
@@ -14,8 +15,11 @@ from orchestrator.core.effects import (
     CancelDone,
     Cut,
     Describe,
+    DropSlot,
     Effect,
     Fact,
+    FreeSlot,
+    HandSlot,
     Launch,
     Moved,
     OrderDone,
@@ -33,6 +37,7 @@ from orchestrator.rig.performer import Performer
 from tests.core.kit import Answer, Sent
 from tests.core.rig_kit import Bench
 from tests.rig.sockets_kit import BROKEN, FULL, GONE, FakeSocket, fake_frames
+from transports.references import REFERENCE, Reference
 
 
 class Hands:
@@ -147,6 +152,7 @@ def test_each_effect_by_who_can(scene: Scene, effect: Effect, done: tuple[Any, .
 def test_no_kind_of_effect_is_left_out() -> None:
     """Those that aren't in the list have tests of their own."""
     kinds = {type(effect) for effect, _ in EFFECTS} | {ToWorker, TakeBack, Describe}
+    kinds |= {HandSlot, FreeSlot, DropSlot}
     assert kinds == set(get_args(Effect))
 
 
@@ -221,3 +227,53 @@ def test_a_launch_that_fails_is_told_to_the_core(scene: Scene) -> None:
     scene.hands.fails = TypeError("ours")
     with pytest.raises(TypeError):
         scene.perform(effect)
+
+
+def with_slot(scene: Scene) -> tuple[Reference, list[Any]]:
+    """A frame in a slot, leased to alice, who has joined but wasn't handed the slot."""
+    slots = scene.bench.rig.slots
+    slots.limit = 4 << 20
+    assert slots.joined(b"token")
+    number = slots.offered(b"token", 1 << 20)
+    reference = Reference(number, 1, 1 << 20)
+    assert slots.came(b"token", reference)
+    slots.lease(b"alice", reference)
+    return reference, [b"alice", b"", b'{"x": "application/x-orch-slot"}', b"", reference]
+
+
+def test_a_reference_is_sent_as_its_bytes(scene: Scene) -> None:
+    """To a client that has the slot; who hasn't is sent the frame, of which the keeper's tests
+    are."""
+    slots = scene.bench.rig.slots
+    assert slots.joined(b"alice")
+    reference, frames = with_slot(scene)
+    scene.bench.rig.effects.clear()
+    assert scene.perform(ToClient(frames)) == [("answer", [*frames[:4], reference.pack()], 100.0)]
+
+
+def test_an_answer_that_is_given_up_holds_no_frame(scene: Scene) -> None:
+    """Its slot is free again; any other answer is none of the slots' business."""
+    reference, frames = with_slot(scene)
+    given_up = scene.hands.given_up  # type: ignore[attr-defined]
+    given_up([*frames[:4], b"x" * REFERENCE])
+    given_up([*frames[:2], b"{}", b"", reference.pack()])
+    given_up([*frames[:4], b""])
+    assert not scene.bench.of(FreeSlot)
+    given_up([*frames[:4], reference.pack()])
+    assert scene.bench.of(FreeSlot) == [FreeSlot(b"token", reference.slot, 1)]
+
+
+def test_slots_are_handed_freed_and_dropped_by_their_keeper(scene: Scene) -> None:
+    """Whom nobody knows isn't told, and the core learns what couldn't be handed over."""
+    slots = scene.bench.rig.slots
+    assert slots.joined(b"alice")
+    reference, _ = with_slot(scene)
+    fd = os.memfd_create("slot")
+    scene.performer.slots._descriptors[reference.slot] = fd
+    assert slots.can_read(b"alice", reference)
+    scene.perform(HandSlot(b"alice", reference.slot))
+    assert not slots.can_read(b"alice", reference)
+    scene.perform(FreeSlot(b"token", reference.slot, 1))
+    scene.perform(DropSlot(reference.slot, (b"alice",)))
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(fd)

@@ -13,6 +13,7 @@ import pytest
 import zmq
 
 from tests.integration.transports_kit import free_port
+from transports import binding
 from transports.binding import bind, file_of, is_taken, remove
 from transports.endpoints import Endpoint, parse_endpoint
 from transports.errors import AddressError
@@ -80,6 +81,47 @@ def test_a_listener_that_ends_while_it_is_looked_at_leaves_its_address(folder: P
     ending.start()
     assert not is_taken(at(path))
     ending.join()
+
+
+@pytest.mark.parametrize("error", [ConnectionResetError, ConnectionAbortedError])
+def test_a_listener_that_ends_before_it_accepts_leaves_its_address(
+    monkeypatch: pytest.MonkeyPatch, error: type[OSError]
+) -> None:
+    left = [error, ConnectionRefusedError]
+
+    def connect(*_: object) -> None:
+        raise left.pop(0)
+
+    monkeypatch.setattr(socket, "create_connection", connect)
+    assert not is_taken(parse_endpoint("tcp://127.0.0.1:27123"))
+    assert left == []
+
+
+def test_a_connection_that_nobody_has_on_the_other_side_is_no_sign_of_life(
+    monkeypatch: pytest.MonkeyPatch, socket_of: Make
+) -> None:
+    ours, forgotten = socket.socketpair()
+    left = iter([ours])
+
+    def connect(*_: object) -> socket.socket:
+        try:
+            return next(left)
+        except StopIteration:
+            raise ConnectionRefusedError from None
+
+    tried: list[str] = []
+
+    def once_in_use(bound: zmq.Socket[bytes], address: str) -> None:
+        tried.append(address)
+        if len(tried) == 1:
+            raise zmq.ZMQError(zmq.EADDRINUSE)
+
+    monkeypatch.setattr(socket, "create_connection", connect)
+    monkeypatch.setattr(binding, "CLOSING", 0.01)
+    with forgotten:
+        endpoint = parse_endpoint("tcp://127.0.0.1:27123")
+        binding.bind(socket_of(zmq.ROUTER), endpoint, 0.001, once_in_use)
+    assert len(tried) == 2
 
 
 @pytest.mark.parametrize("kind", ["ipc", "tcp", "tcp6"])

@@ -16,7 +16,7 @@ from transports.errors import SerializationError
 from transports.serializers import XORCH, Buffer
 from transports.values.kinds import Kind, NoForm
 from transports.values.reading import Reader
-from transports.values.writing import PLAIN, Writer, pack
+from transports.values.writing import PLAIN, Room, Writer, pack
 
 NOTHING = b"\xc0"
 """None, in this content type."""
@@ -25,7 +25,11 @@ _TEXT = frozenset({str})
 
 
 def encode(
-    value: Any, *, objects: bool = True, largest: int | None = None
+    value: Any,
+    *,
+    objects: bool = True,
+    largest: int | None = None,
+    room: Room | None = None,
 ) -> tuple[Buffer, Buffer]:
     """Encode a value as payload and raw frame.
 
@@ -33,6 +37,7 @@ def encode(
         value: Of any kind in `docs/values.md`.
         objects: Whether an object of any class becomes a record of its public fields.
         largest: Bytes that the raw frame may have; a message's by default.
+        room: Gives memory for a raw frame of so many bytes, or None for memory of its own.
 
     Raises:
         NoForm: It can't travel, or holds something that can't; its text says what and where.
@@ -42,9 +47,9 @@ def encode(
         if payload is not None:
             return payload, b""
         try:
-            return _encode(value, objects, largest)
+            return _encode(value, objects, largest, room)
         except (OverflowError, UnicodeEncodeError):
-            return _encode(value, objects, largest, careful=True)
+            return _encode(value, objects, largest, room, careful=True)
     except (RecursionError, UnicodeEncodeError, MemoryError) as error:
         raise NoForm(f"it can't be encoded: {type(error).__name__}: {error}") from error
 
@@ -67,31 +72,47 @@ def _encode_plain(value: Any) -> bytes | None:
 
 
 def _encode(
-    value: Any, objects: bool, largest: int | None, careful: bool = False
+    value: Any, objects: bool, largest: int | None, room: Room | None, careful: bool = False
 ) -> tuple[Buffer, Buffer]:
     from transports.values import tables
 
     writer = Writer(tables.WRITERS, tables.find_writer, objects=objects, careful=careful)
     if largest is not None:
         writer.largest = largest
+    if room is not None:
+        writer.room = room
     payload = pack(writer.write(value))
     return payload, writer.raw()
 
 
-def encode_arguments(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Buffer, Buffer]:
+def encode_plain_arguments(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bytes | None:
+    """As `encode_arguments`, for the payload of plain values; None if there are others."""
+    if not args and not kwargs:
+        return NOTHING
+    if PLAIN.issuperset(map(type, args)) and PLAIN.issuperset(map(type, kwargs.values())):
+        try:
+            return pack((args, kwargs))
+        except (OverflowError, UnicodeEncodeError):
+            return None  # to be looked at with care
+    return None
+
+
+def encode_arguments(
+    args: tuple[Any, ...], kwargs: dict[str, Any], room: Room | None = None
+) -> tuple[Buffer, Buffer]:
     """Encode an action's arguments: a list of the positional ones and a mapping of the others.
+
+    Args:
+        args, kwargs: The arguments.
+        room: As for `encode`.
 
     Raises:
         NoForm: One of them can't travel; its text says which.
     """
-    if not args and not kwargs:
-        return NOTHING, b""
-    if PLAIN.issuperset(map(type, args)) and PLAIN.issuperset(map(type, kwargs.values())):
-        try:
-            return pack((args, kwargs)), b""
-        except (OverflowError, UnicodeEncodeError):
-            pass  # looked at with care below
-    return encode([list(args), kwargs], objects=False)
+    payload = encode_plain_arguments(args, kwargs)
+    if payload is not None:
+        return payload, b""
+    return encode([list(args), kwargs], objects=False, room=room)
 
 
 def argument_told(refusal: NoForm) -> str:

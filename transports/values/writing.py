@@ -34,6 +34,7 @@ _CAREFUL = frozenset({type(None), bool, float})
 
 Write = Callable[["Writer", Any], Any]
 Find = Callable[[type], "Write | None"]
+Room = Callable[[int], "memoryview | None"]
 Piece = tuple[int, "bytes | bytearray | memoryview | np.ndarray[Any, Any]", str]
 """Offset, what stands there, and its order in memory: `C` or `F`."""
 
@@ -54,11 +55,12 @@ class Writer:
         pieces: What goes to the raw frame.
         size: Bytes of the raw frame so far.
         largest: Bytes that it may have.
+        room: Gives memory for a raw frame of so many bytes, or None for memory of its own.
     """
 
     __slots__ = (
         *("_find", "_holders", "_keys", "_plain", "_writers", "_written"),
-        *("depth", "largest", "objects", "pieces", "records", "size"),
+        *("depth", "largest", "objects", "pieces", "records", "room", "size"),
     )
 
     def __init__(
@@ -71,6 +73,7 @@ class Writer:
         self.pieces: list[Piece] = []
         self.size = 0
         self.largest = LARGEST
+        self.room: Room = _no_room
         self._holders: list[Any] = []
         self._writers = writers
         self._find = find
@@ -216,15 +219,18 @@ class Writer:
         return offset
 
     def raw(self) -> Buffer:
-        """The raw frame: each piece copied once; bytes that are alone not at all."""
+        """The raw frame: each piece copied once; bytes that are alone only into given room."""
         pieces = self.pieces
         if not pieces:
             return b""
-        if len(pieces) == 1 and type(pieces[0][1]) is bytes:
-            return pieces[0][1]
+        memory: Any = self.room(self.size)
         numpy = sys.modules.get("numpy")
-        if numpy is None or not hasattr(numpy, "zeros"):
-            memory: Any = bytearray(self.size)
+        if memory is not None:
+            self._clear(memory)
+        elif len(pieces) == 1 and type(pieces[0][1]) is bytes:
+            return pieces[0][1]
+        elif numpy is None or not hasattr(numpy, "zeros"):
+            memory = bytearray(self.size)
         else:
             memory = memoryview(numpy.zeros(self.size, numpy.uint8))  # the system's own zeros
         for offset, data, order in pieces:
@@ -235,6 +241,22 @@ class Writer:
                 target = numpy.ndarray(data.shape, data.dtype, memory, offset, order=order)
                 numpy.copyto(target, data, casting="no")
         return memory  # type: ignore[no-any-return]
+
+    def _clear(self, memory: memoryview) -> None:
+        """Clear what no piece covers, or only with holes: an earlier frame is there."""
+        end = 0
+        for offset, data, _ in self.pieces:
+            memory[end:offset] = bytes(offset - end)
+            if isinstance(data, Buffer):
+                end = offset + len(data)
+            else:
+                end = offset + data.nbytes
+                if data.dtype.names is not None:
+                    sys.modules["numpy"].frombuffer(memory[offset:end], "u1").fill(0)
+
+
+def _no_room(size: int) -> memoryview | None:
+    return None
 
 
 def _shown(key: Any) -> str:

@@ -21,7 +21,7 @@ from typing import Any
 import structlog
 from structlog.contextvars import get_contextvars
 
-from transports.levels import ALIASES, LEVELS
+from transports.levels import ALIASES, AUDIT, AUDIT_LOGGER, LEVELS
 from workers.output.levels import level_number
 from workers.output.pipes import RecordLine, RecordPipe, Stream, encode
 from workers.output.raised import Raised, as_text, raised
@@ -197,7 +197,7 @@ def write_about(worker: str, level: str, event: str, fields: dict[str, Any]) -> 
 
     Args:
         worker: Whom it concerns.
-        level: The record's level.
+        level: The record's level; `AUDIT` is info, always recorded, by a logger of its own.
         event: What happened.
         fields: Further facts; `incarnation`, `request`, `member` and `exception` (a traceback)
             become those of the record.
@@ -206,14 +206,16 @@ def write_about(worker: str, level: str, event: str, fields: dict[str, Any]) -> 
         False when it is below the level, was dropped, or nothing is configured.
     """
     settings = _settings
-    if settings is None or level_number(level) < settings.level:
+    audits = level == AUDIT
+    level = "info" if audits else level
+    if settings is None or (level_number(level) < settings.level and not audits):
         return False
     rest = dict(fields)
     request, member = rest.pop("request", None), rest.pop("member", None)
     incarnation, told = rest.pop("incarnation", None), as_text(rest.pop("exception", None))
     line = _line(settings, level, event, at=None, logger=None, exception=told, fields=rest or None)
     line.worker = worker
-    line.logger = ""
+    line.logger = AUDIT_LOGGER if audits else ""
     line.incarnation = settings.pipe.incarnation if incarnation is None else incarnation
     line.request = None if request is None else str(request)
     line.member = member

@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from transports import terms
+from transports import client_ids, terms
 from transports.headers import (
     CACHED,
     DESCRIPTION,
@@ -30,8 +30,7 @@ from transports.headers import (
     decode_request_header,
     encode_header,
 )
-from transports.serializers import JSON, NULL, OCTETS, TEXT, XORCH, Buffer, split_result
-from transports.values import codec
+from transports.serializers import JSON, NULL, TEXT, XORCH, Buffer, split_result
 from transports.values.codec import NOTHING
 from workers import forks
 from workers.driver.adapters.adapted import Members
@@ -62,15 +61,16 @@ from workers.serving.handlers import (
     writer,
 )
 from workers.serving.polling import Poller
+from workers.serving.slots import NONE, Slots
 from workers.serving.streams import Streams
 
 log = logging.getLogger("workers")
 
 READ, WRITE, INVOKE = str(Operation.READ), str(Operation.WRITE), str(Operation.INVOKE)
 
-Answer = tuple[bytes, Buffer, Buffer]
-"""Response header, payload and raw frame."""
-Outcome = tuple[str, Buffer, str, Buffer, str]
+Answer = tuple[bytes, Buffer, Any]
+"""Response header, payload and raw frame, which may be a `Reference`."""
+Outcome = tuple[str, Buffer, str, Any, str]
 """Message type, payload and its content type, raw frame and its content type."""
 _NO_ARGUMENTS = (NULL, NOTHING)
 
@@ -81,6 +81,7 @@ class Dispatcher:
     Attributes:
         poller: Reads what is polled, and has its last values.
         streams: The generators that the driver gave.
+        slots: What it has of shared memory.
 
     Args:
         driver: The object that is served.
@@ -95,6 +96,7 @@ class Dispatcher:
         targets: How its members are reached, by path; its attributes if left out.
         refresh: Describes the driver anew, with what there is along a path, if one is given.
         met: Is given what a property's value is; tells whether that has members of its own.
+        slots: What it has of shared memory.
     """
 
     def __init__(
@@ -112,6 +114,7 @@ class Dispatcher:
         targets: Mapping[str, Target] | None = None,
         refresh: Callable[..., None] | None = None,
         met: Met | None = None,
+        slots: Slots = NONE,
     ) -> None:
         self._driver = driver
         self._rig = rig
@@ -123,6 +126,7 @@ class Dispatcher:
         self._event_addresses = event_addresses
         self._refresh = refresh
         self._met = met
+        self.slots = slots
         self.streams = Streams(wait)
         self.poller = Poller(description, self._read_property, worker)
         self.offer(description, targets or plain_targets(driver, description))
@@ -226,11 +230,12 @@ class Dispatcher:
             handler = self._handlers.get((request.operation, request.objekt))
             if handler is None:
                 handler = self._without_entry(request)
+            raw = self.slots.raw(request, raw)
             value = settled(handler(request, payload, raw), self._wait)
             if self.streams.is_stream(value) and request.payloadContentType == XORCH:
                 value = self._opened(request, value)
             forks.end_child()
-            return _encoded(request, value, self._met, self._driver)
+            return _encoded(request, value, self._met, self._driver, self.slots)
         except Terminated:
             raise
         except Refused as refusal:
@@ -242,7 +247,8 @@ class Dispatcher:
             content = failure_payload(error)
             # as a triple: logging would ask the error for its traceback, which may raise
             told = (type(error), error, None)
-            log.warning("%s %s raised", request.operation, member, exc_info=told)
+            who = {"who": client_ids.caller(request.senderID)}
+            log.warning("%s %s raised", request.operation, member, exc_info=told, extra=who)
             return ERROR, content, JSON, b"", TEXT
         finally:
             records.unbind_request()
@@ -345,13 +351,15 @@ def _ping() -> None:
     """The worker's queue moves."""
 
 
-def _encoded(request: RequestHeader, value: Any, met: Met | None, driver: object) -> Outcome:
+def _encoded(
+    request: RequestHeader, value: Any, met: Met | None, driver: object, slots: Slots
+) -> Outcome:
     try:
         if request.payloadContentType == XORCH:
             if value is None:
                 return REPLY, NOTHING, XORCH, b"", TEXT
-            content, raw = codec.encode(value)
-            return REPLY, content, XORCH, raw, OCTETS if len(raw) else TEXT
+            content, raw, raw_type = slots.encode(value, request)
+            return REPLY, content, XORCH, raw, raw_type
         if value is None:
             return REPLY, NULL, JSON, b"", TEXT
         return REPLY, *split_result(value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import math
 import time
@@ -17,7 +18,9 @@ from transports.headers import (
     EVENT,
     EVENT_PUBLISHER,
     FAITHFUL,
+    ID_MARK,
     EventHeader,
+    around_id,
     encode_header,
     event_id,
     new_tag,
@@ -76,9 +79,9 @@ class EventPublisher:
         self._base = base
         self._token = token.encode()
         self._tag = new_tag()
-        self._sequences: dict[str, int] = {}
+        self._topics: dict[str, _Topic] = {}  # by the events' names
         self._foreign: set[str] = set()  # events of which it was told that JSON has no form
-        self._late: dict[str, list[Any]] = {}  # the newest of each topic that found no room
+        self._late: dict[bytes, list[Any]] = {}  # the newest of each topic that found no room
         self._is_introduced = False
         # As subscribed to: prefixes of topics. Replaced, never changed: other threads look, too.
         self._wanted: frozenset[bytes] = frozenset()
@@ -105,29 +108,32 @@ class EventPublisher:
         Raises:
             TypeError: Our own clients are subscribed to it, and the value can't travel.
         """
-        topic = f"{self._worker}/{name}"
         with self._lock:
             if self._socket is None:
                 return
-            sequence = self._sequences.get(name, self._base) + 1
-            self._sequences[name] = sequence
+            topic = self._topics.get(name)
+            if topic is None:
+                topic = self._topics[name] = _Topic(self._worker, name, self._base)
+            topic.sequence += 1
             # A send looks for new subscriptions only now and then (libzmq: max_command_delay); this
             # looks at once, so that who subscribed before a request sees what the request causes.
             self._take_subscriptions(self._socket)
-            message_id = event_id(sequence, tag=self._tag)
-            if self._is_wanted(f"{FAITHFUL}{topic}"):
-                payload, raw = _encoded(name, value) if encoded is None else encoded
-                label = OCTETS if len(raw) else TEXT
-                self._keep(f"{FAITHFUL}{topic}", topic, message_id, (payload, XORCH, raw, label))
-            if self._is_wanted(topic):
-                self._publish_json(name, topic, message_id, value)
+            if topic.looked_in is not self._wanted:
+                topic.look(self._wanted)
+            if topic.is_plain or topic.is_faithful:
+                self._publish(topic, name, value, encoded)
             self._send(self._socket)
 
-    def _is_wanted(self, topic: str) -> bool:
-        wanted, name = self._wanted, topic.encode()
-        return name in wanted or any(map(name.startswith, wanted))
+    def _publish(self, topic: _Topic, name: str, value: Any, encoded: Encoded | None) -> None:
+        message_id = event_id(topic.sequence, tag=self._tag)
+        if topic.is_faithful:
+            payload, raw = _encoded(name, value) if encoded is None else encoded
+            parts = payload, XORCH, raw, OCTETS if len(raw) else TEXT
+            self._keep(topic.faithful, topic.text, message_id, parts)
+        if topic.is_plain:
+            self._publish_json(topic, name, message_id, value)
 
-    def _publish_json(self, name: str, topic: str, id: str, value: Any) -> None:
+    def _publish_json(self, topic: _Topic, name: str, id: str, value: Any) -> None:
         """Publish for hololinked's clients; that JSON has no form is no fault of the driver."""
         try:
             parts = split_result(value)
@@ -136,22 +142,15 @@ class EventPublisher:
                 self._foreign.add(name)
                 log.warning("hololinked's clients can't have event %s: %s", name, error)
             return
-        self._keep(topic, topic, id, parts)
+        self._keep(topic.plain, topic.text, id, parts)
 
     def _keep(
-        self, topic: str, event: str, id: str, parts: tuple[Buffer, str, Buffer, str]
+        self, topic: bytes, event: str, id: str, parts: tuple[Buffer, str, Buffer, str]
     ) -> None:
         payload, content_type, raw, raw_type = parts
-        header = EventHeader(
-            messageType=EVENT,
-            messageID=id,
-            senderID=self._sender,
-            eventID=event,
-            payloadContentType=content_type,
-            preencodedPayloadContentType=raw_type,
-        )
+        before, after = _around(self._sender, event, content_type, raw_type)
         self._late.pop(topic, None)  # older than this one, which shows that it was missed
-        self._late[topic] = [topic.encode(), self._token, encode_header(header), payload, raw]
+        self._late[topic] = [topic, self._token, before + id.encode() + after, payload, raw]
 
     def await_subscriptions(self, seconds: float = SUBSCRIPTIONS_WITHIN) -> bool:
         """Wait until the rig's subscriptions have come; tells whether they have.
@@ -196,7 +195,7 @@ class EventPublisher:
 
     def _take_subscriptions(self, socket: zmq.Socket[Any]) -> None:
         wanted = self._wanted
-        while int(socket.getsockopt(zmq.EVENTS)) & zmq.POLLIN:
+        while frames.has_more(socket):
             message = socket.recv(zmq.NOBLOCK)
             topic = frozenset((message[1:],))
             if message == _INTRODUCTION:
@@ -211,8 +210,9 @@ class EventPublisher:
 
     def is_wanted(self, name: str) -> bool:
         """Whether somebody is subscribed to an event; as of the last look, from any thread."""
-        topic = f"{self._worker}/{name}"
-        return self._is_wanted(topic) or self._is_wanted(f"{FAITHFUL}{topic}")
+        topic = _Topic(self._worker, name, 0)
+        topic.look(self._wanted)
+        return topic.is_plain or topic.is_faithful
 
     def close(self, linger: int) -> None:
         """Close the socket; later events are dropped.
@@ -225,6 +225,46 @@ class EventPublisher:
                 self._send(self._socket)
                 self._socket.close(linger=linger)
                 self._socket = None
+
+
+class _Topic:
+    """What an event is published under, in either form; its sequence; and whether it is wanted.
+
+    Args:
+        worker: Name of the worker.
+        name: The event.
+        base: Its sequence number before the first event.
+    """
+
+    __slots__ = ("faithful", "is_faithful", "is_plain", "looked_in", "plain", "sequence", "text")
+
+    def __init__(self, worker: str, name: str, base: int) -> None:
+        self.text = f"{worker}/{name}"
+        self.plain = self.text.encode()
+        self.faithful = f"{FAITHFUL}{self.text}".encode()
+        self.sequence = base
+        self.looked_in: frozenset[bytes] | None = None
+        self.is_plain = self.is_faithful = False
+
+    def look(self, wanted: frozenset[bytes]) -> None:
+        """See what of it is wanted, by the prefixes that are subscribed to."""
+        self.looked_in = wanted
+        self.is_plain = any(map(self.plain.startswith, wanted))
+        self.is_faithful = any(map(self.faithful.startswith, wanted))
+
+
+@functools.lru_cache(maxsize=1024)
+def _around(sender: str, event: str, content_type: str, raw_type: str) -> tuple[bytes, bytes]:
+    """What stands in an event's header before and after its id."""
+    header = EventHeader(
+        messageType=EVENT,
+        messageID=ID_MARK,
+        senderID=sender,
+        eventID=event,
+        payloadContentType=content_type,
+        preencodedPayloadContentType=raw_type,
+    )
+    return around_id(encode_header(header))
 
 
 def _do_nothing() -> None:

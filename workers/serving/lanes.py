@@ -27,6 +27,7 @@ from workers import threads
 from workers.serving.executor import CAPACITY, Enter, ThreadPool
 from workers.serving.interrupts import Interrupts
 from workers.serving.polling import Poller
+from workers.serving.slots import reply
 from workers.spec import WorkerSpec
 
 log = logging.getLogger("workers")
@@ -175,7 +176,8 @@ class ConcurrentLane:
         number, header, payload, raw = request
 
         def call() -> None:
-            self._done.append([number, *self._interrupts.perform(number, header, payload, raw)])
+            answer = self._interrupts.perform(number, header, payload, raw)
+            self._done.append(reply(number, answer))
             self._nudge()
 
         return call

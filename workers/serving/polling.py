@@ -196,6 +196,6 @@ def of_polled(
     return seen_if_polled
 
 
-def sooner(one: int, other: int) -> int:
-    """The shorter of two waits in milliseconds, of which -1 has no end."""
-    return max(one, other) if min(one, other) < 0 else min(one, other)
+def sooner(*waits: int) -> int:
+    """The shortest of waits in milliseconds, of which -1 has no end."""
+    return min([wait for wait in waits if wait >= 0], default=-1)

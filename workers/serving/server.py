@@ -15,22 +15,9 @@ import msgspec
 import zmq
 
 from transports import frames
+from transports import link as messages
 from transports.headers import CACHED, STREAM_BESIDE
-from transports.link import (
-    CONTROL,
-    QUEUED,
-    ClientLeft,
-    Control,
-    Described,
-    LaneOpen,
-    Ready,
-    Reopen,
-    SetLevel,
-    Starting,
-    Stop,
-    Watch,
-    decode_control,
-)
+from transports.link import CONTROL, QUEUED, Control, decode_control
 from workers import changes
 from workers.driver import build as boot
 from workers.driver.describe import concurrent_members
@@ -52,6 +39,7 @@ from workers.serving.lanes import LINGER, ConcurrentLane, open_lane, receive, se
 from workers.serving.nudges import Nudges, drain
 from workers.serving.polling import of_polled, sooner
 from workers.serving.progress import Progress, report
+from workers.serving.slots import Slots, reply
 from workers.spec import WorkerSpec
 
 log = logging.getLogger("workers")
@@ -102,9 +90,7 @@ class Server:
         self._found: dict[str, Any] = {}  # what showed at its use, by path
         self._has_other_subscribers = True
         self._nudges = Nudges()
-        self._unlisten: Callable[[], None] = _do_nothing
-        self._detach: Callable[[], None] = _do_nothing
-        self._end_streams: Callable[[], None] = _do_nothing
+        self._unlisten = self._detach = self._end_streams = _do_nothing
         self._loop = EventLoop(f"{spec.worker}-asyncio", enter)
         self._link = open_lane(context, spec.link, spec.token, QUEUED)
         self._events = EventPublisher(
@@ -125,7 +111,7 @@ class Server:
         """Tell the rig what the import of the driver is at; before `start`."""
         if doing and doing != self._told:
             self._told = doing
-            send_control(self._link, Starting(doing))
+            send_control(self._link, messages.Starting(doing))
 
     def start(self, driver: object | None = None) -> None:
         """Boot the driver and report READY, or what it failed with.
@@ -160,20 +146,21 @@ class Server:
             targets=hosted.offer.targets,
             refresh=self._look_again,
             met=self._met if hosted.describe else None,
+            slots=Slots(spec.slots, spec.token),
         )
         self._interrupts = Interrupts(self._dispatcher, self._loop, spec, self._wake is not None)
         self._attach_events(hosted)
         self._unlisten = changes.listen(self._members_changed)
         self._end_streams = self._dispatcher.streams.close
         capture.install()
-        send_control(self._link, LaneOpen())
+        send_control(self._link, messages.LaneOpen())
         concurrent, capacity = self._open_concurrent(hosted.offer)
         self._events.await_subscriptions()
         self._events.subscribed = self._subscribed
         self._adjust_callbacks()
         self._take_first_steps(hosted.offer, spec)
         self._poll_all()
-        ready = Ready(concurrent, capacity, os.getpid(), self._claims_any)
+        ready = messages.Ready(concurrent, capacity, os.getpid(), self._claims_any)
         send_control(self._link, ready, msgspec.json.encode(hosted.offer.description))
 
     def serve(self) -> None:
@@ -183,15 +170,16 @@ class Server:
             Terminated: The supervisor ends it otherwise.
         """
         link, perform = self._link, self._interrupts.perform
-        subscriptions = self._events.fd
-        nudged = self._nudges.fileno()
+        subscriptions, nudged = self._events.fd, self._nudges.fileno()
         watched: list[Any] = [(each, zmq.POLLIN) for each in (link, subscriptions, nudged)]
         if self._wake is not None:
             watched.append((self._wake.fileno(), zmq.POLLIN))
-        schedule, streams = self._dispatcher.poller.queued, self._dispatcher.streams
+        dispatcher = self._dispatcher
+        schedule, streams, slots = dispatcher.poller.queued, dispatcher.streams, dispatcher.slots
         schedule.begin(time.monotonic())
         while not self.terminating:
-            came = zmq.zmq_poll(watched, sooner(schedule.wait(time.monotonic()), streams.patience))
+            wait = sooner(schedule.wait(time.monotonic()), streams.patience, slots.patience)
+            came = zmq.zmq_poll(watched, wait)
             # what waits goes first, but for a whole interval at most
             now = time.monotonic()
             if name := schedule.take(now, patience=1.0 if came else 0.0):
@@ -210,7 +198,7 @@ class Server:
                 number, header, payload, raw = receive(link)
                 if number == CONTROL:
                     control = decode_control(header)
-                    if isinstance(control, Stop):
+                    if isinstance(control, messages.Stop):
                         return
                     self._obey(control)
                     continue
@@ -228,19 +216,20 @@ class Server:
                     self.busy = False
                 if self._is_stale:
                     self._describe_changes()  # before the answer, so that its reader finds them
-                frames.send(link, [number, *answer])
+                frames.send(link, reply(number, answer))
                 del answer, payload, raw  # they may be large, and the next request far away
             streams.end_idle()
+            slots.give_up_unused()
         raise Terminated
 
     def _obey(self, control: Control) -> None:
-        if isinstance(control, SetLevel):
+        if isinstance(control, messages.SetLevel):
             records.set_level(control.level)
-        elif isinstance(control, Reopen):
+        elif isinstance(control, messages.Reopen):
             self._reopen(control)
-        elif isinstance(control, ClientLeft):
+        elif isinstance(control, messages.ClientLeft):
             self._dispatcher.streams.client_left(control.client)
-        elif isinstance(control, Watch):
+        elif isinstance(control, messages.Watch):
             for told in self._dispatcher.poller.watch(control.members):
                 send_control(self._link, told)
 
@@ -257,7 +246,7 @@ class Server:
             report(self._link, failure, self._spec)
             raise
 
-    def _reopen(self, control: Reopen) -> None:
+    def _reopen(self, control: messages.Reopen) -> None:
         spec = first_steps.with_kept(self._spec, control.kept)
         if (hosted := self._hosted) is not None:
             self._take_first_steps(hosted.offer, spec, hosted.reopen)
@@ -368,7 +357,7 @@ class Server:
         self._has_other_subscribers = True
         self._adjust_callbacks()
         concurrent, capacity = self._open_concurrent(offer)
-        message = Described(concurrent=concurrent, capacity=capacity)
+        message = messages.Described(concurrent=concurrent, capacity=capacity)
         send_control(self._link, message, msgspec.json.encode(offer.description))
 
     def _open_concurrent(self, offer: Offer) -> tuple[tuple[str, ...], int]:

@@ -16,7 +16,7 @@ from typing import Any
 from orchestrator.logs.read.lookup import Cursor, Entry, Query
 from orchestrator.logs.read.query import POLL, Logs
 from orchestrator.logs.read.times import parse_grep, parse_levels, parse_time
-from transports.levels import LEVELS
+from transports.levels import AUDIT_LOGGER, LEVELS
 
 When = str | float | datetime | timedelta
 """A time: as people write it, in seconds since the epoch, a date, or how long ago."""
@@ -113,6 +113,7 @@ def select(
     request: str | None = None,
     member: str | None = None,
     run: int | None = None,
+    audit: bool = False,
     last: int | None = None,
     follow: bool = False,
 ) -> LogView:
@@ -129,6 +130,7 @@ def select(
         request: Id of a request.
         member: Member that requests asked for.
         run: A run of the rig: 0 is the last one, -1 the one before, 1 the first.
+        audit: Only who asked for what, of workers with `audit: true`.
         last: Only that many, the last ones.
         follow: Go on as records come, until `until` or the end of `run` if they are given;
             without `last`, only these.
@@ -150,6 +152,7 @@ def select(
         request=request,
         member=member,
         run=None if run is None else logs.run_number(run),
+        logger=AUDIT_LOGGER if audit else None,
     )
     return LogView(logs, query, last=last, follow=follow)
 

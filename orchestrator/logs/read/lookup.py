@@ -87,6 +87,7 @@ class Query:
         request: Id of a request, or how it begins, or its short form.
         member: Member of a worker.
         run: Number of a run.
+        logger: Name of a logger.
         after: A place that they come after.
         upto: A place that they come before.
     """
@@ -99,6 +100,7 @@ class Query:
     request: str | None = None
     member: str | None = None
     run: int | None = None
+    logger: str | None = None
     after: Cursor | None = None
     upto: Cursor | None = None
 
@@ -220,6 +222,8 @@ def _plan(
         add("member = ?", query.member)
     if query.run is not None:
         add("run = ?", query.run)
+    if query.logger is not None:
+        add("logger = ?", query.logger)
     if query.after is not None and query.after.segment == segment:
         add("seq > ?", query.after.seq)
     if query.upto is not None and query.upto.segment == segment:

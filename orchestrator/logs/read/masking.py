@@ -13,20 +13,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from orchestrator.words import MASK
-
-# The words of a name: camelCase, snake_case, dots and digits part them.
-_WORD = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|[0-9]+")
-# Wherever they stand in a name, also as part of a word: mypassword, authtokens.
-_PARTS = re.compile(
-    "passw|passphrase|passcode|pwd|secret|token|credential|cookie|api_?key|(?:^|_)auth(?!ors?(?:_|$))|oauth"
-    "|private|license|licence"
-)
-_WORDS = {"creds", "cred", "dsn", "psk", "community", "bearer", "jwt", "otp", "totp", "webhook"}
-# They mean a secret at the end of a name (api_key, not key_count), or before one of _AFTER.
-_LAST = {"pass", "key", "keys", "pin", "pat", "pw", "session", "salt", "signature", "sig"}
-_LAST_PARTS = ("pass", "key")  # userpass, sshkey
-_AFTER = {"id", "value", "data", "hex", "pem", "base64", "b64", "string", "text"}
+from orchestrator.words import MASK, is_secret
 
 _DRIVER = re.compile(r"[\w.]+:[\w.]+")
 _ANCHOR = re.compile(r"&\S+ ")
@@ -46,16 +33,6 @@ _KNOWN = re.compile(
     r"\b(?:gh[a-z]_\w{8,}|github_pat_\w+|glpat-[\w-]+|sk-[\w-]{12,}|xox[a-z]-[\w-]+"
     r"|A[KS]IA[0-9A-Z]{12,}|eyJ[\w-]+\.[\w-]+(?:\.[\w-]*)?)"
 )
-
-
-def is_secret(name: str) -> bool:
-    """Whether a key, a variable or an option of this name is likely to hold a secret."""
-    words = [word.lower() for word in _WORD.findall(name)]
-    while len(words) > 1 and (words[-1] in _AFTER or words[-1].isdigit()):
-        words.pop()
-    if _PARTS.search("_".join(words)) or _WORDS.intersection(words):
-        return True
-    return bool(words) and (words[-1] in _LAST or words[-1].endswith(_LAST_PARTS))
 
 
 def mask_text(text: str) -> str:

@@ -9,6 +9,7 @@ from orchestrator.logs.read.lookup import Entry, Query
 from orchestrator.logs.read.query import Logs
 from orchestrator.logs.show.display import COLOURS, escape, fields_and_stack, shown, value_text
 from orchestrator.logs.show.lines import clock
+from transports.levels import AUDIT_LOGGER
 
 BROKER = "broker"
 _BOLD, _DIM = "1", "2"
@@ -39,7 +40,7 @@ class Trace:
 
 def where(entry: Entry) -> str:
     """Who made a record: a worker's incarnation, or the broker, if of a worker or not."""
-    is_broker_s = entry.incarnation == 0 or entry.logger == ""
+    is_broker_s = entry.incarnation == 0 or entry.logger in ("", AUDIT_LOGGER)
     return BROKER if is_broker_s else f"{entry.worker}[{entry.incarnation}]"
 
 

@@ -1,0 +1,144 @@
+"""What a request was given, in words for the log: short, and without what is secret.
+
+Nothing is made of its bytes but builtin values and records of fields: of an array it is only said
+that it is one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from orchestrator.core.effects import Asked
+from orchestrator.words import MASK, is_secret
+from transports import serializers
+from transports.errors import SerializationError
+from transports.headers import Operation
+from transports.references import Reference
+from transports.serializers import XORCH
+from transports.values import builtin, classes, times
+from transports.values.kinds import Kind
+from transports.values.reading import Reader
+
+LONGEST_READ: Final = 16 * 1024
+"""Bytes of a payload that is read."""
+LONGEST_SHOWN: Final = 200
+"""Characters of one value."""
+MOST_SHOWN: Final = 20
+
+_LARGE = {
+    Kind.BYTES: "bytes",
+    Kind.BYTEARRAY: "bytes",
+    Kind.MEMORYVIEW: "bytes",
+    Kind.NUMBERS: "numbers",
+    Kind.ARRAY: "array",
+    Kind.SCALAR: "number",
+    Kind.MASKED: "array",
+    Kind.STRINGS: "array",
+}
+_READERS = {**builtin.READERS, **times.READERS, **classes.READERS}
+
+
+class _Untold:
+    """Stands for a value of which only the kind is told."""
+
+    def __init__(self, kind: str) -> None:
+        self._kind = kind
+
+    def __repr__(self) -> str:
+        return f"<{self._kind}>"
+
+
+class _Words(Reader):
+    """Reads values, but only the kinds of those that are large or of a package."""
+
+    def extension(self, kind: int, data: memoryview) -> Any:
+        if kind in _LARGE or kind not in _READERS:
+            return _Untold(_LARGE.get(kind, "object"))
+        return super().extension(kind, data)
+
+
+def in_words(asked: Asked, member: str, names: Sequence[str], hide: Callable[[str], str]) -> str:
+    """What an operation was given, such as `5.0, speed=2.0`; empty for nothing.
+
+    Args:
+        asked: The operation.
+        member: Of which member.
+        names: The parameters of an action, in order, by which secrets among them are known.
+        hide: Masks the secrets of the config.
+    """
+    size, beside = len(asked.payload), _size(asked.raw)
+    if size > LONGEST_READ:
+        return f"({size + beside:,} bytes, not read)"
+    try:
+        given = _read(asked)
+    except SerializationError:
+        return f"({size + beside:,} bytes that can't be read)"
+    if asked.operation == Operation.INVOKE:
+        told = _arguments(given, asked.content_type == XORCH, names, is_secret(member), hide)
+    elif given is None and asked.operation in (Operation.READ, Operation.READ_ALL):
+        told = []
+    else:
+        told = [_shown(given, is_secret(member), hide)]
+    if asked.content_type != XORCH and beside:
+        told.insert(0, "<bytes>")
+    text = ", ".join(told)
+    return f"{text} ({beside:,} bytes beside)" if beside else text
+
+
+def _size(raw: Any) -> int:
+    """Bytes of a raw frame, also of one in shared memory."""
+    return raw.size if type(raw) is Reference else len(raw)
+
+
+def _read(asked: Asked) -> Any:
+    if asked.content_type != XORCH:
+        return serializers.decode(bytes(asked.payload), asked.content_type)
+    try:
+        return _Words(_READERS, b"").decode(bytes(asked.payload))
+    except SerializationError:
+        raise
+    except Exception as error:  # constructors of all kinds refuse in their own ways
+        raise SerializationError(str(error)) from error
+
+
+def _arguments(
+    given: Any, ours: bool, names: Sequence[str], secret: bool, hide: Callable[[str], str]
+) -> list[str]:
+    args: list[Any] = []
+    kwargs: dict[str, Any] = {}
+    if ours and type(given) is list and len(given) == 2:
+        args, kwargs = given
+    elif isinstance(given, dict):
+        kwargs = dict(given)
+        args = kwargs.pop("__args__", [])
+    elif given is not None:
+        args = [given]
+    if not isinstance(args, list) or not isinstance(kwargs, dict):
+        return [_shown(given, secret, hide)]
+    told = [
+        _shown(each, secret or (at < len(names) and is_secret(names[at])), hide)
+        for at, each in enumerate(args[:MOST_SHOWN])
+    ]
+    if len(args) > MOST_SHOWN:
+        told.append(f"({len(args) - MOST_SHOWN} more)")
+    for name, each in kwargs.items():
+        told.append(f"{_cut(str(name))}={_shown(each, secret or is_secret(str(name)), hide)}")
+    return told
+
+
+def _shown(value: Any, secret: bool, hide: Callable[[str], str]) -> str:
+    return MASK if secret else _cut(hide(repr(_masked(value))))
+
+
+def _masked(value: Any) -> Any:
+    """A value without those in it whose keys tell of a secret."""
+    if type(value) is dict:
+        return {key: MASK if is_secret(str(key)) else _masked(each) for key, each in value.items()}
+    return [_masked(each) for each in value] if type(value) is list else value
+
+
+def _cut(text: str) -> str:
+    if len(text) <= LONGEST_SHOWN:
+        return text
+    return f"{text[:LONGEST_SHOWN]}… ({len(text):,} characters)"

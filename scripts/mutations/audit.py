@@ -1,0 +1,45 @@
+"""Rules of what is recorded of requests: whose, of whom, and what came of them."""
+
+from __future__ import annotations
+
+from mutations import Mutation
+
+MUTATIONS = [
+    Mutation(
+        "the rig's own looks are audited",
+        "audit.py",
+        "    if is_own(client) and operation == Operation.READ:\n",
+        "    if False:\n",
+    ),
+    Mutation(
+        "who looks at the rig is audited",
+        "audit.py",
+        "return member in RIG_ORDERS",
+        "return True",
+    ),
+    Mutation(
+        "what was refused is said to have failed",
+        "audit.py",
+        "NOT_STARTED if is_refusal(payload) else FAILED",
+        "FAILED",
+    ),
+    Mutation(
+        "an error of any size is read",
+        "answered.py",
+        "        if len(payload) > LONGEST_ERROR:\n            return UNREAD\n",
+        "",
+    ),
+    Mutation(
+        "when it was asked for isn't kept",
+        "request.py",
+        "        arrived=request.arrived,\n",
+        "        arrived=0.0,\n",
+    ),
+    Mutation(
+        "a timeout is not audited",
+        "requests.py",
+        '            self.audit(request, outcome, f"its {which} timeout has passed")\n',
+        "            pass\n",
+        units_only=True,  # records are no promise to clients
+    ),
+]
