@@ -15,8 +15,11 @@ from textual.widgets import Footer, Input
 from orchestrator.cli.columns import Line
 from orchestrator.cli.overview import below, head
 from orchestrator.cli.show import duration
+from orchestrator.cli.status import LEAST_PAUSE
 from orchestrator.errors import OrchError
+from orchestrator.top.help import help_lines
 from orchestrator.top.lines import Lines, folded
+from orchestrator.top.look import CSS
 from orchestrator.top.member_screen import MemberScreen
 from orchestrator.top.rows import (
     ORDERS,
@@ -29,13 +32,9 @@ from orchestrator.top.rows import (
     table,
 )
 from orchestrator.top.screens import Ask, LogScreen, TextScreen, told
-from orchestrator.top.source import Source, plain
+from orchestrator.top.source import Source
 from transports.client_ids import caller
 
-EVERY = 1.0
-"""Seconds between two looks at the rig."""
-LEAST_PAUSE = 0.1
-"""The same at least, however fast states change."""
 RESTART_TOLD = 60.0
 """Seconds for which it is told that the rig was restarted."""
 
@@ -45,29 +44,12 @@ class Top(App[None]):
 
     Args:
         source: The rig.
-        every: Seconds between two looks.
+        every: Seconds between two looks; sooner if a state changes, but not at once.
     """
 
     ENABLE_COMMAND_PALETTE = False
     TITLE = "orch top"
-    CSS = """
-    Screen { layout: vertical; background: $background; }
-    Lines { background: $background; scrollbar-size: 1 1; scrollbar-background: $background; }
-    #head { height: 1; }
-    #table, #members, #text, #log { height: 1fr; }
-    #details { height: 0; border-top: solid $panel; }
-    #filter { display: none; border: none; height: 1; padding: 0; }
-    #filter.shown { display: block; }
-    .title { background: $panel; text-style: bold; width: 100%; height: auto; }
-    .hint { color: $text-muted; }
-    .fault { color: red; height: auto; }
-    .label { margin-top: 1; }
-    #form { height: 1fr; padding: 0 1; }
-    #result { height: 1; margin-top: 1; }
-    Ask { align: center middle; }
-    .box { width: auto; max-width: 90%; height: auto; border: round $warning; padding: 0 1; }
-    .box Static { width: auto; max-width: 100%; }
-    """
+    CSS = CSS
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("question_mark", "show_help", "Help", key_display="?"),
         Binding("q", "quit", "Quit"),
@@ -79,6 +61,7 @@ class Top(App[None]):
         Binding("r", "order('restart')", "Restart"),
         Binding("slash", "filter", "Filter", key_display="/"),
         Binding("o", "sort", "Sort"),
+        Binding("y", "copy", "Copy"),
         Binding("L", "request_log", "Log of the request", show=False),
         Binding("S", "order('stop')", "Stop", show=False),
         Binding("a", "order('start')", "Start", show=False),
@@ -86,7 +69,7 @@ class Top(App[None]):
         Binding("escape", "unfilter", "Show all", show=False),
     ]
 
-    def __init__(self, source: Source, every: float = EVERY) -> None:
+    def __init__(self, source: Source, every: float) -> None:
         super().__init__(ansi_color=False)
         self.animation_level = "none"  # it costs bytes, on slow lines too
         self._source = source
@@ -125,6 +108,11 @@ class Top(App[None]):
         """The worker that keys are about."""
         at = self._table.chosen
         return self._shown[at] if at < len(self._shown) else None
+
+    @property
+    def shown(self) -> list[str]:
+        """The lines of the table, without styles."""
+        return self._table.texts
 
     # -- looking --------------------------------------------------------------------------
 
@@ -263,7 +251,12 @@ class Top(App[None]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Keys of the table do nothing on other screens."""
-        return len(self.screen_stack) == 1 or action in ("quit", "help_quit")
+        return len(self.screen_stack) == 1 or action in ("quit", "help_quit", "copy")
+
+    def action_copy(self) -> None:
+        """Copy the chosen line, or all of a text."""
+        if isinstance(self.focused, Lines):
+            self.focused.copy()
 
     def action_members(self) -> None:
         """Show the worker's members."""
@@ -359,39 +352,3 @@ class Top(App[None]):
             return help_lines()
 
         self.push_screen(TextScreen("keys", text))
-
-
-HELP = """
-The table
-  arrows, page keys, mouse   choose a worker; a second click shows its members
-  /                          words to filter by; Esc shows all
-  o O                        sort by the next column; the other way round
-  y                          copy the chosen line
-
-The worker
-  Enter   its members: values, reading, writing, calls
-  l       its log; f follows, d i w e choose the level
-  s       the stacks of all its threads, whatever it does
-  r S a   restart, stop, start; it asks first where something would be broken off
-
-Its request: what runs longest, else what waits, else what failed last
-  t       its trace
-  L       its log
-  x       cancel it, as the worker's config says; it asks first
-
-Everywhere
-  drag    select; Ctrl+C copies it, by the terminal (OSC 52), over ssh too
-  y       copy the line, or all of a text
-  ? q     these keys; quit
-  Esc     back
-
-OF LIMIT is how much of its limit an operation has had: yellow from 80 %, red beyond. So is
-MEMORY where limits: {memory: …} is configured. Grey is what the rig doesn't tell any more.
-No device is read but by your key: polled values are what their workers keep.
-"""
-
-
-def help_lines() -> list[Line]:
-    """What keys do, by what they are about."""
-    lines = plain(HELP.strip("\n"))
-    return [[(text, "" if text.startswith(" ") else "bold") for text, _ in line] for line in lines]

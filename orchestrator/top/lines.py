@@ -22,6 +22,9 @@ from textual.strip import Strip
 from orchestrator.cli.columns import Line
 from orchestrator.words import one_line
 
+CHOSEN = Style(bgcolor="#30405c")
+"""The line that is chosen: its colours stay to be seen."""
+
 
 @lru_cache(maxsize=256)
 def _style(name: str) -> Style:
@@ -47,7 +50,6 @@ class Lines(ScrollView, can_focus=True):
         Binding("pagedown", "move_page(1)", "Page down", show=False),
         Binding("home", "move(-1000000)", "First", show=False),
         Binding("end", "move(1000000)", "Last", show=False),
-        Binding("y", "copy", "Copy"),
     ]
 
     class Chosen(Message):
@@ -141,7 +143,7 @@ class Lines(ScrollView, can_focus=True):
             for style, cells in groupby(self._lines[index], itemgetter(1))  # fewer cost less
         ]
         if self._chooses and index == self._chosen + self._head:
-            shown = Style(reverse=True) if self.has_focus else Style(bold=True, underline=True)
+            shown = CHOSEN if self.has_focus else Style(underline=True)
             length = sum(segment.cell_length for segment in segments)
             segments.append(Segment(" " * max(0, width - length)))
             segments = list(Segment.apply_style(segments, None, shown))
@@ -163,7 +165,7 @@ class Lines(ScrollView, can_focus=True):
         """Show what is selected."""
         self.refresh()
 
-    def action_copy(self) -> None:
+    def copy(self) -> None:
         """Copy what is selected, else the chosen line, else all, to the terminal's clipboard."""
         texts = self.texts
         if self._chooses:

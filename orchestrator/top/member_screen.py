@@ -13,6 +13,7 @@ from textual.widgets import Footer, Static
 
 from orchestrator.cli.columns import Line
 from orchestrator.cli.show import safe, to_text
+from orchestrator.cli.status import LOOK_EVERY
 from orchestrator.top.form_screen import FormScreen
 from orchestrator.top.forms import OTHERS, field_of, fields_of
 from orchestrator.top.lines import Lines
@@ -21,8 +22,6 @@ from orchestrator.top.screens import told
 from orchestrator.top.source import Source, plain
 from orchestrator.words import one_line
 
-EVERY = 1.0
-"""Seconds between two looks at what the worker keeps of polled values."""
 MOST_ITEMS = 20
 """Items of a stream that are taken."""
 
@@ -73,11 +72,11 @@ class MemberScreen(Screen[None]):
             except Exception as error:  # noqa: BLE001  whatever it is, it is shown
                 self._table.show(plain(told(error)))
             if not self._members:
-                await asyncio.sleep(EVERY)
+                await asyncio.sleep(LOOK_EVERY)
         while True:
             await asyncio.gather(*(self._look(m) for m in self._members if m.polled is not None))
             self._draw()
-            await asyncio.sleep(EVERY)
+            await asyncio.sleep(LOOK_EVERY)
 
     async def _look(self, member: Member) -> None:
         """What the worker keeps of a polled property; its device isn't asked."""

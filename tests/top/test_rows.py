@@ -26,6 +26,9 @@ WORKERS = (
 )
 
 
+OVEN = WORKERS[2]
+
+
 def table(width: int, order: str = "", *, back: bool = False, text: str = "") -> list[str]:
     by = next(each for each in rows.ORDERS if each.title == order)
     shown = rows.chosen(rig(*WORKERS), by, back=back, text=text)
@@ -127,6 +130,7 @@ def test_alarms_have_a_cell() -> None:
         line = rows.table([worker("a", alarms=[*alarms])], 300, rows.ORDERS[0], back=False)[1]
         return "".join(text for text, _ in line)
 
+    assert rows.table([OVEN], 40, rows.ORDERS[0], back=False)[1][0] == ("oven", "bold red")
     assert "temperature 63.2 +1" in cell(alarm(), alarm(member="pressure"))
     assert "temperature  " in cell(alarm("stale"))
     assert "temperature not known" in cell({**alarm("stale"), "raised": False})

@@ -31,7 +31,7 @@ def run(
     async def play() -> None:
         app, source = top(*(workers or (STAGE, OVEN, CLOCK)))
         async with app.run_test(size=size) as pilot:
-            await wait_until(lambda: len(app._table.texts) > 1)
+            await wait_until(lambda: len(app.shown) > 1)
             await scene(app, source, pilot)
 
     asyncio.run(play())
