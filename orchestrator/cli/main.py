@@ -54,6 +54,7 @@ COMMANDS = {
     "logs": "logs.logs",
     "trace": "trace.trace",
     "postmortem": "postmortem.postmortem",
+    "mcp": "mcp.mcp",
     "stubs": "stubs.stubs",
     "completion": "completion.completion",
 }
