@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
-import secrets
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -48,11 +46,11 @@ PATIENCE = 20.0
 def mcp(
     allowed: tuple[str, ...], rules: str | None, wait: float | EllipsisType | None, port: int | None
 ) -> None:
-    """Serve the rig to a language agent, by the Model Context Protocol on stdin and stdout.
+    """Serve the rig to a language agent.
 
-    It may read, and nothing else but what is allowed by name. With --http it is served at
-    http://127.0.0.1:PORT/mcp to who has the token: that of $ORCH_MCP_TOKEN, else one that is made
-    and printed.
+    By the Model Context Protocol, on stdin and stdout. It may read, and nothing else but what is
+    allowed by name. With --http it is served at http://127.0.0.1:PORT/mcp to who has the token:
+    that of $ORCH_MCP_TOKEN, else one that is made and printed.
     """
     try:
         from orchestrator.gateway.mcp_server import Gateway
@@ -60,6 +58,8 @@ def mcp(
         if error.name is None or error.name.partition(".")[0] not in EXTRA:
             raise
         raise CommandError("orch mcp needs more: pip install 'orch[mcp]'", Exit.USAGE) from None
+    import asyncio
+
     from orchestrator.cli.json_form import plain
     from orchestrator.client.rig import open_session
     from orchestrator.gateway.mcp_calls import Calls
@@ -121,6 +121,8 @@ def _placed(error: RuleError, file: str | None) -> str:
 
 
 def _serve_http(gateway: Any, port: int) -> None:
+    import secrets
+
     from orchestrator.gateway.mcp_http import PATH, open_socket, serve
 
     token = os.environ.get(TOKEN)

@@ -30,7 +30,7 @@ LONGEST = 600.0
 """Seconds of an operation that the rig's config has no limit for."""
 MOST_HANDLES = 100
 """Operations that are remembered for whoever asks what came of them."""
-MOST_ITEMS = 1000
+MOST_GIVEN = 1000
 """Items of a stream that are given."""
 
 Plain = Callable[[Any], Any]
@@ -259,8 +259,8 @@ def _items(value: Any) -> Any:
     if not isinstance(value, Stream):
         return value
     with value:
-        items = [each for _, each in zip(range(MOST_ITEMS), value, strict=False)]
-    return items if len(items) < MOST_ITEMS else {"items": items, "cut": f"after {MOST_ITEMS}"}
+        items = [each for _, each in zip(range(MOST_GIVEN), value, strict=False)]
+    return items if len(items) < MOST_GIVEN else {"items": items, "cut": f"after {MOST_GIVEN}"}
 
 
 def _deadline(thing: dict[str, Any], member: str) -> Timeout:

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import mcp_types as types
 from mcp.server import Server, ServerRequestContext
 from mcp.server.stdio import stdio_server
+from mcp.shared.exceptions import MCPError
 
 from orchestrator.client.identity import who
 from orchestrator.errors import OrchError

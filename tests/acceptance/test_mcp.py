@@ -257,7 +257,9 @@ def test_each_use_is_recorded(rig: RunningRig, gateway: Gateway) -> None:
     assert fields["agent"]
 
 
-def test_status_logs_and_descriptions_are_resources(gateway: Gateway) -> None:
+def test_status_logs_and_descriptions_are_resources(rig: RunningRig, gateway: Gateway) -> None:
+    wait_until(lambda: "is up" in on_rig(rig, "logs").out)
+
     async def do(client: Client, use: Use) -> None:
         uris = {str(each.uri) for each in (await client.list_resources()).resources}
         assert {"orch://status", "orch://logs", "orch://workers/stage"} <= uris
