@@ -135,6 +135,32 @@ class SetLevel(msgspec.Struct, frozen=True, tag_field="type", tag="set_level"):
     level: str
 
 
+class Watch(msgspec.Struct, frozen=True, tag_field="type", tag="watch"):
+    """To a worker: tell what was read of these properties, now and whenever they are polled.
+
+    Attributes:
+        members: In place of those so far.
+    """
+
+    members: tuple[str, ...] = ()
+
+
+class Polled(msgspec.Struct, frozen=True, tag_field="type", tag="polled"):
+    """A property that is watched was polled.
+
+    Attributes:
+        name: The property.
+        value: Its value as the text of a float, as JSON has no infinity; empty for none.
+        fault: Why there is none.
+        is_final: It won't ever be a number.
+    """
+
+    name: str
+    value: str = ""
+    fault: str = ""
+    is_final: bool = False
+
+
 def decode_description(frame: Any) -> Any:
     """The description in a payload frame.
 
@@ -158,6 +184,8 @@ Control = (
     | ClientLeft
     | Reopen
     | Interrupt
+    | Watch
+    | Polled
 )
 
 encode_control = msgspec.json.Encoder().encode

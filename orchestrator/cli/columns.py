@@ -29,7 +29,7 @@ class Column:
     """
 
     title: str
-    rank: int
+    rank: float
     right: bool = False
     least: int = 0
     most: int = 0

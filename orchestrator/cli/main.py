@@ -36,6 +36,7 @@ COMMANDS = {
     "apply": "plan.apply",
     "rigs": "running.rigs",
     "status": "status.status",
+    "top": ".top.command.top",
     "call": "members.call",
     "get": "members.get",
     "set": "members.set_",
@@ -50,13 +51,15 @@ COMMANDS = {
     "cancel": "workers.cancel",
     "log-level": "workers.log_level",
     "stacks": "workers.stacks",
+    "web": "web.web",
     "logs": "logs.logs",
     "trace": "trace.trace",
     "postmortem": "postmortem.postmortem",
+    "mcp": "mcp.mcp",
     "stubs": "stubs.stubs",
     "completion": "completion.completion",
 }
-"""Where each command is: a command starts without the others' files."""
+"""Where each command is, a first dot being beside this room: it starts without others' files."""
 
 
 def _show_version(ctx: click.Context, param: click.Parameter, wanted: bool) -> None:
@@ -77,8 +80,8 @@ class Commands(click.Group):
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         """A command; None if there is none of that name."""
         if name not in self.commands and name in COMMANDS:
-            module, _, attribute = COMMANDS[name].partition(".")
-            found = importlib.import_module(f"orchestrator.cli.{module}")
+            module, _, attribute = COMMANDS[name].rpartition(".")
+            found = importlib.import_module(f".{module}", "orchestrator.cli")
             self.add_command(getattr(found, attribute))
         return super().get_command(ctx, name)
 

@@ -56,16 +56,16 @@ def overview(found: dict[str, Any], width: int | None) -> list[Line]:
         found: As `status` gives it.
         width: Characters of a line; None where nobody looks.
     """
-    lines = [*_head(found, width), [], *workers_of(found["workers"], width)]
-    if below := list(_below(found)):
-        lines += [[], *below]
+    lines = [*head(found, width), [], *workers_of(found["workers"], width)]
+    if told := list(below(found)):
+        lines += [[], *told]
     return lines
 
 
 def workers_of(workers: list[dict[str, Any]], width: int | None) -> list[Line]:
     """A table of workers; below it what they run for long, who waits, and why some failed."""
-    lines, shown = lay_out(COLUMNS, [_row(worker) for worker in workers], width)
-    told = [line for worker in workers for line in _about(worker, shown)]
+    lines, shown = lay_out(COLUMNS, [cells_of(worker) for worker in workers], width)
+    told = [line for worker in workers for line in about(worker, shown)]
     return [*lines, *([[]] if told else []), *told]
 
 
@@ -73,6 +73,22 @@ def why(worker: dict[str, Any]) -> list[Line]:
     """What happened to a worker, in full."""
     head, *rest = str(worker["reason"]).splitlines() or [""]
     return [_of(worker, head), *([(f"  {safe(line)}", "")] for line in rest)]
+
+
+def alarm_told(alarm: dict[str, Any]) -> Cell | None:
+    """What is to be said of an alarm; None while all is well."""
+    about = f"{alarm['member']}: {alarm['reason']}"
+    lasting = "" if alarm["seconds"] is None else f", for {duration(alarm['seconds'])}"
+    match alarm["state"]:
+        case "raised":
+            return f"ALARM {about}{lasting}", "bold red"
+        case "pending":
+            return f"{about}{lasting}, no alarm yet", "yellow"
+        case "stale" if alarm["raised"]:
+            return f"ALARM {about}; it isn't known whether it still holds", "bold red"
+        case "stale":
+            return f"alarm of {about}; its value isn't known", "yellow"
+    return None
 
 
 def unwritten(found: dict[str, Any]) -> str:
@@ -84,15 +100,17 @@ def unwritten(found: dict[str, Any]) -> str:
     return f"{logs['folder']} can't be written: {records} of the log wait or are lost"
 
 
-def _head(found: dict[str, Any], width: int | None) -> list[Line]:
+def head(found: dict[str, Any], width: int | None) -> list[Line]:
     """The rig: its name, since when it is up, its config; in as many lines as that takes."""
     workers = found["workers"]
     ready = sum(worker["state"] == "READY" for worker in workers)
+    raised = sum(each["raised"] for worker in workers for each in worker.get("alarms", ()))
     changed = bool(found.get("config_changed"))
     parts: list[Cell] = [
         (f"rig {safe(str(found['rig']))}", "bold"),
         (f"up {duration(found.get('uptime'))}", ""),
         (f"{ready} of {len(workers)} ready", "green" if ready == len(workers) else "yellow"),
+        *([(counted(raised, "alarm"), "bold red")] if raised else []),
         (
             f"config {safe(str(found.get('config', NOTHING)))}{' (changed since)' * changed}",
             "yellow" if changed else "",
@@ -109,9 +127,12 @@ def _head(found: dict[str, Any], width: int | None) -> list[Line]:
     return lines
 
 
-def _below(found: dict[str, Any]) -> Iterator[Line]:
+def below(found: dict[str, Any]) -> Iterator[Line]:
+    """What else is to be known of the rig, where there is something."""
     for line in tcp_pairs(found.get("addresses", ()), found.get("events", ())):
         yield [(f"listens at {line}", "")]
+    if found.get("web"):
+        yield [(f"serves browsers at {found['web']}: orch web --address", "")]
     for helper in found.get("helpers", ()):
         if helper["state"] != "running":
             told = f"the {helper['name']}, pid {helper['pid']}, is {helper['state']}"
@@ -123,7 +144,8 @@ def _below(found: dict[str, Any]) -> Iterator[Line]:
         yield [(f"{file} has changed since it was read: see orch plan {file}", "yellow")]
 
 
-def _row(worker: dict[str, Any]) -> list[Cell]:
+def cells_of(worker: dict[str, Any]) -> list[Cell]:
+    """A worker's cells, one for each of `COLUMNS`."""
     state = worker["state"]
     latency = worker.get("latency") or {}
     error = worker.get("last_error")
@@ -142,9 +164,15 @@ def _row(worker: dict[str, Any]) -> list[Cell]:
         (str(worker["incarnation"]), ""),
         (str(worker["restarts"]), "yellow" if worker["restarts"] else ""),
         (NOTHING if cpu is None else f"{cpu:.0f}%", ""),
-        (size(worker["memory"]), ""),
+        (size(worker["memory"]), _of_limit(worker["memory"], worker.get("memory_limit"))),
         (NOTHING if worker["pid"] is None else str(worker["pid"]), ""),
     ]
+
+
+def _of_limit(used: float | None, limit: float | None) -> str:
+    if used is None or limit is None or used <= NEAR * limit:
+        return ""
+    return "red" if used > limit else "yellow"
 
 
 def _runs(worker: dict[str, Any]) -> Cell:
@@ -185,8 +213,8 @@ def _quick(seconds: float | None) -> str:
     return f"{1000 * seconds:.2f}ms" if seconds < 0.00995 else f"{1000 * seconds:.0f}ms"
 
 
-def _about(worker: dict[str, Any], shown: set[str]) -> Iterator[Line]:
-    """What there is no room for in the table."""
+def about(worker: dict[str, Any], shown: set[str]) -> Iterator[Line]:
+    """What there is no room for in a table that shows these columns."""
     for each in worker.get("running", ()):
         if each["seconds"] >= LONG:
             yield _of(worker, _long(each))
@@ -200,6 +228,10 @@ def _about(worker: dict[str, Any], shown: set[str]) -> Iterator[Line]:
     error = worker.get("last_error")
     if error is not None and "LAST ERROR" not in shown:
         yield _of(worker, f"last error {_error(error)}")
+    for alarm in worker.get("alarms", ()):
+        if (cell := alarm_told(alarm)) is not None:
+            text, style = cell
+            yield [(worker["name"], "bold"), (": ", ""), (safe(text), style)]
     if worker.get("sick"):
         yield _of(worker, worker["sick"])
     if worker.get("securing"):

@@ -37,6 +37,7 @@ _SECONDS: Final = _any_of(
 _METHOD_NAME: Final[_Schema] = {"type": "string", "minLength": 1}
 _CALLED: Final = _any_of(_MEMBER_NAME, _list_of_name_and(_MEMBER_NAME))
 _ADDRESS: Final = _text(r"ipc|hololinked|ipc:///.+|tcp://.+:[^:]+")
+_WEB: Final = _text(r"http://.+:[0-9]+/?")
 
 ID: Final = WithJsonSchema(_text(ID_PATTERN.pattern))
 DRIVER: Final = WithJsonSchema(_text(r"[^\s:/\\]+:[^\s:/\\]+"))
@@ -75,12 +76,36 @@ EVENT: Final = WithJsonSchema(
         },
     )
 )
+ALARM: Final = WithJsonSchema(
+    {
+        "type": "object",
+        "properties": {
+            "above": {"type": ["number", "null"]},
+            "below": {"type": ["number", "null"]},
+            "for": _any_of(*_SECONDS["anyOf"], _NULL),
+            "clear": _any_of(
+                {"type": "number"},
+                {"type": "array", "items": {"type": "number"}, "minItems": 2, "maxItems": 2},
+                _NULL,
+            ),
+            "stale": _any_of(*_SECONDS["anyOf"], _NULL),
+            "level": {"enum": ["warning", "error"]},
+            "run": _any_of(
+                {"type": "array", "items": {"type": "string"}, "minItems": 1},
+                _NULL,
+            ),
+        },
+        "anyOf": [{"required": ["above"]}, {"required": ["below"]}],
+        "additionalProperties": False,
+    }
+)
 MEANS: Final = WithJsonSchema(
     _any_of(_MEMBER_NAME, {"type": "array", "items": _MEMBER_NAME, "uniqueItems": True}, _NULL)
 )
 LISTENED: Final = WithJsonSchema(
     _any_of(
         _ADDRESS,
+        _WEB,
         {
             "type": "object",
             "properties": {"requests": _ADDRESS, "events": _ADDRESS},

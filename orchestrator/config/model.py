@@ -6,13 +6,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from orchestrator.config.alarms import Alarm
 from orchestrator.config.event_calls import EventCall
 from orchestrator.config.problems import Place, Problem
 from orchestrator.config.values import Step
 from orchestrator.durations import Intensity
 from transports.levels import Level
 
-__all__ = ["LogsConfig", "RigConfig", "WorkerConfig"]
+__all__ = ["LogsConfig", "RigConfig", "WebConfig", "WorkerConfig"]
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,7 @@ class WorkerConfig:
         execution_timeout: seconds from a request's start to its end; None for no limit.
         timeouts: execution timeouts of single members, in seconds; None for no limit.
         poll: seconds between two reads of properties that are polled, by name.
+        alarms: when there are alarms about properties that are polled, by name.
         events: how the driver tells events by a function that it is given, by name.
         idempotent: members that may be done twice, so that clients may try them again also when it
             isn't known whether they were done.
@@ -94,6 +96,7 @@ class WorkerConfig:
     execution_timeout: float | None
     timeouts: dict[str, float | None]
     poll: dict[str, float]
+    alarms: dict[str, Alarm]
     events: dict[str, EventCall]
     idempotent: tuple[str, ...]
     audit: bool
@@ -150,6 +153,23 @@ class LogsConfig:
 
 
 @dataclass(frozen=True)
+class WebConfig:
+    """The web server that is run with the rig.
+
+    Attributes:
+        listen: ``http://host:port``; None for none.
+        control: whether it lets write, call, start, stop and cancel too.
+        hosts: further names that it goes by.
+        export: polled properties among its metrics, by name or ``worker.name``.
+    """
+
+    listen: str | None = None
+    control: bool = False
+    hosts: tuple[str, ...] = ()
+    export: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class RigConfig:
     """A rig.
 
@@ -164,6 +184,7 @@ class RigConfig:
         shared_memory: bytes for large frames that both sides map; 0 for none.
         workers: by name, in the order of the file.
         logs: what is logged.
+        web: the web server that is run with it.
         file: the config, absolute.
         folder: the config's folder, absolute; drivers in it can be imported.
         notes: what is no problem, but probably not what was meant.
@@ -181,6 +202,7 @@ class RigConfig:
     strategy: Literal["one_for_one", "rest_for_one", "one_for_all"]
     shared_memory: int
     logs: LogsConfig
+    web: WebConfig
     file: Path
     folder: Path
     start_order: tuple[str, ...]

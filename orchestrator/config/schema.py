@@ -15,6 +15,7 @@ from pydantic import (
 from pydantic_core import ErrorDetails
 
 from orchestrator.config import cancels, forms, sizes, values
+from orchestrator.config.alarms import check_alarm
 from orchestrator.config.event_calls import check_event
 from orchestrator.config.other_words import OF_RIGS, OF_WORKERS, Words, our_key, our_value
 from orchestrator.config.problems import KeyPath
@@ -27,6 +28,7 @@ from orchestrator.durations import (
     parse_timeout,
 )
 from orchestrator.words import did_you_mean, nearest, quoted, say
+from transports import web_addresses
 from transports.headers import DEFAULT_TIMEOUT
 from transports.levels import Level
 
@@ -35,6 +37,7 @@ __all__ = [
     "DefaultsSection",
     "LogsSection",
     "TopSection",
+    "WebSection",
     "WorkerSection",
     "meant",
     "misspelt",
@@ -42,6 +45,7 @@ __all__ = [
 ]
 
 _Id = Annotated[str, AfterValidator(values.check_id), forms.ID]
+_Host = Annotated[str, AfterValidator(web_addresses.check_name)]
 _Listened = Annotated[Any, PlainValidator(values.check_listened), forms.LISTENED]
 _Driver = Annotated[str, AfterValidator(values.check_driver), forms.DRIVER]
 _Member = Annotated[str, AfterValidator(values.check_member), forms.MEMBER]
@@ -52,6 +56,7 @@ _Step = Annotated[Any, PlainValidator(values.check_step), forms.STEP]
 _Event = Annotated[Any, PlainValidator(check_event), forms.EVENT]
 _Memory = Annotated[int, PlainValidator(sizes.check_memory), forms.SIZE]
 _Shared = Annotated[int, PlainValidator(sizes.check_shared), forms.SIZE]
+_Alarm = Annotated[Any, PlainValidator(check_alarm), forms.ALARM]
 _Files = Annotated[int, AfterValidator(values.check_nofile)]
 _Nice = Annotated[int, AfterValidator(values.check_nice)]
 _Cpus = Annotated[list[int], AfterValidator(values.check_cpus)]
@@ -90,6 +95,11 @@ class ProbeSection(_Section):
     timeout: _Seconds = 2.0
     failures: int = Field(default=3, ge=1)
 
+    def told(self) -> dict[str, Any]:
+        """What a worker's config has of it."""
+        given = self.model_dump()
+        return {"member": given.pop("read"), **given}
+
 
 class LossSection(_Section):
     """How a worker's device is made safe when the worker has ended."""
@@ -124,6 +134,7 @@ class DefaultsSection(_Section):
     invocation_timeout: _Timeout = DEFAULT_TIMEOUT
     execution_timeout: _Timeout = DEFAULT_TIMEOUT
     poll: dict[_Member, _Interval] = Field(default_factory=dict)
+    alarms: dict[_Member, _Alarm] = Field(default_factory=dict)
     events: dict[_Member, _Event] = Field(default_factory=dict)
     timeouts: dict[_Member, _Timeout] = Field(default_factory=dict)
     idempotent: list[_Member] = Field(default_factory=list)
@@ -169,6 +180,14 @@ class LogsSection(_Section):
     json_lines: bool = True
 
 
+class WebSection(_Section):
+    """What the web server does beside showing."""
+
+    control: bool = False
+    hosts: list[_Host] = Field(default_factory=list)
+    export: list[_Member] = Field(default_factory=list)
+
+
 class TopSection(_Section):
     """The top of the file; the sections in it are validated one by one."""
 
@@ -180,6 +199,7 @@ class TopSection(_Section):
     defaults: Any = None
     workers: Any = None
     logs: Any = None
+    web: Any = None
 
 
 _OTHER_WORDS: Final[dict[type[_Section], Words]] = {
@@ -192,6 +212,11 @@ _OTHER_WORDS: Final[dict[type[_Section], Words]] = {
 _SHAPES: Final[dict[tuple[str, ...], str]] = {
     ("rig",): "a text such as bench",
     ("listen",): 'a list such as [ipc, "tcp://127.0.0.1:5570"]',
+    ("control",): "true or false",
+    ("hosts",): "a list of names such as [lab.example]",
+    ("hosts", "*"): "a name such as lab.example",
+    ("export",): "a list of polled properties such as [temperature]",
+    ("export", "*"): "the name of a property",
     ("allow_local_users",): "true or false",
     ("driver",): "a text such as package.module:Class",
     ("args",): "a list such as [1, two]",
@@ -209,6 +234,7 @@ _SHAPES: Final[dict[tuple[str, ...], str]] = {
     ("verify",): "a mapping such as {move: position}",
     ("verify", "*"): "the name of a property",
     ("poll",): "a mapping such as {position: 200ms}",
+    ("alarms",): "a mapping such as {temperature: {above: 60}}",
     ("events",): "a mapping such as {level: {call: [subscribe, level]}}",
     ("cancel",): "a mapping such as {move: stop}",
     ("timeouts",): "a mapping such as {expose: 120s}",

@@ -11,15 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from orchestrator.core import lives
-from orchestrator.core.admission import (
-    Caps,
-    Refusal,
-    find_message_id,
-    read_header,
-    refuse_protocol,
-    unknown_worker,
-)
+from orchestrator.core import admission, lives
+from orchestrator.core.admission import Caps, Refusal
 from orchestrator.core.contracts import Keeper
 from orchestrator.core.dispatch import Dispatch
 from orchestrator.core.effects import Describe, Effects, ToWorker
@@ -49,6 +42,7 @@ from transports.link import (
     Described,
     Failed,
     LaneOpen,
+    Polled,
     Ready,
     Starting,
     Stop,
@@ -141,9 +135,9 @@ class Broker:
         if self._manners.is_muted(client, now):
             return
         try:
-            header, size = read_header(frames, count or len(frames), self.caps)
+            header, size = admission.read_header(frames, count or len(frames), self.caps)
         except Refusal as refusal:
-            self.ledger.refuse_unread(client, find_message_id(frames), refusal, now)
+            self.ledger.refuse_unread(client, admission.find_message_id(frames), refusal, now)
             self._manners.malformed(client, frames[-1], now, count)
             return
         self._manners.good(client)
@@ -168,7 +162,7 @@ class Broker:
                 if reference is not None:
                     self.ledger.slots.settle(reference)
         except (ProtocolError, Refusal) as error:
-            found = error if isinstance(error, Refusal) else refuse_protocol(error)
+            found = error if isinstance(error, Refusal) else admission.refuse_protocol(error)
             self.ledger.refuse(client, header, found, now)
 
     def _accept(
@@ -179,7 +173,7 @@ class Broker:
             name, life = lives.split(name)
         peer = self.peers.get(name)
         if peer is None:
-            raise unknown_worker(self.rig, header.thingID, self.peers)
+            raise admission.unknown_worker(self.rig, header.thingID, self.peers)
         member = header.objekt or ""
         limits = read_limits(header.serverExecutionContext, peer.limits_of(member))
         self._number = number = self._number + 1
@@ -283,6 +277,9 @@ class Broker:
     def _control(self, lane: Lane, frames: list[Any], now: float) -> None:
         control = decode_control(bytes(frames[2]))
         peer = lane.peer
+        if isinstance(control, Polled):
+            self.keeper.polled(peer.name, control, now)
+            return
         if isinstance(control, LaneOpen):
             lane.open = True
         elif isinstance(control, Ready | Described):
@@ -383,6 +380,7 @@ class Broker:
         self.formers.add(worker, (peer.token, *(lane.id for lane in peer.lanes)))
 
         def unknown(request: Request, cancelled: bool) -> None:
+            peer.vitals.of(request.member).lost += 1
             if cancelled:
                 self.counts["unknown outcomes"] += 1
                 self.ledger.answer_cancelled(request, reason)

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from orchestrator.core.alarms import Alarm, Alarms
 from orchestrator.core.broker import Broker
 from orchestrator.core.children import ChildSpec, follow
 from orchestrator.core.health import Health, Probe
@@ -34,6 +35,7 @@ class Settings(msgspec.Struct, frozen=True):
         means: How its operations can be ended.
         verify: What is read after an unknown outcome of a member, by member.
         audit: Whether each of its requests is told of.
+        alarms: When there are alarms, by polled property.
     """
 
     spec: ChildSpec
@@ -44,6 +46,7 @@ class Settings(msgspec.Struct, frozen=True):
     means: Means = NO_MEANS
     verify: Mapping[str, str] = {}
     audit: bool = False
+    alarms: Mapping[str, Alarm] = {}
 
 
 class Changeover:
@@ -54,6 +57,7 @@ class Changeover:
         supervision: Keeps them.
         health: Probes them.
         verifier: Reads what came of what nobody knows.
+        alarms: Watches what they poll.
         orders: Who waits for them.
 
     Attributes:
@@ -66,12 +70,14 @@ class Changeover:
         supervision: Supervision,
         health: Health,
         verifier: Verifier,
+        alarms: Alarms,
         orders: Orders,
     ) -> None:
         self._broker = broker
         self._supervision = supervision
         self._health = health
         self._verifier = verifier
+        self._alarms = alarms
         self._orders = orders
         self._lives: dict[str, int] = {}  # of those that have gone: no number is used twice
         self.leaving: set[str] = set()
@@ -146,6 +152,7 @@ class Changeover:
         del self._broker.peers[name]
         self._broker.last_words.release(name)
         self._verifier.change(name, {})
+        self._alarms.change(name, {}, 0.0)
         for workers in self._broker.ledger.streams.values():
             workers.discard(name)
 
@@ -156,3 +163,4 @@ class Changeover:
         serves = self._supervision.children[name].is_up
         self._health.change(name, settings.probe, now, serves=serves)
         self._verifier.change(name, settings.verify)
+        self._alarms.change(name, settings.alarms, now)

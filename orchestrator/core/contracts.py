@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 from orchestrator.core.request import Request
+from transports.link import Polled
 
 
 class Keeper(Protocol):
@@ -20,6 +21,9 @@ class Keeper(Protocol):
 
     def starting(self, worker: str, incarnation: int, doing: str) -> None:
         """Its start takes a while: what it is at."""
+
+    def polled(self, worker: str, polled: Polled, now: float) -> None:
+        """A property was polled that is watched."""
 
     def overran(
         self, worker: str, incarnation: int, member: str, now: float, *, stalls: bool, taken: bool

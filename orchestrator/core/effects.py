@@ -157,6 +157,30 @@ class Moved(msgspec.Struct, frozen=True):
     reason: str
 
 
+class Alarmed(msgspec.Struct, frozen=True):
+    """What is known of a watched value has changed.
+
+    Attributes:
+        worker: Whose.
+        member: The property.
+        was: The state before: `ok`, `pending`, `raised` or `stale`.
+        state: The state now.
+        raised: Whether there is an alarm, also while the value isn't known.
+        value: The last reading; None before the first.
+        reason: What the state comes of, such as `63.2, above 60`.
+        is_new: Whether there was no alarm until now.
+    """
+
+    worker: str
+    member: str
+    was: str
+    state: str
+    raised: bool
+    value: float | None
+    reason: str
+    is_new: bool = False
+
+
 class OrderDone(msgspec.Struct, frozen=True):
     """Workers that were to be started, stopped or restarted have settled.
 
@@ -254,6 +278,7 @@ Effect = (
     | Signal
     | Unblock
     | Moved
+    | Alarmed
     | OrderDone
     | CancelDone
     | RigUp

@@ -23,6 +23,7 @@ LIVE = frozenset(
         *("start_timeout", "stop_timeout", "retry_start", "stall_timeout", "on_stall"),
         *("invocation_timeout", "execution_timeout", "timeouts", "on_execution_timeout"),
         *("probe", "on_sick", "idempotent", "verify", "cancel_grace", "audit", "simulate"),
+        "alarms",
     }
 )
 """Keys of a worker that the rig alone goes by. Its process was told all others at its start."""

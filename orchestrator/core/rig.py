@@ -13,6 +13,7 @@ from typing import Any
 
 from orchestrator.core import starts
 from orchestrator.core.admission import Caps
+from orchestrator.core.alarms import Alarm, Alarms
 from orchestrator.core.broker import Broker
 from orchestrator.core.changeover import Changeover, Settings
 from orchestrator.core.children import Child, ChildSpec, Exit
@@ -31,7 +32,7 @@ from orchestrator.core.states import SERVING, Status
 from orchestrator.core.supervision import Supervision
 from orchestrator.core.verify import VERIFIER, Verifier
 from transports.headers import Limits
-from transports.link import ClientLeft
+from transports.link import ClientLeft, Polled
 
 
 class Rig:
@@ -47,6 +48,7 @@ class Rig:
         means: How workers' operations can be ended, of those where they can.
         verify: For each worker what is read after an unknown outcome of a member, by member.
         audited: The workers of which each request is told.
+        alarms: When there are alarms, by worker and polled property.
         caps: What one client can make the rig keep.
         unblock_again: Seconds after which output that nobody reads can be told for sure.
         strategy: Who is restarted with a worker that died: `one_for_one`, `rest_for_one`,
@@ -63,6 +65,7 @@ class Rig:
         health: Probes them.
         verifier: Reads what came of what nobody knows.
         slots: Frames in shared memory, and who holds them.
+        alarms: Watches what workers poll.
     """
 
     def __init__(
@@ -77,6 +80,7 @@ class Rig:
         means: dict[str, Means] | None = None,
         verify: Mapping[str, Mapping[str, str]] | None = None,
         audited: Iterable[str] = (),
+        alarms: Mapping[str, Mapping[str, Alarm]] | None = None,
         caps: Caps | None = None,
         unblock_again: float = 1.0,
         strategy: str = "one_for_one",
@@ -97,8 +101,9 @@ class Rig:
         self.health = Health(name, probes or {}, self.broker, self.supervision)
         self._orders = Orders(self.supervision.children, self.effects)
         self.verifier = Verifier(name, verify or {}, self.broker)
+        self.alarms = Alarms(alarms or {}, self.broker.tell, self.effects)
         self._changeover = Changeover(
-            self.broker, self.supervision, self.health, self.verifier, self._orders
+            self.broker, self.supervision, self.health, self.verifier, self.alarms, self._orders
         )
         self.broker.ledger.watch(audited=audited)
         self._changes = 0
@@ -152,8 +157,13 @@ class Rig:
     @property
     def next_deadline(self) -> float | None:
         """When `tick` is due; None while nothing has a deadline."""
-        broker, supervision = self.broker.next_deadline, self.supervision.next_deadline
-        return earliest(broker, supervision, self._hang.next_deadline, self.health.next_deadline)
+        return earliest(
+            self.broker.next_deadline,
+            self.supervision.next_deadline,
+            self._hang.next_deadline,
+            self.health.next_deadline,
+            self.alarms.next_deadline,
+        )
 
     # -- inputs ---------------------------------------------------------------------------
 
@@ -184,6 +194,7 @@ class Rig:
         if deadline is not None and deadline <= now:
             self.supervision.tick(now)
         self.health.tick(now)
+        self.alarms.tick(now)
         self._settle(now)
 
     def expect(self, worker: str, incarnation: int, token: str) -> None:
@@ -198,6 +209,8 @@ class Rig:
             self.broker.last_words.expect(worker, incarnation, now)
         self.slots.left(self.broker.peers[worker].token)
         self.supervision.exited(worker, incarnation, exit_, now)
+        if not self.is_closing:
+            self.alarms.ended(worker, now)
         self._settle(now)
 
     def unlaunched(
@@ -313,6 +326,11 @@ class Rig:
         """An incarnation is ready."""
         self.supervision.ready(worker, incarnation, now)
         self.health.ready(worker, now)
+        self.alarms.ready(worker, now)
+
+    def polled(self, worker: str, polled: Polled, now: float) -> None:
+        """A property was polled that is watched."""
+        self.alarms.read(worker, polled, now)
 
     def unbuilt(
         self, worker: str, incarnation: int, stage: str, exception: dict[str, Any], now: float

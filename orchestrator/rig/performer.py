@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import zmq
 
 from orchestrator.core.effects import (
+    Alarmed,
     Asked,
     CancelDone,
     Cut,
@@ -69,6 +70,9 @@ class Host(Protocol):
     def moved(self, change: Moved) -> None:
         """Publish the change of a worker's state."""
 
+    def alarmed(self, change: Alarmed) -> None:
+        """Tell of an alarm, or that it isn't known."""
+
     def order_done(self, done: OrderDone) -> None:
         """Tell whoever waits for an order."""
 
@@ -128,6 +132,7 @@ class Performer:
             Signal: self._signal,
             Unblock: self._unblock,
             Moved: self._moved,
+            Alarmed: self._alarmed,
             OrderDone: self._order_done,
             CancelDone: self._cancel_done,
             RigUp: self._rig_up,
@@ -214,6 +219,9 @@ class Performer:
 
     def _moved(self, effect: Moved, now: float) -> None:
         self._host.moved(effect)
+
+    def _alarmed(self, effect: Alarmed, now: float) -> None:
+        self._host.alarmed(effect)
 
     def _order_done(self, effect: OrderDone, now: float) -> None:
         self._host.order_done(effect)

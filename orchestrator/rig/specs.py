@@ -8,10 +8,12 @@ from typing import Any
 
 import msgspec
 
+from orchestrator.config import alarms as config_alarms
 from orchestrator.config.cancels import stops_of
 from orchestrator.config.loader import RigConfig, WorkerConfig
 from orchestrator.core import plan
 from orchestrator.core.admission import Caps
+from orchestrator.core.alarms import Alarm
 from orchestrator.core.changeover import Settings
 from orchestrator.core.children import ChildSpec
 from orchestrator.core.health import Probe
@@ -56,6 +58,19 @@ def settings(config: WorkerConfig) -> Settings:
         ),
         verify=config.verify,
         audit=config.audit,
+        alarms={name: _alarm(each, config.poll[name]) for name, each in config.alarms.items()},
+    )
+
+
+def _alarm(alarm: config_alarms.Alarm, interval: float) -> Alarm:
+    return Alarm(
+        above=alarm.above,
+        below=alarm.below,
+        lasting=alarm.lasting,
+        least=alarm.least,
+        most=alarm.most,
+        stale=alarm.stale_after(interval),
+        level=alarm.level,
     )
 
 
@@ -82,6 +97,7 @@ def core_of(config: RigConfig, run: str) -> Rig:
         probes={name: each.probe for name, each in workers.items() if each.probe},
         means={name: each.means for name, each in workers.items()},
         verify={name: each.verify for name, each in workers.items()},
+        alarms={name: each.alarms for name, each in workers.items()},
         audited=[name for name, each in workers.items() if each.audit],
         caps=Caps(),
         unblock_again=2 * STUCK,

@@ -1,4 +1,4 @@
-"""Changes of workers' states as events of the rig's own worker.
+"""Changes of workers' states, and alarms, as events of the rig's own worker.
 
 They are published by the loop, not by that worker's thread: a change must neither wait for the
 other thread nor be told before one that came earlier.
@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 import zmq
 
-from orchestrator.core.effects import Moved
+from orchestrator.core.effects import Alarmed, Moved
 from transports.headers import (
     EVENT,
     EVENT_PUBLISHER,
@@ -27,6 +27,8 @@ from transports.values import codec
 
 WORKER_STATE = "worker-state"
 """Name of the event, which no attribute of a driver's class could have."""
+WORKER_ALARM = "worker-alarm"
+"""That of alarms."""
 AFFORDANCES = {
     WORKER_STATE: {
         "description": "A worker's state has changed.",
@@ -40,9 +42,24 @@ AFFORDANCES = {
                 "reason": {"type": "string"},
             },
         },
-    }
+    },
+    WORKER_ALARM: {
+        "description": "An alarm has begun or ended, or isn't known any more.",
+        "data": {
+            "type": "object",
+            "properties": {
+                "worker": {"type": "string"},
+                "member": {"type": "string"},
+                "was": {"enum": ["ok", "pending", "raised", "stale"]},
+                "state": {"enum": ["ok", "pending", "raised", "stale"]},
+                "raised": {"type": "boolean"},
+                "value": {"type": ["number", "null"]},
+                "reason": {"type": "string"},
+            },
+        },
+    },
 }
-"""The event as a Thing Description has it."""
+"""The events as a Thing Description has them."""
 
 
 class StateEvents:
@@ -55,25 +72,33 @@ class StateEvents:
 
     def __init__(self, rig: str, publish: Callable[[list[Any]], None]) -> None:
         self._rig = rig
-        self._topic = f"{rig}/{WORKER_STATE}"
         self._publish = publish
-        self._sequence = 0
+        self._sequences = dict.fromkeys(AFFORDANCES, 0)
         self._tag = new_tag()
 
     def publish(self, change: Moved) -> None:
         """Publish a change of a worker's state."""
-        self._sequence += 1
-        told = msgspec.structs.asdict(change)
-        message_id = event_id(self._sequence, tag=self._tag)
-        self._send(self._topic, message_id, encode(told), JSON)
-        self._send(f"{FAITHFUL}{self._topic}", message_id, codec.encode(told)[0], XORCH)
+        self._tell(WORKER_STATE, msgspec.structs.asdict(change))
 
-    def _send(self, topic: str, id: str, payload: Buffer, content_type: str) -> None:
+    def alarmed(self, change: Alarmed) -> None:
+        """Publish a change of an alarm."""
+        told = msgspec.structs.asdict(change)
+        del told["is_new"]  # which `was` and `raised` of the event before tell too
+        self._tell(WORKER_ALARM, told)
+
+    def _tell(self, name: str, told: dict[str, Any]) -> None:
+        self._sequences[name] += 1
+        message_id = event_id(self._sequences[name], tag=self._tag)
+        topic = f"{self._rig}/{name}"
+        self._send(topic, topic, message_id, encode(told), JSON)
+        self._send(f"{FAITHFUL}{topic}", topic, message_id, codec.encode(told)[0], XORCH)
+
+    def _send(self, topic: str, event: str, id: str, payload: Buffer, content_type: str) -> None:
         header = EventHeader(
             messageType=EVENT,
             messageID=id,
             senderID=f"{self._rig}/{EVENT_PUBLISHER}",
-            eventID=self._topic,
+            eventID=event,
             payloadContentType=content_type,
             preencodedPayloadContentType=TEXT,
         )

@@ -7,13 +7,16 @@ import time
 from typing import Any
 
 from orchestrator.config.loader import RigConfig
+from orchestrator.core.alarms import Watched
+from orchestrator.core.effects import RigUp
 from orchestrator.core.request import Request
 from orchestrator.core.rig import Rig
-from orchestrator.core.vitals import Durations, Trouble, last_trouble
+from orchestrator.core.vitals import Durations, Sums, Trouble, last_trouble
 from orchestrator.rig.callers import Callers
 from orchestrator.rig.connections import Connections
 from orchestrator.rig.processes import Processes
 from orchestrator.rig.sockets import Sockets
+from orchestrator.words import tcp_pairs
 
 MOST_WAITING = 5
 """Requests that wait of which it is told for whom."""
@@ -68,6 +71,10 @@ def snapshot(
                 "last_error": _error(last_trouble((peer.vitals.trouble, child.trouble)), now, rig),
                 "uptime": round(now - child.launched, 3) if pid is not None else None,
                 "reason": rig.hide(rig.why(name, now)) or None,
+                "memory_limit": (worker.limits or {}).get("memory") if worker else None,
+                "alarms": [
+                    _alarm(member, each, now, rig) for member, each in rig.alarms.of(name).items()
+                ],
                 "sick": rig.hide(rig.health.of(name)) or None,
                 "securing": round(now - child.securing_since, 3) if child.securing else None,
                 "unsafe": rig.hide(child.unsecured) or None,
@@ -91,6 +98,43 @@ def snapshot(
         "shared_memory": rig.slots.status(),
         "workers": workers,
     }
+
+
+def operations(rig: Rig) -> dict[str, dict[str, dict[str, float]]]:
+    """What came of all operations so far, by worker and member; see `core.vitals.Sums`."""
+    vitals = {name: rig.broker.peers[name].vitals for name in rig.children}
+    return {
+        name: {
+            member: {key: getattr(sums, key) for key in Sums.__slots__}
+            for member, sums in each.sums.items()
+        }
+        for name, each in vitals.items()
+    }
+
+
+def announcement(
+    rig: str, up: RigUp, took: float, sockets: Sockets, web: str | None
+) -> tuple[str, str, dict[str, Any]]:
+    """The record that a rig is up: level, text, fields.
+
+    Args:
+        rig: Its id.
+        up: What the core tells.
+        took: Seconds since it was started.
+        sockets: Its addresses.
+        web: That of its web server, if it has one.
+    """
+    fields: dict[str, Any] = {"seconds": round(took, 3), "address": sockets.addresses[0]}
+    if published := tcp_pairs(sockets.addresses, sockets.event_addresses):
+        fields["listens"] = "; ".join(published)
+    if web is not None:
+        fields["web"] = web
+    if up.failed:
+        fields["failed"] = ", ".join(up.failed)
+    if up.later:
+        fields["later"] = ", ".join(up.later)
+    text = f"rig {rig} is up: {up.ready} of {up.total} workers ready"
+    return "warning" if up.failed or up.later else "info", text, fields
 
 
 def _running(request: Request, now: float, callers: Callers) -> dict[str, Any]:
@@ -117,6 +161,21 @@ def _waiting(request: Request, now: float, callers: Callers) -> dict[str, Any]:
         "request": str(request.message_id),
         "seconds": round(now - request.arrived, 3),
         "limit": None if until is None else round(until - request.arrived, 3),
+    }
+
+
+def _alarm(member: str, watched: Watched, now: float, rig: Rig) -> dict[str, Any]:
+    """What is known of a value that is watched; times in seconds."""
+    return {
+        "member": member,
+        "state": str(watched.state),
+        "raised": watched.raised,
+        "value": watched.value,
+        "age": None if watched.value is None else round(now - watched.read, 3),
+        "seconds": round(now - watched.since, 3) if watched.since else None,
+        "above": watched.alarm.above,
+        "below": watched.alarm.below,
+        "reason": rig.hide(watched.reason),
     }
 
 

@@ -12,19 +12,11 @@ from typing import Any
 import zmq
 
 from orchestrator.config.loader import RigConfig
+from orchestrator.core import effects
 from orchestrator.core.admission import Caps
-from orchestrator.core.effects import (
-    Asked,
-    CancelDone,
-    Describe,
-    Fact,
-    Moved,
-    OrderDone,
-    RigUp,
-    Secure,
-)
 from orchestrator.logs.collect.handle import LogCollector
 from orchestrator.rig import describing, specs
+from orchestrator.rig.alarm_commands import AlarmCommands
 from orchestrator.rig.applier import Applier
 from orchestrator.rig.audit import Audit
 from orchestrator.rig.backlog import Backlog
@@ -49,12 +41,12 @@ from orchestrator.rig.saves import ConfigSaves, apply_saved
 from orchestrator.rig.service import ServiceManager
 from orchestrator.rig.sockets import Sockets
 from orchestrator.rig.state_events import StateEvents
-from orchestrator.rig.status import snapshot
+from orchestrator.rig.status import announcement, operations, snapshot
 from orchestrator.rig.strangers import Strangers
+from orchestrator.rig.web_server import WebServer
 from orchestrator.runtime.folder import RigFolder, RigState
 from orchestrator.runtime.places import logs_folder
 from orchestrator.version import version
-from orchestrator.words import tcp_pairs
 from transports.headers import Limits
 from transports.link import SetLevel
 from transports.room import need_threads
@@ -153,12 +145,14 @@ class Supervisor:
             logs=self._logs,
             guardian=self._guardian,
             fork_server=self._fork_server,
+            web=WebServer(config, self._loop, self.record),
             groups=self._processes.groups,
             record=self.record,
             heard=self._looks.heard,
         )
         self._service = ServiceManager(self._loop, os.environ, self.record)
         self._recipes = Recipes(self._loop, self._guardian, self._secured, self.record)
+        self._alarm_commands = AlarmCommands(self._loop, self._guardian, self.record)
         self._desk = Desk(config, self._rig, self._logs.hide)
         self._applier = Applier(self._desk, lambda question: self._mailbox.ask(question).result())
         self._saves = ConfigSaves(
@@ -223,6 +217,7 @@ class Supervisor:
             Supervised(
                 ask=self._mailbox.ask,
                 snapshot=self._snapshot,
+                operations=lambda: operations(self._rig),
                 order=self._desk.order,
                 cancel=self._desk.cancel,
                 shut_down=self._shut_down,
@@ -261,8 +256,10 @@ class Supervisor:
         self._loop.flush(1.0)
 
     def _close(self) -> None:
+        self._alarm_commands.close()
         self._processes.kill_all()  # none lives but after an error of our own
         self._fork_server.close()
+        self._helpers.close()
         self.record("info", f"rig {self._config.rig} is down", {})
         self._keeper.close()
         self._saves.close()
@@ -282,7 +279,8 @@ class Supervisor:
     def _on_signal(self, number: int) -> None:
         if number == signal.SIGCHLD:
             self._helpers.look()
-            self._processes.reap_orphans(self._helpers.pids | self._recipes.pids)
+            own = self._helpers.pids | self._recipes.pids | self._alarm_commands.pids
+            self._processes.reap_orphans(own)
             return
         name, now = signal.Signals(number).name, time.monotonic()
         if self._stopping_since and now - self._stopping_since < ONE_SIGNAL:
@@ -328,14 +326,14 @@ class Supervisor:
         self._recipes.disarm(worker)
         self._performer.unlaunched(worker, incarnation, error, time.monotonic())
 
-    def secure(self, secure: Secure) -> None:
+    def secure(self, secure: effects.Secure) -> None:
         """Have a worker's device made safe."""
         self._recipes.follow(secure.worker, secure.incarnation)
 
     def _secured(self, worker: str, incarnation: int, failure: str, trace: str) -> None:
         self._rig.secured(worker, incarnation, failure, time.monotonic(), trace)
 
-    def describe(self, request: Describe) -> tuple[str, bytes]:
+    def describe(self, request: effects.Describe) -> tuple[str, bytes]:
         """Message type and payload of the answer to a request for a Thing Description."""
         return describing.describe(request, self._rig, self._sockets, self._desk.config)
 
@@ -343,36 +341,32 @@ class Supervisor:
         """Something keeps a worker from running Python code."""
         self._looks.found(worker, incarnation, held=held)
 
-    def moved(self, change: Moved) -> None:
+    def moved(self, change: effects.Moved) -> None:
         """Publish the change of a worker's state."""
         self._states.publish(change)
         self._service.status(*self._rig.serving, stopping=self._rig.is_closing)
 
-    def order_done(self, done: OrderDone) -> None:
+    def alarmed(self, change: effects.Alarmed) -> None:
+        """Publish the change of an alarm; run its command if it has begun."""
+        self._states.alarmed(change)
+        self._alarm_commands.alarmed(self._desk.config, change)
+
+    def order_done(self, done: effects.OrderDone) -> None:
         """Tell whoever waits for an order; nobody does for the first start."""
         self._desk.done(done)
 
-    def cancel_done(self, done: CancelDone) -> None:
+    def cancel_done(self, done: effects.CancelDone) -> None:
         """Tell whoever wants a request cancelled."""
         self._desk.cancelled(done)
 
-    def rig_up(self, up: RigUp) -> None:
+    def rig_up(self, up: effects.RigUp) -> None:
         """Announce the rig."""
         self._service.up()
-        text = f"rig {self._config.rig} is up: {up.ready} of {up.total} workers ready"
-        fields: dict[str, Any] = {
-            "seconds": round(time.time() - self._started, 3),
-            "address": self._sockets.addresses[0],
-        }
-        if published := tcp_pairs(self._sockets.addresses, self._sockets.event_addresses):
-            fields["listens"] = "; ".join(published)
-        if up.failed:
-            fields["failed"] = ", ".join(up.failed)
-        if up.later:
-            fields["later"] = ", ".join(up.later)
-        self.record("warning" if up.failed or up.later else "info", text, fields)
+        took = time.time() - self._started
+        web = self._helpers.web_address
+        self.record(*announcement(self._config.rig, up, took, self._sockets, web))
 
-    def asked(self, fact: Fact, asked: Asked, now: float) -> dict[str, Any]:
+    def asked(self, fact: effects.Fact, asked: effects.Asked, now: float) -> dict[str, Any]:
         """The fields of a record about an operation that was asked for."""
         return self._audit.fields(fact, asked, now)
 
@@ -396,7 +390,12 @@ class Supervisor:
             self._connections,
         )
         logs = {"folder": str(self._logs.folder), "unwritten": self._logs.unwritten}
-        return {**found, "helpers": self._helpers.status(), "logs": logs}
+        return {
+            **found,
+            "helpers": self._helpers.status(),
+            "logs": logs,
+            "web": self._helpers.web_address,
+        }
 
     def _set_level(self, name: str, level: str) -> None:
         levels.level_number(level)

@@ -22,10 +22,13 @@ from pathlib import Path
 from typing import Any
 
 import zmq
+from figures import FIGURES
 from peers import peer_rows
 from rows import ROWS, Row, Subject
 from subjects import process
 
+RIG = "rig"
+"""The row of figures without a reference."""
 VERSIONS = ("orch", "pyzmq", "msgspec", "numpy")
 
 
@@ -126,6 +129,22 @@ def show(row: dict[str, Any]) -> None:
         print(f"  {each['label']:<32}{told:<34}  x {middle:.2f} ({least:.2f}-{most:.2f})")
 
 
+def figures(rounds: int) -> list[dict[str, Any]]:
+    """Measure and print what has no reference, unpinned."""
+    found: dict[tuple[str, str], list[float]] = {}
+    for _ in range(rounds):
+        for measured in FIGURES:
+            for label, (figure, unit) in measured().items():
+                found.setdefault((label, unit), []).append(figure)
+    print("\na rig by itself, unpinned")
+    told = []
+    for (label, unit), values in found.items():
+        middle, least, most = _spread(values)
+        print(f"  {label:<46}{middle:>9.2f} {unit} ({least:.2f}-{most:.2f})")
+        told.append({"label": label, "unit": unit, "rounds": values})
+    return told
+
+
 @contextmanager
 def pinned(cpu: int | None) -> Iterator[None]:
     """Have what is started meanwhile run on one CPU."""
@@ -159,7 +178,7 @@ def machine() -> dict[str, Any]:
 def main() -> None:
     """Measure the rows that are named, or all."""
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
-    parser.add_argument("rows", nargs="*", choices=[*ROWS, []], help="default: all")
+    parser.add_argument("rows", nargs="*", choices=[*ROWS, RIG, []], help="default: all")
     parser.add_argument("--rounds", type=int, default=5, help="interleaved rounds (5)")
     parser.add_argument(
         "--pin",
@@ -172,10 +191,10 @@ def main() -> None:
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw the ratios there (.svg)")
     options = parser.parse_args()
     cpus = {"no": [None], "yes": [0], "both": [None, 0]}[options.pin]
-    rows = [row for name in options.rows or ROWS for row in ROWS[name]]
+    rows = [row for name in options.rows or ROWS for row in ROWS.get(name, ())]
     if options.peers:
         rows.extend(peer_rows())
-    report: dict[str, Any] = {"machine": machine(), "rows": []}
+    report: dict[str, Any] = {"machine": machine(), "rows": [], "figures": []}
     print(" ".join(f"{name}: {value};" for name, value in report["machine"].items()))
     for row in rows:
         for cpu in cpus:
@@ -185,6 +204,10 @@ def main() -> None:
             show(found)
             if options.json:
                 options.json.write_text(json.dumps(report, indent=1))
+    if RIG in (options.rows or [RIG]):
+        report["figures"] = figures(options.rounds)
+        if options.json:
+            options.json.write_text(json.dumps(report, indent=1))
     if options.plot:
         from plots import draw
 

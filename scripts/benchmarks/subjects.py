@@ -14,11 +14,10 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 DRIVER = """\
-import numpy
-
 from orch import Event
 
 def random_bytes(size):
+    import numpy
     return numpy.random.default_rng(1).integers(0, 256, size, dtype="u1")
 
 class Bench:
@@ -26,7 +25,7 @@ class Bench:
 
     def __init__(self, mib=0):
         self._level = 1.5
-        self._frame = random_bytes(mib << 20)
+        self._frame = random_bytes(mib << 20) if mib else None
 
     @property
     def level(self) -> float:
@@ -43,6 +42,11 @@ class Bench:
 
     def take(self, frame) -> int:
         return len(frame)
+
+    def hold(self, seconds: float) -> None:
+        import ctypes
+        # holds the interpreter, as a library in C may
+        ctypes.PyDLL(None).usleep(int(seconds * 1e6))
 
     def tick(self, count: int) -> None:
         for number in range(count):

@@ -54,6 +54,7 @@ _SUPERVISION = Tests(
     "test_supervision_machine",
 )
 TESTS = {
+    "alarms.py": Tests(("test_alarms",)),
     "admission.py": Tests(("test_admission",), _BROKER.world),
     "broker.py": _CLAIMS,
     "cancels.py": Tests(("test_dispatch", "test_ladder")),

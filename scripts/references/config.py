@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from orchestrator.config import forms
 from orchestrator.config.json_schema import ABOUT, json_schema
-from orchestrator.config.schema import SECTIONS, DefaultsSection, LogsSection, TopSection
+from orchestrator.config.schema import SECTIONS, DefaultsSection, LogsSection, TopSection, WebSection
 from references.text import table
 
 COLUMNS = ("key", "is", "if left out", "for")
@@ -64,7 +64,8 @@ def page() -> str:
     for name, model in SECTIONS.items():
         found = whole["definitions"][model.__name__]["properties"]
         parts.append(f"## {name}\nA section of a worker.\n\n{_keys(model, found)}")
-    parts.append(f"## logs\n{_keys(LogsSection, whole['properties']['logs']['properties'])}")
+    for name, model in (("logs", LogsSection), ("web", WebSection)):
+        parts.append(f"## {name}\n{_keys(model, whole['properties'][name]['properties'])}")
     return "\n\n".join(parts) + "\n"
 
 

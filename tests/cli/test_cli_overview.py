@@ -203,3 +203,48 @@ def test_who_asks_is_as_the_rig_knows_it() -> None:
     runs = operation("move", 0.1, 5.0, who="root@lab3:scan.py", peer="pid 4711")
     found = {**RIG, "workers": [worker("stage", running=[runs])]}
     assert "root@lab3:scan.py" in texts(overview(found, 200))[3]
+
+
+def alarm(state: str, *, raised: bool = False, seconds: float | None = 12.0) -> dict[str, Any]:
+    return {
+        "member": "temperature",
+        "state": state,
+        "raised": raised,
+        "value": 63.2,
+        "age": 0.2,
+        "seconds": seconds,
+        "above": 60.0,
+        "below": None,
+        "reason": "63.2, above 60",
+    }
+
+
+@pytest.mark.parametrize(
+    ("found", "told", "head"),
+    [
+        (alarm("ok"), None, ""),
+        (alarm("pending"), "temperature: 63.2, above 60, for 12s, no alarm yet", ""),
+        (
+            alarm("raised", raised=True),
+            "ALARM temperature: 63.2, above 60, for 12s",
+            ", 1 alarm",
+        ),
+        (
+            alarm("stale", raised=True),
+            "ALARM temperature: 63.2, above 60; it isn't known whether it still holds",
+            ", 1 alarm",
+        ),
+        (
+            alarm("stale", seconds=None),
+            "alarm of temperature: 63.2, above 60; its value isn't known",
+            "",
+        ),
+    ],
+)
+def test_alarms_are_told(found: dict[str, Any], told: str | None, head: str) -> None:
+    """In the head those that are raised, below the table all that isn't well."""
+    lines = texts(overview({**RIG, "workers": [worker("oven", alarms=[found])]}, 200))
+    assert f"1 of 1 ready{head}, config" in lines[0]
+    assert [line for line in lines if line.startswith("oven: ")] == (
+        [] if told is None else [f"oven: {told}"]
+    )

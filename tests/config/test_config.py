@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.config.loader import Intensity, LogsConfig, Place, load
-from tests.config.config_kit import in_worker, load_text, problems_of
+from orchestrator.config.loader import LogsConfig, Place, load
+from orchestrator.durations import Intensity
+from tests.config.config_kit import expect, in_worker, load_text, problems_of
 
 FULL = """\
 rig: bench
@@ -152,6 +153,42 @@ def test_the_smallest_config_gets_all_defaults(tmp_path: Path) -> None:
     assert (config.strategy, stage.backoff) == ("one_for_one", (0.1, 30.0))
     assert config.shared_memory == 512 << 20
     assert (stage.required, stage.retry_failed) == (False, None)
+
+
+def test_alarms_clear_where_they_begin_unless_told_otherwise(tmp_path: Path) -> None:
+    config = load_text(
+        tmp_path,
+        """\
+rig: bench
+defaults: {poll: {t: 20s}, alarms: {t: {above: 60, level: warning, run: [beep, "1"]}}}
+workers:
+  plain: {driver: "a:B"}
+  own:
+    driver: "a:B"
+    alarms: {t: {below: 10, for: 5s, clear: 12, stale: 1min}}
+  both:
+    driver: "a:B"
+    alarms: {t: {above: 60, below: 10, clear: [12, 55]}}
+""",
+    )
+    plain, own, both = (worker.alarms["t"] for worker in config.workers.values())
+    assert (plain.above, plain.most, plain.least, plain.lasting) == (60.0, 60.0, None, 0.0)
+    assert (plain.level, plain.run) == ("warning", ("beep", "1"))
+    assert [plain.stale_after(interval) for interval in (0.1, 20.0)] == [10.0, 60.0]
+    assert (own.below, own.least, own.most, own.lasting) == (10.0, 12.0, None, 5.0)
+    assert (own.stale_after(20.0), own.level, own.run) == (60.0, "error", ())
+    assert (both.least, both.most) == (12.0, 55.0)
+
+
+def test_alarms_of_the_defaults_are_about_what_each_worker_polls(tmp_path: Path) -> None:
+    text = """\
+rig: bench
+defaults: {poll: {t: 1s}, alarms: {§t: {above: 60}}}
+workers:
+  fine: {driver: "a:B"}
+  other: {driver: "a:B", poll: {u: 1s}}
+"""
+    expect(tmp_path, text, 'worker "other": an alarm is about values that are polled: add "t"')
 
 
 def test_a_workers_own_keys_win_over_the_defaults(tmp_path: Path) -> None:

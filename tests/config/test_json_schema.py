@@ -18,13 +18,14 @@ from orchestrator.config.schema import (
     DefaultsSection,
     LogsSection,
     TopSection,
+    WebSection,
     WorkerSection,
 )
 from orchestrator.config.yaml import parse
 from tests.config.config_kit import SCHEMA, in_worker
 
 ROOT = Path(__file__).resolve().parents[2]
-MODELS = (TopSection, DefaultsSection, WorkerSection, LogsSection, *SECTIONS.values())
+MODELS = (TopSection, DefaultsSection, WorkerSection, LogsSection, WebSection, *SECTIONS.values())
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
 FENCE = re.compile(r'^```yaml(?: title="[^"]+")?\n(.*?)^```', re.MULTILINE | re.DOTALL)
 BLOCKS = [
@@ -92,6 +93,7 @@ def test_what_the_docs_show_is_valid(place: str, text: str) -> None:
         ("on_loss: {driver: 'a:B', calls: []}", "on_loss.calls"),
         ("on_start: [{sett: {gain: 2}}]", "on_start.0"),
         ("events: {level: {value: 0}}", "events.level"),
+        ("alarms: {t: {clear: 5}}", "alarms.t"),
         ("required: 'yes'", "required"),
     ],
 )

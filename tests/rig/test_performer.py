@@ -11,6 +11,7 @@ import zmq
 
 from orchestrator.core.children import ChildSpec
 from orchestrator.core.effects import (
+    Alarmed,
     CancelDone,
     Cut,
     Describe,
@@ -69,6 +70,9 @@ class Hands:
     def moved(self, change: Moved) -> None:
         self.done.append(("moved", change))
 
+    def alarmed(self, change: Alarmed) -> None:
+        self.done.append(("alarmed", change))
+
     def order_done(self, done: OrderDone) -> None:
         self.done.append(("order done", done))
 
@@ -122,6 +126,7 @@ def scene(monkeypatch: pytest.MonkeyPatch) -> Scene:
 
 
 CHANGE = Moved("a", 1, "WAITING", "STARTING", "")
+ALARM = Alarmed("a", "temperature", "ok", "raised", raised=True, value=61.0, reason="hot")
 EFFECTS: list[tuple[Effect, tuple[Any, ...]]] = [
     (ToClient([b"alice", b""]), ("answer", [b"alice", b""], 100.0)),
     (Cut(b"frame", "rubbish"), ("cut", b"frame")),
@@ -130,6 +135,7 @@ EFFECTS: list[tuple[Effect, tuple[Any, ...]]] = [
     (Secure("a", 3), ("secure", Secure("a", 3))),
     (Unblock("a"), ("unblock", "a")),
     (CHANGE, ("moved", CHANGE)),
+    (ALARM, ("alarmed", ALARM)),
     (OrderDone(1, {"a": "READY"}), ("order done", OrderDone(1, {"a": "READY"}))),
     (CancelDone(1, "runs", "a", "b"), ("cancel done", CancelDone(1, "runs", "a", "b"))),
     (RigUp(1, 1, ()), ("rig up", RigUp(1, 1, ()))),

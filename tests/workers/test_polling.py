@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import logging
+import math
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
 import pytest
 
+from transports.link import Polled
 from workers.driver.polled import mark_polled
 from workers.errors import SpecError, Terminated
 from workers.failures import Refused
-from workers.serving.polling import Poller, Schedule
+from workers.serving.polling import Poller, Schedule, as_number
 
 
 def test_what_is_due_longest_goes_first() -> None:
@@ -129,3 +132,38 @@ def test_only_what_can_be_read_is_polled() -> None:
         mark_polled(description, {"y": 1.0}, "lab:3")
     with pytest.raises(SpecError, match="'w' can only be written"):
         mark_polled(description, {"w": 1.0}, "")
+
+
+def test_what_is_watched_is_told() -> None:
+    """At once, and at each read; what is no number is told as such, and never made one."""
+    found = poller(20.5, OSError("gone"), 21, True)
+    assert found.watch(["x", "y"]) == [
+        Polled("x", fault="it wasn't read yet"),
+        Polled("y", fault="it wasn't read yet"),
+    ]
+    assert found.poll("x") == Polled("x", "20.5")
+    assert found.poll("x") == Polled("x", fault="OSError: gone")
+    assert found.watch(["y"]) == [Polled("y", fault="it wasn't read yet")]
+    assert found.poll("x") is None
+    assert found.watch(["x", "z"]) == [Polled("x", "21.0")]
+    assert found.poll("x") == Polled("x", fault="it is no number, but of type bool", is_final=True)
+
+
+@pytest.mark.parametrize(
+    ("value", "number"),
+    [
+        (3, 3.0),
+        (np.float32(0.5), 0.5),
+        (np.array(2), 2.0),
+        (Decimal("1.5"), 1.5),
+        (math.inf, math.inf),
+        (10**400, math.inf),
+        (-(10**400), -math.inf),
+        (np.bool_(True), None),
+        (np.zeros(1), None),
+        ("60", None),
+        (1j, None),
+    ],
+)
+def test_numbers_are_compared(value: Any, number: float | None) -> None:
+    assert as_number(value) == number

@@ -164,7 +164,9 @@ class ConcurrentLane:
     def _poll(self, name: str) -> Any:
         def call() -> None:
             began = time.monotonic()
-            self._poller.poll(name)
+            told = self._poller.poll(name)
+            if told is not None:
+                self._done.append([CONTROL, encode_control(told), b"", b""])
             self._polled.append((name, began))
             self._nudge()
 

@@ -6,10 +6,13 @@ import copy
 import logging
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from decimal import Decimal
+from numbers import Real
 from typing import Any, NamedTuple
 
 from transports import terms
+from transports.link import Polled
 from workers import forks
 from workers.driver.describe import PROPERTY, Description
 from workers.driver.fitter import is_array
@@ -58,14 +61,23 @@ class Poller:
         self._last = dict.fromkeys(polled, Last(None, 0.0, ""))
         self._read = read
         self._worker = worker
+        self._watched: frozenset[str] = frozenset()
 
     @property
     def names(self) -> list[str]:
         """The polled properties."""
         return [*self._last]
 
-    def poll(self, name: str) -> None:
+    def watch(self, names: Iterable[str]) -> list[Polled]:
+        """Tell the rig of these from now on; what is known of them already."""
+        self._watched = frozenset(names)
+        return [told for name in names if (told := self._told(name)) is not None]
+
+    def poll(self, name: str) -> Polled | None:
         """Read a property now. What it raises is told once, until it can be read again.
+
+        Returns:
+            What is to be told to the rig of it, if the rig watches it.
 
         Raises:
             Terminated: The supervisor ends the process by a signal.
@@ -82,12 +94,25 @@ class Poller:
             if not last.error:
                 log.warning("%s can't be polled", name, exc_info=error)
             self._last[name] = last._replace(error=summary(error))
-            return
+            return self._told(name)
         if last.error:
             log.info("%s can be polled again", name)
         if isinstance(value, _CHANGING) or is_array(value):
             value = copy.deepcopy(value)
         self._last[name] = Last(value, time.time(), "")
+        return self._told(name)
+
+    def _told(self, name: str) -> Polled | None:
+        last = self._last.get(name)
+        if last is None or name not in self._watched:
+            return None
+        if last.error or not last.time:
+            return Polled(name, fault=last.error or "it wasn't read yet")
+        number = as_number(last.value)
+        if number is None:
+            kind = type(last.value).__name__
+            return Polled(name, fault=f"it is no number, but of type {kind}", is_final=True)
+        return Polled(name, repr(number))
 
     def cached(self, name: str) -> tuple[dict[str, Any], Any]:
         """The last value of a property, after its time and what kept it from being read since.
@@ -106,6 +131,18 @@ class Poller:
                 "LookupError", f"{self._worker}.{name} couldn't be read yet: {last.error}"
             )
         return {"time": last.time, "error": last.error}, last.value
+
+
+def as_number(value: Any) -> float | None:
+    """A value as a number that limits are compared with; None if it is none, as a bool is."""
+    if is_array(value) and not value.shape:
+        value = value.item()
+    if isinstance(value, bool) or not isinstance(value, Real | Decimal):
+        return None
+    try:
+        return float(value)
+    except OverflowError:
+        return -math.inf if str(value).startswith("-") else math.inf
 
 
 class Schedule:

@@ -15,20 +15,9 @@ import msgspec
 import zmq
 
 from transports import frames
+from transports import link as messages
 from transports.headers import CACHED, STREAM_BESIDE
-from transports.link import (
-    CONTROL,
-    QUEUED,
-    ClientLeft,
-    Described,
-    LaneOpen,
-    Ready,
-    Reopen,
-    SetLevel,
-    Starting,
-    Stop,
-    decode_control,
-)
+from transports.link import CONTROL, QUEUED, Control, decode_control
 from workers import changes
 from workers.driver import build as boot
 from workers.driver.describe import concurrent_members
@@ -122,7 +111,7 @@ class Server:
         """Tell the rig what the import of the driver is at; before `start`."""
         if doing and doing != self._told:
             self._told = doing
-            send_control(self._link, Starting(doing))
+            send_control(self._link, messages.Starting(doing))
 
     def start(self, driver: object | None = None) -> None:
         """Boot the driver and report READY, or what it failed with.
@@ -134,19 +123,14 @@ class Server:
             BootError: The driver couldn't be booted; the broker was told.
             Terminated: The supervisor ends the process by a signal.
         """
-        self.busy = True
         try:
-            with Progress(self._link):
-                try:
-                    hosted = boot.host(self._spec, self._loop, driver, self._imported)
-                finally:
-                    self.busy = False  # what the other thread has is given back undisturbed
+            with Progress(self._link):  # what its thread has is given back undisturbed
+                hosted: boot.Hosted = self._run_busy(
+                    lambda: boot.host(self._spec, self._loop, driver, self._imported)
+                )
         except BootError as failure:
-            self.busy = False
             report(self._link, failure, self._spec)
             raise
-        finally:
-            self.busy = False
         self._hosted = hosted
         spec = self._spec
         self._dispatcher = Dispatcher(
@@ -169,14 +153,14 @@ class Server:
         self._unlisten = changes.listen(self._members_changed)
         self._end_streams = self._dispatcher.streams.close
         capture.install()
-        send_control(self._link, LaneOpen())
+        send_control(self._link, messages.LaneOpen())
         concurrent, capacity = self._open_concurrent(hosted.offer)
         self._events.await_subscriptions()
         self._events.subscribed = self._subscribed
         self._adjust_callbacks()
         self._take_first_steps(hosted.offer, spec)
         self._poll_all()
-        ready = Ready(concurrent, capacity, os.getpid(), self._claims_any)
+        ready = messages.Ready(concurrent, capacity, os.getpid(), self._claims_any)
         send_control(self._link, ready, msgspec.json.encode(hosted.offer.description))
 
     def serve(self) -> None:
@@ -214,14 +198,9 @@ class Server:
                 number, header, payload, raw = receive(link)
                 if number == CONTROL:
                     control = decode_control(header)
-                    if isinstance(control, Stop):
+                    if isinstance(control, messages.Stop):
                         return
-                    if isinstance(control, SetLevel):
-                        records.set_level(control.level)
-                    if isinstance(control, Reopen):
-                        self._reopen(control)
-                    if isinstance(control, ClientLeft):
-                        streams.client_left(control.client)
+                    self._obey(control)
                     continue
                 if not self._claim(number):
                     frames.send(link, [number, b"", b"", b""])
@@ -243,6 +222,17 @@ class Server:
             slots.give_up_unused()
         raise Terminated
 
+    def _obey(self, control: Control) -> None:
+        if isinstance(control, messages.SetLevel):
+            records.set_level(control.level)
+        elif isinstance(control, messages.Reopen):
+            self._reopen(control)
+        elif isinstance(control, messages.ClientLeft):
+            self._dispatcher.streams.client_left(control.client)
+        elif isinstance(control, messages.Watch):
+            for told in self._dispatcher.poller.watch(control.members):
+                send_control(self._link, told)
+
     def _take_first_steps(
         self, offer: Offer, spec: WorkerSpec, before: Callable[[], None] | None = None
     ) -> None:
@@ -256,7 +246,7 @@ class Server:
             report(self._link, failure, self._spec)
             raise
 
-    def _reopen(self, control: Reopen) -> None:
+    def _reopen(self, control: messages.Reopen) -> None:
         spec = first_steps.with_kept(self._spec, control.kept)
         if (hosted := self._hosted) is not None:
             self._take_first_steps(hosted.offer, spec, hosted.reopen)
@@ -269,11 +259,9 @@ class Server:
                     self._poll(name)
 
     def _poll(self, name: str) -> None:
-        self.busy = True
-        try:
-            self._dispatcher.poller.poll(name)
-        finally:
-            self.busy = False
+        told = self._run_busy(lambda: self._dispatcher.poller.poll(name))
+        if told is not None:
+            send_control(self._link, told)
 
     def close(self) -> None:
         """Close the driver, then let the last messages leave and end all threads."""
@@ -369,7 +357,7 @@ class Server:
         self._has_other_subscribers = True
         self._adjust_callbacks()
         concurrent, capacity = self._open_concurrent(offer)
-        message = Described(concurrent=concurrent, capacity=capacity)
+        message = messages.Described(concurrent=concurrent, capacity=capacity)
         send_control(self._link, message, msgspec.json.encode(offer.description))
 
     def _open_concurrent(self, offer: Offer) -> tuple[tuple[str, ...], int]:
@@ -402,10 +390,10 @@ class Server:
             with contextlib.suppress(Terminated):
                 self._run_busy(self._callbacks.stop)
 
-    def _run_busy(self, call: Callable[[], None]) -> None:
+    def _run_busy(self, call: Callable[[], Any]) -> Any:
         self.busy = True  # it is the driver's code
         try:
-            call()
+            return call()
         finally:
             self.busy = False
 

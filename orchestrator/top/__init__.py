@@ -1,0 +1,1 @@
+"""`orch top`: a rig on one screen of a terminal, live; needs the extra `top`."""

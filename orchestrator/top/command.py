@@ -1,0 +1,49 @@
+"""`top`: a rig on one screen, live."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+from types import EllipsisType
+
+import click
+
+from orchestrator.cli.failures import CommandError, Exit
+from orchestrator.cli.options import chosen_rig, read_timeout, rig_option
+from orchestrator.cli.show import is_terminal
+from orchestrator.cli.status import LEAST_PAUSE, LOOK_EVERY
+
+
+@click.command()
+@click.option(
+    "--every", metavar="TIME", callback=read_timeout, help="Between looks; 1s if left out."
+)
+@rig_option
+def top(every: float | EllipsisType | None) -> int:
+    """Show the rig on the whole terminal, live; keys look into workers and requests.
+
+    Stacks, logs and traces of what hangs, members and calls, cancel, restart, stop and start are
+    on one key each; ? says which. It needs the extra `top`; without it there is orch status -f.
+    """
+    if importlib.util.find_spec("textual") is None:
+        raise CommandError(
+            "orch top needs textual: pip install 'orch[top]'; without it there is orch status -f",
+            Exit.USAGE,
+        )
+    if not is_terminal():
+        raise CommandError("orch top needs a terminal; else there is orch status", Exit.USAGE)
+    pause = every if isinstance(every, float | int) else LOOK_EVERY
+    if pause < LEAST_PAUSE:
+        raise click.BadParameter(f"the least is {LEAST_PAUSE:g}s", param_hint="--every")
+    asyncio.run(_run(chosen_rig(), pause))
+    return Exit.DONE
+
+
+async def _run(rig: str | None, every: float) -> None:
+    from orchestrator.client.aio import aconnect
+
+    async with aconnect(rig) as connected:
+        from orchestrator.top.app import Top  # half a second, for nothing if there is no rig
+        from orchestrator.top.source import RigSource
+
+        await Top(RigSource(connected), every).run_async()
