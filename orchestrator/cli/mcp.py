@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -76,11 +77,18 @@ def mcp(
         seconds = wait if isinstance(wait, float | int) else PATIENCE
         gateway = Gateway(calls, given, seconds)
         if port is None:
+            for number in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(number, _end_at_once)
             asyncio.run(gateway.serve_stdio())
         else:
             _serve_http(gateway, port)
     finally:
         calls.close()
+
+
+def _end_at_once(number: int, frame: Any) -> None:
+    """End by a signal: what reads stdin can't be interrupted, and what runs goes on in the rig."""
+    os._exit(128 + number)
 
 
 def _named(allowed: tuple[str, ...]) -> dict[str, Limits]:

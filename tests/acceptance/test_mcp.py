@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
+import signal
+import subprocess
 import sys
 import tempfile
 from collections.abc import Awaitable, Callable, Iterator
@@ -25,7 +27,7 @@ from orchestrator.gateway.mcp_calls import Calls
 from orchestrator.gateway.mcp_http import app_of, open_socket
 from orchestrator.gateway.mcp_rules import read_rules
 from orchestrator.gateway.mcp_server import Gateway
-from tests.acceptance.cli_kit import on_rig
+from tests.acceptance.cli_kit import begin, on_rig
 from tests.rigs import RunningRig, _environment, running, wait_until
 from transports.recording import payloads_of
 
@@ -329,6 +331,20 @@ def test_over_stdio_as_agents_start_it(rig: RunningRig) -> None:
             assert found.structured_content["value"] == 7.0
 
     asyncio.run(session())
+
+
+def test_a_signal_ends_it_while_it_waits_for_its_agent(rig: RunningRig) -> None:
+    with begin(rig.environ, "mcp", stdin=subprocess.PIPE) as server:
+        assert server.stdin is not None
+        assert server.stdout is not None
+        # What it answers first shows that it listens.
+        server.stdin.write('{"jsonrpc": "2.0", "id": 1, "method": "ping"}\n')
+        server.stdin.flush()
+        assert json.loads(server.stdout.readline())["id"] == 1
+        server.send_signal(signal.SIGTERM)
+        assert server.wait(20) == 143
+        assert server.stderr is not None
+        assert server.stderr.read() == ""
 
 
 def test_rules_are_read_from_a_file(rig: RunningRig) -> None:
