@@ -61,14 +61,13 @@ def mcp(
         raise CommandError("orch mcp needs more: pip install 'orch[mcp]'", Exit.USAGE) from None
     import asyncio
 
-    from orchestrator.cli.json_form import plain
     from orchestrator.client.rig import open_session
     from orchestrator.gateway.mcp_calls import Calls
     from orchestrator.gateway.mcp_rules import RuleError
     from orchestrator.gateway.mcp_tools import check_rules
 
     given = {**(_rules_of(rules) if rules else {}), **_named(allowed)}
-    calls = Calls(open_session(chosen_rig(), 5.0), plain)
+    calls = Calls(open_session(chosen_rig(), 5.0))
     try:
         try:
             check_rules(calls.things(), given)

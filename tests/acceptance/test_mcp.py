@@ -19,7 +19,6 @@ pytest.importorskip("mcp")
 from mcp import StdioServerParameters
 from mcp.client import Client
 from mcp.client.stdio import stdio_client
-from orchestrator.cli.json_form import plain
 
 from orchestrator.client.rig import open_session
 from orchestrator.errors import NothingThere
@@ -142,7 +141,7 @@ def rig() -> Iterator[RunningRig]:
 def gateway(rig: RunningRig) -> Iterator[Gateway]:
     """Of which each operation is given as a handle when it takes half a second."""
     with _environment(rig.environ):
-        calls = Calls(open_session(None, 5.0), plain)
+        calls = Calls(open_session(None, 5.0))
         yield Gateway(calls, read_rules(RULES), 0.5)
         calls.close()
 
