@@ -311,6 +311,7 @@ def test_status_logs_and_descriptions_are_resources(rig: RunningRig, gateway: Ga
     by(gateway, do)
 
 
+@pytest.mark.measured
 def test_over_stdio_as_agents_start_it(rig: RunningRig) -> None:
     """With the official client; what isn't named can't be called."""
     command = rig.command("mcp", "--allow", "stage.home", "--allow", "stage.move")
@@ -346,6 +347,7 @@ def test_a_signal_ends_it_while_it_waits_for_its_agent(rig: RunningRig) -> None:
         assert server.stderr.read() == ""
 
 
+@pytest.mark.measured
 def test_rules_are_read_from_a_file(rig: RunningRig) -> None:
     """What is wrong with one is told with its place."""
     file = rig.folder / "rules.yaml"
