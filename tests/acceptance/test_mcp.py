@@ -27,7 +27,7 @@ from orchestrator.gateway.mcp_http import app_of, open_socket
 from orchestrator.gateway.mcp_rules import read_rules
 from orchestrator.gateway.mcp_server import Gateway
 from tests.acceptance.cli_kit import begin, on_rig
-from tests.rigs import RunningRig, _environment, running, wait_until
+from tests.rigs import RunningRig, _environment, measured_as_the_test, running, wait_until
 from transports.recording import payloads_of
 
 DRIVERS = '''
@@ -319,7 +319,7 @@ def test_over_stdio_as_agents_start_it(rig: RunningRig) -> None:
     server = StdioServerParameters(
         command=sys.executable,
         args=rig.command("mcp", "--allow", "stage.move")[1:],
-        env=rig.environ,
+        env=measured_as_the_test(rig.environ),
     )
 
     async def session() -> None:
