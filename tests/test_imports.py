@@ -107,6 +107,14 @@ ROOMS = Rooms(
             "orchestrator/config",
             "orchestrator/rig",
         ),
+        "orchestrator/gateway": (
+            *LEAVES,
+            "orchestrator/runtime",
+            "orchestrator/client",
+            "orchestrator/logs/store",
+            "orchestrator/logs/read",
+            "orchestrator/logs/show",
+        ),
         "orchestrator/cli": (
             *LEAVES,
             "transports/values",
@@ -115,6 +123,7 @@ ROOMS = Rooms(
             "orchestrator/runtime",
             "orchestrator/client",
             "orchestrator/rig",
+            "orchestrator/gateway",
             "orchestrator/logs/store",
             "orchestrator/logs/read",
             "orchestrator/logs/show",

@@ -105,3 +105,5 @@ def _praise(file: str, rig: RigConfig) -> None:
     published = [rig.events.get(each) or events_of(each) or "" for each in rig.listen]
     for line in tcp_pairs(rig.listen, published):
         print_out(f"listens at {line}")
+    if rig.web.listen is not None:
+        print_out(f"serves browsers at {rig.web.listen}")

@@ -51,9 +51,11 @@ COMMANDS = {
     "cancel": "workers.cancel",
     "log-level": "workers.log_level",
     "stacks": "workers.stacks",
+    "web": "web.web",
     "logs": "logs.logs",
     "trace": "trace.trace",
     "postmortem": "postmortem.postmortem",
+    "mcp": "mcp.mcp",
     "stubs": "stubs.stubs",
     "completion": "completion.completion",
 }

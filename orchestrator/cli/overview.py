@@ -131,6 +131,8 @@ def below(found: dict[str, Any]) -> Iterator[Line]:
     """What else is to be known of the rig, where there is something."""
     for line in tcp_pairs(found.get("addresses", ()), found.get("events", ())):
         yield [(f"listens at {line}", "")]
+    if found.get("web"):
+        yield [(f"serves browsers at {found['web']}: orch web --address", "")]
     for helper in found.get("helpers", ()):
         if helper["state"] != "running":
             told = f"the {helper['name']}, pid {helper['pid']}, is {helper['state']}"

@@ -61,7 +61,8 @@ def run(
 
         return start_detached(loaded, wait=not no_wait, watch=watch, ipc_only=ipc_only)
     if ipc_only:
-        loaded = replace(loaded, listen=("ipc",), events={})
+        web = replace(loaded.web, listen=None)
+        loaded = replace(loaded, listen=("ipc",), events={}, web=web)
     return _run_here(loaded, config, in_background=in_background, watch=watch)
 
 
@@ -174,9 +175,11 @@ def _listen_place(given: str, config: RigConfig, message: str) -> str:
     from orchestrator.config.source import read
     from orchestrator.config.yaml import parse
 
-    for index, item in enumerate(config.listen):
+    document = parse(read(given), given)
+    for index, each in enumerate(document.data.get("listen", ())):
+        item = each if isinstance(each, str) else each["requests"]
         if any(address in message for address in _addresses(item, config.events.get(item))):
-            return f"{parse(read(given), given).place(('listen', index))}: "
+            return f"{document.place(('listen', index))}: "
     return ""
 
 

@@ -59,7 +59,7 @@ def print_raw(value: Any) -> None:
 
 def to_json(value: Any, *, indent: int = 0) -> str:
     """A value as strict JSON on one line; what JSON has no form for is as `json_form` says."""
-    from orchestrator.cli.json_form import plain
+    from orchestrator.client.json_form import plain
 
     return _json(plain(value), indent)
 
@@ -80,7 +80,7 @@ def _json(value: Any, indent: int = 0) -> str:
 
 def to_text(value: Any) -> str:
     """A value for people: texts bare, arrays in short wherever they are, the rest as JSON."""
-    from orchestrator.cli.json_form import plain
+    from orchestrator.client.json_form import plain
     from transports.serializers import is_array
 
     if isinstance(value, str):
@@ -117,7 +117,7 @@ def _named(name: str, part: Any) -> str:
 
 def to_line(value: Any) -> str:
     """A value for people on one line, arrays and bytes as a summary wherever they are."""
-    from orchestrator.cli.json_form import plain
+    from orchestrator.client.json_form import plain
     from transports.serializers import is_array
 
     if is_array(value) or isinstance(value, (bytes, bytearray)):
@@ -239,7 +239,7 @@ def clock(at: float, *, short: bool) -> str:
 def _array_text(array: Any) -> str:
     import numpy as np
 
-    from orchestrator.cli.json_form import shape
+    from orchestrator.client.json_form import shape
 
     head = f"{array.dtype} array {shape(array)}"
     width = min(terminal_width(), 120)

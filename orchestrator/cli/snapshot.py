@@ -90,7 +90,7 @@ def _print_values(part: dict[str, Any], properties: dict[str, Any]) -> None:
 def _write_yaml(found: Snapshot) -> None:
     from ruamel.yaml import YAML
 
-    from orchestrator.cli.json_form import plain
+    from orchestrator.client.json_form import plain
 
     yaml: Any = YAML(typ="safe", pure=True)  # annotated by what its attributes are at first
     yaml.default_flow_style, yaml.sort_base_mapping_type_on_output = False, False

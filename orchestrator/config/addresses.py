@@ -11,11 +11,14 @@ from pathlib import Path
 
 from orchestrator.private import no_socket_of_ours
 from orchestrator.words import quoted
+from transports import web_addresses
 from transports.endpoints import parse_endpoint
 
 LAST_PORT = 65535
 _EVERYWHERE = ("*", "0.0.0.0", "[::]")  # noqa: S104  compared, not bound
 _HOW = "write {requests: …, events: …} to set the address of events"
+
+NO_WEB = '"web" is about a web server, and there is none; listen: [ipc, "http://127.0.0.1:8080"]'
 
 Listened = str | dict[str, str]
 """An item of ``listen``: an address, or two of ``requests`` and ``events``."""
@@ -37,6 +40,21 @@ def events_of(item: Listened) -> str | None:
     return f"tcp://{endpoint.host}:{endpoint.port + 1 if endpoint.port else '*'}"
 
 
+def split(listen: Sequence[Listened]) -> tuple[list[Listened], str | None]:
+    """The addresses that the rig itself listens at, and the one of its web server.
+
+    Args:
+        listen: As in the config. Whom only the web server serves, it serves by the rig's own ipc.
+    """
+    served = [each for each in listen if _is_web(each)]
+    own = [each for each in listen if each not in served]
+    return own or ["ipc"], next((str(each) for each in served), None)
+
+
+def _is_web(item: Listened) -> bool:
+    return isinstance(item, str) and item.startswith("http://")
+
+
 def wrong_with(listen: Sequence[Listened]) -> Iterator[tuple[int, str]]:
     """What is wrong with the items of ``listen``: the index of one, and a text.
 
@@ -47,8 +65,13 @@ def wrong_with(listen: Sequence[Listened]) -> Iterator[tuple[int, str]]:
         requests = item if isinstance(item, str) else item["requests"]
         if item in listen[:index]:
             continue
+        if _is_web(item) and any(map(_is_web, listen[:index])):
+            yield index, f"{quoted(requests)} is a second web server; a rig has one"
+            continue
         if requests.startswith("ipc://"):
             reason = _path_problem(requests, events_of(item) or "")
+        elif requests.startswith("http://"):
+            reason = _web_problem(requests, taken)
         elif requests.startswith("tcp://"):
             reason = _port_problem(item, requests, taken)
         else:
@@ -62,6 +85,16 @@ def _path_problem(*addresses: str) -> str | None:
         path = Path(address.removeprefix("ipc://"))
         if reason := no_socket_of_ours(path):
             return f"{quoted(path)} {reason}"
+    return None
+
+
+def _web_problem(address: str, taken: dict[int, list[tuple[str, str]]]) -> str | None:
+    host, port = web_addresses.parse(address)
+    others = taken.setdefault(port, []) if port else []
+    for other, what in others:
+        if host == other or host in _EVERYWHERE or other in _EVERYWHERE:
+            return f"port {port} of {quoted(address)} is taken by {what}"
+    others.append((host, quoted(address)))
     return None
 
 

@@ -37,6 +37,7 @@ _SECONDS: Final = _any_of(
 _METHOD_NAME: Final[_Schema] = {"type": "string", "minLength": 1}
 _CALLED: Final = _any_of(_MEMBER_NAME, _list_of_name_and(_MEMBER_NAME))
 _ADDRESS: Final = _text(r"ipc|hololinked|ipc:///.+|tcp://.+:[^:]+")
+_WEB: Final = _text(r"http://.+:[0-9]+/?")
 
 ID: Final = WithJsonSchema(_text(ID_PATTERN.pattern))
 DRIVER: Final = WithJsonSchema(_text(r"[^\s:/\\]+:[^\s:/\\]+"))
@@ -104,6 +105,7 @@ MEANS: Final = WithJsonSchema(
 LISTENED: Final = WithJsonSchema(
     _any_of(
         _ADDRESS,
+        _WEB,
         {
             "type": "object",
             "properties": {"requests": _ADDRESS, "events": _ADDRESS},

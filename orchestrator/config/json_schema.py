@@ -8,7 +8,13 @@ from __future__ import annotations
 from typing import Any, Final
 
 from orchestrator.config import forms
-from orchestrator.config.schema import DefaultsSection, LogsSection, TopSection, WorkerSection
+from orchestrator.config.schema import (
+    DefaultsSection,
+    LogsSection,
+    TopSection,
+    WebSection,
+    WorkerSection,
+)
 
 __all__ = ["ABOUT", "json_schema"]
 
@@ -17,7 +23,11 @@ _REF: Final = "#/definitions/{model}"
 
 ABOUT: Final[dict[str, str]] = {
     "rig": "The rig's id: letters, digits, - and _.",
-    "listen": 'Addresses for clients: ipc, "ipc:///path", hololinked, "tcp://host:port".',
+    "listen": 'ipc, "ipc:///path", hololinked, "tcp://host:port"; "http://host:port" for browsers.',
+    "web": "What the web server does beside showing.",
+    "control": "Browsers may write, call, start, stop and cancel too.",
+    "hosts": "Further names that it goes by, such as that of a proxy.",
+    "export": "Polled properties among its metrics, by name or worker.name.",
     "allow_local_users": "It is meant that all users of this machine reach tcp on loopback.",
     "strategy": "Who is restarted with a worker that died: nobody, those after it, or all.",
     "shared_memory": "Bytes of memory through which large arrays go, such as 512MiB; off for none.",
@@ -85,7 +95,7 @@ ABOUT: Final[dict[str, str]] = {
 def json_schema() -> dict[str, Any]:
     """The schema of a whole config, with what each key is for."""
     whole, definitions = _of(TopSection)
-    for key, model in (("defaults", DefaultsSection), ("logs", LogsSection)):
+    for key, model in (("defaults", DefaultsSection), ("logs", LogsSection), ("web", WebSection)):
         whole["properties"][key], found = _of(model)
         definitions |= found
     worker, found = _of(WorkerSection)
@@ -102,7 +112,7 @@ def json_schema() -> dict[str, Any]:
     worker["properties"]["driver"] = forms.DRIVER.json_schema
     whole |= {"$schema": _DRAFT, "title": "orch", "required": ["rig", "workers"]}
     whole["definitions"] = definitions
-    for section in (whole, whole["properties"]["logs"], whole["properties"]["defaults"]):
+    for section in (whole, *(whole["properties"][key] for key in ("logs", "web", "defaults"))):
         _describe(section)
     for section in definitions.values():
         _describe(section)

@@ -15,16 +15,17 @@ What `defaults` means for a worker:
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
-from orchestrator.config.addresses import wrong_with
-from orchestrator.config.alarms import unpolled
+from orchestrator.config.addresses import NO_WEB, split, wrong_with
+from orchestrator.config.agreement import check_agreement
 from orchestrator.config.changes import digest_of
-from orchestrator.config.model import LogsConfig, RigConfig, WorkerConfig
+from orchestrator.config.model import LogsConfig, RigConfig, WebConfig, WorkerConfig
 from orchestrator.config.positions import odd_arguments, places_of, spellings_of
 from orchestrator.config.problems import ConfigError, KeyPath, Place, Problem
 from orchestrator.config.references import resolve
@@ -32,6 +33,7 @@ from orchestrator.config.schema import (
     DefaultsSection,
     LogsSection,
     TopSection,
+    WebSection,
     WorkerSection,
     meant,
     misspelt,
@@ -41,12 +43,10 @@ from orchestrator.config.source import read
 from orchestrator.config.start_order import find_cycles, sort_after
 from orchestrator.config.values import check_id
 from orchestrator.config.yaml import Document, parse
-from orchestrator.durations import Intensity
 from orchestrator.words import did_you_mean, forms_of, quoted, say
 
 __all__ = [
     "ConfigError",
-    "Intensity",
     "LogsConfig",
     "Place",
     "Problem",
@@ -104,6 +104,7 @@ class _Loader:
         self._top = TopSection()
         self._defaults = DefaultsSection()
         self._logs = LogsSection()
+        self._web = WebSection()
         self._sections: dict[str, WorkerSection] = {}
         self._start_order: tuple[str, ...] = ()
 
@@ -152,14 +153,13 @@ class _Loader:
         for name, section in self._sections.items():
             self._check_process(section, ("workers", name))
             self._check_after(("workers", name, "after"), name)
-            self._check_failing(section, ("workers", name))
-            self._check_sick(section, ("workers", name))
-            self._check_overdue(section, ("workers", name))
-            self._check_alarms(section, name)
+            chosen = functools.partial(self._chosen, section)
+            check_agreement(document, name, section, self._defaults, chosen)
         self._start_order = self._order()
 
     def _config(self, names: Iterable[str]) -> RigConfig:
-        document, logs, listen = self._document, self._logs, self._top.listen
+        document, logs, web = self._document, self._logs, self._web
+        listen, served = split(self._top.listen)
         return RigConfig(
             rig=self._top.rig or "",  # which is a problem
             listen=tuple(each if isinstance(each, str) else each["requests"] for each in listen),
@@ -169,6 +169,7 @@ class _Loader:
             strategy=self._top.strategy,
             shared_memory=self._top.shared_memory,
             logs=LogsConfig(**logs.model_dump()),
+            web=WebConfig(served, web.control, tuple(web.hosts), tuple(web.export)),
             file=self._file,
             folder=self._folder,
             start_order=self._start_order,
@@ -184,6 +185,8 @@ class _Loader:
             document.report(document.place(("rig",)), 'a rig needs an id, such as "rig: bench"')
         if "logs" in data:
             self._logs = validate(LogsSection, data["logs"], document, ("logs",), '"logs"')
+        if "web" in data:
+            self._web = validate(WebSection, data["web"], document, ("web",), '"web"')
         if "defaults" in data:
             self._defaults = validate(
                 DefaultsSection, data["defaults"], document, ("defaults",), '"defaults"'
@@ -264,55 +267,11 @@ class _Loader:
                 document.place((*path, "python")), f'"python": {quoted(interpreter)} {reason}'
             )
 
-    def _check_failing(self, section: WorkerSection, path: KeyPath) -> None:
-        """That a worker with which the rig ends isn't to be tried again after that."""
-        if not self._chosen(section, "required") or self._chosen(section, "retry_failed") is None:
-            return
-        for key in ("retry_failed", "required"):
-            if key in section.model_fields_set:
-                self._document.report(
-                    self._document.key_place((*path, key)),
-                    'a worker is either "required", so that the rig ends when it is FAILED, or has'
-                    ' "retry_failed", so that it is tried again',
-                )
-                return
-
-    def _check_sick(self, section: WorkerSection, path: KeyPath) -> None:
-        """That a driver that is to be opened again says how."""
-        key = "on_sick"
-        if self._chosen(section, key) != "reopen" or self._chosen(section, "open_with") is not None:
-            return
-        if key in section.model_fields_set:
-            self._document.report(
-                self._document.place((*path, key)),
-                'to "reopen" a driver, name the method that opens it by "open_with"',
-            )
-
-    def _check_overdue(self, section: WorkerSection, path: KeyPath) -> None:
-        """That operations that are to be cancelled can be."""
-        key = "on_execution_timeout"
-        if self._chosen(section, key) != "cancel" or key not in section.model_fields_set:
-            return
-        if not (self._chosen(section, "cancel_with") or self._defaults.cancel or section.cancel):
-            self._document.report(
-                self._document.place((*path, key)),
-                'to "cancel" operations, say how by "cancel_with", such as cancel_with: interrupt',
-            )
-
-    def _check_alarms(self, section: WorkerSection, name: str) -> None:
-        """That alarms are about values that are known."""
-        if any("poll" in problem.place.path for problem in self._document.problems):
-            return
-        own = "alarms" in section.model_fields_set
-        path: KeyPath = ("workers", name, "alarms") if own else ("defaults", "alarms")
-        poll = self._chosen(section, "poll")
-        for member, told in unpolled(self._chosen(section, "alarms"), poll):
-            whose = "" if own else f"worker {quoted(name)}: "
-            self._document.report(self._document.key_place((*path, member)), whose + told)
-
     def _check_listen(self) -> None:
         """That each address is given once, and each port and path is free for it."""
         self._check_twice(("listen",))
+        if "web" in self._document.data and split(self._top.listen)[1] is None:
+            self._document.report(self._document.key_place(("web",)), NO_WEB)
         for index, reason in wrong_with(self._top.listen):
             self._document.report(self._document.place(("listen", index)), f'"listen": {reason}')
 
@@ -400,7 +359,7 @@ class _Loader:
             "idempotent": tuple(chosen["idempotent"]),
             "limits": None if chosen["limits"] is None else chosen["limits"].model_dump(),
             "on_loss": None if chosen["on_loss"] is None else chosen["on_loss"].model_dump(),
-            "probe": None if chosen["probe"] is None else _probe(chosen["probe"].model_dump()),
+            "probe": None if chosen["probe"] is None else chosen["probe"].told(),
             "timeouts": {**defaults.timeouts, **own.timeouts},
             "cancel": {**defaults.cancel, **own.cancel},
         }
@@ -412,7 +371,3 @@ class _Loader:
             spellings=spellings_of(self._document, name),
             **chosen,
         )
-
-
-def _probe(given: dict[str, Any]) -> dict[str, Any]:
-    return {"member": given.pop("read"), **given}

@@ -13,7 +13,7 @@ from orchestrator.config.values import Step
 from orchestrator.durations import Intensity
 from transports.levels import Level
 
-__all__ = ["LogsConfig", "RigConfig", "WorkerConfig"]
+__all__ = ["LogsConfig", "RigConfig", "WebConfig", "WorkerConfig"]
 
 
 @dataclass(frozen=True)
@@ -153,6 +153,23 @@ class LogsConfig:
 
 
 @dataclass(frozen=True)
+class WebConfig:
+    """The web server that is run with the rig.
+
+    Attributes:
+        listen: ``http://host:port``; None for none.
+        control: whether it lets write, call, start, stop and cancel too.
+        hosts: further names that it goes by.
+        export: polled properties among its metrics, by name or ``worker.name``.
+    """
+
+    listen: str | None = None
+    control: bool = False
+    hosts: tuple[str, ...] = ()
+    export: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class RigConfig:
     """A rig.
 
@@ -167,6 +184,7 @@ class RigConfig:
         shared_memory: bytes for large frames that both sides map; 0 for none.
         workers: by name, in the order of the file.
         logs: what is logged.
+        web: the web server that is run with it.
         file: the config, absolute.
         folder: the config's folder, absolute; drivers in it can be imported.
         notes: what is no problem, but probably not what was meant.
@@ -184,6 +202,7 @@ class RigConfig:
     strategy: Literal["one_for_one", "rest_for_one", "one_for_all"]
     shared_memory: int
     logs: LogsConfig
+    web: WebConfig
     file: Path
     folder: Path
     start_order: tuple[str, ...]

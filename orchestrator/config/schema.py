@@ -28,6 +28,7 @@ from orchestrator.durations import (
     parse_timeout,
 )
 from orchestrator.words import did_you_mean, nearest, quoted, say
+from transports import web_addresses
 from transports.headers import DEFAULT_TIMEOUT
 from transports.levels import Level
 
@@ -36,6 +37,7 @@ __all__ = [
     "DefaultsSection",
     "LogsSection",
     "TopSection",
+    "WebSection",
     "WorkerSection",
     "meant",
     "misspelt",
@@ -43,6 +45,7 @@ __all__ = [
 ]
 
 _Id = Annotated[str, AfterValidator(values.check_id), forms.ID]
+_Host = Annotated[str, AfterValidator(web_addresses.check_name)]
 _Listened = Annotated[Any, PlainValidator(values.check_listened), forms.LISTENED]
 _Driver = Annotated[str, AfterValidator(values.check_driver), forms.DRIVER]
 _Member = Annotated[str, AfterValidator(values.check_member), forms.MEMBER]
@@ -91,6 +94,11 @@ class ProbeSection(_Section):
     every: _Interval = 10.0
     timeout: _Seconds = 2.0
     failures: int = Field(default=3, ge=1)
+
+    def told(self) -> dict[str, Any]:
+        """What a worker's config has of it."""
+        given = self.model_dump()
+        return {"member": given.pop("read"), **given}
 
 
 class LossSection(_Section):
@@ -172,6 +180,14 @@ class LogsSection(_Section):
     json_lines: bool = True
 
 
+class WebSection(_Section):
+    """What the web server does beside showing."""
+
+    control: bool = False
+    hosts: list[_Host] = Field(default_factory=list)
+    export: list[_Member] = Field(default_factory=list)
+
+
 class TopSection(_Section):
     """The top of the file; the sections in it are validated one by one."""
 
@@ -183,6 +199,7 @@ class TopSection(_Section):
     defaults: Any = None
     workers: Any = None
     logs: Any = None
+    web: Any = None
 
 
 _OTHER_WORDS: Final[dict[type[_Section], Words]] = {
@@ -195,6 +212,11 @@ _OTHER_WORDS: Final[dict[type[_Section], Words]] = {
 _SHAPES: Final[dict[tuple[str, ...], str]] = {
     ("rig",): "a text such as bench",
     ("listen",): 'a list such as [ipc, "tcp://127.0.0.1:5570"]',
+    ("control",): "true or false",
+    ("hosts",): "a list of names such as [lab.example]",
+    ("hosts", "*"): "a name such as lab.example",
+    ("export",): "a list of polled properties such as [temperature]",
+    ("export", "*"): "the name of a property",
     ("allow_local_users",): "true or false",
     ("driver",): "a text such as package.module:Class",
     ("args",): "a list such as [1, two]",

@@ -11,6 +11,7 @@ from typing import Any
 from orchestrator.durations import parse_timeout
 from orchestrator.names import ID_PATTERN
 from orchestrator.words import did_you_mean, quoted, say
+from transports import web_addresses
 from transports.endpoints import MAX_IPC_PATH
 from transports.paths import is_path, is_private
 
@@ -36,7 +37,7 @@ LEAST_INTERVAL = 0.01
 """Seconds between two reads of a polled property, at least."""
 LEAST_FILES = 64
 """Open files of which a worker has half before its driver opens any."""
-_ADDRESS_HELP = 'accepted: ipc, "ipc:///path", hololinked, "tcp://host:port"'
+_ADDRESS_HELP = 'accepted: ipc, "ipc:///path", hololinked, "tcp://host:port", "http://host:port"'
 _PAIR_HELP = '{requests: "tcp://127.0.0.1:5570", events: "tcp://127.0.0.1:6000"}'
 _SCHEME = re.compile(r"([^:/]*)://(.*)", re.DOTALL)
 _HOST_PORT = re.compile(r"(\[[^\[\]]*\]|[^:\[\]]*):([^:\[\]]*)")
@@ -252,8 +253,8 @@ def check_cpus(value: list[int]) -> list[int]:
 
 
 def check_address(value: str) -> str:
-    """An address to listen at, unchanged: ``ipc``, ``ipc:///path``, ``hololinked`` or
-    ``tcp://host:port`` with a port from 0 to 65535 or ``*``.
+    """An address to listen at, unchanged: ``ipc``, ``ipc:///path``, ``hololinked``,
+    ``http://host:port``, or ``tcp://host:port`` with a port from 0 to 65535 or ``*``.
 
     Raises:
         ValueError: it is none of these, or the ipc path has more than 107 bytes.
@@ -265,8 +266,10 @@ def check_address(value: str) -> str:
         _check_ipc(value, match[2])
     elif match and match[1] == "tcp":
         _check_tcp(value, match[2])
+    elif match and match[1] == "http":
+        web_addresses.parse(value)
     elif match:
-        hint = did_you_mean(f"{match[1]}://", ["ipc://", "tcp://"])
+        hint = did_you_mean(f"{match[1]}://", ["ipc://", "tcp://", "http://"])
         raise ValueError(f"{quoted(value)} is not an address; {_ADDRESS_HELP}{hint}")
     else:
         hint = did_you_mean(value, ["ipc", "hololinked"])
@@ -297,7 +300,7 @@ def check_listened(value: object) -> object:
             raise ValueError(f"a pair has two full addresses, such as {_PAIR_HELP}")
         check_address(each)
     schemes = {each.partition("://")[0] for each in value.values()}
-    if len(schemes) > 1 or len(set(value.values())) < 2:
+    if schemes not in ({"tcp"}, {"ipc"}) or len(set(value.values())) < 2:
         raise ValueError("a pair has two different addresses of one kind, tcp or ipc")
     return value
 

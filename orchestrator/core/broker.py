@@ -380,6 +380,7 @@ class Broker:
         self.formers.add(worker, (peer.token, *(lane.id for lane in peer.lanes)))
 
         def unknown(request: Request, cancelled: bool) -> None:
+            peer.vitals.of(request.member).lost += 1
             if cancelled:
                 self.counts["unknown outcomes"] += 1
                 self.ledger.answer_cancelled(request, reason)

@@ -289,9 +289,10 @@ class Dispatch:
 
     def _tell_expired(self, request: Request, now: float, ahead: int = 0) -> None:
         self._ledger.note("warning", "invocation timed out, not started", request)
+        peer = self._peers[request.worker]
+        peer.vitals.of(request.member).expired += 1
         standing = self._keeper.standing(request.worker, now)
-        peer, who = self._peers[request.worker], self._ledger.who
-        keeps = why_not_started(peer, request, ahead, standing, now, who)
+        keeps = why_not_started(peer, request, ahead, standing, now, self._ledger.who)
         self._ledger.time_out(request, INVOCATION, keeps)
 
     def _expire_running(self, request: Request, now: float) -> None:

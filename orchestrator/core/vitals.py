@@ -17,6 +17,10 @@ from orchestrator.core.request import Request
 
 REMEMBERED = 1000
 """The newest operations, of which it is told how long they took."""
+MOST_MEMBERS = 500
+"""Members of a worker of which it is told apart what came of their operations."""
+OTHERS = "…"
+"""Stands for the rest of them; no member is called so."""
 
 
 class Durations:
@@ -71,30 +75,72 @@ class Trouble(msgspec.Struct, frozen=True):
         return self.text or first_line(self.payload)
 
 
+class Sums:
+    """What came of all operations of one member.
+
+    Attributes:
+        done: How many gave a result.
+        raised: How many raised.
+        refused: How many didn't fit the member, so that the driver wasn't called.
+        expired: How many had their invocation timeout, and never started.
+        overran: How many had their execution timeout.
+        lost: How many ended with their worker's life.
+        seconds: How long those took that were answered, and those that overran until they did.
+    """
+
+    __slots__ = ("done", "expired", "lost", "overran", "raised", "refused", "seconds")
+
+    def __init__(self) -> None:
+        self.done = self.raised = self.refused = self.expired = self.overran = self.lost = 0
+        self.seconds = 0.0
+
+
 class Vitals:
     """Those of one worker, over all its lives.
 
     Attributes:
         durations: Of its operations, from their dispatch to the answer.
+        sums: What came of them, by member; beyond `MOST_MEMBERS` of these as `OTHERS`.
         trouble: The last error of an operation; None if there was none.
     """
 
-    __slots__ = ("durations", "trouble")
+    __slots__ = ("durations", "sums", "trouble")
 
     def __init__(self) -> None:
         self.durations = Durations()
+        self.sums: dict[str, Sums] = {}
         self.trouble: Trouble | None = None
+
+    def of(self, member: str) -> Sums:
+        """What came of a member's operations."""
+        found = self.sums.get(member)
+        if found is None:  # whose name may be anything that a client asks for
+            name = member if len(self.sums) < MOST_MEMBERS else OTHERS
+            found = self.sums.setdefault(name, Sums())
+        return found
 
     def answered(self, request: Request, header: Any, payload: Any, now: float) -> None:
         """An operation was answered, with these frames."""
-        self.durations.add(now - request.started)
-        if bytes(header).find(RAISED, 0, BEGINNING) >= 0 and not is_refusal(payload):
+        seconds = now - request.started
+        self.durations.add(seconds)
+        sums = self.sums.get(request.member) or self.of(request.member)
+        sums.seconds += seconds
+        if bytes(header).find(RAISED, 0, BEGINNING) < 0:
+            sums.done += 1
+        elif is_refusal(payload):
+            sums.refused += 1
+        else:
+            sums.raised += 1
             kept = bytes(payload) if len(payload) <= LONGEST_ERROR else b""
             self.trouble = Trouble(now, "", request.member, request.message_id, kept)
 
     def overran(self, request: Request, now: float) -> None:
         """An operation has had its execution timeout, which is how long its client waited."""
-        self.durations.add(now - request.started)
+        seconds = now - request.started
+        self.durations.add(seconds)
+        sums = self.of(request.member)
+        sums.overran += 1
+        sums.seconds += seconds
         limit = request.execution_timeout
         text = f"overran its execution timeout{'' if limit is None else f' of {limit:g} s'}"
         self.trouble = Trouble(now, text, request.member, request.message_id)

@@ -1,4 +1,4 @@
-"""The rig's helper processes are watched: log collector, guardian and fork server.
+"""The rig's helper processes are watched: log collector, guardian, fork server, web server.
 
 The death of one is told, and another takes its place at once; it costs no worker anything. One
 that somebody has stopped is told too, and woken.
@@ -18,12 +18,13 @@ from orchestrator.rig.guardian import Guardian
 from orchestrator.rig.launchers.forkserver import ForkServer
 from orchestrator.rig.loop import Loop
 from orchestrator.rig.mailbox import Mailbox
+from orchestrator.rig.web_server import WebServer
 
 REVIVE_AFTER = 5.0
 """Seconds until a helper that couldn't be restarted is tried again."""
 WAKE_AFTER = 1.0
 """Seconds until a helper that was stopped is woken: long before anybody has to wait for it."""
-LOGS, GUARDIAN, FORK_SERVER = "log collector", "guardian", "fork server"
+LOGS, GUARDIAN, FORK_SERVER, WEB = "log collector", "guardian", "fork server", "web server"
 
 
 class Helpers:
@@ -35,6 +36,7 @@ class Helpers:
         logs: The log collector; it tells of its deaths itself.
         guardian: Ends what a killed supervisor leaves behind.
         fork_server: Starts workers.
+        web: Serves browsers, if the config wants that; it restarts itself.
         groups: The process groups that the guardian watches over.
         record: Writes a record: level, text, fields.
         heard: Is told what the log collector tells of workers.
@@ -48,6 +50,7 @@ class Helpers:
         logs: LogCollector,
         guardian: Guardian,
         fork_server: ForkServer,
+        web: WebServer,
         groups: Callable[[], list[int]],
         record: Callable[[str, str, dict[str, Any]], None],
         heard: Callable[[News], None],
@@ -57,6 +60,7 @@ class Helpers:
         self._logs = logs
         self._guardian = guardian
         self._fork_server = fork_server
+        self._web = web
         self._groups = groups
         self._record = record
         self._heard = heard
@@ -65,20 +69,25 @@ class Helpers:
     @property
     def _processes(self) -> dict[str, int]:
         found = {LOGS: self._logs.pid, GUARDIAN: self._guardian.pid}
-        server = self._fork_server.pid
-        return found if server is None else {**found, FORK_SERVER: server}
+        others = {FORK_SERVER: self._fork_server.pid, WEB: self._web.pid}
+        return found | {name: pid for name, pid in others.items() if pid is not None}
 
     @property
     def pids(self) -> set[int]:
         """Their processes, for which somebody waits."""
         return set(self._processes.values())
 
+    @property
+    def web_address(self) -> str | None:
+        """Where browsers are served; None if they aren't."""
+        return self._web.address or None
+
     def status(self) -> list[dict[str, Any]]:
-        """The helpers: `name`, `pid`, and `state`, which is `running` or `stopped`."""
+        """The helpers: `name`, `pid`, and `state`, which is `running`, `stopped` or `away`."""
         return [
             {"name": name, "pid": pid, "state": "stopped" if pid in self._stopped else "running"}
             for name, pid in self._processes.items()
-        ]
+        ] + ([{"name": WEB, "pid": None, "state": "away"}] if self._web.is_away else [])
 
     def look(self) -> None:
         """Take note of helpers that were stopped or go on: SIGCHLD tells both."""
@@ -107,13 +116,23 @@ class Helpers:
                 os.kill(pid, signal.SIGCONT)
 
     def start(self) -> None:
-        """Start the fork server, so that it imports while the rig is being set up."""
+        """Start the fork server, so that it imports while the rig is being set up.
+
+        Raises:
+            AddressError: The web server's address is taken or can't be had.
+        """
+        self._web.bind()
         self._fork_server.start(self._fork_server_started)
 
     def watch(self) -> None:
         """Watch those that were started with the rig, from now on."""
         self._loop.watch(self._logs.sentinel, self._hear_logs)
         self._loop.watch(self._guardian.sentinel, self._guardian_died)
+        self._web.start()
+
+    def close(self) -> None:
+        """End those that nobody else ends."""
+        self._web.close()
 
     def _hear_logs(self) -> None:
         news = self._logs.news()

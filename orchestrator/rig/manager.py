@@ -18,10 +18,14 @@ from orchestrator.config.changes import has_changed
 from orchestrator.config.loader import RigConfig
 from orchestrator.core.orders import Verb
 from orchestrator.rig.applier import Applier
+from transports.levels import AUDIT
 from workers.driver.markers import action
+from workers.output import records
 
 log = logging.getLogger("orchestrator")
 
+LONGEST = 1000
+"""Characters of a text that a client has recorded."""
 ANSWER_WITHIN = 10.0
 """Seconds in which the supervisor's loop must take up a question."""
 
@@ -32,6 +36,7 @@ class Supervised(msgspec.Struct, frozen=True):
     Attributes:
         ask: Calls a function in the supervisor's thread, where the others may be called.
         snapshot: The rig's state.
+        operations: What came of all operations, by worker and member.
         order: Starts, stops or restarts workers, afresh or not; the future has their states once
             settled.
         cancel: Withdraws a request or ends it, by a restart too if that is given; the future tells
@@ -45,6 +50,7 @@ class Supervised(msgspec.Struct, frozen=True):
 
     ask: Callable[[Callable[[], Any]], Future[Any]]
     snapshot: Callable[[], dict[str, Any]]
+    operations: Callable[[], dict[str, Any]]
     order: Callable[[Verb, list[str], bool], Future[dict[str, str]]]
     cancel: Callable[[str, bool], Future[dict[str, Any]]]
     shut_down: Callable[[], None]
@@ -86,6 +92,18 @@ class RigControl:
         for worker in snapshot["workers"]:
             worker.update(self._usage(worker["pid"], worker.pop("own")))
         return snapshot
+
+    @action(concurrent=True)
+    def operations(self) -> dict[str, Any]:
+        """What came of all operations since the rig was started, for metrics.
+
+        Returns:
+            By worker and member: `{"done", "raised", "refused" (they didn't fit the member),
+            "expired" (they never started), "overran", "lost" (with their worker's life), "seconds"
+            (that they took in all)}`.
+        """
+        found: dict[str, Any] = self._ask(self._supervised.operations)
+        return found
 
     @action(concurrent=True)
     def start(self, names: list[str]) -> dict[str, str]:
@@ -175,6 +193,19 @@ class RigControl:
         """
         found: Future[str] = self._ask(lambda: self._supervised.stacks(name))
         return found.result()
+
+    @action(concurrent=True)
+    def note(self, worker: str, member: str, outcome: str, fields: dict[str, Any]) -> None:
+        """Record what a gateway did for somebody, among the records of who asked for what.
+
+        Args:
+            worker: Whose operation it was; the rig's id for none.
+            member: What it was.
+            outcome: What came of it.
+            fields: Further facts; texts and numbers.
+        """
+        told = {key: each[:LONGEST] if type(each) is str else each for key, each in fields.items()}
+        records.write_about(worker, AUDIT, outcome[:LONGEST], {**told, "member": member or None})
 
     @action(concurrent=True)
     def down(self) -> None:

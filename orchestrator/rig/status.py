@@ -8,13 +8,15 @@ from typing import Any
 
 from orchestrator.config.loader import RigConfig
 from orchestrator.core.alarms import Watched
+from orchestrator.core.effects import RigUp
 from orchestrator.core.request import Request
 from orchestrator.core.rig import Rig
-from orchestrator.core.vitals import Durations, Trouble, last_trouble
+from orchestrator.core.vitals import Durations, Sums, Trouble, last_trouble
 from orchestrator.rig.callers import Callers
 from orchestrator.rig.connections import Connections
 from orchestrator.rig.processes import Processes
 from orchestrator.rig.sockets import Sockets
+from orchestrator.words import tcp_pairs
 
 MOST_WAITING = 5
 """Requests that wait of which it is told for whom."""
@@ -96,6 +98,43 @@ def snapshot(
         "shared_memory": rig.slots.status(),
         "workers": workers,
     }
+
+
+def operations(rig: Rig) -> dict[str, dict[str, dict[str, float]]]:
+    """What came of all operations so far, by worker and member; see `core.vitals.Sums`."""
+    vitals = {name: rig.broker.peers[name].vitals for name in rig.children}
+    return {
+        name: {
+            member: {key: getattr(sums, key) for key in Sums.__slots__}
+            for member, sums in each.sums.items()
+        }
+        for name, each in vitals.items()
+    }
+
+
+def announcement(
+    rig: str, up: RigUp, took: float, sockets: Sockets, web: str | None
+) -> tuple[str, str, dict[str, Any]]:
+    """The record that a rig is up: level, text, fields.
+
+    Args:
+        rig: Its id.
+        up: What the core tells.
+        took: Seconds since it was started.
+        sockets: Its addresses.
+        web: That of its web server, if it has one.
+    """
+    fields: dict[str, Any] = {"seconds": round(took, 3), "address": sockets.addresses[0]}
+    if published := tcp_pairs(sockets.addresses, sockets.event_addresses):
+        fields["listens"] = "; ".join(published)
+    if web is not None:
+        fields["web"] = web
+    if up.failed:
+        fields["failed"] = ", ".join(up.failed)
+    if up.later:
+        fields["later"] = ", ".join(up.later)
+    text = f"rig {rig} is up: {up.ready} of {up.total} workers ready"
+    return "warning" if up.failed or up.later else "info", text, fields
 
 
 def _running(request: Request, now: float, callers: Callers) -> dict[str, Any]:

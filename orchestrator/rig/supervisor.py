@@ -41,12 +41,12 @@ from orchestrator.rig.saves import ConfigSaves, apply_saved
 from orchestrator.rig.service import ServiceManager
 from orchestrator.rig.sockets import Sockets
 from orchestrator.rig.state_events import StateEvents
-from orchestrator.rig.status import snapshot
+from orchestrator.rig.status import announcement, operations, snapshot
 from orchestrator.rig.strangers import Strangers
+from orchestrator.rig.web_server import WebServer
 from orchestrator.runtime.folder import RigFolder, RigState
 from orchestrator.runtime.places import logs_folder
 from orchestrator.version import version
-from orchestrator.words import tcp_pairs
 from transports.headers import Limits
 from transports.link import SetLevel
 from transports.room import need_threads
@@ -145,6 +145,7 @@ class Supervisor:
             logs=self._logs,
             guardian=self._guardian,
             fork_server=self._fork_server,
+            web=WebServer(config, self._loop, self.record),
             groups=self._processes.groups,
             record=self.record,
             heard=self._looks.heard,
@@ -216,6 +217,7 @@ class Supervisor:
             Supervised(
                 ask=self._mailbox.ask,
                 snapshot=self._snapshot,
+                operations=lambda: operations(self._rig),
                 order=self._desk.order,
                 cancel=self._desk.cancel,
                 shut_down=self._shut_down,
@@ -257,6 +259,7 @@ class Supervisor:
         self._alarm_commands.close()
         self._processes.kill_all()  # none lives but after an error of our own
         self._fork_server.close()
+        self._helpers.close()
         self.record("info", f"rig {self._config.rig} is down", {})
         self._keeper.close()
         self._saves.close()
@@ -359,18 +362,9 @@ class Supervisor:
     def rig_up(self, up: effects.RigUp) -> None:
         """Announce the rig."""
         self._service.up()
-        text = f"rig {self._config.rig} is up: {up.ready} of {up.total} workers ready"
-        fields: dict[str, Any] = {
-            "seconds": round(time.time() - self._started, 3),
-            "address": self._sockets.addresses[0],
-        }
-        if published := tcp_pairs(self._sockets.addresses, self._sockets.event_addresses):
-            fields["listens"] = "; ".join(published)
-        if up.failed:
-            fields["failed"] = ", ".join(up.failed)
-        if up.later:
-            fields["later"] = ", ".join(up.later)
-        self.record("warning" if up.failed or up.later else "info", text, fields)
+        took = time.time() - self._started
+        web = self._helpers.web_address
+        self.record(*announcement(self._config.rig, up, took, self._sockets, web))
 
     def asked(self, fact: effects.Fact, asked: effects.Asked, now: float) -> dict[str, Any]:
         """The fields of a record about an operation that was asked for."""
@@ -396,7 +390,12 @@ class Supervisor:
             self._connections,
         )
         logs = {"folder": str(self._logs.folder), "unwritten": self._logs.unwritten}
-        return {**found, "helpers": self._helpers.status(), "logs": logs}
+        return {
+            **found,
+            "helpers": self._helpers.status(),
+            "logs": logs,
+            "web": self._helpers.web_address,
+        }
 
     def _set_level(self, name: str, level: str) -> None:
         levels.level_number(level)

@@ -14,8 +14,8 @@ MUTATIONS = [
     Mutation(
         "what was refused is an error of the worker",
         "vitals.py",
-        " and not is_refusal(payload):",
-        ":",
+        "        elif is_refusal(payload):\n            sums.refused += 1\n",
+        "",
     ),
     Mutation(
         "errors of any size are kept",
@@ -26,8 +26,32 @@ MUTATIONS = [
     Mutation(
         "an overdue operation took no time",
         "vitals.py",
-        "        self.durations.add(now - request.started)\n        limit",
-        "        limit",
+        "        self.durations.add(seconds)\n        sums = self.of(request.member)",
+        "        sums = self.of(request.member)",
+    ),
+    Mutation(
+        "clients decide how many members are told apart",
+        "vitals.py",
+        "name = member if len(self.sums) < MOST_MEMBERS else OTHERS",
+        "name = member",
+    ),
+    Mutation(
+        "what overran took no time in the sum",
+        "vitals.py",
+        "        sums.overran += 1\n        sums.seconds += seconds",
+        "        sums.overran += 1",
+    ),
+    Mutation(
+        "what never started isn't counted",
+        "dispatch.py",
+        "        peer.vitals.of(request.member).expired += 1\n",
+        "",
+    ),
+    Mutation(
+        "what ended with its life isn't counted",
+        "broker.py",
+        "            peer.vitals.of(request.member).lost += 1\n",
+        "",
     ),
     Mutation(
         "the oldest error is told",

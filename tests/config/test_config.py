@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.config.loader import Intensity, LogsConfig, Place, load
+from orchestrator.config.loader import LogsConfig, Place, load
+from orchestrator.durations import Intensity
 from tests.config.config_kit import expect, in_worker, load_text, problems_of
 
 FULL = """\

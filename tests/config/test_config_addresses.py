@@ -29,7 +29,10 @@ def test_addresses_that_are_accepted(tmp_path: Path, good: str) -> None:
         ("inproc", "accepted: ipc"),
         ("", "accepted: ipc"),
         ("tpc://localhost:1", 'did you mean "tcp://"?'),
-        ("http://localhost:1", "accepted: ipc"),
+        ("https://localhost:1", 'did you mean "http://"?'),
+        ("http://localhost", "no address such as http://127.0.0.1:8080"),
+        ("http://localhost:65536", "no address such as http://127.0.0.1:8080"),
+        ("http://localhost:1/path", "no address such as http://127.0.0.1:8080"),
         ("127.0.0.1:5570", 'did you mean "tcp://127.0.0.1:5570"?'),
         ("tcp://127.0.0.1", "is not tcp://host:port"),
         ("tcp://::1:5570", "an IPv6 address stands in brackets"),
@@ -129,3 +132,40 @@ def test_a_port_that_another_address_needs(tmp_path: Path, listen: str, message:
 def test_ports_that_are_free(tmp_path: Path, listen: str) -> None:
     """At other hosts, or any free ones, or told apart."""
     load_text(tmp_path, f"rig: r\nlisten: {listen}\nworkers: {{a: {{driver: 'a:B'}}}}\n")
+
+
+def web(listen: str, more: str = "") -> str:
+    return f"rig: r\nlisten: {listen}\n{more}workers: {{a: {{driver: 'a:B'}}}}\n"
+
+
+@pytest.mark.parametrize("others", [("ipc",), ("tcp://a:1", "ipc")])
+def test_a_web_server_is_none_of_the_rigs_own_addresses(
+    tmp_path: Path, others: tuple[str, ...]
+) -> None:
+    more = "web: {control: true, hosts: [lab.example, 'lab:8443'], export: [position, stage.x]}\n"
+    config = load_text(tmp_path, web(str(["http://[::1]:8080", *others]), more))
+    assert config.listen == others
+    assert config.web.listen == "http://[::1]:8080"
+    assert (config.web.control, config.web.hosts) == (True, ("lab.example", "lab:8443"))
+    assert config.web.export == ("position", "stage.x")
+
+
+def test_a_web_server_alone_serves_by_ipc(tmp_path: Path) -> None:
+    config = load_text(tmp_path, web('["http://127.0.0.1:8080"]'))
+    assert (config.listen, config.web.listen) == (("ipc",), "http://127.0.0.1:8080")
+    assert not config.web.control
+
+
+@pytest.mark.parametrize(
+    ("listen", "more", "message"),
+    [
+        ("['http://a:1', §'http://a:2']", "", "is a second web server; a rig has one"),
+        ("['tcp://a:1', §'http://a:2']", "", 'port 2 of "http://a:2" is taken by where the events'),
+        ("['http://*:0']", "web: {§controll: true}\n", "did you mean"),
+        ("['http://a:1']", "web: {control: §1}\n", '"control" must be true or false'),
+        ("['http://a:1']", "web: {hosts: [§'a b']}\n", "is no name such as lab.example"),
+        ("[ipc]", "§web: {control: true}\n", "and there is none; listen: [ipc"),
+    ],
+)
+def test_what_a_web_server_cant_be(tmp_path: Path, listen: str, more: str, message: str) -> None:
+    expect(tmp_path, web(listen, more), message)

@@ -18,13 +18,14 @@ from orchestrator.config.schema import (
     DefaultsSection,
     LogsSection,
     TopSection,
+    WebSection,
     WorkerSection,
 )
 from orchestrator.config.yaml import parse
 from tests.config.config_kit import SCHEMA, in_worker
 
 ROOT = Path(__file__).resolve().parents[2]
-MODELS = (TopSection, DefaultsSection, WorkerSection, LogsSection, *SECTIONS.values())
+MODELS = (TopSection, DefaultsSection, WorkerSection, LogsSection, WebSection, *SECTIONS.values())
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
 BLOCKS = [
     (f"{page.name}:{page.read_text()[: block.start()].count(chr(10)) + 1}", block[1])

@@ -7,7 +7,17 @@ import json
 import pytest
 
 from orchestrator.core.children import ChildSpec
-from orchestrator.core.vitals import LONGEST_ERROR, REMEMBERED, Durations, Trouble, last_trouble
+from orchestrator.core.vitals import (
+    LONGEST_ERROR,
+    MOST_MEMBERS,
+    OTHERS,
+    REMEMBERED,
+    Durations,
+    Sums,
+    Trouble,
+    Vitals,
+    last_trouble,
+)
 from tests.core.kit import Bench
 from tests.core.supervision_kit import CRASH
 from tests.core.supervision_kit import Rig as Supervised
@@ -107,6 +117,57 @@ class TestOperations:
         trouble = up.broker.peers["stage"].vitals.trouble
         assert trouble is not None
         assert trouble.payload == b""
+
+
+def sums(up: Bench, member: str = "move") -> dict[str, float]:
+    found = up.broker.peers["stage"].vitals.sums[member]
+    return {key: getattr(found, key) for key in Sums.__slots__ if getattr(found, key)}
+
+
+class TestSums:
+    def test_each_outcome_counts_for_its_member(self, up: Bench) -> None:
+        took(up, 0.5)
+        took(up, 0.25)
+        took(up, 0.25, **raised("x is too far"))
+        assert sums(up) == {"done": 2, "raised": 1, "seconds": 1.0}
+
+    def test_what_was_refused_by_the_worker_counts_as_that(self, up: Bench) -> None:
+        vitals = up.broker.peers["stage"].vitals
+        up.ask("a")
+        (request,) = up.broker.running("stage")
+        refusal = refusal_payload("TypeError", "x?", NOT_STARTED)
+        vitals.answered(request, b'{"messageType":"EXCEPTION",', refusal, up.now)
+        assert sums(up) == {"refused": 1}
+
+    def test_one_that_overran_counts_once_its_late_answer_not(self, up: Bench) -> None:
+        up.ask("a")
+        up.at(up.now + 5.0)
+        up.now += 60.0
+        up.reply(up.sent[-1])
+        assert sums(up) == {"overran": 1, "seconds": 5.0}
+
+    def test_what_waited_in_vain_never_took_time(self) -> None:
+        bench = Bench()
+        bench.add(limits=Limits(1.0, 5.0))
+        bench.bring_up()
+        bench.ask("a")
+        bench.ask("b", objekt="home")
+        bench.at(bench.now + 1.0)
+        assert sums(bench, "home") == {"expired": 1}
+
+    def test_what_ended_with_its_life(self, up: Bench) -> None:
+        up.ask("a")
+        up.lose()
+        assert sums(up) == {"lost": 1}
+
+    def test_members_that_are_told_apart_are_bounded(self) -> None:
+        vitals = Vitals()
+        for number in range(MOST_MEMBERS + 2):
+            vitals.of(f"m{number}").done += 1
+        assert len(vitals.sums) == MOST_MEMBERS + 1
+        assert vitals.sums[OTHERS].done == 2
+        vitals.of("m0").done += 1
+        assert vitals.sums["m0"].done == 2
 
 
 class TestLives:

@@ -1,0 +1,116 @@
+"""Errors as HTTP has them: a status, and a JSON body that tells what came of the operation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.responses import JSONResponse
+
+from orchestrator.client.json_form import plain
+from orchestrator.errors import (
+    ArgumentsRefused,
+    ArgumentUnsendable,
+    Cancelled,
+    DriverError,
+    ExecutionTimeout,
+    InvocationTimeout,
+    NameRefused,
+    NoRoom,
+    NothingThere,
+    NotStarted,
+    OrchError,
+    OtherLife,
+    OutcomeUnknown,
+    ResultUnsendable,
+    RigNotReachable,
+    ValueRefused,
+    WorkerUnavailable,
+)
+
+MEDIA_TYPE = "application/problem+json"
+STATUSES: tuple[tuple[type[Exception], int], ...] = (
+    (NameRefused, 404),
+    (NothingThere, 404),
+    (ArgumentsRefused, 400),
+    (ValueRefused, 400),
+    (ArgumentUnsendable, 400),
+    (NoRoom, 503),
+    (RigNotReachable, 503),
+    (Cancelled, 409),
+    (OtherLife, 409),
+    (WorkerUnavailable, 409),
+    (InvocationTimeout, 504),
+    (ExecutionTimeout, 504),
+    (OutcomeUnknown, 502),
+    (NotStarted, 400),
+)
+"""The status of an error; the first that it is an instance of counts, and 500 for all others."""
+RETRY_AFTER = "1"
+"""Seconds after which what is full, or away, is worth another try."""
+LONGEST = 10_000
+"""Characters of an error's text."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What a request came to that can't be answered as asked.
+
+    Attributes:
+        status: HTTP's status.
+        kind: The error's class, or HTTP's word for it.
+        text: In words, with the mend.
+        outcome: What was done: `not started`, `unknown`, `done`, or `raised` by the driver.
+        more: Further facts: `request`, `worker`, `member`, `traceback`.
+    """
+
+    status: int
+    kind: str
+    text: str
+    outcome: str = "not started"
+    more: dict[str, Any] | None = None
+
+
+def problem_of(error: Exception) -> Problem:
+    """What an operation raised."""
+    status = next((code for kind, code in STATUSES if isinstance(error, kind)), 500)
+    facts = ("request_id", "worker", "member")
+    more = {name.partition("_")[0]: getattr(error, name, None) for name in facts}
+    if isinstance(error, DriverError):
+        kind, text = error.type, error.message
+        more["traceback"] = "".join(error.remote_traceback) or None
+    else:
+        kind, text = type(error).__name__, str(error)
+    known = {key: value for key, value in more.items() if value is not None}
+    return Problem(status, kind, text[:LONGEST], outcome_of(error), known)
+
+
+def outcome_of(error: Exception) -> str:
+    """What came of an operation that raised this."""
+    if isinstance(error, NotStarted):
+        return "not started"
+    if isinstance(error, OutcomeUnknown):
+        return "unknown"
+    if isinstance(error, ResultUnsendable):
+        return "done"
+    if isinstance(error, OrchError) and not isinstance(error, DriverError):
+        return "unknown"
+    return "raised"
+
+
+def response_of(problem: Problem) -> JSONResponse:
+    """The answer that tells a problem."""
+    body = {
+        "title": problem.kind,
+        "status": problem.status,
+        "detail": problem.text,
+        "outcome": problem.outcome,
+        **plain(problem.more or {}),
+    }
+    headers = {"retry-after": RETRY_AFTER} if problem.status == 503 else None
+    return JSONResponse(body, problem.status, headers, MEDIA_TYPE)
+
+
+async def answer_problem(problem: Problem, scope: Any, receive: Any, send: Any) -> None:
+    """Send the answer that tells a problem."""
+    await response_of(problem)(scope, receive, send)

@@ -1,0 +1,73 @@
+"""Metrics as Prometheus reads them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from orchestrator.core.vitals import Sums
+from orchestrator.errors import RigNotReachable
+from orchestrator.gateway.metrics import OUTCOMES
+from tests.gateway.gateway_kit import FakeLink, serving
+
+
+def scraped(link: FakeLink, *exports: str) -> dict[Any, float]:
+    with serving(link, exports=exports) as client:
+        text = client.get("/metrics").text
+    return {
+        (sample.name, *sample.labels.values()): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+def test_workers_operations_and_losses_are_told(tmp_path: Path) -> None:
+    found = scraped(FakeLink(tmp_path))
+    labels = {tuple(sorted(name[1:])): value for name, value in found.items() if len(name) == 4}
+    assert labels == {
+        ("done", "move", "stage"): 3,
+        ("move", "raised", "stage"): 1,
+        ("expired", "move", "stage"): 2,
+    }
+    told = {(name[0], *sorted(name[1:])): value for name, value in found.items()}
+    assert told["orch_up",] == 1
+    assert told["orch_log_records_unwritten",] == 6
+    assert told["orch_events_total", "answered"] == 5
+    assert told["orch_helper_running", "guardian"] == 0
+    assert told["orch_worker_state", "READY", "stage"] == 1
+    assert told["orch_worker_state", "READY", "away"] == 0
+    assert told["orch_worker_state", "FAILED", "away"] == 1
+    assert told["orch_worker_restarts_total", "stage"] == 4
+    assert told["orch_worker_longest_seconds", "stage"] == 2.5
+    assert told["orch_worker_recent_seconds", "0.5", "stage"] == 0.25
+    assert told["orch_request_seconds_count", "move", "stage"] == 4
+    assert told["orch_request_seconds_sum", "move", "stage"] == 8.5
+    assert ("orch_worker_cpu_percent", "stage") not in told
+
+
+@pytest.mark.parametrize("name", ["position", "stage.position"])
+def test_polled_values_are_told_on_request(tmp_path: Path, name: str) -> None:
+    link = FakeLink(tmp_path)
+    told = {(key[0], *sorted(key[1:])): value for key, value in scraped(link, name).items()}
+    assert told["orch_value", "position", "stage"] == 1.5
+    assert told["orch_value_read_seconds", "position", "stage"] == 100
+    assert not any(key[0] == "orch_value" for key in scraped(link, "away.position", "serial"))
+
+
+def test_a_value_that_was_never_read_is_none(tmp_path: Path) -> None:
+    link = FakeLink(tmp_path)
+    del link.stage.values["position"]
+    assert not any(key[0] == "orch_value" for key in scraped(link, "position"))
+
+
+def test_a_rig_that_is_away_is_down(tmp_path: Path) -> None:
+    link = FakeLink(tmp_path)
+    link.away = RigNotReachable("rig lab is not running")
+    assert scraped(link) == {("orch_up",): 0}
+
+
+def test_each_outcome_that_is_counted_is_told() -> None:
+    assert {*OUTCOMES, "seconds"} == set(Sums.__slots__)
