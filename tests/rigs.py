@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -82,11 +82,15 @@ class RunningRig:
     Attributes:
         folder: Where its config and drivers are.
         environ: The environment in which commands find it.
+        options: Of `orch run`.
         process: `orch run`.
     """
 
-    def __init__(self, folder: Path, config: str, drivers: dict[str, str]) -> None:
+    def __init__(
+        self, folder: Path, config: str, drivers: dict[str, str], options: Sequence[str] = ()
+    ) -> None:
         self.folder = folder
+        self.options = options
         self.environ = {
             **os.environ,
             "ORCH_RUNTIME_DIR": str(folder / "run"),
@@ -109,9 +113,10 @@ class RunningRig:
     def start(self) -> None:
         """Run it in a session of its own, so that a test's Ctrl-C doesn't reach it."""
         with self.log.open("ab") as log:
-            if may_prefork() and self._is_plain("run", str(self.config)):
+            run = ("run", *self.options, str(self.config))
+            if may_prefork() and self._is_plain(*run):
                 self.process = preforked.start(
-                    ["run", str(self.config)],
+                    list(run),
                     self.environ,
                     Path.cwd(),
                     log.fileno(),
@@ -120,7 +125,7 @@ class RunningRig:
                 )
                 return
             self.process = subprocess.Popen(
-                self.command("run", str(self.config)),
+                self.command(*run),
                 env=self.environ,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -218,12 +223,21 @@ def running(
     *,
     texts: Mapping[str, str] | None = None,
     settle: bool = True,
+    options: Sequence[str] = (),
 ) -> Iterator[RunningRig]:
-    """A rig that is up, and gone with all its files afterwards; `texts` are other files of its."""
+    """A rig that is up, and gone with all its files afterwards.
+
+    Args:
+        config: Its config.
+        drivers: Modules of drivers, by name.
+        texts: Other files, by name.
+        settle: Whether to wait until its workers have settled.
+        options: Of `orch run`.
+    """
     folder = Path(tempfile.mkdtemp(prefix="orch-t-"))
     for name, text in (texts or {}).items():
         (folder / name).write_text(text)
-    rig = RunningRig(folder, config, drivers or {})
+    rig = RunningRig(folder, config, drivers or {}, options)
     try:
         rig.start()
         if settle:

@@ -55,6 +55,7 @@ COMMANDS = {
     "logs": "logs.logs",
     "trace": "trace.trace",
     "postmortem": "postmortem.postmortem",
+    "mcp": "mcp.mcp",
     "stubs": "stubs.stubs",
     "completion": "completion.completion",
 }

@@ -21,11 +21,12 @@ _COMMAND = ("orchestrator", "orch")
 
 def new_id() -> str:
     """An id for a connection, which no other one has."""
-    return f"{_who()}{UNIQUE}{os.getpid()}-{uuid4().hex[:16]}"
+    return f"{who()}{UNIQUE}{os.getpid()}-{uuid4().hex[:16]}"
 
 
 @cache
-def _who() -> str:
+def who() -> str:
+    """Who this client says to be: `ada@lab3:scan.py`."""
     return f"{_plain(_user())}@{_plain(platform.node())}:{_plain(program(sys.argv))}"
 
 

@@ -15,6 +15,7 @@ What `defaults` means for a worker:
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
 from collections.abc import Iterable
@@ -22,7 +23,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from orchestrator.config.addresses import NO_WEB, split, wrong_with
-from orchestrator.config.alarms import unpolled
+from orchestrator.config.agreement import check_agreement
 from orchestrator.config.changes import digest_of
 from orchestrator.config.model import LogsConfig, RigConfig, WebConfig, WorkerConfig
 from orchestrator.config.positions import odd_arguments, places_of, spellings_of
@@ -152,10 +153,8 @@ class _Loader:
         for name, section in self._sections.items():
             self._check_process(section, ("workers", name))
             self._check_after(("workers", name, "after"), name)
-            self._check_failing(section, ("workers", name))
-            self._check_sick(section, ("workers", name))
-            self._check_overdue(section, ("workers", name))
-            self._check_alarms(section, name)
+            chosen = functools.partial(self._chosen, section)
+            check_agreement(document, name, section, self._defaults, chosen)
         self._start_order = self._order()
 
     def _config(self, names: Iterable[str]) -> RigConfig:
@@ -267,52 +266,6 @@ class _Loader:
             document.report(
                 document.place((*path, "python")), f'"python": {quoted(interpreter)} {reason}'
             )
-
-    def _check_failing(self, section: WorkerSection, path: KeyPath) -> None:
-        """That a worker with which the rig ends isn't to be tried again after that."""
-        if not self._chosen(section, "required") or self._chosen(section, "retry_failed") is None:
-            return
-        for key in ("retry_failed", "required"):
-            if key in section.model_fields_set:
-                self._document.report(
-                    self._document.key_place((*path, key)),
-                    'a worker is either "required", so that the rig ends when it is FAILED, or has'
-                    ' "retry_failed", so that it is tried again',
-                )
-                return
-
-    def _check_sick(self, section: WorkerSection, path: KeyPath) -> None:
-        """That a driver that is to be opened again says how."""
-        key = "on_sick"
-        if self._chosen(section, key) != "reopen" or self._chosen(section, "open_with") is not None:
-            return
-        if key in section.model_fields_set:
-            self._document.report(
-                self._document.place((*path, key)),
-                'to "reopen" a driver, name the method that opens it by "open_with"',
-            )
-
-    def _check_overdue(self, section: WorkerSection, path: KeyPath) -> None:
-        """That operations that are to be cancelled can be."""
-        key = "on_execution_timeout"
-        if self._chosen(section, key) != "cancel" or key not in section.model_fields_set:
-            return
-        if not (self._chosen(section, "cancel_with") or self._defaults.cancel or section.cancel):
-            self._document.report(
-                self._document.place((*path, key)),
-                'to "cancel" operations, say how by "cancel_with", such as cancel_with: interrupt',
-            )
-
-    def _check_alarms(self, section: WorkerSection, name: str) -> None:
-        """That alarms are about values that are known."""
-        if any("poll" in problem.place.path for problem in self._document.problems):
-            return
-        own = "alarms" in section.model_fields_set
-        path: KeyPath = ("workers", name, "alarms") if own else ("defaults", "alarms")
-        poll = self._chosen(section, "poll")
-        for member, told in unpolled(self._chosen(section, "alarms"), poll):
-            whose = "" if own else f"worker {quoted(name)}: "
-            self._document.report(self._document.key_place((*path, member)), whose + told)
 
     def _check_listen(self) -> None:
         """That each address is given once, and each port and path is free for it."""

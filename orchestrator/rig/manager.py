@@ -18,10 +18,14 @@ from orchestrator.config.changes import has_changed
 from orchestrator.config.loader import RigConfig
 from orchestrator.core.orders import Verb
 from orchestrator.rig.applier import Applier
+from transports.levels import AUDIT
 from workers.driver.markers import action
+from workers.output import records
 
 log = logging.getLogger("orchestrator")
 
+LONGEST = 1000
+"""Characters of a text that a client has recorded."""
 ANSWER_WITHIN = 10.0
 """Seconds in which the supervisor's loop must take up a question."""
 
@@ -189,6 +193,19 @@ class RigControl:
         """
         found: Future[str] = self._ask(lambda: self._supervised.stacks(name))
         return found.result()
+
+    @action(concurrent=True)
+    def note(self, worker: str, member: str, outcome: str, fields: dict[str, Any]) -> None:
+        """Record what a gateway did for somebody, among the records of who asked for what.
+
+        Args:
+            worker: Whose operation it was; the rig's id for none.
+            member: What it was.
+            outcome: What came of it.
+            fields: Further facts; texts and numbers.
+        """
+        told = {key: each[:LONGEST] if type(each) is str else each for key, each in fields.items()}
+        records.write_about(worker, AUDIT, outcome[:LONGEST], {**told, "member": member or None})
 
     @action(concurrent=True)
     def down(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
 from typing import Any, ClassVar
 
 from textual.app import App, ComposeResult
@@ -14,8 +15,11 @@ from textual.widgets import Footer, Input
 from orchestrator.cli.columns import Line
 from orchestrator.cli.overview import below, head
 from orchestrator.cli.show import duration
+from orchestrator.cli.status import LEAST_PAUSE
 from orchestrator.errors import OrchError
+from orchestrator.top.help import help_lines
 from orchestrator.top.lines import Lines, folded
+from orchestrator.top.look import CSS
 from orchestrator.top.member_screen import MemberScreen
 from orchestrator.top.rows import (
     ORDERS,
@@ -28,12 +32,9 @@ from orchestrator.top.rows import (
     table,
 )
 from orchestrator.top.screens import Ask, LogScreen, TextScreen, told
-from orchestrator.top.source import Source, plain
+from orchestrator.top.source import Source
+from transports.client_ids import caller
 
-EVERY = 1.0
-"""Seconds between two looks at the rig."""
-LEAST_PAUSE = 0.1
-"""The same at least, however fast states change."""
 RESTART_TOLD = 60.0
 """Seconds for which it is told that the rig was restarted."""
 
@@ -43,29 +44,12 @@ class Top(App[None]):
 
     Args:
         source: The rig.
-        every: Seconds between two looks.
+        every: Seconds between two looks; sooner if a state changes, but not at once.
     """
 
     ENABLE_COMMAND_PALETTE = False
     TITLE = "orch top"
-    CSS = """
-    Screen { layout: vertical; background: $background; }
-    Lines { background: $background; scrollbar-size: 1 1; scrollbar-background: $background; }
-    #head { height: 1; }
-    #table, #members, #text, #log { height: 1fr; }
-    #details { height: 0; border-top: solid $panel; }
-    #filter { display: none; border: none; height: 1; padding: 0; }
-    #filter.shown { display: block; }
-    .title { background: $panel; text-style: bold; width: 100%; height: auto; }
-    .hint { color: $text-muted; }
-    .fault { color: red; height: auto; }
-    .label { margin-top: 1; }
-    #form { height: 1fr; padding: 0 1; }
-    #result { height: 1; margin-top: 1; }
-    Ask { align: center middle; }
-    .box { width: auto; max-width: 90%; height: auto; border: round $warning; padding: 0 1; }
-    .box Static { width: auto; max-width: 100%; }
-    """
+    CSS = CSS
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("question_mark", "show_help", "Help", key_display="?"),
         Binding("q", "quit", "Quit"),
@@ -77,6 +61,7 @@ class Top(App[None]):
         Binding("r", "order('restart')", "Restart"),
         Binding("slash", "filter", "Filter", key_display="/"),
         Binding("o", "sort", "Sort"),
+        Binding("y", "copy", "Copy"),
         Binding("L", "request_log", "Log of the request", show=False),
         Binding("S", "order('stop')", "Stop", show=False),
         Binding("a", "order('start')", "Start", show=False),
@@ -84,11 +69,18 @@ class Top(App[None]):
         Binding("escape", "unfilter", "Show all", show=False),
     ]
 
-    def __init__(self, source: Source, every: float = EVERY) -> None:
+    def __init__(self, source: Source, every: float) -> None:
         super().__init__(ansi_color=False)
         self.animation_level = "none"  # it costs bytes, on slow lines too
         self._source = source
         self._every = every
+        # Kept here, not looked for: what comes late finds them, though their screen is gone.
+        self._head = Lines(folds=True, id="head")
+        self._filter = Input(
+            placeholder="words in names, states, operations", id="filter", compact=True
+        )
+        self._table = Lines(head=1, chooses=True, id="table")
+        self._details = Lines(folds=True, id="details")
         self._found: dict[str, Any] | None = None
         self._seen = 0.0
         self._lost = ""
@@ -101,10 +93,7 @@ class Top(App[None]):
 
     def compose(self) -> ComposeResult:
         """Its parts."""
-        yield Lines(folds=True, id="head")
-        yield Input(placeholder="words in names, states, operations", id="filter", compact=True)
-        yield Lines(head=1, chooses=True, id="table")
-        yield Lines(folds=True, id="details")
+        yield from (self._head, self._filter, self._table, self._details)
         yield Footer(compact=True, show_command_palette=False)
 
     def on_mount(self) -> None:
@@ -115,17 +104,15 @@ class Top(App[None]):
         self.set_interval(max(self._every, 0.5), self._draw_if_old)
 
     @property
-    def _table(self) -> Lines:
-        return self.screen_stack[0].query_one("#table", Lines)
-
-    def _part(self, id: str) -> Lines:
-        return self.screen_stack[0].query_one(f"#{id}", Lines)
-
-    @property
     def chosen(self) -> Worker | None:
         """The worker that keys are about."""
         at = self._table.chosen
         return self._shown[at] if at < len(self._shown) else None
+
+    @property
+    def shown(self) -> list[str]:
+        """The lines of the table, without styles."""
+        return self._table.texts
 
     # -- looking --------------------------------------------------------------------------
 
@@ -134,8 +121,9 @@ class Top(App[None]):
             self._changed.clear()
             try:
                 found = await self._source.look()
-            except (OrchError, OSError) as error:
-                self._lost = str(error).partition("\n")[0]
+            except Exception as error:  # noqa: BLE001  whatever it is, it is shown
+                text = str(error) if isinstance(error, OrchError) else told(error)
+                self._lost = text.partition("\n")[0]
             else:
                 if self._found is not None and self._found.get("run") != found.get("run"):
                     self._restarted = time.monotonic()
@@ -149,8 +137,9 @@ class Top(App[None]):
                 continue  # nothing but times has changed
 
     async def _hear(self) -> None:
-        async for _ in self._source.changes():
-            self._changed.set()
+        with suppress(OrchError):  # looks go on at their pace, and tell what is wrong
+            async for _ in self._source.changes():
+                self._changed.set()
 
     @property
     def _age(self) -> float:
@@ -172,7 +161,7 @@ class Top(App[None]):
         if found is None:
             self._put_head(top or [[("…", "")]], width)
             return
-        text = self.screen_stack[0].query_one("#filter", Input).value
+        text = self._filter.value
         order = ORDERS[self._order]
         self._shown = chosen(found, order, back=self._back, text=text)
         lines = table(self._shown, width, order, back=self._back)
@@ -199,19 +188,17 @@ class Top(App[None]):
         return remarks
 
     def _put_head(self, lines: list[Line], width: int) -> None:
-        part = self._part("head")
-        part.styles.height = sum(len(folded(line, max(1, width))) for line in lines)
-        part.show(lines)
+        self._head.styles.height = sum(len(folded(line, max(1, width))) for line in lines)
+        self._head.show(lines)
 
     def _detail(self) -> None:
         worker = self.chosen
         if worker is not None:
             self._wanted = worker["name"]
         lines = details(worker)
-        part = self._part("details")
         count = sum(len(folded(line, max(1, self.size.width - 1))) for line in lines)
-        part.styles.height = min(count + 1, max(3, self.size.height // 3)) if lines else 0
-        part.show(lines)
+        self._details.styles.height = min(count + 1, max(3, self.size.height // 3)) if lines else 0
+        self._details.show(lines)
 
     def on_resize(self) -> None:
         """Lay out anew."""
@@ -232,15 +219,13 @@ class Top(App[None]):
 
     def action_filter(self) -> None:
         """Type words that are searched for."""
-        field = self.screen_stack[0].query_one("#filter", Input)
-        field.add_class("shown")
-        field.focus()
+        self._filter.add_class("shown")
+        self._filter.focus()
 
     def action_unfilter(self) -> None:
         """Show all workers."""
-        field = self.screen_stack[0].query_one("#filter", Input)
-        field.value = ""
-        field.remove_class("shown")
+        self._filter.value = ""
+        self._filter.remove_class("shown")
         self._table.focus()
 
     def on_input_changed(self) -> None:
@@ -266,7 +251,12 @@ class Top(App[None]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Keys of the table do nothing on other screens."""
-        return len(self.screen_stack) == 1 or action in ("quit", "help_quit")
+        return len(self.screen_stack) == 1 or action in ("quit", "help_quit", "copy")
+
+    def action_copy(self) -> None:
+        """Copy the chosen line, or all of a text."""
+        if isinstance(self.focused, Lines):
+            self.focused.copy()
 
     def action_members(self) -> None:
         """Show the worker's members."""
@@ -320,29 +310,37 @@ class Top(App[None]):
         if each is None:
             self.notify(f"{worker['name']} runs nothing, and nothing waits", severity="warning")
             return
-        question = f"Cancel {worker['name']}.{each['member']}, asked by {each['client']}?"
-        request = str(each["request"])
-        self.run_worker(self._ask_and_do(question, lambda: self._source.cancel(request)))
+        text = f"Cancel {worker['name']}.{each['member']}, asked by {caller(each['client'])}?"
+
+        async def question() -> str:
+            return text
+
+        self.run_worker(self._ask_and_do(question, lambda: self._source.cancel(each["request"])))
 
     def action_order(self, verb: str) -> None:
         """Start, stop or restart the worker; asked first where that breaks something off."""
-        worker = self.chosen
-        if worker is None:
+        if (worker := self.chosen) is None:
             return
-        broken = breaks(worker) if verb != "start" else ""
-        question = f"{verb.capitalize()} {worker['name']}? {broken.capitalize()}." if broken else ""
         name = worker["name"]
 
-        async def ordered() -> str:
+        async def question() -> str:
+            found = await self._source.look()  # as it is now, not as it was a second ago
+            now = next((each for each in found["workers"] if each["name"] == name), worker)
+            broken = "" if verb == "start" else breaks(now)
+            return f"{verb.capitalize()} {name}? {broken.capitalize()}." if broken else ""
+
+        async def order() -> str:
             return f"{name} is {await self._source.order(verb, name)}"
 
-        self.run_worker(self._ask_and_do(question, ordered))
+        self.run_worker(self._ask_and_do(question, order))
 
-    async def _ask_and_do(self, question: str, do: Callable[[], Awaitable[str]]) -> None:
-        if question and not await self.push_screen_wait(Ask(question)):
-            return
+    async def _ask_and_do(
+        self, question: Callable[[], Awaitable[str]], do: Callable[[], Awaitable[str]]
+    ) -> None:
         try:
-            self.notify(await do(), markup=False)
+            asked = await question()
+            if not asked or await self.push_screen_wait(Ask(asked)):
+                self.notify(await do(), markup=False)
         except Exception as error:  # noqa: BLE001  whatever it is, it is shown
             self.notify(told(error), severity="error", timeout=15, markup=False)
         self._changed.set()
@@ -354,39 +352,3 @@ class Top(App[None]):
             return help_lines()
 
         self.push_screen(TextScreen("keys", text))
-
-
-HELP = """
-The table
-  arrows, page keys, mouse   choose a worker; a second click shows its members
-  /                          words to filter by; Esc shows all
-  o O                        sort by the next column; the other way round
-  y                          copy the chosen line
-
-The worker
-  Enter   its members: values, reading, writing, calls
-  l       its log; f follows, d i w e choose the level
-  s       the stacks of all its threads, whatever it does
-  r S a   restart, stop, start; it asks first where something would be broken off
-
-Its request: what runs longest, else what waits, else what failed last
-  t       its trace
-  L       its log
-  x       cancel it, as the worker's config says; it asks first
-
-Everywhere
-  drag    select; Ctrl+C copies it, by the terminal (OSC 52), over ssh too
-  y       copy the line, or all of a text
-  ? q     these keys; quit
-  Esc     back
-
-OF LIMIT is how much of its limit an operation has had: yellow from 80 %, red beyond. So is
-MEMORY where limits: {memory: …} is configured. Grey is what the rig doesn't tell any more.
-No device is read but by your key: polled values are what their workers keep.
-"""
-
-
-def help_lines() -> list[Line]:
-    """What keys do, by what they are about."""
-    lines = plain(HELP.strip("\n"))
-    return [[(text, "" if text.startswith(" ") else "bold") for text, _ in line] for line in lines]

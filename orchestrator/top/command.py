@@ -11,9 +11,7 @@ import click
 from orchestrator.cli.failures import CommandError, Exit
 from orchestrator.cli.options import chosen_rig, read_timeout, rig_option
 from orchestrator.cli.show import is_terminal
-
-LEAST_PAUSE = 0.1
-"""Seconds between two looks at least."""
+from orchestrator.cli.status import LEAST_PAUSE, LOOK_EVERY
 
 
 @click.command()
@@ -34,7 +32,7 @@ def top(every: float | EllipsisType | None) -> int:
         )
     if not is_terminal():
         raise CommandError("orch top needs a terminal; else there is orch status", Exit.USAGE)
-    pause = every if isinstance(every, float | int) else 1.0
+    pause = every if isinstance(every, float | int) else LOOK_EVERY
     if pause < LEAST_PAUSE:
         raise click.BadParameter(f"the least is {LEAST_PAUSE:g}s", param_hint="--every")
     asyncio.run(_run(chosen_rig(), pause))
@@ -43,8 +41,9 @@ def top(every: float | EllipsisType | None) -> int:
 
 async def _run(rig: str | None, every: float) -> None:
     from orchestrator.client.aio import aconnect
-    from orchestrator.top.app import Top
-    from orchestrator.top.source import RigSource
 
     async with aconnect(rig) as connected:
+        from orchestrator.top.app import Top  # half a second, for nothing if there is no rig
+        from orchestrator.top.source import RigSource
+
         await Top(RigSource(connected), every).run_async()

@@ -45,6 +45,9 @@ class FormScreen(Screen[None]):
         self._fields = fields
         self._submit = submit
         self._began: float | None = None
+        self._inputs = {each.name: Input(placeholder=each.default, compact=True) for each in fields}
+        self._faults = {each.name: Static("", classes="fault", markup=False) for each in fields}
+        self._result = Lines(folds=True, id="result")
 
     def compose(self) -> ComposeResult:
         """Its parts."""
@@ -52,18 +55,16 @@ class FormScreen(Screen[None]):
         with VerticalScroll(id="form"):
             if self._about:
                 yield Static(self._about, classes="hint", markup=False)
-            for at, field in enumerate(self._fields):
+            for field in self._fields:
                 yield Static(field.label, classes="label", markup=False)
-                yield Input(placeholder=field.default, id=f"field-{at}", compact=True)
-                yield Static("", classes="fault", id=f"fault-{at}", markup=False)
-            yield Lines(folds=True, id="result")
+                yield from (self._inputs[field.name], self._faults[field.name])
+            yield self._result
         yield Footer(compact=True, show_command_palette=False)
 
     def on_mount(self) -> None:
         """Begin."""
         self.set_interval(0.5, self._tell_time)
-        inputs = self.query(Input)
-        (inputs.first() if inputs else self.query_one(Lines)).focus()
+        (self._inputs[self._fields[0].name] if self._fields else self._result).focus()
 
     def on_input_submitted(self) -> None:
         """Enter in a field does it."""
@@ -73,16 +74,12 @@ class FormScreen(Screen[None]):
         """Do it, if all that was typed can be taken."""
         if self._began is not None:
             return
-        texts = {
-            field.name: self.query_one(f"#field-{at}", Input).value
-            for at, field in enumerate(self._fields)
-        }
+        texts = {name: field.value for name, field in self._inputs.items()}
         values, faults = read(self._fields, texts)
-        for at, field in enumerate(self._fields):
-            self.query_one(f"#fault-{at}", Static).update(faults.get(field.name, ""))
+        for name, shown in self._faults.items():
+            shown.update(faults.get(name, ""))
         if faults:
-            at = next(at for at, field in enumerate(self._fields) if field.name in faults)
-            self.query_one(f"#field-{at}", Input).focus()
+            self._inputs[next(name for name in self._inputs if name in faults)].focus()
             return
         self._began = time.monotonic()
         self._tell_time()
@@ -106,9 +103,8 @@ class FormScreen(Screen[None]):
             self._show([[(text, "cyan")]])
 
     def _show(self, lines: list[Line]) -> None:
-        result = self.query_one("#result", Lines)
-        result.styles.height = min(len(lines) + 1, 20)
-        result.show(lines)
+        self._result.styles.height = min(len(lines) + 1, 20)
+        self._result.show(lines)
 
     def action_leave(self) -> None:
         """Go back; what runs is withdrawn, or ended as its worker's config says."""

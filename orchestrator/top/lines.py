@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, ClassVar
 
 from rich.cells import cell_len
@@ -19,6 +21,9 @@ from textual.strip import Strip
 
 from orchestrator.cli.columns import Line
 from orchestrator.words import one_line
+
+CHOSEN = Style(bgcolor="#30405c")
+"""The line that is chosen: its colours stay to be seen."""
 
 
 @lru_cache(maxsize=256)
@@ -45,7 +50,6 @@ class Lines(ScrollView, can_focus=True):
         Binding("pagedown", "move_page(1)", "Page down", show=False),
         Binding("home", "move(-1000000)", "First", show=False),
         Binding("end", "move(1000000)", "Last", show=False),
-        Binding("y", "copy", "Copy"),
     ]
 
     class Chosen(Message):
@@ -134,9 +138,12 @@ class Lines(ScrollView, can_focus=True):
         width, base = self.size.width, self.rich_style
         if index >= len(self._lines):
             return Strip.blank(width, base)
-        segments = [Segment(text, _style(style)) for text, style in self._lines[index] if text]
+        segments = [
+            Segment("".join(text for text, _ in cells), _style(style))
+            for style, cells in groupby(self._lines[index], itemgetter(1))  # fewer cost less
+        ]
         if self._chooses and index == self._chosen + self._head:
-            shown = Style(reverse=True) if self.has_focus else Style(bold=True, underline=True)
+            shown = CHOSEN if self.has_focus else Style(underline=True)
             length = sum(segment.cell_length for segment in segments)
             segments.append(Segment(" " * max(0, width - length)))
             segments = list(Segment.apply_style(segments, None, shown))
@@ -158,7 +165,7 @@ class Lines(ScrollView, can_focus=True):
         """Show what is selected."""
         self.refresh()
 
-    def action_copy(self) -> None:
+    def copy(self) -> None:
         """Copy what is selected, else the chosen line, else all, to the terminal's clipboard."""
         texts = self.texts
         if self._chooses:
@@ -222,6 +229,8 @@ class Lines(ScrollView, can_focus=True):
 
 def changed(before: Line, after: Line) -> Iterator[tuple[int, int]]:
     """From where to where two lines differ, in places of the terminal; cell by cell."""
+    if before == after:
+        return
     x = y = 0
     for at in range(max(len(before), len(after))):
         one = before[at] if at < len(before) else ("", "")

@@ -13,7 +13,7 @@ from textual.widgets import Footer, Static
 
 from orchestrator.cli.columns import Line
 from orchestrator.cli.show import safe, to_text
-from orchestrator.errors import OrchError
+from orchestrator.cli.status import LOOK_EVERY
 from orchestrator.top.form_screen import FormScreen
 from orchestrator.top.forms import OTHERS, field_of, fields_of
 from orchestrator.top.lines import Lines
@@ -22,8 +22,6 @@ from orchestrator.top.screens import told
 from orchestrator.top.source import Source, plain
 from orchestrator.words import one_line
 
-EVERY = 1.0
-"""Seconds between two looks at what the worker keeps of polled values."""
 MOST_ITEMS = 20
 """Items of a stream that are taken."""
 
@@ -48,22 +46,19 @@ class MemberScreen(Screen[None]):
         self._worker = worker
         self._members: list[Member] = []
         self._values: dict[str, Known] = {}
+        self._table = Lines(head=1, chooses=True, id="members")
+        self._details = Lines(folds=True, id="details")
 
     def compose(self) -> ComposeResult:
         """Its parts."""
         yield Static(f"members of {self._worker}", classes="title", markup=False)
-        yield Lines(head=1, chooses=True, id="members")
-        yield Lines(folds=True, id="details")
+        yield from (self._table, self._details)
         yield Footer(compact=True, show_command_palette=False)
 
     def on_mount(self) -> None:
         """Begin."""
         self._table.focus()
         self.run_worker(self._follow(), exclusive=True, group="follow")
-
-    @property
-    def _table(self) -> Lines:
-        return self.query_one("#members", Lines)
 
     @property
     def _chosen(self) -> Member | None:
@@ -74,21 +69,21 @@ class MemberScreen(Screen[None]):
         while not self._members:
             try:
                 self._members = members_of(await self._source.describe(self._worker))
-            except OrchError as error:
+            except Exception as error:  # noqa: BLE001  whatever it is, it is shown
                 self._table.show(plain(told(error)))
             if not self._members:
-                await asyncio.sleep(EVERY)
+                await asyncio.sleep(LOOK_EVERY)
         while True:
             await asyncio.gather(*(self._look(m) for m in self._members if m.polled is not None))
             self._draw()
-            await asyncio.sleep(EVERY)
+            await asyncio.sleep(LOOK_EVERY)
 
     async def _look(self, member: Member) -> None:
         """What the worker keeps of a polled property; its device isn't asked."""
         before = self._values.get(member.name, Known())
         try:
             found = await self._source.cached(self._worker, member.name)
-        except (OrchError, LookupError) as error:
+        except Exception as error:  # noqa: BLE001  whatever it is, it is shown
             self._values[member.name] = before._replace(error=one_line(str(error), 80))
         else:
             self._values[member.name] = known(found.value, found.time, found.error)
@@ -118,9 +113,8 @@ class MemberScreen(Screen[None]):
         shown += [[(line, "red")] for line in value.error.splitlines()]
         text = str(member.affordance.get("description", ""))
         shown += [[(safe(line), "dim")] for line in text.splitlines()]
-        details = self.query_one("#details", Lines)
-        details.styles.height = min(len(shown), max(3, self.size.height // 3))
-        details.show(shown)
+        self._details.styles.height = min(len(shown), max(3, self.size.height // 3))
+        self._details.show(shown)
 
     def on_lines_opened(self) -> None:
         """Clicked twice."""

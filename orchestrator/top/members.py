@@ -97,18 +97,19 @@ def _cells(member: Member, known: Known, now: float) -> list[Cell]:
     unit = safe(str(about.get("unit", ""))) or NOTHING
     if member.kind == "actions":
         signature = safe(str(about.get(terms.SIGNATURE, "(...)")))
-        access = "concurrent" if about.get(terms.CONCURRENT) else NOTHING
+        access = "call, concurrent" if about.get(terms.CONCURRENT) else "call"
         name = f"{safe(member.name)}()"
-        return [(name, "cyan"), *_none(3), (signature, "dim"), ("call " + access, "dim")]
+        return [(name, "cyan"), *_none(3), (signature, "dim"), (access, "dim")]
     if member.kind == "events":
         kind = type_text(dict(about.get("data", {})))
         return [(safe(member.name), "magenta"), *_none(3), (kind, "dim"), ("event", "dim")]
     age = max(0.0, now - known.time) if known.time else None
     is_old = age is not None and member.polled is not None and age > STALE * member.polled + 1
     style = "red" if known.error else "dim" if is_old else "bold" if known.value else ""
-    text = known.value or known.error or NOTHING
-    if known.value and known.error:
-        text = f"{known.value} ({known.error})"
+    fault = known.error.partition("\n")[0]
+    text = known.value or fault or NOTHING
+    if known.value and fault:
+        text = f"{known.value} ({fault})"
     access = "/".join(["read"] * member.is_read + ["write"] * member.is_written)
     if member.polled is not None:
         access += f", polled {member.polled:g}s"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from orchestrator.cli.columns import NOTHING, Column, Line, lay_out
@@ -15,13 +16,19 @@ BAR = 8
 """Characters of a bar."""
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
 
+LEAST = {"RUNS": 14, "ALARM": 16, "FOR": 16}
+"""Characters of columns that tell more than those which go for them where room is short."""
+
 _TITLES = [column.title for column in COLUMNS]
 _AT = _TITLES.index("RUNS") + 1
-TABLE = (
-    *COLUMNS[:_AT],
-    Column("OF LIMIT", 2.5, least=BAR),
-    Column("ALARM", 2.2, least=8, most=30),
-    *COLUMNS[_AT:],
+TABLE = tuple(
+    replace(column, least=max(column.least, LEAST.get(column.title, 0)))
+    for column in (
+        *COLUMNS[:_AT],
+        Column("OF LIMIT", 2.5, least=BAR),
+        Column("ALARM", 2.2, least=8, most=30),
+        *COLUMNS[_AT:],
+    )
 )
 """The columns of `orch status`, and what only a live view is for."""
 
@@ -114,6 +121,8 @@ def table(workers: Sequence[Worker], width: int, order: Order, *, back: bool) ->
 
 def _cells(worker: Worker) -> list[Cell]:
     cells = cells_of(dict(worker))
+    if _alarms(worker):
+        cells[0] = (worker["name"], "bold red")  # also where there is no room for what it is
     return [*cells[:_AT], bar(worker), _alarm(worker), *cells[_AT:]]
 
 
@@ -163,23 +172,6 @@ def breaks(worker: Worker) -> str:
     if worker["queue"]:
         parts.append(f"{worker['queue']} wait")
     return " and ".join(parts)
-
-
-def later(found: Mapping[str, Any], seconds: float) -> dict[str, Any]:
-    """A status that is older by now: its times have gone on."""
-
-    def moved(each: Mapping[str, Any], *keys: str) -> dict[str, Any]:
-        return {k: v + seconds if k in keys and v is not None else v for k, v in each.items()}
-
-    workers = []
-    for worker in found["workers"]:
-        changed = moved(worker, "uptime")
-        for key in ("running", "waiting", "alarms"):
-            changed[key] = [moved(each, "seconds", "age") for each in worker.get(key, ())]
-        if worker.get("last_error"):
-            changed["last_error"] = moved(worker["last_error"], "age")
-        workers.append(changed)
-    return {**moved(found, "uptime"), "workers": workers}
 
 
 def old(age: float) -> str:

@@ -48,16 +48,17 @@ class TextScreen(Screen[None]):
         super().__init__()
         self._title = title
         self._load = load
+        self._lines = Lines(folds=True, id="text")
 
     def compose(self) -> ComposeResult:
         """Its parts."""
         yield Static(self._title, classes="title", markup=False)
-        yield Lines(folds=True, id="text")
+        yield self._lines
         yield Footer(compact=True, show_command_palette=False)
 
     def on_mount(self) -> None:
         """Begin."""
-        self.query_one(Lines).focus()
+        self._lines.focus()
         self.action_load()
 
     def action_load(self) -> None:
@@ -65,12 +66,11 @@ class TextScreen(Screen[None]):
         self.run_worker(self._show(), exclusive=True)
 
     async def _show(self) -> None:
-        lines = self.query_one(Lines)
-        lines.show(plain("…"))
+        self._lines.show(plain("…"))
         try:
-            lines.show(await self._load())
+            self._lines.show(await self._load())
         except Exception as error:  # noqa: BLE001  whatever it is, it is shown
-            lines.show([[(text, "red")] for line in plain(told(error)) for text, _ in line])
+            self._lines.show([[(text, "red")] for line in plain(told(error)) for text, _ in line])
 
 
 class LogScreen(Screen[None]):
@@ -95,47 +95,48 @@ class LogScreen(Screen[None]):
         self._title = title
         self._records = records
         self._level = "info"
-        self._lines: list[Line] = []
+        self._came_so_far: list[Line] = []
         self._came = False
+        self._about = Static("", classes="title", markup=False)
+        self._lines = Lines(follows=True, folds=True, id="log")
 
     def compose(self) -> ComposeResult:
         """Its parts."""
-        yield Static("", classes="title", markup=False)
-        yield Lines(follows=True, folds=True, id="log")
+        yield from (self._about, self._lines)
         yield Footer(compact=True, show_command_palette=False)
 
     def on_mount(self) -> None:
         """Begin."""
-        self.query_one(Lines).focus()
+        self._lines.focus()
         self.set_interval(FLUSH, self._flush)
         self.action_level(self._level)
 
     def action_level(self, level: str) -> None:
         """Show records from a level on."""
         self._level = level
-        self._lines = []
+        self._came_so_far = []
         self._came = True
-        self.query_one(".title", Static).update(f"{self._title}, {level} and above")
+        self._about.update(f"{self._title}, {level} and above")
         self.run_worker(self._read(), exclusive=True)
 
     async def _read(self) -> None:
         try:
             async for lines in self._records(self._level):
-                self._lines += lines
+                self._came_so_far += lines
                 self._came = True
         except (OSError, ValueError) as error:
-            self._lines += plain(told(error))
+            self._came_so_far += plain(told(error))
             self._came = True
 
     def _flush(self) -> None:
         if self._came:
             self._came = False
-            del self._lines[:-MOST]
-            self.query_one(Lines).show(self._lines or plain("no records yet"))
+            del self._came_so_far[:-MOST]
+            self._lines.show(self._came_so_far or plain("no records yet"))
 
     def action_follow(self) -> None:
         """Go to the end, and stay there."""
-        self.query_one(Lines).scroll_end(animate=False)
+        self._lines.scroll_end(animate=False)
 
 
 class Ask(ModalScreen[bool]):

@@ -82,9 +82,7 @@ TESTS = {
     "kept.py": Tests(("test_kept",)),
     "hang.py": Tests(("test_hang",)),
     "orders.py": Tests(("test_orders",)),
-    "rig.py": Tests(
-        ("test_rig", "test_evidence", "test_restarts", "test_kept", "test_securing", "test_alarms")
-    ),
+    "rig.py": Tests(("test_rig", "test_evidence", "test_restarts", "test_kept", "test_securing")),
     "plan.py": Tests(("test_plan",)),
     "changeover.py": Tests(("test_changeover",)),
     "manners.py": Tests(("test_manners",)),

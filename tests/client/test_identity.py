@@ -39,11 +39,11 @@ def test_an_id_fits_what_a_socket_takes(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr("getpass.getuser", lambda: "u~" * 300)
     from orchestrator.client import identity
 
-    identity._who.cache_clear()
+    identity.who.cache_clear()
     try:
         made = new_id()
     finally:
-        identity._who.cache_clear()
+        identity.who.cache_clear()
     assert len(made.encode()) <= 255
     assert caller(made) == f"{('u_' * LONGEST)[:LONGEST]}@{'h' * LONGEST}:{'_' * LONGEST}"
 
@@ -55,11 +55,11 @@ def test_a_user_without_a_name_is_a_number(monkeypatch: pytest.MonkeyPatch) -> N
         raise KeyError("uid not found")
 
     monkeypatch.setattr("getpass.getuser", nobody)
-    identity._who.cache_clear()
+    identity.who.cache_clear()
     try:
         assert caller(new_id()).partition("@")[0].isdigit()
     finally:
-        identity._who.cache_clear()
+        identity.who.cache_clear()
 
 
 def test_of_clients_of_another_make_the_id_is_told() -> None:

@@ -12,9 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.core.alarms import Alarm, Alarms, State
-from orchestrator.core.children import ChildSpec
-from orchestrator.core.effects import Alarmed, Fact, ToWorker
-from tests.core.rig_kit import Bench
+from orchestrator.core.effects import Alarmed, Fact
 from transports.errors import ProtocolError
 from transports.link import Polled, Watch
 
@@ -228,25 +226,6 @@ def test_other_limits_hold_from_the_next_reading_on() -> None:
     assert it.told[2:] == [Watch(())]
     it.alarms.tick(it.now + 1000)
     assert it.alarms.next_deadline is None
-
-
-def test_a_worker_is_told_what_to_tell_by_the_rig() -> None:
-    """On the private link, and what it tells reaches the alarms; plans change them live."""
-    bench = Bench(ChildSpec("a"), alarms={"a": {"t": Alarm(above=60)}})
-    bench.order("start", "a")
-    token = bench.open("a")
-    bench.say_ready(token)
-    sent = [e for e in bench.rig.effects if isinstance(e, ToWorker) and b'"watch"' in e.frames[2]]
-    assert len(sent) == 1
-    bench.take()
-    bench.control(f"{token}.q", {"type": "polled", "name": "t", "value": "61.0"})
-    assert bench.of(Alarmed)[0].value == 61.0
-    assert bench.rig.next_deadline == bench.now + 10.0
-    bench.to_deadline()
-    assert bench.of(Alarmed)[0].state == "stale"
-    bench.exit("a")
-    bench.take()
-    assert bench.rig.alarms.of("a")["t"].raised
 
 
 STEPS = st.lists(

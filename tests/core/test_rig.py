@@ -4,8 +4,18 @@ from __future__ import annotations
 
 import pytest
 
+from orchestrator.core.alarms import Alarm
 from orchestrator.core.children import ChildSpec
-from orchestrator.core.effects import Describe, Launch, OrderDone, RigUp, Signal, Unblock
+from orchestrator.core.effects import (
+    Alarmed,
+    Describe,
+    Launch,
+    OrderDone,
+    RigUp,
+    Signal,
+    ToWorker,
+    Unblock,
+)
 from orchestrator.core.endings import UNBUILT_GRACE
 from orchestrator.core.hang import INSIST_AFTER
 from orchestrator.core.states import Status as S
@@ -461,3 +471,22 @@ class TestAClientThatLeft:
         bench.rig.client_left(b"carol")
         assert bench.take() == []
         assert list(bench.rig.broker.ledger.streams) == [b"bob"]
+
+
+def test_a_worker_is_told_what_to_tell_by_the_rig() -> None:
+    """On the private link, and what it tells reaches the alarms; plans change them live."""
+    bench = Bench(ChildSpec("a"), alarms={"a": {"t": Alarm(above=60)}})
+    bench.order("start", "a")
+    token = bench.open("a")
+    bench.say_ready(token)
+    sent = [e for e in bench.rig.effects if isinstance(e, ToWorker) and b'"watch"' in e.frames[2]]
+    assert len(sent) == 1
+    bench.take()
+    bench.control(f"{token}.q", {"type": "polled", "name": "t", "value": "61.0"})
+    assert bench.of(Alarmed)[0].value == 61.0
+    assert bench.rig.next_deadline == bench.now + 10.0
+    bench.to_deadline()
+    assert bench.of(Alarmed)[0].state == "stale"
+    bench.exit("a")
+    bench.take()
+    assert bench.rig.alarms.of("a")["t"].raised

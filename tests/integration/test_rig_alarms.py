@@ -1,13 +1,18 @@
-"""Alarms of a real rig: seen by whoever looks, whatever becomes of the worker and the config."""
+"""A real rig that is watched: its alarms, and what `orch top` asks of it."""
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 import orch
-from tests.rigs import running, wait_until
+from orchestrator import aconnect, errors
+from orchestrator.cli.columns import Line
+from orchestrator.top.source import RigSource
+from tests.rigs import RunningRig, running, wait_until
 
 OVEN = """
 import math
@@ -21,6 +26,10 @@ class Oven:
     @property
     def level(self) -> int:
         return int(self.temperature)
+
+    def swap(self, a: int, /, b: int) -> tuple[int, int]:
+        print("swapped", a)
+        return b, a
 """
 CONFIG = """
 rig: heat
@@ -37,9 +46,15 @@ workers:
 """
 
 
+@pytest.fixture(scope="module")
+def rig() -> Iterator[RunningRig]:
+    with running(CONFIG, {"oven": OVEN}) as rig:
+        yield rig
+
+
 @pytest.mark.measured
-def test_alarms_come_stay_and_go() -> None:
-    with running(CONFIG, {"oven": OVEN}) as rig, rig.connected() as client:
+def test_alarms_come_stay_and_go(rig: RunningRig) -> None:
+    with rig.connected() as client:
 
         def alarms() -> dict[str, dict[str, Any]]:
             (oven,) = orch.status(client)["workers"]
@@ -77,3 +92,47 @@ def test_alarms_come_stay_and_go() -> None:
         assert "alarm: temperature is 61.5, above 60" in log
         assert "alarm: level is 20, below 30" in log
         assert (rig.folder / "alarmed").read_text() == "61.5, above 60\n"
+
+
+def texts(lines: list[Line]) -> str:
+    return "\n".join("".join(text for text, _ in line) for line in lines)
+
+
+@pytest.mark.measured
+def test_top_asks_the_rig_and_no_device(rig: RunningRig) -> None:
+    async def ask(address: str, request: str) -> None:
+        async with aconnect(address) as connected:
+            source = RigSource(connected)
+            (oven,) = (await source.look())["workers"]
+            assert (source.rig, oven["name"]) == ("heat", "oven")
+            assert (await source.cached("oven", "name")).value == "A"
+            assert await source.read("oven", "name") == "A"
+            await source.write("oven", "name", "B")
+            thing = await source.describe("oven")
+            assert "swap" in thing["actions"]
+            assert await source.call("oven", "swap", [1], {"b": 2}) == (2, 1)
+            assert "Thread" in texts(await source.stacks("oven"))
+            with pytest.raises(errors.NameRefused):
+                await source.read("oven", "nam")
+
+            assert await source.cancel("none") == "it neither waits nor runs by now"
+            assert "nothing is recorded of it" in texts(await source.trace("none"))
+            log = source.records(worker="oven", request=None, level="info")
+            found = ""
+            while "swapped 1" not in found:
+                found += texts(await anext(log))
+            await log.aclose()
+            found = texts(await source.trace(request))
+            assert "swapped 0" in found
+            assert found.endswith("\nwhat the broker did is recorded at level debug only")
+
+            changes = source.changes()
+            change = asyncio.ensure_future(anext(changes))
+            assert await source.order("restart", "oven") == "READY"
+            await asyncio.wait_for(change, 20)
+            await changes.aclose()
+
+    with rig.connected() as client:
+        before = client["oven"].submit("swap", 0, b=0)
+        assert before.result(20) == (0, 0)
+        asyncio.run(ask(orch.status(client)["addresses"][0], str(before.request_id)))

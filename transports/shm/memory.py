@@ -5,7 +5,6 @@ The first page has the generation, in the machine's byte order: no other machine
 
 from __future__ import annotations
 
-import fcntl
 import mmap
 import os
 import struct
@@ -19,7 +18,6 @@ THRESHOLD = 256 * 1024
 copy, at less as a view, but small frames would take the slots of large ones."""
 _FUTURE_WRITE = 0x10
 """F_SEAL_FUTURE_WRITE, which Python's `fcntl` doesn't name: Linux 5.1."""
-_SEALS = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL | _FUTURE_WRITE
 _GENERATION = struct.Struct("=Q")
 
 
@@ -42,7 +40,7 @@ def make(capacity: int) -> tuple[int, mmap.mmap]:
     try:
         os.ftruncate(fd, PAGE + capacity)
         memory = mmap.mmap(fd, PAGE + capacity)
-        fcntl.fcntl(fd, fcntl.F_ADD_SEALS, _SEALS)
+        _seal(fd)
     except BaseException:
         os.close(fd)
         raise
@@ -51,11 +49,25 @@ def make(capacity: int) -> tuple[int, mmap.mmap]:
 
 def is_slot(fd: int, capacity: int) -> bool:
     """Whether a descriptor is what `make` gives: nobody can cut it short or change it."""
+    import fcntl
+
     try:
         seals = fcntl.fcntl(fd, fcntl.F_GET_SEALS)
     except OSError:  # of something else
         return False
-    return seals & _SEALS == _SEALS and os.fstat(fd).st_size == PAGE + capacity
+    return seals & _seals() == _seals() and os.fstat(fd).st_size == PAGE + capacity
+
+
+def _seal(fd: int) -> None:
+    import fcntl  # not on every system; who connects to a rig from there has no slots
+
+    fcntl.fcntl(fd, fcntl.F_ADD_SEALS, _seals())
+
+
+def _seals() -> int:
+    import fcntl
+
+    return fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL | _FUTURE_WRITE
 
 
 def map_slot(fd: int) -> mmap.mmap:

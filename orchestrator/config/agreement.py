@@ -1,0 +1,87 @@
+"""What holds between the keys of one worker: told in the file where it doesn't."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from orchestrator.config.alarms import unpolled
+from orchestrator.config.problems import KeyPath
+from orchestrator.config.schema import DefaultsSection, WorkerSection
+from orchestrator.config.yaml import Document
+from orchestrator.words import quoted
+
+Chosen = Callable[[str], Any]
+"""The worker's own value of a key, else the defaults' one."""
+
+
+def check_agreement(
+    document: Document, name: str, section: WorkerSection, defaults: DefaultsSection, chosen: Chosen
+) -> None:
+    """Report where keys of a worker contradict each other, or lack one another.
+
+    Args:
+        document: The file, to which problems are reported.
+        name: The worker.
+        section: What it says itself.
+        defaults: What all say that don't.
+        chosen: What holds for it.
+    """
+    path: KeyPath = ("workers", name)
+    _check_failing(document, path, section, chosen)
+    _check_sick(document, path, section, chosen)
+    _check_overdue(document, path, section, chosen, bool(defaults.cancel))
+    _check_alarms(document, name, section, chosen)
+
+
+def _check_failing(
+    document: Document, path: KeyPath, section: WorkerSection, chosen: Chosen
+) -> None:
+    """That a worker with which the rig ends isn't to be tried again after that."""
+    if not chosen("required") or chosen("retry_failed") is None:
+        return
+    for key in ("retry_failed", "required"):
+        if key in section.model_fields_set:
+            document.report(
+                document.key_place((*path, key)),
+                'a worker is either "required", so that the rig ends when it is FAILED, or has'
+                ' "retry_failed", so that it is tried again',
+            )
+            return
+
+
+def _check_sick(document: Document, path: KeyPath, section: WorkerSection, chosen: Chosen) -> None:
+    """That a driver that is to be opened again says how."""
+    key = "on_sick"
+    if chosen(key) != "reopen" or chosen("open_with") is not None:
+        return
+    if key in section.model_fields_set:
+        document.report(
+            document.place((*path, key)),
+            'to "reopen" a driver, name the method that opens it by "open_with"',
+        )
+
+
+def _check_overdue(
+    document: Document, path: KeyPath, section: WorkerSection, chosen: Chosen, usual: bool
+) -> None:
+    """That operations that are to be cancelled can be."""
+    key = "on_execution_timeout"
+    if chosen(key) != "cancel" or key not in section.model_fields_set:
+        return
+    if not (chosen("cancel_with") or usual or section.cancel):
+        document.report(
+            document.place((*path, key)),
+            'to "cancel" operations, say how by "cancel_with", such as cancel_with: interrupt',
+        )
+
+
+def _check_alarms(document: Document, name: str, section: WorkerSection, chosen: Chosen) -> None:
+    """That alarms are about values that are known."""
+    if any("poll" in problem.place.path for problem in document.problems):
+        return
+    own = "alarms" in section.model_fields_set
+    path: KeyPath = ("workers", name, "alarms") if own else ("defaults", "alarms")
+    for member, told in unpolled(chosen("alarms"), chosen("poll")):
+        whose = "" if own else f"worker {quoted(name)}: "
+        document.report(document.key_place((*path, member)), whose + told)
