@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 DEFAULT = "127.0.0.1:8080"
 _AUTHORITY = re.compile(r"(?:http://)?(\[[0-9A-Fa-f:.]+\]|[^\s:/\[\]]+):([0-9]{1,5})/?")
 _NAME = re.compile(r"[A-Za-z0-9_.-]+(?::[0-9]{1,5})?|\[[0-9A-Fa-f:.]+\](?::[0-9]{1,5})?")
+_PORT = re.compile(r":[0-9]{1,5}$")
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 
 
@@ -55,7 +56,7 @@ def bind(host: str, port: int) -> socket.socket:
         OSError: It is taken, or can't be had.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    return socket.create_server((host, port), family=family)
+    return socket.create_server(("" if host == "*" else host, port), family=family)
 
 
 def url_of(host: str, port: int) -> str:
@@ -64,11 +65,17 @@ def url_of(host: str, port: int) -> str:
 
 
 def names_of(host: str, port: int, others: Iterable[str]) -> frozenset[str]:
-    """What requests may call a server: its host, those of loopback, and `others`."""
-    own = urlsplit(url_of(host, port)).netloc.rpartition(":")[0]
-    names = {own, *_LOOPBACK, *others}
-    bare = {name.lower() for name in names} if port == 80 else set()
-    # Behind a proxy or tunnel the port that browsers see is another, and part of what is given.
-    return frozenset(
-        {f"{name.lower()}:{port}" for name in names} | set(map(str.lower, others)) | bare
-    )
+    """What requests may call a server: its host, those of loopback, and `others`.
+
+    Args:
+        host: Where it listens.
+        port: Likewise.
+        others: Further names, each with a port or for any that is usual.
+    """
+    own = urlsplit(url_of(host, port)).netloc
+    names = {own, *(f"{name}:{port}" for name in _LOOPBACK), *others}
+    # Behind a proxy or tunnel the port that browsers see is another, or none.
+    names |= {f"{name}:{port}" for name in others if not _PORT.search(name)}
+    if port == 80:  # which browsers leave out
+        names |= {name.removesuffix(":80") for name in names}
+    return frozenset(map(str.lower, names))

@@ -51,6 +51,8 @@ def start_detached(
     given = ["--in-background"]
     options = {"watch": watch, "ipc-only": ipc_only, "simulate": config.simulation is not None}
     given += [f"--{name}" for name, on in options.items() if on]
+    files = {"record": config.record, "replay": config.replay}
+    given += [f"--{name}={file}" for name, file in files.items() if file is not None]
     twins = config.simulation or ()
     with _Output() as output:
         process = subprocess.Popen(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -60,14 +61,13 @@ def mcp(
         raise CommandError("orch mcp needs more: pip install 'orch[mcp]'", Exit.USAGE) from None
     import asyncio
 
-    from orchestrator.cli.json_form import plain
     from orchestrator.client.rig import open_session
     from orchestrator.gateway.mcp_calls import Calls
     from orchestrator.gateway.mcp_rules import RuleError
     from orchestrator.gateway.mcp_tools import check_rules
 
     given = {**(_rules_of(rules) if rules else {}), **_named(allowed)}
-    calls = Calls(open_session(chosen_rig(), 5.0), plain)
+    calls = Calls(open_session(chosen_rig(), 5.0))
     try:
         try:
             check_rules(calls.things(), given)
@@ -76,11 +76,18 @@ def mcp(
         seconds = wait if isinstance(wait, float | int) else PATIENCE
         gateway = Gateway(calls, given, seconds)
         if port is None:
+            for number in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(number, _end_at_once)
             asyncio.run(gateway.serve_stdio())
         else:
             _serve_http(gateway, port)
     finally:
         calls.close()
+
+
+def _end_at_once(number: int, frame: Any) -> None:
+    """End by a signal: what reads stdin can't be interrupted, and what runs goes on in the rig."""
+    os._exit(128 + number)
 
 
 def _named(allowed: tuple[str, ...]) -> dict[str, Limits]:

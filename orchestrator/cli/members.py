@@ -156,13 +156,18 @@ def set_(worker: str, name: str, value: str, timeout: Timeout) -> None:
 )
 @click.option("-n", "count", metavar="N", type=click.IntRange(min=1), help="Stop after N events.")
 @json_option
+@raw_option
 @rig_option
-def watch(worker: str, event: str | None, count: int | None, as_json: bool) -> None:
+def watch(worker: str, event: str | None, count: int | None, as_json: bool, raw: bool) -> None:
     """Print events as they come, one line each: time and value.
 
     EVENT may also be an observable property, whose changes are shown; without it all events of the
-    worker are, each with its name. With --json each line is an object of time, sequence and value.
+    worker are, each with its name. With --json each line is an object of time, sequence and value;
+    with --raw it is the value alone, which needs an EVENT.
     """
+    _check_form(as_json, raw)
+    if raw and event is None:
+        raise click.UsageError("--raw needs an EVENT: the values of several can't be told apart")
     people = is_terminal()
     with open_rig() as rig:
         if event is None:
@@ -181,6 +186,8 @@ def watch(worker: str, event: str | None, count: int | None, as_json: bool) -> N
                     restarts = events.restarts
                 if as_json:
                     print_out(to_json(_event(each, named=event is None)))
+                elif raw:
+                    print_value(each.value, as_json=False, raw=True)
                 else:
                     value = to_line(each.value) if people else to_json(each.value)
                     name = "" if event else f"{each.name} "

@@ -13,7 +13,7 @@ _CHECK = "orch check CONFIG"
 
 COMMANDS: Final[dict[str, str]] = {
     **dict.fromkeys(("ps", "show", "state", "st", "info", "health", "is-active"), _STATUS),
-    **dict.fromkeys(("top", "htop", "monitor", "dashboard"), "orch status -f"),
+    **dict.fromkeys(("htop", "monitor", "dashboard"), "orch top, or orch status -f"),
     **dict.fromkeys(("list", "ls", "list-units"), "orch rigs, or orch status for the workers"),
     **dict.fromkeys(("up", "serve", "launch", "daemon", "compose"), _RUN),
     **dict.fromkeys(("tail", "attach", "follow"), _FOLLOW),

@@ -26,6 +26,8 @@ _config = click.argument("config", metavar="CONFIG")
 @click.option("--no-wait", is_flag=True, help="With --detach: don't wait for the workers.")
 @click.option("--watch", is_flag=True, help="Apply the config whenever it is saved.")
 @click.option("--simulate", is_flag=True, help="Run twins: of these workers, or of all with one.")
+@click.option("--record", metavar="FILE", help="Write down what workers are asked and answer.")
+@click.option("--replay", metavar="FILE", help="Workers answer as was recorded; no driver runs.")
 @click.option("--ipc-only", is_flag=True, help="Listen at ipc alone, whatever the config says.")
 @click.option("--in-background", is_flag=True, hidden=True, help="What --detach starts.")
 def run(
@@ -35,6 +37,8 @@ def run(
     no_wait: bool,
     watch: bool,
     simulate: bool,
+    record: str | None,
+    replay: str | None,
     ipc_only: bool,
     in_background: bool,
 ) -> int:
@@ -47,6 +51,8 @@ def run(
         raise click.UsageError("--no-wait goes with --detach")
     if workers and not simulate:
         raise click.UsageError("workers go with --simulate: all of a config are run")
+    if replay is not None and (simulate or record is not None):
+        raise click.UsageError("--replay goes without --simulate and --record")
     loaded = load_config(config, "nothing was started")
     from orchestrator.check.modules import hidden_modules
 
@@ -56,6 +62,14 @@ def run(
         from orchestrator.cli.simulate import with_twins
 
         loaded = with_twins(loaded, config, workers, tells=not in_background)
+    if record is not None:
+        from orchestrator.cli.recordings import with_recording
+
+        loaded = with_recording(loaded, record)
+    if replay is not None:
+        from orchestrator.cli.recordings import with_answers
+
+        loaded = with_answers(loaded, config, replay, tells=not in_background)
     if detach:
         from orchestrator.cli.detach import start_detached
 

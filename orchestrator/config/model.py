@@ -190,6 +190,8 @@ class RigConfig:
         notes: what is no problem, but probably not what was meant.
         hidden: what is masked wherever the rig tells something: what references stand for.
         digest: of the file's text, for `changes.has_changed`.
+        record: the file in which all operations are recorded; None if they aren't.
+        replay: the recording by which the workers answer; None for drivers.
         simulation: the workers whose twins run; empty for all that have one, None for no twins.
         start_order: all workers, each after those in its ``after``, else as in the file.
     """
@@ -210,3 +212,5 @@ class RigConfig:
     hidden: tuple[str, ...] = field(compare=False, repr=False)
     digest: str = field(compare=False, repr=False)
     simulation: tuple[str, ...] | None = field(default=None, compare=False)
+    record: Path | None = field(default=None, compare=False)
+    replay: Path | None = field(default=None, compare=False)

@@ -255,16 +255,16 @@ class Broker:
         elif request.state is State.OVERRUN:
             self.counts["late replies"] += 1
             seconds = round(now - request.started, 3)
-            self.ledger.note(
-                "info", "overdue operation ended, its reply dropped", request, seconds=seconds
-            )
+            self.ledger.keep(request, lane.peer.incarnation, frames[2:])
+            text = "overdue operation ended, its reply dropped"
+            self.ledger.note("info", text, request, seconds=seconds)
         else:
             self.ledger.pass_on(request, frames[2:])
             lane.peer.vitals.answered(request, frames[2], frames[3], now)
             if request.member in lane.peer.kept.members and lane.peer.kept.note(request, frames[2]):
                 self.ledger.note("warning", "its value is too large to be restored", request)
             if self.ledger.is_watched:
-                self.ledger.note_reply(request, frames[2], frames[3], now)
+                self.ledger.note_reply(request, frames[2:], lane.peer.incarnation, now)
         if lane.queue:
             self.dispatch.pump(lane, now)
 

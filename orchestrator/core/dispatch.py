@@ -229,6 +229,7 @@ class Dispatch:
             self._ledger.leave(request.number)
             steps = self.ladder.ended(request)
             self._cancels.settle(request, "ended", steps)
+            self._ledger.keep(request, lane.peer.incarnation)
             if request.state is not State.OVERRUN:
                 lost(request, BY_RESTART in steps)
 

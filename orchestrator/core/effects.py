@@ -248,6 +248,24 @@ class Asked(msgspec.Struct, frozen=True):
     started: float
 
 
+class Recorded(msgspec.Struct, frozen=True):
+    """An operation has ended, in a rig that is recorded.
+
+    Attributes:
+        worker: Whose it was.
+        life: In which of its lives.
+        member: Of what.
+        asked: What was asked for.
+        answer: The header, payload and raw frame of the answer; None: the life ended in it.
+    """
+
+    worker: str
+    life: int
+    member: str
+    asked: Asked
+    answer: Frames | None
+
+
 class Fact(msgspec.Struct, frozen=True):
     """Something worth a record.
 
@@ -282,6 +300,7 @@ Effect = (
     | OrderDone
     | CancelDone
     | RigUp
+    | Recorded
     | Fact
 )
 Effects: TypeAlias = deque[Effect]

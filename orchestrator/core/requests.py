@@ -13,7 +13,7 @@ import msgspec
 
 from orchestrator.core.admission import Refusal, read_ids, refuse_unread, response
 from orchestrator.core.audit import is_audited, outcome_of
-from orchestrator.core.effects import Effects, Fact, ToClient
+from orchestrator.core.effects import Effects, Fact, Recorded, ToClient
 from orchestrator.core.held import HeldBytes
 from orchestrator.core.queues import Deadlines, earliest
 from orchestrator.core.request import Key, Request, State, about, as_it_says, asked_for
@@ -59,7 +59,8 @@ class Ledger:
         traces: Whether each request's life is told as facts of level debug.
         slots: Who holds which frames in shared memory.
         audited: The workers of which each request is told when it is answered; see `watch`.
-        is_watched: Whether there is either.
+        records: Whether each one is left as `Recorded`.
+        is_watched: Whether there is any of these.
         who: Who asked, for people.
     """
 
@@ -76,7 +77,7 @@ class Ledger:
         self.traces = False
         self.slots = Slots(effects)
         self.audited: frozenset[str] = frozenset()
-        self.is_watched = False
+        self.records = self.is_watched = False
         self.who: Callable[[Request], str] = as_it_says
 
     @property
@@ -286,19 +287,27 @@ class Ledger:
 
     # -- records --------------------------------------------------------------------------
 
-    def watch(self, *, traces: bool | None = None, audited: Iterable[str] | None = None) -> None:
+    def watch(
+        self,
+        *,
+        traces: bool | None = None,
+        audited: Iterable[str] | None = None,
+        records: bool | None = None,
+    ) -> None:
         """Have requests told of; what is left out stays as it is.
 
         Args:
             traces: Whether each one's life is, at level debug.
             audited: Of which workers each one is, with what it was given and what came of it; if
                 of any, then orders to the rig are too.
+            records: Whether each one is left as `Recorded` when it has ended.
         """
+        self.records = self.records if records is None else records
         self.traces = self.traces if traces is None else traces
         if audited is not None:
             workers = frozenset(audited)
             self.audited = workers and workers | {self.rig}
-        self.is_watched = self.traces or bool(self.audited)
+        self.is_watched = self.traces or self.records or bool(self.audited)
 
     def note(self, level: str, text: str, request: Request, **fields: Any) -> None:
         """Record what happened to a request, and who asked unless its arrival tells that."""
@@ -316,15 +325,25 @@ class Ledger:
         waited = round(now - request.arrived, 6)
         self.note("debug", "dispatched", request, waited=waited, life=life)
 
-    def note_reply(self, request: Request, header: Any, payload: Any, now: float) -> None:
-        """Record that a request was answered by its worker."""
-        outcome, reason = outcome_of(header, payload)
+    def note_reply(self, request: Request, frames: list[Any], life: int, now: float) -> None:
+        """Record that a request was answered by its worker's life with these frames."""
+        self.keep(request, life, frames)
+        outcome, reason = outcome_of(frames[0], frames[1])
         if self.traces:
             how = "done" if outcome == DONE else "raised"
             seconds, total = round(now - request.started, 6), round(now - request.arrived, 6)
             self.note("debug", "answered", request, how=how, seconds=seconds, total=total)
         if self.audited:
             self.audit(request, outcome, reason)
+
+    def keep(self, request: Request, life: int, frames: list[Any] | None = None) -> None:
+        """Leave it to be recorded how an operation ended; without frames: with its worker's life.
+
+        What the rig asks by itself isn't, but for stops.
+        """
+        if self.records and is_audited(request.client, "", request.operation):
+            kept = Recorded(request.worker, life, request.member, asked_for(request), frames)
+            self.effects.append(kept)
 
     def audit(self, request: Request, outcome: str, reason: str = "") -> None:
         """Record who asked for what, and what came of it, if its worker is audited."""

@@ -7,7 +7,7 @@ waits goes on as a handle, which is its request's id.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from threading import Lock
 from typing import Any
@@ -17,6 +17,7 @@ import msgspec
 from orchestrator.client.events import Subscription
 from orchestrator.client.exchange import Timeout
 from orchestrator.client.futures import RequestFuture
+from orchestrator.client.json_form import plain
 from orchestrator.client.latest import LatestSubscription
 from orchestrator.client.session import Recipe, Session, T
 from orchestrator.client.streams import Stream
@@ -32,9 +33,6 @@ MOST_HANDLES = 100
 """Operations that are remembered for whoever asks what came of them."""
 MOST_GIVEN = 1000
 """Items of a stream that are given."""
-
-Plain = Callable[[Any], Any]
-"""Makes any value of a rig one of JSON's."""
 
 
 class StillRunning(Exception):
@@ -67,12 +65,10 @@ class Calls:
 
     Args:
         session: The connection to the rig.
-        plain: Makes values plain.
     """
 
-    def __init__(self, session: Session, plain: Plain) -> None:
+    def __init__(self, session: Session) -> None:
         self._session = session
-        self._plain = plain
         self._handles: dict[str, Handle] = {}
         self._events: dict[tuple[str, str], LatestSubscription] = {}
         self._newest: dict[tuple[str, str], Any] = {}
@@ -116,7 +112,7 @@ class Calls:
             try:
                 deadline = _deadline(thing, name)
                 exchange = self._run(self._session.read(worker, name, ..., deadline))
-                found["values"][name] = self._plain(self._session.connection.request(exchange))
+                found["values"][name] = plain(self._session.connection.request(exchange))
             except NotStarted as error:  # nor would the others be
                 found["unread"] |= dict.fromkeys(names[at:], str(error))
                 break
@@ -143,7 +139,7 @@ class Calls:
         if (newest := self._newest.get(key)) is None:
             return {"value": None, "why": f"no {name} came within {wait:g} s"}
         return {
-            "value": self._plain(newest.value),
+            "value": plain(newest.value),
             "sequence": newest.sequence,
             "age": round(time.time() - newest.time, 3),
         }
@@ -168,7 +164,7 @@ class Calls:
         if handle.told is None:
             try:
                 value = _result(handle.future, wait)
-                found = {"outcome": DONE, "value": self._plain(_items(value))}
+                found = {"outcome": DONE, "value": plain(_items(value))}
                 found |= {"unit": handle.unit} if handle.unit else {}
             except StillRunning:
                 seconds = round(time.monotonic() - handle.since, 3)

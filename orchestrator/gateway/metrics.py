@@ -146,6 +146,12 @@ def _of_workers(workers: Sequence[Mapping[str, Any]]) -> Iterator[Metric]:
     ):
         known = [((each["name"],), each[key]) for each in workers if each[key] is not None]
         yield _gauge(f"worker_{name}", text, ["worker"], known)
+    alarms = [
+        ((each["name"], alarm["member"]), alarm["raised"])
+        for each in workers
+        for alarm in each.get("alarms", ())
+    ]
+    yield _gauge("alarm", "Whether it is raised", ["worker", "property"], alarms)
     restarts = CounterMetricFamily("orch_worker_restarts", "Restarts", labels=["worker"])
     for worker in workers:
         restarts.add_metric([worker["name"]], worker["restarts"])

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from orchestrator.config.loader import ConfigError, RigConfig
-from orchestrator.config.simulation import simulated
+from orchestrator.config.simulation import as_started
 from orchestrator.core.admission import unknown_worker
 from orchestrator.core.effects import CancelDone, OrderDone
 from orchestrator.core.orders import Verb
@@ -129,9 +129,9 @@ class Desk:
     def _with_twins(self, wanted: RigConfig) -> RigConfig:
         """A config with the twins that run instead of drivers in this rig, as it was started."""
         try:
-            return simulated(wanted, self.config.simulation)
+            return as_started(wanted, self.config)
         except ConfigError as error:
-            raise ValueError(f"nothing was changed, the rig simulates:\n{error}") from None
+            raise ValueError(f"nothing was changed, no drivers run in this rig:\n{error}") from None
 
     def _learn(self, config: RigConfig) -> None:
         """Have its secrets hidden, those of earlier ones too."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Protocol
 
 import zmq
@@ -22,6 +23,7 @@ from orchestrator.core.effects import (
     Launch,
     Moved,
     OrderDone,
+    Recorded,
     RigUp,
     Secure,
     Signal,
@@ -37,6 +39,7 @@ from orchestrator.rig.backlog import Backlog
 from orchestrator.rig.connections import Connections
 from orchestrator.rig.launchers.handle import is_want
 from orchestrator.rig.processes import Processes
+from orchestrator.rig.recorder import Recorder
 from orchestrator.rig.slots import SlotKeeper
 from orchestrator.rig.sockets import Sockets
 from transports.exceptions import exception_payload
@@ -116,6 +119,7 @@ class Performer:
         self._processes = processes
         self._connections = connections
         self._host = host
+        self._recorder: Recorder | None = None
         backlog.given_up = self._given_up
         self.slots = slots = SlotKeeper(rig.slots, rig.broker.publishers, host.record)
         self._by_kind: dict[type[Any], Callable[[Any, float], None]] = {
@@ -136,8 +140,20 @@ class Performer:
             OrderDone: self._order_done,
             CancelDone: self._cancel_done,
             RigUp: self._rig_up,
+            Recorded: self._recorded,
             Fact: self._fact,
         }
+
+    def record(self, file: Path | None) -> None:
+        """Have all operations recorded in a file from now on. Raises OSError if it can't be."""
+        if file is not None:
+            self._recorder = Recorder(file, self._rig)
+            self._rig.broker.ledger.watch(records=True)
+
+    def close(self) -> None:
+        """Write down what is still to be recorded."""
+        if self._recorder is not None:
+            self._recorder.close()
 
     def perform(self, effect: Effect, now: float) -> None:
         """Do what an effect says; what comes of it is left in the core's queue."""
@@ -231,6 +247,10 @@ class Performer:
 
     def _rig_up(self, effect: RigUp, now: float) -> None:
         self._host.rig_up(effect)
+
+    def _recorded(self, effect: Recorded, now: float) -> None:
+        if self._recorder is not None:
+            self._recorder.keep(effect, now)
 
     def _fact(self, effect: Fact, now: float) -> None:
         asked = effect.asked

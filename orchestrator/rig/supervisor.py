@@ -112,6 +112,7 @@ class Supervisor:
         broker.ledger.who = connections.callers.who
         self._audit = Audit(self._rig, connections.callers)
         self._performer = Performer(self._rig, sockets, backlog, self._processes, connections, self)
+        self._performer.record(config.record)
         relay = EventRelay(
             sockets,
             connections,
@@ -258,6 +259,7 @@ class Supervisor:
     def _close(self) -> None:
         self._alarm_commands.close()
         self._processes.kill_all()  # none lives but after an error of our own
+        self._performer.close()
         self._fork_server.close()
         self._helpers.close()
         self.record("info", f"rig {self._config.rig} is down", {})

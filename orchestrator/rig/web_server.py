@@ -6,6 +6,7 @@ It ends with the rig, however that ends: at the end of its input.
 
 from __future__ import annotations
 
+import math
 import os
 import socket
 import subprocess
@@ -23,10 +24,10 @@ from workers.search_path import own_environment
 from workers.stop_signals import held_back
 
 NEEDS = ("starlette", "uvicorn", "prometheus_client")
-SETTLED = 5.0
-"""Seconds that it has run when its death is none of its start's."""
+OFTEN = 10.0
+"""Seconds within which two deaths are too many to start another one at once."""
 RESTART_AFTER = 5.0
-"""Seconds until one that died at its start is tried again."""
+"""Seconds until it is tried again then."""
 PATIENCE = 3.0
 """Seconds for it to end."""
 LONGEST = 65536
@@ -59,7 +60,7 @@ class WebServer:
         self._record = record
         self._port: socket.socket | None = None
         self._process: subprocess.Popen[bytes] | None = None
-        self._started = 0.0
+        self._died = -math.inf
         self._closing = False
 
     @property
@@ -109,7 +110,6 @@ class WebServer:
             self._loop.call_later(RESTART_AFTER, self.start)
             return
         self.pid = self._process.pid
-        self._started = time.monotonic()
         assert self._process.stderr is not None
         os.set_blocking(self._process.stderr.fileno(), False)
         self._loop.watch(self._process.stderr.fileno(), self._hear)
@@ -120,7 +120,8 @@ class WebServer:
         assert self._process.stderr is not None
         said = self._process.stderr.read(LONGEST)
         if said:
-            for line in said.decode(errors="backslashreplace").splitlines():
+            lines = said.decode(errors="backslashreplace").splitlines()
+            for line in filter(str.strip, lines):
                 self._record("warning", f"the web server wrote: {line}", {})
         elif said == b"":
             self._ended()
@@ -137,11 +138,12 @@ class WebServer:
         process.wait()
         if self._closing:
             return
-        settled = time.monotonic() - self._started > SETTLED
-        when = "" if settled else f" in {RESTART_AFTER:g} s"
+        now = time.monotonic()
+        at_once, self._died = now - self._died > OFTEN, now
+        when = "" if at_once else f" in {RESTART_AFTER:g} s"
         text = f"the web server died, with status {process.returncode}; another one is started"
         self._record("warning", text + when, {})
-        if settled:
+        if at_once:
             self.start()
         else:
             self._loop.call_later(RESTART_AFTER, self.start)

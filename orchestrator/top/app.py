@@ -163,6 +163,8 @@ class Top(App[None]):
             return
         text = self._filter.value
         order = ORDERS[self._order]
+        if (worker := self.chosen) is not None:  # perhaps just now, and not told yet
+            self._wanted = worker["name"]
         self._shown = chosen(found, order, back=self._back, text=text)
         lines = table(self._shown, width, order, back=self._back)
         if self._is_old:

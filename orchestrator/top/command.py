@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import importlib.util
 from types import EllipsisType
 
@@ -20,7 +19,7 @@ from orchestrator.cli.status import LEAST_PAUSE, LOOK_EVERY
 )
 @rig_option
 def top(every: float | EllipsisType | None) -> int:
-    """Show the rig on the whole terminal, live; keys look into workers and requests.
+    """Show the rig on the whole terminal, live.
 
     Stacks, logs and traces of what hangs, members and calls, cancel, restart, stop and start are
     on one key each; ? says which. It needs the extra `top`; without it there is orch status -f.
@@ -35,6 +34,8 @@ def top(every: float | EllipsisType | None) -> int:
     pause = every if isinstance(every, float | int) else LOOK_EVERY
     if pause < LEAST_PAUSE:
         raise click.BadParameter(f"the least is {LEAST_PAUSE:g}s", param_hint="--every")
+    import asyncio
+
     asyncio.run(_run(chosen_rig(), pause))
     return Exit.DONE
 

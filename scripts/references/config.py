@@ -9,7 +9,13 @@ from pydantic import BaseModel
 
 from orchestrator.config import forms
 from orchestrator.config.json_schema import ABOUT, json_schema
-from orchestrator.config.schema import SECTIONS, DefaultsSection, LogsSection, TopSection, WebSection
+from orchestrator.config.schema import (
+    SECTIONS,
+    DefaultsSection,
+    LogsSection,
+    TopSection,
+    WebSection,
+)
 from references.text import table
 
 COLUMNS = ("key", "is", "if left out", "for")

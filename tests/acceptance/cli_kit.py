@@ -171,14 +171,17 @@ def orch(
 
 
 def begin(
-    environ: Mapping[str, str], *arguments: str, cwd: Path | None = None
+    environ: Mapping[str, str],
+    *arguments: str,
+    cwd: Path | None = None,
+    stdin: int = subprocess.DEVNULL,
 ) -> subprocess.Popen[str]:
     """Start a command on pipes that Ctrl-C reaches, however the tests were started."""
     return subprocess.Popen(
         [sys.executable, "-m", "orchestrator", *arguments],
         env=measured_as_the_test(environ),
         cwd=cwd or ROOT,
-        stdin=subprocess.DEVNULL,
+        stdin=stdin,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

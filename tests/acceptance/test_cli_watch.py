@@ -49,6 +49,15 @@ def test_json_is_an_object_a_line(rig: RunningRig) -> None:
     assert datetime.fromisoformat(first["time"]).tzinfo is not None
 
 
+def test_raw_is_the_value_alone(rig: RunningRig) -> None:
+    """Which is of one event."""
+    with watch(rig, "dev", "moved", "-n", "1", "--raw") as watching:
+        on_rig(rig, "call", "dev", "move", "4")
+        assert watching.communicate(timeout=20) == ('{"x":4.0}\n', "")
+    for wrong in (["--raw"], ["moved", "--raw", "--json"]):
+        assert on_rig(rig, "watch", "dev", *wrong).status == 2
+
+
 def test_without_an_event_it_is_all_of_them(rig: RunningRig) -> None:
     """Each line has the name; those of the rig itself are the states of its workers."""
     for options in ([], ["--json"]):

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
+import signal
+import subprocess
 import sys
+import tempfile
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,23 +19,48 @@ pytest.importorskip("mcp")
 from mcp import StdioServerParameters
 from mcp.client import Client
 from mcp.client.stdio import stdio_client
-from orchestrator.cli.json_form import plain
 
 from orchestrator.client.rig import open_session
+from orchestrator.errors import NothingThere
 from orchestrator.gateway.mcp_calls import Calls
 from orchestrator.gateway.mcp_http import app_of, open_socket
 from orchestrator.gateway.mcp_rules import read_rules
 from orchestrator.gateway.mcp_server import Gateway
-from tests.acceptance.cli_kit import on_rig
-from tests.rigs import RunningRig, _environment, running, wait_until
+from tests.acceptance.cli_kit import begin, on_rig
+from tests.rigs import RunningRig, _environment, measured_as_the_test, running, wait_until
+from transports.recording import payloads_of
 
 DRIVERS = '''
-import os, threading
+import os, signal, threading
 from orch import Event, prop
 
 class Stage:
     def __init__(self, port):
         raise OSError("there is no device")
+
+class Victim:
+    def __init__(self):
+        self._count = 0
+
+    @property
+    def count(self) -> int:
+        self._count += 1
+        return self._count
+
+    def image(self) -> bytes:
+        return bytes(range(256)) * 64
+
+    def fail(self, x: float) -> None:
+        raise ValueError(f"{x} is too far")
+
+    def numbers(self):
+        yield from range(3)
+
+    def die(self) -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    def close(self):
+        pass
 
 class Twin:
     moved = Event()
@@ -78,7 +107,9 @@ class Twin:
 '''
 CONFIG = """
 rig: agents
+defaults: {backoff: 100ms..1s}
 workers:
+  victim: {driver: "agents_drivers:Victim"}
   stage:
     driver: "agents_drivers:Stage"
     args: [COM3]
@@ -99,15 +130,18 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 @pytest.fixture(scope="module")
 def rig() -> Iterator[RunningRig]:
-    with running(CONFIG, {"agents_drivers": DRIVERS}, options=("--simulate",)) as rig:
+    folder = Path(tempfile.mkdtemp(prefix="orch-t-"))
+    options = ("--simulate", "--record", str(folder / "all.rec"))
+    with running(CONFIG, {"agents_drivers": DRIVERS}, options=options) as rig:
         yield rig
+    shutil.rmtree(folder)
 
 
 @pytest.fixture
 def gateway(rig: RunningRig) -> Iterator[Gateway]:
     """Of which each operation is given as a handle when it takes half a second."""
     with _environment(rig.environ):
-        calls = Calls(open_session(None, 5.0), plain)
+        calls = Calls(open_session(None, 5.0))
         yield Gateway(calls, read_rules(RULES), 0.5)
         calls.close()
 
@@ -136,9 +170,9 @@ def by(gateway: Gateway, do: Callable[[Client, Use], Awaitable[None]]) -> None:
 
 def test_a_rig_of_twins_says_so(rig: RunningRig) -> None:
     assert "READY SIMULATED" in on_rig(rig, "status").out
-    (stage,) = json.loads(on_rig(rig, "status", "--json").out)["workers"]
+    _, stage = json.loads(on_rig(rig, "status", "--json").out)["workers"]
     assert (stage["simulated"], stage["driver"]) == (True, "agents_drivers:Twin")
-    assert json.loads(on_rig(rig, "snapshot").out)["workers"]["stage"]["simulated"] is True
+    assert json.loads(on_rig(rig, "snapshot", "stage").out)["workers"]["stage"]["simulated"] is True
     assert "SIMULATED=stage" in on_rig(rig, "logs", "-w", "agents").out
     assert "nothing differs" in on_rig(rig, "plan", str(rig.config)).out
 
@@ -152,7 +186,7 @@ def test_an_agent_reads(gateway: Gateway) -> None:
         found = await use("read_stage")
         assert found["unread"] == {"lost": "OSError: no answer"}
         assert set(found["values"]) == {"position", "speed"}
-        assert (await use("status"))["workers"][0]["name"] == "stage"
+        assert (await use("status"))["workers"][1]["name"] == "stage"
         assert "no property x" in (await use("read_stage", properties=["x"]))["error"]
 
     by(gateway, do)
@@ -277,6 +311,7 @@ def test_status_logs_and_descriptions_are_resources(rig: RunningRig, gateway: Ga
     by(gateway, do)
 
 
+@pytest.mark.measured
 def test_over_stdio_as_agents_start_it(rig: RunningRig) -> None:
     """With the official client; what isn't named can't be called."""
     command = rig.command("mcp", "--allow", "stage.home", "--allow", "stage.move")
@@ -284,7 +319,7 @@ def test_over_stdio_as_agents_start_it(rig: RunningRig) -> None:
     server = StdioServerParameters(
         command=sys.executable,
         args=rig.command("mcp", "--allow", "stage.move")[1:],
-        env=rig.environ,
+        env=measured_as_the_test(rig.environ),
     )
 
     async def session() -> None:
@@ -298,6 +333,21 @@ def test_over_stdio_as_agents_start_it(rig: RunningRig) -> None:
     asyncio.run(session())
 
 
+def test_a_signal_ends_it_while_it_waits_for_its_agent(rig: RunningRig) -> None:
+    with begin(rig.environ, "mcp", stdin=subprocess.PIPE) as server:
+        assert server.stdin is not None
+        assert server.stdout is not None
+        # What it answers first shows that it listens.
+        server.stdin.write('{"jsonrpc": "2.0", "id": 1, "method": "ping"}\n')
+        server.stdin.flush()
+        assert json.loads(server.stdout.readline())["id"] == 1
+        server.send_signal(signal.SIGTERM)
+        assert server.wait(20) == 143
+        assert server.stderr is not None
+        assert server.stderr.read() == ""
+
+
+@pytest.mark.measured
 def test_rules_are_read_from_a_file(rig: RunningRig) -> None:
     """What is wrong with one is told with its place."""
     file = rig.folder / "rules.yaml"
@@ -335,3 +385,50 @@ def test_over_http_only_who_has_the_token_is_let_in(gateway: Gateway) -> None:
     assert asyncio.run(ask((b"authorization", b"Bearer secret"))) == 404
     with open_socket(0) as bound:
         assert bound.getsockname()[0] == "127.0.0.1"
+
+
+def heard(rig: RunningRig) -> list[str]:
+    """What a program hears of `victim`: values, errors, and its death."""
+    told = []
+    with rig.connected() as client:
+        victim = client["victim"]
+
+        def ask(call: Callable[[], Any]) -> None:
+            try:
+                told.append(repr(call()))
+            except Exception as error:
+                told.append(f"{type(error).__name__}: {error}".partition(" (")[0])
+
+        for _ in range(2):
+            ask(lambda: victim.read("count"))
+        ask(lambda: victim.call("image"))
+        ask(lambda: victim.call("fail", 7.5))
+        ask(lambda: victim.call("fail", x=8))
+        ask(lambda: list(victim.call("numbers")))
+        ask(lambda: victim.call("die"))
+        ask(lambda: victim.read("count"))
+    return told
+
+
+def test_a_recorded_rig_is_replayed_without_its_drivers(rig: RunningRig, tmp_path: Path) -> None:
+    """Values, errors and deaths come again, in order; what isn't in the recording is refused."""
+    expected = heard(rig)
+    assert expected[:2] == ["1", "2"]
+    assert expected[3:] == [
+        "ValueError: 7.5 is too far",
+        "ValueError: 8.0 is too far",
+        "[0, 1, 2]",
+        "WorkerDied: worker 'victim' died",
+        "1",
+    ]
+    made, kept = Path(rig.options[-1]), tmp_path / "kept.rec"
+    wait_until(lambda: made.read_bytes().count(b'"member":"count"') == 3)
+    for file in (made, payloads_of(made)):
+        shutil.copy(file, payloads_of(kept) if file != made else kept)
+    assert made.stat().st_mode & 0o077 == 0
+    with running(CONFIG, {}, options=("--replay", str(kept))) as replay:
+        assert heard(replay) == expected
+        with replay.connected() as client, pytest.raises(NothingThere, match="no more readprop"):
+            client.victim.count  # noqa: B018  reading it asks
+        assert "nothing differs" in on_rig(replay, "plan", str(replay.config)).out
+        assert "SIMULATED" in on_rig(replay, "status").out

@@ -166,3 +166,19 @@ def test_a_rig_with_twins_says_so(folder: Path, capsys: pytest.CaptureFixture[st
     found = with_twins(load("lab.yaml"), "lab.yaml", (), tells=True)
     assert (found.simulation, found.workers["a"].simulated) == ((), True)
     assert capsys.readouterr().err == "SIMULATED: a\n"
+
+
+def test_a_recording_is_not_overwritten_and_must_be_one(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "lab.yaml").write_text(TWINS)
+    (folder / "old.rec.payloads").touch()
+    for arguments, told in (
+        (["--record", "cam.py"], "cam.py is there already; name a new file"),
+        (["--record", "old.rec"], "old.rec.payloads is there already"),
+        (["--record", "gone/new.rec"], "gone is no folder"),
+        (["--replay", "cam.py"], "cam.py: no recording: line 1 is none of a recording"),
+        (["--replay", "x", "--record", "y"], "--replay goes without --simulate and --record"),
+    ):
+        assert status_of(["run", "lab.yaml", *arguments]) == Exit.USAGE
+        assert told in capsys.readouterr().err

@@ -27,7 +27,8 @@ from tests.config.config_kit import SCHEMA, in_worker
 ROOT = Path(__file__).resolve().parents[2]
 MODELS = (TopSection, DefaultsSection, WorkerSection, LogsSection, WebSection, *SECTIONS.values())
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
-FENCE = re.compile(r'^```yaml(?: title="[^"]+")?\n(.*?)^```', re.MULTILINE | re.DOTALL)
+FENCE = re.compile(r'^```yaml(?: title="[^"]+"\n(?=rig: )|\n)(.*?)^```', re.MULTILINE | re.DOTALL)
+"""Configs and parts of them; a file with a title and without a rig is something else."""
 BLOCKS = [
     (f"{page.name}:{page.read_text()[: block.start()].count(chr(10)) + 1}", block[1])
     for page in PAGES

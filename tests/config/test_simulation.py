@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from orchestrator.config.loader import ConfigError, RigConfig
-from orchestrator.config.simulation import simulated
+from orchestrator.config.simulation import REPLAY, as_started, recorded, replayed, simulated
 from orchestrator.core.plan import plan
 from orchestrator.core.rig import Rig
 from orchestrator.rig.desk import Desk
 from orchestrator.rig.specs import about, child_spec, planned
 from tests.config.config_kit import expect, load_text
+from transports.recording import FORM, Head, Offered
 
 TEXT = """\
 rig: lab
@@ -73,10 +75,57 @@ def test_a_changed_config_is_gone_by_with_the_same_twins(config: RigConfig, tmp_
     other = load_text(tmp_path, TEXT.replace("twins:Stage", "twins:Other"))
     assert desk.plan(other).names("restart") == ["stage"]
     none = load_text(tmp_path, TEXT.replace("    simulate: twins:Stage\n", ""))
-    with pytest.raises(ValueError, match=r"the rig simulates:\n.*no twin"):
+    with pytest.raises(ValueError, match=r"no drivers run in this rig:\n.*no twin"):
         desk.plan(none)
 
 
 def test_a_twin_that_does_not_run_changes_nothing(config: RigConfig, tmp_path: Path) -> None:
     other = load_text(tmp_path, TEXT.replace("twins:Stage", "twins:Other"))
     assert plan(planned(config), planned(other)).names("restart") == []
+
+
+@pytest.fixture
+def recording(tmp_path: Path) -> Path:
+    file = tmp_path / "one.rec"
+    lines = (Head(FORM, "lab", 0.0), Offered("stage", {}), Offered("laser", {}))
+    file.write_bytes(b"".join(msgspec.json.encode(line) + b"\n" for line in lines))
+    return file
+
+
+def test_all_workers_answer_by_a_recording(config: RigConfig, recording: Path) -> None:
+    """Also when the config is read again."""
+    found = replayed(config, recording)
+    stage = found.workers["stage"]
+    assert {worker.driver for worker in found.workers.values()} == {REPLAY}
+    assert (stage.args, stage.on_loss, stage.simulated) == ((str(recording), "stage"), None, True)
+    assert as_started(config, found) == found
+    desk = Desk(
+        found, Rig("lab", [child_spec(w) for w in config.workers.values()]), lambda texts: None
+    )
+    assert desk.plan(config).is_empty
+
+
+@pytest.mark.parametrize(
+    ("lines", "told"),
+    [
+        (None, "no recording: No such file"),
+        (b"rubbish\n", "no recording: line 1 is none"),
+        (msgspec.json.encode(Head(FORM, "lab", 0.0)) + b"\n", 'worker "stage" isn\'t in the'),
+    ],
+)
+def test_what_cant_be_replayed_is_told(
+    config: RigConfig, tmp_path: Path, lines: bytes | None, told: str
+) -> None:
+    file = tmp_path / "other.rec"
+    if lines is not None:
+        file.write_bytes(lines)
+    with pytest.raises(ConfigError) as caught:
+        replayed(config, file)
+    assert told in str(caught.value)
+
+
+def test_a_rig_that_is_recorded_has_all_frames_in_its_own_process(config: RigConfig) -> None:
+    found = recorded(config, Path("x"))
+    assert (found.record, found.shared_memory) == (Path("x"), 0)
+    assert as_started(config, found) == found
+    assert recorded(config, None) is config

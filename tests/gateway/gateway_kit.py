@@ -60,6 +60,7 @@ WORKER: dict[str, Any] = {
     "memory": 1024,
     "restarts": 4,
     "running": [{"seconds": 1.5}, {"seconds": 2.5}],
+    "alarms": [{"member": "position", "raised": True}],
     "latency": {"count": 4, "p50": 0.25, "p99": None},
 }
 STATUS: dict[str, Any] = {

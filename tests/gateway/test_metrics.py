@@ -41,6 +41,7 @@ def test_workers_operations_and_losses_are_told(tmp_path: Path) -> None:
     assert told["orch_worker_state", "READY", "away"] == 0
     assert told["orch_worker_state", "FAILED", "away"] == 1
     assert told["orch_worker_restarts_total", "stage"] == 4
+    assert told["orch_alarm", "position", "stage"] == 1
     assert told["orch_worker_longest_seconds", "stage"] == 2.5
     assert told["orch_worker_recent_seconds", "0.5", "stage"] == 0.25
     assert told["orch_request_seconds_count", "move", "stage"] == 4

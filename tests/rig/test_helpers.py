@@ -57,12 +57,15 @@ class Scene:
             sentinel=GUARDIAN, pid=2, restart=lambda groups: self._start("guardian")
         )
         server: Any = self.fork_server
+        nothing = {name: lambda: None for name in ("bind", "start", "close")}
+        self.web: Any = SimpleNamespace(pid=None, is_away=False, address="", **nothing)
         self.helpers = Helpers(
             loop=loop,
             mailbox=mailbox,
             logs=logs,
             guardian=self.guardian,
             fork_server=server,
+            web=self.web,
             groups=list,
             record=lambda level, text, fields: self.told.append(text),
             heard=self.stacks.append,
@@ -193,3 +196,13 @@ def test_news_of_the_collector_are_not_its_death() -> None:
     scene.news = None
     scene.watched[LOGS]()
     assert scene.started == ["logs"]
+
+
+def test_the_web_server_is_one_of_them_while_there_is_one(scene: Scene) -> None:
+    assert "web server" not in {each["name"] for each in scene.helpers.status()}
+    assert scene.helpers.web_address is None
+    scene.web.pid, scene.web.address = 7, "http://127.0.0.1:8080/"
+    assert {"name": "web server", "pid": 7, "state": "running"} in scene.helpers.status()
+    assert (7 in scene.helpers.pids, scene.helpers.web_address) == (True, "http://127.0.0.1:8080/")
+    scene.web.pid, scene.web.is_away = None, True
+    assert {"name": "web server", "pid": None, "state": "away"} in scene.helpers.status()

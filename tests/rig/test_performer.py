@@ -23,6 +23,7 @@ from orchestrator.core.effects import (
     Launch,
     Moved,
     OrderDone,
+    Recorded,
     RigUp,
     Secure,
     Signal,
@@ -152,7 +153,7 @@ def test_each_effect_by_who_can(scene: Scene, effect: Effect, done: tuple[Any, .
 def test_no_kind_of_effect_is_left_out() -> None:
     """Those that aren't in the list have tests of their own."""
     kinds = {type(effect) for effect, _ in EFFECTS} | {ToWorker, TakeBack, Describe}
-    kinds |= {HandSlot, FreeSlot, DropSlot}
+    kinds |= {HandSlot, FreeSlot, DropSlot, Recorded}
     assert kinds == set(get_args(Effect))
 
 

@@ -61,6 +61,7 @@ from workers.serving.handlers import (
     writer,
 )
 from workers.serving.polling import Poller
+from workers.serving.replay import Replay
 from workers.serving.slots import NONE, Slots
 from workers.serving.streams import Streams
 
@@ -156,7 +157,10 @@ class Dispatcher:
         self.streams.beside = frozenset(concurrent_members(description))
         self._properties = properties
         self._description = description
-        self._handlers = handlers
+        # What answers by a recording has an answer to all, or refuses it.
+        self._handlers: dict[tuple[str | None, str | None], Handler] | Replay = (
+            self._driver if type(self._driver) is Replay else handlers
+        )
 
     def respond(self, header: Buffer, payload: Buffer, raw: Buffer) -> Answer:
         """Perform a request; whatever the driver raises becomes an answer too.

@@ -81,7 +81,10 @@ function heard(found) {
   document.title = `${ready}/${found.workers.length} ${found.rig}`;
   setText(part("rig"), found.rig);
   const changed = found.config_changed ? ", its config has changed since it was read" : "";
-  setText(part("summary"), `${ready} of ${found.workers.length} ready, up ${duration(found.uptime)}${changed}`);
+  const raised = found.workers.flatMap((worker) => worker.alarms ?? []).filter((alarm) => alarm.raised).length;
+  const alarms = raised ? `, ${raised} alarm${raised > 1 ? "s" : ""}` : "";
+  setText(part("summary"), `${ready} of ${found.workers.length} ready${alarms}, up ${duration(found.uptime)}${changed}`);
+  part("summary").classList.toggle("bad", raised > 0);
   app.view.status?.(found);
   tick();
 }

@@ -38,6 +38,16 @@ export function overview(app) {
   };
 }
 
+export const stateOf = (worker) => (worker.simulated ? `${worker.state} SIMULATED` : worker.state);
+
+// What is to be said of an alarm; nothing while all is well.
+function alarmTold(alarm) {
+  const about = `${alarm.member}: ${alarm.reason}`;
+  if (alarm.raised) return h("div", { class: "bad" }, `ALARM ${about}${alarm.state === "stale" ? "; its value isn't known now" : ""}`);
+  if (alarm.state === "stale") return h("div", { class: "warn" }, `alarm of ${about}; its value isn't known`);
+  return alarm.state === "pending" ? h("div", { class: "warn" }, `${about}, no alarm yet`) : null;
+}
+
 class Row {
   constructor(name, app) {
     this.app = app;
@@ -67,7 +77,7 @@ class Row {
 
   show(worker) {
     setClass(this.state, `state ${worker.state}`);
-    setText(this.state, worker.state);
+    setText(this.state, stateOf(worker));
     setText(this.cells.queue, worker.queue ? String(worker.queue) : "");
     setText(this.cells.p50, duration(worker.latency.p50));
     setText(this.cells.p99, duration(worker.latency.p99));
@@ -105,7 +115,7 @@ function job(worker, each, app) {
     " ",
     time,
     bar,
-    h("div", { class: "small soft" }, `for ${caller(each.client)}`),
+    h("div", { class: "small soft" }, `for ${each.who ?? caller(each.client)}`),
     h(
       "div",
       { class: "tools" },
@@ -122,7 +132,9 @@ function job(worker, each, app) {
 export function trouble(place, worker) {
   const error = worker.last_error;
   const told = [worker.state === "READY" ? null : worker.reason, worker.sick, worker.unsafe].filter(Boolean);
-  replace(place, [told, error?.text, error?.request], () => [
+  const alarms = (worker.alarms ?? []).filter((each) => each.raised || each.state !== "ok");
+  replace(place, [told, error?.text, error?.request, alarms.map((each) => [each.member, each.reason, each.state])], () => [
+    ...alarms.map(alarmTold),
     ...told.map((text) => h("div", { class: "warn" }, text)),
     error && h(
       "div",
@@ -146,7 +158,7 @@ export async function stacks(worker) {
 }
 
 function cancel(worker, each) {
-  confirm(`Cancel ${worker}.${each.member}, asked for by ${caller(each.client)}?`, "Cancel it", async () => {
+  confirm(`Cancel ${worker}.${each.member}, asked for by ${each.who ?? caller(each.client)}?`, "Cancel it", async () => {
     try {
       const response = await send("POST", `/api/requests/${encodeURIComponent(each.request)}/cancel`, {});
       const found = await response.json();

@@ -4,7 +4,7 @@ import { get, member, picture, send } from "./api.js";
 import { confirm, h, setClass, setText, show } from "./dom.js";
 import { field } from "./form.js";
 import { clock, duration, firstLine, value as shown } from "./format.js";
-import { running, stacks, trouble } from "./overview.js";
+import { running, stacks, stateOf, trouble } from "./overview.js";
 import { Trend } from "./trend.js";
 
 const LONG = 24; // characters of a value that is shown large
@@ -54,7 +54,7 @@ class WorkerPage {
       return;
     }
     setClass(this.state, `state ${worker.state}`);
-    setText(this.state, worker.state);
+    setText(this.state, stateOf(worker));
     const waits = worker.queue ? `, ${worker.queue} waiting` : "";
     setText(this.facts, `${worker.driver ?? ""}${worker.uptime === null ? "" : `, up ${duration(worker.uptime)}`}${waits}`);
     const ends = ["STOPPED", "FAILED"].includes(worker.state);

@@ -20,6 +20,18 @@ class Members:
     """
 
 
+class Described(Members):
+    """Base of what stands in for a driver and says itself what it has.
+
+    It is built with the number of its worker's life, `life`, beside its arguments.
+
+    Attributes:
+        description: Its members, as `workers.driver.describe.describe` would give them.
+    """
+
+    description: Description
+
+
 @dataclass(frozen=True)
 class Adapted:
     """A driver of another framework in the terms of a plain one.

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from workers.driver.adapters.adapted import Adapted
+from workers.driver.adapters.adapted import Adapted, Described
 from workers.errors import SpecError
 from workers.releases import other_release
 from workers.spec import WorkerSpec
@@ -23,6 +23,8 @@ def adapt(driver: object, spec: WorkerSpec) -> Adapted | None:
         SpecError: A name in the spec's `concurrent` is none of its members; or it is of another
             release of its framework than is hosted.
     """
+    if isinstance(driver, Described):
+        return Adapted(driver, driver.description, lambda publish: None, ())
     if _is_thing(type(driver), spec):
         from workers.driver.adapters.hololinked import adapt_thing
 
@@ -38,6 +40,8 @@ def complete(target: Callable[..., Any], spec: WorkerSpec) -> dict[str, Any]:
     """
     if isinstance(target, type) and _is_thing(target, spec):
         return {"id": spec.worker} | spec.kwargs
+    if isinstance(target, type) and issubclass(target, Described):
+        return {"life": spec.incarnation} | spec.kwargs
     return spec.kwargs
 
 
