@@ -46,7 +46,7 @@ def web(
     address: bool,
     fd: int | None,
 ) -> None:
-    """Serve the rig to browsers, and to programs over HTTP, until Ctrl-C.
+    """Serve the rig to browsers and over HTTP, until Ctrl-C.
 
     Prints an address with a token in it, which a browser keeps: whoever has it is let in. Waits
     for the rig where it isn't there. One whose config has `listen: ["http://127.0.0.1:8080"]` runs

@@ -53,7 +53,7 @@ AFFORDANCES = {
                 "was": {"enum": ["ok", "pending", "raised", "stale"]},
                 "state": {"enum": ["ok", "pending", "raised", "stale"]},
                 "raised": {"type": "boolean"},
-                "value": {"type": ["number", "null"]},
+                "value": {"oneOf": [{"type": "number"}, {"type": "null"}]},
                 "reason": {"type": "string"},
             },
         },
