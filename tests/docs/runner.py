@@ -24,7 +24,7 @@ import orch
 from tests import preforked
 from tests.docs.pages import ROOT, Block, blocks
 from tests.docs.showing import difference
-from tests.docs.terminal import Terminal
+from tests.docs.terminal import WIDTH, Terminal
 from tests.rigs import RunningRig, measured_as_the_test, wait_until
 
 CONFIG = "rig.yaml"
@@ -161,7 +161,9 @@ class Page:
     def _environ(self) -> dict[str, str]:
         """The rig's, with `orch`, `python` and `pytest` as its environment has them."""
         path = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
+        # COLUMNS would be that of the process that runs tests side by side.
         plain = {"PATH": path, "NO_COLOR": "1", "TERM": "xterm", "ORCH_PAGER": "cat"}
+        plain["COLUMNS"] = str(WIDTH)
         return {**measured_as_the_test(self._rig.environ), **plain}
 
     def _begin(self, block: Block, command: str, shown: str) -> None:

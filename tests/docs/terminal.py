@@ -11,6 +11,8 @@ import struct
 import termios
 from typing import Self
 
+WIDTH = 160
+"""Columns of a terminal on which nothing is left out."""
 _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
@@ -24,7 +26,7 @@ class Terminal:
         end: The descriptor that a command gets as its output; read until all have closed it.
     """
 
-    def __init__(self, columns: int = 160) -> None:
+    def __init__(self, columns: int = WIDTH) -> None:
         self._screen, self.end = pty.openpty()
         self._shown = b""
         fcntl.ioctl(self.end, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
