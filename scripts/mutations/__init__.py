@@ -39,7 +39,15 @@ class Mutation:
 
 _BROKER = Tests(("test_broker", "test_broker_answers", "test_broker_link"), "test_broker_machine")
 _CLAIMS = Tests(
-    ("test_dispatch", "test_ladder", "test_lives", "test_verify", "test_audit", *_BROKER.units),
+    (
+        "test_dispatch",
+        "test_ladder",
+        "test_lives",
+        "test_verify",
+        "test_audit",
+        "test_vitals",
+        *_BROKER.units,
+    ),
     "test_claims_worlds test_broker_machine",
 )
 _SUPERVISION = Tests(
