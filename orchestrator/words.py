@@ -6,6 +6,7 @@ import difflib
 import os
 import re
 from collections.abc import Iterable
+from typing import Any
 
 __all__ = [
     "MASK",
@@ -18,6 +19,7 @@ __all__ = [
     "one_line",
     "quoted",
     "say",
+    "without_secrets",
 ]
 
 MASK = "****"
@@ -154,6 +156,14 @@ def hide(text: str, forms: Iterable[str]) -> str:
             for length in range(len(form) - 1, LEAST_HIDDEN - 1, -1):
                 text = text.replace(f"{form[:length]}…", f"{MASK}…")
     return text
+
+
+def without_secrets(value: Any) -> Any:
+    """A value without those in it whose keys tell of a secret; of dicts and lists alone."""
+    if type(value) is dict:
+        told = value.items()
+        return {key: MASK if is_secret(str(key)) else without_secrets(each) for key, each in told}
+    return [without_secrets(each) for each in value] if type(value) is list else value
 
 
 def is_secret(name: str) -> bool:

@@ -57,7 +57,6 @@ class Received(msgspec.Struct, frozen=True, gc=False):
         time: When it was emitted, in seconds since the epoch.
         missed: How many were lost on the way so far.
         restarts: How often workers were restarted so far.
-        size: Bytes that it takes.
     """
 
     topic: str
@@ -68,7 +67,11 @@ class Received(msgspec.Struct, frozen=True, gc=False):
     time: float
     missed: int
     restarts: int
-    size: int
+
+    @property
+    def size(self) -> int:
+        """Bytes that it takes."""
+        return len(self.payload) + len(self.raw)
 
 
 @dataclass
@@ -307,8 +310,7 @@ class Feed:
             return None
         self._count(topic, header.messageID, sequence)
         counts = self._missed, self._restarts
-        size = len(payload) + len(raw)
-        return Received(topic.shown, header, payload, raw, sequence, time, *counts, size)
+        return Received(topic.shown, header, payload, raw, sequence, time, *counts)
 
     def _count(self, topic: _Topic, id: str, sequence: int) -> None:
         """Notice a gap; how far the life before this one had come isn't known."""

@@ -15,15 +15,14 @@ from transports.headers import ERROR
 
 LONGEST_ERROR = 1 << 16
 """Bytes of an error that is read."""
-RAISED = f'"{ERROR}"'.encode()
+_RAISED = f'"{ERROR}"'.encode()
 _REFUSED = f'"outcome":"{NOT_STARTED}"'.encode()  # which is the client's mistake
-BEGINNING = 64
-"""Bytes of a header, in which its kind stands: `RAISED` if the answer is an error."""
+_BEGINNING = 64  # bytes of a header, in which its kind stands
 
 
 def is_error(header: Any) -> bool:
     """Whether an answer with this header is an error."""
-    return bytes(header).find(RAISED, 0, BEGINNING) >= 0
+    return bytes(header).find(_RAISED, 0, _BEGINNING) >= 0
 
 
 def is_refusal(payload: Any) -> bool:

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from orchestrator.core.answered import BEGINNING, LONGEST_ERROR, RAISED, first_line, is_refusal
+from orchestrator.core.answered import LONGEST_ERROR, first_line, is_error, is_refusal
 from orchestrator.core.request import Request
 
 REMEMBERED = 1000
@@ -121,11 +121,10 @@ class Vitals:
 
     def answered(self, request: Request, header: Any, payload: Any, now: float) -> None:
         """An operation was answered, with these frames."""
-        seconds = now - request.started
+        seconds, sums = now - request.started, self.of(request.member)
         self.durations.add(seconds)
-        sums = self.sums.get(request.member) or self.of(request.member)
         sums.seconds += seconds
-        if bytes(header).find(RAISED, 0, BEGINNING) < 0:
+        if not is_error(header):
             sums.done += 1
         elif is_refusal(payload):
             sums.refused += 1

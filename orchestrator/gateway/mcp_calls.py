@@ -22,10 +22,11 @@ from orchestrator.client.latest import LatestSubscription
 from orchestrator.client.session import Recipe, Session, T
 from orchestrator.client.streams import Stream
 from orchestrator.client.worker import run
-from orchestrator.errors import NotStarted, OrchError, OutcomeUnknown, ResultUnsendable
+from orchestrator.errors import NotStarted, OrchError
+from orchestrator.gateway.outcomes import outcome_of
 from transports import terms
+from transports.exceptions import DONE, NOT_STARTED, UNKNOWN
 
-DONE, FAILED, NOT_STARTED, UNKNOWN = "done", "failed", "not started", "unknown"
 RUNNING = "running"
 LONGEST = 600.0
 """Seconds of an operation that the rig's config has no limit for."""
@@ -33,6 +34,10 @@ MOST_HANDLES = 100
 """Operations that are remembered for whoever asks what came of them."""
 MOST_GIVEN = 1000
 """Items of a stream that are given."""
+_ADVICE = {
+    NOT_STARTED: "it is safe to try again",
+    UNKNOWN: "it may have been done: look at the device before trying again",
+}
 
 
 class StillRunning(Exception):
@@ -236,14 +241,12 @@ def _result(future: RequestFuture, wait: float) -> Any:
 
 def failure(error: Exception) -> dict[str, Any]:
     """What an error says of an operation, and what to do about it."""
-    if isinstance(error, NotStarted):
-        return {"outcome": NOT_STARTED, "error": str(error), "advice": "it is safe to try again"}
-    if isinstance(error, OutcomeUnknown):
-        advice = "it may have been done: look at the device before trying again"
-        return {"outcome": UNKNOWN, "error": str(error), "advice": advice}
-    if isinstance(error, ResultUnsendable):
-        return {"outcome": DONE, "value": None, "error": str(error)}
-    return {"outcome": FAILED, "error": _in_words(error)}
+    told: dict[str, Any] = {"outcome": outcome_of(error), "error": _in_words(error)}
+    if told["outcome"] == DONE:
+        told["value"] = None
+    elif advice := _ADVICE.get(told["outcome"]):
+        told["advice"] = advice
+    return told
 
 
 def _in_words(error: Exception) -> str:

@@ -18,20 +18,13 @@ from mcp.shared.exceptions import MCPError
 
 from orchestrator.client.identity import who
 from orchestrator.errors import OrchError
-from orchestrator.gateway.mcp_calls import (
-    DONE,
-    NOT_STARTED,
-    RUNNING,
-    UNKNOWN,
-    Calls,
-    Handle,
-    failure,
-)
+from orchestrator.gateway.mcp_calls import RUNNING, Calls, Handle, failure
 from orchestrator.gateway.mcp_logs import log_lines
 from orchestrator.gateway.mcp_rules import VALUE, Denied, Limits, check
 from orchestrator.gateway.mcp_tools import Tool, tools_of
 from orchestrator.version import version
-from orchestrator.words import MASK, is_secret, one_line
+from orchestrator.words import one_line, without_secrets
+from transports.exceptions import DONE, NOT_STARTED, UNKNOWN
 
 log = logging.getLogger("orchestrator.mcp")
 
@@ -272,7 +265,7 @@ class Gateway:
         fields: dict[str, Any] = {"who": who(), "agent": agent, "tool": name, "outcome": outcome}
         fields["seconds"] = round(seconds, 3)
         if arguments:
-            fields["arguments"] = one_line(json.dumps(_masked(arguments)), LONGEST_NOTED)
+            fields["arguments"] = one_line(json.dumps(without_secrets(arguments)), LONGEST_NOTED)
         fields |= {key: one_line(str(found[key])) for key in ("request", "error") if key in found}
         worker, member = (tool.worker, tool.member) if tool else (self._calls.rig, "")
         try:
@@ -295,13 +288,6 @@ def _agent(ctx: ServerRequestContext[Any]) -> str:
         return "an agent without a name"
     info = params.client_info
     return one_line(f"{info.name} {info.version}", 80)
-
-
-def _masked(value: Any) -> Any:
-    """Arguments without those whose names tell of a secret."""
-    if isinstance(value, dict):
-        return {key: MASK if is_secret(key) else _masked(each) for key, each in value.items()}
-    return [_masked(each) for each in value] if isinstance(value, list) else value
 
 
 def _own_tool(name: str) -> types.Tool:

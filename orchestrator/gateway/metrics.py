@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
@@ -18,12 +19,12 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from orchestrator.client.cached import Cached
-from orchestrator.errors import NotStarted, OrchError
+from orchestrator.errors import NothingThere, NotStarted, OrchError
 from orchestrator.gateway.answers import told
 from orchestrator.gateway.link import Link
 from transports import terms
 
-STATES = (*("READY", "STALLED", "STARTING", "WAITING", "STOPPING", "STOPPED", "BACKOFF", "FAILED"),)
+STATES = "READY", "STALLED", "STARTING", "WAITING", "STOPPING", "STOPPED", "BACKOFF", "FAILED"
 OUTCOMES = ("done", "raised", "refused", "expired", "overran", "lost")
 ANSWERED = ("done", "raised", "refused", "overran")
 """Those of which it is told how long they took."""
@@ -77,9 +78,10 @@ class Metrics:
                 if life not in self._polled:
                     self._polled[life] = self._exported(worker, await handle.describe())
                 for name in self._polled[life]:
-                    found.append((worker, name, await handle.cached(name)))  # noqa: PERF401
+                    with suppress(NothingThere):  # it wasn't read yet
+                        found.append((worker, name, await handle.cached(name)))
             except NotStarted:
-                continue  # it has just ended, or nothing was read yet: there is no value now
+                continue  # it has just ended: there are no values now
         return found
 
     def _exported(self, worker: str, thing: Mapping[str, Any]) -> list[str]:

@@ -19,14 +19,14 @@ from orchestrator.errors import (
     NoRoom,
     NothingThere,
     NotStarted,
-    OrchError,
     OtherLife,
     OutcomeUnknown,
-    ResultUnsendable,
     RigNotReachable,
     ValueRefused,
     WorkerUnavailable,
 )
+from orchestrator.gateway.outcomes import outcome_of
+from transports.exceptions import FAILED, NOT_STARTED
 
 MEDIA_TYPE = "application/problem+json"
 STATUSES: tuple[tuple[type[Exception], int], ...] = (
@@ -46,6 +46,8 @@ STATUSES: tuple[tuple[type[Exception], int], ...] = (
     (NotStarted, 400),
 )
 """The status of an error; the first that it is an instance of counts, and 500 for all others."""
+RAISED = "raised"
+"""The outcome where the driver raised: of HTTP's own words, `failed` says less."""
 RETRY_AFTER = "1"
 """Seconds after which what is full, or away, is worth another try."""
 LONGEST = 10_000
@@ -67,7 +69,7 @@ class Problem:
     status: int
     kind: str
     text: str
-    outcome: str = "not started"
+    outcome: str = NOT_STARTED
     more: dict[str, Any] | None = None
 
 
@@ -82,20 +84,8 @@ def problem_of(error: Exception) -> Problem:
     else:
         kind, text = type(error).__name__, str(error)
     known = {key: value for key, value in more.items() if value is not None}
-    return Problem(status, kind, text[:LONGEST], outcome_of(error), known)
-
-
-def outcome_of(error: Exception) -> str:
-    """What came of an operation that raised this."""
-    if isinstance(error, NotStarted):
-        return "not started"
-    if isinstance(error, OutcomeUnknown):
-        return "unknown"
-    if isinstance(error, ResultUnsendable):
-        return "done"
-    if isinstance(error, OrchError) and not isinstance(error, DriverError):
-        return "unknown"
-    return "raised"
+    outcome = outcome_of(error)
+    return Problem(status, kind, text[:LONGEST], RAISED if outcome == FAILED else outcome, known)
 
 
 def response_of(problem: Problem) -> JSONResponse:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from orchestrator.core.effects import Asked
-from orchestrator.words import MASK, is_secret
+from orchestrator.words import MASK, is_secret, without_secrets
 from transports import serializers
 from transports.errors import SerializationError
 from transports.headers import Operation
@@ -128,14 +128,7 @@ def _arguments(
 
 
 def _shown(value: Any, secret: bool, hide: Callable[[str], str]) -> str:
-    return MASK if secret else _cut(hide(repr(_masked(value))))
-
-
-def _masked(value: Any) -> Any:
-    """A value without those in it whose keys tell of a secret."""
-    if type(value) is dict:
-        return {key: MASK if is_secret(str(key)) else _masked(each) for key, each in value.items()}
-    return [_masked(each) for each in value] if type(value) is list else value
+    return MASK if secret else _cut(hide(repr(without_secrets(value))))
 
 
 def _cut(text: str) -> str:

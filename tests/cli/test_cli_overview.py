@@ -9,30 +9,9 @@ import pytest
 from orchestrator.cli.columns import Column, Line, cut, lay_out
 from orchestrator.cli.overview import COLUMNS, overview
 from orchestrator.cli.status import status_for
+from tests.statuses import worker
 
 ERROR = "ValueError: x=500 mm is beyond its limits"
-
-
-def worker(name: str, **other: Any) -> dict[str, Any]:
-    """A worker's status as the rig gives it."""
-    return {
-        "name": name,
-        "state": "READY",
-        "pid": 4711,
-        "incarnation": 1,
-        "restarts": 0,
-        "queue": 0,
-        "in_flight": 0,
-        "running": [],
-        "waiting": [],
-        "latency": {"count": 0, "p50": None, "p99": None},
-        "last_error": None,
-        "uptime": 12.0,
-        "reason": None,
-        "cpu": 1.0,
-        "memory": 40 << 20,
-        **other,
-    }
 
 
 def operation(member: str, seconds: float, limit: float | None, **other: Any) -> dict[str, Any]:

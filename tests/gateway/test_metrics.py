@@ -11,7 +11,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from orchestrator.core.vitals import Sums
 from orchestrator.errors import RigNotReachable
 from orchestrator.gateway.metrics import OUTCOMES
-from tests.gateway.gateway_kit import FakeLink, serving
+from tests.gateway.gateway_kit import THING, FakeLink, serving
+from transports import terms
 
 
 def scraped(link: FakeLink, *exports: str) -> dict[Any, float]:
@@ -62,6 +63,17 @@ def test_a_value_that_was_never_read_is_none(tmp_path: Path) -> None:
     link = FakeLink(tmp_path)
     del link.stage.values["position"]
     assert not any(key[0] == "orch_value" for key in scraped(link, "position"))
+
+
+def test_one_that_was_never_read_hides_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link = FakeLink(tmp_path)
+    monkeypatch.setitem(THING["properties"], "level", {"type": "number", terms.POLL: 0.5})
+    del link.stage.values["position"]
+    link.stage.values["level"] = 3.0
+    told = scraped(link, "position", "level")
+    assert [value for key, value in told.items() if key[0] == "orch_value"] == [3.0]
 
 
 def test_a_rig_that_is_away_is_down(tmp_path: Path) -> None:

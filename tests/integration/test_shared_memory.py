@@ -273,45 +273,39 @@ def test_a_killed_worker_leaves_the_views_of_its_frames(client: Rig, viewer: Rig
     assert wait_until(lambda: slots(client)["held"] == 0)
 
 
-def test_a_killed_client_holds_nothing(rig: RunningRig, client: Rig) -> None:
-    """Whoever comes after it finds the slots free."""
-    holding = subprocess.Popen(
-        [sys.executable, "-c", HOLDING],
+@contextlib.contextmanager
+def killed_at_the_end(rig: RunningRig, program: str) -> Iterator[int]:
+    """A client in a process of its own; the number that it prints once it is where it should be."""
+    client = subprocess.Popen(
+        [sys.executable, "-c", program],
         env=rig.environ,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     )
-    assert holding.stdout is not None
-    assert holding.stdin is not None
-    held = int(holding.stdout.readline())
-    assert held >= 1
-    assert slots(client)["held"] == held
-    holding.kill()
-    holding.wait()
+    with client:
+        assert client.stdout is not None
+        try:
+            yield int(client.stdout.readline())
+        finally:
+            client.kill()
+
+
+def test_a_killed_client_holds_nothing(rig: RunningRig, client: Rig) -> None:
+    """Whoever comes after it finds the slots free."""
+    with killed_at_the_end(rig, HOLDING) as held:
+        assert held >= 1
+        assert slots(client)["held"] == held
     assert wait_until(lambda: slots(client)["held"] == 0)
-    holding.stdin.close()
-    holding.stdout.close()
 
 
 def test_a_killed_client_leaves_its_arguments(rig: RunningRig, client: Rig) -> None:
     """What it asked is done with them; then their memory goes."""
     before = slots(client)["slots"]
-    sending = subprocess.Popen(
-        [sys.executable, "-c", SENDING],
-        env=rig.environ,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-    )
-    assert sending.stdout is not None
-    assert sending.stdin is not None
-    assert int(sending.stdout.readline()) >= 1
-    sending.kill()
-    sending.wait()
+    with killed_at_the_end(rig, SENDING) as sent:
+        assert sent >= 1
     assert wait_until(lambda: client.camera.kept_total() == 8 << 20)
     assert wait_until(lambda: slots(client)["held"] == 0)
     assert wait_until(lambda: slots(client)["slots"] <= before)
-    sending.stdin.close()
-    sending.stdout.close()
 
 
 def test_frames_are_whole_while_workers_die(rig: RunningRig, client: Rig) -> None:

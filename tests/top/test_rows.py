@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from orchestrator.top import rows
-from tests.top.top_kit import alarm, operation, rig, worker
+from tests.statuses import worker
+from tests.top.top_kit import alarm, operation, rig
 
 WORKERS = (
     worker(

@@ -14,7 +14,8 @@ from orchestrator.errors import NoRoom
 from orchestrator.top.app import Top
 from orchestrator.top.lines import changed, folded
 from orchestrator.top.screens import Ask
-from tests.top.top_kit import FakeSource, alarm, operation, rig, text_of, top, wait_until, worker
+from tests.statuses import worker
+from tests.top.top_kit import FakeSource, alarm, operation, rig, text_of, top, wait_until
 
 STAGE = worker("stage", running=[operation("move", 4.5, 5.0)], queue=1)
 OVEN = worker("oven", alarms=[alarm()])

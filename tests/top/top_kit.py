@@ -38,28 +38,6 @@ STAGE = {
 }
 
 
-def worker(name: str, **other: Any) -> dict[str, Any]:
-    """A worker's status."""
-    return {
-        "name": name,
-        "state": "READY",
-        "pid": 4711,
-        "incarnation": 1,
-        "restarts": 0,
-        "queue": 0,
-        "running": [],
-        "waiting": [],
-        "latency": {"count": 0, "p50": None, "p99": None},
-        "last_error": None,
-        "uptime": 12.0,
-        "reason": None,
-        "cpu": 1.0,
-        "memory": 40 << 20,
-        "alarms": [],
-        **other,
-    }
-
-
 def operation(member: str, seconds: float, limit: float | None, request: str = "7f-1") -> Any:
     """An operation that runs or waits."""
     client = "ada@lab3:scan.py~11645-10155d7605a04e0e"
