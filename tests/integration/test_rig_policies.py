@@ -132,7 +132,7 @@ workers:
     restore: [gain]
     probe: {read: temperature, every: 50ms, failures: 2}
     on_sick: reopen
-  greedy: {driver: "sensor:Greedy", limits: {memory: 600MiB, nofile: 200, nice: 19}}
+  greedy: {driver: "sensor:Greedy", limits: {memory: 600MiB, nofile: 200, nice: 1}}
   large:
     {driver: "sensor:Greedy", args: [900000000], limits: {memory: 400MiB}, retry_start: false}
 """
@@ -168,7 +168,7 @@ def test_a_life_begins_with_what_it_is_to_have() -> None:
         sick = "is sick: 2 probes of temperature failed: OSError: no device"
         wait_until(lambda: sick in rig.text)
 
-        assert client["greedy"].call("limits") == [200, 19]
+        assert client["greedy"].call("limits") == [200, 1]
         assert "its limit of memory, 400 MiB, was reached" in worker("large")["reason"]
         client["greedy"].oneway("die", 440 << 20)
         wait_until(lambda: "killed by SIGABRT, near its limit of memory" in rig.text)
