@@ -94,6 +94,23 @@ ALARM: Final = WithJsonSchema(
                 {"type": "array", "items": {"type": "string"}, "minItems": 1},
                 _NULL,
             ),
+            "do": _any_of(
+                {"const": "on_loss"},
+                {
+                    "type": "object",
+                    "properties": {
+                        "on_loss": {
+                            "type": "array",
+                            "items": {"type": "string", "minLength": 1},
+                            "minItems": 1,
+                            "uniqueItems": True,
+                        }
+                    },
+                    "required": ["on_loss"],
+                    "additionalProperties": False,
+                },
+                _NULL,
+            ),
         },
         "anyOf": [{"required": ["above"]}, {"required": ["below"]}],
         "additionalProperties": False,

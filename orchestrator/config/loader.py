@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from orchestrator.config.addresses import NO_WEB, split, wrong_with
-from orchestrator.config.agreement import check_agreement
+from orchestrator.config.agreement import check_agreement, check_secured
 from orchestrator.config.changes import digest_of
 from orchestrator.config.model import LogsConfig, RigConfig, WebConfig, WorkerConfig
 from orchestrator.config.positions import odd_arguments, places_of, spellings_of
@@ -150,11 +150,14 @@ class _Loader:
         self._check_listen()
         self._check_process(self._defaults, ("defaults",))
         self._check_after(("defaults", "after"))
+        chosen = {}
         for name, section in self._sections.items():
             self._check_process(section, ("workers", name))
             self._check_after(("workers", name, "after"), name)
-            chosen = functools.partial(self._chosen, section)
-            check_agreement(document, name, section, self._defaults, chosen)
+            chosen[name] = functools.partial(self._chosen, section)
+            check_agreement(document, name, section, self._defaults, chosen[name])
+        own = (name for name, each in self._sections.items() if "alarms" in each.model_fields_set)
+        check_secured(document, chosen, own)
         self._start_order = self._order()
 
     def _config(self, names: Iterable[str]) -> RigConfig:

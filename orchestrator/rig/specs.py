@@ -58,11 +58,14 @@ def settings(config: WorkerConfig) -> Settings:
         ),
         verify=config.verify,
         audit=config.audit,
-        alarms={name: _alarm(each, config.poll[name]) for name, each in config.alarms.items()},
+        alarms={
+            member: _alarm(each, config.poll[member], config.name)
+            for member, each in config.alarms.items()
+        },
     )
 
 
-def _alarm(alarm: config_alarms.Alarm, interval: float) -> Alarm:
+def _alarm(alarm: config_alarms.Alarm, interval: float, worker: str) -> Alarm:
     return Alarm(
         above=alarm.above,
         below=alarm.below,
@@ -71,6 +74,7 @@ def _alarm(alarm: config_alarms.Alarm, interval: float) -> Alarm:
         most=alarm.most,
         stale=alarm.stale_after(interval),
         level=alarm.level,
+        secures=alarm.secured(worker),
     )
 
 

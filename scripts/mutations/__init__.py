@@ -58,6 +58,7 @@ _SUPERVISION = Tests(
         "test_restarts",
         "test_health",
         "test_securing",
+        "test_interlock",
     ),
     "test_supervision_machine",
 )
@@ -89,6 +90,7 @@ TESTS = {
     "health.py": Tests(("test_health",)),
     "kept.py": Tests(("test_kept",)),
     "hang.py": Tests(("test_hang",)),
+    "interlock.py": Tests(("test_interlock",)),
     "orders.py": Tests(("test_orders",)),
     "rig.py": Tests(("test_rig", "test_evidence", "test_restarts", "test_kept", "test_securing")),
     "plan.py": Tests(("test_plan",)),
