@@ -391,7 +391,7 @@ class Supervisor:
             self._processes,
             self._connections,
         )
-        logs = {"folder": str(self._logs.folder), "unwritten": self._logs.unwritten}
+        logs = {"folder": str(self._logs.folder), **self._logs.counts()}
         return {
             **found,
             "helpers": self._helpers.status(),
