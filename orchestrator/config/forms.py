@@ -76,6 +76,7 @@ EVENT: Final = WithJsonSchema(
         },
     )
 )
+COLLECTOR: Final = WithJsonSchema({"type": "string", "pattern": "^https?://."})
 ALARM: Final = WithJsonSchema(
     {
         "type": "object",

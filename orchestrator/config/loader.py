@@ -172,6 +172,7 @@ class _Loader:
             strategy=self._top.strategy,
             shared_memory=self._top.shared_memory,
             logs=LogsConfig(**logs.model_dump()),
+            traces=None if self._top.traces is None else self._top.traces.to,
             web=WebConfig(served, web.control, tuple(web.hosts), tuple(web.export)),
             file=self._file,
             folder=self._folder,

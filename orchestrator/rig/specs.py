@@ -183,6 +183,7 @@ def worker_spec(
         cwd=str(config.cwd),
         env=dict(config.env),
         log_level=level,
+        spans=rig.traces is not None,
         event_base=(incarnation - 1) * EVENTS_PER_LIFE,
         place=str(config.place),
         event_addresses=list(sockets.event_addresses),
