@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+import sys
 from collections.abc import Callable
 from threading import Lock
 from types import EllipsisType
@@ -13,7 +14,7 @@ import zmq
 
 from orchestrator.client.answers import error_from_response
 from orchestrator.client.liveness import SLOWEST
-from orchestrator.client.tracing import current_parent
+from orchestrator.client.tracing import API, current_parent
 from orchestrator.errors import (
     OutcomeUnknown,
     ResultUnsendable,
@@ -45,6 +46,8 @@ from transports.shm.owner import Filling
 from transports.values import codec
 from transports.values.codec import NOTHING
 from transports.values.streams import Opened
+
+_modules = sys.modules
 
 Timeout = float | EllipsisType | None
 """Seconds; None is no limit; `...` is what the rig's config says for the member."""
@@ -296,7 +299,7 @@ def compose(
     thing = f"{worker}{OF_LIFE}{life}" if life else worker
     raw_type = SLOTTED if filling else OCTETS if len(frame) else TEXT
     whom = (sender, rig, thing, operation, member, content_type, raw_type, by_slot)
-    parent = current_parent()
+    parent = current_parent() if API in _modules else ""
     if context is _DEFAULTS and not parent:
         before, after = _around(*whom)
         head = before + id.encode() + after

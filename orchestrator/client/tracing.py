@@ -1,7 +1,7 @@
 """The caller's own span, for a rig that sends traces: W3C's `traceparent`, from OpenTelemetry.
 
 The library isn't imported here. Where the caller's program hasn't loaded it there can be no span,
-and a look into `sys.modules` is all that a request costs.
+and to look for it among the modules is all that a request costs.
 
 Source: W3C Trace Context, section 3.2 (version 00); of the API only `get_current_span` is used.
 """
@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import sys
 
-_API = "opentelemetry.trace"
+API = "opentelemetry.trace"
+"""The module without which there is no span."""
 
 
 def current_parent() -> str:
     """The span in which the caller is, as `00-trace-span-flags`; empty if there is none."""
-    api = sys.modules.get(_API)
+    api = sys.modules.get(API)
     if api is None:
         return ""
     try:

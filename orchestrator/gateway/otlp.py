@@ -167,32 +167,37 @@ class Collector:
     def __init__(self, to: str, timeout: float) -> None:
         self.refused = False
         self.reason = ""
+        self._said = _Last()
         session = requests.Session()
         session.hooks["response"].append(self._answered)
         self._exporter = OTLPSpanExporter(f"{to}{PATH}", timeout=timeout, session=session)
         # What the library says of a failure is told by us, once.
-        said = logging.getLogger("opentelemetry")
-        said.addHandler(_Last(self))
-        said.propagate = False
+        library = logging.getLogger("opentelemetry")
+        library.handlers[:] = [self._said]
+        library.propagate = False
 
     def send(self, spans: Sequence[ReadableSpan]) -> bool:
         """Send spans; returns whether they have arrived."""
-        self.refused, self.reason = False, "it doesn't answer"
-        return not spans or self._exporter.export(spans) is SpanExportResult.SUCCESS
+        self.refused, self.reason, self._said.text = False, "", ""
+        if not spans or self._exporter.export(spans) is SpanExportResult.SUCCESS:
+            return True
+        self.reason = self.reason or self._said.text or "it doesn't answer"
+        return False
 
     def _answered(self, response: requests.Response, *args: Any, **kwargs: Any) -> None:
         self.refused = response.status_code in REFUSED
+        self.reason = f"it answered {response.status_code} {response.reason}"
 
 
 class _Last(logging.Handler):
     """Keeps what the library said last."""
 
-    def __init__(self, collector: Collector) -> None:
+    def __init__(self) -> None:
         super().__init__(logging.WARNING)
-        self._collector = collector
+        self.text = ""
 
     def emit(self, record: logging.LogRecord) -> None:
-        self._collector.reason = record.getMessage()
+        self.text = record.getMessage()
 
 
 def _event(record: Entry) -> tuple[str, dict[str, str]]:

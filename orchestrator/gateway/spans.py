@@ -18,6 +18,8 @@ LINGER = 1.0
 """Seconds for which records of a request are waited for once it was answered."""
 MOST_RECORDS = 100
 """Records of one request that are told; more are counted."""
+MOST_TEXT = 64 * 1024
+"""Characters of them, likewise: a batch of requests stays below what collectors take."""
 MOST_REQUESTS = 10_000
 """Requests that are kept while they run, and again of those that are over."""
 
@@ -32,12 +34,22 @@ class Found:
         records: Those that its worker, its driver and the rig made.
         drivers: Those that tell how long the driver took; several if it was asked several times.
         left_out: How many records there are beside these.
+        size: Characters of the records.
     """
 
     def __init__(self) -> None:
         self.records: list[Entry] = []
         self.drivers: list[Entry] = []
-        self.left_out = 0
+        self.left_out = self.size = 0
+
+    def add(self, record: Entry) -> None:
+        """Add a record, if there is room for it."""
+        size = self.size + len(record.event) + len(record.exception or "")
+        if len(self.records) < MOST_RECORDS and size <= MOST_TEXT:
+            self.records.append(record)
+            self.size = size
+        else:
+            self.left_out += 1
 
 
 class Told(NamedTuple):
@@ -74,11 +86,7 @@ class Joiner:
             return
         key = entry.worker, entry.request
         if entry.logger != SPAN_LOGGER:
-            found = self._of(key)
-            if len(found.records) < MOST_RECORDS:
-                found.records.append(entry)
-            else:
-                found.left_out += 1
+            self._of(key).add(entry)
         elif entry.event != DRIVER:
             self._answered.append((now + LINGER, entry))
         elif key in self._over:

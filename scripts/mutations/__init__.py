@@ -45,6 +45,7 @@ _CLAIMS = Tests(
         "test_lives",
         "test_verify",
         "test_audit",
+        "test_spans",
         "test_vitals",
         *_BROKER.units,
     ),
