@@ -32,6 +32,7 @@ from transports.headers import (
 )
 from transports.serializers import JSON, NULL, TEXT, XORCH, Buffer, split_result
 from transports.values.codec import NOTHING
+from transports.values.kinds import NoForm
 from workers import forks
 from workers.driver.adapters.adapted import Members
 from workers.driver.coroutines import call_here
@@ -74,6 +75,7 @@ Answer = tuple[bytes, Buffer, Any]
 Outcome = tuple[str, Buffer, str, Any, str]
 """Message type, payload and its content type, raw frame and its content type."""
 _NO_ARGUMENTS = (NULL, NOTHING)
+_STREAMS = (STREAM, STREAM_BESIDE)
 
 
 class Dispatcher:
@@ -373,7 +375,12 @@ def _encoded(
         reads = request.operation != INVOKE
         done = f"{request.objekt} was {'read, but its value' if reads else 'done, but its result'}"
         text = unsendable_text(done, value, error)
-        if reads and met is not None and request.objekt and met(request.objekt, value):
+        if request.objekt in _STREAMS and isinstance(value, tuple):
+            if isinstance(error, NoForm):
+                del error.steps[:1]  # of the pair that an item comes in
+            done = "an item of the stream was made, but it"
+            text = unsendable_text(done, value[1], error, "item")
+        elif reads and met is not None and request.objekt and met(request.objekt, value):
             text += "; but it has members, which are described now, by their paths"
         elif value is driver:
             text = f"{done} can't be sent: it is the driver itself, whose members are the worker's"
