@@ -8,7 +8,6 @@ from typing import Any
 import matplotlib as mpl
 
 mpl.use("svg")
-mpl.rcParams["svg.fonttype"] = "none"  # text as text: a tenth of the size
 import matplotlib.pyplot as plt
 
 _MEANT = {"time": "time over the reference's (less is better)"}
@@ -17,6 +16,7 @@ _ELSE = "speed over the reference's (more is better)"
 
 def draw(report: dict[str, Any], file: Path) -> None:
     """One panel for each row, its ratios with their least and most, pinned and unpinned."""
+    mpl.rcParams["svg.fonttype"] = "none"  # text as text: half the size
     titles = list(dict.fromkeys(row["title"] for row in report["rows"]))
     heights = [
         1 + max(len(row["subjects"]) for row in report["rows"] if row["title"] == title)

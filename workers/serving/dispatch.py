@@ -22,8 +22,7 @@ from transports.headers import (
     KINDS,
     REFRESH,
     REPLY,
-    STREAM,
-    STREAM_BESIDE,
+    STREAMS,
     Operation,
     RequestHeader,
     ResponseHeader,
@@ -75,7 +74,6 @@ Answer = tuple[bytes, Buffer, Any]
 Outcome = tuple[str, Buffer, str, Any, str]
 """Message type, payload and its content type, raw frame and its content type."""
 _NO_ARGUMENTS = (NULL, NOTHING)
-_STREAMS = (STREAM, STREAM_BESIDE)
 
 
 class Dispatcher:
@@ -300,8 +298,7 @@ class Dispatcher:
             DESCRIPTION: self._get_thing_description,
             "_get_properties": properties.get,
             "_set_properties": properties.set,
-            STREAM: self.streams.step,
-            STREAM_BESIDE: self.streams.step,
+            **dict.fromkeys(STREAMS, self.streams.step),
         }
         if self._refresh is not None:
             own[REFRESH] = self._refresh
@@ -375,7 +372,7 @@ def _encoded(
         reads = request.operation != INVOKE
         done = f"{request.objekt} was {'read, but its value' if reads else 'done, but its result'}"
         text = unsendable_text(done, value, error)
-        if request.objekt in _STREAMS and isinstance(value, tuple):
+        if request.objekt in STREAMS and isinstance(value, tuple):
             if isinstance(error, NoForm):
                 del error.steps[:1]  # of the pair that an item comes in
             done = "an item of the stream was made, but it"
