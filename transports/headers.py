@@ -60,6 +60,7 @@ STREAM = "_stream"
 STREAM_BESIDE = "_stream_beside"
 """Actions by which a client has the next item of a stream, or ends it: in turn with what is queued,
 and beside it where the action that opened the stream runs there."""
+STREAMS = (STREAM, STREAM_BESIDE)
 FETCH_LOGS = "fetchExecutionLogs"
 """Key of a thing execution context: the answer is to carry what was logged meanwhile."""
 TRACE_PARENT = "traceparent"
@@ -184,6 +185,8 @@ def read_limits(context: Context, defaults: Limits) -> Limits:
         return Limits(None, None, False)
     assert isinstance(context, dict)
     fill = context.get("defaults") is True
+    if fill and len(context) == 2 and context.get("oneway") is False:
+        return defaults  # nearly all of them
     wait, run = defaults.invocation_timeout, defaults.execution_timeout
     return Limits(
         _seconds(context, "invokation_timeout", "invokationTimeout", wait if fill else None),
