@@ -95,7 +95,8 @@ def check_secured(document: Document, chosen: Mapping[str, Chosen], own: Iterabl
         chosen: What holds for each worker.
         own: The workers that say themselves what alarms they have; others have the defaults' ones.
     """
-    if any(part in ("on_loss", "transport") for each in document.problems for part in each.place.path):
+    reported = {part for problem in document.problems for part in problem.place.path}
+    if reported & {"on_loss", "transport"}:
         return
     own = set(own)
     for name, its in chosen.items():

@@ -24,7 +24,7 @@ BOUNDS = (
     *(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5),
     *(1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0),
 )
-"""Seconds up to which operations are counted together; one more count is of all that took longer."""
+"""Seconds up to which operations are counted together; one more count is of what took longer."""
 OTHERS = "…"
 """Stands for the rest of them; no member is called so."""
 

@@ -75,9 +75,7 @@ class Spans:
         self._ids = _Ids()
         self._ended = _Ended()
         resource = Resource.create({"service.name": rig, "service.namespace": "orch"})
-        provider = TracerProvider(
-            id_generator=self._ids, resource=resource, shutdown_on_exit=False
-        )
+        provider = TracerProvider(id_generator=self._ids, resource=resource, shutdown_on_exit=False)
         provider.add_span_processor(self._ended)
         self._tracer = provider.get_tracer("orch", version())
 
@@ -147,9 +145,7 @@ class Spans:
         attributes: dict[str, Any] | None = None,
     ) -> trace.Span:
         self._ids.span = _hashed(8, self._rig, entry.worker, entry.request, entry.time, part)
-        return self._tracer.start_span(
-            name, parent, kind, attributes, start_time=_ns(begun)
-        )
+        return self._tracer.start_span(name, parent, kind, attributes, start_time=_ns(begun))
 
 
 class Collector:
@@ -221,8 +217,9 @@ def _parent(said: object) -> Context:
     match = _PARENT.fullmatch(said) if isinstance(said, str) else None
     if match is None or match[0].startswith(_INVALID_VERSION):
         return Context()
-    flags = trace.TraceFlags(int(match[3], 16) & trace.TraceFlags.SAMPLED)
-    span = trace.SpanContext(int(match[1], 16), int(match[2], 16), is_remote=True, trace_flags=flags)
+    trace_id, span_id, flags = (int(part, 16) for part in match.groups()[:3])
+    sampled = trace.TraceFlags(flags & trace.TraceFlags.SAMPLED)
+    span = trace.SpanContext(trace_id, span_id, is_remote=True, trace_flags=sampled)
     if not span.is_valid:
         return Context()
     return trace.set_span_in_context(trace.NonRecordingSpan(span), Context())
@@ -246,4 +243,3 @@ def _number(value: object) -> float:
 
 def _ns(seconds: float) -> int:
     return round(seconds * 1e9)
-

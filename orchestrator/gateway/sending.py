@@ -78,7 +78,7 @@ class Sending:
         self._read()
         self._collector = Collector(self._to, LAST_TIMEOUT)
         last = self._joiner.due(time.monotonic(), all_of_them=True)
-        if all([self._send(last[at : at + BATCH]) for at in range(0, len(last), BATCH)]):
+        if all(self._send(last[at : at + BATCH]) for at in range(0, len(last), BATCH)):
             self._keep()
 
     def _read(self) -> bool:
@@ -87,7 +87,8 @@ class Sending:
         if end <= self._at:
             return False
         query = Query(after=self._at, upto=end, spans=True)
-        for count, entry in enumerate(self._logs.read(query, limit=AT_ONCE), 1):
+        for entry in self._logs.read(query, limit=AT_ONCE):
+            count += 1
             self._joiner.take(entry, now)
             self._at = Cursor.parse(entry.cursor)
         if count < AT_ONCE:
@@ -147,4 +148,3 @@ class Sending:
                 told = "traces that were sent may be sent again"
                 self._say(f"{self._folder / PLACE} can't be written, {told}: {error.strerror}")
             self._is_forgetful = True
-

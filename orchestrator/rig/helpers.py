@@ -127,7 +127,7 @@ class Helpers:
         """Start the fork server, so that it imports while the rig is being set up.
 
         Raises:
-            AddressError: The web server's address is taken or can't be had, or traces can't be sent.
+            AddressError: The web server's address can't be had, or traces can't be sent.
         """
         self._traces.check()
         self._web.bind()

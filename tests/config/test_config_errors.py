@@ -209,7 +209,7 @@ def test_unknown_keys_at_the_top_and_in_logs(tmp_path: Path) -> None:
         ("alarms: {t: §{above: 9, run: [a, 1]}}", '"run" must be a list of texts'),
         ("alarms: {t: §{above: 9, do: stop}}", '"do" must be on_loss, or whom it is done to'),
         ("alarms: {t: §{above: 9, do: {on_loss: []}}}", '"do" must be on_loss, or whom'),
-        ("alarms: {t: §{above: 9, do: {on_loss: [1]}}}", '"do" must name workers, of which the number 1'),
+        ("alarms: {t: §{above: 9, do: {on_loss: [1]}}}", '"do" must name workers, of which the'),
         ("alarms: {t: §{above: 9, do: {on_loss: [a, a]}}}", '"do" has "a" twice'),
         (
             "poll: {t: 1s}\nalarms: {t: {above: 9, do: §on_loss}}",

@@ -48,8 +48,14 @@ def test_one_that_is_answered_is_told_once_with_who_asked_and_the_clients_span(u
     (fact,) = spans(up)
     assert fact.text == "done"
     assert fact.fields == {
-        **{"worker": "stage", "member": "move", "request": "1", "who": "alice", "life": 1},
-        **{"operation": "invokeaction", "outcome": "done", "parent": PARENT},
+        "worker": "stage",
+        "member": "move",
+        "request": "1",
+        "who": "alice",
+        "life": 1,
+        "operation": "invokeaction",
+        "outcome": "done",
+        "parent": PARENT,
     }
     assert fact.asked is not None
     assert (fact.asked.arrived, fact.asked.started) == (100.0, 100.0)

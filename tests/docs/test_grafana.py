@@ -66,7 +66,8 @@ def test_each_metric_and_label_is_exposed(exposed: dict[str, set[str]]) -> None:
 
 
 def test_so_is_what_its_variables_ask_for(exposed: dict[str, set[str]]) -> None:
-    queries = [each["definition"] for each in DASHBOARD["templating"]["list"] if "definition" in each]
+    variables = DASHBOARD["templating"]["list"]
+    queries = [each["definition"] for each in variables if "definition" in each]
     (found,) = (re.fullmatch(r"label_values\((\w+), (\w+)\)", query) for query in queries)
     assert found is not None
     assert found[2] in exposed[found[1]]

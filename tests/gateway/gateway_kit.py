@@ -48,8 +48,14 @@ THING: dict[str, Any] = {
 
 
 SUMS = {
-    **{"done": 3, "raised": 1, "refused": 0, "expired": 2, "overran": 0, "lost": 0},
-    **{"seconds": 8.5, "took": [(0.5, 1), (2.5, 3), (None, 4)]},
+    "done": 3,
+    "raised": 1,
+    "refused": 0,
+    "expired": 2,
+    "overran": 0,
+    "lost": 0,
+    "seconds": 8.5,
+    "took": [(0.5, 1), (2.5, 3), (None, 4)],
 }
 WORKER: dict[str, Any] = {
     "name": "stage",

@@ -19,7 +19,9 @@ PARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 SECOND = 1_000_000_000
 
 
-def told(outcome: str = "done", request: str = REQUEST, *, late: bool = False, **fields: Any) -> Told:
+def told(
+    outcome: str = "done", request: str = REQUEST, *, late: bool = False, **fields: Any
+) -> Told:
     """One that waited 1 s and took 2, until the time 1000."""
     given = {"outcome": outcome, "waited": 1.0, "seconds": 2.0, "who": "ada", "life": 3}
     given |= {"operation": "invokeaction", "parent": "", **fields}
@@ -43,9 +45,16 @@ def test_a_request_is_a_span_with_its_workers_time_in_it() -> None:
     assert worker.parent.span_id == root.context.span_id
     assert root.attributes is not None
     assert dict(root.attributes) == {
-        **{"rpc.system": "orch", "rpc.service": "stage", "rpc.method": "move"},
-        **{"orch.rig": "lab", "orch.request": REQUEST, "orch.operation": "invokeaction"},
-        **{"orch.outcome": "done", "orch.who": "ada", "orch.waited": 1.0, "orch.seconds": 2.0},
+        "rpc.system": "orch",
+        "rpc.service": "stage",
+        "rpc.method": "move",
+        "orch.rig": "lab",
+        "orch.request": REQUEST,
+        "orch.operation": "invokeaction",
+        "orch.outcome": "done",
+        "orch.who": "ada",
+        "orch.waited": 1.0,
+        "orch.seconds": 2.0,
         "orch.life": 3,
     }
     assert root.status.status_code is StatusCode.UNSET
@@ -142,7 +151,9 @@ def test_its_records_are_events() -> None:
     printed, raised, arrived = root.events
     assert (printed.name, printed.timestamp) == ("log", 998.25 * SECOND)
     assert dict(printed.attributes or {}) == {
-        **{"orch.level": "info", "orch.text": "exposing", "orch.stream": "stdout"},
+        "orch.level": "info",
+        "orch.text": "exposing",
+        "orch.stream": "stdout",
         "orch.from": "stage[1]",
     }
     assert raised.name == "exception"

@@ -31,9 +31,7 @@ class Scene:
             [
                 record("exposing", request=id_, member="move"),
                 record(DRIVER, request=id_, logger=SPAN_LOGGER, fields={"seconds": 0.5}),
-                record(
-                    "done", request=id_, member="move", incarnation=0, logger=SPAN_LOGGER, fields=fields
-                ),
+                record("done", request=id_, member="move", logger=SPAN_LOGGER, fields=fields),
             ]
         )
 

@@ -12,8 +12,15 @@ from transports.levels import AUDIT_LOGGER, DRIVER, SPAN_LOGGER
 
 def entry(text: str, seq: int = 1, request: str | None = "r1", **changes: object) -> Entry:
     given = {
-        **{"time": 1000.0, "level": "info", "worker": "stage", "incarnation": 1},
-        **{"stream": "record", "event": text, "request": request, "run": 1, "cursor": f"1.{seq}"},
+        "time": 1000.0,
+        "level": "info",
+        "worker": "stage",
+        "incarnation": 1,
+        "stream": "record",
+        "event": text,
+        "request": request,
+        "run": 1,
+        "cursor": f"1.{seq}",
     }
     return Entry(**{**given, **changes})  # type: ignore[arg-type]
 

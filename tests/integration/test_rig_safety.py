@@ -188,7 +188,7 @@ def test_an_alarm_makes_devices_safe_also_of_a_driver_that_hangs(tmp_path: Path)
             waiting.result(20)
         shown = rig.orch("status").stdout
         assert "psu: alarm: oven.temperature is 61.5, above 60" in shown
-        with pytest.raises(errors.NotStarted, match="alarm: oven.temperature is 61.5"):
+        with pytest.raises(errors.NotStarted, match=r"alarm: oven\.temperature is 61\.5"):
             client["psu"].call("pid")
         assert rig.orch("start", "psu").returncode == 0
         assert states()["psu"] == "READY"
