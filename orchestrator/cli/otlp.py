@@ -27,7 +27,7 @@ EXTRA = ("opentelemetry", "requests", "google")
 @click.option("--lifeline", is_flag=True, hidden=True, help="End at the end of the input.")
 @rig_option
 def otlp(to: str, lifeline: bool) -> None:
-    """Send the rig's traces to a collector of OpenTelemetry, until Ctrl-C.
+    """Send the rig's traces to OpenTelemetry, until Ctrl-C.
 
     A rig whose config has `traces: {to: URL}` does so itself. What it recorded of requests is read
     from its log, whether it runs or not: from where the last one came to, else from the rig's last

@@ -151,14 +151,14 @@ def _of_workers(workers: Sequence[Mapping[str, Any]]) -> Iterator[Metric]:
         for alarm in each.get("alarms", ())
     ]
     yield _gauge("alarm", "Whether it is raised", ["worker", "property"], alarms)
-    known = [
+    stated = [
         ((each["name"], alarm["member"], state), alarm["state"] == state)
         for each in workers
         for alarm in each.get("alarms", ())
         for state in ALARMS
     ]
     text = "1 for the state that it is in"
-    yield _gauge("alarm_state", text, ["worker", "property", "state"], known)
+    yield _gauge("alarm_state", text, ["worker", "property", "state"], stated)
     unsafe = [((each["name"],), bool(each["unsafe"])) for each in workers]
     yield _gauge("worker_unsafe", "Whether on_loss couldn't make it safe", ["worker"], unsafe)
     restarts = CounterMetricFamily("orch_worker_restarts", "Restarts", labels=["worker"])

@@ -102,7 +102,7 @@ class Joiner:
         while self._answered and (all_of_them or self._answered[0][0] <= now):
             _, entry = self._answered.popleft()
             key = entry.worker, entry.request or ""
-            told.append(Told(entry, self._found.pop(key, None) or Found()))
+            told.append(Told(entry, self._found.pop(key) if key in self._found else Found()))
             self._over[key] = entry
             if len(self._over) > MOST_REQUESTS:
                 self._over.popitem(last=False)
