@@ -29,6 +29,7 @@ from orchestrator.core.slots import Slots
 from orchestrator.core.tally import Tally, shorten
 from transports.exceptions import BY_RESTART, DONE, NOT_STARTED, UNKNOWN, refusal_payload
 from transports.headers import (
+    CACHED,
     ERROR,
     EXECUTION,
     INVALID_MESSAGE,
@@ -365,7 +366,8 @@ class Ledger:
             reason: Why, if it isn't done.
             life: The one of its worker that answered; 0 for none.
         """
-        is_traced, of_rig = self.spans, request.worker == self.rig
+        is_traced = self.spans and request.member != CACHED  # which asks no device
+        of_rig = request.worker == self.rig
         if not (is_traced or request.worker in self.audited):
             return
         if not is_audited(request.client, request.member, request.operation, of_rig=of_rig):

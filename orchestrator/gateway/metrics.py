@@ -170,14 +170,14 @@ def _of_workers(workers: Sequence[Mapping[str, Any]]) -> Iterator[Metric]:
         for each in workers
     ]
     yield _gauge("worker_longest_seconds", "What runs longest has run", ["worker"], longest)
-    quantiles = [
-        ((each["name"], quantile), each["latency"][key])
+    shares = [
+        ((each["name"], share), each["latency"][key])
         for each in workers
-        for quantile, key in (("0.5", "p50"), ("0.99", "p99"))
+        for share, key in (("0.5", "p50"), ("0.99", "p99"))
         if each["latency"][key] is not None
     ]
     text = "How long this share of the last 1000 operations took at most"
-    yield _gauge("worker_recent_seconds", text, ["worker", "quantile"], quantiles)
+    yield _gauge("worker_recent_seconds", text, ["worker", "share"], shares)
 
 
 def _of_logs(logs: Mapping[str, Any]) -> Iterator[Metric]:

@@ -63,4 +63,11 @@ MUTATIONS = [
         "",
         units_only=True,  # likewise
     ),
+    Mutation(
+        "to look at a polled value is a span",
+        "requests.py",
+        "self.spans and request.member != CACHED",
+        "self.spans",
+        units_only=True,  # likewise
+    ),
 ]

@@ -12,7 +12,7 @@ from orchestrator.core.own_client import OWN, request_frames
 from orchestrator.core.request import LONGEST_PARENT
 from orchestrator.core.requests import Ledger
 from tests.core.kit import RIG, Bench, request
-from transports.headers import TRACE_PARENT
+from transports.headers import CACHED, TRACE_PARENT
 from transports.levels import AUDIT, SPAN
 
 PARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
@@ -93,6 +93,13 @@ def test_looks_of_the_rig_itself_and_at_it_are_not(up: Bench) -> None:
         up.ask(member, worker=RIG, member=member)
         up.reply(up.sent[-1])
     assert [fact.fields["request"] for fact in spans(up)] == ["stop"]
+
+
+def test_to_ask_for_a_value_that_was_polled_is_none(up: Bench) -> None:
+    """It asks no device, and whoever watches does so each second."""
+    up.ask("1", member=CACHED)
+    up.reply(up.sent[-1])
+    assert up.facts == []
 
 
 def test_spans_and_audits_are_switched_apart(up: Bench) -> None:
