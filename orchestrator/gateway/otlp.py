@@ -154,28 +154,33 @@ class Collector:
     Args:
         to: Its address, without the path.
         timeout: Seconds for one batch, with the library's own tries.
+        brief: The same where it is only to be seen whether it is there, or time is short.
 
     Attributes:
         refused: Whether the last batch was refused for good.
         reason: Why the last one didn't arrive.
     """
 
-    def __init__(self, to: str, timeout: float) -> None:
+    def __init__(self, to: str, timeout: float, brief: float) -> None:
         self.refused = False
         self.reason = ""
         self._said = _Last()
         session = requests.Session()
         session.hooks["response"].append(self._answered)
-        self._exporter = OTLPSpanExporter(f"{to}{PATH}", timeout=timeout, session=session)
+        self._usual, self._brief = (
+            OTLPSpanExporter(f"{to}{PATH}", timeout=each, session=session)
+            for each in (timeout, brief)
+        )
         # What the library says of a failure is told by us, once.
         library = logging.getLogger("opentelemetry")
         library.handlers[:] = [self._said]
         library.propagate = False
 
-    def send(self, spans: Sequence[ReadableSpan]) -> bool:
+    def send(self, spans: Sequence[ReadableSpan], *, brief: bool = False) -> bool:
         """Send spans; returns whether they have arrived."""
+        exporter = self._brief if brief else self._usual
         self.refused, self.reason, self._said.text = False, "", ""
-        if not spans or self._exporter.export(spans) is SpanExportResult.SUCCESS:
+        if not spans or exporter.export(spans) is SpanExportResult.SUCCESS:
             return True
         self.reason = self.reason or self._said.text or "it doesn't answer"
         return False

@@ -22,8 +22,9 @@ PACE = 0.5
 AGAIN = 5.0
 """Seconds until what a collector didn't take is sent again."""
 TIMEOUT = 10.0
-"""Seconds for a batch, and at the end: ..."""
-LAST_TIMEOUT = 1.0
+"""Seconds for a batch."""
+BRIEF = 1.0
+"""Seconds for one at the end, or while the collector is away: the rig's end isn't held up."""
 AT_ONCE = 5000
 """Records that are read at a time."""
 BATCH = 500
@@ -63,7 +64,7 @@ class Sending:
         self._wait = wait
         self._say = say
         self._spans = Spans(rig)
-        self._collector = Collector(to, TIMEOUT)
+        self._collector = Collector(to, TIMEOUT, BRIEF)
         self._joiner = Joiner()
         self._is_away = self._is_forgetful = False
         self._at = self._place()
@@ -75,10 +76,12 @@ class Sending:
             is_behind = self._read()
             told = self._joiner.due(time.monotonic())
             over = not self._send_all(told) or self._wait(0.0 if is_behind else PACE)
+        if self._is_away:
+            return  # what waits is in the log, for the next one
         self._read()
-        self._collector = Collector(self._to, LAST_TIMEOUT)
         last = self._joiner.due(time.monotonic(), all_of_them=True)
-        if all(self._send(last[at : at + BATCH]) for at in range(0, len(last), BATCH)):
+        batches = (last[at : at + BATCH] for at in range(0, len(last), BATCH))
+        if all(self._send(each, brief=True) for each in batches):
             self._keep()
 
     def _read(self) -> bool:
@@ -105,9 +108,9 @@ class Sending:
             self._keep()
         return True
 
-    def _send(self, told: list[Told]) -> bool:
+    def _send(self, told: list[Told], *, brief: bool = False) -> bool:
         """Send a batch; whether that is done, be it that the collector will never take it."""
-        if self._collector.send(self._spans.of(told)):
+        if self._collector.send(self._spans.of(told), brief=brief or self._is_away):
             if self._is_away:
                 self._say(f"{self._to} takes traces again; what waited is sent")
             self._is_away = False

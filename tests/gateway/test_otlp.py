@@ -189,7 +189,7 @@ def receiver() -> Iterator[Receiver]:
 def test_they_arrive_as_otlp(receiver: Receiver) -> None:
     each = told("failed", reason="ValueError: x", parent=PARENT)
     each.found.records.append(entry("exposing"))
-    assert Collector(receiver.url, 5.0).send(Spans("lab").of([each]))
+    assert Collector(receiver.url, 5.0, 1.0).send(Spans("lab").of([each]))
     assert receiver.paths == ["/v1/traces"]
     assert receiver.resource["service.name"] == "lab"
     (root,) = receiver.named("stage.move")
@@ -201,7 +201,7 @@ def test_they_arrive_as_otlp(receiver: Receiver) -> None:
 
 
 def test_of_none_nothing_is_sent(receiver: Receiver) -> None:
-    assert Collector(receiver.url, 5.0).send([])
+    assert Collector(receiver.url, 5.0, 1.0).send([])
     assert receiver.paths == []
 
 
@@ -210,16 +210,17 @@ def test_whether_it_is_of_use_to_send_them_again(
     receiver: Receiver, status: int, refused: bool
 ) -> None:
     receiver.status = status
-    collector = Collector(receiver.url, 5.0)
+    collector = Collector(receiver.url, 5.0, 1.0)
     assert not collector.send(Spans("lab").of([told()]))
     assert collector.refused is refused
     assert collector.reason.startswith(f"it answered {status} ")
 
 
-def test_one_that_is_away_is_told() -> None:
+@pytest.mark.parametrize("brief", [False, True])
+def test_one_that_is_away_is_told(brief: bool) -> None:
     with receiving() as receiver:
         url = receiver.url
-    collector = Collector(url, 0.2)
-    assert not collector.send(Spans("lab").of([told()]))
+    collector = Collector(url, 0.2, 0.1)
+    assert not collector.send(Spans("lab").of([told()]), brief=brief)
     assert not collector.refused
     assert "Failed to export" in collector.reason

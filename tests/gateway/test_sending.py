@@ -116,12 +116,28 @@ def test_a_collector_that_is_away_is_told_once_and_misses_nothing(
 def test_one_that_is_away_at_the_end_gets_it_from_the_next(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sending, "LAST_TIMEOUT", 0.2)
+    monkeypatch.setattr(sending, "BRIEF", 0.2)
     with receiving() as receiver:
         port, url = receiver.port, receiver.url
     scene.request("1")
     scene.send(url)
     assert len(scene.said) == 1
+    with receiving(port) as receiver:
+        scene.send(url)
+        assert sent(receiver) == ["1"]
+
+
+def test_one_that_was_away_does_not_hold_up_the_end(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It isn't asked once more: what waits does so in the log."""
+    monkeypatch.setattr(sending, "TIMEOUT", 0.2)
+    monkeypatch.setattr("orchestrator.gateway.spans.LINGER", 0.0)
+    with receiving() as receiver:
+        port, url = receiver.port, receiver.url
+    scene.request("1")
+    scene.send(url)
+    assert scene.waits == [sending.AGAIN]
     with receiving(port) as receiver:
         scene.send(url)
         assert sent(receiver) == ["1"]
