@@ -14,7 +14,6 @@ from ruamel.yaml import YAML
 from orchestrator.config.loader import load
 from orchestrator.config.problems import ConfigError
 from orchestrator.config.schema import TopSection
-
 from tests.docs.pages import DOCS, ROOT, blocks, fences, name_of
 from tests.docs.runner import CONFIG, Page, Wrong, example
 from tests.docs.showing import difference
