@@ -10,6 +10,7 @@
     │   ├── RigNotReachable        also ConnectionError
     │   ├── Cancelled
     │   ├── OtherLife
+    │   ├── Leased                 somebody else has the worker, or the lease has ended
     │   ├── Refused
     │   │   ├── ArgumentsRefused   also TypeError
     │   │   ├── ValueRefused       also TypeError and ValueError
@@ -121,6 +122,13 @@ class NoRoom(Refused, BufferError):
 
 class OtherLife(NotStarted):
     """The worker has another life than the one that the call was meant for."""
+
+
+class Leased(NotStarted):
+    """Somebody else has the lease of the worker, or the one that the call was made by has ended.
+
+    The text says who has it, for how long and why.
+    """
 
 
 class ArgumentUnsendable(NotStarted, TypeError):

@@ -135,6 +135,18 @@ class SetLevel(msgspec.Struct, frozen=True, tag_field="type", tag="set_level"):
     level: str
 
 
+class Fenced(msgspec.Struct, frozen=True, tag_field="type", tag="fenced"):
+    """To each lane of a worker: requests that name an older lease come too late.
+
+    Attributes:
+        number: The least that isn't of a lease that has ended.
+        held: Who has it now, for people.
+    """
+
+    number: int
+    held: str
+
+
 class Watch(msgspec.Struct, frozen=True, tag_field="type", tag="watch"):
     """To a worker: tell what was read of these properties, now and whenever they are polled.
 
@@ -184,6 +196,7 @@ Control = (
     | ClientLeft
     | Reopen
     | Interrupt
+    | Fenced
     | Watch
     | Polled
 )

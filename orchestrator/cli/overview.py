@@ -232,6 +232,8 @@ def about(worker: dict[str, Any], shown: set[str]) -> Iterator[Line]:
         if (cell := alarm_told(alarm)) is not None:
             text, style = cell
             yield [(worker["name"], "bold"), (": ", ""), (safe(text), style)]
+    if worker.get("lease"):
+        yield _of(worker, leased(worker["lease"]))
     if worker.get("sick"):
         yield _of(worker, worker["sick"])
     if worker.get("securing"):
@@ -254,3 +256,14 @@ def _long(operation: dict[str, Any]) -> str:
 
 def _of(worker: dict[str, Any], text: str) -> Line:
     return [(worker["name"], "bold"), (f": {safe(text)}", "")]
+
+
+def leased(lease: dict[str, Any]) -> str:
+    """A lease in words: who has it, why, for how long, and who waits."""
+    why = f" ({lease['why']})" if lease["why"] else ""
+    text = (
+        f"leased to {lease['who']}{why} for {lease['seconds']:.0f} s,"
+        f" {max(0.0, lease['left']):.0f} s left"
+    )
+    waiting = ", ".join(each["who"] for each in lease["waiting"])
+    return f"{text}; then {waiting}" if waiting else text

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Generator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from orchestrator.client import known
 from orchestrator.client.aio_events import AsyncSubscription, request, run, run_tries
@@ -18,6 +18,10 @@ from orchestrator.client.session import Recipe, Session
 from orchestrator.client.surface import surface_async
 from orchestrator.client.tries import Compose, given, tried
 from orchestrator.errors import NameRefused
+
+if TYPE_CHECKING:
+    from orchestrator.client.aio_leases import AsyncLease
+    from orchestrator.client.leases import Waiting
 
 
 class AsyncMember:
@@ -190,6 +194,21 @@ class AsyncWorker(Handle):
         return AsyncSubscription(
             self._keep, self._session, self.name, event, timeout, conflate, on_loss
         )
+
+    def lease(
+        self,
+        seconds: float,
+        /,
+        *,
+        why: str = "",
+        wait: float | None = None,
+        waiting: Waiting | None = None,
+    ) -> AsyncLease:
+        """Exclusive use of the worker: `async with rig["stage"].lease(60): …`; see `Worker.lease`."""
+        from orchestrator.client.aio_leases import AsyncLease  # few need it
+
+        options: Any = {"why": why, "wait": wait, "waiting": waiting}
+        return AsyncLease(self._session, self.name, seconds, **options)
 
     @surface_async
     async def describe(self, *, refresh: bool = False) -> dict[str, Any]:

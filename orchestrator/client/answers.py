@@ -11,6 +11,7 @@ from orchestrator.errors import (
     DriverError,
     ExecutionTimeout,
     InvocationTimeout,
+    Leased,
     NameRefused,
     NoRoom,
     NothingThere,
@@ -37,6 +38,7 @@ _REFUSED: dict[str, type[OrchError]] = {
     "LookupError": NothingThere,
     "BufferError": NoRoom,
     "ConnectionAbortedError": OtherLife,
+    "BlockingIOError": Leased,
 }
 """What never began is raised as, by the name of the builtin that other clients raise."""
 

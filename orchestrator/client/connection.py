@@ -70,10 +70,9 @@ class Connection:
         self._lock = threading.Lock()  # guards who leads, who follows, and the outbox's order
         self._leader: Leader | None = None
         self._followers: dict[Exchange, None] = {}
-        self._closed = False
         # Where there is an event loop: is told that somebody has to do the I/O.
         self.need: weakref.WeakMethod[Callable[[], None]] | None = None
-        self._process = os.getpid()
+        self._closed, self._process = False, os.getpid()
         self._unplugged = threading.Event()
         if context is None:
             need_threads_for(address)
@@ -129,6 +128,7 @@ class Connection:
         """Encode a request; `options` and errors are those of `exchange.compose`."""
         channel = self._channel
         options.setdefault("by_slot", channel.raw_frames.by_slot)
+        options |= channel.leases.get(worker, {})
         return compose(
             channel.next_id(), channel.sender, channel.rig, worker, operation, member, **options
         )

@@ -27,6 +27,7 @@ from transports.headers import (
     FETCH_LOGS,
     HANDSHAKE,
     ID_MARK,
+    LEASE,
     OF_LIFE,
     OPERATION,
     REPLY,
@@ -266,6 +267,7 @@ def compose(
     usual: Limits = UNKNOWN,
     life: str = "",
     by_slot: bool = False,
+    lease: int = 0,
 ) -> Exchange:
     """Encode a request.
 
@@ -285,6 +287,7 @@ def compose(
         usual: The timeouts that the rig takes where none is given, as far as they are known.
         life: The only life of the worker that may do it; empty for any.
         by_slot: Whether a large answer may come through shared memory.
+        lease: Number of the lease by which it is made; 0 for none.
 
     Raises:
         ValueRefused: The message is too large, or a timeout is none.
@@ -298,7 +301,7 @@ def compose(
         raise ValueRefused(told, worker=worker, member=member)
     thing = f"{worker}{OF_LIFE}{life}" if life else worker
     raw_type = SLOTTED if filling else OCTETS if len(frame) else TEXT
-    whom = (sender, rig, thing, operation, member, content_type, raw_type, by_slot)
+    whom = (sender, rig, thing, operation, member, content_type, raw_type, by_slot, lease)
     parent = current_parent() if API in _modules else ""
     if context is _DEFAULTS and not parent:
         before, after = _around(*whom)
@@ -326,9 +329,12 @@ def _head(
     content_type: str,
     raw_type: str,
     by_slot: bool,
+    lease: int,
     parent: str = "",
 ) -> bytes:
     asked = _BY_SLOT if by_slot else _NO_LOGS
+    if lease:
+        asked = {**asked, LEASE: lease}
     header = RequestHeader(
         messageType=OPERATION,
         messageID=id,

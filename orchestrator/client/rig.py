@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import weakref
 from collections.abc import Iterator, Mapping
@@ -50,6 +51,10 @@ def open_session(
         other = connection.rig
         connection.close()
         raise RigNotReachable(f"{found.address} is rig {other}, not {found.rig}")
+    if "ORCH_LEASE" in os.environ:
+        from orchestrator.client.leases import inherited  # few have one
+
+        connection._channel.leases.update(inherited(connection.rig))
     return Session(connection, found)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
-from typing import Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from orchestrator.client import known
 from orchestrator.client.cached import Cached
@@ -21,6 +21,9 @@ from orchestrator.client.streams import Stream
 from orchestrator.client.surface import surface
 from orchestrator.client.tries import Compose, given, run_tries, tried
 from orchestrator.errors import NameRefused, OrchError
+
+if TYPE_CHECKING:
+    from orchestrator.client.leases import Lease, Waiting
 
 
 class Worker(Handle):
@@ -260,6 +263,36 @@ class Worker(Handle):
         subscription = Subscription(address, topics, timeout=timeout, held=held, on_loss=on_loss)
         self._keep(subscription)
         return LatestSubscription(subscription) if conflate else subscription
+
+    @surface
+    def lease(
+        self,
+        seconds: float,
+        /,
+        *,
+        why: str = "",
+        wait: float | None = None,
+        waiting: Waiting | None = None,
+    ) -> Lease:
+        """Exclusive use of the worker: `with rig["stage"].lease(60, why="alignment"): …`.
+
+        Others are refused whatever has an effect meanwhile, and still read.
+
+        Args:
+            seconds: How long it holds unless it is renewed, as it is within the `with`.
+            why: What for; whoever is refused is told.
+            wait: Seconds to wait for one that somebody else has; None waits without end.
+            waiting: Is called with the `Place` among those who wait, whenever that changes.
+
+        Raises:
+            Leased: Entering: somebody else has it, or this connection does. Leaving: it ended
+                before.
+            ValueRefused: A time is none.
+        """
+        from orchestrator.client.leases import Lease  # few need it
+
+        options: Any = {"why": why, "wait": wait, "waiting": waiting}
+        return Lease(self._session, self.name, seconds, **options)
 
     @surface
     def describe(self, *, refresh: bool = False) -> dict[str, Any]:

@@ -56,6 +56,7 @@ ABOUT: Final[dict[str, str]] = {
     "alarms": "Limits of values that are polled: {temperature: {above: 60, for: 5s, clear: 55}}.",
     "events": "Events that the driver tells by a function that it is given.",
     "idempotent": "Members that clients may repeat when an outcome is unknown.",
+    "leased": "Only who has its lease may have an effect on it; reading needs none.",
     "audit": "Each request is recorded: who asked, with what, what came of it.",
     "verify": "A property to be read after an unknown outcome, by member.",
     "restart": "permanent: always; transient: after a crash; temporary: never.",

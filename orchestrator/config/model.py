@@ -41,6 +41,7 @@ class WorkerConfig:
         idempotent: members that may be done twice, so that clients may try them again also when it
             isn't known whether they were done.
         audit: whether each request is recorded: who asked, with what, what came of it.
+        leased: whether nothing has an effect on it without a lease.
         verify: the property that is read after an outcome of a member that nobody knows, by member.
         restart: when it is started again: ``permanent`` always, ``transient`` after a crash,
             ``temporary`` never.
@@ -100,6 +101,7 @@ class WorkerConfig:
     events: dict[str, EventCall]
     idempotent: tuple[str, ...]
     audit: bool
+    leased: bool
     verify: dict[str, str]
     restart: Literal["permanent", "transient", "temporary"]
     max_restarts: Intensity

@@ -147,6 +147,7 @@ class DefaultsSection(_Section):
     timeouts: dict[_Member, _Timeout] = Field(default_factory=dict)
     idempotent: list[_Member] = Field(default_factory=list)
     audit: bool = False
+    leased: bool = False
     verify: dict[_Member, _Member] = Field(default_factory=dict)
     restart: Literal["permanent", "transient", "temporary"] = "permanent"
     max_restarts: _Intensity = Intensity(count=5, period=60.0)
@@ -242,6 +243,7 @@ _SHAPES: Final[dict[tuple[str, ...], str]] = {
     ("idempotent",): "a list of members such as [home]",
     ("idempotent", "*"): "the name of a member",
     ("audit",): "true or false",
+    ("leased",): "true or false",
     ("verify",): "a mapping such as {move: position}",
     ("verify", "*"): "the name of a property",
     ("poll",): "a mapping such as {position: 200ms}",

@@ -17,6 +17,7 @@ from orchestrator.core.contracts import Keeper
 from orchestrator.core.dispatch import Dispatch
 from orchestrator.core.effects import Describe, Effects, ToWorker
 from orchestrator.core.evidence import LastWords
+from orchestrator.core.leasing import Leasing
 from orchestrator.core.manners import Manners
 from orchestrator.core.peers import Formers, Lane, Peer, Phase, check_room
 from orchestrator.core.queues import earliest
@@ -73,18 +74,13 @@ class Broker:
         formers: By what incarnations were known that have ended.
         dispatch: Who runs what.
         last_words: What workers wrote before they died.
+        leasing: Who has a worker to himself.
     """
 
     def __init__(
-        self,
-        rig: str,
-        effects: Effects,
-        keeper: Keeper,
-        caps: Caps | None = None,
-        run: str = "",
+        self, rig: str, effects: Effects, keeper: Keeper, caps: Caps | None = None, run: str = ""
     ) -> None:
-        self.rig = rig
-        self.run = run
+        self.rig, self.run = rig, run
         self.caps = caps or Caps()
         self.ledger = Ledger(rig, effects)
         self.counts = self.ledger.counts
@@ -95,6 +91,7 @@ class Broker:
         self.formers = Formers()
         self.last_words = LastWords(self.ledger)
         self.dispatch = Dispatch(self.ledger, self.peers, effects, keeper, self.receive_client)
+        self.leasing = Leasing(self.peers, self.ledger, effects, self.dispatch)
         self._manners = Manners(self.ledger)
         self._lanes: dict[bytes, Lane] = {}
         self._number = 0
@@ -104,8 +101,9 @@ class Broker:
     @property
     def next_deadline(self) -> float | None:
         """When `tick` is due; None while nothing has a deadline."""
-        ledger, ladder = self.ledger, self.dispatch.ladder
-        return earliest(ledger.next_deadline, self.last_words.next_deadline, ladder.next_deadline)
+        ledger, ladder, words = self.ledger, self.dispatch.ladder, self.last_words
+        leases = self.leasing.next_deadline
+        return earliest(ledger.next_deadline, words.next_deadline, ladder.next_deadline, leases)
 
     def queued(self, worker: str) -> int:
         """How many requests wait for a worker."""
@@ -193,6 +191,8 @@ class Broker:
         if life and life != peer.life:
             self.ledger.answer_other_life(request, lives.another(name, life, peer.life))
             return
+        if peer.is_guarded and self.leasing.takes(peer, request, now):
+            return
         wait, run = limits.invocation_timeout, limits.execution_timeout
         if (wait is not None and wait <= 0) or (run is not None and run <= 0):
             self.ledger.time_out(request, INVOCATION)
@@ -275,13 +275,13 @@ class Broker:
             self.ledger.fact("debug", "late reply dropped", worker=lane.peer.name)
 
     def _control(self, lane: Lane, frames: list[Any], now: float) -> None:
-        control = decode_control(bytes(frames[2]))
-        peer = lane.peer
+        control, peer = decode_control(bytes(frames[2])), lane.peer
         if isinstance(control, Polled):
             self.keeper.polled(peer.name, control, now)
             return
         if isinstance(control, LaneOpen):
             lane.open = True
+            self.leasing.fence(peer, now)
         elif isinstance(control, Ready | Described):
             description = decode_description(frames[3])
             peer.describe(frozenset(control.concurrent), control.capacity, description)
@@ -310,7 +310,8 @@ class Broker:
             limits: Timeouts for requests that bring none.
             timeouts: Execution timeouts by member, seconds or None.
         """
-        self.peers[name] = Peer(name, limits, timeouts or {}, self.run)
+        self.peers[name] = peer = Peer(name, limits, timeouts or {}, self.run)
+        self.leasing.added(peer)
 
     def expect(self, worker: str, incarnation: int, token: str) -> None:
         """Open the link for an incarnation: only who knows `token` is heard as it."""
@@ -416,3 +417,4 @@ class Broker:
         self.dispatch.tick(now)
         self.dispatch.ladder.tick(now)
         self.last_words.tick(now)
+        self.leasing.tick(now)

@@ -35,6 +35,7 @@ class Settings(msgspec.Struct, frozen=True):
         means: How its operations can be ended.
         verify: What is read after an unknown outcome of a member, by member.
         audit: Whether each of its requests is told of.
+        leased: Whether nothing has an effect on it without a lease.
         alarms: When there are alarms, by polled property.
     """
 
@@ -46,6 +47,7 @@ class Settings(msgspec.Struct, frozen=True):
     means: Means = NO_MEANS
     verify: Mapping[str, str] = {}
     audit: bool = False
+    leased: bool = False
     alarms: Mapping[str, Alarm] = {}
 
 
@@ -125,6 +127,7 @@ class Changeover:
         self.leaving.update(removed)
         audited = [name for name, settings in wanted.items() if settings.audit]
         self._broker.ledger.watch(audited=audited)
+        self._broker.leasing.demand(name for name, each in wanted.items() if each.leased)
         # Restarts come last: nothing begins or ends before it is known what all are to do.
         supervision.start(added, now, more=True)
         supervision.stop(removed, now, more=True)
@@ -149,6 +152,7 @@ class Changeover:
 
     def _forget(self, name: str) -> None:
         self._lives[name] = self._supervision.drop(name).incarnation
+        self._broker.leasing.removed(name)
         del self._broker.peers[name]
         self._broker.last_words.release(name)
         self._verifier.change(name, {})

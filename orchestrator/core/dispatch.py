@@ -40,6 +40,7 @@ class Dispatch:
 
     Attributes:
         ladder: Ends what has started.
+        bars: Why a request may have no effect on a worker now; empty if it may.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class Dispatch:
         self._effects = effects
         self._keeper = keeper
         self._number = 0
+        self.bars: Callable[[Peer, Request, float], str] = lambda peer, request, now: ""
         self._cancels = cancels = Cancels(ledger, effects)
         self.ladder = Ladder(
             ledger,
@@ -212,6 +214,9 @@ class Dispatch:
         elif peer.phase is Phase.CLOSED:
             self._ledger.leave(request.number)
             self._ledger.answer_error(request, "ConnectionRefusedError", peer.reason, NOT_STARTED)
+        elif why := self.bars(peer, request, now):
+            self._ledger.leave(request.number)
+            self._ledger.answer_error(request, "BlockingIOError", why, NOT_STARTED)
         else:
             peer.enqueue(peer.lane_for(request.member), request, front=True)
             self._ledger.wait(request)

@@ -93,6 +93,16 @@ class DropSlot(msgspec.Struct, frozen=True):
     peers: tuple[bytes, ...]
 
 
+class KeepNumber(msgspec.Struct, frozen=True):
+    """Keep the number of the newest lease for the next run of the rig; before it is told.
+
+    Attributes:
+        number: Of the lease.
+    """
+
+    number: int
+
+
 class Describe(msgspec.Struct, frozen=True):
     """Answer a request for a Thing Description from what the worker said of itself.
 

@@ -134,6 +134,7 @@ class Peer:
         self.stopping = False  # told to stop: this incarnation takes nothing any more
         self.kept = KeptWrites()
         self.means = NO_MEANS
+        self.is_guarded = False  # by leases: see `leasing`
         self.vitals = Vitals()
         self.set_limits(limits, timeouts)
 
@@ -268,6 +269,10 @@ class Peer:
     def take_all(self, member: str) -> list[Request]:
         """Take out all requests for one member that wait."""
         return self._take([request for request in self._waiting() if request.member == member])
+
+    def all_waiting(self) -> list[Request]:
+        """All requests that wait here."""
+        return list(self._waiting())
 
     def take_of_life(self) -> list[Request]:
         """Take out all requests that are meant for one life only."""

@@ -22,7 +22,16 @@ LIVE = frozenset(
         *("after", "restart", "max_restarts", "backoff", "required", "retry_failed"),
         *("start_timeout", "stop_timeout", "retry_start", "stall_timeout", "on_stall"),
         *("invocation_timeout", "execution_timeout", "timeouts", "on_execution_timeout"),
-        *("probe", "on_sick", "idempotent", "verify", "cancel_grace", "audit", "simulate"),
+        *(
+            "probe",
+            "on_sick",
+            "idempotent",
+            "verify",
+            "cancel_grace",
+            "audit",
+            "leased",
+            "simulate",
+        ),
         "alarms",
     }
 )

@@ -81,6 +81,7 @@ class Rig:
         means: dict[str, Means] | None = None,
         verify: Mapping[str, Mapping[str, str]] | None = None,
         audited: Iterable[str] = (),
+        leased: Iterable[str] = (),
         alarms: Mapping[str, Mapping[str, Alarm]] | None = None,
         caps: Caps | None = None,
         unblock_again: float = 1.0,
@@ -108,6 +109,7 @@ class Rig:
             self.broker, self.supervision, self.health, self.verifier, self.alarms, self._orders
         )
         self.broker.ledger.watch(audited=audited)
+        self.broker.leasing.demand(leased)
         self._changes = 0
         self._is_up = False
         for spec in specs:
@@ -175,6 +177,7 @@ class Rig:
 
     def client_left(self, client: bytes) -> None:
         """A client's connection has ended: its workers are told to end its streams."""
+        self.broker.leasing.client_left(client)
         name = client.decode("utf-8", "replace")
         for worker in self.broker.ledger.streams.pop(client, ()):
             self.broker.tell(worker, ClientLeft(name))

@@ -79,7 +79,9 @@ class RigControl:
             uptime (seconds), cpu (percent of one core), memory (bytes), reason, settled (whether it
             is up, has ended, or is tried again without end), running (what it is at: member,
             client, who (`user@host:program`), peer (process or address, as the kernel tells),
-            request, seconds, limit in seconds), alarms (member, state: ok, pending, raised or
+            request, seconds, limit in seconds), lease (number, who,
+            why, seconds that it holds and that are left, waiting: who and why), leased (whether
+            its config demands one), alarms (member, state: ok, pending, raised or
             stale, raised, value, age and seconds, limits, reason), sick (what its probes failed
             of)}]}` and more of the rig; `counts` tells how many requests were answered, refused or
             timed out, and what was dropped, `config_changed` whether its file says something else

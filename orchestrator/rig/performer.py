@@ -20,6 +20,7 @@ from orchestrator.core.effects import (
     Fact,
     FreeSlot,
     HandSlot,
+    KeepNumber,
     Launch,
     Moved,
     OrderDone,
@@ -38,6 +39,7 @@ from orchestrator.core.slots import reader_of
 from orchestrator.rig.backlog import Backlog
 from orchestrator.rig.connections import Connections
 from orchestrator.rig.launchers.handle import is_want
+from orchestrator.rig.lease_numbers import LeaseNumbers
 from orchestrator.rig.processes import Processes
 from orchestrator.rig.recorder import Recorder
 from orchestrator.rig.slots import SlotKeeper
@@ -120,6 +122,7 @@ class Performer:
         self._connections = connections
         self._host = host
         self._recorder: Recorder | None = None
+        self._numbers: LeaseNumbers | None = None
         backlog.given_up = self._given_up
         self.slots = slots = SlotKeeper(rig.slots, rig.broker.publishers, host.record)
         self._by_kind: dict[type[Any], Callable[[Any, float], None]] = {
@@ -131,6 +134,7 @@ class Performer:
             DropSlot: lambda effect, _: slots.drop(effect),
             Cut: self._cut,
             Describe: self._describe,
+            KeepNumber: self._keep_number,
             Launch: self._launch,
             Secure: self._secure,
             Signal: self._signal,
@@ -144,8 +148,18 @@ class Performer:
             Fact: self._fact,
         }
 
-    def record(self, file: Path | None) -> None:
-        """Have all operations recorded in a file from now on. Raises OSError if it can't be."""
+    def begin(self, file: Path | None, folder: Path) -> None:
+        """Keep what outlives the rig from now on.
+
+        Args:
+            file: In which all operations are recorded; None if they aren't.
+            folder: The rig's, where the numbers of leases go on from.
+
+        Raises:
+            OSError: The file can't be written.
+        """
+        self._numbers = LeaseNumbers(folder, self._host.record)
+        self._rig.broker.leasing.begin_after(self._numbers.read())
         if file is not None:
             self._recorder = Recorder(file, self._rig)
             self._rig.broker.ledger.watch(records=True)
@@ -202,6 +216,10 @@ class Performer:
             self._rig.described(effect.number, ERROR, exception_payload(error))
             raise
         self._rig.described(effect.number, *answer)
+
+    def _keep_number(self, effect: KeepNumber, now: float) -> None:
+        if self._numbers is not None:
+            self._numbers.keep(effect.number)
 
     def _launch(self, effect: Launch, now: float) -> None:
         try:

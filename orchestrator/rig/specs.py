@@ -58,6 +58,7 @@ def settings(config: WorkerConfig) -> Settings:
         ),
         verify=config.verify,
         audit=config.audit,
+        leased=config.leased,
         alarms={
             member: _alarm(each, config.poll[member], config.name)
             for member, each in config.alarms.items()
@@ -103,6 +104,7 @@ def core_of(config: RigConfig, run: str) -> Rig:
         verify={name: each.verify for name, each in workers.items()},
         alarms={name: each.alarms for name, each in workers.items()},
         audited=[name for name, each in workers.items() if each.audit],
+        leased=[name for name, each in workers.items() if each.leased],
         caps=Caps(),
         unblock_again=2 * STUCK,
         strategy=config.strategy,

@@ -76,6 +76,8 @@ def snapshot(
                 "alarms": [
                     _alarm(member, each, now, rig) for member, each in rig.alarms.of(name).items()
                 ],
+                "lease": rig.broker.leasing.status(name, now),
+                "leased": rig.broker.leasing.is_demanded(name),
                 "sick": rig.hide(rig.health.of(name)) or None,
                 "securing": round(now - child.securing_since, 3) if child.securing else None,
                 "unsafe": rig.hide(child.unsecured) or None,

@@ -113,7 +113,7 @@ class Supervisor:
         broker.ledger.who = connections.callers.who
         self._audit = Audit(self._rig, connections.callers)
         self._performer = Performer(self._rig, sockets, backlog, self._processes, connections, self)
-        self._performer.record(config.record)
+        self._performer.begin(config.record, folder.path)
         relay = EventRelay(
             sockets,
             connections,

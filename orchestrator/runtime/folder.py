@@ -29,6 +29,9 @@ from transports.errors import AddressError
 STATE_FILE = "state.json"
 """In a rig's runtime folder: a `RigState`."""
 _LOCK_FILE = "lock"
+NUMBER_FILE = "lease-number"
+"""Has the number of the newest lease; stays when the rig ends, as the next run goes on from it."""
+_STAYS = (_LOCK_FILE, NUMBER_FILE)
 _COMMA = re.compile(r",(?=[a-z]+://)")
 START_HINT = "start one with: orch run config.yaml"
 _ATTEMPTS = 20  # the folder may be removed by a rig that ends while another one starts
@@ -266,7 +269,7 @@ class RigFolder:
             except FileNotFoundError:
                 continue
             for entry in folder.iterdir():
-                if entry.name != _LOCK_FILE and not entry.is_dir():
+                if entry.name not in _STAYS and not entry.is_dir():
                     entry.unlink(missing_ok=True)
 
 

@@ -51,6 +51,7 @@ from workers.failures import (
 )
 from workers.output import capture, records
 from workers.serving.arguments import Fitting, arguments_of
+from workers.serving.fence import Fence
 from workers.serving.handlers import (
     Handler,
     Met,
@@ -82,6 +83,7 @@ class Dispatcher:
 
     Attributes:
         poller: Reads what is polled, and has its last values.
+        fence: Which requests come too late.
         streams: The generators that the driver gave.
         slots: What it has of shared memory.
 
@@ -121,8 +123,7 @@ class Dispatcher:
         spans: bool = False,
     ) -> None:
         self._driver = driver
-        self._rig = rig
-        self._worker = worker
+        self._rig, self._worker = rig, worker
         self._wait = wait
         self._call = call
         self._seen = seen
@@ -132,7 +133,7 @@ class Dispatcher:
         self._met = met
         self.slots = slots
         self._spans = spans
-        self.streams = Streams(wait)
+        self.fence, self.streams = Fence(worker), Streams(wait)
         self.poller = Poller(description, self._read_property, worker)
         self.offer(description, targets or plain_targets(driver, description))
 
@@ -240,6 +241,8 @@ class Dispatcher:
             handler = self._handlers.get((request.operation, request.objekt))
             if handler is None:
                 handler = self._without_entry(request)
+            if self.fence.number:
+                self.fence.check(request)
             raw = self.slots.raw(request, raw)
             value = settled(handler(request, payload, raw), self._wait)
             if self.streams.is_stream(value) and request.payloadContentType == XORCH:

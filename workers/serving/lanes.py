@@ -16,6 +16,7 @@ from transports.link import (
     CONCURRENT,
     CONTROL,
     Control,
+    Fenced,
     Interrupt,
     LaneOpen,
     decode_control,
@@ -25,6 +26,7 @@ from transports.link import (
 from transports.serializers import Buffer
 from workers import threads
 from workers.serving.executor import CAPACITY, Enter, ThreadPool
+from workers.serving.fence import Fence
 from workers.serving.interrupts import Interrupts
 from workers.serving.polling import Poller
 from workers.serving.slots import reply
@@ -76,6 +78,7 @@ class ConcurrentLane:
         spec: Of the worker: where the broker is, and the secret that opens its link.
         poller: Polls.
         interrupts: Performs the requests, and interrupts some.
+        fence: Knows which requests come too late.
         enter: A context in which each thread runs.
     """
 
@@ -85,12 +88,14 @@ class ConcurrentLane:
         spec: WorkerSpec,
         poller: Poller,
         interrupts: Interrupts,
+        fence: Fence,
         enter: Enter,
     ) -> None:
         name = spec.worker
         self._dealer = open_lane(context, spec.link, spec.token, CONCURRENT)
         self._poller = poller
         self._interrupts = interrupts
+        self._fence = fence
         self._enter = enter
         self._pool = ThreadPool(f"{name}-concurrent", CAPACITY, enter)
         self._done: deque[list[Buffer]] = deque()
@@ -160,6 +165,8 @@ class ConcurrentLane:
     def _obey(self, control: Control) -> None:
         if isinstance(control, Interrupt):
             self._interrupts.begin(control)
+        elif isinstance(control, Fenced):
+            self._fence.rise(control)
 
     def _poll(self, name: str) -> Any:
         def call() -> None:

@@ -230,6 +230,8 @@ class Server:
             self._reopen(control)
         elif isinstance(control, messages.ClientLeft):
             self._dispatcher.streams.client_left(control.client)
+        elif isinstance(control, messages.Fenced):
+            self._dispatcher.fence.rise(control)
         elif isinstance(control, messages.Watch):
             for told in self._dispatcher.poller.watch(control.members):
                 send_control(self._link, told)
@@ -370,8 +372,9 @@ class Server:
             concurrent = (*concurrent, STREAM_BESIDE)
         spec = self._spec
         if (concurrent or spec.interrupts) and self._lane is None:
-            poller, interrupts = self._dispatcher.poller, self._interrupts
-            self._lane = ConcurrentLane(self._context, spec, poller, interrupts, self._enter)
+            interrupts, fence = self._interrupts, self._dispatcher.fence
+            poller = self._dispatcher.poller
+            self._lane = ConcurrentLane(self._context, spec, poller, interrupts, fence, self._enter)
             self._lane.start()
         return concurrent, CAPACITY if concurrent else 0
 

@@ -1,0 +1,47 @@
+"""The number of the newest lease, in the rig's folder: the next run of the rig goes on from it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from orchestrator.runtime.folder import NUMBER_FILE
+
+
+class LeaseNumbers:
+    """Keeps the number.
+
+    Args:
+        folder: The rig's folder.
+        record: Writes a record: level, text, fields.
+    """
+
+    def __init__(self, folder: Path, record: Callable[[str, str, dict[str, Any]], None]) -> None:
+        self._file = folder / NUMBER_FILE
+        self._record = record
+
+    def read(self) -> int:
+        """The number that was kept last; 0 if none was, or, which is told, if it can't be read."""
+        try:
+            return max(0, int(self._file.read_text("ascii")))
+        except FileNotFoundError:
+            return 0
+        except (OSError, ValueError) as error:
+            self._tell(error)
+            return 0
+
+    def keep(self, number: int) -> None:
+        """Keep a number, in one step; it is told if that can't be done."""
+        draft = self._file.with_suffix(".new")
+        try:
+            draft.write_text(str(number), "ascii")
+            draft.replace(self._file)
+        except OSError as error:
+            self._tell(error)
+
+    def _tell(self, error: Exception) -> None:
+        text = (
+            f"{self._file}: {error}; after a restart of the rig, numbers of leases may come again"
+        )
+        self._record("error", text, {})
