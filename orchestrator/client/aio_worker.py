@@ -204,7 +204,7 @@ class AsyncWorker(Handle):
         wait: float | None = None,
         waiting: Waiting | None = None,
     ) -> AsyncLease:
-        """Exclusive use of the worker: `async with rig["stage"].lease(60): …`; see `Worker.lease`."""
+        """Exclusive use of the worker: `async with rig["stage"].lease(60)`; see `Worker.lease`."""
         from orchestrator.client.aio_leases import AsyncLease  # few need it
 
         options: Any = {"why": why, "wait": wait, "waiting": waiting}

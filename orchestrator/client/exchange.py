@@ -332,7 +332,7 @@ def _head(
     lease: int,
     parent: str = "",
 ) -> bytes:
-    asked = _BY_SLOT if by_slot else _NO_LOGS
+    asked: dict[str, Any] = _BY_SLOT if by_slot else _NO_LOGS
     if lease:
         asked = {**asked, LEASE: lease}
     header = RequestHeader(

@@ -1,8 +1,8 @@
 """Leases of workers: exclusive use, for as long as a program lives and wants it.
 
-What both faces have in common is here: how a lease is asked for, waited for, renewed and given back.
-A request to a worker whose lease this connection has names it by its number, which the rig and the
-worker check.
+What both faces have in common is here: how a lease is asked for, waited for, renewed and given
+back. A request to a worker whose lease this connection has names it by its number, which the rig
+and the worker check.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import re
 import threading
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 from uuid import uuid4
 
 import msgspec
@@ -264,7 +264,7 @@ class Lease(Wanted):
         """
         self._session.connection.request(self.end())
 
-    def hold(self) -> None:
+    def hold(self) -> NoReturn:
         """Wait until it has ended, which is raised.
 
         Raises:

@@ -301,6 +301,7 @@ Effect = (
     | DropSlot
     | Cut
     | Describe
+    | KeepNumber
     | Launch
     | Secure
     | Signal

@@ -276,6 +276,10 @@ class Leasing:
             self.leases.give_back(asked.worker, asked.number, now)
         else:
             self.leases.give_up(asked.worker, request.client, asked.key, now)
+            for look in [each for each in self._looks if each.request.client == request.client]:
+                if look.wish.worker == asked.worker and look.wish.key == asked.key:
+                    self._looks.remove(look)
+                    self._refuse(look.request, "it isn't waited for any more")
         if held is not None and self.leases.held.get(asked.worker) is not held:
             self._changed(held, "info", "it was given back", now)
         self._tell_places(now)

@@ -32,7 +32,7 @@ LIVE = frozenset(
             "leased",
             "simulate",
         ),
-        "alarms",
+        *("alarms", "leased"),
     }
 )
 """Keys of a worker that the rig alone goes by. Its process was told all others at its start."""

@@ -41,7 +41,5 @@ class LeaseNumbers:
             self._tell(error)
 
     def _tell(self, error: Exception) -> None:
-        text = (
-            f"{self._file}: {error}; after a restart of the rig, numbers of leases may come again"
-        )
+        text = f"{self._file}: {error}; numbers of leases may come again when the rig is restarted"
         self._record("error", text, {})
