@@ -76,6 +76,8 @@ TESTS = {
     "requests.py": Tests((*_CLAIMS.units, "test_slots"), _CLAIMS.world),
     "slots.py": Tests(("test_slots",)),
     "held.py": Tests(("test_held",), _BROKER.world),
+    "leases.py": Tests(("test_leases",)),
+    "leasing.py": Tests(("test_leasing",)),
     "lives.py": Tests(("test_lives",)),
     "own_client.py": Tests(("test_verify", "test_health")),
     "verify.py": Tests(("test_verify",)),

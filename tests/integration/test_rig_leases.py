@@ -15,7 +15,7 @@ import pytest
 
 import orch
 from orchestrator import aconnect
-from orchestrator.client.leases import Place
+from orchestrator.client.leases import Place, ask_rig
 from orchestrator.client.rig import Rig
 from orchestrator.errors import Leased, ValueRefused
 from tests.rigs import RunningRig, running, wait_until
@@ -162,10 +162,11 @@ def test_it_is_renewed_while_its_program_lives(client: Rig) -> None:
         until = time.monotonic() + 2
         wait_until(lambda: time.monotonic() > until)
         assert lease_of(client)["number"] == number
-    with pytest.raises(Leased, match="broken by .*: fire"), client["stage"].lease(60):
-        from orchestrator.client.leases import ask_rig
-
-        ask_rig(client, "break_lease", "stage", why="fire")
+    lost = client["stage"].lease(60)
+    lost.__enter__()
+    ask_rig(client, "break_lease", "stage", why="fire")
+    with pytest.raises(Leased, match=r"broken by .*: fire"):
+        lost.__exit__(None, None, None)
 
 
 def test_it_isnt_waited_for_without_end(rig: RunningRig, client: Rig) -> None:

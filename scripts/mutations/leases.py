@@ -1,0 +1,68 @@
+"""Rules of leases: one owner, rising numbers, who comes first, and what others may do."""
+
+from __future__ import annotations
+
+from mutations import Mutation
+
+FILE, DESK = "leases.py", "leasing.py"
+
+MUTATIONS = [
+    Mutation("a number is given twice", FILE, "        self.number += 1\n", "        pass\n"),
+    Mutation(
+        "two have a lease",
+        FILE,
+        "        if held is None:\n            return self._grant",
+        "        if True:\n            return self._grant",
+    ),
+    Mutation("who came last is next", FILE, "waiting.pop(0)", "waiting.pop()"),
+    Mutation(
+        "asking again is a second wish",
+        FILE,
+        "                return place\n",
+        "                pass\n",
+    ),
+    Mutation("a lease has no end", FILE, "if each.until <= now]", "if False]"),
+    Mutation("whoever left has it still", FILE, "if each.wish.client == client]", "if False]"),
+    Mutation(
+        "an ended number passes while nobody has one",
+        FILE,
+        "if number == (0 if held is None else held.number):",
+        "if held is None or number == held.number:",
+    ),
+    Mutation(
+        "the floor doesn't rise at the end",
+        FILE,
+        "return self.number + 1 if held is None",
+        "return self.number if held is None",
+    ),
+    Mutation(
+        "any number renews", FILE, "if held is None or held.number != number:", "if held is None:"
+    ),
+    Mutation("a queue has no end", FILE, "if len(waiting) >= MOST_WAITING:", "if False:"),
+    Mutation(
+        "what others queued isn't withdrawn",
+        DESK,
+        "            if why:\n                peer.forget",
+        "            if False:\n                peer.forget",
+    ),
+    Mutation(
+        "what is at the worker isn't taken back",
+        DESK,
+        "            self._take_back(peer.queued)\n",
+        "            pass\n",
+    ),
+    Mutation("reading needs a lease", DESK, "if request.operation in _READS or", "if"),
+    Mutation("the rig's own requests are barred", DESK, " or is_own(request.client)", ""),
+    Mutation("nothing demands a lease", DESK, "and peer.name in self._demanded", "and False"),
+    Mutation(
+        "numbers of earlier runs pass", DESK, "peer.is_guarded or number > 0", "peer.is_guarded"
+    ),
+    Mutation("one lane isn't told", DESK, "for lane in peer.lanes:", "for lane in peer.lanes[:1]:"),
+    Mutation("breaking one isn't recorded", DESK, "Fact(AUDIT,", 'Fact("info",'),
+    Mutation(
+        "the number isn't kept",
+        DESK,
+        "        self._effects.append(KeepNumber(lease.number))\n",
+        "",
+    ),
+]
