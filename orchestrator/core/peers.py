@@ -126,6 +126,7 @@ class Peer:
         self.token = b""
         self.concurrent: frozenset[str] = frozenset()
         self.description: dict[str, Any] | None = None
+        self.revision = 0  # of what is told of its members; each change has a new one
         self.queued = Lane(self, 1)
         self.beside = Lane(self, 0)
         self.lanes = (self.queued, self.beside)
@@ -153,6 +154,7 @@ class Peer:
 
     def set_limits(self, limits: Limits, timeouts: Mapping[str, float | None]) -> None:
         """Set the timeouts of requests that bring none, from now on; `timeouts` by member."""
+        self.revision += 1
         self._limits = limits
         self._by_member = {
             member: Limits(limits.invocation_timeout, timeout)
@@ -176,6 +178,7 @@ class Peer:
     def describe(self, concurrent: frozenset[str], capacity: int, description: Any) -> None:
         """An incarnation says what it offers: sort what waits by the lanes that it declares."""
         self.description = description
+        self.revision += 1
         self.beside.capacity = capacity
         if concurrent != self.concurrent:
             self.concurrent = concurrent
