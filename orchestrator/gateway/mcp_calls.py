@@ -100,9 +100,11 @@ class Calls:
         """
         status = self.status()
         applied = status["run"], status["config_digest"]
-        marks = {each["name"]: (*applied, each["life"], each["revision"]) for each in status["workers"]}
+        marks: dict[str, Hashable] = {
+            each["name"]: (*applied, each["life"], each["revision"]) for each in status["workers"]
+        }
         kept, found = self._things, {}
-        for name, mark in {**marks, self.rig: applied}.items():
+        for name, mark in (*marks.items(), (self.rig, applied)):
             if (known := kept.get(name)) is not None and known[0] == mark:
                 found[name] = known
                 continue

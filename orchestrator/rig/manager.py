@@ -79,8 +79,10 @@ class RigControl:
 
         Returns:
             `{"rig": id, "workers": [{name, state, pid, incarnation, restarts, queue, in_flight,
-            uptime (seconds), cpu (percent of one core), memory (bytes; both up to 3 s old), reason, settled (whether it
-            is up, has ended, or is tried again without end), running (what it is at: member,
+            uptime (seconds), cpu (percent of one core), memory (bytes; both up to 3 s old), reason,
+            settled (whether it is up, has ended, or is tried again without end), revision (of what
+            is told of its members, counted within a run of the rig), running (what it
+            is at: member,
             client, who (`user@host:program`), peer (process or address, as the kernel tells),
             request, seconds, limit in seconds), alarms (member, state: ok, pending, raised or
             stale, raised, value, age and seconds, limits, reason), sick (what its probes failed
@@ -255,7 +257,7 @@ class RigControl:
 
 
 class _Look(msgspec.Struct):
-    """At a worker's process: its CPU seconds then, when that was, since the epoch; what was told."""
+    """At a worker's process: its CPU seconds then, and when that was; what was told of it."""
 
     process: psutil.Process
     used: float

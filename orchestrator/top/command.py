@@ -30,8 +30,8 @@ def top(every: float | None) -> int:
     if not is_terminal():
         raise CommandError("orch top needs a terminal; else there is orch status", Exit.USAGE)
     if (kind := os.environ.get("TERM")) in PLAIN_TERMINALS:
-        told = f"orch top draws all over a terminal, and TERM={kind} is none that can; else there is"
-        raise CommandError(f"{told} orch status -f", Exit.USAGE)
+        told = f"orch top draws all over the terminal, but TERM={kind} is none that can"
+        raise CommandError(f"{told}; else there is orch status -f", Exit.USAGE)
     import asyncio
 
     asyncio.run(_run(chosen_rig(), every or LOOK_EVERY))
