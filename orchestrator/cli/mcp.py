@@ -14,7 +14,7 @@ from orchestrator.cli.options import chosen_rig, read_timeout, rig_option
 if TYPE_CHECKING:
     from types import EllipsisType
 
-    from orchestrator.gateway.mcp_rules import Limits, RuleError
+    from orchestrator.value_limits import Limits, RuleError
 
 EXTRA = ("mcp", "mcp_types", "uvicorn", "starlette", "anyio")
 """Of which something is missing where the extra isn't installed."""
@@ -63,7 +63,7 @@ def mcp(
 
     from orchestrator.client.rig import open_session
     from orchestrator.gateway.mcp_calls import Calls
-    from orchestrator.gateway.mcp_rules import RuleError
+    from orchestrator.value_limits import RuleError
     from orchestrator.gateway.mcp_tools import check_rules
 
     given = {**(_rules_of(rules) if rules else {}), **_named(allowed)}
@@ -91,7 +91,8 @@ def _end_at_once(number: int, frame: Any) -> None:
 
 
 def _named(allowed: tuple[str, ...]) -> dict[str, Limits]:
-    from orchestrator.gateway.mcp_rules import RuleError, allowed_name
+    from orchestrator.gateway.mcp_rules import allowed_name
+    from orchestrator.value_limits import RuleError
 
     try:
         return {allowed_name(each): {} for each in allowed}
@@ -104,7 +105,8 @@ def _rules_of(file: str) -> dict[str, Limits]:
     from orchestrator.config.problems import ConfigError
     from orchestrator.config.source import read
     from orchestrator.config.yaml import parse
-    from orchestrator.gateway.mcp_rules import RuleError, read_rules
+    from orchestrator.gateway.mcp_rules import read_rules
+    from orchestrator.value_limits import RuleError
 
     try:
         document = parse(read(file), file)
