@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -225,21 +226,27 @@ def send(socket: zmq.Socket[Any], frames: Sequence[Buffer | zmq.Frame]) -> None:
         zmq.Again: The peer's queue is full; nothing was sent.
         zmq.ZMQError: EHOSTUNREACH if a mandatory ROUTER doesn't know the peer.
     """
-    last = len(frames) - 1
-    index = 0
+    rest = iter(frames)
     try:
-        for index, frame in enumerate(frames):
-            flags = _MORE_DONTWAIT if index < last else _DONTWAIT
+        for frame in islice(rest, len(frames) - 1):
             if len(frame) < COPY_THRESHOLD:
-                _send(socket, frame, flags)
+                _send(socket, frame, _MORE_DONTWAIT)
             else:
-                _send(socket, frame, flags, False)
+                _send(socket, frame, _MORE_DONTWAIT, False)
+        last = frames[-1]
+        if len(last) < COPY_THRESHOLD:
+            _send(socket, last, _DONTWAIT)
+        else:
+            _send(socket, last, _DONTWAIT, False)
     except zmq.ZMQError:
         raise
     except BaseException:
         # An interrupt, most likely after this frame was sent. The rest is sent as well, or the
         # next message would be taken for it. The last frame may go twice, which spoils nothing.
-        for rest in range(min(index + 1, last), last + 1):
+        *more, last = rest
+        for frame in more:
             with suppress(zmq.ZMQError):
-                _send(socket, frames[rest], _MORE_DONTWAIT if rest < last else _DONTWAIT)
+                _send(socket, frame, _MORE_DONTWAIT)
+        with suppress(zmq.ZMQError):
+            _send(socket, last, _DONTWAIT)
         raise

@@ -182,6 +182,8 @@ def read_limits(context: Context, defaults: Limits) -> Limits:
         return Limits(None, None, False)
     assert isinstance(context, dict)
     fill = context.get("defaults") is True
+    if fill and len(context) == 2 and context.get("oneway") is False:
+        return defaults  # nearly all of them
     wait, run = defaults.invocation_timeout, defaults.execution_timeout
     return Limits(
         _seconds(context, "invokation_timeout", "invokationTimeout", wait if fill else None),

@@ -170,7 +170,7 @@ class Loop:
                     else:
                         self._poller.look()
                         self._from_others(source, now)
-                    self._perform(now)
+                        self._perform(now)
                 except Exception as error:  # noqa: BLE001  it costs the message that it came of
                     self._fault(error)
             try:
