@@ -63,8 +63,8 @@ def mcp(
 
     from orchestrator.client.rig import open_session
     from orchestrator.gateway.mcp_calls import Calls
-    from orchestrator.value_limits import RuleError
     from orchestrator.gateway.mcp_tools import check_rules
+    from orchestrator.value_limits import RuleError
 
     given = {**(_rules_of(rules) if rules else {}), **_named(allowed)}
     calls = Calls(open_session(chosen_rig(), 5.0))

@@ -1,7 +1,8 @@
 """Who may do what: the names of a config's `access`, their roles, and what single ones are given.
 
-Pure. A reader has no effect on any device: it reads what drivers mark as free of effect, and the last
-values of what is polled. What is judged by a worker's description is bound to the life that gave it.
+Pure. A reader has no effect on any device: it reads what drivers mark as free of effect, and the
+last values of what is polled. What is judged by a worker's description is bound to the life that
+gave it.
 """
 
 from __future__ import annotations
@@ -193,7 +194,7 @@ def _is_marked(peer: Peer, operation: str, member: str) -> bool:
     return operation == Operation.READ and affordance.get(terms.SAFE) is True
 
 
-_DOES = {Operation.READ: "read", Operation.WRITE: "write", Operation.INVOKE: "call"}
+_DOES: dict[str, str] = {Operation.READ: "read", Operation.WRITE: "write", Operation.INVOKE: "call"}
 
 
 def _told(

@@ -12,6 +12,7 @@ from orchestrator.config import alarms as config_alarms
 from orchestrator.config.cancels import stops_of
 from orchestrator.config.loader import RigConfig, WorkerConfig
 from orchestrator.core import plan
+from orchestrator.core.access import Access, Grant, Role
 from orchestrator.core.admission import Caps
 from orchestrator.core.alarms import Alarm
 from orchestrator.core.changeover import Settings
@@ -20,6 +21,8 @@ from orchestrator.core.health import Probe
 from orchestrator.core.means import Means
 from orchestrator.core.rig import Rig
 from orchestrator.logs.collect.handle import STUCK
+from orchestrator.rig.arguments import by_name
+from orchestrator.rig.gate import own_users
 from orchestrator.rig.sockets import Sockets
 from transports import headers
 from transports.exceptions import INTERRUPT
@@ -72,6 +75,22 @@ def _alarm(alarm: config_alarms.Alarm, interval: float) -> Alarm:
         stale=alarm.stale_after(interval),
         level=alarm.level,
     )
+
+
+def access_of(config: RigConfig) -> Access | None:
+    """Who may do what; None while everybody may all."""
+    if config.access is None:
+        return None
+    grants = {
+        name: Grant(
+            role=Role[each.role.upper()],
+            reads=frozenset(each.read),
+            allows=frozenset(each.allow),
+            limits=each.limits,
+        )
+        for name, each in config.access.items()
+    }
+    return Access(config.rig, grants, own_users(), by_name)
 
 
 def about(config: RigConfig) -> dict[str, str]:

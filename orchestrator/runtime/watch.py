@@ -115,6 +115,35 @@ def _events(fd: int) -> Iterator[bytes]:
             return
 
 
+class FolderWatch:
+    """Watches folders for files that are saved in them, or go.
+
+    Args:
+        folders: Which; those that aren't there aren't watched.
+    """
+
+    def __init__(self, folders: Iterable[Path]) -> None:
+        self._libc, self._fd = _inotify()
+        for folder in folders:
+            if self._fd >= 0:
+                self._libc.inotify_add_watch(self._fd, os.fsencode(folder), _SAVED | _FOLDER)
+
+    def fileno(self) -> int:
+        """Readable when something has changed; -1 where that can't be told."""
+        return self._fd
+
+    def clear(self) -> None:
+        """Forget what was told so far."""
+        for _ in _events(self._fd):
+            continue
+
+    def close(self) -> None:
+        """Stop watching."""
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            os.close(fd)
+
+
 class RemovalWatch:
     """Watches folders, and single files in others, for removals.
 
