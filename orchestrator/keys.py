@@ -149,6 +149,8 @@ def new_key(folder: Path, name: str) -> tuple[Path, bool]:
         _write(private, key, f"{name}'s key: secret, for {name} alone")
         # Last: the rig knows it only once its owner has it.
         _write(public, {"public": pair.public}, f"by which the rig knows {name}")
+    except KeyRefused:
+        raise
     except OSError as error:
         raise KeyRefused(f"{error.filename or folder} can't be made: {error.strerror}") from error
     return private, is_new
@@ -213,6 +215,8 @@ def _read(file: Path, keys: tuple[str, ...], *, secret: bool) -> dict[str, str]:
             status = os.fstat(opened.fileno())
             _check_owner(file, status, _OTHERS if secret else 0o022, "600" if secret else "644")
             found = tomllib.loads(opened.read(_LONGEST).decode())
+    except KeyRefused:  # which is an OSError too, as its base is
+        raise
     except OSError as error:
         raise KeyRefused(f"the key {file} can't be read: {error.strerror}") from error
     except (UnicodeDecodeError, tomllib.TOMLDecodeError):
