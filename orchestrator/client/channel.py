@@ -198,6 +198,8 @@ class Channel:
         """Wait for something, and take what came: all of it, or up to the leader's own answer."""
         if self._hands is not None:
             self._shake(self._hands)
+            if leader.settled:
+                return
         now = monotonic()
         due = self.due
         if leader.deadline is not None:

@@ -44,7 +44,8 @@ def check_grant(value: object) -> Granted:
     for key in value:
         if key not in _KEYS:
             hint = did_you_mean(key, _KEYS) if isinstance(key, str) else ""
-            raise ValueError(f"unknown key {say(key)}{hint or '; known: ' + ', '.join(_KEYS)}")
+            known = hint or f"; known: {', '.join(_KEYS)}"
+            raise ValueError(f"unknown key {quoted(str(key))}{known}")
     try:
         allow = _members(value.get("allow", []), "allow")
         limits = value.get("limits", {})

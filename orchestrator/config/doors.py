@@ -46,9 +46,8 @@ def check_item(value: Mapping[Any, Any]) -> dict[str, Any]:
     for key in value:
         if key not in KEYS:
             hint = did_you_mean(key, KEYS) if isinstance(key, str) else ""
-            raise ValueError(
-                f"unknown key {say(key)} of an address{hint or '; known: ' + ', '.join(KEYS)}"
-            )
+            known = hint or f"; known: {', '.join(KEYS)}"
+            raise ValueError(f"unknown key {quoted(str(key))} of an address{known}")
     found = dict(value)
     if ("tcp" in found) is ("requests" in found):
         raise ValueError(f"an address has one of requests and tcp, such as {CURVE} or {PAIR}")
@@ -126,9 +125,9 @@ def _problem(
             f"who comes by {here} has no name for access to go by: give it keys, {{tcp: {bare},"
             f" curve: keys/}}, or a role, {{tcp: {bare}, role: reader}}"
         )
+    if door.insecure:
+        return None
     if not parse_endpoint(requests).is_local:
-        if door.insecure:
-            return None
         return (
             f"{here} can be reached from the network: give it keys, {{tcp: {bare}, curve: keys/}},"
             f" or say that anybody may use the rig, {{tcp: {bare}, insecure: true}}"
