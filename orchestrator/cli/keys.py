@@ -43,7 +43,7 @@ def new(name: str, folder: Path) -> None:
     Move the file that it prints to the client, and name it there: connect(…, key=FILE), $ORCH_KEY,
     --key; or put it where it is looked for, ~/.config/orch/keys/HOST_PORT.key.
     """
-    from orchestrator.keys import RIG_FILE, new_key
+    from orchestrator.access.keys import RIG_FILE, new_key
 
     file, is_new = new_key(folder, name)
     if is_new:
@@ -57,7 +57,7 @@ def new(name: str, folder: Path) -> None:
 @json_option
 def list_(folder: Path, as_json: bool) -> None:
     """List the clients that have a key."""
-    from orchestrator.keys import client_names
+    from orchestrator.access.keys import client_names
 
     found = client_names(folder)
     names = sorted(found.values())
@@ -75,7 +75,7 @@ def list_(folder: Path, as_json: bool) -> None:
 @_folder_option
 def revoke(name: str, folder: Path) -> None:
     """Take away the key of the client called NAME; a rig that runs cuts it off at once."""
-    from orchestrator.keys import revoke_key
+    from orchestrator.access.keys import revoke_key
 
     revoke_key(folder, name)
     say(f"{name} is let in no more; what it had asked for before goes on")

@@ -19,6 +19,7 @@ from uuid import uuid4
 import msgspec
 import zmq
 
+from orchestrator.access.keys import ClientKey
 from orchestrator.client.completer import WATCH
 from orchestrator.client.exchange import Exchange, Leader, compose
 from orchestrator.client.framing import FramedReader, sender_of
@@ -36,7 +37,6 @@ from orchestrator.errors import (
     RigLost,
     RigNotReachable,
 )
-from orchestrator.keys import ClientKey
 from transports.errors import SerializationError
 from transports.frames import UNUSED, events_of
 from transports.headers import (

@@ -24,6 +24,7 @@ from typing import Any
 
 import zmq
 
+from orchestrator.access.keys import ClientKey
 from orchestrator.client.cancelled import cancel, wish
 from orchestrator.client.channel import Channel
 from orchestrator.client.completer import WATCH, Completer
@@ -32,7 +33,6 @@ from orchestrator.client.futures import RequestFuture
 from orchestrator.client.plug import FORKED, need_threads_for
 from orchestrator.client.slots import RawFrames
 from orchestrator.errors import OrchError, OutcomeUnknown, RigNotReachable
-from orchestrator.keys import ClientKey
 from transports.durations import duration
 from transports.headers import Operation
 

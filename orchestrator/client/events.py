@@ -12,13 +12,13 @@ from typing import Any, Literal
 
 import zmq
 
+from orchestrator.access.keys import ClientKey
 from orchestrator.client.connection import CONNECT_TIMEOUT
 from orchestrator.client.exchange import value_of
 from orchestrator.client.feed import HELD, Feed, Received
 from orchestrator.client.framing import own_memory
 from orchestrator.client.plug import FORKED
 from orchestrator.errors import RigLost, RigNotReachable
-from orchestrator.keys import ClientKey
 from transports.durations import duration
 from transports.errors import SerializationError
 from transports.headers import FAITHFUL

@@ -21,13 +21,13 @@ import msgspec
 import zmq
 from zmq.backend import zmq_poll
 
+from orchestrator.access.keys import ClientKey
 from orchestrator.client.completer import WATCH
 from orchestrator.client.framing import FramedReader
 from orchestrator.client.handshakes import use_key
 from orchestrator.client.liveness import INTERVAL, UNANSWERED
 from orchestrator.client.wakeup import Wakeup
 from orchestrator.errors import RigLost, RigNotReachable
-from orchestrator.keys import ClientKey
 from transports.headers import (
     EVENTS_PER_LIFE,
     FAITHFUL,

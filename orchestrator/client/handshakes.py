@@ -7,17 +7,16 @@ the first handshake is done, and then given up: one that nobody reads stops libz
 
 from __future__ import annotations
 
-import struct
 from time import monotonic
 from typing import Any
 from uuid import uuid4
 
 import zmq
 
-from orchestrator.keys import ClientKey
+from orchestrator.access.keys import ClientKey
 from orchestrator.names import KEY_VARIABLE
+from transports.monitors import EVENT
 
-_EVENT = struct.Struct("=Hi")
 _AUTH = int(zmq.EVENT_HANDSHAKE_FAILED_AUTH)
 _PROTOCOL = int(zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL)
 _NO_DETAIL = int(zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL)
@@ -77,7 +76,7 @@ class HandshakeWatch:
                 data = self._monitor.recv_multipart(zmq.DONTWAIT)[0]
             except zmq.Again:
                 return None
-            event, _ = _EVENT.unpack(data)
+            event, _ = EVENT.unpack(data)
             if event == _DONE:
                 self.done = True
                 return None

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from orchestrator.access.keys import KEY, ClientKey, read_key
 from orchestrator.errors import KeyRefused
-from orchestrator.keys import KEY, ClientKey, read_key
 from orchestrator.names import KEY_VARIABLE
 from orchestrator.runtime.places import keys_dir
 from transports.endpoints import parse_endpoint

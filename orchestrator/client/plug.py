@@ -6,9 +6,9 @@ from typing import Any
 
 import zmq
 
+from orchestrator.access.keys import ClientKey
 from orchestrator.client.handshakes import use_key
 from orchestrator.errors import RigNotReachable
-from orchestrator.keys import ClientKey
 from transports.room import OF_A_CONTEXT, need_threads
 
 FORKED = (

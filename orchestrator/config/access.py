@@ -6,8 +6,8 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from orchestrator.access.value_limits import Limits, RuleError, member_name, read_limits
 from orchestrator.config.doors import ROLES
-from orchestrator.value_limits import Limits, RuleError, member_name, read_limits
 from orchestrator.words import did_you_mean, quoted, say
 
 _KEYS = ("role", "read", "allow", "limits")

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from orchestrator.access.keys import client_names, rig_pair
 from orchestrator.config.addresses import Listened
 from orchestrator.errors import KeyRefused
-from orchestrator.keys import client_names, rig_pair
 from orchestrator.words import did_you_mean, quoted, say
 from transports.endpoints import parse_endpoint
 
@@ -100,9 +100,14 @@ def open_doors(
         local_users: whether all users of this machine may, as the config says on top.
         access: whether the config has ``access``.
     """
+    seen: set[str] = set()
     for index, item in enumerate(listen):
         requests = item if isinstance(item, str) else item["requests"]
         door = door_of(item, folder)
+        if requests in seen and isinstance(item, dict):
+            yield index, f"{quoted(requests)} is there twice, and what holds for it is one thing"
+            continue
+        seen.add(requests)
         if reason := _problem(item, requests, door, local_users=local_users, access=access):
             yield index, reason
 

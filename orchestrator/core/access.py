@@ -13,9 +13,9 @@ from typing import Any
 
 import msgspec
 
+from orchestrator.access.value_limits import Denied, Limits, check
 from orchestrator.core.admission import Refusal
 from orchestrator.core.peers import Peer, Phase
-from orchestrator.value_limits import Denied, Limits, check
 from transports import terms
 from transports.headers import CACHED, DESCRIPTION, Operation, RequestHeader
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from orchestrator.value_limits import Limits, RuleError, member_name, read_limits
+from orchestrator.access.value_limits import Limits, RuleError, member_name, read_limits
 
 
 def read_rules(data: Any) -> dict[str, Limits]:

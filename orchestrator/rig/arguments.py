@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
+from orchestrator.access.value_limits import VALUE
 from orchestrator.core.effects import Asked
-from orchestrator.value_limits import VALUE
 from orchestrator.words import MASK, is_secret, without_secrets
 from transports import serializers
 from transports.errors import SerializationError

@@ -25,12 +25,11 @@ from orchestrator.rig.callers import Callers
 from orchestrator.rig.gate import Gate, user_of
 from orchestrator.rig.unlocked import stop_monitor
 from transports.frames import has_more
+from transports.monitors import EVENT
 
 T = TypeVar("T")
 
 _EVENTS = int(zmq.EVENT_ACCEPTED | zmq.EVENT_DISCONNECTED | zmq.EVENT_CLOSED)
-_EVENT = struct.Struct("=Hi")
-"""A monitor's first frame: the event, and here a file descriptor."""
 _REFUSALS = int(
     zmq.EVENT_HANDSHAKE_FAILED_AUTH
     | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
@@ -201,7 +200,7 @@ class Connections:
                 break
             # pyzmq's own reading of it takes a hundred times as long, as it makes the value an enum
             numbers, endpoint = monitor.recv_multipart(zmq.DONTWAIT)
-            event, fd = _EVENT.unpack(numbers)
+            event, fd = EVENT.unpack(numbers)
             if event == zmq.EVENT_ACCEPTED:
                 self._accepted(socket, fd, endpoint.decode("utf-8", "replace"))
             elif event == zmq.EVENT_DISCONNECTED:

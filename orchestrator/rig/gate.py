@@ -17,10 +17,10 @@ import msgspec
 import zmq
 from zmq.utils import z85
 
+from orchestrator.access.keys import CLIENTS, Pair, known_clients, rig_pair
 from orchestrator.config.doors import Door
 from orchestrator.core.access import Role, Visitor
 from orchestrator.errors import KeyRefused
-from orchestrator.keys import CLIENTS, Pair, known_clients, rig_pair
 from orchestrator.rig.callers import user_names
 from orchestrator.runtime.watch import FolderWatch
 from transports.errors import AddressError

@@ -35,8 +35,8 @@ MUTATIONS = [
     Mutation(
         "what was judged by one life may be done by another",
         "access.py",
-        "            if _is_marked(peer, operation, member):\n                return life or peer.life\n",
-        "            if _is_marked(peer, operation, member):\n                return life\n",
+        "operation, member):\n                return life or peer.life\n",
+        "operation, member):\n                return life\n",
     ),
     Mutation(
         "a limit may be judged by one life and met by another",

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from orchestrator.access.value_limits import VALUE, Denied, Limit, RuleError, check
 from orchestrator.gateway.mcp_rules import allowed_name, read_rules
-from orchestrator.value_limits import VALUE, Denied, Limit, RuleError, check
 
 
 def rules(**limits: Any) -> Any:

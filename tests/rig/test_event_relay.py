@@ -13,8 +13,8 @@ from orchestrator.core.peers import Formers
 from orchestrator.core.tally import Tally
 from orchestrator.rig import event_relay as module
 from orchestrator.rig.connections import Connection
-from orchestrator.rig.gate import Gate
 from orchestrator.rig.event_relay import SUBSCRIPTIONS, EventRelay
+from orchestrator.rig.gate import Gate
 from tests.rig.sockets_kit import FakeSocket, fake_frames
 from transports.headers import PROBE, EventHeader, encode_header, event_id
 

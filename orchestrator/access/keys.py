@@ -21,12 +21,12 @@ import msgspec
 
 from orchestrator.errors import KeyRefused
 from orchestrator.names import ID_PATTERN
+from orchestrator.private import OTHERS, OTHERS_WRITE
 
 RIG_FILE = "rig.secret"
 CLIENTS = "clients"
 PUBLIC = ".pub"
 KEY = ".key"
-_OTHERS = 0o077
 _Z85 = re.compile(r"[0-9a-zA-Z.\-:+=^!/*?&<>()\[\]{}@%$#]{40}")
 _LONGEST = 4096
 """Bytes of a key's file that are read."""
@@ -193,7 +193,7 @@ def check_folder(folder: Path) -> None:
         ) from error
     if not stat.S_ISDIR(status.st_mode):
         raise KeyRefused(f"{folder} is no folder; keys are in one")
-    _check_owner(folder, status, _OTHERS, "700")
+    _check_owner(folder, status, OTHERS, "700")
 
 
 def _check_owner(path: Path, status: os.stat_result, forbidden: int, mode: str) -> None:
@@ -213,7 +213,9 @@ def _read(file: Path, keys: tuple[str, ...], *, secret: bool) -> dict[str, str]:
     try:
         with open(file, "rb") as opened:
             status = os.fstat(opened.fileno())
-            _check_owner(file, status, _OTHERS if secret else 0o022, "600" if secret else "644")
+            _check_owner(
+                file, status, OTHERS if secret else OTHERS_WRITE, "600" if secret else "644"
+            )
             found = tomllib.loads(opened.read(_LONGEST).decode())
     except KeyRefused:  # which is an OSError too, as its base is
         raise
