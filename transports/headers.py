@@ -60,6 +60,7 @@ STREAM = "_stream"
 STREAM_BESIDE = "_stream_beside"
 """Actions by which a client has the next item of a stream, or ends it: in turn with what is queued,
 and beside it where the action that opened the stream runs there."""
+STREAMS = (STREAM, STREAM_BESIDE)
 FETCH_LOGS = "fetchExecutionLogs"
 """Key of a thing execution context: the answer is to carry what was logged meanwhile."""
 OF_LIFE = "#"

@@ -133,16 +133,17 @@ def import_place(error: BaseException, folder: str) -> str:
     return f" ({file.removeprefix(prefix)}:{line})"
 
 
-def unsendable_text(done: str, value: object, error: BaseException) -> str:
+def unsendable_text(done: str, value: object, error: BaseException, root: str = "result") -> str:
     """What is told of a result that can't be encoded.
 
     Args:
         done: What happened all the same, such as `move was done, but its result`.
         value: The result.
         error: Why it can't be encoded.
+        root: What the value is, as the place in it is told.
     """
     if isinstance(error, NoForm):
-        reason = error.told("result") if error.steps else error.reason
+        reason = error.told(root) if error.steps else error.reason
         return f"{done} can't be sent: {reason.encode('utf-8', 'backslashreplace').decode()}"
     name = name_of(type(value))
     try:

@@ -252,7 +252,7 @@ class Session:
         member = STREAM_BESIDE if opened.beside else STREAM
         args = (opened.number, True) if ends else (opened.number,)
         payload, raw = self.connection.raw_frames.arguments(worker, member, args, {})
-        return self.connection.compose(
+        exchange = self.connection.compose(
             worker,
             Operation.INVOKE,
             member,
@@ -263,6 +263,8 @@ class Session:
             execution_timeout=execution_timeout,
             oneway=ends,
         )
+        exchange.member = action  # as errors name it
+        return exchange
 
     def read(
         self,

@@ -20,7 +20,7 @@ KEYS = ("env", "args", "kwargs", "cwd", "python")
 LARGEST = 64 * 1024
 """Bytes of a file that is referred to."""
 
-_REFERENCE = re.compile(r"(\$?)\$\{([A-Za-z]+):([^}]*)\}")
+_REFERENCE = re.compile(r"(\$?)\$\{([A-Za-z]+):([^}]*)(\}?)")
 _KINDS = ("env", "file")
 
 
@@ -73,9 +73,13 @@ def _resolved(document: Document, folder: Path, path: KeyPath, value: Any, found
         return value
 
     def put_in(match: re.Match[str]) -> str:
+        if not match[4] and match[2] not in _KINDS:
+            return match[0]
         if match[1]:
             return match[0][1:]
         try:
+            if not match[4]:
+                raise ValueError("a } is missing; for the text itself, $${")
             text = _look_up(match[2], match[3], folder)
         except ValueError as error:
             document.report(document.place(path), f"{quoted(match[0])}: {error}")

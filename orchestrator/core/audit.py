@@ -10,12 +10,12 @@ from typing import Any, Final
 from orchestrator.core.answered import first_line, is_error, is_refusal
 from orchestrator.core.own_ids import is_own
 from transports.exceptions import DONE, FAILED, NOT_STARTED
-from transports.headers import DESCRIPTION, STREAM, STREAM_BESIDE, Operation
+from transports.headers import DESCRIPTION, STREAMS, Operation
 
 RIG_ORDERS: Final = frozenset(("start", "stop", "restart", "apply", "cancel", "down", "log_level"))
 """What of the rig itself is audited: all but looks at it."""
 
-_BY_THEMSELVES = frozenset((DESCRIPTION, STREAM, STREAM_BESIDE))
+_BY_THEMSELVES = frozenset((DESCRIPTION, *STREAMS))
 """Members that clients ask for as they connect, or for a call that is audited as such."""
 
 

@@ -26,8 +26,7 @@ from transports.headers import (
     INVALID_MESSAGE,
     INVOCATION,
     REPLY,
-    STREAM,
-    STREAM_BESIDE,
+    STREAMS,
     TIMEOUT,
     RequestHeader,
 )
@@ -35,8 +34,6 @@ from transports.levels import AUDIT
 from transports.references import Reference
 
 _TIMEOUTS = {INVOCATION: "invocation timeouts", EXECUTION: "execution timeouts"}
-
-_STREAMS = (STREAM, STREAM_BESIDE)
 
 
 class Ledger:
@@ -93,7 +90,7 @@ class Ledger:
         self.held.add(request)
         if type(request.frames[-1]) is Reference:
             self.slots.keep(request.frames[-1])
-        if request.member in _STREAMS:
+        if request.member in STREAMS:
             self.streams.setdefault(request.client, set()).add(request.worker)
 
     def wait(self, request: Request) -> None:

@@ -68,7 +68,7 @@ class RigControl:
 
     def __init__(self, supervised: Supervised) -> None:
         self._supervised = supervised
-        self._samples: dict[int, tuple[float, float]] = {}
+        self._looks: dict[tuple[str, int], _Look] = {}  # by worker and incarnation
 
     @action(concurrent=True)
     def status(self) -> dict[str, Any]:
@@ -89,8 +89,13 @@ class RigControl:
         snapshot: dict[str, Any] = self._ask(self._supervised.snapshot)
         config = self._supervised.config()
         snapshot["config_changed"] = has_changed(config.file, config.digest)
+        lives = set()
         for worker in snapshot["workers"]:
-            worker.update(self._usage(worker["pid"], worker.pop("own")))
+            life = worker["name"], worker["incarnation"]
+            lives.add(life)
+            worker.update(self._usage(life, worker["pid"] if worker.pop("own") else None))
+        for ended in self._looks.keys() - lives:
+            self._looks.pop(ended, None)
         return snapshot
 
     @action(concurrent=True)
@@ -221,23 +226,32 @@ class RigControl:
         done: Future[dict[str, str]] = self._ask(lambda: self._supervised.order(verb, names, fresh))
         return done.result()
 
-    def _usage(self, pid: int | None, own: bool) -> dict[str, float | int | None]:
+    def _usage(self, life: tuple[str, int], pid: int | None) -> dict[str, float | int | None]:
         """CPU since the last look, or since its start at the first, and memory of a process."""
         nothing: dict[str, float | int | None] = {"cpu": None, "memory": None}
-        if pid is None or not own:
+        if pid is None:
             return nothing
+        look = self._looks.get(life)
         try:
-            process = psutil.Process(pid)
-            with process.oneshot():
-                times = process.cpu_times()
-                started = process.create_time()
-                memory = process.memory_info().rss
+            if look is None or look.process.pid != pid:
+                process = psutil.Process(pid)
+                look = _Look(process, 0.0, process.create_time())
+            with look.process.oneshot():
+                times = look.process.cpu_times()
+                memory = look.process.memory_info().rss
         except (psutil.Error, OSError):  # it has ended, or there is no descriptor to look with
             return nothing
         used, now = times.user + times.system, time.time()
-        before, then = self._samples.get(pid, (0.0, started))
-        if then < started:
-            before, then = 0.0, started
-        if now - then > 0.5:
-            self._samples[pid] = (used, now)
-        return {"cpu": round(100 * (used - before) / max(now - then, 1e-3), 1), "memory": memory}
+        cpu = round(100 * (used - look.used) / max(now - look.at, 1e-3), 1)
+        if now - look.at > 0.5:
+            look.used, look.at = used, now
+        self._looks[life] = look
+        return {"cpu": cpu, "memory": memory}
+
+
+class _Look(msgspec.Struct):
+    """At a worker's process: its CPU seconds then, and when that was, since the epoch."""
+
+    process: psutil.Process
+    used: float
+    at: float

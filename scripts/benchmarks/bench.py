@@ -21,6 +21,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import page
 import zmq
 from figures import FIGURES
 from peers import peer_rows
@@ -189,6 +190,7 @@ def main() -> None:
     parser.add_argument("--peers", action="store_true", help="compare other libraries too")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw the ratios there (.svg)")
+    parser.add_argument("--page", type=Path, metavar="FILE", help="put the tables there (.md)")
     options = parser.parse_args()
     cpus = {"no": [None], "yes": [0], "both": [None, 0]}[options.pin]
     rows = [row for name in options.rows or ROWS for row in ROWS.get(name, ())]
@@ -212,6 +214,8 @@ def main() -> None:
         from plots import draw
 
         draw(report, options.plot)
+    if options.page:
+        page.write(report, options.page)
 
 
 if __name__ == "__main__":

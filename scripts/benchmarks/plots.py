@@ -16,6 +16,7 @@ _ELSE = "speed over the reference's (more is better)"
 
 def draw(report: dict[str, Any], file: Path) -> None:
     """One panel for each row, its ratios with their least and most, pinned and unpinned."""
+    mpl.rcParams["svg.fonttype"] = "none"  # text as text: half the size
     titles = list(dict.fromkeys(row["title"] for row in report["rows"]))
     heights = [
         1 + max(len(row["subjects"]) for row in report["rows"] if row["title"] == title)

@@ -59,8 +59,10 @@ def test_elsewhere_they_are_text(tmp_path: Path) -> None:
 
 
 def test_two_dollars_are_one(tmp_path: Path) -> None:
-    worker = load_text(tmp_path, in_worker('args: ["$${env:TOKEN} $HOME ${x}"]')).workers["stage"]
-    assert worker.args == ("${env:TOKEN} $HOME ${x}",)
+    worker = load_text(tmp_path, in_worker('args: ["$${env:TOKEN} $HOME ${x} ${a:b"]')).workers[
+        "stage"
+    ]
+    assert worker.args == ("${env:TOKEN} $HOME ${x} ${a:b",)
 
 
 @pytest.mark.parametrize(
@@ -70,6 +72,7 @@ def test_two_dollars_are_one(tmp_path: Path) -> None:
         ("${file:absent.txt}", "can't be read: No such file or directory"),
         ("${file:.}", "can't be read: Is a directory"),
         ("${envi:TOKEN}", 'no references of this kind; did you mean "env"?'),
+        ("${env:TOKEN", "a } is missing; for the text itself, $${"),
         ("${vault:x}", "no references of this kind; write ${env:NAME} or ${file:PATH}"),
     ],
 )

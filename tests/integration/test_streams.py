@@ -118,8 +118,10 @@ def test_an_item_has_the_timeout_of_its_action(rig: Rig) -> None:
 def test_an_item_without_a_form_ends_the_stream(rig: Rig) -> None:
     stream = rig.scan.unsendable_item()
     assert next(stream) == 1
-    with pytest.raises(ResultUnsendable):
+    told = r"^scan.unsendable_item: an item of the stream was made, but it can't be sent: "
+    with pytest.raises(ResultUnsendable, match=told) as found:
         next(stream)
+    assert "result" not in str(found.value)
     assert list(stream) == []
 
 

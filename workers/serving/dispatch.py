@@ -22,8 +22,7 @@ from transports.headers import (
     KINDS,
     REFRESH,
     REPLY,
-    STREAM,
-    STREAM_BESIDE,
+    STREAMS,
     Operation,
     RequestHeader,
     ResponseHeader,
@@ -32,6 +31,7 @@ from transports.headers import (
 )
 from transports.serializers import JSON, NULL, TEXT, XORCH, Buffer, split_result
 from transports.values.codec import NOTHING
+from transports.values.kinds import NoForm
 from workers import forks
 from workers.driver.adapters.adapted import Members
 from workers.driver.coroutines import call_here
@@ -298,8 +298,7 @@ class Dispatcher:
             DESCRIPTION: self._get_thing_description,
             "_get_properties": properties.get,
             "_set_properties": properties.set,
-            STREAM: self.streams.step,
-            STREAM_BESIDE: self.streams.step,
+            **dict.fromkeys(STREAMS, self.streams.step),
         }
         if self._refresh is not None:
             own[REFRESH] = self._refresh
@@ -373,7 +372,12 @@ def _encoded(
         reads = request.operation != INVOKE
         done = f"{request.objekt} was {'read, but its value' if reads else 'done, but its result'}"
         text = unsendable_text(done, value, error)
-        if reads and met is not None and request.objekt and met(request.objekt, value):
+        if request.objekt in STREAMS and isinstance(value, tuple):
+            if isinstance(error, NoForm):
+                del error.steps[:1]  # of the pair that an item comes in
+            done = "an item of the stream was made, but it"
+            text = unsendable_text(done, value[1], error, "item")
+        elif reads and met is not None and request.objekt and met(request.objekt, value):
             text += "; but it has members, which are described now, by their paths"
         elif value is driver:
             text = f"{done} can't be sent: it is the driver itself, whose members are the worker's"
