@@ -8,7 +8,7 @@
     │   ├── InvocationTimeout      also TimeoutError
     │   ├── WorkerUnavailable      also ConnectionError
     │   ├── RigNotReachable        also ConnectionError
-    │   │   └── KeyRefused
+    │   ├── KeyRefused             also ConnectionError
     │   ├── Cancelled
     │   ├── OtherLife
     │   ├── Refused
@@ -137,7 +137,7 @@ class RigNotReachable(NotStarted, ConnectionError):
     """No rig was found, or the one found can't be reached."""
 
 
-class KeyRefused(RigNotReachable):
+class KeyRefused(NotStarted, ConnectionError):
     """The rig takes no connection with this key, or without one; or the key can't be used."""
 
 

@@ -32,6 +32,7 @@ from orchestrator.client.slots import RawFrames
 from orchestrator.client.wakeup import Wakeup
 from orchestrator.errors import (
     KeyRefused,
+    NotStarted,
     OutcomeUnknown,
     ResultUnsendable,
     RigLost,
@@ -349,7 +350,7 @@ class Channel:
             if exchange.sent
             else f"takes no connection {within}: it is down, or the address is wrong"
         )
-        kind: type[RigNotReachable] = RigNotReachable
+        kind: type[NotStarted] = RigNotReachable
         if not exchange.sent and self._hands is None and self.address.startswith("tcp://"):
             reason = ask(self.address, self._context, self.key)
             self._is_dead = reason is not None and not any(e.sent for e in self.pending.values())
@@ -395,7 +396,7 @@ class Channel:
             text = f"{self.name} doesn't hold this request, and its answer never came"
             self.settle(exchange, RigLost(text, **exchange.where))
 
-    def abandon(self, what: str, unsent: type[RigNotReachable] = RigNotReachable) -> None:
+    def abandon(self, what: str, unsent: type[NotStarted] = RigNotReachable) -> None:
         """Settle all requests: the outcome of those sent is unknown, the others not started.
 
         Args:

@@ -21,8 +21,15 @@ _AUTH = int(zmq.EVENT_HANDSHAKE_FAILED_AUTH)
 _PROTOCOL = int(zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL)
 _NO_DETAIL = int(zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL)
 _DONE = int(zmq.EVENT_HANDSHAKE_SUCCEEDED)
-_ALL = _AUTH | _PROTOCOL | _NO_DETAIL | _DONE
-_SURE = 2
+_CONNECTED = int(zmq.EVENT_CONNECTED)
+_ALL = _AUTH | _PROTOCOL | _NO_DETAIL | _DONE | _CONNECTED
+_SOON = 1.0
+"""Seconds from a connection in which one that doesn't understand us closes it; one that hangs is
+slower, and says nothing of keys."""
+_MEND = (
+    f"orch keys new makes one where it runs; here connect(…, key=FILE) or ${KEY_VARIABLE} names it"
+)
+_SURE = 3
 """Connections closed in their handshake until that isn't a rig that is just going down."""
 PATIENCE = 0.5
 """Seconds in which a rig that is asked anew has to shake hands, or not to."""
@@ -56,6 +63,7 @@ class HandshakeWatch:
         self._socket = socket
         self._key = key
         self._closed_early = 0
+        self._connected = 0.0
         self.done = False
         self._monitor: zmq.Socket[Any] = context.socket(zmq.PAIR)
         try:
@@ -80,19 +88,20 @@ class HandshakeWatch:
             if event == _DONE:
                 self.done = True
                 return None
-            self._closed_early += event == _NO_DETAIL
+            if event == _CONNECTED:
+                self._connected = monotonic()
+            self._closed_early += event == _NO_DETAIL and monotonic() - self._connected < _SOON
             if reason := self._reason(event):
                 return reason
 
     def _reason(self, event: int) -> str | None:
         key = self._key
         if key is None:
-            if event != _PROTOCOL:
-                return None
-            return (
-                "takes nobody without a key: orch keys new makes one where it runs; here"
-                f" connect(…, key=FILE) or ${KEY_VARIABLE} names it"
-            )
+            if event == _PROTOCOL:
+                return f"takes nobody without a key: {_MEND}"
+            if self._closed_early >= _SURE:  # which of the two ends notices first is chance
+                return f"closes connections at once, as if it took nobody without a key: {_MEND}"
+            return None
         if event == _AUTH:
             return f"doesn't know {key.name}'s key {key.file}: it was revoked, or is another rig's"
         if event == _PROTOCOL or self._closed_early >= _SURE:

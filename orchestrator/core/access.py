@@ -62,10 +62,12 @@ class Visitor(msgspec.Struct, frozen=True):
     Attributes:
         name: Of a key, or of a user of this machine; else the address that it came by.
         role: That of the address; None where the name decides.
+        is_user: It is a user, as the kernel tells, and not a key that is called so.
     """
 
     name: str
     role: Role | None = None
+    is_user: bool = False
 
 
 Arguments = Callable[[str | None, Any, Any, bool, Sequence[str]], Mapping[str, Any]]
@@ -94,7 +96,7 @@ class Access(msgspec.Struct, frozen=True):
             return Grant(visitor.role)
         if (found := self.grants.get(visitor.name)) is not None:
             return found
-        return Grant(Role.ADMIN if visitor.name in self.owners else Role.NONE)
+        return Grant(Role.ADMIN if visitor.is_user and visitor.name in self.owners else Role.NONE)
 
     def admit(
         self, visitor: Visitor, header: RequestHeader, frames: Sequence[Any], peer: Peer, life: str

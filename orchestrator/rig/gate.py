@@ -136,7 +136,7 @@ class Gate:
         address = _property(frame, "Peer-Address").split(":")
         if len(address) != 4:
             return Visitor("whoever comes without a key")
-        return Visitor(self._users.get(int(address[1]), address[1]))
+        return Visitor(self._users.get(int(address[1]), address[1]), is_user=True)
 
     def knows(self, user: str) -> bool:
         """Whether who was let in so may still be here."""
@@ -154,11 +154,8 @@ class Gate:
         if not self._folders:
             return
         self._watch = FolderWatch([folder / CLIENTS for folder in self._folders])
+        self._tell_unwatched()
         if self._watch.fileno() < 0:
-            text = (
-                "keys can't be watched on this system: the rig knows of changes at its next start"
-            )
-            self.record("warning", text, {})
             return
         self._loop = loop
         loop.watch(self._watch.fileno(), self._look)
@@ -171,9 +168,16 @@ class Gate:
                 self._loop.unwatch(self._watch.fileno())
             self._watch.close()
 
+    def _tell_unwatched(self) -> None:
+        assert self._watch is not None
+        for folder in self._watch.missed:
+            text = "keys can't be watched: the rig knows of changes at its next start"
+            self.record("warning", text, {"folder": str(folder)})
+
     def _look(self) -> None:
         assert self._watch is not None
         self._watch.clear()
+        self._tell_unwatched()
         before = {user: each.name for user, each in self._visitors.items() if _is_key(user)}
         self._read()
         after = {user: each.name for user, each in self._visitors.items() if _is_key(user)}

@@ -11,8 +11,14 @@ MUTATIONS = [
     Mutation(
         "who has no name may all",
         "access.py",
-        "Grant(Role.ADMIN if visitor.name in self.owners else Role.NONE)",
+        "Grant(Role.ADMIN if visitor.is_user and visitor.name in self.owners else Role.NONE)",
         "Grant(Role.ADMIN)",
+    ),
+    Mutation(
+        "a key passes for the user that it is called after",
+        "access.py",
+        "if visitor.is_user and visitor.name in",
+        "if visitor.name in",
     ),
     Mutation(
         "an address has no role of its own",

@@ -23,9 +23,8 @@ from transports.headers import (
     Operation,
 )
 
-ADA, DISPLAY, ALICE, BOSS, AGENT, GUEST = map(
-    Visitor, ("ada", "display", "alice", "boss", "agent", "guest")
-)
+DISPLAY, ALICE, BOSS, AGENT, GUEST = map(Visitor, ("display", "alice", "boss", "agent", "guest"))
+ADA = Visitor("ada", is_user=True)
 DESCRIBED = {
     "title": "Stage",
     "properties": {
@@ -157,6 +156,7 @@ class TestRoles:
 
     def test_who_runs_the_rig_may_all_unless_he_is_named(self, up: Bench) -> None:
         assert ask(up, ADA, RIG, "down") == "started"
+        assert "ada has no role" in ask(up, Visitor("ada"), RIG, "down")  # a key called so
         up.broker.access = access(ada=Grant())
         assert ask(up, ADA, RIG, "down").endswith("admin may")
 
