@@ -123,6 +123,7 @@ def ask(address: str, context: zmq.Context[Any], key: ClientKey | None) -> str |
     """
     socket: zmq.Socket[Any] = context.socket(zmq.DEALER)
     socket.set(zmq.LINGER, 0)
+    socket.set(zmq.RCVHWM, 0)
     socket.set(zmq.RECONNECT_IVL, 50)
     use_key(socket, key)
     watch = HandshakeWatch(socket, context, key)
