@@ -63,6 +63,8 @@ and beside it where the action that opened the stream runs there."""
 STREAMS = (STREAM, STREAM_BESIDE)
 FETCH_LOGS = "fetchExecutionLogs"
 """Key of a thing execution context: the answer is to carry what was logged meanwhile."""
+TRACE_PARENT = "traceparent"
+"""Key of a thing execution context: the client's span, as W3C's Trace Context writes it."""
 OF_LIFE = "#"
 """Stands between a thing id and the one life of that worker that a request is meant for."""
 MAX_HEADER = 64 * 1024

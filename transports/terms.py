@@ -20,6 +20,9 @@ LIFE = "orch:life"
 """The life that the worker has, or had last: its number, and what tells the rig's run from others,
 as in `3@5f0c`."""
 
+SIMULATED = "orch:simulated"
+"""Whether software runs in the driver's place: the device itself does nothing."""
+
 # of a member
 
 SIGNATURE = "orch:signature"

@@ -115,6 +115,7 @@ class WorkerSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         cwd: Working directory; None keeps the one of the parent.
         env: Environment variables to set.
         log_level: Lowest level of records: debug, info, warning, error, critical.
+        spans: Whether it is recorded how long the driver takes over each operation.
         event_base: Sequence number before that of the first event of each name.
         place: Where the worker stands in the configuration, as `file:line:column`.
         event_addresses: Where clients subscribe to events.
@@ -147,6 +148,7 @@ class WorkerSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     cwd: str | None = None
     env: dict[str, str] = msgspec.field(default_factory=dict)
     log_level: str = "info"
+    spans: bool = False
     event_base: int = 0
     place: str = ""
     event_addresses: list[str] = msgspec.field(default_factory=list)

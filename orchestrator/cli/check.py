@@ -107,3 +107,5 @@ def _praise(file: str, rig: RigConfig) -> None:
         print_out(f"listens at {line}")
     if rig.web.listen is not None:
         print_out(f"serves browsers at {rig.web.listen}")
+    if rig.traces is not None:
+        print_out(f"sends traces to {rig.traces}")

@@ -9,7 +9,7 @@ import click
 from orchestrator.cli.completers import UNDESCRIBED, complete_workers
 from orchestrator.cli.failures import print_out
 from orchestrator.cli.options import json_option, read_optional_text, rig_option
-from orchestrator.cli.overview import STYLES
+from orchestrator.cli.overview import SIMULATED, STYLES
 from orchestrator.cli.rigs import check_worker, describe_worker, open_rig, status_of_rig
 from orchestrator.cli.show import Cell, print_table, safe, to_json, to_line
 from transports import terms
@@ -91,6 +91,8 @@ def _brief(worker: dict[str, Any], thing: dict[str, Any] | None) -> list[Cell]:
         state = worker["state"]
         return [name, *[("-", "")] * 4, (state, STYLES.get(state, ""))]
     counts = (str(len(thing.get(kind, {}))) for kind in KINDS)
+    if thing.get(terms.SIMULATED):
+        name = f"{worker['name']} {SIMULATED}", "magenta"
     return [
         name,
         (safe(thing.get("title", "")), ""),
@@ -100,7 +102,8 @@ def _brief(worker: dict[str, Any], thing: dict[str, Any] | None) -> list[Cell]:
 
 
 def _show_thing(worker: str, thing: dict[str, Any]) -> None:
-    print_out(f"{click.style(worker, bold=True)}  {safe(thing.get('title', ''))}")
+    twin = click.style(f"  {SIMULATED}", fg="magenta") if thing.get(terms.SIMULATED) else ""
+    print_out(f"{click.style(worker, bold=True)}  {safe(thing.get('title', ''))}{twin}")
     for line in thing.get("description", "").splitlines():
         print_out(click.style(f"  {safe(line)}", dim=True) if line else "")
     if closes := thing.get(terms.CLOSES):

@@ -52,6 +52,7 @@ COMMANDS = {
     "log-level": "workers.log_level",
     "stacks": "workers.stacks",
     "web": "web.web",
+    "otlp": "otlp.otlp",
     "logs": "logs.logs",
     "trace": "trace.trace",
     "postmortem": "postmortem.postmortem",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+import sys
 from collections.abc import Callable
 from threading import Lock
 from types import EllipsisType
@@ -13,6 +14,7 @@ import zmq
 
 from orchestrator.client.answers import error_from_response
 from orchestrator.client.liveness import SLOWEST
+from orchestrator.client.tracing import API, current_parent
 from orchestrator.errors import (
     OutcomeUnknown,
     ResultUnsendable,
@@ -29,6 +31,7 @@ from transports.headers import (
     OPERATION,
     REPLY,
     TIMEOUT,
+    TRACE_PARENT,
     Limits,
     Operation,
     RequestHeader,
@@ -43,6 +46,8 @@ from transports.shm.owner import Filling
 from transports.values import codec
 from transports.values.codec import NOTHING
 from transports.values.streams import Opened
+
+_modules = sys.modules
 
 Timeout = float | EllipsisType | None
 """Seconds; None is no limit; `...` is what the rig's config says for the member."""
@@ -294,12 +299,13 @@ def compose(
     thing = f"{worker}{OF_LIFE}{life}" if life else worker
     raw_type = SLOTTED if filling else OCTETS if len(frame) else TEXT
     whom = (sender, rig, thing, operation, member, content_type, raw_type, by_slot)
-    if context is _DEFAULTS:
+    parent = current_parent() if API in _modules else ""
+    if context is _DEFAULTS and not parent:
         before, after = _around(*whom)
         head = before + id.encode() + after
         invocation, execution = usual.invocation_timeout, usual.execution_timeout
     else:
-        head = _head(id, context, *whom)
+        head = _head(id, context, *whom, parent)
         invocation = context.get("invokation_timeout", usual.invocation_timeout)
         execution = context.get("execution_timeout", usual.execution_timeout)
     exchange = Exchange(id, [b"", head, payload, frame], worker, member, oneway)
@@ -320,14 +326,16 @@ def _head(
     content_type: str,
     raw_type: str,
     by_slot: bool,
+    parent: str = "",
 ) -> bytes:
+    asked = _BY_SLOT if by_slot else _NO_LOGS
     header = RequestHeader(
         messageType=OPERATION,
         messageID=id,
         senderID=sender,
         receiverID=rig,
         serverExecutionContext=context,
-        thingExecutionContext=_BY_SLOT if by_slot else _NO_LOGS,
+        thingExecutionContext={**asked, TRACE_PARENT: parent} if parent else asked,
         thingID=thing,
         objekt=member,
         operation=operation,

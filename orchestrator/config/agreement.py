@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from orchestrator.config.alarms import unpolled
+from orchestrator.config.alarms import OWN, unpolled
 from orchestrator.config.problems import KeyPath
 from orchestrator.config.schema import DefaultsSection, WorkerSection
 from orchestrator.config.yaml import Document
-from orchestrator.words import quoted
+from orchestrator.words import did_you_mean, quoted
 
 Chosen = Callable[[str], Any]
 """The worker's own value of a key, else the defaults' one."""
@@ -85,3 +85,38 @@ def _check_alarms(document: Document, name: str, section: WorkerSection, chosen:
     for member, told in unpolled(chosen("alarms"), chosen("poll")):
         whose = "" if own else f"worker {quoted(name)}: "
         document.report(document.key_place((*path, member)), whose + told)
+
+
+def check_secured(document: Document, chosen: Mapping[str, Chosen], own: Iterable[str]) -> None:
+    """Report alarms that are to make workers safe that can't be.
+
+    Args:
+        document: The file, to which problems are reported.
+        chosen: What holds for each worker.
+        own: The workers that say themselves what alarms they have; others have the defaults' ones.
+    """
+    reported = {part for problem in document.problems for part in problem.place.path}
+    if reported & {"on_loss", "transport"}:
+        return
+    own = set(own)
+    for name, its in chosen.items():
+        path: KeyPath = ("workers", name, "alarms") if name in own else ("defaults", "alarms")
+        for member, alarm in its("alarms").items():
+            for each in alarm.secures:
+                whom = name if each == OWN else each
+                if told := _why_not_secured(whom, chosen):
+                    document.report(document.place((*path, member, "do")), f'"do": {told}')
+
+
+def _why_not_secured(whom: str, chosen: Mapping[str, Chosen]) -> str:
+    """Why a worker can't be made safe; empty if it can."""
+    if whom not in chosen:
+        return f"no worker is named {quoted(whom)}{did_you_mean(whom, chosen)}"
+    if chosen[whom]("transport") == "inproc":
+        return f"worker {quoted(whom)} is a thread (inproc), for which there is no on_loss"
+    if chosen[whom]("on_loss") is None:
+        return (
+            f'worker {quoted(whom)} has no "on_loss" that says how its device is made safe, such as'
+            " on_loss: {driver: package.module:Safe, calls: [output_off]}"
+        )
+    return ""

@@ -10,13 +10,17 @@ from typing import Any, NamedTuple
 from orchestrator.durations import parse_seconds
 from orchestrator.words import did_you_mean, quoted, say
 
-_KEYS = ("above", "below", "for", "clear", "stale", "level", "run")
+_KEYS = ("above", "below", "for", "clear", "stale", "level", "run", "do")
 _LEVELS = ("warning", "error")
 _EXAMPLE = "{above: 60, for: 5s, clear: 55}"
 STALE = 10.0
 """Seconds without a reading after which a value isn't known any more, ..."""
 READINGS = 3
 """... or so many intervals, if that is longer."""
+OWN = ""
+"""Stands for the worker whose alarm it is."""
+ON_LOSS = "on_loss"
+"""What can be done: workers are stopped, and made safe as their key of this name says."""
 
 
 class Alarm(NamedTuple):
@@ -31,6 +35,7 @@ class Alarm(NamedTuple):
         stale: Seconds without a reading after which it isn't known; None for the usual.
         level: Of the record that tells of it.
         run: A command that is run when it begins; empty for none.
+        secures: Workers that are made safe when it begins: names, or `OWN`.
     """
 
     above: float | None = None
@@ -41,6 +46,11 @@ class Alarm(NamedTuple):
     stale: float | None = None
     level: str = "error"
     run: tuple[str, ...] = ()
+    secures: tuple[str, ...] = ()
+
+    def secured(self, worker: str) -> tuple[str, ...]:
+        """The names of the workers that an alarm of this worker makes safe."""
+        return tuple(worker if each == OWN else each for each in self.secures)
 
     def stale_after(self, interval: float) -> float:
         """Seconds without a reading after which a value that is read so often isn't known."""
@@ -79,6 +89,7 @@ def check_alarm(value: object) -> Alarm:
         stale=_seconds(value, "stale"),
         level=_level(value.get("level", "error")),
         run=_run(value.get("run")),
+        secures=_secures(value.get("do")),
     )
 
 
@@ -162,3 +173,22 @@ def _run(found: object) -> tuple[str, ...]:
         if not isinstance(each, str) or "\0" in each:
             raise ValueError(f'"run" must be a list of texts, in which {say(each)} is none')
     return tuple(found)
+
+
+def _secures(found: object) -> tuple[str, ...]:
+    if found is None:
+        return ()
+    if found == ON_LOSS:
+        return (OWN,)
+    names = found.get(ON_LOSS) if isinstance(found, dict) and len(found) == 1 else None
+    if not isinstance(names, list) or not names:
+        raise ValueError(
+            f'"do" must be on_loss, or whom it is done to, such as {{on_loss: [heater, pump]}},'
+            f" not {say(found)}"
+        )
+    for each in names:
+        if not isinstance(each, str) or not each:
+            raise ValueError(f'"do" must name workers, of which {say(each)} is none')
+        if names.count(each) > 1:
+            raise ValueError(f'"do" has {quoted(each)} twice')
+    return tuple(names)

@@ -77,6 +77,7 @@ EVENT: Final = WithJsonSchema(
         },
     )
 )
+COLLECTOR: Final = WithJsonSchema({"type": "string", "pattern": "^https?://."})
 ALARM: Final = WithJsonSchema(
     {
         "type": "object",
@@ -93,6 +94,23 @@ ALARM: Final = WithJsonSchema(
             "level": {"enum": ["warning", "error"]},
             "run": _any_of(
                 {"type": "array", "items": {"type": "string"}, "minItems": 1},
+                _NULL,
+            ),
+            "do": _any_of(
+                {"const": "on_loss"},
+                {
+                    "type": "object",
+                    "properties": {
+                        "on_loss": {
+                            "type": "array",
+                            "items": {"type": "string", "minLength": 1},
+                            "minItems": 1,
+                            "uniqueItems": True,
+                        }
+                    },
+                    "required": ["on_loss"],
+                    "additionalProperties": False,
+                },
                 _NULL,
             ),
         },

@@ -25,6 +25,8 @@ ABOUT: Final[dict[str, str]] = {
     "rig": "The rig's id: letters, digits, - and _.",
     "listen": 'ipc, "ipc:///path", hololinked, "tcp://host:port"; "http://host:port" for browsers.',
     "web": "What the web server does beside showing.",
+    "traces": "What came of each request is sent to OpenTelemetry: {to: http://127.0.0.1:4318}.",
+    "to": "Where a collector takes OTLP over HTTP; /v1/traces is added.",
     "control": "Browsers may write, call, start, stop and cancel too.",
     "hosts": "Further names that it goes by, such as that of a proxy.",
     "export": "Polled properties among its metrics, by name or worker.name.",

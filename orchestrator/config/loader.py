@@ -24,7 +24,7 @@ from typing import Any, Final
 
 from orchestrator.config.access import unknown_workers
 from orchestrator.config.addresses import NO_WEB, split, wrong_with
-from orchestrator.config.agreement import check_agreement
+from orchestrator.config.agreement import check_agreement, check_secured
 from orchestrator.config.changes import digest_of
 from orchestrator.config.doors import door_of, open_doors
 from orchestrator.config.model import LogsConfig, RigConfig, WebConfig, WorkerConfig
@@ -155,11 +155,14 @@ class _Loader:
             document.report(document.place(("access", name)), f'"access": {reason}')
         self._check_process(self._defaults, ("defaults",))
         self._check_after(("defaults", "after"))
+        chosen = {}
         for name, section in self._sections.items():
             self._check_process(section, ("workers", name))
             self._check_after(("workers", name, "after"), name)
-            chosen = functools.partial(self._chosen, section)
-            check_agreement(document, name, section, self._defaults, chosen)
+            chosen[name] = functools.partial(self._chosen, section)
+            check_agreement(document, name, section, self._defaults, chosen[name])
+        own = (name for name, each in self._sections.items() if "alarms" in each.model_fields_set)
+        check_secured(document, chosen, own)
         self._start_order = self._order()
 
     def _config(self, names: Iterable[str]) -> RigConfig:
@@ -180,6 +183,7 @@ class _Loader:
             strategy=self._top.strategy,
             shared_memory=self._top.shared_memory,
             logs=LogsConfig(**logs.model_dump()),
+            traces=None if self._top.traces is None else self._top.traces.to,
             web=WebConfig(served, web.control, tuple(web.hosts), tuple(web.export)),
             file=self._file,
             folder=self._folder,

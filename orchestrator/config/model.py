@@ -189,6 +189,7 @@ class RigConfig:
         workers: by name, in the order of the file.
         logs: what is logged.
         web: the web server that is run with it.
+        traces: where traces are sent by OTLP over HTTP; None for nowhere.
         file: the config, absolute.
         folder: the config's folder, absolute; drivers in it can be imported.
         notes: what is no problem, but probably not what was meant.
@@ -211,6 +212,7 @@ class RigConfig:
     shared_memory: int
     logs: LogsConfig
     web: WebConfig
+    traces: str | None
     file: Path
     folder: Path
     start_order: tuple[str, ...]

@@ -46,6 +46,7 @@ __all__ = [
 ]
 
 _Id = Annotated[str, AfterValidator(values.check_id), forms.ID]
+_Collector = Annotated[str, AfterValidator(values.check_collector), forms.COLLECTOR]
 _Host = Annotated[str, AfterValidator(web_addresses.check_name)]
 _Listened = Annotated[Any, PlainValidator(values.check_listened), forms.LISTENED]
 _Driver = Annotated[str, AfterValidator(values.check_driver), forms.DRIVER]
@@ -113,12 +114,19 @@ class LossSection(_Section):
     timeout: _Seconds = 5.0
 
 
+class TracesSection(_Section):
+    """Where what came of requests is sent for OpenTelemetry."""
+
+    to: _Collector
+
+
 SECTIONS: Final[dict[str, type[_Section]]] = {
     "limits": LimitsSection,
     "on_loss": LossSection,
     "probe": ProbeSection,
+    "traces": TracesSection,
 }
-"""The sections within a worker's."""
+"""The sections within another one."""
 
 
 class DefaultsSection(_Section):
@@ -203,6 +211,7 @@ class TopSection(_Section):
     workers: Any = None
     logs: Any = None
     web: Any = None
+    traces: TracesSection | None = None
 
 
 _OTHER_WORDS: Final[dict[type[_Section], Words]] = {
@@ -216,6 +225,8 @@ _SHAPES: Final[dict[tuple[str, ...], str]] = {
     ("rig",): "a text such as bench",
     ("listen",): 'a list such as [ipc, "tcp://127.0.0.1:5570"]',
     ("control",): "true or false",
+    ("traces",): 'a mapping such as {to: "http://127.0.0.1:4318"}',
+    ("traces", "to"): 'a text such as "http://127.0.0.1:4318"',
     ("hosts",): "a list of names such as [lab.example]",
     ("hosts", "*"): "a name such as lab.example",
     ("export",): "a list of polled properties such as [temperature]",

@@ -7,6 +7,7 @@ import keyword
 import os
 import re
 from typing import Any
+from urllib.parse import urlsplit
 
 from orchestrator.config import doors
 from orchestrator.durations import parse_timeout
@@ -280,6 +281,24 @@ def check_address(value: str) -> str:
             hint = "; tcp needs a host and a port"
         raise ValueError(f"{quoted(value)} is not an address; {_ADDRESS_HELP}{hint}")
     return value
+
+
+def check_collector(value: str) -> str:
+    """Where a collector of OpenTelemetry takes OTLP over HTTP, without a slash at the end.
+
+    Raises:
+        ValueError: it is no address of http or https.
+    """
+    parts = urlsplit(value)
+    try:
+        known = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:  # a port that is none
+        known = False
+    if not known or parts.query or parts.fragment or parts.username:
+        raise ValueError(
+            f'{quoted(value)} is no address of a collector; write one such as "http://127.0.0.1:4318"'
+        )
+    return value.rstrip("/")
 
 
 def check_listened(value: object) -> object:

@@ -8,7 +8,7 @@ its own: an alarm that was raised stays raised until a reading clears it.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import StrEnum
 
 import msgspec
@@ -39,6 +39,7 @@ class Alarm(msgspec.Struct, frozen=True):
         most: Up to here it is low enough again; None for no limit.
         stale: Seconds without a reading after which it isn't known any more.
         level: Of the record that tells of it: `warning` or `error`.
+        secures: Workers that are stopped and whose devices are made safe when it begins.
     """
 
     above: float | None = None
@@ -48,6 +49,7 @@ class Alarm(msgspec.Struct, frozen=True):
     most: float | None = None
     stale: float = 10.0
     level: str = "error"
+    secures: tuple[str, ...] = ()
 
     def beyond(self, value: float) -> str:
         """The limit that a value is beyond, such as `above 60`; empty if there is none."""
@@ -98,6 +100,7 @@ class Alarms:
         alarms: What is watched, by worker and property.
         tell: Tells a worker something, if it can be told now.
         effects: Where alarms are told.
+        trip: Has workers stopped and made safe: their names, why, and when that was.
 
     Attributes:
         next_deadline: When `tick` is due; None while nothing can become stale.
@@ -108,8 +111,10 @@ class Alarms:
         alarms: Mapping[str, Mapping[str, Alarm]],
         tell: Callable[[str, Watch], bool],
         effects: Effects,
+        trip: Callable[[Sequence[str], str, float], None] = lambda names, reason, now: None,
     ) -> None:
         self._tell = tell
+        self._trip = trip
         self._effects = effects
         self._workers: dict[str, dict[str, Watched]] = {}
         self._up: set[str] = set()  # those that are ready
@@ -236,6 +241,8 @@ class Alarms:
             lasting = f" for {alarm.lasting:g} s" if alarm.lasting else ""
             text = f"is {watched.reason}{lasting}"
             self._emit(worker, name, watched, was, alarm.level, text, is_new=True)
+            if alarm.secures:
+                self._trip(alarm.secures, f"alarm: {worker}.{name} {text}", now)
         elif was_raised:
             after = f" after {duration:.1f} s" if was is State.RAISED else ""
             self._emit(worker, name, watched, was, "info", f"is {told} again{after}: cleared")

@@ -105,6 +105,7 @@ class Child:
         securing_since: Since when it is, in monotonic seconds.
         trouble: Why a life of it ended last that wasn't to, or didn't begin; None if none did.
         unsecured: Why its device couldn't be made safe, last time; empty if it could.
+        stopped_for: The alarm that its present life is ended for, or its last one was.
         secures: Whether that is to be done after its present life, as `thread`.
         thread: Whether its present or last life is a thread; its specification is of the next.
         follows: After whom its present or last life has started, and before whom it is stopped.
@@ -137,7 +138,7 @@ class Child:
         self.served: float | None = None
         self.outlived = False
         self.securing, self.securing_since = 0, 0.0
-        self.unsecured = ""
+        self.unsecured = self.stopped_for = ""
         self.trouble: Trouble | None = None
         self.secures = spec.secures
         self.thread = spec.thread

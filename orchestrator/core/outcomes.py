@@ -70,17 +70,17 @@ class Outcomes:
         """An incarnation has ended that was to; another one follows if that is wanted."""
         name = child.spec.name
         again = child.goal is Goal.RESTART and not self._roster.closing
-        reason = f"worker {name!r} was stopped ({exit_.text})"
+        reason = f"worker {name!r} was stopped ({child.stopped_for or exit_.text})"
         self._holder.lost(name, now, reason=reason, holds=again)
         self._roster.fact("info", "stopped", name, exit=exit_.text)
-        child.reason = ""
+        child.reason = "" if again else child.stopped_for
         if again:
             child.goal = Goal.RUN
             child.restarts += 1
             self.await_turn(child, Happening.REPLACED, now)
         else:
             child.goal = Goal.STOP
-            self._roster.move(child, Happening.ENDED, now, exit_.text)
+            self._roster.move(child, Happening.ENDED, now, child.stopped_for or exit_.text)
 
     def _crashed(self, child: Child, exit_: Exit, now: float) -> None:
         name, spec = child.spec.name, child.spec

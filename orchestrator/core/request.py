@@ -7,7 +7,7 @@ from typing import Any
 
 from orchestrator.core.effects import Asked
 from transports.client_ids import caller
-from transports.headers import Limits, RequestHeader
+from transports.headers import TRACE_PARENT, Limits, RequestHeader, decode_request_header
 
 Key = tuple[bytes, str | int]
 """A request's key: the client's identity, which ZeroMQ vouches for, and its message id."""
@@ -113,3 +113,17 @@ def asked_for(request: Request) -> Asked:
         arrived=request.arrived,
         started=request.started,
     )
+
+
+LONGEST_PARENT = 64
+"""Characters of what a client says of its own span; the format of today has 55."""
+
+
+def trace_parent(request: Request) -> str:
+    """The client's span, as W3C's `traceparent` has it; empty if it has none.
+
+    The header is read once more for it, so that no request pays for it in a rig without traces.
+    """
+    context = decode_request_header(bytes(request.frames[0])).thingExecutionContext
+    found = context.get(TRACE_PARENT) if isinstance(context, dict) else None
+    return found if isinstance(found, str) and len(found) <= LONGEST_PARENT else ""

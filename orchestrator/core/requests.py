@@ -16,11 +16,20 @@ from orchestrator.core.audit import is_audited, outcome_of
 from orchestrator.core.effects import Effects, Fact, Recorded, ToClient
 from orchestrator.core.held import HeldBytes
 from orchestrator.core.queues import Deadlines, earliest
-from orchestrator.core.request import Key, Request, State, about, as_it_says, asked_for
+from orchestrator.core.request import (
+    Key,
+    Request,
+    State,
+    about,
+    as_it_says,
+    asked_for,
+    trace_parent,
+)
 from orchestrator.core.slots import Slots
 from orchestrator.core.tally import Tally, shorten
 from transports.exceptions import BY_RESTART, DONE, NOT_STARTED, UNKNOWN, refusal_payload
 from transports.headers import (
+    CACHED,
     ERROR,
     EXECUTION,
     INVALID_MESSAGE,
@@ -30,7 +39,7 @@ from transports.headers import (
     TIMEOUT,
     RequestHeader,
 )
-from transports.levels import AUDIT
+from transports.levels import AUDIT, SPAN
 from transports.references import Reference
 
 _TIMEOUTS = {INVOCATION: "invocation timeouts", EXECUTION: "execution timeouts"}
@@ -56,6 +65,8 @@ class Ledger:
         traces: Whether each request's life is told as facts of level debug.
         slots: Who holds which frames in shared memory.
         audited: The workers of which each request is told when it is answered; see `watch`.
+        spans: Whether what came of each one is told for OpenTelemetry.
+        tells: Whether what came of any is told: there are spans, or audits.
         records: Whether each one is left as `Recorded`.
         is_watched: Whether there is any of these.
         who: Who asked, for people.
@@ -74,7 +85,7 @@ class Ledger:
         self.traces = False
         self.slots = Slots(effects)
         self.audited: frozenset[str] = frozenset()
-        self.records = self.is_watched = False
+        self.records = self.spans = self.tells = self.is_watched = False
         self.who: Callable[[Request], str] = as_it_says
 
     @property
@@ -173,9 +184,9 @@ class Ledger:
             keeps: What keeps its worker, or it, for people.
         """
         self.counts[_TIMEOUTS[which]] += 1
-        if self.audited:
+        if self.tells:
             outcome = NOT_STARTED if which == INVOCATION else UNKNOWN
-            self.audit(request, outcome, f"its {which} timeout has passed")
+            self.came_of(request, outcome, f"its {which} timeout has passed")
         self.answer(request, TIMEOUT, msgspec.json.encode(which), keeps)
 
     def refuse_each(self, requests: Iterable[Request], reason: str) -> None:
@@ -213,15 +224,15 @@ class Ledger:
             outcome: What is known of the operation.
             notes: Further lines for people.
         """
-        if self.audited:
-            self.audit(request, outcome, message)
+        if self.tells:
+            self.came_of(request, outcome, message)
         self.answer_unless_oneway(request, ERROR, refusal_payload(type_, message, outcome, notes))
 
     def answer_cancelled(self, request: Request, reason: str) -> None:
         """Answer that its worker's life was ended to cancel it, which `reason` tells."""
         text = f"{request.worker}.{request.member} was cancelled while it ran: {reason}"
-        if self.audited:
-            self.audit(request, UNKNOWN, text)
+        if self.tells:
+            self.came_of(request, UNKNOWN, text)
         payload = refusal_payload("InterruptedError", text, UNKNOWN, step=BY_RESTART)
         self.answer_unless_oneway(request, ERROR, payload)
 
@@ -290,6 +301,7 @@ class Ledger:
         traces: bool | None = None,
         audited: Iterable[str] | None = None,
         records: bool | None = None,
+        spans: bool | None = None,
     ) -> None:
         """Have requests told of; what is left out stays as it is.
 
@@ -298,13 +310,16 @@ class Ledger:
             audited: Of which workers each one is, with what it was given and what came of it; if
                 of any, then orders to the rig are too.
             records: Whether each one is left as `Recorded` when it has ended.
+            spans: Whether what came of each one is told for OpenTelemetry.
         """
         self.records = self.records if records is None else records
         self.traces = self.traces if traces is None else traces
         if audited is not None:
             workers = frozenset(audited)
             self.audited = workers and workers | {self.rig}
-        self.is_watched = self.traces or self.records or bool(self.audited)
+        self.spans = self.spans if spans is None else spans
+        self.tells = self.spans or bool(self.audited)
+        self.is_watched = self.traces or self.records or self.tells
 
     def note(self, level: str, text: str, request: Request, **fields: Any) -> None:
         """Record what happened to a request, and who asked unless its arrival tells that."""
@@ -330,8 +345,8 @@ class Ledger:
             how = "done" if outcome == DONE else "raised"
             seconds, total = round(now - request.started, 6), round(now - request.arrived, 6)
             self.note("debug", "answered", request, how=how, seconds=seconds, total=total)
-        if self.audited:
-            self.audit(request, outcome, reason)
+        if self.tells:
+            self.came_of(request, outcome, reason, life)
 
     def keep(self, request: Request, life: int, frames: list[Any] | None = None) -> None:
         """Leave it to be recorded how an operation ended; without frames: with its worker's life.
@@ -342,17 +357,30 @@ class Ledger:
             kept = Recorded(request.worker, life, request.member, asked_for(request), frames)
             self.effects.append(kept)
 
-    def audit(self, request: Request, outcome: str, reason: str = "") -> None:
-        """Record who asked for what, and what came of it, if its worker is audited."""
-        if request.worker not in self.audited:
-            return
+    def came_of(self, request: Request, outcome: str, reason: str = "", life: int = 0) -> None:
+        """Record who asked for what, and what came of it: as a span, and if it is audited.
+
+        Args:
+            request: The request.
+            outcome: What is known of the operation.
+            reason: Why, if it isn't done.
+            life: The one of its worker that answered; 0 for none.
+        """
+        is_traced = self.spans and request.member != CACHED  # which asks no device
         of_rig = request.worker == self.rig
+        if not (is_traced or request.worker in self.audited):
+            return
         if not is_audited(request.client, request.member, request.operation, of_rig=of_rig):
             return
         fields = {"who": self.who(request), "operation": request.operation, "outcome": outcome}
         if reason:
             fields["reason"] = shorten(reason)
-        self.effects.append(Fact(AUDIT, outcome, about(request) | fields, asked_for(request)))
+        told, asked = about(request) | fields, asked_for(request)
+        if is_traced:
+            span = {"life": life, "parent": trace_parent(request)}
+            self.effects.append(Fact(SPAN, outcome, told | span, asked))
+        if request.worker in self.audited:
+            self.effects.append(Fact(AUDIT, outcome, told, asked))
 
     def fact(self, level: str, text: str, **fields: Any) -> None:
         """Record what concerns no request of the table."""

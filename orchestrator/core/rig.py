@@ -21,6 +21,7 @@ from orchestrator.core.children import Child, ChildSpec, Exit
 from orchestrator.core.effects import Effects, Fact, RigUp
 from orchestrator.core.hang import Hang
 from orchestrator.core.health import Health, Probe
+from orchestrator.core.interlock import Interlock
 from orchestrator.core.kept import KeptWrites
 from orchestrator.core.ladder import STOPPER
 from orchestrator.core.means import NO_MEANS, Means
@@ -102,7 +103,8 @@ class Rig:
         self.health = Health(name, probes or {}, self.broker, self.supervision)
         self._orders = Orders(self.supervision.children, self.effects)
         self.verifier = Verifier(name, verify or {}, self.broker)
-        self.alarms = Alarms(alarms or {}, self.broker.tell, self.effects)
+        trip = Interlock(self.supervision, self.effects).trip
+        self.alarms = Alarms(alarms or {}, self.broker.tell, self.effects, trip)
         self._changeover = Changeover(
             self.broker, self.supervision, self.health, self.verifier, self.alarms, self._orders
         )

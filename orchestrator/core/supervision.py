@@ -109,6 +109,7 @@ class Supervision:
             elif child.goal is Goal.STOP:
                 # A stop that hasn't begun is taken back.
                 child.goal = Goal.RESTART if child.outlived else Goal.RUN
+                child.stopped_for = ""
         if not more:
             self._advance(now)
 
@@ -358,7 +359,7 @@ class Supervision:
 
     def _launch(self, child: Child, now: float) -> None:
         child.incarnation += 1
-        child.unbuilt = child.overrun = child.unstarted = child.doing = ""
+        child.unbuilt = child.overrun = child.unstarted = child.doing = child.stopped_for = ""
         child.served = None
         child.slow = child.passing = child.outlived = False
         child.launched = now
@@ -398,10 +399,9 @@ class Supervision:
         self._ask_to_end(child, now, hold=child.goal is Goal.RESTART)
 
     def _ask_to_end(self, child: Child, now: float, *, hold: bool) -> None:
-        name = child.spec.name
         child.ladder = endings.ladder(child, asked=True)
-        reason = f"worker {name!r} is stopping"
-        if self._holder.ask_to_stop(name, now, hold=hold, reason=reason):
+        reason = f"worker {child.spec.name!r} is stopping"
+        if self._holder.ask_to_stop(child.spec.name, now, hold=hold, reason=reason):
             self._roster.due(child, now + child.ladder[0][1])
         else:
             self._climb(child, now)  # it can't be told over its link: signalled at once

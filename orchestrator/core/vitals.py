@@ -6,6 +6,7 @@ which words are made for whoever asks.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Iterable
 from typing import Any
@@ -19,6 +20,11 @@ REMEMBERED = 1000
 """The newest operations, of which it is told how long they took."""
 MOST_MEMBERS = 500
 """Members of a worker of which it is told apart what came of their operations."""
+BOUNDS = (
+    *(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5),
+    *(1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0),
+)
+"""Seconds up to which operations are counted together; one more count is of what took longer."""
 OTHERS = "…"
 """Stands for the rest of them; no member is called so."""
 
@@ -26,8 +32,7 @@ OTHERS = "…"
 class Durations:
     """How many seconds the newest operations took.
 
-    They are kept as they are: that costs the path of a request less than to sort them into a
-    histogram, and what is told is exact, and of lately.
+    They are kept as they are: what is told of them is exact, and of lately.
     """
 
     __slots__ = ("_newest", "add")
@@ -86,13 +91,16 @@ class Sums:
         overran: How many had their execution timeout.
         lost: How many ended with their worker's life.
         seconds: How long those took that were answered, and those that overran until they did.
+        took: How many of them took how long: up to each of `BOUNDS` and more than the one before,
+            the last for those beyond all.
     """
 
-    __slots__ = ("done", "expired", "lost", "overran", "raised", "refused", "seconds")
+    __slots__ = ("done", "expired", "lost", "overran", "raised", "refused", "seconds", "took")
 
     def __init__(self) -> None:
         self.done = self.raised = self.refused = self.expired = self.overran = self.lost = 0
         self.seconds = 0.0
+        self.took = [0] * (len(BOUNDS) + 1)
 
 
 class Vitals:
@@ -124,6 +132,7 @@ class Vitals:
         seconds, sums = now - request.started, self.of(request.member)
         self.durations.add(seconds)
         sums.seconds += seconds
+        sums.took[bisect_left(BOUNDS, seconds)] += 1
         if not is_error(header):
             sums.done += 1
         elif is_refusal(payload):
@@ -140,6 +149,7 @@ class Vitals:
         sums = self.of(request.member)
         sums.overran += 1
         sums.seconds += seconds
+        sums.took[bisect_left(BOUNDS, seconds)] += 1
         limit = request.execution_timeout
         text = f"overran its execution timeout{'' if limit is None else f' of {limit:g} s'}"
         self.trouble = Trouble(now, text, request.member, request.message_id)

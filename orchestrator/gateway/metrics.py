@@ -11,8 +11,8 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 from prometheus_client.metrics_core import (
     CounterMetricFamily,
     GaugeMetricFamily,
+    HistogramMetricFamily,
     Metric,
-    SummaryMetricFamily,
 )
 from starlette.requests import Request
 from starlette.responses import Response
@@ -26,8 +26,7 @@ from transports import terms
 
 STATES = "READY", "STALLED", "STARTING", "WAITING", "STOPPING", "STOPPED", "BACKOFF", "FAILED"
 OUTCOMES = ("done", "raised", "refused", "expired", "overran", "lost")
-ANSWERED = ("done", "raised", "refused", "overran")
-"""Those of which it is told how long they took."""
+ALARMS = ("ok", "pending", "raised", "stale")
 
 Values = Sequence[tuple[str, str, Cached]]
 """Worker, property, and what it was when it was read last."""
@@ -115,9 +114,7 @@ def metrics_of(
     yield _gauge("uptime_seconds", "Since the rig was started", [], [((), status["uptime"])])
     changed = bool(status.get("config_changed"))
     yield _gauge("config_changed", "Whether its file says something else", [], [((), changed)])
-    unwritten = status.get("logs", {}).get("unwritten", 0)
-    text = "Log records that wait or are lost while the store can't be written"
-    yield _gauge("log_records_unwritten", text, [], [((), unwritten)])
+    yield from _of_logs(status["logs"])
     events = CounterMetricFamily("orch_events", "What orch status --json counts", labels=["what"])
     for what, count in sorted(status["counts"].items()):
         events.add_metric([what], count)
@@ -154,6 +151,16 @@ def _of_workers(workers: Sequence[Mapping[str, Any]]) -> Iterator[Metric]:
         for alarm in each.get("alarms", ())
     ]
     yield _gauge("alarm", "Whether it is raised", ["worker", "property"], alarms)
+    stated = [
+        ((each["name"], alarm["member"], state), alarm["state"] == state)
+        for each in workers
+        for alarm in each.get("alarms", ())
+        for state in ALARMS
+    ]
+    text = "1 for the state that it is in"
+    yield _gauge("alarm_state", text, ["worker", "property", "state"], stated)
+    unsafe = [((each["name"],), bool(each["unsafe"])) for each in workers]
+    yield _gauge("worker_unsafe", "Whether on_loss couldn't make it safe", ["worker"], unsafe)
     restarts = CounterMetricFamily("orch_worker_restarts", "Restarts", labels=["worker"])
     for worker in workers:
         restarts.add_metric([worker["name"]], worker["restarts"])
@@ -163,14 +170,26 @@ def _of_workers(workers: Sequence[Mapping[str, Any]]) -> Iterator[Metric]:
         for each in workers
     ]
     yield _gauge("worker_longest_seconds", "What runs longest has run", ["worker"], longest)
-    quantiles = [
-        ((each["name"], quantile), each["latency"][key])
+    shares = [
+        ((each["name"], share), each["latency"][key])
         for each in workers
-        for quantile, key in (("0.5", "p50"), ("0.99", "p99"))
+        for share, key in (("0.5", "p50"), ("0.99", "p99"))
         if each["latency"][key] is not None
     ]
     text = "How long this share of the last 1000 operations took at most"
-    yield _gauge("worker_recent_seconds", text, ["worker", "quantile"], quantiles)
+    yield _gauge("worker_recent_seconds", text, ["worker", "share"], shares)
+
+
+def _of_logs(logs: Mapping[str, Any]) -> Iterator[Metric]:
+    written = CounterMetricFamily("orch_log_records", "Records in the log", labels=["level"])
+    for level, count in logs["written"].items():
+        written.add_metric([level], count)
+    yield written
+    lost = CounterMetricFamily("orch_log_records_lost", "Records that the log lost", labels=[])
+    lost.add_metric([], logs["lost"])
+    yield lost
+    text = "Log records that wait or are lost while the store can't be written"
+    yield _gauge("log_records_unwritten", text, [], [((), logs["unwritten"])])
 
 
 def _of_operations(operations: Mapping[str, Any]) -> Iterator[Metric]:
@@ -178,7 +197,7 @@ def _of_operations(operations: Mapping[str, Any]) -> Iterator[Metric]:
     requests = CounterMetricFamily(
         "orch_requests", "Operations by what came of them", labels=labels
     )
-    took = SummaryMetricFamily(
+    took = HistogramMetricFamily(
         "orch_request_seconds", "From dispatch to answer", labels=["worker", "member"]
     )
     for worker, members in operations.items():
@@ -186,8 +205,8 @@ def _of_operations(operations: Mapping[str, Any]) -> Iterator[Metric]:
             for outcome in OUTCOMES:
                 if sums[outcome]:
                     requests.add_metric([worker, member, outcome], sums[outcome])
-            count = sum(sums[each] for each in ANSWERED)
-            took.add_metric([worker, member], count, sums["seconds"])
+            counts = [("+Inf" if upto is None else f"{upto:g}", n) for upto, n in sums["took"]]
+            took.add_metric([worker, member], counts, sums["seconds"])
     yield requests
     yield took
 

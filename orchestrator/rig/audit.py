@@ -8,7 +8,7 @@ from orchestrator.core.effects import Asked, Fact
 from orchestrator.core.rig import Rig
 from orchestrator.rig.arguments import in_words
 from orchestrator.rig.callers import Callers
-from transports.levels import AUDIT
+from transports.levels import AUDIT, SPAN
 
 
 class Audit:
@@ -33,15 +33,17 @@ class Audit:
         """
         worker, member = str(fact.fields["worker"]), str(fact.fields["member"])
         fields = dict(fact.fields)
+        if fact.level in (AUDIT, SPAN):
+            begun = asked.started or now
+            fields["waited"] = round(begun - asked.arrived, 6)
+            fields["seconds"] = round(now - begun, 6)
+        if fact.level == SPAN:
+            return fields
         if peer := self._callers.peer(asked.client):
             fields["peer"] = peer
         names = self._parameters(worker, member)
         if given := in_words(asked, member, names, self._rig.hide):
             fields["arguments"] = given
-        if fact.level == AUDIT:
-            begun = asked.started or now
-            fields["waited"] = round(begun - asked.arrived, 6)
-            fields["seconds"] = round(now - begun, 6)
         return fields
 
     def _parameters(self, worker: str, member: str) -> list[str]:

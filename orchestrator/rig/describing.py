@@ -42,6 +42,8 @@ def describe(request: Describe, rig: Rig, sockets: Sockets, config: RigConfig) -
         mark_restored(described, peer.kept.writes())
         described[terms.LIFE] = peer.life
         if (worker := config.workers.get(request.worker)) is not None:
+            if worker.simulated:
+                described[terms.SIMULATED] = True
             for kind in ("properties", "actions"):
                 for name in set(worker.idempotent) & set(described[kind]):
                     described[kind][name] = {**described[kind][name], terms.IDEMPOTENT: True}

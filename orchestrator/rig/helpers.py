@@ -1,4 +1,4 @@
-"""The rig's helper processes are watched: log collector, guardian, fork server, web server.
+"""The rig's helper processes are watched: log collector, guardian, fork server, and more.
 
 The death of one is told, and another takes its place at once; it costs no worker anything. One
 that somebody has stopped is told too, and woken.
@@ -18,13 +18,15 @@ from orchestrator.rig.guardian import Guardian
 from orchestrator.rig.launchers.forkserver import ForkServer
 from orchestrator.rig.loop import Loop
 from orchestrator.rig.mailbox import Mailbox
+from orchestrator.rig.trace_sender import TraceSender
 from orchestrator.rig.web_server import WebServer
 
 REVIVE_AFTER = 5.0
 """Seconds until a helper that couldn't be restarted is tried again."""
 WAKE_AFTER = 1.0
 """Seconds until a helper that was stopped is woken: long before anybody has to wait for it."""
-LOGS, GUARDIAN, FORK_SERVER, WEB = "log collector", "guardian", "fork server", "web server"
+LOGS, GUARDIAN, FORK_SERVER = "log collector", "guardian", "fork server"
+WEB, TRACES = "web server", "sender of traces"
 
 
 class Helpers:
@@ -37,6 +39,7 @@ class Helpers:
         guardian: Ends what a killed supervisor leaves behind.
         fork_server: Starts workers.
         web: Serves browsers, if the config wants that; it restarts itself.
+        traces: Sends traces, likewise.
         groups: The process groups that the guardian watches over.
         record: Writes a record: level, text, fields.
         heard: Is told what the log collector tells of workers.
@@ -51,6 +54,7 @@ class Helpers:
         guardian: Guardian,
         fork_server: ForkServer,
         web: WebServer,
+        traces: TraceSender,
         groups: Callable[[], list[int]],
         record: Callable[[str, str, dict[str, Any]], None],
         heard: Callable[[News], None],
@@ -61,6 +65,8 @@ class Helpers:
         self._guardian = guardian
         self._fork_server = fork_server
         self._web = web
+        self._traces = traces
+        self._sidecars = {WEB: web.process, TRACES: traces.process}
         self._groups = groups
         self._record = record
         self._heard = heard
@@ -69,7 +75,8 @@ class Helpers:
     @property
     def _processes(self) -> dict[str, int]:
         found = {LOGS: self._logs.pid, GUARDIAN: self._guardian.pid}
-        others = {FORK_SERVER: self._fork_server.pid, WEB: self._web.pid}
+        others = {name: each.pid for name, each in self._sidecars.items()}
+        others = {FORK_SERVER: self._fork_server.pid, **others}
         return found | {name: pid for name, pid in others.items() if pid is not None}
 
     @property
@@ -84,10 +91,11 @@ class Helpers:
 
     def status(self) -> list[dict[str, Any]]:
         """The helpers: `name`, `pid`, and `state`, which is `running`, `stopped` or `away`."""
+        away = [name for name, each in self._sidecars.items() if each.is_away]
         return [
             {"name": name, "pid": pid, "state": "stopped" if pid in self._stopped else "running"}
             for name, pid in self._processes.items()
-        ] + ([{"name": WEB, "pid": None, "state": "away"}] if self._web.is_away else [])
+        ] + [{"name": name, "pid": None, "state": "away"} for name in away]
 
     def look(self) -> None:
         """Take note of helpers that were stopped or go on: SIGCHLD tells both."""
@@ -119,8 +127,9 @@ class Helpers:
         """Start the fork server, so that it imports while the rig is being set up.
 
         Raises:
-            AddressError: The web server's address is taken or can't be had.
+            AddressError: The web server's address can't be had, or traces can't be sent.
         """
+        self._traces.check()
         self._web.bind()
         self._fork_server.start(self._fork_server_started)
 
@@ -128,11 +137,13 @@ class Helpers:
         """Watch those that were started with the rig, from now on."""
         self._loop.watch(self._logs.sentinel, self._hear_logs)
         self._loop.watch(self._guardian.sentinel, self._guardian_died)
-        self._web.start()
+        for each in self._sidecars.values():
+            each.start()
 
     def close(self) -> None:
         """End those that nobody else ends."""
         self._web.close()
+        self._traces.process.close()
 
     def _hear_logs(self) -> None:
         news = self._logs.news()

@@ -84,7 +84,8 @@ class RigControl:
             of)}]}` and more of the rig; `counts` tells how many requests were answered, refused or
             timed out, and what was dropped, `config_changed` whether its file says something else
             by now, `helpers` whether its helper processes run or are stopped, `logs` how many
-            records are `unwritten` because their folder can't be written.
+            records are `written`, by level, how many are `lost`, and how many `unwritten` because
+            their folder can't be written.
         """
         snapshot: dict[str, Any] = self._ask(self._supervised.snapshot)
         config = self._supervised.config()
@@ -105,7 +106,7 @@ class RigControl:
         Returns:
             By worker and member: `{"done", "raised", "refused" (they didn't fit the member),
             "expired" (they never started), "overran", "lost" (with their worker's life), "seconds"
-            (that they took in all)}`.
+            (that they took in all), "took" (pairs: seconds, and how many took no longer)}`.
         """
         found: dict[str, Any] = self._ask(self._supervised.operations)
         return found

@@ -61,11 +61,14 @@ def settings(config: WorkerConfig) -> Settings:
         ),
         verify=config.verify,
         audit=config.audit,
-        alarms={name: _alarm(each, config.poll[name]) for name, each in config.alarms.items()},
+        alarms={
+            member: _alarm(each, config.poll[member], config.name)
+            for member, each in config.alarms.items()
+        },
     )
 
 
-def _alarm(alarm: config_alarms.Alarm, interval: float) -> Alarm:
+def _alarm(alarm: config_alarms.Alarm, interval: float, worker: str) -> Alarm:
     return Alarm(
         above=alarm.above,
         below=alarm.below,
@@ -74,6 +77,7 @@ def _alarm(alarm: config_alarms.Alarm, interval: float) -> Alarm:
         most=alarm.most,
         stale=alarm.stale_after(interval),
         level=alarm.level,
+        secures=alarm.secured(worker),
     )
 
 
@@ -198,6 +202,7 @@ def worker_spec(
         cwd=str(config.cwd),
         env=dict(config.env),
         log_level=level,
+        spans=rig.traces is not None,
         event_base=(incarnation - 1) * EVENTS_PER_LIFE,
         place=str(config.place),
         event_addresses=list(sockets.event_addresses),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from itertools import accumulate
 from typing import Any
 
 from orchestrator.config.loader import RigConfig
@@ -11,7 +12,7 @@ from orchestrator.core.alarms import Watched
 from orchestrator.core.effects import RigUp
 from orchestrator.core.request import Request
 from orchestrator.core.rig import Rig
-from orchestrator.core.vitals import Durations, Sums, Trouble, last_trouble
+from orchestrator.core.vitals import BOUNDS, Durations, Sums, Trouble, last_trouble
 from orchestrator.rig.callers import Callers
 from orchestrator.rig.connections import Connections
 from orchestrator.rig.processes import Processes
@@ -100,12 +101,16 @@ def snapshot(
     }
 
 
-def operations(rig: Rig) -> dict[str, dict[str, dict[str, float]]]:
-    """What came of all operations so far, by worker and member; see `core.vitals.Sums`."""
+def operations(rig: Rig) -> dict[str, dict[str, dict[str, Any]]]:
+    """What came of all operations so far, by worker and member; see `core.vitals.Sums`.
+
+    `took` has pairs: seconds, and how many took no longer; None for all.
+    """
     vitals = {name: rig.broker.peers[name].vitals for name in rig.children}
     return {
         name: {
             member: {key: getattr(sums, key) for key in Sums.__slots__}
+            | {"took": list(zip((*BOUNDS, None), accumulate(sums.took), strict=True))}
             for member, sums in each.sums.items()
         }
         for name, each in vitals.items()

@@ -43,6 +43,7 @@ from orchestrator.rig.sockets import Sockets
 from orchestrator.rig.state_events import StateEvents
 from orchestrator.rig.status import announcement, operations, snapshot
 from orchestrator.rig.strangers import Strangers
+from orchestrator.rig.trace_sender import TraceSender
 from orchestrator.rig.web_server import WebServer
 from orchestrator.runtime.folder import RigFolder, RigState
 from orchestrator.runtime.places import logs_folder
@@ -106,7 +107,7 @@ class Supervisor:
         )
         self._rig = specs.core_of(config, self._logs.run.id)
         backlog, broker = Backlog(sockets.front), self._rig.broker
-        broker.ledger.watch(traces=config.logs.level == "debug")
+        broker.ledger.watch(traces=config.logs.level == "debug", spans=bool(config.traces))
         self._strangers = Strangers(self._context, sockets, broker, backlog, cap, own)
         self._connections = connections = self._strangers.connections
         broker.ledger.who = connections.callers.who
@@ -147,6 +148,7 @@ class Supervisor:
             guardian=self._guardian,
             fork_server=self._fork_server,
             web=WebServer(config, self._loop, self.record),
+            traces=TraceSender(config, self._loop, self.record),
             groups=self._processes.groups,
             record=self.record,
             heard=self._looks.heard,
@@ -391,11 +393,10 @@ class Supervisor:
             self._processes,
             self._connections,
         )
-        logs = {"folder": str(self._logs.folder), "unwritten": self._logs.unwritten}
         return {
             **found,
             "helpers": self._helpers.status(),
-            "logs": logs,
+            "logs": {"folder": str(self._logs.folder), **self._logs.counts()},
             "web": self._helpers.web_address,
         }
 

@@ -45,6 +45,7 @@ _CLAIMS = Tests(
         "test_lives",
         "test_verify",
         "test_audit",
+        "test_spans",
         "test_vitals",
         *_BROKER.units,
     ),
@@ -58,6 +59,7 @@ _SUPERVISION = Tests(
         "test_restarts",
         "test_health",
         "test_securing",
+        "test_interlock",
     ),
     "test_supervision_machine",
 )
@@ -90,6 +92,7 @@ TESTS = {
     "health.py": Tests(("test_health",)),
     "kept.py": Tests(("test_kept",)),
     "hang.py": Tests(("test_hang",)),
+    "interlock.py": Tests(("test_interlock",)),
     "orders.py": Tests(("test_orders",)),
     "rig.py": Tests(("test_rig", "test_evidence", "test_restarts", "test_kept", "test_securing")),
     "plan.py": Tests(("test_plan",)),

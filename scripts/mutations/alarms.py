@@ -60,4 +60,35 @@ MUTATIONS = [
         "if name not in alarms and each.raised:",
         "if False:",
     ),
+    Mutation(
+        "an alarm that begins makes nobody safe",
+        "interlock.py",
+        "        self._supervision.stop(kept, now)\n",
+        "",
+    ),
+    Mutation(
+        "whoever was made safe is restarted",
+        "interlock.py",
+        "self._supervision.stop(kept, now)",
+        "self._supervision.restart(kept, now)",
+    ),
+    Mutation(
+        "nobody is told why a worker was made safe",
+        "interlock.py",
+        "                child.stopped_for = child.reason = reason\n",
+        "                pass\n",
+    ),
+    Mutation(
+        "a worker that isn't kept any more is stopped",
+        "interlock.py",
+        "[name for name in names if name in children]",
+        "list(names)",
+    ),
+    Mutation(
+        "the reason of a stop that was taken back stays",
+        "supervision.py",
+        '                child.stopped_for = ""\n',
+        "",
+        units_only=True,  # no world has an interlock
+    ),
 ]

@@ -38,8 +38,36 @@ MUTATIONS = [
     Mutation(
         "a timeout is not audited",
         "requests.py",
-        '            self.audit(request, outcome, f"its {which} timeout has passed")\n',
+        '            self.came_of(request, outcome, f"its {which} timeout has passed")\n',
         "            pass\n",
         units_only=True,  # records are no promise to clients
+    ),
+    Mutation(
+        "workers that aren't audited are, where there are spans",
+        "requests.py",
+        "        if request.worker in self.audited:\n            self.effects",
+        "        if True:\n            self.effects",
+        units_only=True,  # records are no promise to clients
+    ),
+    Mutation(
+        "what came of a request is no span",
+        "requests.py",
+        "            self.effects.append(Fact(SPAN, outcome, told | span, asked))\n",
+        "            pass\n",
+        units_only=True,  # likewise
+    ),
+    Mutation(
+        "a client's span may be of any length",
+        "request.py",
+        " and len(found) <= LONGEST_PARENT",
+        "",
+        units_only=True,  # likewise
+    ),
+    Mutation(
+        "to look at a polled value is a span",
+        "requests.py",
+        "self.spans and request.member != CACHED",
+        "self.spans",
+        units_only=True,  # likewise
     ),
 ]

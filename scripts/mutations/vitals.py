@@ -42,6 +42,18 @@ MUTATIONS = [
         "        sums.overran += 1",
     ),
     Mutation(
+        "what was answered isn't sorted by how long it took",
+        "vitals.py",
+        "        sums.took[bisect_left(BOUNDS, seconds)] += 1\n        if not",
+        "        if not",
+    ),
+    Mutation(
+        "what overran isn't sorted by how long it took",
+        "vitals.py",
+        "        sums.took[bisect_left(BOUNDS, seconds)] += 1\n        limit",
+        "        limit",
+    ),
+    Mutation(
         "what never started isn't counted",
         "dispatch.py",
         "        peer.vitals.of(request.member).expired += 1\n",

@@ -174,6 +174,11 @@ def test_a_rig_of_twins_says_so(rig: RunningRig) -> None:
     assert (stage["simulated"], stage["driver"]) == (True, "agents_drivers:Twin")
     assert json.loads(on_rig(rig, "snapshot", "stage").out)["workers"]["stage"]["simulated"] is True
     assert "SIMULATED=stage" in on_rig(rig, "logs", "-w", "agents").out
+    assert on_rig(rig, "describe", "stage").out.startswith("stage  Twin  SIMULATED\n")
+    brief = [line.split() for line in on_rig(rig, "describe").out.splitlines()]
+    assert ["stage", "SIMULATED", "Twin"] in [line[:3] for line in brief]
+    things = json.loads(on_rig(rig, "describe", "--json").out)
+    assert [things[name].get("orch:simulated") for name in things] == [None, True]
     assert "nothing differs" in on_rig(rig, "plan", str(rig.config)).out
 
 

@@ -96,7 +96,7 @@ def test_a_failed_call_is_in_logs_trace_and_metrics(client: httpx2.Client) -> No
     assert 'orch_value{property="position",worker="stage"}' in text
 
 
-def test_its_token_is_this_users_alone(rig: RunningRig) -> None:
+def test_its_token_is_this_users_alone(rig: RunningRig, client: httpx2.Client) -> None:
     (token,) = (rig.folder / "run" / "web-tokens").iterdir()
     assert stat.S_IMODE(token.stat().st_mode) == 0o600
     assert token.read_text().strip() not in rig.orch("logs").stdout

@@ -207,6 +207,22 @@ def test_unknown_keys_at_the_top_and_in_logs(tmp_path: Path) -> None:
         ("alarms: {t: §{above: 9, level: info}}", '"level" must be warning or error'),
         ("alarms: {t: §{above: 9, run: notify}}", '"run" must be a command'),
         ("alarms: {t: §{above: 9, run: [a, 1]}}", '"run" must be a list of texts'),
+        ("alarms: {t: §{above: 9, do: stop}}", '"do" must be on_loss, or whom it is done to'),
+        ("alarms: {t: §{above: 9, do: {on_loss: []}}}", '"do" must be on_loss, or whom'),
+        ("alarms: {t: §{above: 9, do: {on_loss: [1]}}}", '"do" must name workers, of which the'),
+        ("alarms: {t: §{above: 9, do: {on_loss: [a, a]}}}", '"do" has "a" twice'),
+        (
+            "poll: {t: 1s}\nalarms: {t: {above: 9, do: §on_loss}}",
+            'has no "on_loss" that says how its device is made safe',
+        ),
+        (
+            "poll: {t: 1s}\nalarms: {t: {above: 9, do: §{on_loss: [stag]}}}",
+            'no worker is named "stag"',
+        ),
+        (
+            "transport: inproc\npoll: {t: 1s}\nalarms: {t: {above: 9, do: §on_loss}}",
+            "is a thread (inproc), for which there is no on_loss",
+        ),
         ("poll: §[x]", '"poll" must be a mapping such as {position: 200ms}'),
         ("open_with: §close()", "write the bare name"),
         ("open_with: §[1]", '"open_with": must be a method such as connect, or a list'),

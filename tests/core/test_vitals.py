@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import math
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from orchestrator.core.children import ChildSpec
 from orchestrator.core.vitals import (
+    BOUNDS,
     LONGEST_ERROR,
     MOST_MEMBERS,
     OTHERS,
@@ -121,7 +125,18 @@ class TestOperations:
 
 def sums(up: Bench, member: str = "move") -> dict[str, float]:
     found = up.broker.peers["stage"].vitals.sums[member]
-    return {key: getattr(found, key) for key in Sums.__slots__ if getattr(found, key)}
+    return {key: n for key in Sums.__slots__ if key != "took" and (n := getattr(found, key))}
+
+
+def histogram(up: Bench) -> dict[float, int]:
+    """How many took up to so many seconds."""
+    found = up.broker.peers["stage"].vitals.sums["move"]
+    return {upto: n for upto, n in zip((*BOUNDS, math.inf), found.took, strict=True) if n}
+
+
+def request(up: Bench, seconds: float) -> Any:
+    """One that was started so long ago."""
+    return SimpleNamespace(started=up.now - seconds, member="move")
 
 
 class TestSums:
@@ -159,6 +174,18 @@ class TestSums:
         up.ask("a")
         up.lose()
         assert sums(up) == {"lost": 1}
+
+    def test_each_counts_among_those_that_took_about_as_long(self, up: Bench) -> None:
+        for seconds in (0.5, 0.25, 0.25001, 0.0, 400.0):
+            up.broker.peers["stage"].vitals.answered(request(up, seconds), b"{", b"null", up.now)
+        assert histogram(up) == {0.001: 1, 0.25: 1, 0.5: 2, math.inf: 1}
+
+    def test_one_that_overran_does_too(self, up: Bench) -> None:
+        up.ask("a")
+        up.at(up.now + 5.0)
+        up.now += 60.0
+        up.reply(up.sent[-1])
+        assert histogram(up) == {5.0: 1}
 
     def test_members_that_are_told_apart_are_bounded(self) -> None:
         vitals = Vitals()

@@ -47,7 +47,16 @@ THING: dict[str, Any] = {
 }
 
 
-SUMS = {"done": 3, "raised": 1, "refused": 0, "expired": 2, "overran": 0, "lost": 0, "seconds": 8.5}
+SUMS = {
+    "done": 3,
+    "raised": 1,
+    "refused": 0,
+    "expired": 2,
+    "overran": 0,
+    "lost": 0,
+    "seconds": 8.5,
+    "took": [(0.5, 1), (2.5, 3), (None, 4)],
+}
 WORKER: dict[str, Any] = {
     "name": "stage",
     "state": "READY",
@@ -60,7 +69,8 @@ WORKER: dict[str, Any] = {
     "memory": 1024,
     "restarts": 4,
     "running": [{"seconds": 1.5}, {"seconds": 2.5}],
-    "alarms": [{"member": "position", "raised": True}],
+    "alarms": [{"member": "position", "raised": True, "state": "stale"}],
+    "unsafe": None,
     "latency": {"count": 4, "p50": 0.25, "p99": None},
 }
 STATUS: dict[str, Any] = {
@@ -68,7 +78,7 @@ STATUS: dict[str, Any] = {
     "uptime": 9.0,
     "counts": {"answered": 5},
     "helpers": [{"name": "guardian", "state": "stopped"}],
-    "logs": {"unwritten": 6},
+    "logs": {"unwritten": 6, "written": {"info": 9, "error": 2}, "lost": 3},
     "config_changed": True,
     "workers": [WORKER, {**WORKER, "name": "away", "pid": None, "state": "FAILED"}],
 }

@@ -27,7 +27,11 @@ def scraped(link: FakeLink, *exports: str) -> dict[Any, float]:
 
 def test_workers_operations_and_losses_are_told(tmp_path: Path) -> None:
     found = scraped(FakeLink(tmp_path))
-    labels = {tuple(sorted(name[1:])): value for name, value in found.items() if len(name) == 4}
+    labels = {
+        tuple(sorted(name[1:])): value
+        for name, value in found.items()
+        if name[0] == "orch_requests_total"
+    }
     assert labels == {
         ("done", "move", "stage"): 3,
         ("move", "raised", "stage"): 1,
@@ -36,6 +40,9 @@ def test_workers_operations_and_losses_are_told(tmp_path: Path) -> None:
     told = {(name[0], *sorted(name[1:])): value for name, value in found.items()}
     assert told["orch_up",] == 1
     assert told["orch_log_records_unwritten",] == 6
+    assert told["orch_log_records_lost_total",] == 3
+    assert told["orch_log_records_total", "info"] == 9
+    assert told["orch_log_records_total", "error"] == 2
     assert told["orch_events_total", "answered"] == 5
     assert told["orch_helper_running", "guardian"] == 0
     assert told["orch_worker_state", "READY", "stage"] == 1
@@ -43,10 +50,19 @@ def test_workers_operations_and_losses_are_told(tmp_path: Path) -> None:
     assert told["orch_worker_state", "FAILED", "away"] == 1
     assert told["orch_worker_restarts_total", "stage"] == 4
     assert told["orch_alarm", "position", "stage"] == 1
+    assert told["orch_alarm_state", "position", "stage", "stale"] == 1
+    assert told["orch_alarm_state", "ok", "position", "stage"] == 0
+    assert told["orch_worker_unsafe", "stage"] == 0
     assert told["orch_worker_longest_seconds", "stage"] == 2.5
     assert told["orch_worker_recent_seconds", "0.5", "stage"] == 0.25
     assert told["orch_request_seconds_count", "move", "stage"] == 4
     assert told["orch_request_seconds_sum", "move", "stage"] == 8.5
+    buckets = {key[1:]: n for key, n in told.items() if key[0] == "orch_request_seconds_bucket"}
+    assert buckets == {
+        ("0.5", "move", "stage"): 1,
+        ("2.5", "move", "stage"): 3,
+        ("+Inf", "move", "stage"): 4,
+    }
     assert ("orch_worker_cpu_percent", "stage") not in told
 
 
@@ -83,4 +99,4 @@ def test_a_rig_that_is_away_is_down(tmp_path: Path) -> None:
 
 
 def test_each_outcome_that_is_counted_is_told() -> None:
-    assert {*OUTCOMES, "seconds"} == set(Sums.__slots__)
+    assert {*OUTCOMES, "seconds", "took"} == set(Sums.__slots__)

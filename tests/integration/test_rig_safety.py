@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator import errors
 from tests.rigs import is_alive, running, wait_until
 
 SUPPLY = """
@@ -135,3 +136,59 @@ def test_a_rig_that_is_started_again_waits_for_that(tmp_path: Path) -> None:
         assert log.with_name("log.hang").exists()
         assert not log.with_name("log.early").exists()
         assert "what the rig before this one left is ended and made safe" in rig.text
+
+
+WATCHED = """
+rig: lab
+workers:
+  oven:
+    driver: "supply:Oven"
+    poll: {temperature: 20ms}
+    alarms: {temperature: {above: 60, clear: 55, do: {on_loss: [psu, hung]}}}
+  psu:
+    driver: "supply:Supply"
+    kwargs: {log: LOG}
+    on_loss: {driver: "supply:Safe", kwargs: {log: LOG}, calls: [[output_off, 0.5]]}
+  hung:
+    driver: "supply:Oven"
+    stop_timeout: 100ms
+    execution_timeout: 60s
+    on_loss: {driver: "supply:Safe", kwargs: {log: LOG}, calls: [[output_off, 0.7]]}
+"""
+OVEN = """
+class Oven:
+    temperature = 20.0
+
+    def stand_still(self):
+        time.sleep(600)
+"""
+
+
+@pytest.mark.measured
+def test_an_alarm_makes_devices_safe_also_of_a_driver_that_hangs(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    config = WATCHED.replace("LOG", str(log))
+    with running(config, {"supply": SUPPLY + OVEN}) as rig, rig.connected() as client:
+        hung = client["hung"].submit("stand_still")
+        waiting = client["hung"].submit("stand_still")
+
+        def states() -> dict[str, str]:
+            return {each["name"]: each["state"] for each in client.status()["workers"]}
+
+        wait_until(lambda: any(each["running"] for each in client.status()["workers"]))
+        log.with_name("log.pid").write_text(str(client["psu"].call("pid")))
+        client.oven.temperature = 61.5
+        wanted = {"oven": "READY", "psu": "STOPPED", "hung": "STOPPED"}
+        wait_until(log.exists)
+        wait_until(lambda: states() == wanted and len(log.read_text().splitlines()) == 2)
+        assert "off at 0.5, worker lives: False" in log.read_text().splitlines()
+        with pytest.raises(errors.OutcomeUnknown):
+            hung.result(20)
+        with pytest.raises(errors.NotStarted):
+            waiting.result(20)
+        shown = rig.orch("status").stdout
+        assert "psu: alarm: oven.temperature is 61.5, above 60" in shown
+        with pytest.raises(errors.NotStarted, match=r"alarm: oven\.temperature is 61\.5"):
+            client["psu"].call("pid")
+        assert rig.orch("start", "psu").returncode == 0
+        assert states()["psu"] == "READY"

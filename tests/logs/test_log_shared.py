@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from orchestrator.logs.store.records import Record
 from orchestrator.logs.store.shared import SLOTS, Shared
 
 
@@ -67,3 +68,17 @@ def test_it_is_let_go_once():
     shared = Shared()
     shared.close()
     shared.close()
+
+
+def test_sums_go_on_with_the_successor(shared: Shared):
+    def of(level: str) -> Record:
+        return Record(1.0, level, "stage", 1, "record", "text")
+
+    shared.wrote([of("info"), of("error"), of("info")])
+    shared.lost(4)
+    with Shared(os.dup(shared.fd)) as successor:
+        successor.wrote([of("debug"), of("strange")])
+        successor.lost(1)
+    written, lost = shared.sums()
+    assert written == {"debug": 1, "info": 3, "warning": 0, "error": 1, "critical": 0}
+    assert lost == 5

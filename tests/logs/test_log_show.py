@@ -13,6 +13,7 @@ from orchestrator.logs.show.lines import Printer, run_rows
 from orchestrator.logs.show.trace import Trace, trace_lines
 from orchestrator.logs.store.segments import Run
 from tests.logs.log_kit import NOW
+from transports.levels import DRIVER, SPAN_LOGGER
 
 NASTY = "red\x1b[31m\nbell\x07\0\r\x9b2J\u202e\u2028end\x7f"
 
@@ -194,3 +195,13 @@ def test_a_trace_tells_the_broker_s_words_from_the_worker_s():
     ]
     _, *lines = trace_lines(Trace("1f", entries))
     assert [line.split()[4] for line in lines] == ["broker", "stage[2]", "broker"]
+
+
+def test_a_span_is_no_word_of_the_broker_s_on_a_request_s_life():
+    """It is at its end only; how long the driver took is its worker's word."""
+    span = entry(request="1f", event="done", logger=SPAN_LOGGER, level="debug", incarnation=0)
+    driver = entry(request="1f", event=DRIVER, logger=SPAN_LOGGER, level="debug")
+    trace = Trace("1f", [driver, span])
+    assert not trace.has_life
+    assert [line.split()[4] for line in list(trace_lines(trace))[1:]] == ["stage[2]", "broker"]
+    assert Trace("1f", [entry(request="1f", logger="", level="debug")]).has_life

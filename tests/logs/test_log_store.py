@@ -416,6 +416,11 @@ def test_a_disk_that_is_stuck_keeps_nobody_and_costs_the_oldest(tmp_path: Path):
     assert found[11].fields == {"dropped": 20, "reason": "too many at once"}
     assert (found[11].level, found[11].worker) == ("warning", "bench")
     assert store.dropped == 0
+    written, lost = store.sums
+    assert ({level: n for level, n in written.items() if n}, lost) == (
+        {"info": 11, "warning": 1},
+        20,
+    )
 
 
 def test_a_full_disk_is_tried_again_and_what_was_lost_is_counted(tmp_path: Path):

@@ -57,8 +57,26 @@ class Scene:
             sentinel=GUARDIAN, pid=2, restart=lambda groups: self._start("guardian")
         )
         server: Any = self.fork_server
-        nothing = {name: lambda: None for name in ("bind", "start", "close")}
-        self.web: Any = SimpleNamespace(pid=None, is_away=False, address="", **nothing)
+        self.checked: list[str] = []
+        self.beside: list[Any] = [
+            SimpleNamespace(
+                pid=None,
+                is_away=False,
+                start=lambda: None,
+                close=lambda: self.closed.append("beside"),
+            )
+            for _ in range(2)
+        ]
+        self.closed: list[str] = []
+        self.web: Any = SimpleNamespace(
+            process=self.beside[0],
+            address="",
+            bind=lambda: self.checked.append("web"),
+            close=self.beside[0].close,
+        )
+        self.traces: Any = SimpleNamespace(
+            process=self.beside[1], check=lambda: self.checked.append("traces")
+        )
         self.helpers = Helpers(
             loop=loop,
             mailbox=mailbox,
@@ -66,6 +84,7 @@ class Scene:
             guardian=self.guardian,
             fork_server=server,
             web=self.web,
+            traces=self.traces,
             groups=list,
             record=lambda level, text, fields: self.told.append(text),
             heard=self.stacks.append,
@@ -201,8 +220,18 @@ def test_news_of_the_collector_are_not_its_death() -> None:
 def test_the_web_server_is_one_of_them_while_there_is_one(scene: Scene) -> None:
     assert "web server" not in {each["name"] for each in scene.helpers.status()}
     assert scene.helpers.web_address is None
-    scene.web.pid, scene.web.address = 7, "http://127.0.0.1:8080/"
+    scene.beside[0].pid, scene.web.address = 7, "http://127.0.0.1:8080/"
     assert {"name": "web server", "pid": 7, "state": "running"} in scene.helpers.status()
     assert (7 in scene.helpers.pids, scene.helpers.web_address) == (True, "http://127.0.0.1:8080/")
-    scene.web.pid, scene.web.is_away = None, True
+    scene.beside[0].pid, scene.beside[0].is_away = None, True
     assert {"name": "web server", "pid": None, "state": "away"} in scene.helpers.status()
+
+
+def test_so_is_the_sender_of_traces(scene: Scene) -> None:
+    assert sorted(scene.checked) == ["traces", "web"]
+    scene.beside[1].pid = 8
+    assert {"name": "sender of traces", "pid": 8, "state": "running"} in scene.helpers.status()
+    scene.beside[1].pid, scene.beside[1].is_away = None, True
+    assert {"name": "sender of traces", "pid": None, "state": "away"} in scene.helpers.status()
+    scene.helpers.close()
+    assert scene.closed == ["beside", "beside"]

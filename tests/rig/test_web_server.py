@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from orchestrator.config.loader import RigConfig, load
-from orchestrator.rig import web_server
+from orchestrator.rig import sidecar, web_server
 from orchestrator.rig.web_server import WebServer
 from transports.errors import AddressError
 
@@ -111,32 +111,32 @@ def test_what_it_says_is_recorded_and_the_second_death_at_once_has_it_wait(
 ) -> None:
     program(monkeypatch, "import sys; sys.exit('no such thing')")
     server.bind()
-    assert server.is_away
-    server.start()
-    assert not server.is_away
-    loop.turn_until(lambda: server.pid is None)
+    assert server.process.is_away
+    server.process.start()
+    assert not server.process.is_away
+    loop.turn_until(lambda: server.process.pid is None)
     died = "warning: the web server died, with status 1; another one is started"
     said = "warning: the web server wrote: no such thing"
     assert told == [said, died, said, f"{died} in 5 s"]
-    assert loop.later == [(web_server.RESTART_AFTER, server.start)]
-    assert (server.is_away, loop.watched) == (True, {})
+    assert loop.later == [(sidecar.RESTART_AFTER, server.process.start)]
+    assert (server.process.is_away, loop.watched) == (True, {})
 
 
 def test_it_ends_with_its_input_or_is_killed(
     server: WebServer, loop: Loop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(web_server, "PATIENCE", 0.1)
+    monkeypatch.setattr(sidecar, "PATIENCE", 0.1)
     program(
         monkeypatch, "import signal; print('up', file=__import__('sys').stderr); signal.pause()"
     )
     server.bind()
-    server.start()
-    process = server._process
+    server.process.start()
+    process = server.process._process
     assert isinstance(process, subprocess.Popen)
     server.close()
     assert process.returncode == -9
-    server.start()  # by an alarm that was set before
-    assert server.pid is None
+    server.process.start()  # by an alarm that was set before
+    assert server.process.pid is None
 
 
 def test_a_process_that_cant_be_started_is_tried_later(
@@ -144,9 +144,9 @@ def test_a_process_that_cant_be_started_is_tried_later(
 ) -> None:
     monkeypatch.setattr(web_server, "_command", lambda *_: ["/no/such/program"])
     server.bind()
-    server.start()
+    server.process.start()
     assert "can't be started" in told[0]
-    assert loop.later == [(web_server.RESTART_AFTER, server.start)]
+    assert loop.later == [(sidecar.RESTART_AFTER, server.process.start)]
 
 
 def test_without_an_address_there_is_none(tmp_path: Path, loop: Loop) -> None:
@@ -154,6 +154,14 @@ def test_without_an_address_there_is_none(tmp_path: Path, loop: Loop) -> None:
     file.write_text("rig: r\nworkers: {a: 'a:B'}\n")
     server = WebServer(load(file), loop, lambda *_: None)
     server.bind()
-    server.start()
-    assert (server.address, server.is_away, server.pid) == ("", False, None)
+    server.process.start()
+    assert (server.address, server.process.is_away, server.process.pid) == ("", False, None)
     server.close()
+
+
+def test_what_is_bound_stays_so(server: WebServer) -> None:
+    """The fork server is started again, and all that is bound with it."""
+    server.bind()
+    port = server._port
+    server.bind()
+    assert server._port is port

@@ -21,7 +21,7 @@ from typing import Any
 import structlog
 from structlog.contextvars import get_contextvars
 
-from transports.levels import ALIASES, AUDIT, AUDIT_LOGGER, LEVELS
+from transports.levels import ALIASES, AUDIT, AUDIT_LOGGER, DRIVER, LEVELS, SPAN, SPAN_LOGGER
 from workers.output.levels import level_number
 from workers.output.pipes import RecordLine, RecordPipe, Stream, encode
 from workers.output.raised import Raised, as_text, raised
@@ -190,6 +190,18 @@ def write_output(stream: Stream, text: str, *, fields: dict[str, Any] | None = N
     return _emit("info" if stream == "stdout" else "warning", text, stream=stream, fields=fields)
 
 
+_OWN_LOGGERS = {AUDIT: ("info", AUDIT_LOGGER), SPAN: ("debug", SPAN_LOGGER)}
+
+
+def write_span(seconds: float) -> bool:
+    """Write how long the driver took over what this thread is at, ending now.
+
+    Returns:
+        False when it was dropped, or nothing is configured.
+    """
+    return _emit("debug", DRIVER, logger=SPAN_LOGGER, fields={"seconds": round(seconds, 6)})
+
+
 def write_about(worker: str, level: str, event: str, fields: dict[str, Any]) -> bool:
     """Write a record about a worker on its host's behalf, whichever thread this is.
 
@@ -197,7 +209,8 @@ def write_about(worker: str, level: str, event: str, fields: dict[str, Any]) -> 
 
     Args:
         worker: Whom it concerns.
-        level: The record's level; `AUDIT` is info, always recorded, by a logger of its own.
+        level: The record's level; `AUDIT` is info and `SPAN` debug, both always recorded, by a
+            logger of their own.
         event: What happened.
         fields: Further facts; `incarnation`, `request`, `member` and `exception` (a traceback)
             become those of the record.
@@ -206,16 +219,15 @@ def write_about(worker: str, level: str, event: str, fields: dict[str, Any]) -> 
         False when it is below the level, was dropped, or nothing is configured.
     """
     settings = _settings
-    audits = level == AUDIT
-    level = "info" if audits else level
-    if settings is None or (level_number(level) < settings.level and not audits):
+    level, logger = _OWN_LOGGERS.get(level, (level, ""))
+    if settings is None or (level_number(level) < settings.level and not logger):
         return False
     rest = dict(fields)
     request, member = rest.pop("request", None), rest.pop("member", None)
     incarnation, told = rest.pop("incarnation", None), as_text(rest.pop("exception", None))
     line = _line(settings, level, event, at=None, logger=None, exception=told, fields=rest or None)
     line.worker = worker
-    line.logger = AUDIT_LOGGER if audits else ""
+    line.logger = logger
     line.incarnation = settings.pipe.incarnation if incarnation is None else incarnation
     line.request = None if request is None else str(request)
     line.member = member

@@ -64,6 +64,7 @@ from workers.serving.polling import Poller
 from workers.serving.replay import Replay
 from workers.serving.slots import NONE, Slots
 from workers.serving.streams import Streams
+from workers.serving.timing import timed
 
 log = logging.getLogger("workers")
 
@@ -98,6 +99,7 @@ class Dispatcher:
         refresh: Describes the driver anew, with what there is along a path, if one is given.
         met: Is given what a property's value is; tells whether that has members of its own.
         slots: What it has of shared memory.
+        spans: Whether it is recorded how long the driver takes over each operation.
     """
 
     def __init__(
@@ -116,6 +118,7 @@ class Dispatcher:
         refresh: Callable[..., None] | None = None,
         met: Met | None = None,
         slots: Slots = NONE,
+        spans: bool = False,
     ) -> None:
         self._driver = driver
         self._rig = rig
@@ -128,6 +131,7 @@ class Dispatcher:
         self._refresh = refresh
         self._met = met
         self.slots = slots
+        self._spans = spans
         self.streams = Streams(wait)
         self.poller = Poller(description, self._read_property, worker)
         self.offer(description, targets or plain_targets(driver, description))
@@ -151,6 +155,8 @@ class Dispatcher:
                 handlers[INVOKE, name] = self._invoker(name, targets[name], {})
         for name, affordance in description[ACTION].items():
             handlers[INVOKE, name] = self._invoker(name, targets[name], affordance)
+        if self._spans:
+            handlers = {key: timed(handler, self._wait) for key, handler in handlers.items()}
         if self.poller.names:
             handlers[INVOKE, CACHED] = caller(self.poller.cached)
         self._add_builtins(handlers, properties)

@@ -146,6 +146,7 @@ class Server:
             targets=hosted.offer.targets,
             refresh=self._look_again,
             met=self._met if hosted.describe else None,
+            spans=spec.spans,
             slots=Slots(spec.slots, spec.token),
         )
         self._interrupts = Interrupts(self._dispatcher, self._loop, spec, self._wake is not None)

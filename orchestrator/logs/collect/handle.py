@@ -198,6 +198,11 @@ class LogCollector:
             return self._lost
         return self._shared.unsettled if self._shared.is_refused else 0
 
+    def counts(self) -> dict[str, object]:
+        """What became of records since the rig began: `written` by level, `lost`, `unwritten`."""
+        written, lost = self._shared.sums()
+        return {"written": written, "lost": lost, "unwritten": self.unwritten}
+
     def open_streams(self, worker: str, incarnation: int) -> Streams:
         """Make the three streams of a worker's incarnation, and have them collected.
 

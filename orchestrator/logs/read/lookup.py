@@ -15,7 +15,7 @@ import msgspec
 
 from orchestrator.logs.store.records import Record
 from orchestrator.logs.store.segments import STREAMS, TROUBLE, check_version, to_microseconds
-from transports.levels import LEVELS
+from transports.levels import LEVELS, SPAN_LOGGER
 from transports.request_ids import ELLIPSIS
 
 _PAGE = 2000  # records of one read
@@ -90,6 +90,8 @@ class Query:
         logger: Name of a logger.
         after: A place that they come after.
         upto: A place that they come before.
+        spans: Also what is recorded of each request for OpenTelemetry; it is of one that is asked
+            for anyway.
     """
 
     workers: tuple[str, ...] = ()
@@ -103,6 +105,7 @@ class Query:
     logger: str | None = None
     after: Cursor | None = None
     upto: Cursor | None = None
+    spans: bool = False
 
 
 def look_up(
@@ -224,6 +227,8 @@ def _plan(
         add("run = ?", query.run)
     if query.logger is not None:
         add("logger = ?", query.logger)
+    elif query.request is None and not query.spans:
+        add("logger IS NOT ?", SPAN_LOGGER)
     if query.after is not None and query.after.segment == segment:
         add("seq > ?", query.after.seq)
     if query.upto is not None and query.upto.segment == segment:

@@ -9,7 +9,7 @@ from orchestrator.logs.read.lookup import Entry, Query
 from orchestrator.logs.read.query import Logs
 from orchestrator.logs.show.display import COLOURS, escape, fields_and_stack, shown, value_text
 from orchestrator.logs.show.lines import clock
-from transports.levels import AUDIT_LOGGER
+from transports.levels import AUDIT_LOGGER, DRIVER, SPAN_LOGGER
 
 BROKER = "broker"
 _BOLD, _DIM = "1", "2"
@@ -35,12 +35,14 @@ class Trace:
     @property
     def has_life(self) -> bool:
         """Whether the broker recorded when it came and went, as it does at level debug."""
-        return any(where(entry) == BROKER and entry.level == "debug" for entry in self.entries)
+        broker_s = (entry for entry in self.entries if where(entry) == BROKER)
+        return any(each.level == "debug" and each.logger != SPAN_LOGGER for each in broker_s)
 
 
 def where(entry: Entry) -> str:
     """Who made a record: a worker's incarnation, or the broker, if of a worker or not."""
-    is_broker_s = entry.incarnation == 0 or entry.logger in ("", AUDIT_LOGGER)
+    is_span = entry.logger == SPAN_LOGGER and entry.event != DRIVER
+    is_broker_s = entry.incarnation == 0 or is_span or entry.logger in ("", AUDIT_LOGGER)
     return BROKER if is_broker_s else f"{entry.worker}[{entry.incarnation}]"
 
 

@@ -10,7 +10,11 @@ import mmap
 import os
 import tempfile
 import time
+from collections.abc import Iterable
 from typing import Self
+
+from orchestrator.logs.store.records import Record
+from transports.levels import LEVELS
 
 SLOTS = 1024
 """Streams whose last mark is kept; further ones have none."""
@@ -20,6 +24,10 @@ _HEAD = 4096
 _UNREAD, _TAKEN, _SETTLED = range(3)
 _TURN = 0
 _REFUSED = 0
+_LOST = len(LEVELS)  # place of it after those of the levels
+
+
+_PLACES = {level: place for place, level in enumerate(LEVELS)}
 
 
 class Shared:
@@ -40,6 +48,7 @@ class Shared:
         self._counts = view[:24].cast("Q")
         self._times = view[24:32].cast("d")
         self._flags = view[32:40].cast("Q")
+        self._sums = view[40 : 48 + 8 * len(LEVELS)].cast("Q")
         self._slots = list(range(SLOTS - 1, -1, -1))
 
     # --- records: how many a collector has in its hands
@@ -79,6 +88,21 @@ class Shared:
     @is_refused.setter
     def is_refused(self, refused: bool) -> None:
         self._flags[_REFUSED] = refused
+
+    # --- sums, for metrics
+
+    def wrote(self, records: Iterable[Record]) -> None:
+        """These are in the store now."""
+        for record in records:
+            self._sums[_PLACES.get(record.level, _PLACES["info"])] += 1
+
+    def lost(self, records: int) -> None:
+        """So many are lost."""
+        self._sums[_LOST] += records
+
+    def sums(self) -> tuple[dict[str, int], int]:
+        """How many records were written, by level, and how many lost, since the rig began."""
+        return {level: self._sums[place] for level, place in _PLACES.items()}, self._sums[_LOST]
 
     # --- turns
 
@@ -124,6 +148,7 @@ class Shared:
             self._counts.release()
             self._times.release()
             self._flags.release()
+            self._sums.release()
             self._memory.close()
             os.close(self.fd)
             self.fd = -1

@@ -115,6 +115,11 @@ class Store:
                 self._changed.notify_all()
 
     @property
+    def sums(self) -> tuple[dict[str, int], int]:
+        """How many records were written, by level, and how many are known to be lost."""
+        return self._shared.sums()
+
+    @property
     def is_behind(self) -> bool:
         """Much waits, and the disk is getting on with it: reading on should wait."""
         return self._size > _AHEAD and time.monotonic() - self._moved < _STALLED
@@ -213,6 +218,8 @@ class Store:
             return False
         self._strangers = strangers
         self._shared.settle(settled)
+        self._shared.wrote(records)
+        self._shared.lost(dropped)
         self._shared.is_refused = False
         if dropped:
             self._loss_told, self._reason = time.monotonic(), None

@@ -1,0 +1,59 @@
+"""Sends the rig's traces: a process of its own, which reads the log and asks the rig nothing."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from importlib.util import find_spec
+from typing import Any
+
+from orchestrator.config.model import RigConfig
+from orchestrator.rig.keeper import Waits
+from orchestrator.rig.sidecar import Sidecar
+from transports.errors import AddressError
+
+NEEDS = ("opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.http")
+
+
+class TraceSender:
+    """Keeps the process that sends traces running, if the config wants any.
+
+    Args:
+        config: The rig's config, which says where to.
+        loop: Watches it.
+        record: Writes a record: level, text, fields.
+
+    Attributes:
+        process: What runs it.
+    """
+
+    def __init__(
+        self,
+        config: RigConfig,
+        loop: Waits,
+        record: Callable[[str, str, dict[str, Any]], None],
+    ) -> None:
+        self.process = Sidecar("the sender of traces", loop, record)
+        self._to = config.traces
+        if self._to is not None:
+            told = ("otlp", "--rig", config.rig, "--to", self._to, "--lifeline")
+            self.process.expect((sys.executable, "-m", "orchestrator", *told))
+
+    def check(self) -> None:
+        """See that traces can be sent, if they are to be.
+
+        Raises:
+            AddressError: What it takes isn't installed.
+        """
+        if self._to is not None and not all(map(_is_there, NEEDS)):
+            raise AddressError(
+                f"traces can't be sent to {self._to}, opentelemetry isn't installed:"
+                " pip install 'orch[otel]'"
+            )
+
+
+def _is_there(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:  # a package that it is in
+        return False
