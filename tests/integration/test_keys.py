@@ -383,6 +383,32 @@ class TestAccess:
                 own.stage.move(2.0)
             assert own.stage.position == 1.0
 
+    def test_addresses_keep_their_ways_when_their_files_are_made_anew(self, tmp_path: Path) -> None:
+        """Side by side on one socket: a role for all by one, names by the other."""
+        read = tmp_path / "read.ipc"
+        user = getpass.getuser()
+        config = f"""
+rig: lab
+listen: [ipc, {{requests: "ipc://{read}", role: reader}}]
+access: {{{user}: operator}}
+workers: {{stage: {{driver: stage:Stage}}}}
+"""
+        with running(config, {"stage": DRIVER}) as rig:
+            with rig.connected() as own:
+                front = Path(orch.status(own)["addresses"][0].removeprefix("ipc://"))
+            for _ in range(2):
+                with rig.connected() as own, orch.connect(f"ipc://{read}") as reader:
+                    assert own.stage.move(1.0) == 1.0
+                    assert reader.stage.position == 1.0
+                    told = rf"ipc://{read} \(reader\) may not call stage.move"
+                    with pytest.raises(errors.NotAllowed, match=told):
+                        reader.stage.move(2.0)
+                    with pytest.raises(errors.NotAllowed, match=rf"{user} \(operator\) may not"):
+                        own["lab"].call("down")
+                for file in (read, front):
+                    file.unlink()
+                    wait_until(file.exists)
+
     def test_a_rig_whose_keys_are_open_to_others_does_not_start(self, tmp_path: Path) -> None:
         new_key(tmp_path / "keys", "alice")
         (tmp_path / "keys" / "rig.secret").chmod(0o640)
