@@ -23,7 +23,7 @@ _NO_DETAIL = int(zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL)
 _DONE = int(zmq.EVENT_HANDSHAKE_SUCCEEDED)
 _CONNECTED = int(zmq.EVENT_CONNECTED)
 _ALL = _AUTH | _PROTOCOL | _NO_DETAIL | _DONE | _CONNECTED
-_SOON = 1.0
+_AT_ONCE = 1.0
 """Seconds from a connection in which one that doesn't understand us closes it; one that hangs is
 slower, and says nothing of keys."""
 _MEND = (
@@ -90,7 +90,7 @@ class HandshakeWatch:
                 return None
             if event == _CONNECTED:
                 self._connected = monotonic()
-            self._closed_early += event == _NO_DETAIL and monotonic() - self._connected < _SOON
+            self._closed_early += event == _NO_DETAIL and monotonic() - self._connected < _AT_ONCE
             if reason := self._reason(event):
                 return reason
 
