@@ -83,12 +83,14 @@ class Access(msgspec.Struct, frozen=True):
         grants: What was given, by name.
         owners: Users who may all unless they are named: they could end the rig's process anyway.
         arguments: Reads what is limited.
+        others: The role of all other names.
     """
 
     rig: str
     grants: Mapping[str, Grant]
     owners: frozenset[str]
     arguments: Arguments
+    others: Role = Role.NONE
 
     def grant_of(self, visitor: Visitor) -> Grant:
         """What a visitor was given."""
@@ -96,7 +98,9 @@ class Access(msgspec.Struct, frozen=True):
             return Grant(visitor.role)
         if (found := self.grants.get(visitor.name)) is not None:
             return found
-        return Grant(Role.ADMIN if visitor.is_user and visitor.name in self.owners else Role.NONE)
+        if visitor.is_user and visitor.name in self.owners:
+            return Grant(Role.ADMIN)
+        return Grant(self.others)
 
     def admit(
         self, visitor: Visitor, header: RequestHeader, frames: Sequence[Any], peer: Peer, life: str

@@ -83,8 +83,9 @@ def _alarm(alarm: config_alarms.Alarm, interval: float, worker: str) -> Alarm:
 
 def access_of(config: RigConfig) -> Access | None:
     """Who may do what; None while everybody may all."""
-    if config.access is None:
+    if config.access is None and not any(door.role for door in config.doors.values()):
         return None
+    others = Role.ADMIN if config.access is None else Role.NONE
     grants = {
         name: Grant(
             role=Role[each.role.upper()],
@@ -92,9 +93,9 @@ def access_of(config: RigConfig) -> Access | None:
             allows=frozenset(each.allow),
             limits=each.limits,
         )
-        for name, each in config.access.items()
+        for name, each in (config.access or {}).items()
     }
-    return Access(config.rig, grants, own_users(), by_name)
+    return Access(config.rig, grants, own_users(), by_name, others)
 
 
 def about(config: RigConfig) -> dict[str, str]:

@@ -11,8 +11,8 @@ MUTATIONS = [
     Mutation(
         "who has no name may all",
         "access.py",
-        "Grant(Role.ADMIN if visitor.is_user and visitor.name in self.owners else Role.NONE)",
-        "Grant(Role.ADMIN)",
+        "        return Grant(self.others)\n",
+        "        return Grant(Role.ADMIN)\n",
     ),
     Mutation(
         "a key passes for the user that it is called after",

@@ -165,6 +165,11 @@ class TestRoles:
         assert ask(up, reader, "stage", "position", **READ) == "started"
         assert ask(up, reader, "stage", "move").endswith("operator may")
 
+    def test_an_addresss_role_holds_where_names_say_nothing(self, up: Bench) -> None:
+        up.broker.access = Access(RIG, {}, frozenset(), arguments, Role.ADMIN)
+        assert ask(up, GUEST, RIG, "down") == "started"
+        assert ask(up, Visitor("address", Role.READER), RIG, "down").endswith("admin may")
+
     def test_the_rigs_own_looks_need_no_leave(self, up: Bench) -> None:
         assert ask(up, None, "stage", "move") == "started"
 

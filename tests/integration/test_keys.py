@@ -409,6 +409,19 @@ workers: {{stage: {{driver: stage:Stage}}}}
                     file.unlink()
                     wait_until(file.exists)
 
+    def test_an_addresss_role_needs_no_names(self, tmp_path: Path) -> None:
+        read = tmp_path / "read.ipc"
+        config = f"""
+rig: lab
+listen: [ipc, {{requests: "ipc://{read}", role: reader}}]
+workers: {{stage: {{driver: stage:Stage}}}}
+"""
+        with running(config, {"stage": DRIVER}) as rig, orch.connect(f"ipc://{read}") as reader:
+            with pytest.raises(errors.NotAllowed):
+                reader.stage.move(1.0)
+            with rig.connected() as own:
+                assert own.stage.move(1.0) == 1.0
+
     def test_a_rig_whose_keys_are_open_to_others_does_not_start(self, tmp_path: Path) -> None:
         new_key(tmp_path / "keys", "alice")
         (tmp_path / "keys" / "rig.secret").chmod(0o640)
