@@ -33,6 +33,7 @@ from workers.spec import Call, EventCall, Kept, Limits, Step, WorkerSpec
 def planned(config: RigConfig) -> plan.Config:
     """A config as plans see it."""
     rig = _by_key(config)
+    rig["listen"] = (rig["listen"], rig.pop("doors"))  # under the key that it is written in
     return plan.Config(
         rig={key: rig[key] for key in rig if key not in ("rig", "workers", "file", "start_order")},
         workers={name: _by_key(worker) for name, worker in config.workers.items()},

@@ -364,6 +364,9 @@ class TestAccess:
                 done = keyed.rig.orch("apply", str(keyed.rig.config))
                 assert done.returncode == 0, done.stderr
                 assert rig.stage.move(1.0) == 1.0
+                keyed.rig.config.write_text(text.replace("role: reader}", "role: admin}"))
+                done = keyed.rig.orch("apply", str(keyed.rig.config))
+                assert "nothing was changed: listen can't be changed" in done.stderr
             finally:
                 keyed.rig.config.write_text(text)
                 keyed.rig.orch("apply", str(keyed.rig.config))
