@@ -10,6 +10,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import socket
 import subprocess
 import sys
@@ -65,10 +66,28 @@ class Page:
         self._names[str(rig.folder)] = "/home/ada/lab"
 
     def follow(self) -> None:
-        """Do all that it says. Raises `Wrong` at the first block that isn't so."""
+        """Do all that it says. Raises `Wrong` at the first block that isn't so.
+
+        Folders that it has made are gone afterwards: the next page may make them too.
+        """
+        before = set(self._folder.iterdir())
+        folder = self._folder
+        try:
+            self._follow()
+        finally:
+            for made in set(folder.iterdir()) - before:
+                if made.is_dir():
+                    shutil.rmtree(made)
+
+    def _follow(self) -> None:
         self._prepare()
-        with _within(self._folder, self._rig.environ), asyncio.Runner() as loop:
+        with (
+            _within(self._folder, self._rig.environ),
+            self._rig.connected() as client,
+            asyncio.Runner() as loop,
+        ):
             self._loop = loop
+            self._known["rig"] = client  # until the page has one of its own
             try:
                 for block in self._blocks:
                     self._do(block)

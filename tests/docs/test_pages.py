@@ -3,32 +3,41 @@
 from __future__ import annotations
 
 import os
+import re
+import sys
+import textwrap
+from pathlib import Path
 
 import pytest
+from ruamel.yaml import YAML
 
+from orchestrator.config.loader import load
+from orchestrator.config.problems import ConfigError
+from orchestrator.config.schema import TopSection
 from tests.docs.pages import DOCS, ROOT, blocks, fences, name_of
 from tests.docs.runner import CONFIG, Page, Wrong, example
 from tests.docs.showing import difference
 from tests.rigs import running
 
-FOLLOWED = [
-    *(ROOT / "README.md", DOCS / "start.md", DOCS / "walk.md"),
-    *sorted((DOCS / "howto").glob("*.md")),
-]
+FIRST = [ROOT / "README.md", DOCS / "start.md", DOCS / "walk.md"]
+HOW_TOS = sorted((DOCS / "howto").glob("*.md"))
+GUIDE = sorted({*DOCS.glob("*.md")} - {*FIRST})
+FOLLOWED = [*FIRST, *HOW_TOS, *GUIDE]
 WANTED = os.environ.get("ORCH_PAGES", "").split()
 """Parts of the names of pages that are to be followed; none is all."""
-SHOWN = ("text", "ini", "json")
+SHOWN = ("text", "ini", "json", "mermaid")
 """Languages of blocks that nobody types or runs."""
 
 
 @pytest.mark.unmeasured
 @pytest.mark.timeout(400)
-def test_pages_do_what_they_say() -> None:
-    """One test, as a rig for each page would cost a second of a processor each."""
+@pytest.mark.parametrize("pages", [[*FIRST, *HOW_TOS], GUIDE], ids=["how-tos", "guide"])
+def test_pages_do_what_they_say(pages: list[Path]) -> None:
+    """Many of them in one test: a rig for each page would cost a second of a processor each."""
     wrong = []
     files = example()
     with running(files[CONFIG], texts={"visa.py": files["visa.py"]}) as rig:
-        for path in FOLLOWED:
+        for path in pages:
             if WANTED and not any(part in name_of(path) for part in WANTED):
                 continue
             try:
@@ -36,6 +45,29 @@ def test_pages_do_what_they_say() -> None:
             except Wrong as error:
                 wrong.append(str(error))
     assert not wrong, "\n\n".join(["", *wrong])
+
+
+@pytest.mark.parametrize("path", FOLLOWED, ids=name_of)
+def test_a_part_of_a_config_is_valid(path: Path, tmp_path: Path) -> None:
+    """One that isn't a file of its own: keys of a rig, workers, or keys of a worker."""
+    for block in blocks(path):
+        if block.language != "yaml" or block.title or block.note.startswith("not run"):
+            continue
+        text = re.sub(r"/opt/\S+/python", sys.executable, block.text)
+        told = YAML(typ="safe").load(textwrap.dedent(text))
+        if told is None:
+            continue  # a comment
+        if not told.keys() & TopSection.model_fields.keys():
+            told = {"workers": {"w": told}}
+        for worker in told.setdefault("workers", {"w": {}}).values():
+            if isinstance(worker, dict):
+                worker.setdefault("driver", "module:Class")
+        config = tmp_path / "rig.yaml"
+        YAML(typ="safe").dump({"rig": "page", **told}, config)
+        try:
+            load(config)
+        except ConfigError as error:
+            pytest.fail(f"{block.place}: {error}")
 
 
 def test_each_block_is_run_or_says_why_not() -> None:
