@@ -278,8 +278,14 @@ def test_logs_follow_and_tell_what_was_left_out(
 
 
 def test_it_is_back_by_itself_after_rig_and_server_were_away(
-    rig: RunningRig, browser: Browser
+    browser: Browser, tmp_path: Path
 ) -> None:
+    config = CONFIG.format(file=tmp_path / "away").replace("rig: page", "rig: page2")
+    with running(config, {"page_drivers": DRIVERS}, options=("--simulate",)) as rig:
+        _leaves_and_comes_back(rig, browser)
+
+
+def _leaves_and_comes_back(rig: RunningRig, browser: Browser) -> None:
     with begin(rig.environ, "web", "--listen", "127.0.0.1:0") as server:
         assert server.stdout is not None
         address = server.stdout.readline().strip()
