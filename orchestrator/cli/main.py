@@ -59,6 +59,7 @@ COMMANDS = {
     "postmortem": "postmortem.postmortem",
     "mcp": "mcp.mcp",
     "stubs": "stubs.stubs",
+    "keys": "keys.keys",
     "completion": "completion.completion",
 }
 """Where each command is, a first dot being beside this room: it starts without others' files."""

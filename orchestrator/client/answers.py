@@ -13,6 +13,7 @@ from orchestrator.errors import (
     InvocationTimeout,
     NameRefused,
     NoRoom,
+    NotAllowed,
     NothingThere,
     OrchError,
     OtherLife,
@@ -36,6 +37,7 @@ _REFUSED: dict[str, type[OrchError]] = {
     "KeyError": NameRefused,
     "LookupError": NothingThere,
     "BufferError": NoRoom,
+    "PermissionError": NotAllowed,
     "ConnectionAbortedError": OtherLife,
 }
 """What never began is raised as, by the name of the builtin that other clients raise."""

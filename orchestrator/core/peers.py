@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import Enum
 from typing import Any
 
-from orchestrator.core.admission import Caps, Refusal
+from orchestrator.core import lives
+from orchestrator.core.admission import Caps, Refusal, unknown_worker
 from orchestrator.core.kept import KeptWrites
 from orchestrator.core.means import NO_MEANS
 from orchestrator.core.queues import FairQueue
@@ -312,3 +313,17 @@ def check_room(peer: Peer, request: Request, ledger: Ledger, caps: Caps) -> None
 
 def _too_much(what: str) -> Refusal:
     return Refusal("BufferError", f"the rig holds too much already: {what}; try again later")
+
+
+def find_peer(peers: Mapping[str, Peer], rig: str, thing: str | None) -> tuple[Peer, str]:
+    """The worker that a request names, and the one life of it that it is for; empty for any.
+
+    Raises:
+        Refusal: There is none of that name in the rig.
+    """
+    name, life = thing or "", ""
+    if name not in peers:
+        name, life = lives.split(name)
+    if (peer := peers.get(name)) is None:
+        raise unknown_worker(rig, thing, peers)
+    return peer, life

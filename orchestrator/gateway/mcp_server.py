@@ -16,11 +16,11 @@ from mcp.server import Server, ServerRequestContext
 from mcp.server.stdio import stdio_server
 from mcp.shared.exceptions import MCPError
 
+from orchestrator.access.value_limits import VALUE, Denied, Limits, check
 from orchestrator.client.identity import who
 from orchestrator.errors import OrchError
 from orchestrator.gateway.mcp_calls import RUNNING, Calls, Handle, failure
 from orchestrator.gateway.mcp_logs import log_lines
-from orchestrator.gateway.mcp_rules import VALUE, Denied, Limits, check
 from orchestrator.gateway.mcp_tools import Tool, tools_of
 from orchestrator.version import version
 from orchestrator.words import one_line, without_secrets

@@ -13,7 +13,7 @@ from typing import Any
 
 from orchestrator.client.events import Event
 from orchestrator.client.json_form import plain
-from orchestrator.errors import NothingThere, OrchError, RigLost, RigNotReachable
+from orchestrator.errors import KeyRefused, NothingThere, OrchError, RigLost, RigNotReachable
 from orchestrator.gateway.link import Link
 from orchestrator.gateway.pictures import is_picture
 from orchestrator.gateway.topics import Tell, Topic
@@ -81,7 +81,7 @@ class Sources:
                             continue  # nothing has changed but the times
             except (OrchError, StopAsyncIteration) as error:
                 tell(LOST, {"text": str(error) or "the connection was closed"})
-                if isinstance(error, (RigNotReachable, RigLost)):
+                if isinstance(error, (RigNotReachable, KeyRefused, RigLost)):
                     await self._link.drop()
             await asyncio.sleep(AGAIN)
 
