@@ -139,7 +139,7 @@ def test_what_is_no_regular_file_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_folder_is_answered_with_the_configs_in_it(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="a config is a file$"):
+    with pytest.raises(ConfigError, match=r"a config is a file$"):
         load(tmp_path)
     (tmp_path / "lab.yaml").touch()
     (tmp_path / "notes.txt").touch()
