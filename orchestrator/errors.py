@@ -8,6 +8,7 @@
     │   ├── InvocationTimeout      also TimeoutError
     │   ├── WorkerUnavailable      also ConnectionError
     │   ├── RigNotReachable        also ConnectionError
+    │   ├── KeyRefused             also ConnectionError
     │   ├── Cancelled
     │   ├── OtherLife
     │   ├── Leased                 somebody else has the worker, or the lease has ended
@@ -16,6 +17,7 @@
     │   │   ├── ValueRefused       also TypeError and ValueError
     │   │   ├── NameRefused        also AttributeError, KeyError and IndexError
     │   │   ├── NothingThere       also LookupError
+    │   │   ├── NotAllowed         also PermissionError
     │   │   └── NoRoom             also BufferError
     │   ├── ArgumentUnsendable     also TypeError
     │   ├── RuntimeFolderError     the folder for sockets and locks can't be trusted or used
@@ -116,6 +118,10 @@ class NothingThere(Refused, LookupError):
     """What is asked for isn't there: a polled value that never could be read, an ended stream."""
 
 
+class NotAllowed(Refused, PermissionError):
+    """Who asks may not do this in the rig; the text says which role may."""
+
+
 class NoRoom(Refused, BufferError):
     """Too much waits or is open already; there may be room another time."""
 
@@ -137,6 +143,10 @@ class ArgumentUnsendable(NotStarted, TypeError):
 
 class RigNotReachable(NotStarted, ConnectionError):
     """No rig was found, or the one found can't be reached."""
+
+
+class KeyRefused(NotStarted, ConnectionError):
+    """The rig takes no connection with this key, or without one; or the key can't be used."""
 
 
 class OutcomeUnknown(OrchError):

@@ -14,3 +14,6 @@ RUNTIME_VARIABLE: Final = "ORCH_RUNTIME_DIR"
 """The folder for sockets, locks and states of rigs."""
 STATE_VARIABLE: Final = "ORCH_STATE_DIR"
 """The folder for what outlives a rig: its logs."""
+
+KEY_VARIABLE: Final = "ORCH_KEY"
+"""The file of the key by which rigs are reached over tcp."""

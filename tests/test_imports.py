@@ -47,8 +47,9 @@ ROOMS = Rooms(
         "workers/__init__": ("workers", "workers/driver", "workers/process"),
         #
         "orchestrator": ("transports",),
-        "orchestrator/core": LEAVES,
-        "orchestrator/config": LEAVES,
+        "orchestrator/access": LEAVES,
+        "orchestrator/core": (*LEAVES, "orchestrator/access"),
+        "orchestrator/config": (*LEAVES, "orchestrator/access"),
         "orchestrator/check": (
             *LEAVES,
             "orchestrator/config",
@@ -75,6 +76,7 @@ ROOMS = Rooms(
         ),
         "orchestrator/client": (
             *LEAVES,
+            "orchestrator/access",
             "transports/shm",
             "transports/values",
             "orchestrator/runtime",
@@ -89,6 +91,7 @@ ROOMS = Rooms(
         ),
         "orchestrator/rig": (
             *LEAVES,
+            "orchestrator/access",
             "transports/shm",
             "transports/values",
             "workers",
@@ -109,6 +112,7 @@ ROOMS = Rooms(
         ),
         "orchestrator/gateway": (
             *LEAVES,
+            "orchestrator/access",
             "orchestrator/runtime",
             "orchestrator/client",
             "orchestrator/logs/store",
@@ -117,6 +121,7 @@ ROOMS = Rooms(
         ),
         "orchestrator/cli": (
             *LEAVES,
+            "orchestrator/access",
             "transports/values",
             "orchestrator/config",
             "orchestrator/check",

@@ -32,6 +32,8 @@ CONCURRENT = "orch:concurrent"
 IDEMPOTENT = "orch:idempotent"
 """Whether to do it twice is as good as once, so that it may be tried again after an outcome that
 nobody knows."""
+SAFE = "orch:safe"
+"""Whether to read a property is free of effect, as its driver says."""
 CALLABLE = "orch:callable"
 """Whether a property is a parameter-like, which is called too."""
 DYNAMIC = "orch:dynamic"

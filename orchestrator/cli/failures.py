@@ -131,7 +131,7 @@ def explain(error: BaseException) -> CommandError | None:
     if not isinstance(error, errors.OrchError):
         return None
     status = Exit.NOT_STARTED
-    if isinstance(error, errors.RigNotReachable):
+    if isinstance(error, (errors.RigNotReachable, errors.KeyRefused)):
         status = Exit.NOT_REACHABLE
     elif isinstance(error, (errors.ArgumentsRefused, errors.ValueRefused, errors.NameRefused)):
         status = Exit.USAGE

@@ -26,6 +26,7 @@ from orchestrator.cli.failures import (
 )
 from orchestrator.cli.options import rig_option
 from orchestrator.cli.other_words import our_command
+from orchestrator.words import did_you_mean
 
 COMMANDS = {
     "run": "run.run",
@@ -61,6 +62,7 @@ COMMANDS = {
     "postmortem": "postmortem.postmortem",
     "mcp": "mcp.mcp",
     "stubs": "stubs.stubs",
+    "keys": "keys.keys",
     "completion": "completion.completion",
 }
 """Where each command is, a first dot being beside this room: it starts without others' files."""
@@ -92,9 +94,13 @@ class Commands(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """As click does, but a command of other managers is answered with ours."""
-        if args[0] not in self.list_commands(ctx) and (ours := our_command(args[0])):
-            raise click.UsageError(f"there is no command {args[0]!r}; here it is: {ours}", ctx)
+        """As click does, but a command of other managers, or a slip, is answered with ours."""
+        known = self.list_commands(ctx)
+        if args[0] not in known and not args[0].startswith("-"):
+            ours = our_command(args[0])
+            hint = f"; here it is: {ours}" if ours else did_you_mean(args[0], known)
+            if hint:
+                raise click.UsageError(f"there is no command {args[0]!r}{hint}", ctx)
         return super().resolve_command(ctx, args)
 
 

@@ -14,7 +14,7 @@ from orchestrator.cli.options import chosen_rig, read_timeout, rig_option
 if TYPE_CHECKING:
     from types import EllipsisType
 
-    from orchestrator.gateway.mcp_rules import Limits, RuleError
+    from orchestrator.access.value_limits import Limits, RuleError
 
 EXTRA = ("mcp", "mcp_types", "uvicorn", "starlette", "anyio")
 """Of which something is missing where the extra isn't installed."""
@@ -61,9 +61,9 @@ def mcp(
         raise CommandError("orch mcp needs more: pip install 'orch[mcp]'", Exit.USAGE) from None
     import asyncio
 
+    from orchestrator.access.value_limits import RuleError
     from orchestrator.client.rig import open_session
     from orchestrator.gateway.mcp_calls import Calls
-    from orchestrator.gateway.mcp_rules import RuleError
     from orchestrator.gateway.mcp_tools import check_rules
 
     given = {**(_rules_of(rules) if rules else {}), **_named(allowed)}
@@ -91,7 +91,8 @@ def _end_at_once(number: int, frame: Any) -> None:
 
 
 def _named(allowed: tuple[str, ...]) -> dict[str, Limits]:
-    from orchestrator.gateway.mcp_rules import RuleError, allowed_name
+    from orchestrator.access.value_limits import RuleError
+    from orchestrator.gateway.mcp_rules import allowed_name
 
     try:
         return {allowed_name(each): {} for each in allowed}
@@ -101,10 +102,11 @@ def _named(allowed: tuple[str, ...]) -> dict[str, Limits]:
 
 def _rules_of(file: str) -> dict[str, Limits]:
     """The rules of a file. Raises CommandError with the place of what is wrong."""
+    from orchestrator.access.value_limits import RuleError
     from orchestrator.config.problems import ConfigError
     from orchestrator.config.source import read
     from orchestrator.config.yaml import parse
-    from orchestrator.gateway.mcp_rules import RuleError, read_rules
+    from orchestrator.gateway.mcp_rules import read_rules
 
     try:
         document = parse(read(file), file)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Callable
 from types import EllipsisType
@@ -11,7 +12,7 @@ from typing import Any, TypeVar
 import click
 
 from orchestrator.cli.completers import RIG, complete_rigs, complete_workers
-from orchestrator.names import RIG_VARIABLE
+from orchestrator.names import KEY_VARIABLE, RIG_VARIABLE
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -124,8 +125,23 @@ def _keep_rig(ctx: click.Context, param: click.Parameter, text: str | None) -> N
     ctx.meta[RIG] = text
 
 
+def _keep_key(ctx: click.Context, param: click.Parameter, text: str | None) -> None:
+    """Have it used by all that connects in this process, as one that the environment names."""
+    if text is not None:
+        os.environ[KEY_VARIABLE] = text.removeprefix(_MARK)
+
+
 def rig_option(function: F) -> F:
-    """`--rig`, before the command's name or after it."""
+    """`--rig` and `--key`, before the command's name or after it."""
+    function = click.option(
+        "--key",
+        metavar="FILE",
+        expose_value=False,
+        callback=_keep_key,
+        type=click.Path(),
+        help=f"Your key, where the rig is reached by tcp; else ${KEY_VARIABLE}, else the one in"
+        " ~/.config/orch/keys.",
+    )(function)
     return click.option(
         "--rig",
         metavar="NAME|ADDRESS",

@@ -12,14 +12,12 @@ import click
 
 from orchestrator.cli.columns import Line
 from orchestrator.cli.failures import CommandError, Exit, print_out, writing
-from orchestrator.cli.options import json_option, read_timeout, rig_option
+from orchestrator.cli.options import json_option, rig_option
 from orchestrator.cli.overview import overview, workers_of
 from orchestrator.cli.rigs import open_rig, rig_id, status_of_rig
 from orchestrator.cli.show import is_terminal, terminal_width, to_json
 
 if TYPE_CHECKING:
-    from types import EllipsisType
-
     from rich.console import Console, Group
 
     from orchestrator.client import Rig
@@ -29,20 +27,36 @@ LOOK_EVERY = 1.0
 LEAST_PAUSE = 0.1
 """The same at least: a look costs the rig about as much as ten calls."""
 
+PLAIN_TERMINALS = ("dumb", "unknown")
+"""What TERM says where nothing can be drawn over."""
+
 Show = Callable[[dict[str, Any]], None]
+
+
+def read_pace(ctx: click.Context, param: click.Parameter, text: str | None) -> float | None:
+    """Seconds between two looks; None if nothing was given."""
+    if text is None:
+        return None
+    from orchestrator.durations import parse_seconds
+
+    try:
+        seconds = parse_seconds(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
+    if seconds < LEAST_PAUSE:
+        raise click.BadParameter(f"the least is {LEAST_PAUSE:g}s")
+    return seconds
 
 
 @click.command()
 @click.option("-f", "--follow", is_flag=True, help="Go on showing it, until Ctrl-C.")
 @click.option(
-    "--every", metavar="TIME", callback=read_timeout, help="Between looks of -f; 1s if left out."
+    "--every", metavar="TIME", callback=read_pace, help="Between looks of -f; 1s if left out."
 )
 @click.option("-n", "count", metavar="N", type=click.IntRange(min=1), help="End -f after N looks.")
 @json_option
 @rig_option
-def status(
-    follow: bool, every: float | EllipsisType | None, count: int | None, as_json: bool
-) -> int:
+def status(follow: bool, every: float | None, count: int | None, as_json: bool) -> int:
     """Show what each worker is at, for whom, and what went wrong.
 
     RUNS is the operation with its time and limit, FOR who asked for it, QUEUE how many wait, P50
@@ -51,15 +65,12 @@ def status(
 
     Status 4 if not all workers are READY. A change of a state is shown at once by -f.
     """
-    if not follow and (every is not ... or count is not None):
+    if not follow and (every is not None or count is not None):
         raise click.UsageError("--every and -n go with -f")
-    pause = every if isinstance(every, float | int) else LOOK_EVERY
-    if pause < LEAST_PAUSE:
-        raise click.BadParameter(f"the least is {LEAST_PAUSE:g}s", param_hint="--every")
     with open_rig() as rig:
         if follow:
             with _shown(as_json) as show:
-                found = _follow(rig, pause, count, show)
+                found = _follow(rig, every or LOOK_EVERY, count, show)
         else:
             found = status_of_rig(rig)
             _show_once(found, as_json)
@@ -121,7 +132,7 @@ def _shown(as_json: bool) -> Iterator[Show]:
     """Where what is followed is shown: on the whole screen, else one below the other."""
     if as_json:
         yield lambda found: print_out(to_json(found))
-    elif not is_terminal() or os.environ.get("TERM") in ("dumb", "unknown"):
+    elif not is_terminal() or os.environ.get("TERM") in PLAIN_TERMINALS:
         yield lambda found: print_lines([*_lost(found), *overview(found, _width()), []])
     else:
         from rich.live import Live

@@ -16,6 +16,7 @@ from orchestrator.client.aio_worker import AsyncWorker
 from orchestrator.client.connection import CONNECT_TIMEOUT
 from orchestrator.client.events import OnLoss, Subscription
 from orchestrator.client.exchange import Timeout
+from orchestrator.client.keys import KeyFile
 from orchestrator.client.proxy import Part, Proxy, handle_of
 from orchestrator.client.rig import open_session, put_workers
 from orchestrator.client.session import Session
@@ -37,6 +38,7 @@ class aconnect:
         name_or_address: As for `connect`.
         timeout: As for `connect`.
         zero_copy: As for `connect`.
+        key: As for `connect`.
 
     Raises:
         RigNotReachable: When awaited: none was found, or it doesn't answer in time.
@@ -48,8 +50,10 @@ class aconnect:
         *,
         timeout: float = CONNECT_TIMEOUT,
         zero_copy: bool = False,
+        key: KeyFile = None,
     ) -> None:
         self._name = name_or_address
+        self._key = key
         self._zero_copy = zero_copy
         self._timeout = timeout
         self._rig: AsyncRig | None = None
@@ -67,7 +71,13 @@ class aconnect:
 
     async def _connect(self) -> AsyncRig:
         opening = asyncio.ensure_future(
-            asyncio.to_thread(open_session, self._name, self._timeout, zero_copy=self._zero_copy)
+            asyncio.to_thread(
+                open_session,
+                self._name,
+                self._timeout,
+                zero_copy=self._zero_copy,
+                key=self._key,
+            )
         )
         try:
             session = await asyncio.shield(opening)

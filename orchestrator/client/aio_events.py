@@ -173,6 +173,7 @@ class AsyncSubscription:
             topics,
             held=HELD if self._newest is None else 1,
             on_loss=self._on_loss,
+            key=self._session.connection.key,
         )
         self._keep(self._subscription)
         # Whoever drops this without `stop` leaves nothing behind either.

@@ -14,6 +14,7 @@ from orchestrator.errors import (
     Leased,
     NameRefused,
     NoRoom,
+    NotAllowed,
     NothingThere,
     OrchError,
     OtherLife,
@@ -37,6 +38,7 @@ _REFUSED: dict[str, type[OrchError]] = {
     "KeyError": NameRefused,
     "LookupError": NothingThere,
     "BufferError": NoRoom,
+    "PermissionError": NotAllowed,
     "ConnectionAbortedError": OtherLife,
     "BlockingIOError": Leased,
 }

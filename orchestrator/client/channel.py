@@ -11,6 +11,7 @@ import math
 import select
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from time import monotonic
 from typing import Any
 from uuid import uuid4
@@ -18,14 +19,25 @@ from uuid import uuid4
 import msgspec
 import zmq
 
+from orchestrator.access.keys import ClientKey
 from orchestrator.client.completer import WATCH
 from orchestrator.client.exchange import Exchange, Leader, compose
 from orchestrator.client.framing import FramedReader, sender_of
+from orchestrator.client.handshakes import HandshakeWatch, ask
+from orchestrator.client.heads import held_in, id_of
 from orchestrator.client.identity import new_id
 from orchestrator.client.liveness import BATCH, MARGIN, Liveness
+from orchestrator.client.plug import prepare
 from orchestrator.client.slots import RawFrames
 from orchestrator.client.wakeup import Wakeup
-from orchestrator.errors import OutcomeUnknown, ResultUnsendable, RigLost, RigNotReachable
+from orchestrator.errors import (
+    KeyRefused,
+    NotStarted,
+    OutcomeUnknown,
+    ResultUnsendable,
+    RigLost,
+    RigNotReachable,
+)
 from transports.errors import SerializationError
 from transports.frames import UNUSED, events_of
 from transports.headers import (
@@ -35,8 +47,7 @@ from transports.headers import (
     ResponseHeader,
     decode_response_header,
 )
-from transports.room import OF_A_CONTEXT, need_threads
-from transports.serializers import JSON, Buffer, decode, encode
+from transports.serializers import JSON, Buffer, encode
 
 _REPLY_FRAMES = FRAMES - 1  # the first one, the identity, is for the ROUTER
 _IN = int(zmq.POLLIN)
@@ -52,6 +63,7 @@ class Channel:
         context: Where sockets are made.
         settled: Called after a request was settled.
         zero_copy: Whether frames in shared memory are read where they lie.
+        key: By which the rig knows this client; None without.
 
     Attributes:
         rig: Id of the rig, empty until it is known.
@@ -72,8 +84,12 @@ class Channel:
         settled: Callable[[Exchange], None],
         *,
         zero_copy: bool = False,
+        key: ClientKey | None = None,
     ) -> None:
         self.address = address
+        self.key = key
+        self._hands: HandshakeWatch | None = None
+        self._is_dead = False  # the rig refused it: libzmq tries no more
         self.rig = ""
         self.sender = ""
         self.pending: dict[str | int, Exchange] = {}
@@ -103,13 +119,18 @@ class Channel:
         """
         self.sender = new_id()
         socket: zmq.Socket[Any] = self._context.socket(zmq.DEALER)
+        hands: HandshakeWatch | None = None
         try:
-            _prepare(socket, self.sender, self.address)
+            prepare(socket, self.sender, self.address, self.key)
+            if self.address.startswith("tcp://"):
+                hands = HandshakeWatch(socket, self._context, self.key)
             socket.connect(self.address)
         except zmq.ZMQError as error:
+            if hands is not None:
+                hands.close()
             socket.close(0)
             raise RigNotReachable(f"{self.address}: {error.strerror}") from error
-        self._socket = socket
+        self._socket, self._hands, self._is_dead = socket, hands, False
         self.raw_frames = RawFrames(self.address, self.sender, zero_copy=self._zero_copy)
         self._reader = FramedReader(socket, _REPLY_FRAMES, self._read_header)
         self._header: ResponseHeader | Exception
@@ -117,9 +138,12 @@ class Channel:
         self._poll = select.poll()
         self._poll.register(socket.fileno(), select.POLLIN)
         self._poll.register(self.wakeup.fd, select.POLLIN)
+        if hands is not None:
+            self._poll.register(hands.fd, select.POLLIN)
 
     def unplug(self) -> None:
         """Close the socket; what it still holds is dropped."""
+        self._drop_hands()
         self._socket.close(0)
         self.raw_frames.close()
 
@@ -133,6 +157,9 @@ class Channel:
     def flush(self) -> None:
         """Send what is queued, as far as the socket takes it."""
         outbox = self.outbox
+        if self._is_dead:
+            self.unplug()
+            self.plug()
         while outbox:
             exchange = outbox[0]
             if not exchange.sent and not exchange.settled:
@@ -171,6 +198,10 @@ class Channel:
 
     def turn(self, leader: Leader) -> None:
         """Wait for something, and take what came: all of it, or up to the leader's own answer."""
+        if self._hands is not None:
+            self._shake(self._hands)
+            if leader.settled:
+                return
         now = monotonic()
         due = self.due
         if leader.deadline is not None:
@@ -184,6 +215,21 @@ class Channel:
         self._receive(leader)
         if not leader.settled and monotonic() >= due:
             self._tick(leader)
+
+    def _shake(self, hands: HandshakeWatch) -> None:
+        """See how the handshake goes; whom the rig refuses is told at once."""
+        if reason := hands.read():
+            self.abandon(reason, KeyRefused)
+            self._is_dead = True
+        if reason or hands.done:
+            self._drop_hands()
+
+    def _drop_hands(self) -> None:
+        if self._hands is not None:
+            with suppress(KeyError):  # its socket has been replaced
+                self._poll.unregister(self._hands.fd)
+            self._hands.close()
+            self._hands = None
 
     @property
     def due(self) -> float:
@@ -199,6 +245,8 @@ class Channel:
     def look(self, leader: Leader) -> None:
         """Send what can be sent, take what came, see to what is due; without waiting."""
         self.flush()
+        if self._hands is not None:
+            self._shake(self._hands)
         self.drain()
         if monotonic() >= self.due:
             self._tick(leader)
@@ -230,7 +278,7 @@ class Channel:
             exchange.payload = frames[2]
             self.settle(exchange, self._take_raw(exchange, frames[3]))
         elif self.liveness.is_question(header.messageID):
-            held = _held(frames[2]) if header.messageType == REPLY else None
+            held = held_in(frames[2]) if header.messageType == REPLY else None
             for lost in self.liveness.answered(header.messageID, held):
                 self._lose(lost)
         reader.done()
@@ -256,7 +304,7 @@ class Channel:
 
     def _unreadable(self, head: Buffer, error: Exception) -> None:
         """Tell whose answer this would have been; if that can't be read either, ask the rig."""
-        exchange = self.pending.get(_id_of(head))
+        exchange = self.pending.get(id_of(head))
         if exchange is None:
             self.liveness.hasten()
             return
@@ -292,6 +340,7 @@ class Channel:
                 # Requests that the old socket still holds must not reach a later rig.
                 self.unplug()
                 self.plug()
+                self._drop_hands()  # nobody may read it for long: who wants something asks anew
 
     def _refuse(self, exchange: Exchange) -> None:
         """Settle a request that waited long enough for the connection."""
@@ -302,7 +351,13 @@ class Channel:
             if exchange.sent
             else f"takes no connection {within}: it is down, or the address is wrong"
         )
-        self.settle(exchange, RigNotReachable(f"{self.name} {text}", **exchange.where))
+        kind: type[NotStarted] = RigNotReachable
+        if not exchange.sent and self._hands is None and self.address.startswith("tcp://"):
+            reason = ask(self.address, self._context, self.key)
+            self._is_dead = reason is not None and not any(e.sent for e in self.pending.values())
+            if reason:
+                kind, text = KeyRefused, reason
+        self.settle(exchange, kind(f"{self.name} {text}", **exchange.where))
 
     def _give_up(self, now: float) -> None:
         """Settle what has gone on for longer than its timeouts, whatever the rig says of it.
@@ -342,60 +397,16 @@ class Channel:
             text = f"{self.name} doesn't hold this request, and its answer never came"
             self.settle(exchange, RigLost(text, **exchange.where))
 
-    def abandon(self, what: str) -> None:
+    def abandon(self, what: str, unsent: type[NotStarted] = RigNotReachable) -> None:
         """Settle all requests: the outcome of those sent is unknown, the others not started.
 
         Args:
             what: What the rig did, as the end of a sentence that begins with its name.
+            unsent: What is raised for the others.
         """
         waiting = dict.fromkeys([*list(self.pending.values()), *list(self.outbox)])
         self.outbox.clear()
         for exchange in waiting:
             if not exchange.settled:
-                kind = RigLost if exchange.sent else RigNotReachable
+                kind = RigLost if exchange.sent else unsent
                 self.settle(exchange, kind(f"{self.name} {what}", **exchange.where))
-
-
-def need_threads_for(address: str) -> None:
-    """See that ZeroMQ can start its threads, and we ours. Raises RigNotReachable."""
-    try:
-        need_threads(OF_A_CONTEXT + 1, "a connection")
-    except OSError as error:
-        raise RigNotReachable(f"{address} can't be connected: {error.strerror}") from error
-
-
-def _prepare(socket: zmq.Socket[Any], identity: str, address: str) -> None:
-    socket.set(zmq.IDENTITY, identity.encode())
-    # Nothing is queued for a rig that isn't there: a later one would get stale requests.
-    socket.set(zmq.IMMEDIATE, 1)
-    socket.set(zmq.LINGER, 0)
-    socket.set(zmq.RECONNECT_IVL, 50)
-    socket.set(zmq.RECONNECT_IVL_MAX, 500)
-    # All that comes was asked for, so it is bounded by the requests outstanding.
-    socket.set(zmq.RCVHWM, 0)
-    if address.startswith("tcp://"):
-        socket.set(zmq.IPV6, 1)
-        socket.set(zmq.HEARTBEAT_IVL, 5000)
-        socket.set(zmq.HEARTBEAT_TIMEOUT, 30000)
-        socket.set(zmq.HEARTBEAT_TTL, 30000)
-
-
-def _id_of(head: Buffer) -> str | int:
-    """The message id of a header that can't be read as a whole; "" if there is none."""
-    try:
-        return msgspec.json.decode(head, type=_Identified).messageID
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return ""
-
-
-class _Identified(msgspec.Struct):
-    messageID: str | int
-
-
-def _held(payload: Buffer) -> list[Any] | None:
-    """The ids in an answer to a question; None if it is unreadable."""
-    try:
-        held = decode(payload)
-    except SerializationError:
-        return None
-    return held if isinstance(held, list) else None

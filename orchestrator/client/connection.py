@@ -24,22 +24,21 @@ from typing import Any
 
 import zmq
 
+from orchestrator.access.keys import ClientKey
 from orchestrator.client.cancelled import cancel, wish
-from orchestrator.client.channel import Channel, need_threads_for
+from orchestrator.client.channel import Channel
 from orchestrator.client.completer import WATCH, Completer
 from orchestrator.client.exchange import Exchange, Leader, compose, compose_handshake
 from orchestrator.client.futures import RequestFuture
+from orchestrator.client.plug import FORKED, need_threads_for
 from orchestrator.client.slots import RawFrames
 from orchestrator.errors import OrchError, OutcomeUnknown, RigNotReachable
 from transports.durations import duration
 from transports.headers import Operation
 
 CONNECT_TIMEOUT = 2.0
-FORKED = (
-    "this connection belongs to process {} and can't be used in a fork of it; connect anew here"
-)
 _ONCE = 0.25  # seconds that a first connection may take, whatever the timeout: 0 tries once
-_CONFIRM = 1.0  # seconds in which a rig must have taken oneway requests before the channel is cut
+_CONFIRM = 1.0  # seconds in which a rig must have taken oneway requests before it is cut
 _CLOSED_HERE = "was disconnected: the connection was closed here"
 _PATIENCE = 5.0  # seconds for the leader to notice that the connection is closed
 
@@ -52,6 +51,7 @@ class Connection:
         timeout: Seconds to wait for a connection, at first and for each request later.
         context: Where the socket is made; the process's own if left out.
         zero_copy: Whether frames in shared memory are read where they lie.
+        key: By which a rig knows this client; kept as an attribute.
 
     Raises:
         RigNotReachable: Nobody answers there within `timeout`.
@@ -64,9 +64,10 @@ class Connection:
         timeout: float = CONNECT_TIMEOUT,
         context: zmq.Context[Any] | None = None,
         zero_copy: bool = False,
+        key: ClientKey | None = None,
     ) -> None:
-        seconds = duration(timeout)
-        self._timeout = timeout = math.inf if seconds is None else seconds
+        self.key = key
+        self._timeout = timeout = math.inf if (most := duration(timeout)) is None else most
         self._lock = threading.Lock()  # guards who leads, who follows, and the outbox's order
         self._leader: Leader | None = None
         self._followers: dict[Exchange, None] = {}
@@ -74,15 +75,14 @@ class Connection:
         self.need: weakref.WeakMethod[Callable[[], None]] | None = None
         self._closed, self._process = False, os.getpid()
         self._unplugged = threading.Event()
-        if context is None:
-            need_threads_for(address)
+        need_threads_for(address, context)
         self._completer = completer = Completer(
             *(self.take_role, self._lead_for_futures),
             lambda: bool(channel.pending or channel.outbox),
             lambda: bool(channel.outbox),
         )
         where = address, context or zmq.Context.instance()
-        self._channel = channel = Channel(*where, completer.notify, zero_copy=zero_copy)
+        self._channel = channel = Channel(*where, completer.notify, zero_copy=zero_copy, key=key)
         self._dropped = weakref.finalize(self, _drop, channel, completer, self._process)
         self._dropped.atexit = False
         try:

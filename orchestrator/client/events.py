@@ -12,10 +12,12 @@ from typing import Any, Literal
 
 import zmq
 
-from orchestrator.client.connection import CONNECT_TIMEOUT, FORKED
+from orchestrator.access.keys import ClientKey
+from orchestrator.client.connection import CONNECT_TIMEOUT
 from orchestrator.client.exchange import value_of
 from orchestrator.client.feed import HELD, Feed, Received
 from orchestrator.client.framing import own_memory
+from orchestrator.client.plug import FORKED
 from orchestrator.errors import RigLost, RigNotReachable
 from transports.durations import duration
 from transports.errors import SerializationError
@@ -58,6 +60,7 @@ class Subscription:
         held: How many events are kept; the newest one is never among those that are dropped.
         on_loss: What to do when the rig is gone: `reconnect` waits until it is back, `raise`
             raises RigLost, once each time; iterating may go on after that.
+        key: By which the rig knows this client.
 
     Attributes:
         topic: The topics, as text.
@@ -77,6 +80,7 @@ class Subscription:
         context: zmq.Context[Any] | None = None,
         held: int = HELD,
         on_loss: OnLoss = "reconnect",
+        key: ClientKey | None = None,
     ) -> None:
         if on_loss not in ("reconnect", "raise"):
             raise ValueError(f"on_loss is 'reconnect' or 'raise', not {on_loss!r:.80}")
@@ -94,6 +98,7 @@ class Subscription:
             held=held,
             raises=on_loss == "raise",
             context=context or zmq.Context.instance(),
+            key=key,
         )
         # A loop that is left by `break` drops its subscription without closing it.
         self._release = weakref.finalize(self, self._feed.stop)

@@ -21,8 +21,10 @@ import msgspec
 import zmq
 from zmq.backend import zmq_poll
 
+from orchestrator.access.keys import ClientKey
 from orchestrator.client.completer import WATCH
 from orchestrator.client.framing import FramedReader
+from orchestrator.client.handshakes import use_key
 from orchestrator.client.liveness import INTERVAL, UNANSWERED
 from orchestrator.client.wakeup import Wakeup
 from orchestrator.errors import RigLost, RigNotReachable
@@ -118,7 +120,9 @@ class Feed:
         held: int,
         raises: bool,
         context: zmq.Context[Any],
+        key: ClientKey | None = None,
     ) -> None:
+        self._key = key
         self.lock = threading.Lock()
         self._news: SimpleQueue[None] = SimpleQueue()
         self.items: deque[Received | RigLost] = deque()
@@ -222,6 +226,7 @@ class Feed:
             socket.set(zmq.RECONNECT_IVL_MAX, 500)
             if self._address.startswith("tcp://"):
                 socket.set(zmq.IPV6, 1)
+                use_key(socket, self._key)
             socket.connect(self._address)
         except zmq.ZMQError as error:
             socket.close(0)

@@ -13,6 +13,7 @@ from orchestrator.client.connection import CONNECT_TIMEOUT, Connection
 from orchestrator.client.events import OnLoss, Subscription
 from orchestrator.client.exchange import Timeout
 from orchestrator.client.handle import SOON, Handle
+from orchestrator.client.keys import KeyFile, key_for
 from orchestrator.client.latest import LatestSubscription
 from orchestrator.client.lookers import is_tool
 from orchestrator.client.proxy import Part, Proxy, handle_of
@@ -35,9 +36,9 @@ class _Closable(Protocol):
 
 
 def open_session(
-    name_or_address: str | None, timeout: float, *, zero_copy: bool = False
+    name_or_address: str | None, timeout: float, *, zero_copy: bool = False, key: KeyFile = None
 ) -> Session:
-    """Find a rig and connect to it.
+    """Find a rig and connect to it; arguments are those of `connect`.
 
     Raises:
         RigNotReachable: None was found, it doesn't answer in time, or another one does.
@@ -46,7 +47,8 @@ def open_session(
     if name_or_address is not None and not isinstance(name_or_address, str):
         raise TypeError(f"a rig's name or address is text, not {name_or_address!r:.80}")
     found = find_rig(name_or_address)
-    connection = Connection(found.address, timeout=timeout, zero_copy=zero_copy)
+    shown = key_for(found.address, key)
+    connection = Connection(found.address, timeout=timeout, zero_copy=zero_copy, key=shown)
     if found.rig is not None and connection.rig != found.rig:
         other = connection.rig
         connection.close()
@@ -64,6 +66,7 @@ def connect(
     *,
     timeout: float = CONNECT_TIMEOUT,
     zero_copy: bool = False,
+    key: KeyFile = None,
 ) -> Rig:
     """Connect to a running rig.
 
@@ -77,14 +80,17 @@ def connect(
         zero_copy: Whether a large array that comes through shared memory is read where it lies:
             it can't be written, and its worker has that memory back when it is dropped. Small
             ones, and those that come otherwise, are copies as ever.
+        key: File of the key by which a rig knows this client, for addresses of tcp. If left out:
+            `$ORCH_KEY`, else `HOST_PORT.key` or `HOST.key` in `~/.config/orch/keys`.
 
     Returns:
         The rig: a context manager, and usable without `with`; see `Rig.close`.
 
     Raises:
         RigNotReachable: None was found, or it doesn't answer in time.
+        KeyRefused: It doesn't take this key, or takes nobody without one.
     """
-    rig = Rig(open_session(name_or_address, timeout, zero_copy=zero_copy))
+    rig = Rig(open_session(name_or_address, timeout, zero_copy=zero_copy, key=key))
     rig._look()
     return rig
 

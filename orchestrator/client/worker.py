@@ -260,7 +260,10 @@ class Worker(Handle):
         """
         topics, address = self._run(self._session.event_source(self.name, event))
         held = 1 if conflate else HELD
-        subscription = Subscription(address, topics, timeout=timeout, held=held, on_loss=on_loss)
+        key = self._session.connection.key
+        subscription = Subscription(
+            address, topics, timeout=timeout, held=held, on_loss=on_loss, key=key
+        )
         self._keep(subscription)
         return LatestSubscription(subscription) if conflate else subscription
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from orchestrator.private import no_socket_of_ours
 from orchestrator.words import quoted
@@ -20,8 +21,8 @@ _HOW = "write {requests: …, events: …} to set the address of events"
 
 NO_WEB = '"web" is about a web server, and there is none; listen: [ipc, "http://127.0.0.1:8080"]'
 
-Listened = str | dict[str, str]
-"""An item of ``listen``: an address, or two of ``requests`` and ``events``."""
+Listened = str | dict[str, Any]
+"""An item of ``listen``: an address, or one of ``requests`` with what holds for it."""
 
 
 def events_of(item: Listened) -> str | None:
@@ -31,7 +32,7 @@ def events_of(item: Listened) -> str | None:
         item: As in the config, one that is right by itself.
     """
     if isinstance(item, dict):
-        return item["events"]
+        return str(item["events"]) if "events" in item else events_of(item["requests"])
     if item.startswith("ipc://"):
         return f"{item}.events"
     if not item.startswith("tcp://"):
@@ -101,7 +102,7 @@ def _web_problem(address: str, taken: dict[int, list[tuple[str, str]]]) -> str |
 def _port_problem(
     item: Listened, requests: str, taken: dict[int, list[tuple[str, str]]]
 ) -> str | None:
-    is_pair = isinstance(item, dict)
+    is_pair = isinstance(item, dict) and "events" in item
     if parse_endpoint(requests).port == LAST_PORT and not is_pair:
         return (
             f"the events of {quoted(requests)} would be published at the port after it, and"

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from pydantic import WithJsonSchema
 
+from orchestrator.config.doors import ROLES
 from orchestrator.durations import DURATION_FORM, INTENSITY_FORM, PLAIN_FORM, SIZE_FORM
 from orchestrator.names import ID_PATTERN
 
@@ -126,8 +127,32 @@ LISTENED: Final = WithJsonSchema(
         _WEB,
         {
             "type": "object",
-            "properties": {"requests": _ADDRESS, "events": _ADDRESS},
-            "required": ["requests", "events"],
+            "properties": {
+                "requests": _ADDRESS,
+                "tcp": _text(r"[^/]+:[^:/]+"),
+                "events": _ADDRESS,
+                "curve": {"type": "string", "minLength": 1},
+                "insecure": {"type": "boolean"},
+                "allow_local_users": {"type": "boolean"},
+                "role": {"enum": list(ROLES)},
+            },
+            "oneOf": [{"required": ["requests"]}, {"required": ["tcp"]}],
+            "additionalProperties": False,
+        },
+    )
+)
+_RULED: Final = {"type": "array", "items": _text(r"[^.]+\..+")}
+GRANT: Final = WithJsonSchema(
+    _any_of(
+        {"enum": list(ROLES)},
+        {
+            "type": "object",
+            "properties": {
+                "role": {"enum": list(ROLES)},
+                "read": _RULED,
+                "allow": _RULED,
+                "limits": {"type": "object"},
+            },
             "additionalProperties": False,
         },
     )

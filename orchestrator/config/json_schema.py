@@ -30,6 +30,7 @@ ABOUT: Final[dict[str, str]] = {
     "control": "Browsers may write, call, start, stop and cancel too.",
     "hosts": "Further names that it goes by, such as that of a proxy.",
     "export": "Polled properties among its metrics, by name or worker.name.",
+    "access": "Who may what, by the name of a key or of a user: reader, operator, admin, or more.",
     "allow_local_users": "It is meant that all users of this machine reach tcp on loopback.",
     "strategy": "Who is restarted with a worker that died: nobody, those after it, or all.",
     "shared_memory": "Bytes of memory through which large arrays go, such as 512MiB; off for none.",

@@ -22,9 +22,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
+from orchestrator.config.access import unknown_workers
 from orchestrator.config.addresses import NO_WEB, split, wrong_with
 from orchestrator.config.agreement import check_agreement, check_secured
 from orchestrator.config.changes import digest_of
+from orchestrator.config.doors import door_of, open_doors
 from orchestrator.config.model import LogsConfig, RigConfig, WebConfig, WorkerConfig
 from orchestrator.config.positions import odd_arguments, places_of, spellings_of
 from orchestrator.config.problems import ConfigError, KeyPath, Place, Problem
@@ -148,6 +150,9 @@ class _Loader:
         document.hidden = forms_of(resolve(document, self._folder))
         self._read_top(document.data)
         self._check_listen()
+        access = self._top.access or {}
+        for name, reason in unknown_workers(access, self._sections, self._top.rig or ""):
+            document.report(document.place(("access", name)), f'"access": {reason}')
         self._check_process(self._defaults, ("defaults",))
         self._check_after(("defaults", "after"))
         chosen = {}
@@ -166,7 +171,13 @@ class _Loader:
         return RigConfig(
             rig=self._top.rig or "",  # which is a problem
             listen=tuple(each if isinstance(each, str) else each["requests"] for each in listen),
-            events={each["requests"]: each["events"] for each in listen if isinstance(each, dict)},
+            events={
+                e["requests"]: e["events"]
+                for e in listen
+                if not isinstance(e, str) and "events" in e
+            },
+            doors={e["requests"]: door_of(e, self._folder) for e in listen if isinstance(e, dict)},
+            access=self._top.access,
             workers={name: self._worker(name) for name in names},
             allow_local_users=self._top.allow_local_users,
             strategy=self._top.strategy,
@@ -276,7 +287,9 @@ class _Loader:
         self._check_twice(("listen",))
         if "web" in self._document.data and split(self._top.listen)[1] is None:
             self._document.report(self._document.key_place(("web",)), NO_WEB)
-        for index, reason in wrong_with(self._top.listen):
+        users, access = self._top.allow_local_users, self._top.access is not None
+        doors = open_doors(self._top.listen, self._folder, local_users=users, access=access)
+        for index, reason in (*wrong_with(self._top.listen), *doors):
             self._document.report(self._document.place(("listen", index)), f'"listen": {reason}')
 
     def _names(self, path: KeyPath) -> list[tuple[int, str]]:

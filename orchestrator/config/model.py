@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from orchestrator.config.access import Granted
 from orchestrator.config.alarms import Alarm
+from orchestrator.config.doors import Door
 from orchestrator.config.event_calls import EventCall
 from orchestrator.config.problems import Place, Problem
 from orchestrator.config.values import Step
@@ -180,8 +182,10 @@ class RigConfig:
         listen: addresses for clients: ``ipc``, ``ipc:///path``, ``hololinked`` or
             ``tcp://host:port``, as they were written.
         events: where events are published for one of these, if that was written too.
+        doors: what holds for who comes by one of these, if anything was said of it.
         allow_local_users: whether it is meant that every user of the machine reaches its tcp
             addresses on loopback.
+        access: who may do what, by the names of keys and users; None while everybody may all.
         strategy: who is restarted with a worker that died: nobody, those after it, or all.
         shared_memory: bytes for large frames that both sides map; 0 for none.
         workers: by name, in the order of the file.
@@ -202,6 +206,8 @@ class RigConfig:
     rig: str
     listen: tuple[str, ...]
     events: dict[str, str]
+    doors: dict[str, Door]
+    access: dict[str, Granted] | None
     workers: dict[str, WorkerConfig]
     allow_local_users: bool
     strategy: Literal["one_for_one", "rest_for_one", "one_for_all"]

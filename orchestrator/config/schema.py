@@ -15,6 +15,7 @@ from pydantic import (
 from pydantic_core import ErrorDetails
 
 from orchestrator.config import cancels, forms, sizes, values
+from orchestrator.config.access import check_grant
 from orchestrator.config.alarms import check_alarm
 from orchestrator.config.event_calls import check_event
 from orchestrator.config.other_words import OF_RIGS, OF_WORKERS, Words, our_key, our_value
@@ -57,6 +58,7 @@ _Step = Annotated[Any, PlainValidator(values.check_step), forms.STEP]
 _Event = Annotated[Any, PlainValidator(check_event), forms.EVENT]
 _Memory = Annotated[int, PlainValidator(sizes.check_memory), forms.SIZE]
 _Shared = Annotated[int, PlainValidator(sizes.check_shared), forms.SIZE]
+_Grant = Annotated[Any, PlainValidator(check_grant), forms.GRANT]
 _Alarm = Annotated[Any, PlainValidator(check_alarm), forms.ALARM]
 _Files = Annotated[int, AfterValidator(values.check_nofile)]
 _Nice = Annotated[int, AfterValidator(values.check_nice)]
@@ -203,6 +205,7 @@ class TopSection(_Section):
     rig: _Id | None = None
     listen: list[_Listened] = Field(default_factory=lambda: ["ipc"], min_length=1)
     allow_local_users: bool = False
+    access: dict[str, _Grant] | None = None
     strategy: Literal["one_for_one", "rest_for_one", "one_for_all"] = "one_for_one"
     shared_memory: _Shared = sizes.SHARED
     defaults: Any = None
@@ -230,6 +233,7 @@ _SHAPES: Final[dict[tuple[str, ...], str]] = {
     ("export",): "a list of polled properties such as [temperature]",
     ("export", "*"): "the name of a property",
     ("allow_local_users",): "true or false",
+    ("access",): "a mapping of names to roles such as {alice: operator}",
     ("driver",): "a text such as package.module:Class",
     ("args",): "a list such as [1, two]",
     ("kwargs",): "a mapping such as {axes: 3}",

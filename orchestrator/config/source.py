@@ -36,7 +36,7 @@ def read(file: str) -> str:
     try:
         status = os.fstat(fd)
         if stat.S_ISDIR(status.st_mode):
-            raise _refused(file, "is a folder; a config is a file")
+            raise _refused(file, f"is a folder; a config is a file{_config_in(file)}")
         if not stat.S_ISREG(status.st_mode):
             raise _refused(file, "is not a regular file")
         _refuse_others(file, status)
@@ -134,7 +134,20 @@ def _reason(error: OSError | ValueError) -> str:
 def _near_file(file: str) -> str:
     folder, name = os.path.split(file)
     try:
-        names = [entry for entry in os.listdir(folder or ".") if entry.endswith((".yaml", ".yml"))]
+        names = _yaml_files(folder or ".")
     except OSError:
         return f"; the folder {quoted(Path(folder))} isn't there either"
     return did_you_mean(name, names)
+
+
+def _config_in(folder: str) -> str:
+    try:
+        names = _yaml_files(folder)
+    except OSError:
+        return ""  # that it can't be read isn't what is wrong here
+    found = ", ".join(quoted(Path(folder, name)) for name in names[:3])
+    return f"; it holds {found}" if found else ""
+
+
+def _yaml_files(folder: str) -> list[str]:
+    return sorted(entry for entry in os.listdir(folder) if entry.endswith((".yaml", ".yml")))

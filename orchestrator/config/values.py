@@ -9,6 +9,7 @@ import re
 from typing import Any
 from urllib.parse import urlsplit
 
+from orchestrator.config import doors
 from orchestrator.durations import parse_timeout
 from orchestrator.names import ID_PATTERN
 from orchestrator.words import did_you_mean, quoted, say
@@ -39,7 +40,6 @@ LEAST_INTERVAL = 0.01
 LEAST_FILES = 64
 """Open files of which a worker has half before its driver opens any."""
 _ADDRESS_HELP = 'accepted: ipc, "ipc:///path", hololinked, "tcp://host:port", "http://host:port"'
-_PAIR_HELP = '{requests: "tcp://127.0.0.1:5570", events: "tcp://127.0.0.1:6000"}'
 _SCHEME = re.compile(r"([^:/]*)://(.*)", re.DOTALL)
 _HOST_PORT = re.compile(r"(\[[^\[\]]*\]|[^:\[\]]*):([^:\[\]]*)")
 _HOST = re.compile(
@@ -302,7 +302,9 @@ def check_collector(value: str) -> str:
 
 
 def check_listened(value: object) -> object:
-    """An item of ``listen``, unchanged: an address, or two as ``{requests: …, events: …}``.
+    """An item of ``listen``: an address, or a mapping of one and what holds for it.
+
+    A mapping is given back with the address as ``requests``, whatever it was written as.
 
     Raises:
         ValueError: it is neither.
@@ -312,16 +314,19 @@ def check_listened(value: object) -> object:
     if not isinstance(value, dict):
         known = 'ipc or "tcp://127.0.0.1:5570"'
         raise ValueError(f"must be an address such as {known}, not {say(value)}")
-    if set(value) != {"requests", "events"}:
-        raise ValueError(f"a pair of addresses is written {_PAIR_HELP}")
-    for each in value.values():
-        if not isinstance(each, str) or each in ("ipc", "hololinked"):
-            raise ValueError(f"a pair has two full addresses, such as {_PAIR_HELP}")
+    found = doors.check_item(value)
+    pair = [found[key] for key in ("requests", "events") if key in found]
+    for each in pair:
+        is_name = each in ("ipc", "hololinked")
+        if not isinstance(each, str) or (is_name and len(pair) > 1):
+            raise ValueError(f"a pair has two full addresses, such as {doors.PAIR}")
+        if each.startswith("http://"):
+            raise ValueError(f"{quoted(each)} is for browsers: write it by itself, as a text")
         check_address(each)
-    schemes = {each.partition("://")[0] for each in value.values()}
-    if schemes not in ({"tcp"}, {"ipc"}) or len(set(value.values())) < 2:
+    schemes = {each.partition("://")[0] for each in pair}
+    if len(pair) > 1 and (schemes not in ({"tcp"}, {"ipc"}) or len(set(pair)) < 2):
         raise ValueError("a pair has two different addresses of one kind, tcp or ipc")
-    return value
+    return found
 
 
 def _check_ipc(value: str, path: str) -> None:

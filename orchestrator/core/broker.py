@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from orchestrator.core import admission, lives
+from orchestrator.core.access import Access, Visitor
 from orchestrator.core.admission import Caps, Refusal
 from orchestrator.core.contracts import Keeper
 from orchestrator.core.dispatch import Dispatch
@@ -19,7 +20,7 @@ from orchestrator.core.effects import Describe, Effects, ToWorker
 from orchestrator.core.evidence import LastWords
 from orchestrator.core.leasing import Leasing
 from orchestrator.core.manners import Manners
-from orchestrator.core.peers import Formers, Lane, Peer, Phase, check_room
+from orchestrator.core.peers import Formers, Lane, Peer, Phase, check_room, find_peer
 from orchestrator.core.queues import earliest
 from orchestrator.core.request import Request, State
 from orchestrator.core.requests import Ledger
@@ -75,6 +76,7 @@ class Broker:
         dispatch: Who runs what.
         last_words: What workers wrote before they died.
         leasing: Who has a worker to himself.
+        access: Who may do what; None while everybody may all.
     """
 
     def __init__(
@@ -86,6 +88,7 @@ class Broker:
         self.counts = self.ledger.counts
         self.effects = effects
         self.keeper = keeper
+        self.access: Access | None = None
         self.peers: dict[str, Peer] = {}
         self.publishers: dict[bytes, bytes] = {}
         self.formers = Formers()
@@ -121,13 +124,20 @@ class Broker:
 
     # -- clients --------------------------------------------------------------------------
 
-    def receive_client(self, frames: list[Any], now: float, count: int | None = None) -> None:
+    def receive_client(
+        self,
+        frames: list[Any],
+        now: float,
+        count: int | None = None,
+        visitor: Visitor | None = None,
+    ) -> None:
         """Take a client's message.
 
         Args:
             frames: As received, identity first and in bytes, cut to five.
             now: Monotonic seconds.
             count: How many frames it had, when that is more than were kept.
+            visitor: Whose it is; None for the rig's own, who may all.
         """
         client = frames[0]
         if self._manners.is_muted(client, now):
@@ -155,7 +165,7 @@ class Broker:
                 return
             reference = self.ledger.slots.arrived(client, header, frames)
             try:
-                self._accept(client, header, frames, size, now)
+                self._accept(header, frames, size, now, visitor)
             finally:
                 if reference is not None:
                     self.ledger.slots.settle(reference)
@@ -164,20 +174,17 @@ class Broker:
             self.ledger.refuse(client, header, found, now)
 
     def _accept(
-        self, client: bytes, header: RequestHeader, frames: list[Any], size: int, now: float
+        self, header: RequestHeader, frames: list[Any], size: int, now: float, who: Visitor | None
     ) -> None:
-        name, life = header.thingID or "", ""
-        if name not in self.peers:
-            name, life = lives.split(name)
-        peer = self.peers.get(name)
-        if peer is None:
-            raise admission.unknown_worker(self.rig, header.thingID, self.peers)
+        peer, life = find_peer(self.peers, self.rig, header.thingID)
+        if who is not None and self.access is not None:
+            life = self.access.admit(who, header, frames, peer, life)
         member = header.objekt or ""
         limits = read_limits(header.serverExecutionContext, peer.limits_of(member))
         self._number = number = self._number + 1
         request = Request(
             number=number,
-            client=client,
+            client=frames[0],
             worker=peer.name,
             header=header,
             frames=frames[2:],
@@ -189,7 +196,7 @@ class Broker:
         if self.ledger.traces:
             self.ledger.note_arrival(request)
         if life and life != peer.life:
-            self.ledger.answer_other_life(request, lives.another(name, life, peer.life))
+            self.ledger.answer_other_life(request, lives.another(peer.name, life, peer.life))
             return
         if peer.is_guarded and self.leasing.takes(peer, request, now):
             return

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import Enum
 from typing import Any
 
-from orchestrator.core.admission import Caps, Refusal
+from orchestrator.core import lives
+from orchestrator.core.admission import Caps, Refusal, unknown_worker
 from orchestrator.core.kept import KeptWrites
 from orchestrator.core.means import NO_MEANS
 from orchestrator.core.queues import FairQueue
@@ -126,6 +127,7 @@ class Peer:
         self.token = b""
         self.concurrent: frozenset[str] = frozenset()
         self.description: dict[str, Any] | None = None
+        self.revision = 0  # of what is told of its members; each change has a new one
         self.queued = Lane(self, 1)
         self.beside = Lane(self, 0)
         self.lanes = (self.queued, self.beside)
@@ -154,6 +156,7 @@ class Peer:
 
     def set_limits(self, limits: Limits, timeouts: Mapping[str, float | None]) -> None:
         """Set the timeouts of requests that bring none, from now on; `timeouts` by member."""
+        self.revision += 1
         self._limits = limits
         self._by_member = {
             member: Limits(limits.invocation_timeout, timeout)
@@ -177,6 +180,7 @@ class Peer:
     def describe(self, concurrent: frozenset[str], capacity: int, description: Any) -> None:
         """An incarnation says what it offers: sort what waits by the lanes that it declares."""
         self.description = description
+        self.revision += 1
         self.beside.capacity = capacity
         if concurrent != self.concurrent:
             self.concurrent = concurrent
@@ -317,3 +321,17 @@ def check_room(peer: Peer, request: Request, ledger: Ledger, caps: Caps) -> None
 
 def _too_much(what: str) -> Refusal:
     return Refusal("BufferError", f"the rig holds too much already: {what}; try again later")
+
+
+def find_peer(peers: Mapping[str, Peer], rig: str, thing: str | None) -> tuple[Peer, str]:
+    """The worker that a request names, and the one life of it that it is for; empty for any.
+
+    Raises:
+        Refusal: There is none of that name in the rig.
+    """
+    name, life = thing or "", ""
+    if name not in peers:
+        name, life = lives.split(name)
+    if (peer := peers.get(name)) is None:
+        raise unknown_worker(rig, thing, peers)
+    return peer, life

@@ -36,7 +36,7 @@ LIVE = frozenset(
     }
 )
 """Keys of a worker that the rig alone goes by. Its process was told all others at its start."""
-RIG_LIVE = frozenset({"strategy", "allow_local_users"})
+RIG_LIVE = frozenset({"strategy", "allow_local_users", "access"})
 """Keys of the rig that can change while it runs."""
 
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from orchestrator.core import starts
+from orchestrator.core.access import Visitor
 from orchestrator.core.admission import Caps
 from orchestrator.core.alarms import Alarm, Alarms
 from orchestrator.core.broker import Broker
@@ -171,9 +172,15 @@ class Rig:
 
     # -- inputs ---------------------------------------------------------------------------
 
-    def receive_client(self, frames: list[Any], now: float, count: int | None = None) -> None:
+    def receive_client(
+        self,
+        frames: list[Any],
+        now: float,
+        count: int | None = None,
+        visitor: Visitor | None = None,
+    ) -> None:
         """Take a client's message: see `Broker.receive_client`."""
-        self.broker.receive_client(frames, now, count)
+        self.broker.receive_client(frames, now, count, visitor)
 
     def client_left(self, client: bytes) -> None:
         """A client's connection has ended: its workers are told to end its streams."""

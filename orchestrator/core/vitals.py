@@ -35,10 +35,11 @@ class Durations:
     They are kept as they are: what is told of them is exact, and of lately.
     """
 
-    __slots__ = ("_newest", "add")
+    __slots__ = ("_known", "_newest", "add")
 
     def __init__(self) -> None:
         self._newest: deque[float] = deque(maxlen=REMEMBERED)
+        self._known: tuple[float | None, int, list[float]] = (None, 0, [])
         self.add = self._newest.append
 
     @property
@@ -51,10 +52,16 @@ class Durations:
 
         Args:
             shares: Of 0 to 1, such as 0.99.
+
+        Whoever looks at an idle worker again has them sorted no second time. Each duration is an
+        object of its own, by which the last one is known: to count them would cost each answer.
         """
-        ordered = sorted(self._newest)
-        if not ordered:
+        if not self._newest:
             return [None] * len(shares)
+        last, count, ordered = self._known
+        if last is not self._newest[-1] or count != len(self._newest):
+            ordered = sorted(self._newest)
+            self._known = self._newest[-1], len(ordered), ordered
         return [ordered[min(int(share * len(ordered)), len(ordered) - 1)] for share in shares]
 
 

@@ -7,7 +7,7 @@ waits goes on as a handle, which is its request's id.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from contextlib import suppress
 from threading import Lock
 from typing import Any
@@ -78,6 +78,7 @@ class Calls:
         self._events: dict[tuple[str, str], LatestSubscription] = {}
         self._newest: dict[tuple[str, str], Any] = {}
         self._locks: dict[tuple[str, str], Lock] = {}
+        self._things: dict[str, tuple[Hashable, dict[str, Any]]] = {}
 
     @property
     def rig(self) -> str:
@@ -89,16 +90,36 @@ class Calls:
         return self._run(self._session.status())
 
     def things(self) -> dict[str, dict[str, Any]]:
-        """The descriptions of the workers that have one now, and the rig's own, asked for anew.
+        """The descriptions of the workers that have one now, and the rig's own.
+
+        One status tells which of them are another's by now: a worker's next life, other members or
+        limits, another config. Only these are asked for.
 
         Raises:
             OrchError: The rig doesn't answer.
         """
-        found = {}
-        for name in (*(each["name"] for each in self.status()["workers"]), self.rig):
+        status = self.status()
+        applied = status["run"], status["config_digest"]
+        marks: dict[str, Hashable] = {
+            each["name"]: (*applied, each["life"], each["revision"]) for each in status["workers"]
+        }
+        kept, found = self._things, {}
+        for name, mark in (*marks.items(), (self.rig, applied)):
+            if (known := kept.get(name)) is not None and known[0] == mark:
+                found[name] = known
+                continue
             with suppress(NotStarted):  # it isn't built, or can't be
-                found[name] = self._run(self._session.describe(name)).description
-        return found
+                found[name] = mark, self._run(self._session.describe(name)).description
+        self._things = found
+        return {name: thing for name, (_, thing) in found.items()}
+
+    def thing(self, worker: str) -> dict[str, Any] | None:
+        """A worker's description, asked for anew; None if there is none."""
+        if worker != self.rig and all(each["name"] != worker for each in self.status()["workers"]):
+            return None
+        with suppress(NotStarted):
+            return self._run(self._session.describe(worker)).description
+        return None
 
     # -- looks ----------------------------------------------------------------------------
 

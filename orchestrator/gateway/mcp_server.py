@@ -16,11 +16,11 @@ from mcp.server import Server, ServerRequestContext
 from mcp.server.stdio import stdio_server
 from mcp.shared.exceptions import MCPError
 
+from orchestrator.access.value_limits import VALUE, Denied, Limits, check
 from orchestrator.client.identity import who
 from orchestrator.errors import OrchError
 from orchestrator.gateway.mcp_calls import RUNNING, Calls, Handle, failure
 from orchestrator.gateway.mcp_logs import log_lines
-from orchestrator.gateway.mcp_rules import VALUE, Denied, Limits, check
 from orchestrator.gateway.mcp_tools import Tool, tools_of
 from orchestrator.version import version
 from orchestrator.words import one_line, without_secrets
@@ -123,7 +123,7 @@ class Gateway:
         return types.ListToolsResult(tools=found)
 
     async def _tools(self) -> dict[str, Tool]:
-        """Made anew each time: workers come and go, and what they offer."""
+        """By what workers say of themselves by now: they come and go, and what they offer."""
         things = await self._in_thread(self._calls.things)
         if not any(name.startswith(f"{self._calls.rig}.") for name in self._rules):
             things.pop(self._calls.rig, None)  # whose state is told by the tool status
@@ -242,10 +242,13 @@ class Gateway:
         elif uri == LOGS:
             found = await self._in_thread(log_lines, self._calls.rig, 200, {})
             text, kind = "".join(found), "text/plain"
-        elif (things := await self._in_thread(self._calls.things)) and uri[len(THINGS) :] in things:
-            text = _json(things[uri[len(THINGS) :]])
         else:
-            raise MCPError(types.INVALID_PARAMS, f"there is no resource {uri!r:.80}")
+            thing = None
+            if uri.startswith(THINGS):
+                thing = await self._in_thread(self._calls.thing, uri[len(THINGS) :])
+            if thing is None:
+                raise MCPError(types.INVALID_PARAMS, f"there is no resource {uri!r:.80}")
+            text = _json(thing)
         contents = [types.TextResourceContents(uri=uri, mime_type=kind, text=text)]
         return types.ReadResourceResult(contents=list(contents))
 

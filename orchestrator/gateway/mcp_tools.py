@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from orchestrator.gateway.mcp_rules import VALUE, Limit, Limits, RuleError
+from orchestrator.access.value_limits import VALUE, Limit, Limits, RuleError
 from orchestrator.words import did_you_mean, one_line
 from transports import terms
 

@@ -13,14 +13,18 @@ from typing import Any
 
 from orchestrator.client.events import Event
 from orchestrator.client.json_form import plain
-from orchestrator.errors import NothingThere, OrchError, RigLost, RigNotReachable
+from orchestrator.errors import KeyRefused, NothingThere, OrchError, RigLost, RigNotReachable
 from orchestrator.gateway.link import Link
 from orchestrator.gateway.pictures import is_picture
 from orchestrator.gateway.topics import Tell, Topic
 from transports import terms
 
 PACE = 1.0
-"""Seconds between two looks at the rig, and at what a worker has polled."""
+"""Seconds between two looks at what a worker has polled."""
+LOOK_EVERY = 2.0
+"""Seconds between two looks at the rig while no worker's state changes."""
+LEAST_PAUSE = 0.25
+"""The same at least: when many states change, a look costs the rig more than a change."""
 AGAIN = 1.0
 """Seconds until what could not be had is asked for anew: nothing tells when a rig is back."""
 REMEMBERED = 600
@@ -48,7 +52,7 @@ class Sources:
         self.newest: dict[tuple[str, str], Event] = {}
 
     def status(self) -> Topic:
-        """The rig: `status` once a second and whenever a worker's state changes, or `lost`."""
+        """The rig: `status` every other second and when a worker's state changes, or `lost`."""
         return self._topics.setdefault(STATUS, Topic(self._tell_status))
 
     def values(self, worker: str) -> Topic:
@@ -70,18 +74,19 @@ class Sources:
     async def _tell_status(self, tell: Tell) -> None:
         while True:
             try:
-                async with await self._link.changes(PACE) as changes:
+                async with await self._link.changes(LOOK_EVERY) as changes:
                     while True:
                         found = await self._link.status()
                         tell(LOST, None)
                         tell(STATUS, {**found, "time": time.time()})
+                        await asyncio.sleep(LEAST_PAUSE)
                         try:
                             await anext(changes)
                         except TimeoutError:
                             continue  # nothing has changed but the times
             except (OrchError, StopAsyncIteration) as error:
                 tell(LOST, {"text": str(error) or "the connection was closed"})
-                if isinstance(error, (RigNotReachable, RigLost)):
+                if isinstance(error, (RigNotReachable, KeyRefused, RigLost)):
                     await self._link.drop()
             await asyncio.sleep(AGAIN)
 

@@ -178,6 +178,8 @@ async def body_of(request: Request) -> Any:
         return msgspec.json.decode(text) if text.strip() else None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ValueRefused(f"the body is no JSON: {error}") from None
+    except RecursionError:
+        raise ValueRefused("the body has lists within lists deeper than is taken") from None
 
 
 def _arguments(given: Any) -> tuple[list[Any], dict[str, Any]]:

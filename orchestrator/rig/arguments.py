@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
+from orchestrator.access.value_limits import VALUE
 from orchestrator.core.effects import Asked
 from orchestrator.words import MASK, is_secret, without_secrets
 from transports import serializers
@@ -71,7 +72,7 @@ def in_words(asked: Asked, member: str, names: Sequence[str], hide: Callable[[st
     if size > LONGEST_READ:
         return f"({size + beside:,} bytes, not read)"
     try:
-        given = _read(asked)
+        given = _decode(asked.payload, asked.content_type)
     except SerializationError:
         return f"({size + beside:,} bytes that can't be read)"
     if asked.operation == Operation.INVOKE:
@@ -86,16 +87,45 @@ def in_words(asked: Asked, member: str, names: Sequence[str], hide: Callable[[st
     return f"{text} ({beside:,} bytes beside)" if beside else text
 
 
+def by_name(
+    content_type: str | None, payload: Any, raw: Any, calls: bool, names: Sequence[str]
+) -> dict[str, Any]:
+    """What an operation was given, by name, for who judges it; see `core.access.Arguments`.
+
+    Raises:
+        ValueError: It can't be read for sure.
+    """
+    if len(payload) > LONGEST_READ:
+        raise ValueError(f"it has more than {LONGEST_READ} bytes")
+    if content_type != XORCH and _size(raw):
+        raise ValueError("it comes as bytes")
+    try:
+        given = _decode(payload, content_type)
+    except SerializationError as error:
+        raise ValueError("it can't be read") from error
+    if not calls:
+        return {VALUE: given}
+    args, kwargs = _split(given, content_type == XORCH)
+    if not isinstance(args, list) or not isinstance(kwargs, dict):
+        raise ValueError("its arguments are none")
+    if len(args) > len(names):
+        raise ValueError("it has more arguments than there are names")
+    found = dict(zip(names, args, strict=False))
+    if twice := found.keys() & kwargs.keys():
+        raise ValueError(f"{min(twice)} is given twice")
+    return found | kwargs
+
+
 def _size(raw: Any) -> int:
     """Bytes of a raw frame, also of one in shared memory."""
     return raw.size if type(raw) is Reference else len(raw)
 
 
-def _read(asked: Asked) -> Any:
-    if asked.content_type != XORCH:
-        return serializers.decode(bytes(asked.payload), asked.content_type)
+def _decode(payload: Any, content_type: str | None) -> Any:
+    if content_type != XORCH:
+        return serializers.decode(bytes(payload), content_type)
     try:
-        return _Words(_READERS, b"").decode(bytes(asked.payload))
+        return _Words(_READERS, b"").decode(bytes(payload))
     except SerializationError:
         raise
     except Exception as error:  # constructors of all kinds refuse in their own ways
@@ -105,15 +135,7 @@ def _read(asked: Asked) -> Any:
 def _arguments(
     given: Any, ours: bool, names: Sequence[str], secret: bool, hide: Callable[[str], str]
 ) -> list[str]:
-    args: list[Any] = []
-    kwargs: dict[str, Any] = {}
-    if ours and type(given) is list and len(given) == 2:
-        args, kwargs = given
-    elif isinstance(given, dict):
-        kwargs = dict(given)
-        args = kwargs.pop("__args__", [])
-    elif given is not None:
-        args = [given]
+    args, kwargs = _split(given, ours)
     if not isinstance(args, list) or not isinstance(kwargs, dict):
         return [_shown(given, secret, hide)]
     told = [
@@ -125,6 +147,16 @@ def _arguments(
     for name, each in kwargs.items():
         told.append(f"{_cut(str(name))}={_shown(each, secret or is_secret(str(name)), hide)}")
     return told
+
+
+def _split(given: Any, ours: bool) -> tuple[Any, Any]:
+    """Arguments by position and by keyword; whether they are a list and a mapping isn't sure."""
+    if ours and type(given) is list and len(given) == 2:
+        return given[0], given[1]
+    if isinstance(given, dict):
+        kwargs = dict(given)
+        return kwargs.pop("__args__", []), kwargs
+    return ([] if given is None else [given]), {}
 
 
 def _shown(value: Any, secret: bool, hide: Callable[[str], str]) -> str:

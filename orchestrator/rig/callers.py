@@ -24,8 +24,9 @@ class Caller(msgspec.Struct, frozen=True):
     """Who asks.
 
     Attributes:
-        who: `user@host:program`; on ipc the user is the kernel's word.
-        peer: Where from, as the kernel tells: `pid 4711`, or the host's address.
+        who: `user@host:program`; on ipc the user is the kernel's word. Of who has shown a key,
+            that key's name and the host's address.
+        peer: Where from, as the kernel tells: `pid 4711`, or the host's address; and by which key.
     """
 
     who: str
@@ -40,22 +41,26 @@ class Callers:
     """
 
     def __init__(self) -> None:
-        own = os.getuid() if hasattr(os, "getuid") else -1
-        self._users = {own: _name_of(own), 0: "root"}
+        self._users = user_names()
         self._host = platform.node()
         self._here: dict[bytes, Caller] = {}
         self._formers: OrderedDict[bytes, Caller] = OrderedDict()
 
-    def came(self, identity: bytes, address: str) -> None:
+    def came(self, identity: bytes, address: str, key: str = "") -> None:
         """The first message of a connection was received.
 
         Args:
             identity: Whose.
             address: As libzmq tells it: `localhost:uid:gid:pid` of ipc, else a host's; empty where
                 there is none.
+            key: The name of the key that it has shown; empty for none.
         """
         said = identity.decode("utf-8", "replace")
-        if (found := _BY_IPC.fullmatch(address)) is not None:
+        if key:
+            claim = _CLAIM.fullmatch(caller(said)) if UNIQUE in said else None
+            program = claim[3] if claim else caller(said)
+            self._here[identity] = Caller(f"{key}@{address}:{program}", f"key {key}, {address}")
+        elif (found := _BY_IPC.fullmatch(address)) is not None:
             uid, pid = int(found[1]), int(found[2])
             self._here[identity] = Caller(self._known(said, uid, pid), f"pid {pid}")
         elif address:
@@ -89,6 +94,12 @@ class Callers:
         if claim is not None and claim[1] == user:
             return caller(said)
         return f"{user}@{self._host}:{claim[3] if claim else _program_of(pid)}"
+
+
+def user_names() -> dict[int, str]:
+    """The users who are let in by ipc, by number: this one, and root."""
+    own = os.getuid() if hasattr(os, "getuid") else -1
+    return {own: _name_of(own), 0: "root"}
 
 
 def _name_of(uid: int) -> str:

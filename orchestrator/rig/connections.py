@@ -22,14 +22,14 @@ from uuid import uuid4
 import zmq
 
 from orchestrator.rig.callers import Callers
+from orchestrator.rig.gate import Gate, user_of
 from orchestrator.rig.unlocked import stop_monitor
 from transports.frames import has_more
+from transports.monitors import EVENT
 
 T = TypeVar("T")
 
 _EVENTS = int(zmq.EVENT_ACCEPTED | zmq.EVENT_DISCONNECTED | zmq.EVENT_CLOSED)
-_EVENT = struct.Struct("=Hi")
-"""A monitor's first frame: the event, and here a file descriptor."""
 _REFUSALS = int(
     zmq.EVENT_HANDSHAKE_FAILED_AUTH
     | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
@@ -52,15 +52,17 @@ class Connection:
         endpoint: The address that it came to.
         identity: Whose messages were received by it; None if none was yet.
         topics: What it is subscribed to.
+        user: What libzmq was told of who it is, once something came by it.
         received: Bytes that it had sent at the last look; only of tcp.
     """
 
-    __slots__ = ("endpoint", "identity", "received", "topics")
+    __slots__ = ("endpoint", "identity", "received", "topics", "user")
 
     def __init__(self, endpoint: str) -> None:
         self.endpoint = endpoint
         self.identity: bytes | None = None
         self.topics: set[bytes] = set()
+        self.user = ""
         self.received = 0
 
     @property
@@ -97,6 +99,7 @@ class Connections:
         heard: The identities of connections by which messages were received.
         living: The connections by socket and file descriptor.
         callers: Who is at the other end, as far as the kernel tells.
+        gate: Knows who was let in.
     """
 
     def __init__(
@@ -112,6 +115,7 @@ class Connections:
         self.changes = 0
         self.heard: set[bytes] = set()
         self.callers = Callers()
+        self.gate = Gate({})
         # By socket, since the same number may come anew at one before it is told gone at another.
         self.living: dict[zmq.Socket[Any], dict[int, Connection]] = {
             each: {} for each in (*watched, *workers)
@@ -196,7 +200,7 @@ class Connections:
                 break
             # pyzmq's own reading of it takes a hundred times as long, as it makes the value an enum
             numbers, endpoint = monitor.recv_multipart(zmq.DONTWAIT)
-            event, fd = _EVENT.unpack(numbers)
+            event, fd = EVENT.unpack(numbers)
             if event == zmq.EVENT_ACCEPTED:
                 self._accepted(socket, fd, endpoint.decode("utf-8", "replace"))
             elif event == zmq.EVENT_DISCONNECTED:
@@ -237,7 +241,8 @@ class Connections:
         if connection is not None:
             connection.identity = identity
             self.heard.add(identity)
-            self.callers.came(identity, _address(frame))
+            connection.user = user_of(frame)
+            self.callers.came(identity, _address(frame), self.gate.name_of(connection.user))
 
     def unheard(self, socket: zmq.Socket[Any]) -> int:
         """How many connections there are or were by which a socket received no message."""
@@ -258,6 +263,16 @@ class Connections:
         fd = _descriptor(frame)
         connection = self.living[socket].get(fd)
         return connection is not None and _shut(fd, connection)
+
+    def cut_those(self, is_unwanted: Callable[[str], bool]) -> int:
+        """Close the connections of such users; returns how many there were."""
+        self.update()
+        return sum(
+            _shut(fd, connection)
+            for living in self.living.values()
+            for fd, connection in list(living.items())
+            if connection.user and is_unwanted(connection.user)
+        )
 
     def send_away(self, socket: zmq.Socket[Any]) -> int:
         """Tell all peers of a socket that no more comes; how many there still were.
@@ -289,6 +304,7 @@ class Connections:
 
     def close(self) -> None:
         """Stop watching."""
+        self.gate.close()
         for socket in self._monitor_of:
             self.meanwhile(functools.partial(stop_monitor, socket))
         for monitor in self.monitors:

@@ -21,6 +21,7 @@ from orchestrator.core.plan import RESTART, Plan, plan
 from orchestrator.core.rig import Rig
 from orchestrator.rig import specs
 from orchestrator.rig.applier import Changed
+from orchestrator.rig.gate import Gate
 from orchestrator.words import hide
 
 
@@ -30,18 +31,23 @@ class Desk:
     Args:
         config: By which it runs.
         rig: Its core.
+        gate: Knows who asks.
         mask: Has texts masked in the logs.
 
     Attributes:
         config: By which it runs now, and begins lives.
     """
 
-    def __init__(self, config: RigConfig, rig: Rig, mask: Callable[[Iterable[str]], None]) -> None:
+    def __init__(
+        self, config: RigConfig, rig: Rig, gate: Gate, mask: Callable[[Iterable[str]], None]
+    ) -> None:
         self.config = config
         self._rig = rig
+        self._gate = gate
         self._mask = mask
         self._hidden: tuple[str, ...] = ()
         self._learn(config)
+        self._give_access(config)
         self._waiting: dict[int, Future[dict[str, str]]] = {}
         self._cancels: dict[int, Future[dict[str, Any]]] = {}
 
@@ -96,6 +102,7 @@ class Desk:
                 " runs; for that, orch down and orch run"
             )
         self._learn(wanted)
+        self._give_access(wanted)
         before, self.config = self.config, wanted
         settings = {name: specs.settings(each) for name, each in wanted.workers.items()}
         number = self._rig.change(found, settings, wanted.strategy, time.monotonic())
@@ -132,6 +139,11 @@ class Desk:
             return as_started(wanted, self.config)
         except ConfigError as error:
             raise ValueError(f"nothing was changed, no drivers run in this rig:\n{error}") from None
+
+    def _give_access(self, config: RigConfig) -> None:
+        """Go by what a config says of who may what; what was asked for before goes on."""
+        self._rig.broker.access = access = specs.access_of(config)
+        self._gate.asks = self._gate.has_keys_or_roles or access is not None
 
     def _learn(self, config: RigConfig) -> None:
         """Have its secrets hidden, those of earlier ones too."""

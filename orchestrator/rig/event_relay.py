@@ -9,6 +9,7 @@ from typing import Any
 from orchestrator.core.peers import Formers, Peer
 from orchestrator.core.tally import Tally
 from orchestrator.rig.connections import Connection, Connections
+from orchestrator.rig.gate import user_of
 from orchestrator.rig.newest import Newest
 from orchestrator.rig.sockets import Sockets
 from transports.frames import TooManyFrames, has_more, receive, receive_frame, send
@@ -116,6 +117,10 @@ class EventRelay:
         connection = self._connections.of(self._sockets.publisher, frame)
         if connection is None:
             return  # it is gone, or going, and so are its subscriptions
+        connection.user = connection.user or user_of(frame)
+        if not self._connections.gate.knows(connection.user):
+            self._connections.cut(self._sockets.publisher, frame)
+            return
         if not begins:
             if topic in connection.topics:
                 connection.topics.remove(topic)

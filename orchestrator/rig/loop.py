@@ -85,6 +85,7 @@ class Loop:
         self._backlog = backlog
         self._relay = relay
         self._connections = connections
+        self._gate = sockets.gate
         self._perform_one = perform
         self._record = record
         self.emptied = 0
@@ -291,7 +292,12 @@ class Loop:
                 return
             self._poller.look()  # it reads a monitor
             self._connections.hear(self._sockets.front, identity, frames[-1])
-        self._rig.receive_client(frames, now, count)
+        if not self._gate.asks:
+            self._rig.receive_client(frames, now, count)
+        elif (visitor := self._gate.visitor(frames[-1])) is not None:
+            self._rig.receive_client(frames, now, count, visitor)
+        else:  # its key was revoked meanwhile
+            self._connections.cut(self._sockets.front, frames[-1])
 
     def _from_workers(self, now: float, most: int) -> None:
         back, rig = self._sockets.back, self._rig

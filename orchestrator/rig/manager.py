@@ -26,6 +26,9 @@ log = logging.getLogger("orchestrator")
 
 LONGEST = 1000
 """Characters of a text that a client has recorded."""
+USAGE_LASTS = 3.0
+"""Seconds for which a process's CPU and memory are told as they were at the last look at it: to ask
+the system for them costs as much as all else that is told of its worker, several times over."""
 ANSWER_WITHIN = 10.0
 """Seconds in which the supervisor's loop must take up a question."""
 
@@ -76,8 +79,10 @@ class RigControl:
 
         Returns:
             `{"rig": id, "workers": [{name, state, pid, incarnation, restarts, queue, in_flight,
-            uptime (seconds), cpu (percent of one core), memory (bytes), reason, settled (whether it
-            is up, has ended, or is tried again without end), running (what it is at: member,
+            uptime (seconds), cpu (percent of one core), memory (bytes; both up to 3 s old), reason,
+            settled (whether it is up, has ended, or is tried again without end), revision (of what
+            is told of its members, counted within a run of the rig), running (what it
+            is at: member,
             client, who (`user@host:program`), peer (process or address, as the kernel tells),
             request, seconds, limit in seconds), lease (number, who,
             why, seconds that it holds and that are left, waiting: who and why), leased (whether
@@ -234,7 +239,9 @@ class RigControl:
         nothing: dict[str, float | int | None] = {"cpu": None, "memory": None}
         if pid is None:
             return nothing
-        look = self._looks.get(life)
+        look, now = self._looks.get(life), time.time()
+        if look is not None and look.process.pid == pid and 0 <= now - look.at < USAGE_LASTS:
+            return {"cpu": look.cpu, "memory": look.memory}
         try:
             if look is None or look.process.pid != pid:
                 process = psutil.Process(pid)
@@ -244,17 +251,18 @@ class RigControl:
                 memory = look.process.memory_info().rss
         except (psutil.Error, OSError):  # it has ended, or there is no descriptor to look with
             return nothing
-        used, now = times.user + times.system, time.time()
-        cpu = round(100 * (used - look.used) / max(now - look.at, 1e-3), 1)
-        if now - look.at > 0.5:
-            look.used, look.at = used, now
+        used = times.user + times.system
+        look.cpu = round(100 * (used - look.used) / max(now - look.at, 1e-3), 1)
+        look.memory, look.used, look.at = memory, used, now
         self._looks[life] = look
-        return {"cpu": cpu, "memory": memory}
+        return {"cpu": look.cpu, "memory": look.memory}
 
 
 class _Look(msgspec.Struct):
-    """At a worker's process: its CPU seconds then, and when that was, since the epoch."""
+    """At a worker's process: its CPU seconds then, and when that was; what was told of it."""
 
     process: psutil.Process
     used: float
     at: float
+    cpu: float = 0.0
+    memory: int = 0

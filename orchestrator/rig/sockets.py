@@ -14,7 +14,9 @@ from typing import Any
 
 import zmq
 
+from orchestrator.config.doors import Door
 from orchestrator.rig import unlocked
+from orchestrator.rig.gate import OPEN, Gate, Way
 from transports import binding
 from transports.endpoints import BACKLOG, hololinked_endpoint, parse_endpoint
 from transports.errors import AddressError
@@ -41,7 +43,13 @@ LINGER = 200
 class Sockets:
     """The four sockets of a rig, bound.
 
+    Args:
+        context: Where they are made.
+        rig: Id of the rig.
+        doors: What holds for those who come by an address, if anything was said of it.
+
     Attributes:
+        gate: Knows who may come in.
         front: ROUTER for clients, its identity the rig's id.
         back: ROUTER for workers' lanes.
         publisher: XPUB for subscribers.
@@ -55,8 +63,11 @@ class Sockets:
             `orchestrator.rig.connections`.
     """
 
-    def __init__(self, context: zmq.Context[Any], rig: str) -> None:
+    def __init__(
+        self, context: zmq.Context[Any], rig: str, doors: Mapping[str, Door] | None = None
+    ) -> None:
         self.rig = rig
+        self.gate = Gate(doors or {})
         self.addresses: list[str] = []
         self.event_addresses: list[str] = []
         self.link = ""
@@ -65,6 +76,8 @@ class Sockets:
         self.meanwhile: Callable[[Binding], binding.SocketFile | None] = lambda bind: bind()
         self.inproc_link = f"inproc://{rig}/link"
         self.inproc_events = f"inproc://{rig}/worker-events"
+        self._ways: dict[str, Way] = {}  # by address
+        self._asking: set[zmq.Socket[Any]] = set()  # whose connections libzmq asks about
         self._bound: dict[Path, tuple[zmq.Socket[Any], binding.SocketFile]] = {}
         self._context = context
         self._message_cap = -1
@@ -164,20 +177,49 @@ class Sockets:
             parse_endpoint(request).path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         else:
             request, event = item, events.get(item, f"{item}.events")
-        self.addresses.append(self._bind(self.front, request))
-        self.event_addresses.append(self._bind(self.publisher, event))
+        way = self.gate.way(item)
+        self.addresses.append(self._bind(self.front, request, way=way))
+        self.event_addresses.append(self._bind(self.publisher, event, way=way))
 
     def _listen_tcp(self, item: str, events: Mapping[str, str]) -> None:
         endpoint = parse_endpoint(item)
-        address = self._bind(self.front, item)
+        way = self.gate.way(item)
+        address = self._bind(self.front, item, way=way)
         port = parse_endpoint(address).port
         self.addresses.append(address)
         # hololinked's rule: events are published on the port after the one for requests.
         event_port = port + 1 if endpoint.port else "*"
         event = events.get(item, f"tcp://{endpoint.host}:{event_port}")
-        self.event_addresses.append(self._bind(self.publisher, event))
+        self.event_addresses.append(self._bind(self.publisher, event, way=way))
 
-    def _bind(self, port: zmq.Socket[Any], address: str, patience: float = binding.CLOSING) -> str:
+    def _bind(
+        self,
+        port: zmq.Socket[Any],
+        address: str,
+        patience: float = binding.CLOSING,
+        way: Way | None = None,
+    ) -> str:
+        """Bind an address; the way that connections come in by it is kept with it."""
+        way = self._ways.get(address, Way()) if way is None else way
+        self._let_in(port, way)
+        bound = self._bind_so(port, address, patience)
+        self._ways[bound] = way
+        return bound
+
+    def _let_in(self, port: zmq.Socket[Any], way: Way) -> None:
+        """Set how connections come in by the address that is bound next."""
+        if way.domain:
+            # Without somebody who answers for a domain nobody comes in, else anybody would.
+            port.set(zmq.ZAP_ENFORCE_DOMAIN, 1)
+            self._asking.add(port)
+        elif port not in self._asking:
+            return
+        port.set(zmq.CURVE_SERVER, int(way.pair is not None))
+        if way.pair is not None:
+            port.set(zmq.CURVE_SECRETKEY, way.pair.secret.encode())
+        port.setsockopt_string(zmq.ZAP_DOMAIN, way.domain or OPEN)
+
+    def _bind_so(self, port: zmq.Socket[Any], address: str, patience: float) -> str:
         endpoint = parse_endpoint(address)
         try:
             bind = functools.partial(binding.bind, port, endpoint, patience, unlocked.bind)
@@ -192,6 +234,10 @@ class Sockets:
             self._bound[endpoint.path] = (port, file)
             return endpoint.address
         return port.getsockopt_string(zmq.LAST_ENDPOINT)
+
+    def door_of(self, address: str) -> Door:
+        """What the config says of an address at which requests come in."""
+        return self._ways[address].door
 
     def known_to(self, frame: Any) -> tuple[list[str], list[str]]:
         """The addresses for requests and for events that a client can be told.
@@ -257,6 +303,7 @@ class Sockets:
 
     def close_front(self, old: zmq.Socket[Any]) -> None:
         """Close a socket that was replaced, and remove its files."""
+        self._asking.discard(old)
         for path in [path for path, (port, _) in self._bound.items() if port is old]:
             binding.remove(self._bound.pop(path)[1])
         old.close()

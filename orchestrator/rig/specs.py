@@ -12,6 +12,7 @@ from orchestrator.config import alarms as config_alarms
 from orchestrator.config.cancels import stops_of
 from orchestrator.config.loader import RigConfig, WorkerConfig
 from orchestrator.core import plan
+from orchestrator.core.access import Access, Grant, Role
 from orchestrator.core.admission import Caps
 from orchestrator.core.alarms import Alarm
 from orchestrator.core.changeover import Settings
@@ -20,6 +21,8 @@ from orchestrator.core.health import Probe
 from orchestrator.core.means import Means
 from orchestrator.core.rig import Rig
 from orchestrator.logs.collect.handle import STUCK
+from orchestrator.rig.arguments import by_name
+from orchestrator.rig.gate import own_users
 from orchestrator.rig.sockets import Sockets
 from transports import headers
 from transports.exceptions import INTERRUPT
@@ -30,6 +33,7 @@ from workers.spec import Call, EventCall, Kept, Limits, Step, WorkerSpec
 def planned(config: RigConfig) -> plan.Config:
     """A config as plans see it."""
     rig = _by_key(config)
+    rig["listen"] = (rig["listen"], rig.pop("doors"))  # under the key that it is written in
     return plan.Config(
         rig={key: rig[key] for key in rig if key not in ("rig", "workers", "file", "start_order")},
         workers={name: _by_key(worker) for name, worker in config.workers.items()},
@@ -77,6 +81,23 @@ def _alarm(alarm: config_alarms.Alarm, interval: float, worker: str) -> Alarm:
         level=alarm.level,
         secures=alarm.secured(worker),
     )
+
+
+def access_of(config: RigConfig) -> Access | None:
+    """Who may do what; None while everybody may all."""
+    if config.access is None and not any(door.role for door in config.doors.values()):
+        return None
+    others = Role.ADMIN if config.access is None else Role.NONE
+    grants = {
+        name: Grant(
+            role=Role[each.role.upper()],
+            reads=frozenset(each.read),
+            allows=frozenset(each.allow),
+            limits=each.limits,
+        )
+        for name, each in (config.access or {}).items()
+    }
+    return Access(config.rig, grants, own_users(), by_name, others)
 
 
 def about(config: RigConfig) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""What is done about connections and memory, and told of it."""
+"""What is done about connections, keys and memory, and told of it."""
 
 from __future__ import annotations
 
@@ -51,6 +51,10 @@ class Strangers:
         workers = (sockets.back, sockets.collector)
         self.connections = Connections(context, watched, cap, self._refused, workers, worker_cap)
         sockets.meanwhile = self.connections.meanwhile
+        self._gate = self.connections.gate = sockets.gate
+        self._gate.record = lambda level, text, fields: broker.ledger.fact(level, text, **fields)
+        self._gate.changed = self._cut_revoked
+        self._gate.refused = self._unknown
         self._memory = MemoryGuard(
             self.connections,
             lambda: broker.ledger.held.total + backlog.size,
@@ -70,6 +74,7 @@ class Strangers:
         """Look after memory in a loop's thread, from now on and while anybody is connected."""
         self._loop = loop
         self.connections.came = self._go_on
+        self._gate.watch(loop)
         self._go_on()
 
     def _go_on(self) -> None:
@@ -82,6 +87,15 @@ class Strangers:
         if len(self.connections):
             self._go_on()  # first: a look that fails isn't the last
             self._memory.look()
+
+    def _cut_revoked(self) -> None:
+        """Cut off those whose keys were revoked; others by such keys are as soon as they send."""
+        gone = self.connections.cut_those(lambda user: not self._gate.knows(user))
+        self._broker.counts["cut off"] += gone
+
+    def _unknown(self, address: str) -> None:
+        text = "it has shown no key that this rig knows"
+        self._tell("keys refused", "client refused", address, text)
 
     def _refused(self, address: str, cap: int) -> None:
         text = f"there are {cap} already"

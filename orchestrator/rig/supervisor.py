@@ -94,7 +94,7 @@ class Supervisor:
         records.never_wait()
         self._context: zmq.Context[Any] = zmq.Context()
         self._context.set(zmq.MAX_SOCKETS, SLOTS)
-        self._sockets = sockets = Sockets(self._context, config.rig)
+        self._sockets = sockets = Sockets(self._context, config.rig, config.doors)
         self._mailbox = Mailbox()
         self._fork_server = ForkServer()
         self._processes = Processes(
@@ -123,7 +123,7 @@ class Supervisor:
             tally=broker.ledger.tally,
             counts=broker.counts,
         )
-        self._door = Door(self._context, broker.publishers)
+        self._door = Door(self._context, broker.publishers, sockets.gate)
         connections.turned_away = relay.turned_away
         self._states = StateEvents(config.rig, relay.publish)
         self._loop = Loop(
@@ -156,7 +156,7 @@ class Supervisor:
         self._service = ServiceManager(self._loop, os.environ, self.record)
         self._recipes = Recipes(self._loop, self._guardian, self._secured, self.record)
         self._alarm_commands = AlarmCommands(self._loop, self._guardian, self.record)
-        self._desk = Desk(config, self._rig, self._logs.hide)
+        self._desk = Desk(config, self._rig, sockets.gate, self._logs.hide)
         self._applier = Applier(self._desk, lambda question: self._mailbox.ask(question).result())
         self._saves = ConfigSaves(
             self._loop,
@@ -212,7 +212,7 @@ class Supervisor:
     def _serve(self) -> None:
         rig = self._config.rig
         self.record("info", f"rig {rig} starts", specs.about(self._config))
-        for text in warnings_of(self._sockets.addresses, self._config.allow_local_users):
+        for text in warnings_of(self._sockets, self._config.allow_local_users):
             self.record("warning", text, {})
         orders = dict.fromkeys(("start", "stop", "restart", "apply", "cancel"), ORDER_TIMEOUT)
         self._rig.broker.add_worker(rig, Limits(5.0, 10.0), dict(orders))

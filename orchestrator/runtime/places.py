@@ -54,6 +54,19 @@ def logs_folder(rig: str) -> Path:
     return state_dir() / rig / "logs"
 
 
+def keys_dir() -> Path:
+    """The folder where a client's keys are looked for; it may not exist.
+
+    `orch/keys` in `$XDG_CONFIG_HOME`, else `~/.config/orch/keys`.
+
+    Raises:
+        RuntimeError: There is no home folder.
+    """
+    home = os.environ.get("XDG_CONFIG_HOME")
+    base = Path(home) if home and os.path.isabs(home) else Path.home() / ".config"
+    return base / "orch" / "keys"
+
+
 def _text(folder: Path, variable: str) -> Path:
     """The folder, once it is sure that addresses and JSON can hold its path."""
     try:

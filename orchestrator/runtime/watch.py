@@ -115,6 +115,49 @@ def _events(fd: int) -> Iterator[bytes]:
             return
 
 
+class FolderWatch:
+    """Watches folders for files that are saved in them, or go.
+
+    Args:
+        folders: Which.
+
+    Attributes:
+        missed: Those that can't be watched, as they aren't there or the system can't.
+    """
+
+    def __init__(self, folders: Iterable[Path]) -> None:
+        self._libc, self._fd = _inotify()
+        self._folders = tuple(folders)
+        self.missed: list[Path] = []
+        self._watch()
+
+    def _watch(self) -> None:
+        """Watch what has these names now; one that was replaced is another folder."""
+        self.missed = [folder for folder in self._folders if not self._is_watched(folder)]
+
+    def _is_watched(self, folder: Path) -> bool:
+        if self._fd < 0:
+            return False
+        watch = self._libc.inotify_add_watch(self._fd, os.fsencode(folder), _SAVED | _FOLDER)
+        return bool(watch >= 0)
+
+    def fileno(self) -> int:
+        """Readable when something has changed; -1 where that can't be told."""
+        return self._fd
+
+    def clear(self) -> None:
+        """Forget what was told so far, and watch what has taken the place of what is gone."""
+        for _ in _events(self._fd):
+            continue
+        self._watch()
+
+    def close(self) -> None:
+        """Stop watching."""
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            os.close(fd)
+
+
 class RemovalWatch:
     """Watches folders, and single files in others, for removals.
 

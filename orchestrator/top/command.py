@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import importlib.util
-from types import EllipsisType
+import os
 
 import click
 
 from orchestrator.cli.failures import CommandError, Exit
-from orchestrator.cli.options import chosen_rig, read_timeout, rig_option
+from orchestrator.cli.options import chosen_rig, rig_option
 from orchestrator.cli.show import is_terminal
-from orchestrator.cli.status import LEAST_PAUSE, LOOK_EVERY
+from orchestrator.cli.status import LOOK_EVERY, PLAIN_TERMINALS, read_pace
 
 
 @click.command()
-@click.option(
-    "--every", metavar="TIME", callback=read_timeout, help="Between looks; 1s if left out."
-)
+@click.option("--every", metavar="TIME", callback=read_pace, help="Between looks; 1s if left out.")
 @rig_option
-def top(every: float | EllipsisType | None) -> int:
+def top(every: float | None) -> int:
     """Show the rig on the whole terminal, live.
 
     Stacks, logs and traces of what hangs, members and calls, cancel, restart, stop and start are
@@ -31,12 +29,12 @@ def top(every: float | EllipsisType | None) -> int:
         )
     if not is_terminal():
         raise CommandError("orch top needs a terminal; else there is orch status", Exit.USAGE)
-    pause = every if isinstance(every, float | int) else LOOK_EVERY
-    if pause < LEAST_PAUSE:
-        raise click.BadParameter(f"the least is {LEAST_PAUSE:g}s", param_hint="--every")
+    if (kind := os.environ.get("TERM")) in PLAIN_TERMINALS:
+        told = f"orch top draws all over the terminal, but TERM={kind} is none that can"
+        raise CommandError(f"{told}; else there is orch status -f", Exit.USAGE)
     import asyncio
 
-    asyncio.run(_run(chosen_rig(), pause))
+    asyncio.run(_run(chosen_rig(), every or LOOK_EVERY))
     return Exit.DONE
 
 

@@ -140,7 +140,9 @@ def of_rig(calls: Callable[[Any], Run], **options: Any) -> Callable[[str, str], 
     def connected(address: str, worker: str) -> Iterator[Run]:
         from orchestrator import connect
 
-        with connect(address, **options) as rig:
+        address, _, key = address.partition("#")
+        keyed = {"key": key} if key else {}
+        with connect(address, **keyed, **options) as rig:
             yield calls(getattr(rig, worker or "w0"))
 
     return connected

@@ -19,7 +19,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from subjects import process
+from subjects import free_port, process
 
 if TYPE_CHECKING:
     from rows import Row
@@ -33,13 +33,6 @@ class Device:
     def __init__(self) -> None:
         self.level = 1.5
         self.frame = os.urandom(SIZE)
-
-
-def port() -> int:
-    """A port that is free now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 # -- rpyc -------------------------------------------------------------------------------------
@@ -248,7 +241,7 @@ PYTHON = str(Path(os.environ.get("ORCH_PEERS_VENV", ".venv-peers"), "bin", "pyth
 def served(name: str) -> Iterator[str]:
     """A library's server; its address."""
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-        address = str(port()) if name in BY_PORT else f"{folder}/socket"
+        address = str(free_port()) if name in BY_PORT else f"{folder}/socket"
         with process("peers.py", name, address, python=PYTHON):
             yield address
 

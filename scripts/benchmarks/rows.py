@@ -149,6 +149,25 @@ ROWS: dict[str, tuple[Row, ...]] = {
             300,
         ),
     ),
+    "keys": (
+        Row(
+            "round trip by tcp, with keys",
+            (
+                Subject("plain tcp", partial(rig, door="tcp"), "read"),
+                Subject("with keys", partial(rig, door="curve"), "read"),
+            ),
+            300,
+        ),
+        Row(
+            "8 MiB array by tcp, with keys",
+            (
+                Subject("plain tcp", partial(rig, mib=8, door="tcp"), "frame"),
+                Subject("with keys", partial(rig, mib=8, door="curve"), "frame"),
+            ),
+            12,
+            "speed",
+        ),
+    ),
     "start": (
         Row(
             "a command, start included",

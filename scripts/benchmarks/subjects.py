@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -52,6 +53,17 @@ class Bench:
         for number in range(count):
             self.ticked.emit(number)
 """
+
+
+def free_port() -> int:
+    """A port that is free now, as is the one after it."""
+    while True:
+        with socket.socket() as first, socket.socket() as second:
+            first.bind(("127.0.0.1", 0))
+            number = int(first.getsockname()[1])
+            with suppress(OSError, OverflowError):
+                second.bind(("127.0.0.1", number + 1))
+                return number
 
 
 @contextmanager
@@ -101,15 +113,38 @@ def raw_events() -> Iterator[str]:
 
 @contextmanager
 def rig(
-    workers: int = 1, *, mib: int = 0, transport: str = "ipc", shared_memory: str = "512MiB"
+    workers: int = 1,
+    *,
+    mib: int = 0,
+    transport: str = "ipc",
+    shared_memory: str = "512MiB",
+    door: str = "ipc",
 ) -> Iterator[str]:
-    """A rig whose workers are `w0`, `w1` and so on; its address."""
+    """A rig whose workers are `w0`, `w1` and so on.
+
+    Args:
+        workers: How many it has.
+        mib: The size of the arrays that they have.
+        transport: That of its workers.
+        shared_memory: For frames.
+        door: Where clients come in: `ipc`, `tcp`, or `curve`, which is tcp with keys.
+
+    Yields:
+        Its address; behind a `#` the file of a client's key, if it takes keys.
+    """
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         Path(folder, "bench_driver.py").write_text(DRIVER)
         driver = f'{{driver: "bench_driver:Bench", kwargs: {{mib: {mib}}}, concurrent: [beside], '
         lines = [f"  w{n}: {driver}transport: {transport}}}" for n in range(workers)]
         config = Path(folder, "bench.yaml")
-        head = [f"rig: bench{os.getpid()}", f"shared_memory: {shared_memory}", "workers:"]
+        at = f"127.0.0.1:{free_port()}"
+        key = Path(folder, "keys", "bench.key")
+        how = {"tcp": "allow_local_users: true", "curve": "curve: keys/"}.get(door)
+        listen = "listen: [ipc]" if how is None else f'listen: [ipc, {{tcp: "{at}", {how}}}]'
+        if door == "curve":
+            command = [sys.executable, "-m", "orchestrator", "keys", "new", "bench"]
+            subprocess.run(command, cwd=folder, check=True, capture_output=True)
+        head = [f"rig: bench{os.getpid()}", listen, f"shared_memory: {shared_memory}", "workers:"]
         config.write_text("\n".join([*head, *lines, ""]))
         places = {"ORCH_RUNTIME_DIR": f"{folder}/run", "ORCH_STATE_DIR": f"{folder}/state"}
         before = dict(os.environ)
@@ -118,7 +153,8 @@ def rig(
         with Path(folder, "stderr").open("w") as log:
             running = subprocess.Popen(command, stderr=log)
         try:
-            yield _when_ready(running, Path(folder))
+            address = _when_ready(running, Path(folder))
+            yield address if how is None else f"tcp://{at}" + f"#{key}" * (door == "curve")
         finally:
             running.terminate()
             running.wait(60)

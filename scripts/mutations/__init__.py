@@ -66,7 +66,8 @@ _SUPERVISION = Tests(
 TESTS = {
     "alarms.py": Tests(("test_alarms",)),
     "admission.py": Tests(("test_admission",), _BROKER.world),
-    "broker.py": _CLAIMS,
+    "access.py": Tests(("test_access",)),
+    "broker.py": Tests((*_CLAIMS.units, "test_access"), _CLAIMS.world),
     "cancels.py": Tests(("test_dispatch", "test_ladder")),
     "dispatch.py": _CLAIMS,
     "ladder.py": Tests(("test_ladder",), "test_claims_worlds"),

@@ -12,6 +12,24 @@ MUTATIONS = [
         "deque()",
     ),
     Mutation(
+        "they are sorted once for all",
+        "vitals.py",
+        "last is not self._newest[-1] or count != len(self._newest)",
+        "not ordered",
+    ),
+    Mutation(
+        "other limits are no other description",
+        "peers.py",
+        "        self.revision += 1\n        self._limits = limits\n",
+        "        self._limits = limits\n",
+    ),
+    Mutation(
+        "another description is the same one",
+        "peers.py",
+        "        self.revision += 1\n        self.beside",
+        "        self.beside",
+    ),
+    Mutation(
         "what was refused is an error of the worker",
         "vitals.py",
         "        elif is_refusal(payload):\n            sums.refused += 1\n",

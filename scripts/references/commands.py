@@ -25,7 +25,12 @@ def page() -> str:
                 for name, each in known.items()
             ],
         )
-        parts = [HEAD.strip(), glance, *(_command(name, each, top) for name, each in known.items())]
+        parts = [HEAD.strip(), glance]
+        for name, each in known.items():
+            parts.append(_command(name, each, top))
+            if isinstance(each, click.Group):  # its commands are told below it
+                own = each.commands
+                parts.extend(_command(f"{name} {of}", own[of], top) for of in sorted(own))
     return "\n\n".join(parts) + "\n"
 
 
@@ -41,7 +46,10 @@ def _command(name: str, command: click.Command, top: click.Context) -> str:
     options = [(f"`{each[0]}`", each[1]) for each in records if each and each[1]]
     about = "\n\n".join(_paragraph(each) for each in (command.help or "").split("\n\n"))
     usage = f"```text\n{_usage(name, command, top)}\n```"
-    return f"## orch {name}\n{about}\n\n{usage}\n\n{table(('option', 'does'), options)}"
+    told = [f"## orch {name}\n{about}", usage]
+    if options or not isinstance(command, click.Group):
+        told.append(table(("option", "does"), options))
+    return "\n\n".join(told)
 
 
 def _paragraph(text: str) -> str:

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 
 pytest.importorskip("mcp")
 from mcp import StdioServerParameters
 from mcp.client import Client
 from mcp.client.stdio import stdio_client
+from mcp.client.streamable_http import create_mcp_http_client, streamable_http_client
 
 from orchestrator.client.rig import open_session
 from orchestrator.errors import NothingThere
@@ -390,6 +394,87 @@ def test_over_http_only_who_has_the_token_is_let_in(gateway: Gateway) -> None:
     assert asyncio.run(ask((b"authorization", b"Bearer secret"))) == 404
     with open_socket(0) as bound:
         assert bound.getsockname()[0] == "127.0.0.1"
+
+
+@contextmanager
+def asked_for(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """The workers that are asked to describe themselves."""
+    session, names = gateway._calls._session, []
+    describe = session.describe
+
+    def counted(worker: str, *args: Any) -> Any:
+        names.append(worker)
+        return describe(worker, *args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(session, "describe", counted)
+        yield names
+
+
+def test_descriptions_are_asked_for_once_and_after_a_restart_of_that_worker(
+    rig: RunningRig, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def do(client: Client, use: Use) -> None:
+        with asked_for(gateway, monkeypatch) as names:
+            await use("stage_move", x=1)
+            assert {"stage", "victim", "agents"} <= set(names)
+            names.clear()
+            await use("stage_move", x=2)
+            await client.list_tools()
+            assert names == []
+            with rig.connected() as connected:
+                connected["agents"].call("restart", ["stage"])
+            assert (await use("stage_move", x=3))["outcome"] == "done"
+            assert names == ["stage"]
+
+    by(gateway, do)
+
+
+@pytest.mark.measured
+def test_over_http_by_the_protocols_own_client(rig: RunningRig, tmp_path: Path) -> None:
+    """With the token, in two sessions at once, of which one cancels; without it, not at all."""
+    environ = {**rig.environ, "ORCH_MCP_TOKEN": "sesame"}
+    command = ("mcp", "--http", "0", "--allow", "stage.move", "--allow", "stage.hold")
+    with begin(environ, *command, "--wait", "300ms") as server:
+        assert server.stderr is not None
+        told = iter(server.stderr.readline, "")
+        url = next(found[0] for line in told if (found := re.search(r"http://\S+/mcp", line)))
+        known = {"Authorization": "Bearer sesame"}
+
+        async def session() -> None:
+            async with (
+                create_mcp_http_client(headers=known) as http,
+                Client(streamable_http_client(url, http_client=http)) as one,
+                Client(streamable_http_client(url, http_client=http)) as other,
+            ):
+                names = {tool.name for tool in (await one.list_tools()).tools}
+                assert "stage_move" in names
+                assert "write_stage_speed" not in names
+                moved = (await other.call_tool("stage_move", {"x": 4})).structured_content
+                assert (moved["outcome"], moved["value"]) == ("done", 4.0)
+                held = {"path": str(tmp_path / "never")}
+                running = (await one.call_tool("stage_hold", held)).structured_content
+                assert running["outcome"] == "running"
+                asked = {"request": running["request"]}
+                ended = (await other.call_tool("cancel", asked)).structured_content
+                assert ended["verdict"] == "ended"
+                status = await one.read_resource("orch://status")
+                assert json.loads(status.contents[0].text)["rig"] == "agents"  # type: ignore[union-attr]
+
+        asyncio.run(session())
+        with httpx2.Client() as stranger:
+            ping = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
+            accept = {"accept": "application/json, text/event-stream"}
+            for headers, status in (
+                ({}, 401),
+                ({"authorization": "Bearer other"}, 401),
+                ({**known, "host": "evil.example"}, 421),
+                ({**known, "origin": "http://evil.example"}, 403),
+            ):
+                found = stranger.post(url, json=ping, headers={**accept, **headers})
+                assert found.status_code == status, headers
+        server.send_signal(signal.SIGTERM)
+        server.communicate(timeout=30)
 
 
 def heard(rig: RunningRig) -> list[str]:

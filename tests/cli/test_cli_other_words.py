@@ -16,6 +16,7 @@ from orchestrator.cli.other_words import COMMANDS, OPTIONS
         (["ps"], "there is no command 'ps'; here it is: orch status"),
         (["up"], "there is no command 'up'; here it is: orch run CONFIG, with --detach"),
         (["tail", "stage"], "there is no command 'tail'; here it is: orch logs -f"),
+        (["rn", "rig.yaml"], "there is no command 'rn'; did you mean \"run\"?"),
         (["logs", "--tail", "5"], "there is no option '--tail'; here it is: -n N"),
         (["logs", "--tail=5"], "there is no option '--tail'; here it is: -n N"),
         (["logs", "-u", "stage"], "there is no option '-u'; here it is: -w WORKER"),

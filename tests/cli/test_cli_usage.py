@@ -99,7 +99,8 @@ def test_timeout_is_a_duration_or_none_or_left_to_the_config() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message", "see"),
     [
-        (["cal"], "no such command 'cal'", "orch"),
+        (["cal"], "there is no command 'cal'; did you mean \"call\"?", "orch"),
+        (["xyz"], "no such command 'xyz'", "orch"),
         (["call", "a"], "missing argument 'ACTION'", "orch call"),
         (["call", "--tiemout", "3", "a", "b"], "no such option '--tiemout'", "orch call"),
         (["call", "a", "b", "-k", "x"], "invalid value for '-k': 'x' is not", "orch call"),

@@ -138,6 +138,16 @@ def test_what_is_no_regular_file_is_refused(tmp_path: Path) -> None:
         load("a\0b")
 
 
+def test_a_folder_is_answered_with_the_configs_in_it(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"a config is a file$"):
+        load(tmp_path)
+    (tmp_path / "lab.yaml").touch()
+    (tmp_path / "notes.txt").touch()
+    with pytest.raises(ConfigError) as caught:
+        load(tmp_path)
+    assert str(caught.value).endswith(f'a config is a file; it holds "{tmp_path}/lab.yaml"')
+
+
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root reads anything")
 def test_an_unreadable_file_is_told(tmp_path: Path) -> None:
     file = tmp_path / "lab.yaml"

@@ -12,6 +12,7 @@ from orchestrator.config.simulation import REPLAY, as_started, recorded, replaye
 from orchestrator.core.plan import plan
 from orchestrator.core.rig import Rig
 from orchestrator.rig.desk import Desk
+from orchestrator.rig.gate import Gate
 from orchestrator.rig.specs import about, child_spec, planned
 from tests.config.config_kit import expect, load_text
 from transports.recording import FORM, Head, Offered
@@ -70,7 +71,7 @@ def test_a_twin_is_written_as_a_driver_is(tmp_path: Path) -> None:
 def test_a_changed_config_is_gone_by_with_the_same_twins(config: RigConfig, tmp_path: Path) -> None:
     """Nobody gets the device because a file was saved."""
     specs = [child_spec(each) for each in config.workers.values()]
-    desk = Desk(simulated(config, ["stage"]), Rig("lab", specs), lambda texts: None)
+    desk = Desk(simulated(config, ["stage"]), Rig("lab", specs), Gate({}), lambda texts: None)
     assert desk.plan(config).is_empty
     other = load_text(tmp_path, TEXT.replace("twins:Stage", "twins:Other"))
     assert desk.plan(other).names("restart") == ["stage"]
@@ -99,9 +100,8 @@ def test_all_workers_answer_by_a_recording(config: RigConfig, recording: Path) -
     assert {worker.driver for worker in found.workers.values()} == {REPLAY}
     assert (stage.args, stage.on_loss, stage.simulated) == ((str(recording), "stage"), None, True)
     assert as_started(config, found) == found
-    desk = Desk(
-        found, Rig("lab", [child_spec(w) for w in config.workers.values()]), lambda texts: None
-    )
+    core = Rig("lab", [child_spec(w) for w in config.workers.values()])
+    desk = Desk(found, core, Gate({}), lambda texts: None)
     assert desk.plan(config).is_empty
 
 

@@ -243,3 +243,24 @@ class TestWaiting:
         peer = bench.broker.peers["stage"]
         assert [each.message_id for each in peer.first_waiting(9)] == ["2", "3", "4"]
         assert [each.message_id for each in peer.first_waiting(1)] == ["2"]
+
+
+def test_what_is_looked_at_again_is_sorted_anew_once_another_came() -> None:
+    durations = Durations()
+    for number in range(REMEMBERED):
+        durations.add(number + 0.5)
+    assert durations.quantiles(0.0, 1.0) == [0.5, REMEMBERED - 0.5]
+    assert durations.quantiles(0.0, 1.0) == [0.5, REMEMBERED - 0.5]
+    durations.add(REMEMBERED + 0.5)  # in place of the oldest one
+    assert durations.quantiles(0.0, 1.0) == [1.5, REMEMBERED + 0.5]
+
+
+def test_what_is_told_of_members_has_a_new_revision_with_each_change(up: Bench) -> None:
+    """By which those who keep a description know that it is old."""
+    peer = up.broker.peers["stage"]
+    seen = [peer.revision]
+    peer.set_limits(Limits(1.0, 1.0), {"move": 2.0})
+    seen.append(peer.revision)
+    peer.describe(frozenset(), 0, {"actions": {}})
+    seen.append(peer.revision)
+    assert seen == sorted(set(seen))

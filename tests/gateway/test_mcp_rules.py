@@ -6,15 +6,8 @@ from typing import Any
 
 import pytest
 
-from orchestrator.gateway.mcp_rules import (
-    VALUE,
-    Denied,
-    Limit,
-    RuleError,
-    allowed_name,
-    check,
-    read_rules,
-)
+from orchestrator.access.value_limits import VALUE, Denied, Limit, RuleError, check
+from orchestrator.gateway.mcp_rules import allowed_name, read_rules
 
 
 def rules(**limits: Any) -> Any:

@@ -8,7 +8,8 @@ import jsonschema
 import pytest
 
 from orch import Event, action, prop
-from orchestrator.gateway.mcp_rules import Limits, RuleError, read_rules
+from orchestrator.access.value_limits import Limits, RuleError
+from orchestrator.gateway.mcp_rules import read_rules
 from orchestrator.gateway.mcp_tools import LONGEST_NAME, check_rules, tools_of
 from workers.driver.describe import describe
 

@@ -66,7 +66,7 @@ def test_arguments_by_place_and_by_name(
     assert link.stage.asked == [("move", args, kwargs)]
 
 
-@pytest.mark.parametrize("body", ["{", "5", '"x"', "[1", b"\xff"])
+@pytest.mark.parametrize("body", ["{", "5", '"x"', "[1", b"\xff", "[" * 100_000])
 def test_what_are_no_arguments_is_refused(client: TestClient, link: FakeLink, body: Any) -> None:
     headers = {"content-type": "application/json"}
     answer = client.post("/things/stage/actions/move", content=body, headers=headers)

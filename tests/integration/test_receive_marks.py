@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import zmq
 
+from orchestrator.client import handshakes
 from orchestrator.rig.sockets import Sockets
 from tests.integration.test_rig_siege import CONFIG, DRIVER, free_port
 from tests.rigs import running
@@ -21,6 +22,7 @@ ROOT = Path(__file__).parents[2]
 PLACES = {
     "orchestrator/client/channel.py",
     "orchestrator/client/feed.py",
+    "orchestrator/client/handshakes.py",
     "orchestrator/rig/connections.py",
     "orchestrator/rig/door.py",
     "orchestrator/rig/sockets.py",
@@ -95,6 +97,22 @@ def test_of_a_client(made: list[zmq.Socket[Any]]) -> None:
         assert next(events).value == 1
         live = [each for each in made if not each.closed]
         assert marks(live) == {"DEALER": 0, "SUB": 0}
+
+
+def test_of_a_client_that_is_refused(
+    made: list[zmq.Socket[Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It asks why by a socket of its own."""
+    found: list[dict[str, int]] = []
+
+    def read(self: handshakes.HandshakeWatch) -> str:
+        found.append(marks(made))
+        return "is looked at"
+
+    monkeypatch.setattr(handshakes.HandshakeWatch, "read", read)
+    with zmq.Context() as context:
+        assert handshakes.ask(f"tcp://127.0.0.1:{free_port()}", context, None) == "is looked at"
+    assert found == [{"DEALER": 0, "PAIR": 0}]
 
 
 @pytest.mark.parametrize("kind", [zmq.ROUTER, zmq.DEALER, zmq.PUB, zmq.SUB])

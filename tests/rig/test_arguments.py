@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from orchestrator.access.value_limits import VALUE
 from orchestrator.core.effects import Asked, Fact
-from orchestrator.rig.arguments import LONGEST_READ, LONGEST_SHOWN, MOST_SHOWN, in_words
+from orchestrator.rig.arguments import LONGEST_READ, LONGEST_SHOWN, MOST_SHOWN, by_name, in_words
 from orchestrator.rig.audit import Audit
 from orchestrator.rig.callers import Callers
 from tests.core.rig_kit import Bench
@@ -154,3 +155,43 @@ def test_a_record_has_who_from_where_with_what_and_how_long() -> None:
         "seconds": 3.0,
     }
     assert "seconds" not in audit.fields(Fact("debug", "arrived", about), given, 5.0)
+
+
+class TestByName:
+    """For who judges what an operation is given: for sure, or not at all."""
+
+    @pytest.mark.parametrize(
+        ("content_type", "payload", "expected"),
+        [
+            (JSON, b"null", {}),
+            (JSON, b'{"x": 1}', {"x": 1}),
+            (JSON, b'{"__args__": [1, 2]}', {"x": 1, "y": 2}),
+            (JSON, b'{"__args__": [1], "z": 3}', {"x": 1, "z": 3}),
+            (XORCH, bytes(codec.encode_arguments((1.5,), {"y": None})[0]), {"x": 1.5, "y": None}),
+        ],
+    )
+    def test_arguments_have_their_names(
+        self, content_type: str, payload: bytes, expected: dict[str, Any]
+    ) -> None:
+        assert by_name(content_type, payload, b"", True, ["x", "y"]) == expected
+
+    def test_a_value_that_is_written(self) -> None:
+        assert by_name(JSON, b"[1, 2]", b"", False, []) == {VALUE: [1, 2]}
+
+    @pytest.mark.parametrize(
+        ("content_type", "payload", "raw", "told"),
+        [
+            (JSON, b"null", b"bytes", "it comes as bytes"),
+            (JSON, b"{", b"", "can't be read"),
+            ("text/none", b"1", b"", "can't be read"),
+            (JSON, b'{"__args__": 5}', b"", "its arguments are none"),
+            (JSON, b'{"__args__": [1, 2, 3]}', b"", "more arguments than there are names"),
+            (JSON, b'{"__args__": [1], "x": 2}', b"", "x is given twice"),
+            (JSON, b'"' + b"x" * 20_000 + b'"', b"", "more than 16384 bytes"),
+        ],
+    )
+    def test_what_cant_be_judged(
+        self, content_type: str, payload: bytes, raw: bytes, told: str
+    ) -> None:
+        with pytest.raises(ValueError, match=told):
+            by_name(content_type, payload, raw, True, ["x", "y"])

@@ -14,6 +14,7 @@ from orchestrator.core.tally import Tally
 from orchestrator.rig import event_relay as module
 from orchestrator.rig.connections import Connection
 from orchestrator.rig.event_relay import SUBSCRIPTIONS, EventRelay
+from orchestrator.rig.gate import Gate
 from tests.rig.sockets_kit import FakeSocket, fake_frames
 from transports.headers import PROBE, EventHeader, encode_header, event_id
 
@@ -36,7 +37,9 @@ class Scene:
         self.cut: list[Connection | None] = []
         self._facts: deque[Any] = deque()
         sockets: Any = SimpleNamespace(collector=self.collector, publisher=self.publisher)
-        connections: Any = SimpleNamespace(of=lambda *_: self.connection, cut=self._cut)
+        connections: Any = SimpleNamespace(
+            of=lambda *_: self.connection, cut=self._cut, gate=Gate({})
+        )
         peers: Any = {"stage": None}
         formers = Formers()
         formers.add("stage", [FORMER])

@@ -35,10 +35,35 @@ def test_its_pace_has_a_limit(
     assert "the least is 0.1s" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [("0", "the least is 0.1s"), ("null", "is not a duration"), ("x", "is not a duration")],
+)
+def test_nor_is_it_no_time_or_no_limit(
+    text: str, told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for asked in (["top"], ["status", "-f"]):
+        assert status_of([*asked, "--every", text]) == 2
+        assert told in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("kind", ["dumb", "unknown"])
+def test_a_terminal_that_can_t_be_drawn_on_is_left_alone(
+    kind: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(command, "is_terminal", lambda: True)
+    monkeypatch.setenv("TERM", kind)
+    assert status_of(["top"]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert f"TERM={kind} is none that can; else there is orch status -f" in err
+
+
 def test_a_rig_that_is_not_there_is_told_before_the_screen_is_taken(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     monkeypatch.setattr(command, "is_terminal", lambda: True)
+    monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("ORCH_RUNTIME_DIR", str(tmp_path))
     monkeypatch.delenv("ORCH_RIG", raising=False)
     assert status_of(["top"]) == 3

@@ -186,6 +186,8 @@ class ClassMembers:
                 affordance["unit"] = value.unit
             if value.observable:
                 affordance["observable"] = True
+            if value.safe:
+                affordance[terms.SAFE] = True
         if text:
             affordance["description"] = text
         return affordance

@@ -69,6 +69,8 @@ class prop(property):
         unit: Unit of the value, such as `mm`.
         observable: A change that a read or a write brings to light is published as an event.
         description: Text for descriptions in place of the docstring.
+        safe: To read it is free of effect, on the device too, so that readers may: those to whom
+            a rig's config gives that role.
     """
 
     def __init__(
@@ -81,9 +83,11 @@ class prop(property):
         unit: str | None = None,
         observable: bool = False,
         description: str | None = None,
+        safe: bool = False,
     ) -> None:
         super().__init__(fget, fset, fdel, doc)
         self.unit = unit
+        self.safe = safe
         self.observable = observable
         self.description = description
 
@@ -113,6 +117,7 @@ class prop(property):
             unit=self.unit,
             observable=self.observable,
             description=self.description,
+            safe=self.safe,
         )
 
 

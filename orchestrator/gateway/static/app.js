@@ -8,7 +8,7 @@ import { overview } from "./overview.js";
 import { tracePage } from "./trace.js";
 import { workerPage } from "./worker.js";
 
-const STALE = 3.5; // seconds without a word of the rig, after which what is shown is grey
+const STALE = 5; // more than two looks of the server: seconds without a word of the rig, after which what is shown is grey
 const AGAIN = 2000; // milliseconds until a stream that was refused is asked for again
 
 const part = (id) => document.getElementById(id);
@@ -98,11 +98,24 @@ function tick() {
   const age = app.heard === null ? null : (performance.now() - app.heard) / 1000;
   const isStale = app.lost !== "" || age === null || age > STALE;
   document.body.classList.toggle("is-stale", isStale);
-  setText(part("age"), age === null ? "waiting" : age < 2 ? "live" : `${duration(age)} old`);
+  setText(part("age"), age === null ? "waiting" : age < 3 ? "live" : `${duration(age)} old`);
   const notice = part("notice");
   notice.hidden = app.lost === "";
   setText(notice, age === null ? app.lost : `${app.lost}; shown is how it was`);
+  if (!isStale && app.status && age >= 0.5) app.view?.status?.(later(app.status, age));
   app.view?.tick?.();
+}
+
+// A status as it is some seconds later, while nothing else is heard: what runs has run for longer.
+function later(found, seconds) {
+  const runs = (each) => ({ ...each, seconds: each.seconds + seconds });
+  const grown = (worker) => ({
+    ...worker,
+    running: worker.running.map(runs),
+    uptime: worker.uptime === null ? null : worker.uptime + seconds,
+    last_error: worker.last_error && { ...worker.last_error, age: worker.last_error.age + seconds },
+  });
+  return { ...found, workers: found.workers.map(grown) };
 }
 
 app.control = (await about).control;

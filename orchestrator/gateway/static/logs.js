@@ -35,7 +35,9 @@ export function logsPage(app, asked) {
     element: h("div", {}, form, list),
     query: follows ? `logs=1&${asked}` : "",
     opened() {
-      if (follows) list.replaceChildren(); // the stream begins with the last records
+      if (!follows) return;
+      list.coming?.splice(0);
+      list.replaceChildren(); // the stream begins with the last records
     },
     status(found) {
       for (const name of [...found.workers.map((worker) => worker.name), found.rig]) {
@@ -64,10 +66,20 @@ async function past(list, asked) {
   }
 }
 
+// What has come since the last frame is put there at once: to measure the list for each of many
+// records would hold up the page.
 function add(list, element) {
+  if (!list.coming?.length) {
+    list.coming = [];
+    requestAnimationFrame(() => settle(list));
+  }
+  list.coming.push(element);
+}
+
+function settle(list) {
   const isAtEnd = list.scrollTop + list.clientHeight > list.scrollHeight - 20;
-  list.append(element);
-  if (list.childElementCount > MOST) list.firstElementChild.remove();
+  list.append(...list.coming.splice(0).slice(-MOST));
+  while (list.childElementCount > MOST) list.firstElementChild.remove();
   if (isAtEnd) list.scrollTop = list.scrollHeight;
 }
 

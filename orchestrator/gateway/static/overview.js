@@ -38,7 +38,8 @@ export function overview(app) {
   };
 }
 
-export const stateOf = (worker) => (worker.simulated ? `${worker.state} SIMULATED` : worker.state);
+// That no device is behind it is told apart from its state, in another colour.
+export const twinMark = () => h("span", { class: "state twin", hidden: true }, "SIMULATED");
 
 // What is to be said of an alarm; nothing while all is well.
 function alarmTold(alarm) {
@@ -52,6 +53,7 @@ class Row {
   constructor(name, app) {
     this.app = app;
     this.state = h("span", {});
+    this.twin = twinMark();
     this.cells = Object.fromEntries(
       ["queue", "p50", "p99", "up", "restarts", "cpu", "memory"].map((key) => [key, h("td", { class: "number", data: { name: key } })]),
     );
@@ -62,7 +64,7 @@ class Row {
       "tr",
       {},
       h("td", { class: "name" }, h("a", { href: `#/worker/${encodeURIComponent(name)}` }, name)),
-      h("td", { class: "state-cell" }, this.state),
+      h("td", { class: "state-cell" }, this.state, " ", this.twin),
       this.runs,
       cells.queue,
       cells.p50,
@@ -77,7 +79,8 @@ class Row {
 
   show(worker) {
     setClass(this.state, `state ${worker.state}`);
-    setText(this.state, stateOf(worker));
+    setText(this.state, worker.state);
+    this.twin.hidden = !worker.simulated;
     setText(this.cells.queue, worker.queue ? String(worker.queue) : "");
     setText(this.cells.p50, duration(worker.latency.p50));
     setText(this.cells.p99, duration(worker.latency.p99));

@@ -4,7 +4,7 @@ import { get, member, picture, send } from "./api.js";
 import { confirm, h, setClass, setText, show } from "./dom.js";
 import { field } from "./form.js";
 import { clock, duration, firstLine, value as shown } from "./format.js";
-import { running, stacks, stateOf, trouble } from "./overview.js";
+import { running, stacks, trouble, twinMark } from "./overview.js";
 import { Trend } from "./trend.js";
 
 const LONG = 24; // characters of a value that is shown large
@@ -19,6 +19,7 @@ class WorkerPage {
   constructor(app, name) {
     Object.assign(this, { app, name, life: null, events: [], properties: new Map(), eventCards: new Map() });
     this.state = h("span");
+    this.twin = twinMark();
     this.facts = h("span", { class: "soft small" });
     this.runs = h("div", { class: "runs" });
     this.error = h("div");
@@ -28,12 +29,12 @@ class WorkerPage {
     this.element = h(
       "div",
       {},
-      h("h1", {}, name, this.state, this.facts),
+      h("h1", {}, name, this.state, " ", this.twin, this.facts),
       h(
         "div",
         { class: "tools" },
         h("button", { onclick: () => stacks(name) }, "stacks"),
-        h("a", { href: `#/logs?log-worker=${encodeURIComponent(name)}` }, h("button", {}, "log")),
+        h("a", { class: "button", href: `#/logs?log-worker=${encodeURIComponent(name)}` }, "log"),
         Object.values(this.orders),
       ),
       h("div", { class: "facts live" }, this.runs, this.error),
@@ -54,7 +55,8 @@ class WorkerPage {
       return;
     }
     setClass(this.state, `state ${worker.state}`);
-    setText(this.state, stateOf(worker));
+    setText(this.state, worker.state);
+    this.twin.hidden = !worker.simulated;
     const waits = worker.queue ? `, ${worker.queue} waiting` : "";
     setText(this.facts, `${worker.driver ?? ""}${worker.uptime === null ? "" : `, up ${duration(worker.uptime)}`}${waits}`);
     const ends = ["STOPPED", "FAILED"].includes(worker.state);
