@@ -97,6 +97,10 @@ class Operation(StrEnum):
     """Ours alone: which of these message ids of mine do you still hold?"""
 
 
+READS = frozenset((str(Operation.READ), str(Operation.READ_MANY), str(Operation.READ_ALL)))
+"""What has no effect on a device."""
+
+
 class _Header(msgspec.Struct, frozen=True, kw_only=True):
     """What is sent has the fields of its kind and no other; unknown ones received are ignored."""
 

@@ -19,9 +19,9 @@ from uuid import uuid4
 import msgspec
 
 from orchestrator.client.exchange import Exchange
+from orchestrator.client.recipes import run
 from orchestrator.client.session import Recipe, Session
 from orchestrator.client.surface import surface
-from orchestrator.client.worker import run
 from orchestrator.errors import Leased, OrchError, ValueRefused
 from transports.durations import duration
 from transports.headers import LEASE, Operation

@@ -17,12 +17,13 @@ from orchestrator.client.keys import KeyFile, key_for
 from orchestrator.client.latest import LatestSubscription
 from orchestrator.client.lookers import is_tool
 from orchestrator.client.proxy import Part, Proxy, handle_of
+from orchestrator.client.recipes import run
 from orchestrator.client.session import Recipe, Session, T
 from orchestrator.client.shown import Status
 from orchestrator.client.snapshot import Snapshot, take
 from orchestrator.client.surface import surface
 from orchestrator.client.told import told
-from orchestrator.client.worker import Worker, answer_soon, run
+from orchestrator.client.worker import Worker, answer_soon
 from orchestrator.errors import NameRefused, OrchError, RigNotReachable
 from orchestrator.runtime.folder import find_rig
 from orchestrator.runtime.places import logs_folder

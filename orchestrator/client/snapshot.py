@@ -10,8 +10,8 @@ from typing import Any
 
 from orchestrator.client.exchange import Timeout
 from orchestrator.client.members import PROPERTY, Members
+from orchestrator.client.recipes import run
 from orchestrator.client.session import Session
-from orchestrator.client.worker import run
 from orchestrator.errors import NotStarted, OrchError, RigLost
 
 OF_STATUS = ("state", "life", "driver", "simulated")

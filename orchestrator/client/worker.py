@@ -16,6 +16,7 @@ from orchestrator.client.futures import RequestFuture
 from orchestrator.client.handle import SOON, Handle
 from orchestrator.client.latest import LatestSubscription
 from orchestrator.client.proxy import fetch
+from orchestrator.client.recipes import run
 from orchestrator.client.session import Recipe, Session, T
 from orchestrator.client.streams import Stream
 from orchestrator.client.surface import surface
@@ -374,18 +375,6 @@ class Worker(Handle):
 
     def _run(self, recipe: Recipe[T]) -> T:
         return run(recipe, self._session.connection.request)
-
-
-def run(recipe: Recipe[T], request: Callable[[Any], Any]) -> T:
-    """Run a recipe with blocking requests."""
-    answer = None
-    while True:
-        try:
-            exchange = recipe.send(answer)
-        except StopIteration as end:
-            result: T = end.value
-            return result
-        answer = request(exchange)
 
 
 def answer_soon(session: Session, recipe: Recipe[T]) -> T | None:

@@ -16,7 +16,7 @@ from orchestrator.core.access import Access, Visitor
 from orchestrator.core.admission import Caps, Refusal
 from orchestrator.core.contracts import Keeper
 from orchestrator.core.dispatch import Dispatch
-from orchestrator.core.effects import Describe, Effects, ToWorker
+from orchestrator.core.effects import Describe, Effects, Frames, ToWorker
 from orchestrator.core.evidence import LastWords
 from orchestrator.core.leasing import Leasing
 from orchestrator.core.manners import Manners
@@ -86,8 +86,7 @@ class Broker:
         self.caps = caps or Caps()
         self.ledger = Ledger(rig, effects)
         self.counts = self.ledger.counts
-        self.effects = effects
-        self.keeper = keeper
+        self.effects, self.keeper = effects, keeper
         self.access: Access | None = None
         self.peers: dict[str, Peer] = {}
         self.publishers: dict[bytes, bytes] = {}
@@ -125,11 +124,7 @@ class Broker:
     # -- clients --------------------------------------------------------------------------
 
     def receive_client(
-        self,
-        frames: list[Any],
-        now: float,
-        count: int | None = None,
-        visitor: Visitor | None = None,
+        self, frames: Frames, now: float, count: int | None = None, visitor: Visitor | None = None
     ) -> None:
         """Take a client's message.
 
@@ -228,9 +223,8 @@ class Broker:
 
     def _describe(self, request: Request) -> None:
         self.ledger.describe(request)
-        self.effects.append(
-            Describe(request.number, request.worker, request.frames[1], request.content_type)
-        )
+        asked = request.frames[1], request.content_type
+        self.effects.append(Describe(request.number, request.worker, *asked))
 
     def described(self, number: int, kind: str, payload: bytes) -> None:
         """Give the answer that a `Describe` effect asked for."""
@@ -252,9 +246,8 @@ class Broker:
                 self._control(lane, frames, now)
                 return
         except ProtocolError as error:
-            self.ledger.fact(
-                "error", "link message dropped", worker=lane.peer.name, reason=str(error)
-            )
+            about = {"worker": lane.peer.name, "reason": str(error)}
+            self.ledger.fact("error", "link message dropped", **about)
             return
         request = self.dispatch.returned(lane, number, now)
         if request is None:

@@ -28,6 +28,7 @@ from transports.headers import (
     CACHED,
     DESCRIPTION,
     LEASE,
+    READS,
     REPLY,
     Operation,
     decode_request_header,
@@ -38,7 +39,6 @@ from transports.link import CONTROL, Fenced, encode_control
 ASK, RENEW, GIVE_BACK, BREAK = "lease", "renew_lease", "unlease", "break_lease"
 MEMBERS = frozenset((ASK, RENEW, GIVE_BACK, BREAK))
 """What the rig's own worker is asked for that the core answers."""
-_READS = frozenset((str(Operation.READ), str(Operation.READ_MANY), str(Operation.READ_ALL)))
 _FREE = frozenset((DESCRIPTION, CACHED))
 _LONGEST_TEXT = 200
 
@@ -183,7 +183,7 @@ class Leasing:
         """Why a request may have no effect on a worker now; empty if it may, or has none."""
         if not peer.is_guarded or peer.name == self._ledger.rig or is_own(request.client):
             return ""
-        if request.operation in _READS or request.member in _FREE:
+        if request.operation in READS or request.member in _FREE:
             return ""
         number = number_of(request)
         why = self.leases.refusal(peer.name, number, now)

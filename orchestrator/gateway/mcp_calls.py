@@ -19,9 +19,9 @@ from orchestrator.client.exchange import Timeout
 from orchestrator.client.futures import RequestFuture
 from orchestrator.client.json_form import plain
 from orchestrator.client.latest import LatestSubscription
+from orchestrator.client.recipes import run
 from orchestrator.client.session import Recipe, Session, T
 from orchestrator.client.streams import Stream
-from orchestrator.client.worker import run
 from orchestrator.errors import NotStarted, OrchError
 from orchestrator.gateway.outcomes import outcome_of
 from transports import terms

@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import time
 
-from transports.headers import LEASE, Operation, RequestHeader
+from transports.headers import LEASE, READS, RequestHeader
 from transports.link import Fenced
 from workers.failures import Refused
-
-_READS = frozenset((str(Operation.READ), str(Operation.READ_MANY), str(Operation.READ_ALL)))
 
 
 class Fence:
@@ -37,7 +35,7 @@ class Fence:
         """Raise Refused for a request that names a lease which has ended, unless it only reads."""
         context = request.thingExecutionContext
         number = context.get(LEASE) if isinstance(context, dict) else None
-        if type(number) is not int or number >= self.number or request.operation in _READS:
+        if type(number) is not int or number >= self.number or request.operation in READS:
             return
         held, at = self._standing
         raise Refused(
