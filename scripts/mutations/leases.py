@@ -51,7 +51,7 @@ MUTATIONS = [
         "            self._take_back(peer.queued)\n",
         "            pass\n",
     ),
-    Mutation("reading needs a lease", DESK, "if request.operation in _READS or", "if"),
+    Mutation("reading needs a lease", DESK, "if request.operation in READS or", "if"),
     Mutation("the rig's own requests are barred", DESK, " or is_own(request.client)", ""),
     Mutation("nothing demands a lease", DESK, "and peer.name in self._demanded", "and False"),
     Mutation(
