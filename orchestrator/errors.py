@@ -11,7 +11,7 @@
     │   ├── KeyRefused             also ConnectionError
     │   ├── Cancelled
     │   ├── OtherLife
-    │   ├── Leased                 somebody else has the worker, or the lease has ended
+    │   ├── Leased                 also BlockingIOError
     │   ├── Refused
     │   │   ├── ArgumentsRefused   also TypeError
     │   │   ├── ValueRefused       also TypeError and ValueError
@@ -130,7 +130,7 @@ class OtherLife(NotStarted):
     """The worker has another life than the one that the call was meant for."""
 
 
-class Leased(NotStarted):
+class Leased(NotStarted, BlockingIOError):
     """Somebody else has the lease of the worker, or the one that the call was made by has ended.
 
     The text says who has it, for how long and why.

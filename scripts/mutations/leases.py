@@ -53,7 +53,7 @@ MUTATIONS = [
     ),
     Mutation("reading needs a lease", DESK, "if request.operation in READS or", "if"),
     Mutation("the rig's own requests are barred", DESK, " or is_own(request.client)", ""),
-    Mutation("nothing demands a lease", DESK, "and peer.name in self._demanded", "and False"),
+    Mutation("a lease is never demanded", DESK, "and peer.name in self._demanded", "and False"),
     Mutation(
         "numbers of earlier runs pass", DESK, "peer.is_guarded or number > 0", "peer.is_guarded"
     ),

@@ -208,6 +208,7 @@ def test_each_refusal_is_not_started_and_also_the_builtin() -> None:
 def test_each_answer_of_the_broker_tells_whether_it_started() -> None:
     told = said_by("answer_error", 1)
     refused = {"ConnectionAbortedError", "ConnectionRefusedError", "InterruptedError"}
+    refused |= {"BlockingIOError"}
     assert told == {"ConnectionResetError", *refused}
     for kind in told:
         for outcome, root in ((NOT_STARTED, errors.NotStarted), (UNKNOWN, errors.OutcomeUnknown)):

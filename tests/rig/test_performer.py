@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, get_args
 
@@ -20,6 +21,7 @@ from orchestrator.core.effects import (
     Fact,
     FreeSlot,
     HandSlot,
+    KeepNumber,
     Launch,
     Moved,
     OrderDone,
@@ -153,7 +155,7 @@ def test_each_effect_by_who_can(scene: Scene, effect: Effect, done: tuple[Any, .
 def test_no_kind_of_effect_is_left_out() -> None:
     """Those that aren't in the list have tests of their own."""
     kinds = {type(effect) for effect, _ in EFFECTS} | {ToWorker, TakeBack, Describe}
-    kinds |= {HandSlot, FreeSlot, DropSlot, Recorded}
+    kinds |= {HandSlot, FreeSlot, DropSlot, Recorded, KeepNumber}
     assert kinds == set(get_args(Effect))
 
 
@@ -161,6 +163,14 @@ def test_a_request_is_sent_to_its_lane(scene: Scene) -> None:
     """Its frames as they are."""
     scene.perform(ToWorker([b"a1.q", b"number", b"header"], 1))
     assert scene.back.sent == [[b"a1.q", b"number", b"header"]]
+
+
+def test_the_number_of_a_lease_is_kept_for_the_next_run(scene: Scene, tmp_path: Path) -> None:
+    """Which refuses it, and goes on from it."""
+    scene.performer.begin(None, tmp_path)
+    scene.perform(KeepNumber(7))
+    scene.performer.begin(None, tmp_path)
+    assert scene.bench.rig.broker.leasing.leases.number == 7
 
 
 def test_a_ticket_goes_first(scene: Scene) -> None:
