@@ -96,6 +96,17 @@ def measurement(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch)
             running.start()
 
 
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Write down what was measured while the process has all the time it needs for that.
+
+    On a machine that has much to do, processes that run tests side by side are ended soon after.
+    """
+    from coverage import Coverage
+
+    if hasattr(session.config, "workerinput") and (running := Coverage.current()) is not None:
+        running.save()
+
+
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:

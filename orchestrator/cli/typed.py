@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from orchestrator.cli.options import to_value
+from orchestrator.words import did_you_mean
 from transports import terms
 
 Schema = Mapping[str, Any]
@@ -64,6 +65,11 @@ def check_arguments(
     taken = _parameters(signature)
     if taken is None:
         return
+    names = [each.arg for each in (*taken.args, *taken.kwonlyargs)]
+    unknown = next((name for name in keywords if name not in names), None)
+    if unknown is not None and taken.kwarg is None:  # said before what is missing instead
+        told = f"got an unexpected keyword argument {unknown!r}{did_you_mean(unknown, names)}"
+        raise click.UsageError(f"{title}{signature}: {told}")
     try:
         Signature(list(_as_parameters(taken))).bind(*texts, **keywords)
     except TypeError as error:

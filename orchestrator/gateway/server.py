@@ -10,12 +10,14 @@ from pathlib import Path
 from types import FrameType
 from typing import IO
 
+import h11
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from orchestrator.gateway.guard import App, Rules, guarded
 from orchestrator.gateway.link import Link
@@ -29,6 +31,8 @@ STATIC = Path(__file__).with_name("static")
 MOST_CONNECTIONS = 200
 LAST_ANSWERS = 2
 """Seconds for what is under way when the server ends."""
+HEADER_WITHIN = 5.0
+"""Seconds from a connection, or a request's first byte, to the end of the request's header."""
 
 
 def build(link: Link, rules: Rules, streams: Streams, exports: Sequence[str] = ()) -> App:
@@ -59,6 +63,45 @@ def build(link: Link, rules: Rules, streams: Streams, exports: Sequence[str] = (
 
 async def _page(request: Request) -> Response:
     return FileResponse(STATIC / "index.html")
+
+
+class Prompt(H11Protocol):
+    """A connection that ends if a header takes too long: each counts as one of those that may be.
+
+    uvicorn itself waits for ever for a header that was begun, or never is.
+    """
+
+    _late: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Wait for the first request."""
+        super().connection_made(transport)
+        self._expect()
+
+    def data_received(self, data: bytes) -> None:
+        """Take what came."""
+        if self._late is None and self.conn.their_state is h11.IDLE:
+            self._expect()
+        super().data_received(data)
+
+    def handle_events(self) -> None:
+        """Take the requests that are there."""
+        super().handle_events()
+        if self.conn.their_state is not h11.IDLE:
+            self._forget()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """It has ended."""
+        self._forget()
+        super().connection_lost(exc)
+
+    def _expect(self) -> None:
+        self._late = self.loop.call_later(HEADER_WITHIN, self.transport.abort)
+
+    def _forget(self) -> None:
+        if self._late is not None:
+            self._late.cancel()
+            self._late = None
 
 
 class _Server(uvicorn.Server):
@@ -99,7 +142,7 @@ def serve(
         server_header=False,
         proxy_headers=False,
         ws="none",
-        http="h11",
+        http=Prompt,
         lifespan="on",
         limit_concurrency=MOST_CONNECTIONS,
         timeout_graceful_shutdown=LAST_ANSWERS,

@@ -100,6 +100,7 @@ def test_arguments_by_name() -> None:
         ("(x: float, speed: float = 1.0)", [], {}, "missing a required argument: 'x'"),
         ("(x: float, speed: float = 1.0)", ["1", "2", "3"], {}, "too many positional arguments"),
         ("(x: float)", ["1"], {"y": "2"}, "got an unexpected keyword argument 'y'"),
+        ("(speed: float)", [], {"sped": "2"}, "keyword argument 'sped'; did you mean \"speed\"?"),
         ("(x: float)", ["1"], {"x": "2"}, "multiple values for argument 'x'"),
         ("(x, /, *, deep: bool)", ["1"], {}, "missing a required argument: 'deep'"),
         ("(x, /, *, deep: bool = False)", ["1"], {}, ""),

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import socket
 import stat
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +23,9 @@ from tests.gateway.gateway_kit import TOKEN
 from transports import web_addresses
 
 
-def test_it_serves_until_its_lifeline_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def served_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[int, int]]:
+    """Serves a rig that isn't there: its port, and the descriptor whose end is the server's."""
     monkeypatch.setenv("ORCH_RUNTIME_DIR", str(tmp_path))
     monkeypatch.setattr("orchestrator.gateway.sources.AGAIN", 0.01)
     reading, writing = os.pipe()
@@ -31,19 +36,55 @@ def test_it_serves_until_its_lifeline_ends(tmp_path: Path, monkeypatch: pytest.M
             target=server.serve, args=("lab", rules, port), kwargs={"lifeline": lifeline}
         )
         serving.start()
-        headers = {"authorization": f"Bearer {TOKEN}"}
         try:
-            with httpx2.Client(base_url=f"http://127.0.0.1:{address}", headers=headers) as client:
-                assert client.get("/").status_code == 200
-                assert client.get("/api/status").json()["title"] == "RigNotReachable"
-                with client.stream("GET", "/api/stream") as stream:
-                    lines = stream.iter_lines()
-                    assert "lost" in next(line for line in lines if line.startswith("event"))
-                    os.close(writing)  # streams that are open don't hold it up
-                    assert list(lines) is not None
+            yield address, writing
         finally:
+            with suppress(OSError):  # the test may have closed it
+                os.close(writing)
             serving.join(30)
         assert not serving.is_alive()
+
+
+HEADERS = {"authorization": f"Bearer {TOKEN}"}
+
+
+def test_it_serves_until_its_lifeline_ends(served_at: tuple[int, int]) -> None:
+    address, lifeline = served_at
+    with httpx2.Client(base_url=f"http://127.0.0.1:{address}", headers=HEADERS) as client:
+        assert client.get("/").status_code == 200
+        assert client.get("/api/status").json()["title"] == "RigNotReachable"
+        with client.stream("GET", "/api/stream") as stream:
+            lines = stream.iter_lines()
+            assert "lost" in next(line for line in lines if line.startswith("event"))
+            os.close(lifeline)  # streams that are open don't hold it up
+            assert list(lines) is not None
+
+
+def test_headers_that_take_too_long_hold_nobody_up(
+    served_at: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As many connections as are served at all, of which none ever asks for anything."""
+    monkeypatch.setattr(server, "HEADER_WITHIN", 0.3)
+    address, _ = served_at
+    whole = f"GET / HTTP/1.1\r\nhost: 127.0.0.1:{address}\r\nauthorization: Bearer {TOKEN}\r\n\r\n"
+    with ExitStack() as stack:
+
+        def connect() -> socket.socket:
+            return stack.enter_context(socket.create_connection(("127.0.0.1", address), 20))
+
+        begun = [connect() for _ in range(server.MOST_CONNECTIONS)]
+        for each in begun[1:]:
+            each.sendall(b"GET / HTTP/1.1\r\nhost:")
+        for each in begun:
+            assert each.recv(1) == b""
+        again = connect()
+        again.sendall(whole.encode())
+        assert again.recv(1) == b"H"
+        again.sendall(whole[:-4].encode())
+        while again.recv(65536):
+            pass
+        with httpx2.Client(base_url=f"http://127.0.0.1:{address}", headers=HEADERS) as client:
+            assert client.get("/").status_code == 200
 
 
 @pytest.mark.parametrize(
