@@ -29,7 +29,7 @@ class Wish(msgspec.Struct):
         worker: Whose.
         client: Who wants it: the identity of a connection, whose end gives it up.
         key: Tells it from other wishes of that connection.
-        who: Who that is, for people.
+        who: Who that is, for people: `user@host:program`.
         why: What for, in the words of whoever wants it.
         seconds: How long it is to hold.
     """
@@ -40,6 +40,11 @@ class Wish(msgspec.Struct):
     who: str
     why: str
     seconds: float
+
+    @property
+    def owner(self) -> str:
+        """`user@host`: whose programs may use the lease, each by its number."""
+        return owner_of(self.who)
 
 
 class Lease(msgspec.Struct):
@@ -134,15 +139,19 @@ class Leases:
         waiting.append(wish)
         return len(waiting)
 
-    def renew(self, worker: str, number: int, seconds: float, now: float) -> Lease:
-        """Have a lease hold for so many seconds from now. Raises NoLease if it holds no more."""
-        held = self._held(worker, number, now)
+    def renew(self, worker: str, number: int, who: str, seconds: float, now: float) -> Lease:
+        """Have a lease hold for so many seconds from now.
+
+        Raises:
+            NoLease: It holds no more, or is another's.
+        """
+        held = self._held(worker, number, who, now)
         held.until = now + seconds
         return held
 
-    def give_back(self, worker: str, number: int, now: float) -> None:
-        """End a lease. Raises NoLease if it holds no more."""
-        self._held(worker, number, now)
+    def give_back(self, worker: str, number: int, who: str, now: float) -> None:
+        """End a lease. Raises NoLease if it holds no more, or is another's."""
+        self._held(worker, number, who, now)
         self._end(worker, GIVEN_BACK, now)
 
     def break_(self, worker: str, why: str, now: float) -> Lease:
@@ -183,13 +192,25 @@ class Leases:
 
     # -- in words -------------------------------------------------------------------------
 
-    def refusal(self, worker: str, number: int, now: float) -> str:
-        """Why a request that carries a number, 0 for none, may have no effect; empty if it may."""
+    def refusal(self, worker: str, number: int, who: str, now: float) -> str:
+        """Why a request that carries a number, 0 for none, may have no effect; empty if it may.
+
+        Args:
+            worker: The worker.
+            number: The number that is named; anybody may see it, so it isn't enough.
+            who: Who names it.
+            now: Monotonic seconds.
+        """
         held = self.held.get(worker)
-        if number == (0 if held is None else held.number):
+        if held is None and not number:
+            return ""
+        is_named = held is not None and number == held.number
+        if held is not None and is_named and owner_of(who) == held.wish.owner:
             return ""
         parts = []
-        if number:
+        if is_named:
+            parts.append(f"lease {number} isn't {owner_of(who)}'s")
+        elif number:
             parts.append(self._ending(worker, number, now))
         if held is not None:
             parts.append(f"{worker} is {told(held, now)}")
@@ -203,10 +224,11 @@ class Leases:
 
     # -- how ------------------------------------------------------------------------------
 
-    def _held(self, worker: str, number: int, now: float) -> Lease:
+    def _held(self, worker: str, number: int, who: str, now: float) -> Lease:
         held = self.held.get(worker)
-        if held is None or held.number != number:
-            raise NoLease(self.refusal(worker, number, now) or f"{worker} has no such lease")
+        why = self.refusal(worker, number, who, now)
+        if held is None or why:
+            raise NoLease(why or f"{worker} has no such lease")
         return held
 
     def _grant(self, wish: Wish, now: float) -> Lease:
@@ -221,6 +243,11 @@ class Leases:
         if waiting := self._waiting.get(worker):
             self._grant(waiting.pop(0), now)
         return lease
+
+
+def owner_of(who: str) -> str:
+    """`user@host` of a `user@host:program`; all of what names no program."""
+    return who.partition(":")[0]
 
 
 def told(lease: Lease, now: float) -> str:

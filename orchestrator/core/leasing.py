@@ -186,7 +186,7 @@ class Leasing:
         if request.operation in READS or request.member in _FREE:
             return ""
         number = number_of(request)
-        why = self.leases.refusal(peer.name, number, now)
+        why = self.leases.refusal(peer.name, number, self._ledger.who(request), now)
         if not why and not number and peer.name in self._demanded:
             why = f"{peer.name} may be used by whoever has its lease only, as its config says"
         if not why:
@@ -236,7 +236,9 @@ class Leasing:
         if request.member == ASK:
             self._ask(request, asked, now)
         elif request.member == RENEW:
-            lease = self.leases.renew(asked.worker, asked.number, check_seconds(asked.seconds), now)
+            seconds = check_seconds(asked.seconds)
+            who = self._ledger.who(request)
+            lease = self.leases.renew(asked.worker, asked.number, who, seconds, now)
             self._answer(request, _granted(lease, now))
         elif request.member == GIVE_BACK:
             self._give_back(request, asked, now)
@@ -255,7 +257,7 @@ class Leasing:
             seconds=check_seconds(asked.seconds),
         )
         if asked.number and (before is None or before.number != asked.number):
-            raise NoLease(self.leases.refusal(asked.worker, asked.number, now))
+            raise NoLease(self.leases.refusal(asked.worker, asked.number, wish.who, now))
         found = self.leases.ask(wish, now)
         if isinstance(found, Lease):
             if found is not before:
@@ -273,7 +275,8 @@ class Leasing:
     def _give_back(self, request: Request, asked: _Asked, now: float) -> None:
         held = self.leases.held.get(asked.worker)
         if asked.number:
-            self.leases.give_back(asked.worker, asked.number, now)
+            who = self._ledger.who(request)
+            self.leases.give_back(asked.worker, asked.number, who, now)
         else:
             self.leases.give_up(asked.worker, request.client, asked.key, now)
             for look in [each for each in self._looks if each.request.client == request.client]:
@@ -347,7 +350,8 @@ class Leasing:
         """Answer those whose place has changed."""
         for look in list(self._looks):
             if look.number:
-                if why := self.leases.refusal(look.wish.worker, look.number, now):
+                why = self.leases.refusal(look.wish.worker, look.number, look.wish.who, now)
+                if why:
                     self._looks.remove(look)
                     self._refuse(look.request, why)
                 continue

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,14 +23,20 @@ class LeaseNumbers:
         self._record = record
 
     def read(self) -> int:
-        """The number that was kept last; 0 if none was, or, which is told, if it can't be read."""
+        """The number that was kept last; 0 if none was.
+
+        If it can't be read, which is told, one that is beyond all that were given: as many as there
+        are seconds since the epoch.
+        """
         try:
             return max(0, int(self._file.read_text("ascii")))
         except FileNotFoundError:
             return 0
         except (OSError, ValueError) as error:
-            self._tell(error)
-            return 0
+            begin = int(time.time())
+            text = f"{self._file}: {error}; leases are numbered from {begin} on"
+            self._record("error", text, {})
+            return begin
 
     def keep(self, number: int) -> None:
         """Keep a number, in one step; it is told if that can't be done."""
@@ -38,8 +45,5 @@ class LeaseNumbers:
             draft.write_text(str(number), "ascii")
             draft.replace(self._file)
         except OSError as error:
-            self._tell(error)
-
-    def _tell(self, error: Exception) -> None:
-        text = f"{self._file}: {error}; numbers of leases may come again when the rig is restarted"
-        self._record("error", text, {})
+            text = f"{self._file}: {error}; numbers may come again when the rig is restarted"
+            self._record("error", text, {})

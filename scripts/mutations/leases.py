@@ -26,8 +26,14 @@ MUTATIONS = [
     Mutation(
         "an ended number passes while nobody has one",
         FILE,
-        "if number == (0 if held is None else held.number):",
-        "if held is None or number == held.number:",
+        "if held is None and not number:",
+        "if held is None:",
+    ),
+    Mutation(
+        "others act by the number that they see",
+        FILE,
+        "is_named and owner_of(who) == held.wish.owner:",
+        "is_named:",
     ),
     Mutation(
         "the floor doesn't rise at the end",
@@ -36,7 +42,7 @@ MUTATIONS = [
         "return self.number if held is None",
     ),
     Mutation(
-        "any number renews", FILE, "if held is None or held.number != number:", "if held is None:"
+        "any number renews", FILE, "if held is None or why:", "if held is None:"
     ),
     Mutation("a queue has no end", FILE, "if len(waiting) >= MOST_WAITING:", "if False:"),
     Mutation(

@@ -20,6 +20,8 @@ from orchestrator.core.leases import (
     told,
 )
 
+ADA = "ada@lab:x"
+
 
 def wish(client: str, worker: str = "stage", *, key: str = "k", seconds: float = 10.0) -> Wish:
     return Wish(worker, client.encode(), key, f"{client}@lab:x", "work", seconds)
@@ -34,18 +36,18 @@ def granted(leases: Leases, client: str, now: float = 0.0, worker: str = "stage"
 def test_only_the_number_of_the_lease_that_holds_passes() -> None:
     """Neither no number, nor an older one, nor one that wasn't given yet has an effect."""
     leases = Leases()
-    assert leases.refusal("stage", 0, 0.0) == ""
+    assert leases.refusal("stage", 0, ADA, 0.0) == ""
     first = granted(leases, "ada")
-    assert leases.refusal("stage", first.number, 0.0) == ""
-    assert "leased to ada@lab:x (work)" in leases.refusal("stage", 0, 0.0)
-    leases.give_back("stage", first.number, 1.0)
-    assert "lease 1 of stage ended 1.0 s ago" in leases.refusal("stage", first.number, 2.0)
+    assert leases.refusal("stage", first.number, ADA, 0.0) == ""
+    assert "leased to ada@lab:x (work)" in leases.refusal("stage", 0, ADA, 0.0)
+    leases.give_back("stage", first.number, first.wish.who, 1.0)
+    assert "lease 1 of stage ended 1.0 s ago" in leases.refusal("stage", first.number, ADA, 2.0)
     second = granted(leases, "bob", 3.0)
     assert second.number > first.number
-    late = leases.refusal("stage", first.number, 4.0)
+    late = leases.refusal("stage", first.number, ADA, 4.0)
     assert "lease 1 of stage ended" in late
     assert "leased to bob@lab:x" in late
-    assert leases.refusal("stage", second.number + 1, 4.0)
+    assert leases.refusal("stage", second.number + 1, ADA, 4.0)
 
 
 def test_the_floor_rises_when_a_lease_ends() -> None:
@@ -53,7 +55,7 @@ def test_the_floor_rises_when_a_lease_ends() -> None:
     leases = Leases()
     first = granted(leases, "ada")
     assert leases.floor("stage") == first.number
-    leases.give_back("stage", first.number, 1.0)
+    leases.give_back("stage", first.number, first.wish.who, 1.0)
     assert leases.floor("stage") == first.number + 1
     assert granted(leases, "bob").number == first.number + 1
 
@@ -64,7 +66,22 @@ def test_numbers_rise_over_all_workers() -> None:
     leases.number = 41
     assert granted(leases, "ada", worker="stage").number == 42
     assert granted(leases, "ada", worker="camera").number == 43
-    assert leases.refusal("camera", 42, 0.0)
+    assert leases.refusal("camera", 42, ADA, 0.0)
+
+
+def test_a_number_is_of_no_use_to_others() -> None:
+    """Status shows it to all; another program of its owner may use it, nobody else may."""
+    leases = Leases()
+    number = granted(leases, "ada").number
+    assert leases.refusal("stage", number, "ada@lab:child.py", 0.0) == ""
+    assert "lease 1 isn't bob@lab's; stage is leased to ada" in leases.refusal(
+        "stage", number, "bob@lab:x", 0.0
+    )
+    assert leases.refusal("stage", number, "ada@elsewhere:x", 0.0)
+    with pytest.raises(NoLease, match="isn't bob@lab's"):
+        leases.renew("stage", number, "bob@lab:x", 5.0, 0.0)
+    with pytest.raises(NoLease, match="isn't bob@lab's"):
+        leases.give_back("stage", number, "bob@lab:x", 0.0)
 
 
 def test_who_waits_is_told_the_place_and_keeps_it() -> None:
@@ -72,7 +89,7 @@ def test_who_waits_is_told_the_place_and_keeps_it() -> None:
     leases = Leases()
     first = granted(leases, "ada")
     assert [leases.ask(wish(each), 0.0) for each in ("bob", "cy", "bob")] == [1, 2, 1]
-    leases.give_back("stage", first.number, 1.0)
+    leases.give_back("stage", first.number, first.wish.who, 1.0)
     assert leases.held["stage"].wish.client == b"bob"
     assert leases.held["stage"].until == 11.0
     assert leases.ask(wish("bob"), 2.0) is leases.held["stage"]
@@ -102,12 +119,12 @@ def test_it_ends_at_its_time_unless_it_is_renewed() -> None:
     leases = Leases()
     lease = granted(leases, "ada")
     assert leases.next_deadline == 10.0
-    leases.renew("stage", lease.number, 10.0, 6.0)
+    leases.renew("stage", lease.number, lease.wish.who, 10.0, 6.0)
     assert leases.expire(15.9) == []
     assert leases.expire(16.0) == [lease]
     assert leases.next_deadline is None
     with pytest.raises(NoLease, match="its time was over"):
-        leases.renew("stage", lease.number, 10.0, 17.0)
+        leases.renew("stage", lease.number, lease.wish.who, 10.0, 17.0)
 
 
 def test_who_leaves_has_nothing_and_waits_for_nothing() -> None:
@@ -131,7 +148,7 @@ def test_giving_up_gives_back_what_was_granted_meanwhile() -> None:
     leases.ask(wish("cy"), 0.0)
     leases.give_up("stage", b"cy", "k", 0.0)
     assert [each.client for each in leases.waiting("stage")] == [b"bob"]
-    leases.give_back("stage", lease.number, 1.0)
+    leases.give_back("stage", lease.number, lease.wish.who, 1.0)
     leases.give_up("stage", b"bob", "k", 2.0)
     assert leases.held == {}
 
@@ -141,7 +158,7 @@ def test_breaking_says_why() -> None:
     leases = Leases()
     lease = granted(leases, "ada")
     assert leases.break_("stage", "broken by root: fire", 5.0) is lease
-    assert "broken by root: fire" in leases.refusal("stage", lease.number, 6.0)
+    assert "broken by root: fire" in leases.refusal("stage", lease.number, ADA, 6.0)
     with pytest.raises(NoLease, match="nobody has a lease of stage"):
         leases.break_("stage", "again", 7.0)
 
@@ -212,26 +229,33 @@ class Machine(RuleBasedStateMachine):
         for worker in WORKERS:
             self._drop(worker, lambda each: each[0] != client)
 
-    @rule(worker=st.sampled_from(WORKERS), ago=st.integers(0, 3))
-    def give_back(self, worker: str, ago: int) -> None:
-        """Somebody gives back a lease: the newest number, or one from before."""
+    @rule(client=st.sampled_from(CLIENTS), worker=st.sampled_from(WORKERS), ago=st.integers(0, 3))
+    def give_back(self, client: str, worker: str, ago: int) -> None:
+        """Somebody gives back a lease: the newest number, or one from before; his or another's."""
         number = max(1, self.highest - ago)
-        holds = bool(self.lines[worker]) and self.lines[worker][0][2] == number
+        line = self.lines[worker]
+        holds = bool(line) and line[0][2] == number and line[0][0] == client
         try:
-            self.leases.give_back(worker, number, self.now)
+            self.leases.give_back(worker, number, f"{client}@lab:y", self.now)
         except NoLease:
             assert not holds
             return
         assert holds
         self._drop(worker, lambda each: each[2] != number)
 
-    @rule(worker=st.sampled_from(WORKERS), ago=st.integers(0, 3), s=st.integers(1, 9))
-    def renew(self, worker: str, ago: int, s: int) -> None:
+    @rule(
+        client=st.sampled_from(CLIENTS),
+        worker=st.sampled_from(WORKERS),
+        ago=st.integers(0, 3),
+        s=st.integers(1, 9),
+    )
+    def renew(self, client: str, worker: str, ago: int, s: int) -> None:
         """Somebody renews."""
         number = max(1, self.highest - ago)
-        holds = bool(self.lines[worker]) and self.lines[worker][0][2] == number
+        line = self.lines[worker]
+        holds = bool(line) and line[0][2] == number and line[0][0] == client
         try:
-            self.leases.renew(worker, number, s, self.now)
+            self.leases.renew(worker, number, f"{client}@lab:y", s, self.now)
         except NoLease:
             assert not holds
             return
@@ -295,7 +319,7 @@ class Machine(RuleBasedStateMachine):
         """No number that has ended passes again, at the rig or by the floor at a worker."""
         assert self.leases.number == self.highest
         for worker, number in self.over:
-            assert self.leases.refusal(worker, number, self.now)
+            assert self.leases.refusal(worker, number, "ada@lab:x", self.now)
             assert number < self.leases.floor(worker)
 
 
