@@ -41,9 +41,7 @@ MUTATIONS = [
         "return self.number + 1 if held is None",
         "return self.number if held is None",
     ),
-    Mutation(
-        "any number renews", FILE, "if held is None or why:", "if held is None:"
-    ),
+    Mutation("any number renews", FILE, "if held is None or why:", "if held is None:"),
     Mutation("a queue has no end", FILE, "if len(waiting) >= MOST_WAITING:", "if False:"),
     Mutation(
         "what others queued isn't withdrawn",
