@@ -70,6 +70,7 @@ workers:
     driver: page_drivers:Flaky
     args: ["{file}"]
     poll: {{level: 100ms}}
+    timeouts: {{flood: 60s}}
     alarms: {{level: {{above: -1}}}}
 """
 
