@@ -17,7 +17,7 @@ import orch
 from orchestrator import aconnect
 from orchestrator.client.leases import Place, ask_rig
 from orchestrator.client.rig import Rig
-from orchestrator.errors import Leased, ValueRefused
+from orchestrator.errors import Leased, OrchError, ValueRefused
 from tests.rigs import RunningRig, running, wait_until
 
 DRIVER = """
@@ -208,6 +208,40 @@ def test_asyncio(rig: RunningRig, monkeypatch: pytest.MonkeyPatch) -> None:
                     await other["stage"].call("move", 1.0)
                 await one["stage"].call("move", 2.0)
                 await lease.renew(5)
+            await other["stage"].call("move", 3.0)
+
+    asyncio.run(use())
+
+
+def test_asyncio_is_told_what_became_of_a_lease(
+    rig: RunningRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that was broken meanwhile, one that wasn't to be had in time."""
+    for name in ("ORCH_RUNTIME_DIR", "ORCH_STATE_DIR"):
+        monkeypatch.setenv(name, rig.environ[name])
+
+    def broken() -> None:
+        assert rig.orch("unlease", "stage", "--force", "--why", "fire").returncode == 0
+
+    async def use() -> None:
+        async with aconnect("lab") as one, aconnect("lab") as other:
+            with pytest.raises(Leased, match="fire"):
+                async with one["stage"].lease(60):
+                    broken()
+            with pytest.raises(ZeroDivisionError) as found:
+                async with one["stage"].lease(60):
+                    broken()
+                    raise ZeroDivisionError
+            assert "fire" in found.value.__notes__[0]
+            lease = one["stage"].lease(0.4)
+            async with one["stage"].lease(60):
+                with pytest.raises(OrchError):
+                    await other["stage"].lease(60, wait=0.1).take()
+            with pytest.raises(Leased, match="fire"):
+                async with lease:
+                    broken()
+                    while lease.lost is None:
+                        await asyncio.sleep(0.01)
             await other["stage"].call("move", 3.0)
 
     asyncio.run(use())

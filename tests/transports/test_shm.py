@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import os
+import socket
 from typing import Any
 
 import numpy as np
@@ -10,6 +12,7 @@ import pytest
 
 from transports.errors import ProtocolError
 from transports.references import REFERENCE, Reference, mark, unmark, unpack
+from transports.shm import packets
 from transports.shm.recycled import Recycled
 from transports.values import codec
 
@@ -77,3 +80,16 @@ def test_a_frame_in_given_memory_is_the_same_as_elsewhere() -> None:
     held = np.frombuffer(raw, np.uint8)
     same = held == np.frombuffer(plain[1], np.uint8)
     assert same.all(), np.flatnonzero(~same)[:10]
+
+
+@pytest.mark.parametrize("packet", [b"", b"\x91\xa2\xc5\x01", b"\x91\x01", b"\x91" * 900])
+def test_no_packet_leaves_its_descriptor_open(packet: bytes) -> None:
+    """One that can't be read is a fault of its sender, and costs nobody else anything."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with ours, theirs:
+        for receive in (packets.receive_from_peer, packets.receive_from_rig):
+            before = len(os.listdir("/proc/self/fd"))
+            socket.send_fds(theirs, [packet], [theirs.fileno()])
+            with pytest.raises((ProtocolError, EOFError)):
+                receive(ours)
+            assert len(os.listdir("/proc/self/fd")) == before

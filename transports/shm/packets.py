@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import socket
 from array import array
+from collections.abc import Callable
+from typing import TypeVar
 
 import msgspec
 
 from transports.errors import ProtocolError
 
+Packet = TypeVar("Packet")
 LARGEST = 1024
 """Bytes of a packet; a longer one is cut, and can't be read."""
 
@@ -120,6 +123,8 @@ def _receive(source: socket.socket) -> tuple[bytes, int | None]:
         if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
             fds.frombytes(content)
     if not data:
+        for fd in fds:
+            os.close(fd)
         raise EOFError
     return data, fds[0] if fds else None
 
@@ -133,21 +138,20 @@ def receive_from_peer(source: socket.socket) -> tuple[FromPeer, int | None]:
         OSError: The same, in another way.
         ProtocolError: It can't be read.
     """
-    data, fd = _receive(source)
-    try:
-        return _decode_from_peer(data), fd
-    except msgspec.DecodeError as error:
-        if fd is not None:
-            os.close(fd)
-        raise ProtocolError(f"a packet for slots: {error}") from error
+    return _decoded(_decode_from_peer, *_receive(source))
 
 
 def receive_from_rig(source: socket.socket) -> tuple[FromRig, int | None]:
     """As `receive_from_peer`, of the rig's packets."""
-    data, fd = _receive(source)
+    return _decoded(_decode_from_rig, *_receive(source))
+
+
+def _decoded(
+    decode: Callable[[bytes], Packet], data: bytes, fd: int | None
+) -> tuple[Packet, int | None]:
     try:
-        return _decode_from_rig(data), fd
-    except msgspec.DecodeError as error:
+        return decode(data), fd
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         if fd is not None:
             os.close(fd)
         raise ProtocolError(f"a packet for slots: {error}") from error

@@ -258,10 +258,12 @@ class Dispatcher:
         except BaseException as error:  # the driver may raise anything, SystemExit included
             forks.end_child(error)
             content = failure_payload(error)
-            # as a triple: logging would ask the error for its traceback, which may raise
-            told = (type(error), error, None)
             who = {"who": client_ids.caller(request.senderID)}
-            log.warning("%s %s raised", request.operation, member, exc_info=told, extra=who)
+            # As a triple: logging would ask the error for its traceback, which may raise. No name
+            # may hold it: this frame is in the traceback, and what the driver's frames hold, such
+            # as a port, would live until the collector comes.
+            told = "%s %s raised", request.operation, member
+            log.warning(*told, exc_info=(type(error), error, None), extra=who)
             return ERROR, content, JSON, b"", TEXT
         finally:
             records.unbind_request()
