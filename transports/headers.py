@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import time
+import zlib
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
@@ -302,6 +303,16 @@ def read_event_id(message_id: str) -> tuple[int, float]:
 def new_tag() -> int:
     """A tag for the ids of one publisher's events."""
     return random.getrandbits(_TAG_BITS)
+
+
+def tag_of(token: bytes) -> int:
+    """The tag of what a life publishes, which the rig knows too: by the token of that life."""
+    return zlib.crc32(token) & ((1 << _TAG_BITS) - 1)
+
+
+def is_of_nothing(sequence: int) -> bool:
+    """Whether it is the number before the first event of a life, which no event has."""
+    return sequence % EVENTS_PER_LIFE == 0
 
 
 def event_tag(message_id: str) -> int:

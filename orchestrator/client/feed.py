@@ -36,6 +36,7 @@ from transports.headers import (
     EventHeader,
     decode_event_header,
     event_tag,
+    is_of_nothing,
     read_event_id,
 )
 from transports.serializers import Buffer
@@ -296,10 +297,13 @@ class Feed:
         if topic is None:
             return None
         self._forget(topic)
-        if topic.confirmed:
-            return self._received(topic, frames) if frames[2] else None
+        newest = _id_of(frames[2])
+        sequence = _sequence_of(newest)
+        is_event = sequence is not None and not is_of_nothing(sequence)
+        if topic.confirmed and is_event:
+            return self._received(topic, frames)
         if not topic.id:  # what was the newest before this subscription isn't of it
-            topic.id = _id_of(frames[2])
+            topic.id, topic.sequence = newest, sequence
         topic.confirmed = True
         self.notify()
         return None
@@ -330,6 +334,8 @@ class Feed:
         if restarts > 0:
             self._restarts += restarts
             last = life * EVENTS_PER_LIFE
+        elif is_of_nothing(last):
+            return  # what was before the first one that came isn't of this subscription
         self._missed += max(sequence - last - 1, 0)
 
     def _tell(self, lot: Sequence[Received | RigLost]) -> None:
@@ -350,3 +356,10 @@ def _id_of(head: Buffer) -> str:
         return decode_event_header(head).messageID
     except (msgspec.DecodeError, UnicodeDecodeError):
         return ""
+
+
+def _sequence_of(id: str) -> int | None:
+    try:
+        return read_event_id(id)[0] if id else None
+    except ValueError:
+        return None

@@ -13,7 +13,7 @@ from orchestrator.rig.gate import user_of
 from orchestrator.rig.newest import Newest
 from orchestrator.rig.sockets import Sockets
 from transports.frames import TooManyFrames, has_more, receive, receive_frame, send
-from transports.headers import FAITHFUL, FRAMES, PROBE
+from transports.headers import EVENTS_PER_LIFE, FAITHFUL, FRAMES, PROBE, tag_of
 
 _FAITHFUL = FAITHFUL.encode()
 SUBSCRIPTIONS = 2000
@@ -53,7 +53,7 @@ class EventRelay:
         self._counts = counts
         self._wanted: Counter[bytes] = Counter()  # by how many connections
         connections.left = self.forget
-        self._newest = Newest()
+        self._newest = Newest(self._life_of)
 
     def forward_events(self, most: int, now: float) -> None:
         """Pass on what workers have published, so many messages at most."""
@@ -163,6 +163,15 @@ class EventRelay:
         if slash:
             return name.decode("utf-8", "replace") in self._peers
         return any(worker.encode().startswith(topic) for worker in self._peers)
+
+    def _life_of(self, topic: bytes) -> tuple[int, int] | None:
+        """The number before the first event of the life that may publish a topic, and its tag."""
+        prefix = topic.removeprefix(_FAITHFUL).partition(b"/")[0] + b"/"
+        token = next((each for each, own in self._publishers.items() if own == prefix), None)
+        peer = self._peers.get(prefix[:-1].decode("utf-8", "replace"))
+        if token is None or peer is None:
+            return None
+        return (peer.incarnation - 1) * EVENTS_PER_LIFE, tag_of(token)
 
     def _drop_of(self, former: str | None, now: float) -> None:
         """Drop an event of who isn't a worker; a thread that was left behind was one."""

@@ -2,19 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
-from transports.headers import FRAMES, PROBE, decode_event_header
+from transports.headers import (
+    EVENT,
+    FRAMES,
+    PROBE,
+    EventHeader,
+    decode_event_header,
+    encode_header,
+    event_id,
+)
 
 _EMPTY = b""
 
+LifeOf = Callable[[bytes], "tuple[int, int] | None"]
+"""Of a topic: the number before the first event of the life that publishes it, and that life's tag;
+None if it isn't known."""
+
 
 class Newest:
-    """Keeps one event of each topic that somebody is subscribed to."""
+    """Keeps one event of each topic that somebody is subscribed to.
 
-    def __init__(self) -> None:
+    Args:
+        life_of: Tells the life of which a topic's events would be.
+    """
+
+    def __init__(self, life_of: LifeOf) -> None:
+        self._life_of = life_of
         self._events: dict[bytes, list[Any]] = {}
 
     def keep(self, frames: list[Any]) -> None:
@@ -34,13 +52,24 @@ class Newest:
                 that the subscriber has, another space, and the topic.
 
         Returns:
-            The event under the probe's name if there is a newer one, else empty frames.
+            The event under the probe's name if there is a newer one, else empty frames. Who has
+            none is given a header with the number before the first one of the present life: so he
+            notices that life's end, though he had nothing of it.
         """
         asked = probe.removeprefix(PROBE).split(b" ", 2)
         frames = self._events.get(asked[2]) if len(asked) == 3 else None
-        if frames is None or _id_of(frames) == asked[1]:
-            return [probe, *[_EMPTY] * (FRAMES - 1)]
-        return [probe, _EMPTY, *frames[2:]]
+        if frames is None and len(asked) == 3 and not asked[1]:
+            if (life := self._life_of(asked[2])) is not None:
+                return [probe, _EMPTY, _nothing_yet(asked[2], *life), _EMPTY, _EMPTY]
+        elif frames is not None and _id_of(frames) != asked[1]:
+            return [probe, _EMPTY, *frames[2:]]
+        return [probe, *[_EMPTY] * (FRAMES - 1)]
+
+
+def _nothing_yet(topic: bytes, before: int, tag: int) -> bytes:
+    name = topic.decode("utf-8", "replace")
+    id_ = event_id(before, tag=tag)
+    return encode_header(EventHeader(messageType=EVENT, messageID=id_, senderID="", eventID=name))
 
 
 def _id_of(frames: list[Any]) -> bytes:

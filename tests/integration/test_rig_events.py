@@ -103,6 +103,36 @@ def test_a_restarted_worker_s_events_go_on(rig: Rig) -> None:
         assert (ticks.restarts, ticks.missed) == (1, 0)
 
 
+@pytest.mark.parametrize("before", [0, 3])
+def test_a_restart_before_the_first_event_is_told(rig: Rig, before: int) -> None:
+    """Also to who had nothing of the life that ended, whatever others had of it."""
+    with rig["ab"].subscribe("tick_tock"):
+        rig["ab"].call("emit", before)
+    with rig["ab"].subscribe("tick", timeout=10) as ticks:
+        with pytest.raises(errors.WorkerDied):
+            rig["ab"].call("kill")
+        rig["ab"].call("emit", 1)
+        assert next(ticks).value == [0, ""]
+        assert (ticks.restarts, ticks.missed) == (1, 0)
+    with rig["ab"].subscribe("tick", timeout=10) as ticks:
+        rig["ab"].call("emit", 1)
+        assert next(ticks).value == [0, ""]
+        assert (ticks.restarts, ticks.missed) == (0, 0)
+
+
+def test_a_restart_of_the_rig_before_the_first_event_is_told() -> None:
+    """Another rig's first life has the same number, but isn't the same."""
+    with running(CONFIG, {"source": SOURCE}) as own, own.connected() as rig:
+        ticks = rig["a"].subscribe("tick", timeout=20)
+        assert own.stop() == 0
+        own.start()
+        own.wait_settled()
+        while not ticks._feed.items:  # the connection is made anew in its own time
+            rig["a"].call("emit", 1)
+        assert next(ticks).sequence
+        assert ticks.restarts == 1
+
+
 def test_a_slow_consumer_is_told_how_many_it_missed(rig: Rig) -> None:
     """It neither holds up the worker nor makes the rig keep what it doesn't take."""
     count = 20_000

@@ -15,6 +15,7 @@ import pytest
 
 import orch
 from orchestrator import aconnect
+from orchestrator.client.aio_leases import AsyncLease
 from orchestrator.client.leases import Place, ask_rig
 from orchestrator.client.rig import Rig
 from orchestrator.errors import Leased, OrchError, ValueRefused
@@ -223,25 +224,30 @@ def test_asyncio_is_told_what_became_of_a_lease(
     def broken() -> None:
         assert rig.orch("unlease", "stage", "--force", "--why", "fire").returncode == 0
 
+    async def within(
+        lease: AsyncLease, error: Exception | None = None, *, until_told: bool = False
+    ) -> None:
+        async with lease:
+            broken()
+            while until_told and lease.lost is None:
+                await asyncio.sleep(0.01)
+            if error is not None:
+                raise error
+
     async def use() -> None:
         async with aconnect("lab") as one, aconnect("lab") as other:
+            stage = one["stage"]
             with pytest.raises(Leased, match="fire"):
-                async with one["stage"].lease(60):
-                    broken()
+                await within(stage.lease(60))
             with pytest.raises(ZeroDivisionError) as found:
-                async with one["stage"].lease(60):
-                    broken()
-                    raise ZeroDivisionError
+                await within(stage.lease(60), ZeroDivisionError())
             assert "fire" in found.value.__notes__[0]
             lease = one["stage"].lease(0.4)
             async with one["stage"].lease(60):
                 with pytest.raises(OrchError):
                     await other["stage"].lease(60, wait=0.1).take()
             with pytest.raises(Leased, match="fire"):
-                async with lease:
-                    broken()
-                    while lease.lost is None:
-                        await asyncio.sleep(0.01)
+                await within(lease, until_told=True)
             await other["stage"].call("move", 3.0)
 
     asyncio.run(use())

@@ -285,6 +285,22 @@ def test_an_owner_with_many_slots_gives_up_the_oldest(rig: Rig, owner: Owner) ->
     assert len(rig.slots) == MOST_SLOTS
 
 
+def test_a_slot_that_no_frame_follows_is_given_back(
+    rig: Rig, owner: Owner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was made for the next one of its size, and none came."""
+    assert owner.take(MIB) is None
+    rig.turn()
+    assert rig.slots.status()["slots"] == 1
+    assert 0 < owner.due - time.monotonic() <= UNUSED
+    later = time.monotonic() + UNUSED + 1
+    monkeypatch.setattr("transports.shm.owner.monotonic", lambda: later)
+    owner.give_up_unused()
+    rig.turn()
+    assert rig.slots.status()["slots"] == 0
+    assert owner.due == math.inf
+
+
 def test_slots_that_are_not_used_are_given_back(
     rig: Rig, owner: Owner, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -41,7 +41,7 @@ class _Slot:
         self.memory = memory
         self.number = 0
         self.generation = 0
-        self.used = 0.0  # when it was last taken, monotonic
+        self.used = monotonic()  # when it was last taken, or offered
 
 
 class Filling:
@@ -170,7 +170,8 @@ class Owner:
                     self._withdraw(slot)
             except (OSError, EOFError, ProtocolError):
                 self._forget()
-            used = [slot.used for slot in self._free] or [now] * bool(self._slots)
+            is_any = bool(self._slots or self._offered)
+            used = [slot.used for slot in self._free] or [now] * is_any
             self.due = min(used, default=math.inf) + UNUSED
 
     def close(self) -> None:
@@ -217,7 +218,8 @@ class Owner:
             packets.send(self._connection, packets.Offer(self._key, capacity), fd)
         finally:
             os.close(fd)
-        self._offered[self._key] = _Slot(capacity, memory)
+        self._offered[self._key] = slot = _Slot(capacity, memory)
+        self.due = min(self.due, slot.used + UNUSED)  # also if no frame ever follows
 
     def _withdraw(self, slot: _Slot) -> None:
         """Give up a slot that is free."""
@@ -240,8 +242,7 @@ class Owner:
             if isinstance(packet, packets.Adopted):
                 slot = self._offered.pop(packet.key)
                 if packet.slot:
-                    slot.number, slot.used = packet.slot, monotonic()
-                    self.due = min(self.due, slot.used + UNUSED)
+                    slot.number = packet.slot
                     self._slots[packet.slot] = slot
                     self._free.append(slot)
                 else:

@@ -23,7 +23,7 @@ from transports.headers import (
     around_id,
     encode_header,
     event_id,
-    new_tag,
+    tag_of,
 )
 from transports.link import PRESENCE
 from transports.serializers import OCTETS, TEXT, XORCH, Buffer, split_result
@@ -78,7 +78,7 @@ class EventPublisher:
         self._worker = worker
         self._base = base
         self._token = token.encode()
-        self._tag = new_tag()
+        self._tag = tag_of(self._token)
         self._topics: dict[str, _Topic] = {}  # by the events' names
         self._foreign: set[str] = set()  # events of which it was told that JSON has no form
         self._late: dict[bytes, list[Any]] = {}  # the newest of each topic that found no room

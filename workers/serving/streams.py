@@ -89,7 +89,8 @@ class Streams:
         if stream is None:
             if ends:
                 return False, None
-            raise Refused("LookupError", "this stream has ended, or nobody asked it for too long")
+            told = "this stream has ended: its worker was restarted, or nobody asked for too long"
+            raise Refused("LookupError", told)
         with stream.lock:
             if ends:
                 self._forget(number)
