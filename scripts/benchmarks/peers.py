@@ -295,7 +295,14 @@ def client(kind: str, address: str) -> Iterator[Callable[[], Any]]:
             raise SystemExit(f"the server of {name} didn't come up")
         time.sleep(0.05)  # another library's process; nothing is measured yet
     with CLIENTS[name](address) as calls:
-        calls[what]()
+        while True:
+            try:
+                calls[what]()
+                break
+            except Exception:  # it listens before it has been told of its own server
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.05)
         yield calls[what]
 
 
