@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import difflib
+import json
 import os
 import re
 from collections.abc import Iterable
 from typing import Any
+from urllib.parse import quote, quote_plus
 
 __all__ = [
     "MASK",
@@ -145,6 +147,9 @@ def forms_of(texts: Iterable[str]) -> tuple[str, ...]:
         for at in range(0, len(line), LONGEST_HIDDEN):
             piece = line[at : at + LONGEST_HIDDEN]
             found |= {piece, repr(piece)[1:-1], ascii(piece)[1:-1], piece.replace('"', '\\"')}
+            found |= {json.dumps(piece, ensure_ascii=each)[1:-1] for each in (True, False)}
+            for coded in (quote(piece), quote(piece, safe=""), quote_plus(piece)):
+                found |= {coded, re.sub(r"%..", lambda code: code[0].lower(), coded)}
     return tuple(sorted((each for each in found if len(each) >= LEAST_HIDDEN), key=len)[::-1])
 
 

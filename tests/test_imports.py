@@ -165,7 +165,18 @@ HARMLESS = (
     *("re", "types", "typing", "msgspec"),
 )
 """All that pure rooms may import from elsewhere: without I/O, clock, chance or threads."""
-BENEATH = ("builtins", "io", "numpy", "random", "sys", "time", "tokenize", "traceback", "uuid")
+BENEATH = (
+    "builtins",
+    "io",
+    "numpy",
+    "random",
+    "sys",
+    "time",
+    "tokenize",
+    "traceback",
+    "uuid",
+    "zlib",
+)
 """What the modules that they import may import too: those also make messages, which have a time."""
 
 LINES = 420

@@ -45,6 +45,9 @@ def plan(config: str, as_json: bool) -> None:
         print_out(to_json(found))
     else:
         _show(found)
+    if found["fixed"]:
+        keys = ", ".join(found["fixed"])
+        raise CommandError(f"orch apply would refuse this: {keys} can't change", Exit.USAGE)
 
 
 @click.command()

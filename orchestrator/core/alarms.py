@@ -72,7 +72,8 @@ class Watched:
     Attributes:
         alarm: When there is an alarm.
         state: What is known of it.
-        since: When that began, monotonic.
+        since: When that began, monotonic; of a raised alarm, when that began, whatever wasn't known
+            in between.
         raised: Whether there is an alarm, be it that the value isn't known by now.
         reason: What the state comes of.
         value: The last reading; None before the first.
@@ -88,6 +89,7 @@ class Watched:
         self.value: float | None = None
         self.read = now
         self.beyond_since: float | None = None
+        self.raised_at = now  # when the alarm began, if there is one
         self.fault = ""  # why it couldn't be read since
         self.is_told = False  # that it is stale
         self.due: float | None = None  # when it is stale unless it is read
@@ -232,9 +234,12 @@ class Alarms:
             watched.reason = f"{told}, {limit}" if limit else told
         if state is was:
             return
-        was_told, duration = watched.is_told, now - watched.since
-        watched.state, watched.since, watched.is_told = state, now, False
+        was_told, lasted_for = watched.is_told, now - watched.raised_at
+        if state is State.RAISED and not was_raised:
+            watched.raised_at = now
+        watched.state, watched.is_told = state, False
         watched.raised = state is State.RAISED
+        watched.since = watched.raised_at if watched.raised else now
         if state is State.RAISED and was_raised:
             self._emit(worker, name, watched, was, alarm.level, f"is still {watched.reason}")
         elif state is State.RAISED:
@@ -244,8 +249,8 @@ class Alarms:
             if alarm.secures:
                 self._trip(alarm.secures, f"alarm: {worker}.{name} {text}", now)
         elif was_raised:
-            after = f" after {duration:.1f} s" if was is State.RAISED else ""
-            self._emit(worker, name, watched, was, "info", f"is {told} again{after}: cleared")
+            text = f"is {told} again after {lasted_for:.1f} s: cleared"
+            self._emit(worker, name, watched, was, "info", text)
         elif was is State.STALE and was_told:
             self._emit(worker, name, watched, was, "info", f"is known again: {told}")
 

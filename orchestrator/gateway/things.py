@@ -21,6 +21,7 @@ from orchestrator.gateway.problems import Problem, response_of
 from orchestrator.gateway.sources import Sources
 from orchestrator.gateway.streams import Streams
 from orchestrator.gateway.topics import Outlet
+from orchestrator.words import did_you_mean
 
 MOST_AT_ONCE = 64
 """Operations that wait or run at a time."""
@@ -154,6 +155,9 @@ class Things:
             self._at_once -= 1
 
 
+_TIMEOUTS = ("invocation_timeout", "execution_timeout")
+
+
 def _names(request: Request) -> tuple[str, str]:
     """The worker and the member that a path names."""
     return request.path_params["worker"], request.path_params["member"]
@@ -162,7 +166,10 @@ def _names(request: Request) -> tuple[str, str]:
 def _timeouts(request: Request) -> dict[str, Any]:
     """The timeouts that a query gives, in seconds. Raises ValueRefused."""
     found: dict[str, Any] = {}
-    for name in ("invocation_timeout", "execution_timeout"):
+    if unknown := sorted(request.query_params.keys() - {*_TIMEOUTS, "cached"}):
+        told = f"{unknown[0]} is no parameter of this{did_you_mean(unknown[0], _TIMEOUTS)}"
+        raise ValueRefused(told)
+    for name in _TIMEOUTS:
         if (given := request.query_params.get(name)) is not None:
             try:
                 found[name] = parse_timeout(None if given == "none" else given)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from urllib.parse import quote, quote_plus
 
 import pytest
 
@@ -111,6 +113,17 @@ class TestHiding:
         forms = forms_of([secret])
         for shown in (repr(secret), ascii(secret), secret.replace('"', '\\"')):
             assert "quoted" not in hide(f"is {shown}", forms)
+
+    @pytest.mark.parametrize("secret", ["ümlaut-secret", 'quo"te-secret', "slash/secret+1 b\\"])
+    def test_also_as_json_and_addresses_have_it(self, secret: str) -> None:
+        forms = forms_of([secret])
+        ways = (
+            *(json.dumps(secret), json.dumps(secret, ensure_ascii=False)),
+            *(quote(secret), quote(secret, safe=""), quote_plus(secret)),
+            quote(secret, safe="").lower(),
+        )
+        for shown in ways:
+            assert "secret" not in hide(f"is {shown}", forms), shown
 
     def test_also_where_it_was_cut(self) -> None:
         assert hide("is canary-47… and more", forms_of([CANARY])) == f"is {MASK}… and more"

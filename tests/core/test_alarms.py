@@ -162,7 +162,7 @@ def test_no_alarm_ends_because_nothing_is_known() -> None:
     it.wait(10)
     it.take()
     assert it.read(50) == "ok"
-    assert it.take()[0] == ["info: alarm: t is 50 again: cleared"]
+    assert it.take()[0] == ["info: alarm: t is 50 again after 22.0 s: cleared"]
 
 
 def test_what_was_pending_begins_anew_after_it_was_stale() -> None:
@@ -195,7 +195,7 @@ def test_an_alarm_outlives_its_worker() -> None:
     assert it.take() == ([], [])
     it.alarms.ready("a", it.now)
     assert it.read(20) == "ok"
-    assert it.take()[0] == ["info: alarm: t is 20 again: cleared"]
+    assert it.take()[0] == ["info: alarm: t is 20 again after 1001.0 s: cleared"]
 
 
 def test_that_a_worker_ends_without_an_alarm_is_no_warning() -> None:

@@ -104,6 +104,8 @@ def test_what_isnt_there(client: TestClient, link: FakeLink) -> None:
     ):
         answer = client.get(path)
         assert (answer.status_code, answer.json()["status"]) == (404, 404), path
+    typo = client.get("/things/stage/properties/position?exection_timeout=1").json()
+    assert 'did you mean "execution_timeout"?' in typo["detail"]
     bad = client.get("/things/stage/properties/position?execution_timeout=soon")
     assert bad.status_code == 400
     link.away = RigNotReachable("rig lab is not running")

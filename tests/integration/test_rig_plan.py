@@ -118,6 +118,7 @@ def test_a_changed_config_is_applied_to_a_rig_that_runs() -> None:
         rig.config.write_text(f'{AFTER}listen: [ipc, "ipc://{rig.folder}/also"]\n')
         fixed = rig.orch("plan", path)
         assert fixed.stdout.startswith("! listen of the rig  can't change while it runs")
+        assert (fixed.returncode, "orch apply would refuse" in fixed.stderr) == (2, True)
         assert rig.orch("apply", path).returncode == 2
 
 

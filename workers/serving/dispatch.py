@@ -257,14 +257,12 @@ class Dispatcher:
             return self._interrupted(member, error)
         except BaseException as error:  # the driver may raise anything, SystemExit included
             forks.end_child(error)
-            content = failure_payload(error)
             who = {"who": client_ids.caller(request.senderID)}
-            # As a triple: logging would ask the error for its traceback, which may raise. No name
-            # may hold it: this frame is in the traceback, and what the driver's frames hold, such
-            # as a port, would live until the collector comes.
-            told = "%s %s raised", request.operation, member
-            log.warning(*told, exc_info=(type(error), error, None), extra=who)
-            return ERROR, content, JSON, b"", TEXT
+            # A triple: logging would ask the error for its traceback, which may raise. And without
+            # a name: this frame is in there, and would keep what the driver's frames hold open.
+            words = "%s %s raised", request.operation, member
+            log.warning(*words, exc_info=(type(error), error, None), extra=who)
+            return ERROR, failure_payload(error), JSON, b"", TEXT
         finally:
             records.unbind_request()
 
