@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import time
 from types import EllipsisType
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +16,7 @@ from orchestrator.cli.options import json_option, read_timeout, rig_option
 from orchestrator.cli.overview import leased
 from orchestrator.cli.rigs import check_workers, open_rig, rig_id, status_of_rig
 from orchestrator.cli.show import safe, to_json
+from transports.terms import EXPIRED
 
 if TYPE_CHECKING:
     from orchestrator.client.leases import Lease, Place
@@ -48,10 +48,11 @@ def lease(
     why: str,
     patience: float | EllipsisType | None,
 ) -> int:
-    """Have a worker to oneself, while a command runs or until Ctrl-C.
+    """Have a worker to oneself for a while.
 
-    Others are refused whatever has an effect on it, and still read. The command, and what it
-    starts, acts by the lease, which is renewed until it ends; its status is that of this command.
+    While a command runs, or until Ctrl-C. Others are refused whatever has an effect on it, and
+    still read. The command, and what it starts, acts by the lease, which is renewed until it ends;
+    its status is that of this command.
     Without a command the lease ends by Ctrl-C, when its time is over, or by orch unlease.
     """
     if seconds is None:
@@ -69,7 +70,7 @@ def lease(
         wanted.take()
         _had(name, wanted)
         say(f"others act by it with: export ORCH_LEASE={given}={wanted.number}")
-        return _stay(wanted, time.monotonic() + span)
+        return _stay(wanted)
 
 
 @click.command()
@@ -114,7 +115,10 @@ def unlease(name: str, force: bool, why: str) -> None:
 @json_option
 @rig_option
 def leases(as_json: bool) -> None:
-    """Show who has which worker to himself, why and for how long, and who waits."""
+    """Show who has a worker to himself.
+
+    Why, and for how long, and who waits.
+    """
     with open_rig() as rig:
         workers = status_of_rig(rig)["workers"]
     held = {each["name"]: each["lease"] for each in workers if each.get("lease")}
@@ -164,15 +168,15 @@ def _run(command: tuple[str, ...], given: str, had: Lease) -> int:
     return 128 - status if status < 0 else status
 
 
-def _stay(had: Lease, until: float) -> int:
+def _stay(had: Lease) -> int:
     """Wait until it has ended, by itself or by somebody, or for Ctrl-C."""
     from orchestrator.errors import Leased
 
     try:
         had.hold()
     except Leased as error:
-        is_over = time.monotonic() >= until
-        if not is_over:
+        # The rig began to count before this did, by as long as its answer took.
+        if EXPIRED not in str(error):
             raise CommandError(str(error), Exit.NOT_STARTED) from error
         say(str(error))
         return Exit.DONE

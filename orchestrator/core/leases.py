@@ -12,12 +12,12 @@ import math
 import msgspec
 
 from orchestrator.core.queues import earliest
+from transports.terms import EXPIRED
 
 LONGEST = 7 * 86_400.0
 """Seconds that a lease may hold before it has to be renewed."""
 MOST_WAITING = 100
 """Who may wait for the lease of one worker."""
-EXPIRED = "its time was over"
 GIVEN_BACK = "it was given back"
 LEFT = "its owner has left"
 
