@@ -226,7 +226,8 @@ class Machine(RuleBasedStateMachine):
     def leave(self, client: str) -> None:
         """A connection ends."""
         self.leases.left(client.encode(), self.now)
-        for worker in WORKERS:
+        lines = self.lines  # what he has is given on in the order in which he got it
+        for worker in sorted(lines, key=lambda each: lines[each][0][2] if lines[each] else 0):
             self._drop(worker, lambda each: each[0] != client)
 
     @rule(client=st.sampled_from(CLIENTS), worker=st.sampled_from(WORKERS), ago=st.integers(0, 3))
