@@ -117,6 +117,21 @@ def test_a_slot_is_freed_once() -> None:
     assert rig.taken() == [FreeSlot(OWNER, number, 1)]
 
 
+def test_a_slot_is_free_when_its_last_holder_is_done() -> None:
+    rig = Rig()
+    number = rig.slots.offered(OWNER, 100)
+    reference = Reference(number, 1, 50)
+    assert rig.slots.came(OWNER, reference)
+    rig.slots.lease(CLIENT, reference)
+    rig.slots.lease(OTHER, reference)
+    rig.slots.settle(reference)
+    rig.taken()
+    rig.slots.returned(CLIENT, number, 1)
+    assert rig.taken() == []
+    rig.slots.returned(OTHER, number, 1)
+    assert rig.taken() == [FreeSlot(OWNER, number, 1)]
+
+
 def test_all_slots_together_and_those_of_one_owner_are_bounded() -> None:
     rig = Rig()
     assert rig.slots.offered(b"stranger", 1) == 0
