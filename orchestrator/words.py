@@ -6,7 +6,7 @@ import difflib
 import json
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 from urllib.parse import quote, quote_plus
 
@@ -21,6 +21,7 @@ __all__ = [
     "one_line",
     "quoted",
     "say",
+    "unknown_key",
     "without_secrets",
 ]
 
@@ -117,6 +118,18 @@ def did_you_mean(word: str, options: Iterable[str]) -> str:
     """The end of a sentence: ``; did you mean "driver"?``, or nothing when no option is near."""
     option = nearest(word, options)
     return f"; did you mean {quoted(option)}?" if option is not None else ""
+
+
+def unknown_key(key: object, known: Sequence[str], whose: str = "") -> str:
+    """What is said of a key that isn't known, with what may be meant and what there is.
+
+    Args:
+        key: The key, of any type.
+        known: Those that there are.
+        whose: What it was a key of, such as ` of an address`.
+    """
+    hint = did_you_mean(str(key), known)
+    return f"unknown key {quoted(str(key))}{whose}{hint}; known: {', '.join(known)}"
 
 
 def _form(word: str) -> str:

@@ -32,7 +32,7 @@ class AsyncLease(Wanted):
         """Wait for the lease. Raises as `Lease.take` does."""
         try:
             await run(self._session, self.ask())
-        except BaseException:
+        except BaseException:  # its task may be cancelled
             self._session.connection.submit(self.give_up())
             raise
 

@@ -207,8 +207,7 @@ class AsyncWorker(Handle):
         """Exclusive use of the worker: `async with rig["stage"].lease(60)`; see `Worker.lease`."""
         from orchestrator.client.aio_leases import AsyncLease  # few need it
 
-        options: Any = {"why": why, "wait": wait, "waiting": waiting}
-        return AsyncLease(self._session, self.name, seconds, **options)
+        return AsyncLease(self._session, self.name, seconds, why=why, wait=wait, waiting=waiting)
 
     @surface_async
     async def describe(self, *, refresh: bool = False) -> dict[str, Any]:

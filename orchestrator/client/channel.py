@@ -98,7 +98,6 @@ class Channel:
         self.wakeup = Wakeup()
         self.unconfirmed = False
         self.patience = math.inf
-        self.leases: dict[str, dict[str, int]] = {}  # by worker, as `compose` takes them
         self._context = context
         self._settled = settled
         self._zero_copy = zero_copy

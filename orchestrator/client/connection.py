@@ -67,6 +67,7 @@ class Connection:
         key: ClientKey | None = None,
     ) -> None:
         self.key = key
+        self.leases: dict[str, dict[str, int]] = {}  # by worker, as `compose` takes them
         self._timeout = timeout = math.inf if (most := duration(timeout)) is None else most
         self._lock = threading.Lock()  # guards who leads, who follows, and the outbox's order
         self._leader: Leader | None = None
@@ -127,8 +128,7 @@ class Connection:
     def compose(self, worker: str, operation: Operation, member: str, **options: Any) -> Exchange:
         """Encode a request; `options` and errors are those of `exchange.compose`."""
         channel = self._channel
-        options.setdefault("by_slot", channel.raw_frames.by_slot)
-        options |= channel.leases.get(worker, {})
+        options = {"by_slot": channel.raw_frames.by_slot, **options, **self.leases.get(worker, {})}
         return compose(
             channel.next_id(), channel.sender, channel.rig, worker, operation, member, **options
         )

@@ -51,7 +51,7 @@ Waiting = Callable[[Place], Any]
 
 
 def inherited(rig: str) -> dict[str, dict[str, int]]:
-    """The leases of a rig that the environment gives, as `Channel.leases` has them.
+    """The leases of a rig that the environment gives, as `Connection.leases` has them.
 
     Raises:
         ValueRefused: The variable has another form.
@@ -148,7 +148,7 @@ class Wanted:
     def _begin(self, found: dict[str, Any]) -> None:
         self.number = int(found["number"])
         self.runs = [str(each) for each in found.get("runs", ())]
-        self._session.connection._channel.leases[self.worker] = {LEASE: self.number}
+        self._session.connection.leases[self.worker] = {LEASE: self.number}
 
     def stay(self) -> Exchange:
         """The request that is answered after a while, or refused as soon as it has ended."""
@@ -162,7 +162,7 @@ class Wanted:
 
     def end(self) -> Exchange:
         """The request that gives it back, or gives up waiting; from here on nothing names it."""
-        leases = self._session.connection._channel.leases
+        leases = self._session.connection.leases
         if self.number and leases.get(self.worker) == {LEASE: self.number}:
             del leases[self.worker]
         return self._compose("unlease", number=self.number, key=self._key)
@@ -172,16 +172,8 @@ class Wanted:
         return self._compose("unlease", key=self._key, oneway=True)
 
     def _compose(self, member: str, *, oneway: bool = False, **asked: Any) -> Exchange:
-        session = self._session
-        return session.connection.compose(
-            session.rig,
-            Operation.INVOKE,
-            member,
-            payload=msgspec.json.encode({"worker": self.worker, **asked}),
-            content_type=JSON,
-            oneway=oneway,
-            **({"invocation_timeout": None, "execution_timeout": None} if member == LEASE else {}),
-        )
+        waits = {"invocation_timeout": None, "execution_timeout": None} if member == LEASE else {}
+        return _question(self._session, member, self.worker, asked, oneway=oneway, **waits)
 
 
 def ask_rig(rig: Any, member: str, worker: str, **asked: Any) -> dict[str, Any]:
@@ -192,12 +184,18 @@ def ask_rig(rig: Any, member: str, worker: str, **asked: Any) -> dict[str, Any]:
         OrchError: Any of the tree.
     """
     session: Session = rig._session
-    payload = msgspec.json.encode({"worker": worker, **asked})
-    exchange = session.connection.compose(
-        session.rig, Operation.INVOKE, member, payload=payload, content_type=JSON
-    )
-    found: dict[str, Any] = session.connection.request(exchange)
+    found: dict[str, Any] = session.connection.request(_question(session, member, worker, asked))
     return found
+
+
+def _question(
+    session: Session, member: str, worker: str, asked: dict[str, Any], **options: Any
+) -> Exchange:
+    """A request to the rig itself about a worker's lease; `options` are those of `compose`."""
+    payload = msgspec.json.encode({"worker": worker, **asked})
+    return session.connection.compose(
+        session.rig, Operation.INVOKE, member, payload=payload, content_type=JSON, **options
+    )
 
 
 class Lease(Wanted):

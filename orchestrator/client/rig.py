@@ -57,7 +57,7 @@ def open_session(
     if "ORCH_LEASE" in os.environ:
         from orchestrator.client.leases import inherited  # few have one
 
-        connection._channel.leases.update(inherited(connection.rig))
+        connection.leases.update(inherited(connection.rig))
     return Session(connection, found)
 
 

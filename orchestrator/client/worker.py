@@ -295,8 +295,7 @@ class Worker(Handle):
         """
         from orchestrator.client.leases import Lease  # few need it
 
-        options: Any = {"why": why, "wait": wait, "waiting": waiting}
-        return Lease(self._session, self.name, seconds, **options)
+        return Lease(self._session, self.name, seconds, why=why, wait=wait, waiting=waiting)
 
     @surface
     def describe(self, *, refresh: bool = False) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from orchestrator.access.value_limits import Limits, RuleError, member_name, read_limits
 from orchestrator.config.doors import ROLES
-from orchestrator.words import did_you_mean, quoted, say
+from orchestrator.words import did_you_mean, quoted, say, unknown_key
 
 _KEYS = ("role", "read", "allow", "limits")
 _EXAMPLE = "{allow: [stage.move], limits: {stage.move: {x: [0, 50]}}}"
@@ -43,9 +43,7 @@ def check_grant(value: object) -> Granted:
         raise ValueError(f"must be a role, {_listed(ROLES)}, or {_EXAMPLE}, not {say(value)}")
     for key in value:
         if key not in _KEYS:
-            hint = did_you_mean(key, _KEYS) if isinstance(key, str) else ""
-            known = hint or f"; known: {', '.join(_KEYS)}"
-            raise ValueError(f"unknown key {quoted(str(key))}{known}")
+            raise ValueError(unknown_key(key, _KEYS))
     try:
         allow = _members(value.get("allow", []), "allow")
         limits = value.get("limits", {})

@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import Any, NamedTuple
 
 from orchestrator.durations import parse_seconds
-from orchestrator.words import did_you_mean, quoted, say
+from orchestrator.words import did_you_mean, quoted, say, unknown_key
 
 _KEYS = ("above", "below", "for", "clear", "stale", "level", "run", "do")
 _LEVELS = ("warning", "error")
@@ -70,10 +70,7 @@ def check_alarm(value: object) -> Alarm:
         raise ValueError(f"write limits such as {_EXAMPLE}, not {say(value)}")
     for key in value:
         if key not in _KEYS:
-            raise ValueError(
-                f"unknown key {quoted(str(key))}{did_you_mean(str(key), _KEYS)};"
-                f" known: {', '.join(_KEYS)}"
-            )
+            raise ValueError(unknown_key(key, _KEYS))
     above, below = _number(value, "above"), _number(value, "below")
     if above is None and below is None:
         raise ValueError(f'it needs "above" or "below", such as {_EXAMPLE}')

@@ -10,7 +10,7 @@ from typing import Any, Final
 from orchestrator.access.keys import client_names, rig_pair
 from orchestrator.config.addresses import Listened
 from orchestrator.errors import KeyRefused
-from orchestrator.words import did_you_mean, quoted, say
+from orchestrator.words import quoted, say, unknown_key
 from transports.endpoints import parse_endpoint
 
 ROLES: Final = ("reader", "operator", "admin")
@@ -45,9 +45,7 @@ def check_item(value: Mapping[Any, Any]) -> dict[str, Any]:
     """
     for key in value:
         if key not in KEYS:
-            hint = did_you_mean(key, KEYS) if isinstance(key, str) else ""
-            known = hint or f"; known: {', '.join(KEYS)}"
-            raise ValueError(f"unknown key {quoted(str(key))} of an address{known}")
+            raise ValueError(unknown_key(key, KEYS, " of an address"))
     found = dict(value)
     if ("tcp" in found) is ("requests" in found):
         raise ValueError(f"an address has one of requests and tcp, such as {CURVE} or {PAIR}")

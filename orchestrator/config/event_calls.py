@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from orchestrator.config.values import check_call, check_driver
-from orchestrator.words import did_you_mean, quoted, say
+from orchestrator.words import quoted, say, unknown_key
 from transports.placeholders import CALLBACK, TOKEN, constant, is_marked
 
 _KEYS = ("call", "value", "end")
@@ -44,10 +44,7 @@ def check_event(value: object) -> EventCall:
         )
     for key in value:
         if key not in _KEYS:
-            raise ValueError(
-                f"unknown key {quoted(str(key))}{did_you_mean(str(key), _KEYS)};"
-                f" known: {', '.join(_KEYS)}"
-            )
+            raise ValueError(unknown_key(key, _KEYS))
     which = value.get("value")
     if isinstance(which, bool) or not (which is None or isinstance(which, str | int)):
         raise ValueError(

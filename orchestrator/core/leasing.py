@@ -186,7 +186,8 @@ class Leasing:
         if request.operation in READS or request.member in _FREE:
             return ""
         number = number_of(request)
-        why = self.leases.refusal(peer.name, number, self._ledger.who(request), now)
+        who = self._ledger.who(request) if number else ""  # it is asked only whose a number is
+        why = self.leases.refusal(peer.name, number, who, now)
         if not why and not number and peer.name in self._demanded:
             why = f"{peer.name} may be used by whoever has its lease only, as its config says"
         if not why:

@@ -65,7 +65,7 @@ async def _page(request: Request) -> Response:
     return FileResponse(STATIC / "index.html")
 
 
-class Prompt(H11Protocol):
+class HeaderDeadline(H11Protocol):
     """A connection that ends if a header takes too long: each counts as one of those that may be.
 
     uvicorn itself waits for ever for a header that was begun, or never is.
@@ -142,7 +142,7 @@ def serve(
         server_header=False,
         proxy_headers=False,
         ws="none",
-        http=Prompt,
+        http=HeaderDeadline,
         lifespan="on",
         limit_concurrency=MOST_CONNECTIONS,
         timeout_graceful_shutdown=LAST_ANSWERS,

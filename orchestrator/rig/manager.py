@@ -79,20 +79,19 @@ class RigControl:
 
         Returns:
             `{"rig": id, "workers": [{name, state, pid, incarnation, restarts, queue, in_flight,
-            uptime (seconds), cpu (percent of one core), memory (bytes; both up to 3 s old), reason,
-            settled (whether it is up, has ended, or is tried again without end), revision (of what
-            is told of its members, counted within a run of the rig), running (what it
-            is at: member,
-            client, who (`user@host:program`), peer (process or address, as the kernel tells),
-            request, seconds, limit in seconds), lease (number, who,
-            why, seconds that it holds and that are left, waiting: who and why), leased (whether
-            its config demands one), alarms (member, state: ok, pending, raised or
-            stale, raised, value, age and seconds, limits, reason), sick (what its probes failed
-            of)}]}` and more of the rig; `counts` tells how many requests were answered, refused or
-            timed out, and what was dropped, `config_changed` whether its file says something else
-            by now, `helpers` whether its helper processes run or are stopped, `logs` how many
-            records are `written`, by level, how many are `lost`, and how many `unwritten` because
-            their folder can't be written.
+            uptime (seconds), cpu (percent of one core), memory (bytes; both up to 3 s old),
+            reason, settled (whether it is up, has ended, or is tried again without end), revision
+            (of what is told of its members, counted within a run of the rig), running (what it is
+            at: member, client, who (`user@host:program`), peer (process or address, as the kernel
+            tells), request, seconds, limit in seconds), lease (number, who, why, seconds that it
+            holds and that are left, waiting: who and why), leased (whether its config demands
+            one), alarms (member, state: ok, pending, raised or stale, raised, value, age and
+            seconds, limits, reason), sick (what its probes failed of)}]}` and more of the rig;
+            `counts` tells how many requests were answered, refused or timed out, and what was
+            dropped, `config_changed` whether its file says something else by now, `helpers`
+            whether its helper processes run or are stopped, `logs` how many records are `written`,
+            by level, how many are `lost`, and how many `unwritten` because their folder can't be
+            written.
         """
         snapshot: dict[str, Any] = self._ask(self._supervised.snapshot)
         config = self._supervised.config()

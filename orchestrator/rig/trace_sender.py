@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from importlib.util import find_spec
 from typing import Any
 
 from orchestrator.config.model import RigConfig
 from orchestrator.rig.keeper import Waits
-from orchestrator.rig.sidecar import Sidecar
+from orchestrator.rig.sidecar import Sidecar, missing
 from transports.errors import AddressError
 
 NEEDS = ("opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.http")
@@ -45,15 +44,8 @@ class TraceSender:
         Raises:
             AddressError: What it takes isn't installed.
         """
-        if self._to is not None and not all(map(_is_there, NEEDS)):
+        if self._to is not None and missing(NEEDS):
             raise AddressError(
                 f"traces can't be sent to {self._to}, opentelemetry isn't installed:"
                 " pip install 'orch[otel]'"
             )
-
-
-def _is_there(module: str) -> bool:
-    try:
-        return find_spec(module) is not None
-    except ModuleNotFoundError:  # a package that it is in
-        return False

@@ -8,12 +8,11 @@ from __future__ import annotations
 import socket
 import sys
 from collections.abc import Callable, Sequence
-from importlib.util import find_spec
 from typing import Any
 
 from orchestrator.config.model import RigConfig
 from orchestrator.rig.keeper import Waits
-from orchestrator.rig.sidecar import Sidecar
+from orchestrator.rig.sidecar import Sidecar, missing
 from transports import web_addresses
 from transports.errors import AddressError
 
@@ -53,9 +52,9 @@ class WebServer:
         listen = self._config.web.listen
         if listen is None or self._port is not None:
             return
-        if missing := [name for name in NEEDS if find_spec(name) is None]:
+        if lacking := missing(NEEDS):
             raise AddressError(
-                f"{listen} can't be served, {', '.join(missing)} isn't installed: "
+                f"{listen} can't be served, {', '.join(lacking)} isn't installed: "
                 "pip install 'orch[web]'"
             )
         host, port = web_addresses.parse(listen)

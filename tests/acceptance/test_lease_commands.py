@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.rigs import RunningRig, running
+from tests.rigs import RunningRig, running, wait_until
 
 DRIVER = """
 class Stage:
@@ -55,13 +55,14 @@ def test_it_is_shown_and_broken(rig: RunningRig) -> None:
         broken = rig.orch("unlease", "stage", "--force", "--why", "fire")
         assert broken.returncode == 0, broken.stderr
         assert rig.orch("unlease", "stage").returncode == 4
-        client._session.connection._channel.leases.clear()
+        client._session.connection.leases.clear()
         lost.lease(60).take()
         given = rig.orch("unlease", "stage")
         assert given.returncode == 0, given.stderr
         client["stage"].lease(60).take()
         client._session.connection.request = lambda exchange: None  # its end isn't of interest
-    assert "reason=fire" in rig.orch("logs", "--audit").stdout
+    # a record is stored within a fraction of a second
+    assert wait_until(lambda: "reason=fire" in rig.orch("logs", "--audit").stdout)
 
 
 def test_without_a_command_it_is_held_for_its_time(rig: RunningRig) -> None:
