@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import sys
 
 import click
 
+from orchestrator.cli import show
 from orchestrator.cli.failures import CommandError, Exit
 from orchestrator.cli.options import chosen_rig, rig_option
-from orchestrator.cli.show import is_terminal
 from orchestrator.cli.status import LOOK_EVERY, PLAIN_TERMINALS, read_pace
 
 
@@ -36,6 +37,14 @@ def top(every: float | None) -> int:
 
     asyncio.run(_run(chosen_rig(), every or LOOK_EVERY))
     return Exit.DONE
+
+
+def is_terminal() -> bool:
+    """Whether it is drawn on a terminal, and keys come from one.
+
+    The end of a file, or of /dev/null, would be read again and again.
+    """
+    return show.is_terminal() and sys.stdin is not None and sys.stdin.isatty()
 
 
 async def _run(rig: str | None, every: float) -> None:

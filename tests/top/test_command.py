@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import importlib.util
+import os
+import sys
 from pathlib import Path
 
 import pytest
 
+from orchestrator.cli import show
 from orchestrator.cli.main import status_of
 from orchestrator.top import command
 
@@ -25,6 +28,17 @@ def test_without_its_library_it_says_what_to_install(
 def test_without_a_terminal_it_says_what_there_is_else(capsys: pytest.CaptureFixture[str]) -> None:
     assert status_of(["top"]) == 2
     assert "orch top needs a terminal; else there is orch status" in capsys.readouterr().err
+
+
+def test_without_a_keyboard_it_says_what_there_is_else(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As `orch top < /dev/null`, whose end its library would read for ever."""
+    monkeypatch.setattr(show, "is_terminal", lambda: True)
+    with open(os.devnull) as nothing:
+        monkeypatch.setattr(sys, "stdin", nothing)
+        assert status_of(["top"]) == 2
+    assert "orch top needs a terminal" in capsys.readouterr().err
 
 
 def test_its_pace_has_a_limit(
