@@ -26,6 +26,7 @@ from orchestrator.rig.door import Door
 from orchestrator.rig.event_relay import EventRelay
 from orchestrator.rig.guardian import Guardian
 from orchestrator.rig.helpers import Helpers
+from orchestrator.rig.hosts import Hosts
 from orchestrator.rig.keeper import FileKeeper
 from orchestrator.rig.launchers.forkserver import ForkServer
 from orchestrator.rig.looks import Looks
@@ -97,6 +98,7 @@ class Supervisor:
         self._sockets = sockets = Sockets(self._context, config.rig, config.doors)
         self._mailbox = Mailbox()
         self._fork_server = ForkServer()
+        self._hosts = Hosts(self._context, config, sockets, self._logs, self.record)
         self._processes = Processes(
             self._context,
             self._logs,
@@ -104,6 +106,7 @@ class Supervisor:
             self._fork_server,
             deliver=self._mailbox.tell,
             unlaunched=self._unlaunched,
+            elsewhere=self._hosts,
         )
         self._rig = specs.core_of(config, self._logs.run.id)
         backlog, broker = Backlog(sockets.front), self._rig.broker
@@ -123,7 +126,7 @@ class Supervisor:
             tally=broker.ledger.tally,
             counts=broker.counts,
         )
-        self._door = Door(self._context, broker.publishers, sockets.gate)
+        self._door = Door(self._context, broker.publishers, sockets.gate, self._hosts.keys)
         connections.turned_away = relay.turned_away
         self._states = StateEvents(config.rig, relay.publish)
         self._loop = Loop(
@@ -141,6 +144,7 @@ class Supervisor:
         slots = self._performer.slots
         self._keeper = FileKeeper(self._loop, folder, self._sockets, slots, self.record)
         self._looks = Looks(self._rig, self._processes, self._loop.call_later)
+        self._hosts.held = self._looks.found
         self._helpers = Helpers(
             self._loop,
             self._mailbox,
@@ -149,6 +153,7 @@ class Supervisor:
             fork_server=self._fork_server,
             web=WebServer(config, self._loop, self.record),
             traces=TraceSender(config, self._loop, self.record),
+            hosts=self._hosts,
             groups=self._processes.groups,
             record=self.record,
             heard=self._looks.heard,
@@ -392,6 +397,7 @@ class Supervisor:
             self._rig,
             self._processes,
             self._connections,
+            self._hosts,
         )
         return {
             **found,

@@ -28,9 +28,10 @@ from workers import threads
 from workers.serving.executor import CAPACITY, Enter, ThreadPool
 from workers.serving.fence import Fence
 from workers.serving.interrupts import Interrupts
+from workers.serving.keys import show_key
 from workers.serving.polling import Poller
 from workers.serving.slots import reply
-from workers.spec import WorkerSpec
+from workers.spec import Curve, WorkerSpec
 
 log = logging.getLogger("workers")
 
@@ -43,12 +44,15 @@ Request = tuple[bytes, bytes, bytes, Buffer]
 """Number, header, payload, raw frame."""
 
 
-def open_lane(context: zmq.Context[Any], address: str, token: str, lane: str) -> zmq.Socket[Any]:
+def open_lane(
+    context: zmq.Context[Any], address: str, token: str, lane: str, curve: Curve | None = None
+) -> zmq.Socket[Any]:
     """Connect a lane's DEALER; the broker hears of it with `send_control(LaneOpen())`."""
     dealer: zmq.Socket[Any] = context.socket(zmq.DEALER)
     dealer.setsockopt(zmq.ROUTING_ID, routing_id(token, lane))
     dealer.setsockopt(zmq.LINGER, LINGER)
     dealer.setsockopt(zmq.RCVHWM, 0)  # bounded by the lane's credit
+    show_key(dealer, curve)
     dealer.connect(address)
     return dealer
 
@@ -92,7 +96,7 @@ class ConcurrentLane:
         enter: Enter,
     ) -> None:
         name = spec.worker
-        self._dealer = open_lane(context, spec.link, spec.token, CONCURRENT)
+        self._dealer = open_lane(context, spec.link, spec.token, CONCURRENT, spec.curve)
         self._poller = poller
         self._interrupts = interrupts
         self._fence = fence

@@ -92,7 +92,7 @@ class Server:
         self._nudges = Nudges()
         self._unlisten = self._detach = self._end_streams = _do_nothing
         self._loop = EventLoop(f"{spec.worker}-asyncio", enter)
-        self._link = open_lane(context, spec.link, spec.token, QUEUED)
+        self._link = open_lane(context, spec.link, spec.token, QUEUED, spec.curve)
         self._events = EventPublisher(
             context,
             spec.events,
@@ -100,6 +100,7 @@ class Server:
             worker=spec.worker,
             base=spec.event_base,
             token=spec.token,
+            curve=spec.curve,
         )
         self._attached = AttachedEvents(self._events.publish)
         self._changes = ChangeWatcher(self._events)
