@@ -106,6 +106,7 @@ ROOMS = Rooms(
             "orchestrator/hosts",
             "orchestrator/rig/launchers",
         ),
+        "orchestrator/dask": (*LEAVES, "orchestrator/hosts"),  # by name, as a program of its own
         "orchestrator/agent": (  # nothing imports it: engines start it on other hosts
             *LEAVES,
             "workers",

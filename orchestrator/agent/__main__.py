@@ -5,27 +5,19 @@ It is given one line of JSON on standard input, a `Start`, and ends when that en
 
 from __future__ import annotations
 
-import os
 import sys
 
 import msgspec
 
-LONGEST = 65536
-"""Bytes of the line."""
-
 
 def main() -> int:
     """Be an agent; the exit status."""
+    from orchestrator.hosts.first_line import first_line
     from orchestrator.hosts.messages import PROTOCOL, Start
     from orchestrator.version import version
 
-    line = b""
-    while not line.endswith(b"\n") and len(line) < LONGEST:
-        if not (read := os.read(0, 1)):  # what follows the line isn't to be taken
-            break
-        line += read
     try:
-        start = msgspec.json.decode(line, type=Start)
+        start = msgspec.json.decode(first_line(0), type=Start)
     except msgspec.DecodeError as error:
         sys.stderr.write(
             f"orch: an agent is started by a rig, which tells it what to do: {error}\n"

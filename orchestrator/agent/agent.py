@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 import os
 import platform
+import secrets
 import signal
 import time
 from pathlib import Path
@@ -22,7 +23,7 @@ import zmq
 from orchestrator.agent.pipes import Pipes
 from orchestrator.core.children import Exit
 from orchestrator.hosts import messages
-from orchestrator.hosts.channel import Channel
+from orchestrator.hosts.channel import ROOM, Channel
 from orchestrator.hosts.clock import clock
 from orchestrator.hosts.lease import AgentLease
 from orchestrator.hosts.messages import PROTOCOL, RELIABLE_PARTS, Start, decode, encode
@@ -37,8 +38,6 @@ from transports.errors import ProtocolError
 from transports.keepalive import keep_alive
 from workers.spec import WorkerSpec
 
-ROOM = 8 << 20
-"""Bytes of output that are kept for a rig that is away; more is counted as lost."""
 AWAY = 1.0
 """Seconds without an answer after which the rig counts as away: until then who writes may wait."""
 RETRY = 1.0
@@ -48,7 +47,7 @@ LAST_WORDS = 60.0
 STATUS = 71
 """Exit status of an agent that lost its rig."""
 _TICKS = os.sysconf("SC_CLK_TCK")
-_PAGE = os.sysconf("SC_PAGE_SIZE")
+_PAGE_SIZE = os.sysconf("SC_PAGE_SIZE_SIZE")
 
 
 class Lodger(msgspec.Struct, frozen=True):
@@ -339,7 +338,7 @@ def _connected(context: zmq.Context[Any], start: Start) -> zmq.Socket[Any]:
     made.set(zmq.SNDHWM, 0)  # bounded by `ROOM`
     made.set(zmq.RCVHWM, 0)
     made.set(zmq.RECONNECT_IVL_MAX, 1000)
-    made.setsockopt(zmq.ROUTING_ID, start.token.encode())
+    made.setsockopt(zmq.ROUTING_ID, f"{start.token}.{secrets.token_hex(8)}".encode())
     made.setsockopt_string(zmq.CURVE_SERVERKEY, start.server)
     made.setsockopt_string(zmq.CURVE_PUBLICKEY, start.public)
     made.setsockopt_string(zmq.CURVE_SECRETKEY, start.secret)
@@ -355,4 +354,4 @@ def _used(pid: int) -> messages.Usage:
         pages = Path(f"/proc/{pid}/statm").read_text().split()
     except OSError:
         return messages.Usage(0.0, 0)
-    return messages.Usage((int(times[11]) + int(times[12])) / _TICKS, int(pages[1]) * _PAGE)
+    return messages.Usage((int(times[11]) + int(times[12])) / _TICKS, int(pages[1]) * _PAGE_SIZE)

@@ -281,6 +281,7 @@ _SHAPES: Final[dict[tuple[str, ...], str]] = {
     ("required",): "true or false",
     ("json_lines",): "true or false",
     ("simulate",): "a text such as package.module:Twin",
+    ("stop_with",): "the name of a method such as close",
     ("host",): "the name of a host such as camera-pc",
     ("address",): "a text such as lab@10.0.0.7",
     ("ssh",): 'a list such as [ssh, -p, "2222"]',

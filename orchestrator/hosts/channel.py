@@ -13,6 +13,8 @@ from typing import Any
 
 import msgspec
 
+ROOM = 8 << 20
+"""Bytes that are kept for who is away, or too slow; of output more is lost, and told."""
 Frames = list[Any]
 """A message: number (0 for one that isn't kept), the last number taken, text, bytes."""
 

@@ -46,7 +46,7 @@ def command(host: Reached, placement: Mapping[str, str | None]) -> list[str]:
         placement: `scheduler` and `tls`, for Dask.
     """
     if host.engine == "dask":
-        found = [sys.executable, "-P", "-m", "orchestrator.hosts.dask_start", f"--name={host.name}"]
+        found = [sys.executable, "-P", "-m", "orchestrator.dask.start", f"--name={host.name}"]
         found += [f"--{key}={value}" for key, value in placement.items() if value is not None]
         return found
     assert host.address is not None

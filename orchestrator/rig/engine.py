@@ -12,9 +12,9 @@ from orchestrator.rig.keeper import Waits
 from workers.search_path import own_environment
 from workers.stop_signals import held_back
 
-LONGEST = 4096
+SAID = 4096
 """Bytes of what it wrote last that are kept, to say why there is no agent."""
-PATIENCE = 2.0
+ENDS_WITHIN = 2.0
 """Seconds that it has to end by itself."""
 
 
@@ -68,10 +68,10 @@ class Engine:
     def _hear(self) -> None:
         """Take what it says. What it started may hold the other end beyond its own."""
         try:
-            said = os.read(self._errors, LONGEST)
+            said = os.read(self._errors, SAID)
         except BlockingIOError:
             return
-        self._wrote = (self._wrote + said)[-LONGEST:]
+        self._wrote = (self._wrote + said)[-SAID:]
         if not said:
             self._loop.unwatch(self._errors)
 
@@ -106,7 +106,7 @@ class Engine:
         with suppress(BrokenPipeError):
             self._process.stdin.close()
         with suppress(subprocess.TimeoutExpired):
-            self._process.wait(PATIENCE)
+            self._process.wait(ENDS_WITHIN)
         self.kill()
 
     def _close(self) -> None:

@@ -8,13 +8,11 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
+from orchestrator.hosts.channel import ROOM
 from orchestrator.logs.collect.streams import Streams
 from orchestrator.rig.keeper import Waits
 from orchestrator.rig.processes import Collects
 from workers.output.request_marks import mark_begin
-
-ROOM = 8 << 20
-"""Bytes of one stream that wait for a log collector that is busy; more is lost, and told."""
 
 _Life = tuple[str, int]
 

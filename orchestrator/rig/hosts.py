@@ -15,13 +15,15 @@ import zmq
 from orchestrator.config.hosts import HostConfig
 from orchestrator.config.loader import RigConfig
 from orchestrator.hosts import engines, messages
-from orchestrator.hosts.messages import PROTOCOL, RELIABLE_PARTS, Start
+from orchestrator.hosts.channel import Channel
+from orchestrator.hosts.messages import PROTOCOL, RELIABLE_PARTS, Start, encode
 from orchestrator.logs.collect.streams import Streams
 from orchestrator.rig.host_keys import DOMAIN, HostKeys
 from orchestrator.rig.host_link import Agent, HostLink
 from orchestrator.rig.host_output import HostOutput
 from orchestrator.rig.keeper import Waits
 from orchestrator.rig.launchers.handle import Housed, Launched
+from orchestrator.rig.loop import BATCH
 from orchestrator.rig.processes import Collects
 from orchestrator.rig.sockets import HANDSHAKE, Sockets
 from orchestrator.version import version
@@ -30,9 +32,9 @@ from transports.errors import AddressError, ProtocolError
 from transports.keepalive import keep_alive
 from workers.spec import Curve, WorkerSpec
 
-BATCH = 64
-"""Messages of agents that are taken before others get their turn."""
-LONGEST = 1 << 20
+SECOND = messages.Refused("another agent has come by the same token: each is for one")
+"""What is said to an agent that was started twice; it has started nothing."""
+FRAME = 1 << 20
 """Bytes of a frame of an agent's; it sends less."""
 
 
@@ -68,6 +70,7 @@ class Hosts:
         self.keys = HostKeys()
         self._links: dict[str, HostLink] = {}
         self._agents: dict[str, tuple[HostLink, Agent]] = {}  # by token
+        self._names: dict[str, str] = {}  # that the one agent of a token has given itself
         self._workers: dict[str, tuple[int, str]] = {}  # number and public key of the last life
         self._places: dict[str, str] = {}  # the rig's address, by host
         self._socket: zmq.Socket[Any] | None = None
@@ -96,7 +99,7 @@ class Hosts:
         made.set(zmq.LINGER, 200)
         made.set(zmq.RCVHWM, 0)
         made.set(zmq.SNDHWM, 0)
-        made.set(zmq.MAXMSGSIZE, LONGEST)
+        made.set(zmq.MAXMSGSIZE, FRAME)
         made.set(zmq.ROUTER_HANDOVER, 1)  # a host that was cut off may come by another connection
         made.set(zmq.HANDSHAKE_IVL, HANDSHAKE)
         keep_alive(made)
@@ -229,6 +232,7 @@ class Hosts:
 
     def forget(self, token: str) -> None:
         """An agent isn't let in any more."""
+        self._names.pop(token, None)
         if (found := self._agents.pop(token, None)) is not None:
             self.keys.revoke(found[1].pair.public)
 
@@ -240,7 +244,7 @@ class Hosts:
     def send(self, token: str, parts: Sequence[Any]) -> None:
         """Send a message to an agent; one that isn't connected gets it by its channel later."""
         assert self._socket is not None
-        frames.send(self._socket, [token.encode(), *parts])
+        frames.send(self._socket, [self._names.get(token, token).encode(), *parts])
 
     def _hear(self) -> None:
         assert self._socket is not None
@@ -251,10 +255,15 @@ class Hosts:
             if isinstance(parts, frames.TooManyFrames) or len(parts) != RELIABLE_PARTS + 1:
                 continue  # of somebody with an agent's key, who isn't one of this release
             identity, *rest = (each.bytes for each in parts)
-            found = self._agents.get(identity.decode("ascii", "replace"))
+            name = identity.decode("ascii", "replace")
+            token = name.partition(".")[0]
+            found = self._agents.get(token)
             if found is None:
                 continue
             link, agent = found
+            if self._names.setdefault(token, name) != name:  # an engine has started it twice
+                frames.send(self._socket, [identity, *Channel().say(encode(SECOND))])
+                continue
             try:
                 link.take(agent, rest, sum(map(len, rest)))
             except (ValueError, ProtocolError) as error:

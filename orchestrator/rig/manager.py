@@ -26,6 +26,8 @@ log = logging.getLogger("orchestrator")
 
 LONGEST = 1000
 """Characters of a text that a client has recorded."""
+ORDERS = dict.fromkeys(("start", "stop", "restart", "apply", "cancel"), 300.0)
+"""Seconds that what workers are told to do may take for a client that waits."""
 USAGE_LASTS = 3.0
 """Seconds for which a process's CPU and memory are told as they were at the last look at it: to ask
 the system for them costs as much as all else that is told of its worker, several times over."""

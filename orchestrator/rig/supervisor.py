@@ -32,7 +32,7 @@ from orchestrator.rig.launchers.forkserver import ForkServer
 from orchestrator.rig.looks import Looks
 from orchestrator.rig.loop import Loop
 from orchestrator.rig.mailbox import Mailbox
-from orchestrator.rig.manager import RigControl, Supervised
+from orchestrator.rig.manager import ORDERS, RigControl, Supervised
 from orchestrator.rig.openness import warnings_of
 from orchestrator.rig.performer import Performer
 from orchestrator.rig.processes import Processes
@@ -57,8 +57,6 @@ from workers.output.streams import install_thread_output
 
 OWN_TASKS = 15
 """Processes and threads that a rig can't do without; a worker that lacks some has to wait."""
-ORDER_TIMEOUT = 300.0
-"""Seconds that starting, stopping or restarting workers may take for a client that waits."""
 ONE_SIGNAL = 0.3
 """Seconds within which a signal counts once: terminals and wrappers may both deliver it."""
 
@@ -170,8 +168,7 @@ class Supervisor:
             lambda: apply_saved(self._desk.config),
             self.record,
         )
-        self._watches = watch
-        self._levels: dict[str, str] = {}
+        self._watches, self._levels = watch, dict[str, str]()
         self._status, self._stopping_since = 0, 0.0
 
     @property
@@ -219,8 +216,7 @@ class Supervisor:
         self.record("info", f"rig {rig} starts", specs.about(self._config))
         for text in warnings_of(self._sockets, self._config.allow_local_users):
             self.record("warning", text, {})
-        orders = dict.fromkeys(("start", "stop", "restart", "apply", "cancel"), ORDER_TIMEOUT)
-        self._rig.broker.add_worker(rig, Limits(5.0, 10.0), dict(orders))
+        self._rig.broker.add_worker(rig, Limits(5.0, 10.0), dict(ORDERS))
         control = RigControl(
             Supervised(
                 ask=self._mailbox.ask,
@@ -408,15 +404,15 @@ class Supervisor:
 
     def _set_level(self, name: str, level: str) -> None:
         levels.level_number(level)
-        if name == self._config.rig:
+        rig = self._config.rig
+        if name == rig:
             records.set_level(level)
             self._rig.broker.ledger.watch(traces=level == "debug")
             return
         self._desk.check_names([name])
         if self._desk.config.workers[name].transport == "inproc":
             raise ValueError(
-                f"worker {name!r} is a thread and has the rig's level: set that of "
-                f"{self._config.rig!r}"
+                f"worker {name!r} is a thread and has the rig's level: that of {rig!r}"
             )
         self._levels[name] = level
         self._rig.broker.tell(name, SetLevel(level))
