@@ -42,12 +42,14 @@ AWAY = 1.0
 """Seconds without an answer after which the rig counts as away: until then who writes may wait."""
 RETRY = 1.0
 """Seconds until a fork server or guardian that couldn't be started is tried again."""
-LAST_WORDS = 60.0
+LAST_WORDS = 600.0
 """Seconds that an agent without a lease goes on to tell what was written, and what ended."""
+ORPHANED = 10.0
+"""The same for one whose engine has ended: with it the rig, most likely."""
 STATUS = 71
 """Exit status of an agent that lost its rig."""
 _TICKS = os.sysconf("SC_CLK_TCK")
-_PAGE_SIZE = os.sysconf("SC_PAGE_SIZE_SIZE")
+_PAGE_SIZE = os.sysconf("SC_PAGE_SIZE")
 
 
 class Lodger(msgspec.Struct, frozen=True):
@@ -186,6 +188,7 @@ class Agent:
             return
         self._lifeline = -1
         self._fence("who started it has ended", STATUS)
+        self._ends_at = min(self._ends_at, clock() + ORPHANED)
 
     def _on_signal(self, number: int) -> None:
         if number == signal.SIGCHLD:
@@ -239,6 +242,7 @@ class Agent:
         elif isinstance(message, messages.Signal):
             self._signal(message)
         elif isinstance(message, messages.Bye):
+            self._channel = Channel()
             self._fence("the rig is down", 0)
 
     def _answered(self, grant: messages.Grant) -> None:

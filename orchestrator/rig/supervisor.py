@@ -411,9 +411,7 @@ class Supervisor:
             return
         self._desk.check_names([name])
         if self._desk.config.workers[name].transport == "inproc":
-            raise ValueError(
-                f"worker {name!r} is a thread and has the rig's level: that of {rig!r}"
-            )
+            raise ValueError(f"worker {name!r} is a thread and has the rig's level, that of {rig}")
         self._levels[name] = level
         self._rig.broker.tell(name, SetLevel(level))
 

@@ -78,8 +78,8 @@ class Scene:
             process=self.beside[1], check=lambda: self.checked.append("traces")
         )
         self.hosts: Any = SimpleNamespace(
-            bind=lambda: self.checked.append("hosts"),
-            start=lambda loop: self.started.append("hosts"),
+            bind=lambda: None,
+            start=lambda loop: None,
             close=lambda: None,
             pids=set(),
         )
