@@ -8,6 +8,7 @@ next. What ends the agent, ends the workers too: they hang on a pipe of its (`pr
 
 from __future__ import annotations
 
+import errno
 import math
 import os
 import platform
@@ -258,7 +259,7 @@ class Agent:
             return
         self._had.add(life)
         if self._over:
-            self._unstarted(*life, OSError(0, f"its host ends: {self._over}"))
+            self._unstarted(*life, OSError(errno.EAGAIN, f"its host ends: {self._over}"))
             return
         try:
             spec = WorkerSpec.from_dict(launch.spec)

@@ -66,8 +66,11 @@ class Rig(Protocol):
     def record(self, level: str, text: str, fields: dict[str, Any]) -> None:
         """Write a record."""
 
-    def held(self, worker: str, incarnation: int, held: str) -> None:
+    def held(self, worker: str, incarnation: int, held: str, /) -> None:
         """Something keeps a worker from running Python code."""
+
+    def came(self, host: str, /) -> None:
+        """A host is there now."""
 
 
 class _Life(msgspec.Struct):
@@ -253,6 +256,7 @@ class HostLink:
         queued, self._queued = self._queued, []
         for launch, life in queued:
             self._launch(agent, launch, life)
+        self._rig.came(self.config.name)
 
     def _renew(self, agent: Agent, renew: messages.Renew) -> None:
         for parts in agent.channel.answered(renew.granted):

@@ -50,6 +50,7 @@ class Hosts:
 
     Attributes:
         held: Is told what keeps a worker from running Python code: worker, incarnation, what.
+        came: Is told of a host that is there now.
         keys: Those by which agents and workers come in.
     """
 
@@ -67,6 +68,7 @@ class Hosts:
         self._logs = logs
         self.record = record
         self.held: Callable[[str, int, str], None] = lambda *_: None
+        self.came: Callable[[str], None] = lambda host: None
         self.keys = HostKeys()
         self._links: dict[str, HostLink] = {}
         self._agents: dict[str, tuple[HostLink, Agent]] = {}  # by token

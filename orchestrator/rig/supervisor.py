@@ -142,7 +142,6 @@ class Supervisor:
         slots = self._performer.slots
         self._keeper = FileKeeper(self._loop, folder, self._sockets, slots, self.record)
         self._looks = Looks(self._rig, self._processes, self._loop.call_later)
-        self._hosts.held = self._looks.found
         self._helpers = Helpers(
             self._loop,
             self._mailbox,
@@ -160,6 +159,7 @@ class Supervisor:
         self._recipes = Recipes(self._loop, self._guardian, self._secured, self.record)
         self._alarm_commands = AlarmCommands(self._loop, self._guardian, self.record)
         self._desk = Desk(config, self._rig, sockets.gate, self._logs.hide)
+        self._hosts.held, self._hosts.came = self._looks.found, self._desk.host_came
         self._applier = Applier(self._desk, lambda question: self._mailbox.ask(question).result())
         self._saves = ConfigSaves(
             self._loop,

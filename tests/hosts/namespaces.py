@@ -69,9 +69,8 @@ class Network:
     def ssh(self, name: str, folder: Path) -> str:
         """A program that is to be run as ssh: it runs the command in the host's namespace."""
         file = folder / f"ssh-{name}"
-        file.write_text(
-            f'#!/bin/sh\nfor last; do :; done\nexec ip netns exec {self._hosts[name]} sh -c "$last"\n'
-        )
+        there = f'exec ip netns exec {self._hosts[name]} sh -c "$last"'
+        file.write_text(f"#!/bin/sh\nfor last; do :; done\n{there}\n")
         file.chmod(0o755)
         return str(file)
 

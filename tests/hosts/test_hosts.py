@@ -173,6 +173,17 @@ def test_what_was_written_in_a_cut_comes_afterwards(net: Network) -> None:
         wait_until(lambda: numbers() == list(range(1, len(numbers()) + 1)))
 
 
+def test_workers_start_as_soon_as_their_host_is_there(net: Network) -> None:
+    with lab(net, WORKER, "far", settle=False) as rig:
+        net.pull("far")
+        rig.wait_up()
+        with rig.connected() as client:
+            wait_until(lambda: "isn't there" in (rig.wait_state("cam", "BACKOFF")["reason"] or ""))
+            net.plug("far")
+            rig.wait_host("far", "up")
+            assert client["cam"].call("pid", invocation_timeout=20)
+
+
 def test_without_its_rig_nothing_lives_on(net: Network) -> None:
     with lab(net, WORKER, "far") as rig:
         with rig.connected() as client:
