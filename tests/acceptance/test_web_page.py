@@ -208,6 +208,7 @@ def test_who_has_a_worker_to_himself_why_and_for_how_long(
         seen.worker("camera")
         expect(seen.page.locator(".facts")).to_contain_text("(alignment)")
 
+
 @pytest.mark.parametrize("width", [390, 1280])
 def test_a_worker_is_written_and_called(
     rig: RunningRig, browser: Browser, url: str, width: int
