@@ -23,7 +23,7 @@ from orchestrator.core.request import (
     about,
     as_it_says,
     asked_for,
-    trace_parent,
+    client_span,
 )
 from orchestrator.core.slots import Slots
 from orchestrator.core.tally import Tally, shorten
@@ -377,7 +377,8 @@ class Ledger:
             fields["reason"] = shorten(reason)
         told, asked = about(request) | fields, asked_for(request)
         if is_traced:
-            span = {"life": life, "parent": trace_parent(request)}
+            parent, state = client_span(request)
+            span = {"life": life, "parent": parent} | ({"state": state} if state else {})
             self.effects.append(Fact(SPAN, outcome, told | span, asked))
         if request.worker in self.audited:
             self.effects.append(Fact(AUDIT, outcome, told, asked))

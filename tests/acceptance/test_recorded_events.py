@@ -13,7 +13,7 @@ rig: heard
 workers:
   talker: {driver: "talkers:Talker"}
 """
-DRIVERS = '''
+DRIVERS = """
 from orch import Event, prop
 
 class Talker:
@@ -34,7 +34,7 @@ class Talker:
         for number in range(count):
             self.said.emit({"number": number})
         return count
-'''
+"""
 
 
 def test_events_come_again_without_the_driver(tmp_path: Path) -> None:
