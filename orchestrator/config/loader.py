@@ -28,7 +28,7 @@ from orchestrator.config.agreement import check_agreement, check_secured
 from orchestrator.config.changes import digest_of
 from orchestrator.config.doors import door_of, open_doors
 from orchestrator.config.model import LogsConfig, RigConfig, WebConfig, WorkerConfig
-from orchestrator.config.positions import odd_arguments, places_of, spellings_of
+from orchestrator.config.positions import odd_arguments, places_of, places_of_extras, spellings_of
 from orchestrator.config.problems import ConfigError, KeyPath, Place, Problem
 from orchestrator.config.references import resolve
 from orchestrator.config.schema import (
@@ -190,6 +190,7 @@ class _Loader:
             start_order=self._start_order,
             notes=tuple(odd_arguments(document)),
             hidden=document.hidden,
+            places=places_of_extras(document),
             digest=self._digest,
         )
 

@@ -87,10 +87,13 @@ def _drained(read: Callable[[], bytes], sign: bytes, name: str) -> Iterator[None
                     if sign in seen:
                         begun.set()
         except OSError:
-            return  # a terminal whose last program has ended says so
+            pass  # a terminal whose last program has ended says so
+        finally:
+            begun.set()
 
     reader = threading.Thread(target=drain, daemon=True)
     reader.start()
-    if not begun.wait(START):
+    begun.wait(START)
+    if sign not in seen:
         raise SystemExit(f"{name} didn't show the rig within {START:g} s:\n{seen[-2000:]!r}")
     yield

@@ -59,7 +59,7 @@ MUTATIONS = [
     Mutation(
         "a client's span may be of any length",
         "request.py",
-        " and len(found) <= LONGEST_PARENT",
+        " and len(found) <= longest",
         "",
         units_only=True,  # likewise
     ),
