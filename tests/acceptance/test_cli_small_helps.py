@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 
 import pytest
 
-from tests.acceptance.cli_kit import on_rig
+from tests.acceptance.cli_kit import begin, on_rig
 from tests.rigs import RunningRig, running, wait_until
 
 CONFIG = """
@@ -14,12 +15,24 @@ rig: helps
 workers:
   stage: {driver: "workers.devices.stage:SimulatedStage", audit: true}
   camera: {driver: "workers.devices.camera:SimulatedCamera", audit: true}
+  left: {driver: "told:Teller"}
+  right: {driver: "told:Teller"}
+  other: {driver: "told:Teller"}
 """
+DRIVERS = """
+import logging
+
+class Teller:
+    def tell(self, text: str) -> None:
+        logging.warning("warned of %s", text)
+        logging.error("failed at %s", text)
+"""
+NAMES = "stage, camera, left, right, other"
 
 
 @pytest.fixture(scope="module")
 def rig() -> Iterator[RunningRig]:
-    with running(CONFIG, {}) as rig:
+    with running(CONFIG, {"told": DRIVERS}) as rig:
         yield rig
 
 
@@ -32,7 +45,7 @@ def test_without_a_worker_those_that_there_are_are_named(
     done = on_rig(rig, verb)
     assert done.status == 2
     head = done.err.splitlines()[0]
-    assert head == f"error: missing argument 'WORKER...'; rig helps has stage, camera{more}"
+    assert head == f"error: missing argument 'WORKER...'; rig helps has {NAMES}{more}"
 
 
 @pytest.mark.parametrize("command", ["down", "status", "leases"])
@@ -73,3 +86,19 @@ def test_an_audit_is_searched_by_what_it_shows(rig: RunningRig) -> None:
 def test_what_is_read_only_says_of_what(rig: RunningRig) -> None:
     done = on_rig(rig, "set", "stage", "position", "3")
     assert "error: stage.position is read-only" in done.err
+
+
+def test_two_workers_are_followed_errors_only(rig: RunningRig) -> None:
+    """Nothing of a third, and no warning."""
+    following = ("logs", "left", "right", "-f", "-n", "all", "-p", "error", "-o", "cat")
+    with begin(rig.environ, *following) as process:
+        assert process.stdout is not None
+        try:
+            for name in ("other", "left", "right"):
+                assert on_rig(rig, "call", name, "tell", name).status == 0
+            # Records of two workers are stored in the order in which they are read.
+            came = {process.stdout.readline() for _ in range(2)}
+            assert came == {"failed at left\n", "failed at right\n"}
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.communicate(timeout=30)
