@@ -64,6 +64,13 @@ MUTATIONS = [
         units_only=True,  # likewise
     ),
     Mutation(
+        "what goes with no span is told",
+        "request.py",
+        "LONGEST_STATE) if parent else",
+        "LONGEST_STATE) if True else",
+        units_only=True,  # likewise
+    ),
+    Mutation(
         "to look at a polled value is a span",
         "requests.py",
         "self.spans and request.member != CACHED",
