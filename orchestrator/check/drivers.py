@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from orchestrator.check.extras import lacking_extras
 from orchestrator.check.hanging import place_of, waiting_for
 from orchestrator.check.modules import hidden_modules
 from orchestrator.check.runner import Job, Outcome, run
@@ -82,7 +81,7 @@ def check(
         for worker in (*workers, *twins, *recipes)
         for told in _judge(worker, outcomes[worker.name], config, _time_of(worker, deadline))
     }
-    problems = sorted({*hidden.values(), *judged, *lacking_extras(config)})
+    problems = sorted({*hidden.values(), *judged})
     told = {problem.place for problem in problems}
     notes = [note for note in config.notes if note.place not in told]
     for worker in workers:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from orchestrator.cli.configs import refusal
-from orchestrator.cli.failures import Exit, print_error, print_out, say
+from orchestrator.cli.configs import refusal, waits_told
+from orchestrator.cli.failures import Exit, print_error, print_out
 from orchestrator.cli.options import chosen_rig, json_option
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def check(config: str, as_json: bool, name: str | None) -> int:
     if name is not None and config != STDIN:
         raise click.UsageError("--stdin-filename goes with a config of -")
     file = name or "<stdin>" if config == STDIN else config
-    tell = say if sys.stderr.isatty() and not as_json else None
+    tell = None if as_json else waits_told()
     rig, problems, notes = _findings(file, from_stdin=config == STDIN, tell=tell)
     if as_json:
         print_out(json.dumps(_facts(rig, problems, notes), indent=2))
@@ -60,6 +60,7 @@ def _findings(
 ) -> tuple[RigConfig | None, Sequence[Problem], Sequence[Problem]]:
     """The rig as far as it can be read, what is wrong with it and its drivers, and what is odd."""
     from orchestrator.check.drivers import check as check_drivers
+    from orchestrator.check.extras import lacking_extras
     from orchestrator.config.loader import examine
     from orchestrator.config.problems import ConfigError
     from orchestrator.config.source import read, read_from
@@ -72,7 +73,7 @@ def _findings(
     if rig is None:
         return None, problems, ()
     found, notes = check_drivers(rig, tell=tell)
-    return rig, sorted({*problems, *found}), notes
+    return rig, sorted({*problems, *found, *lacking_extras(rig)}), notes
 
 
 def _facts(

@@ -86,11 +86,11 @@ def test_extras_that_are_not_installed_are_told(
     (tmp_path / "camera.py").write_text(CAMERA)
     file = tmp_path / "lab.yaml"
     file.write_text(f"rig: bench\n{keys}\nworkers:\n  a: {{driver: 'camera:Camera', args: [1]}}\n")
-    assert check(load(file)).problems == []
+    assert extras.lacking_extras(load(file)) == []
     monkeypatch.setattr(extras, room, ("no_such_module", "no_such.module", "sys"))
-    (problem,) = check(load(file)).problems
+    (problem,) = extras.lacking_extras(load(file))
     assert str(problem.place) == f"{file}:{places}"
     assert problem.message.startswith('"no_such_module", "no_such.module" aren\'t installed')
     assert problem.message.endswith(told)
     file.write_text("rig: bench\nworkers:\n  a: {driver: 'camera:Camera', args: [1]}\n")
-    assert check(load(file)).problems == []
+    assert extras.lacking_extras(load(file)) == []
