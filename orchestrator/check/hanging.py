@@ -5,15 +5,13 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable
-from pathlib import Path
 from typing import Final
 
-from orchestrator.check.runner import Job
+from orchestrator.check.runner import PROBE, Job
 from orchestrator.config.model import RigConfig
 from orchestrator.words import one_line, quoted
 
 _FRAME: Final = re.compile(r'  File "(?P<file>.*)", line (?P<line>[0-9]+) in (?P<name>.*)')
-_PROBE: Final = Path(__file__).with_name("probe.py")
 
 
 def waiting_for(tell: Callable[[str], None], job: Job, seconds: float) -> None:
@@ -41,10 +39,10 @@ def place_of(stacks: str, config: RigConfig) -> str | None:
     inside = os.path.join(config.folder, "")
     for thread in re.split(r"^(?:Current t|T)hread ", stacks, flags=re.MULTILINE):
         frames = list(_FRAME.finditer(thread))
-        if not any((each["file"], each["name"]) == (str(_PROBE), "main") for each in frames):
+        if not any((each["file"], each["name"]) == (str(PROBE), "main") for each in frames):
             continue  # it has another thread, which waits for us
         found = [(each["file"], each["line"]) for each in frames]
-        theirs = [one for one in found if one[0] != str(_PROBE) and not one[0].startswith("<")]
+        theirs = [one for one in found if one[0] != str(PROBE) and not one[0].startswith("<")]
         near = [one for one in theirs if one[0].startswith(inside)]
         for file, line in (near or theirs)[:1]:
             return f"{one_line(file.removeprefix(inside))}:{line}"

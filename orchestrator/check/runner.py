@@ -16,12 +16,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-__all__ = ["LONG", "Job", "Outcome", "run"]
+__all__ = ["PROBE", "TOLD_AFTER", "Job", "Outcome", "run"]
 
-LONG: Final = 2.0
+TOLD_AFTER: Final = 2.0
 """Seconds after which it is told what is waited for."""
 
-_PROBE: Final = Path(__file__).with_name("probe.py")
+PROBE: Final = Path(__file__).with_name("probe.py")
+"""The program of the processes."""
 _LONGEST_ANSWER: Final = 8 << 20  # bytes for each worker
 _CHUNK: Final = 1 << 16
 _TAIL: Final = 1 << 15  # bytes of standard error that are kept, from its end
@@ -87,7 +88,7 @@ def run(
     Args:
         jobs: what to look at; `deadline` in its `spec` is how many seconds each has.
         at_once: how many processes there may be at a time.
-        waits: is called once for each process that takes longer than `LONG`, with its seconds.
+        waits: is called once for each process that takes longer than `TOLD_AFTER`, with its time.
     """
     shared: dict[str, list[Job]] = {}
     for job in jobs:
@@ -143,7 +144,7 @@ class _Process:
         try:
             with theirs:
                 self._process = subprocess.Popen(
-                    [job.interpreter, str(_PROBE)],
+                    [job.interpreter, str(PROBE)],
                     stdin=theirs.fileno(),
                     stdout=subprocess.DEVNULL,
                     stderr=subprocess.PIPE,
@@ -168,12 +169,12 @@ class _Process:
     @property
     def look(self) -> float:
         """When it is to be looked at, though it does nothing."""
-        return self.expires if self._is_told else min(self._begun + LONG, self.expires)
+        return self.expires if self._is_told else min(self._begun + TOLD_AFTER, self.expires)
 
     def tell(self, waits: Callable[[Job, float], None]) -> None:
         """Tell once that it takes long."""
         taken = time.monotonic() - self._begun
-        if taken >= LONG and not self._is_told:
+        if taken >= TOLD_AFTER and not self._is_told:
             self._is_told = True
             waits(self._job, taken)
 

@@ -206,7 +206,7 @@ def test_an_extra_that_lacks_is_a_problem_at_what_needs_it(
 def test_who_waits_at_a_terminal_is_told_for_what(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("orchestrator.check.runner.LONG", 0.0)
+    monkeypatch.setattr("orchestrator.check.runner.TOLD_AFTER", 0.0)
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     (folder / "lab.yaml").write_text(
         'rig: lab\nworkers:\n  a: {driver: "cam:Camera", args: [1], start_timeout: 20s}\n'

@@ -40,7 +40,7 @@ def test_one_that_holds_the_interpreter_is_found_too(tmp_path: Path) -> None:
 
 def test_what_is_waited_for_is_told_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """By place and module, and until when; nothing of what comes soon."""
-    monkeypatch.setattr("orchestrator.check.runner.LONG", 0.7)
+    monkeypatch.setattr("orchestrator.check.runner.TOLD_AFTER", 0.7)
     file = lab(
         tmp_path,
         "  a: {driver: 'hangs:f', start_timeout: 2s}\n  b: {driver: 'camera:Camera', args: [1]}\n",
