@@ -202,6 +202,7 @@ class RigConfig:
         folder: the config's folder, absolute; drivers in it can be imported.
         notes: what is no problem, but probably not what was meant.
         hidden: what is masked wherever the rig tells something: what references stand for.
+        places: where what needs an extra stands: ``web`` (its address), ``traces``.
         digest: of the file's text, for `changes.has_changed`.
         record: the file in which all operations are recorded; None if they aren't.
         replay: the recording by which the workers answer; None for drivers.
@@ -228,6 +229,7 @@ class RigConfig:
     start_order: tuple[str, ...]
     notes: tuple[Problem, ...] = field(compare=False, repr=False)
     hidden: tuple[str, ...] = field(compare=False, repr=False)
+    places: dict[str, Place] = field(compare=False, repr=False)
     digest: str = field(compare=False, repr=False)
     simulation: tuple[str, ...] | None = field(default=None, compare=False)
     record: Path | None = field(default=None, compare=False)

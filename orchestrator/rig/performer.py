@@ -38,6 +38,7 @@ from orchestrator.core.rig import Rig
 from orchestrator.core.slots import reader_of
 from orchestrator.rig.backlog import Backlog
 from orchestrator.rig.connections import Connections
+from orchestrator.rig.event_relay import EventRelay
 from orchestrator.rig.launchers.handle import is_want
 from orchestrator.rig.lease_numbers import LeaseNumbers
 from orchestrator.rig.processes import Processes
@@ -148,12 +149,13 @@ class Performer:
             Fact: self._fact,
         }
 
-    def begin(self, file: Path | None, folder: Path) -> None:
+    def begin(self, file: Path | None, folder: Path, relay: EventRelay) -> None:
         """Keep what outlives the rig from now on.
 
         Args:
-            file: In which all operations are recorded; None if they aren't.
+            file: In which all operations and events are recorded; None if they aren't.
             folder: The rig's, where the numbers of leases go on from.
+            relay: Has the events.
 
         Raises:
             OSError: The file can't be written.
@@ -163,6 +165,7 @@ class Performer:
         if file is not None:
             self._recorder = Recorder(file, self._rig)
             self._rig.broker.ledger.watch(records=True)
+            relay.record(self._recorder.keep_event)
 
     def close(self) -> None:
         """Write down what is still to be recorded."""

@@ -114,7 +114,6 @@ class Supervisor:
         broker.ledger.who = connections.callers.who
         self._audit = Audit(self._rig, connections.callers)
         self._performer = Performer(self._rig, sockets, backlog, self._processes, connections, self)
-        self._performer.begin(config.record, folder.path)
         relay = EventRelay(
             sockets,
             connections,
@@ -124,6 +123,7 @@ class Supervisor:
             tally=broker.ledger.tally,
             counts=broker.counts,
         )
+        self._performer.begin(config.record, folder.path, relay)
         self._door = Door(self._context, broker.publishers, sockets.gate, self._hosts.keys)
         connections.turned_away = relay.turned_away
         self._states = StateEvents(config.rig, relay.publish)

@@ -181,7 +181,8 @@ def test_workers_start_as_soon_as_their_host_is_there(net: Network) -> None:
             wait_until(lambda: "isn't there" in (rig.wait_state("cam", "BACKOFF")["reason"] or ""))
             net.plug("far")
             rig.wait_host("far", "up")
-            assert client["cam"].call("pid", invocation_timeout=20)
+            rig.wait_state("cam", "READY")
+            assert client.cam.pid()
 
 
 def test_without_its_rig_nothing_lives_on(net: Network) -> None:
