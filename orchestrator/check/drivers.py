@@ -92,7 +92,7 @@ def check(
             title = quoted(worker.driver.partition(":")[2])
             notes.append(Problem(worker.place, one_line(nothing_closes(title, likely), 300)))
     for worker in afar:
-        text = f"its driver is on host {quoted(worker.host)} and isn't looked at here"
+        text = f"its driver is on host {quoted(str(worker.host))} and isn't looked at here"
         notes.append(Problem(worker.place, text))
     for worker, twin in zip(paired, twins, strict=True):
         if not told & {worker.place, twin.place}:

@@ -10,6 +10,7 @@ WEB: Final = ("starlette", "uvicorn", "prometheus_client")
 """What an http address in `listen` takes: the extra `web`."""
 TRACES: Final = ("opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.http")
 """What `traces` takes: the extra `otel`."""
+DASK: Final = ("distributed", "cryptography")
 """What hosts of the engine dask take: the extra `dask`."""
 
 
