@@ -8,6 +8,7 @@ Exit status: 0 if no promise was broken, else 1.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import random
 import resource
@@ -73,6 +74,7 @@ def main() -> int:
     parser.add_argument("--round", type=float, default=60.0, help="seconds of a supervisor")
     parser.add_argument("--seed", type=int, default=random.randrange(10**6))
     parser.add_argument("--margin", type=float, default=MARGIN, help="seconds after a deadline")
+    parser.add_argument("--hosts", type=int, default=0, help="so many other hosts (default none)")
     parser.add_argument("--json", action="store_true", help="the figures for programs")
     parser.add_argument("--keep", action="store_true", help="leave the journals, and tell where")
     options = parser.parse_args()
@@ -84,7 +86,16 @@ def main() -> int:
     )
     os.environ.pop("ORCH_RIG", None)
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # all is ended
-    rig = RunningRig(folder)
+    stack = contextlib.ExitStack()
+    hosts = None
+    if options.hosts:
+        sys.path.append(str(Path(__file__).resolve().parents[1]))
+        from faults.hosts import Hosts
+
+        from tests.hosts.namespaces import network
+
+        hosts = Hosts(stack.enter_context(network()), options.hosts, folder)
+    rig = RunningRig(folder, hosts)
     try:
         more = run(rig, options)
         lines = (read(rig.journals, each) for each in ("client", "device", "faults"))
@@ -94,6 +105,7 @@ def main() -> int:
             print(f"kept in {folder}", file=sys.stderr)
         else:
             rig.remove()
+        stack.close()
     used = resource.getrusage(resource.RUSAGE_CHILDREN), resource.getrusage(resource.RUSAGE_SELF)
     found["cpu"] = sum(each.ru_utime + each.ru_stime for each in used)
     print(as_json(found) if options.json else table(found))

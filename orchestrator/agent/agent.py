@@ -45,7 +45,7 @@ RETRY = 1.0
 """Seconds until a fork server or guardian that couldn't be started is tried again."""
 LAST_WORDS = 600.0
 """Seconds that an agent without a lease goes on to tell what was written, and what ended."""
-ORPHANED = 10.0
+ORPHANED = 1.0
 """The same for one whose engine has ended: with it the rig, most likely."""
 STATUS = 71
 """Exit status of an agent that lost its rig."""

@@ -88,6 +88,8 @@ class Placing:
             host = validate(HostSection, each, document, path, f"host {quoted(name)}")
             told = host.model_dump()
             self.hosts[name] = HostConfig(name, **{**told, "ssh": tuple(told["ssh"])})
-            given[name] = {key: told[key] for key in ("engine", *host.model_fields_set)}
+            keys = each if isinstance(each, dict) else ()
+            given[name] = {key: told.get(key) or key for key in ("engine", *keys)}
         for path, reason in wrong_hosts(given, self.placement.scheduler):
-            document.report(document.place(path), reason)
+            place = document.place if len(path) > 2 else document.key_place
+            document.report(place(path), reason)

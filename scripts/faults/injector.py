@@ -19,6 +19,7 @@ from pathlib import Path
 import psutil
 
 from faults.clients import RIG
+from faults.hosts import HostFaults
 from faults.journal import Journal
 from faults.rig import RunningRig, config, helpers, pids
 from orch import connect, errors
@@ -121,6 +122,8 @@ class Injector:
         }
         if rig.has_disk:
             self._faults[self.fill_disk] = 1
+        if rig.hosts is not None:
+            self._faults |= HostFaults(rig.hosts, journal, random).all
 
     def inject(self) -> None:
         """Bring one fault about, and wait for what belongs to it."""
@@ -188,6 +191,7 @@ class Injector:
             form=self._form if self._random.random() < 0.5 else self._form - 1,
             timeout=3.0 + self._form % 5,
             guest=self._random.random() < 0.5,
+            hosts=self._rig.hosts,
         )
         self._rig.file.write_text(text)
         self._write("apply")

@@ -15,6 +15,7 @@ from typing import Any
 import psutil
 
 from faults.clients import RIG
+from faults.hosts import Hosts
 from orch import connect, errors
 from orchestrator.client import Rig
 
@@ -60,7 +61,14 @@ ROOM = 24
 """MiB of the folder for logs, where it is a file system of its own."""
 
 
-def config(folder: Path, *, form: int = 0, timeout: float = 3.0, guest: bool = True) -> str:
+def config(
+    folder: Path,
+    *,
+    form: int = 0,
+    timeout: float = 3.0,
+    guest: bool = True,
+    hosts: Hosts | None = None,
+) -> str:
     """The rig's config.
 
     Args:
@@ -68,6 +76,7 @@ def config(folder: Path, *, form: int = 0, timeout: float = 3.0, guest: bool = T
         form: An argument of `b`, whose change restarts it.
         timeout: The execution timeout of `a`, whose change doesn't.
         guest: Whether there is a worker `guest`.
+        hosts: Other hosts, where some workers run.
     """
     workers = ""
     for name, more in MORE.items():
@@ -75,11 +84,17 @@ def config(folder: Path, *, form: int = 0, timeout: float = 3.0, guest: bool = T
             continue
         form_of = f", form: {form}" if name == "b" and form else ""
         workers += WORKER.format(name=name, folder=folder, form=form_of)
+        host = hosts.of(name) if hosts is not None else None
+        if host is not None:
+            workers += f"    host: {host}\n"
         for each in more:
+            if host is not None and each is SAFE:  # for the rig's own machine
+                continue
             workers += "    " + each.format(name=name, folder=folder) + "\n"
         if name == "a":
             workers += f"    execution_timeout: {timeout:g}s\n"
-    return CONFIG.format(rig=RIG, workers=workers)
+    text = CONFIG.format(rig=RIG, workers=workers)
+    return text if hosts is None else text + hosts.config
 
 
 class RunningRig:
@@ -87,6 +102,7 @@ class RunningRig:
 
     Args:
         folder: Where config, journals, sockets and logs are.
+        hosts: Other hosts; None for none.
 
     Attributes:
         folder: The same.
@@ -95,12 +111,13 @@ class RunningRig:
         has_disk: Whether the logs' folder is a small file system.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, hosts: Hosts | None = None) -> None:
+        self.hosts = hosts
         self.folder = folder
         self.journals = folder / "journals"
         self.journals.mkdir()
         self.file = folder / "chaos.yaml"
-        self.file.write_text(config(self.journals))
+        self.file.write_text(config(self.journals, hosts=hosts))
         self.has_disk = _may_mount()
         self.process: subprocess.Popen[bytes]
         self._log = (folder / "stderr").open("ab")
@@ -113,6 +130,8 @@ class RunningRig:
         if self.has_disk:
             mount = f'mount -t tmpfs -o size={ROOM}m,mode=700 none "$1" && shift && exec "$@"'
             command = ["unshare", "--mount", "sh", "-c", mount, "sh", str(state), *command]
+        if self.hosts is not None:
+            command = self.hosts.network.inside(*command)
         self.process = subprocess.Popen(command, stdout=self._log, stderr=self._log)
         try:
             self._wait_until_up()

@@ -1,0 +1,107 @@
+"""Other hosts in a config."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from orchestrator.config.hosts import HostConfig, Placement
+from orchestrator.config.loader import load
+from orchestrator.config.simulation import simulated
+from orchestrator.hosts import engines
+from tests.config.config_kit import expect
+
+HOSTS = """\
+hosts:
+  pc: {engine: ssh, address: lab@10.0.0.7, ssh: [ssh, -p, "22"], python: py/bin/python, folder: rig}
+  far: {engine: dask}
+placement: {scheduler: "tls://lab:8786", lost_after: 2s, tls: tls, address: 10.0.0.1}
+"""
+
+
+def written(tmp_path: Path, text: str) -> Path:
+    file = tmp_path / "rig.yaml"
+    file.write_text(text)
+    return file
+
+
+def test_what_is_said_of_hosts_and_of_workers_there(tmp_path: Path) -> None:
+    worker = 'workers: {cam: {driver: "a.b:C", host: pc, cwd: data, python: own/python}}\n'
+    config = load(written(tmp_path, f"rig: lab\n{HOSTS}{worker}"))
+    assert config.hosts == {
+        "pc": HostConfig("pc", "ssh", "lab@10.0.0.7", ("ssh", "-p", "22"), "py/bin/python", "rig"),
+        "far": HostConfig("far", "dask"),
+    }
+    assert config.placement == Placement("10.0.0.1", 2.0, "tls://lab:8786", str(tmp_path / "tls"))
+    cam = config.workers["cam"]
+    assert (cam.host, cam.cwd, cam.python) == ("pc", Path("data"), Path("own/python"))
+
+
+def test_twins_run_on_the_rigs_own_machine(tmp_path: Path) -> None:
+    worker = 'workers: {cam: {driver: "a.b:C", host: pc, simulate: "a.b:Twin"}}\n'
+    config = load(written(tmp_path, f"rig: lab\n{HOSTS}{worker}"))
+    assert simulated(config, ()).workers["cam"].host is None
+
+
+@pytest.mark.parametrize(
+    ("lines", "messages"),
+    [
+        ("hosts: §3", ['"hosts" must be a mapping of names to hosts, not the number 3']),
+        ("hosts: {§pc: {}}", ['host "pc" needs an "address"']),
+        ("hosts: {§far: {engine: dask}}", ['placement: {scheduler: "tls://lab:8786"}']),
+        ("hosts: {pc: {engine: §ray, address: a}}", ['"engine" must be ssh or dask']),
+        ("hosts: {pc: {address: §-oProxy}}", ["lab@10.0.0.7"]),
+        ("hosts: {pc: {address: a, §adress: b}}", ['unknown key "adress" in host "pc"']),
+        ("hosts: {§2pc: {address: a}}", ["2pc"]),
+        ("placement: {lost_after: §100ms}", ["give it longer"]),
+        ("placement: {scheduler: §lab}", ["tls://name:port"]),
+    ],
+)
+def test_what_is_wrong_with_hosts_is_told(tmp_path: Path, lines: str, messages: list[str]) -> None:
+    text = f'rig: lab\n{lines}\nworkers: {{cam: {{driver: "a.b:C"}}}}\n'
+    expect(tmp_path, text, *messages)
+
+
+@pytest.mark.parametrize(
+    ("keys", "messages"),
+    [
+        ("host: §camera-pd", ['no host is named "camera-pd"; did you mean "camera-pc"']),
+        ("host: pc, transport: §inproc", ["can't be on another host"]),
+        (
+            'host: pc, on_loss: §{driver: "a:B", calls: [off]}',
+            ["what makes a device safe runs where the supervisor is"],
+        ),
+    ],
+)
+def test_what_is_wrong_with_a_worker_there_is_told(
+    tmp_path: Path, keys: str, messages: list[str]
+) -> None:
+    host = "hosts: {pc: {address: a}, camera-pc: {address: b}}\n"
+    text = f'rig: lab\n{host}workers: {{cam: {{driver: "a.b:C", {keys}}}}}\n'
+    expect(tmp_path, text, *messages)
+
+
+def test_engines_are_commands() -> None:
+    host = HostConfig("pc", "ssh", "lab@10.0.0.7", ("ssh", "-p", "22"), "my py/python", "rig")
+    command = engines.command(host, {})
+    assert command[:3] == ["ssh", "-p", "22"]
+    assert command[-2:] == ["lab@10.0.0.7", "exec 'my py/python' -m orchestrator.agent"]
+    command = engines.command(HostConfig("far", "dask"), {"scheduler": "tcp://a:1", "tls": None})
+    assert command[-2:] == ["--name=far", "--scheduler=tcp://a:1"]
+
+
+@pytest.mark.parametrize(
+    ("text", "mend"),
+    [
+        ("python3: No module named orchestrator.agent", "install orch there"),
+        ("bash: line 1: exec: py: not found", "name an interpreter"),
+        ("lab@pc: Permission denied (publickey).", "by key"),
+        ("Host key verification failed.", "try ssh by hand"),
+        ("Connection refused", ""),
+    ],
+)
+def test_what_an_engine_says_is_told_with_the_mend(text: str, mend: str) -> None:
+    found = engines.mend(text)
+    assert mend in found
+    assert bool(mend) == bool(found)
