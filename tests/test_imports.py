@@ -111,6 +111,7 @@ ROOMS = Rooms(
             *LEAVES,
             "workers",
             "workers/output",
+            "workers/process",
             "orchestrator/core",
             "orchestrator/hosts",
             "orchestrator/logs/collect",

@@ -9,11 +9,14 @@ next. What ends the agent, ends the workers too: they hang on a pipe of its (`pr
 from __future__ import annotations
 
 import errno
+import fcntl
+import hashlib
 import math
 import os
 import platform
 import secrets
 import signal
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -22,6 +25,7 @@ import msgspec
 import zmq
 
 from orchestrator.agent.pipes import Pipes
+from orchestrator.agent.securing import Securing
 from orchestrator.core.children import Exit
 from orchestrator.hosts import messages
 from orchestrator.hosts.channel import ROOM, Channel
@@ -87,7 +91,8 @@ class Agent:
         self._context: zmq.Context[Any] = zmq.Context()
         self._socket = _connected(self._context, start)
         self._mailbox = Mailbox()
-        self._guardian = Guardian()
+        self._lock = _locked(start)
+        self._guardian = Guardian(held=self._lock)
         self._guardian.lease_until(self._lease.until)
         self._pipes = Pipes(self._tell, lambda: self._channel.held < ROOM)
         self._fork_server = ForkServer()
@@ -99,6 +104,7 @@ class Agent:
             deliver=self._mailbox.tell,
             unlaunched=self._unlaunched,
         )
+        self._securing = Securing(self._guardian, self._mailbox, self._tell)
         self._had: set[tuple[str, int]] = set()  # lives that were to be, each once
         self._told: set[str] = set()  # workers whose start was told
 
@@ -242,6 +248,8 @@ class Agent:
             self._launch(message)
         elif isinstance(message, messages.Signal):
             self._signal(message)
+        elif isinstance(message, messages.Secure):
+            self._securing.secure(message.worker, message.incarnation)
         elif isinstance(message, messages.Bye):
             self._channel = Channel()
             self._fence("the rig is down", 0)
@@ -266,6 +274,8 @@ class Agent:
             cwd = self._folder / Path(launch.cwd).expanduser()
             spec = msgspec.structs.replace(spec, folder=str(self._folder), cwd=str(cwd))
             python = Path(launch.python) if launch.python else None
+            if launch.recipe is not None:
+                self._securing.arm(launch, cwd, self._folder)
             self._processes.launch(Lodger(launch.worker, launch.env, python, cwd), spec)
         except (OSError, msgspec.ValidationError) as error:
             self._unstarted(*life, error if isinstance(error, OSError) else OSError(0, str(error)))
@@ -288,6 +298,8 @@ class Agent:
         if error.filename:
             text = f"{text}: {error.filename}"
         lived = isinstance(error, MayHaveLived)
+        if not lived:
+            self._securing.disarm(worker)
         self._tell(messages.Unstarted(worker, incarnation, error.errno or 0, text, lived))
 
     def _tell_starts(self) -> None:
@@ -334,6 +346,21 @@ def _ended(worker: str, incarnation: int, exit_: Exit) -> messages.Ended:
         wants=exit_.wants,
         status=exit_.status,
     )
+
+
+def _locked(start: Start) -> int:
+    """A descriptor that one agent after the other has, and its guardian until it has done all.
+
+    So that a device is made safe by a lost agent's guardian before the next one starts anything.
+    """
+    folder = Path(tempfile.gettempdir()) / f"orch-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    if folder.stat().st_uid != os.getuid():
+        raise PermissionError(errno.EACCES, "it is another user's", str(folder))
+    name = hashlib.sha256(f"{start.rig} {start.host} {start.place}".encode()).hexdigest()[:16]
+    lock = os.open(folder / f"agent-{name}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    return lock
 
 
 def _connected(context: zmq.Context[Any], start: Start) -> zmq.Socket[Any]:

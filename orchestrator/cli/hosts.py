@@ -40,7 +40,7 @@ WantedBy=multi-user.target
 @rig_option
 @json_option
 def hosts(as_json: bool) -> int:
-    """Show the rig's other hosts: which is there, with what, and which isn't, and why.
+    """Show the rig's other hosts, and why one isn't there.
 
     The status is 4 unless all are there. DRIFT is by how much its clock differs: times of its log
     lines are its own.

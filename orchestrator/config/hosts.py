@@ -19,7 +19,6 @@ LEAST: Final = 1.0
 NAME_THEM: Final = 'name them: hosts: {camera-pc: {engine: ssh, address: "lab@10.0.0.7"}}'
 ALONE: Final = {
     "transport": "a thread of the supervisor can't be on another host",
-    "on_loss": "what makes a device safe runs where the supervisor is",
 }
 """Keys that a worker on another host can't have, and why."""
 

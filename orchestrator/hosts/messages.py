@@ -36,6 +36,7 @@ class Start(msgspec.Struct, frozen=True, forbid_unknown_fields=False):
         token: Names this one agent; it is let in once.
         lost_after: Seconds of silence after which each gives up the other.
         folder: Where drivers are, and workers run; empty for the user's home.
+        place: Tells rigs of this id from each other, for the lock of one agent after the other.
     """
 
     protocol: int
@@ -49,6 +50,7 @@ class Start(msgspec.Struct, frozen=True, forbid_unknown_fields=False):
     token: str
     lost_after: float
     folder: str = ""
+    place: str = ""
 
     def __repr__(self) -> str:
         return f"<Start of {self.rig}/{self.host}>"  # the rest are secrets
@@ -137,6 +139,8 @@ class Launch(msgspec.Struct, frozen=True, tag_field="type", tag="launch"):
         python: Its interpreter; empty for the agent's own.
         cwd: Its folder; empty for the agent's.
         env: Variables to add to its environment.
+        recipe: How its device is made safe once it has ended, as `workers.process.recipe` reads it;
+            None if it isn't.
     """
 
     worker: str
@@ -145,6 +149,7 @@ class Launch(msgspec.Struct, frozen=True, tag_field="type", tag="launch"):
     python: str = ""
     cwd: str = ""
     env: dict[str, str] = {}
+    recipe: dict[str, Any] | None = None
 
 
 class Signal(msgspec.Struct, frozen=True, tag_field="type", tag="signal"):
@@ -153,6 +158,13 @@ class Signal(msgspec.Struct, frozen=True, tag_field="type", tag="signal"):
     worker: str
     incarnation: int
     how: str
+
+
+class Secure(msgspec.Struct, frozen=True, tag_field="type", tag="secure"):
+    """Make the device of a worker safe that has ended."""
+
+    worker: str
+    incarnation: int
 
 
 class Bye(msgspec.Struct, frozen=True, tag_field="type", tag="bye"):
@@ -209,6 +221,22 @@ class Held(msgspec.Struct, frozen=True, tag_field="type", tag="held"):
     held: str
 
 
+class Secured(msgspec.Struct, frozen=True, tag_field="type", tag="secured"):
+    """What `Secure` asked for has been done.
+
+    Attributes:
+        worker, incarnation: Whose device it is.
+        failure, trace: What was in the way, and its traceback; empty if nothing was.
+        output: The last lines that were written meanwhile.
+    """
+
+    worker: str
+    incarnation: int
+    failure: str
+    trace: str
+    output: list[str]
+
+
 class Ended(msgspec.Struct, frozen=True, tag_field="type", tag="ended"):
     """A worker's process, and all below it, is over; all of its output came before.
 
@@ -226,7 +254,7 @@ class Ended(msgspec.Struct, frozen=True, tag_field="type", tag="ended"):
     status: int = 1
 
 
-Told = Launch | Signal | Bye | Started | Unstarted | Output | Held | Ended
+Told = Launch | Signal | Secure | Bye | Started | Unstarted | Output | Held | Secured | Ended
 """Messages that come once, and in order."""
 Message = Told | Hello | Renew | Grant | Taken | Refused
 

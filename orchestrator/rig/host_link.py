@@ -5,20 +5,20 @@ from __future__ import annotations
 import errno
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import msgspec
 
-from orchestrator.access.keys import Pair
 from orchestrator.config.hosts import HostConfig
 from orchestrator.core.children import Exit
 from orchestrator.hosts import engines, messages
-from orchestrator.hosts.channel import Channel
 from orchestrator.hosts.clock import clock
 from orchestrator.hosts.lease import HostLease
 from orchestrator.hosts.messages import PROTOCOL, Start, decode, encode
 from orchestrator.rig.engine import Engine
+from orchestrator.rig.following import Outcome
+from orchestrator.rig.host_agent import Agent
 from orchestrator.rig.host_keys import HostKeys
 from orchestrator.rig.host_output import HostOutput
 from orchestrator.rig.keeper import Waits
@@ -82,21 +82,6 @@ class _Life(msgspec.Struct):
     handle: RemoteHandle | None = None
 
 
-class Agent(msgspec.Struct):
-    """An agent that was started, and what is known of it."""
-
-    token: str
-    pair: Pair
-    lease: HostLease
-    since: float
-    channel: Channel = msgspec.field(default_factory=Channel)
-    hello: messages.Hello | None = None
-    is_leased: bool = False
-    taken: int = 0
-    drift: float = 0.0
-    usage: dict[str, messages.Usage] = {}
-
-
 class HostLink:
     """One host.
 
@@ -122,6 +107,8 @@ class HostLink:
         self._pause = AGAIN_AFTER[0]
         self._queued: list[tuple[messages.Launch, _Life]] = []
         self._lives: dict[str, _Life] = {}
+        self._securing: dict[tuple[str, int], Callable[[Outcome], None]] = {}
+        self._had: set[tuple[str, int]] = set()  # lives that the present agent was given
         self._closing = False
 
     # -- its agent ---------------------------------------------------------------------------
@@ -192,10 +179,28 @@ class HostLink:
             else:
                 life.done(MayHaveLived(errno.EAGAIN, text))
         self._lives.clear()
+        securing, self._securing = self._securing, {}
+        for done in securing.values():
+            done(self._unknown(why))
         self._go_away(why, fenced)
+
+    def _unknown(self, why: str) -> Outcome:
+        """What is known of a device that a lost host's guardian makes safe."""
+        told = f"host {self.config.name} was lost ({why}): its guardian does it there, unheard"
+        return Outcome(told, "", [])
+
+    def secure(self, worker: str, incarnation: int, done: Callable[[Outcome], None]) -> None:
+        """Have the device of a worker made safe that has ended there."""
+        life = (worker, incarnation)
+        if self.agent is None or life not in self._had:
+            done(self._unknown(self.reason or "another agent is there now"))
+            return
+        self._securing[life] = done
+        self._tell(self.agent, messages.Secure(worker, incarnation))
 
     def _go_away(self, why: str, again_after: float) -> None:
         self.state, self.reason, self.agent = "away", why, None
+        self._had.clear()
         if self._engine is not None:
             self._engine.kill()
             self._engine = None
@@ -298,6 +303,11 @@ class HostLink:
             output.write(message.worker, message.incarnation, message.stream, data, message.mark)
 
     def _changed(self, message: Any) -> None:
+        if isinstance(message, messages.Secured):
+            done = self._securing.pop((message.worker, message.incarnation), None)
+            if done is not None:
+                done(Outcome(message.failure, message.trace, message.output))
+            return
         life = self._lives.get(getattr(message, "worker", ""))
         if life is None or life.incarnation != message.incarnation:
             return
@@ -337,6 +347,7 @@ class HostLink:
 
     def _launch(self, agent: Agent, launch: messages.Launch, life: _Life) -> None:
         self._lives[life.worker] = life
+        self._had.add((life.worker, life.incarnation))
         self._tell(agent, launch)
 
     def give_up(self, worker: str) -> None:

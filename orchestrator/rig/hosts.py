@@ -18,13 +18,16 @@ from orchestrator.hosts import engines, messages
 from orchestrator.hosts.channel import Channel
 from orchestrator.hosts.messages import PROTOCOL, RELIABLE_PARTS, Start, encode
 from orchestrator.logs.collect.streams import Streams
+from orchestrator.rig.following import Outcome
+from orchestrator.rig.host_agent import Agent
 from orchestrator.rig.host_keys import DOMAIN, HostKeys
-from orchestrator.rig.host_link import Agent, HostLink
+from orchestrator.rig.host_link import HostLink
 from orchestrator.rig.host_output import HostOutput
 from orchestrator.rig.keeper import Waits
 from orchestrator.rig.launchers.handle import Housed, Launched
 from orchestrator.rig.loop import BATCH
 from orchestrator.rig.processes import Collects
+from orchestrator.rig.recipes import recipe_of
 from orchestrator.rig.sockets import HANDSHAKE, Sockets
 from orchestrator.version import version
 from transports import frames
@@ -51,6 +54,7 @@ class Hosts:
     Attributes:
         held: Is told what keeps a worker from running Python code: worker, incarnation, what.
         came: Is told of a host that is there now.
+        config: By which lives begin now.
         keys: Those by which agents and workers come in.
     """
 
@@ -68,16 +72,27 @@ class Hosts:
         self._logs = logs
         self.record = record
         self.held: Callable[[str, int, str], None] = lambda *_: None
+        self.config: Callable[[], RigConfig] = lambda: config
         self.came: Callable[[str], None] = lambda host: None
         self.keys = HostKeys()
         self._links: dict[str, HostLink] = {}
         self._agents: dict[str, tuple[HostLink, Agent]] = {}  # by token
         self._names: dict[str, str] = {}  # that the one agent of a token has given itself
+        self._ran: dict[str, tuple[int, str]] = {}  # number and host of the last life
         self._workers: dict[str, tuple[int, str]] = {}  # number and public key of the last life
         self._places: dict[str, str] = {}  # the rig's address, by host
         self._socket: zmq.Socket[Any] | None = None
         self._loop: Waits | None = None
         self._output: HostOutput | None = None
+
+    def tell(
+        self,
+        held: Callable[[str, int, str], None],
+        came: Callable[[str], None],
+        config: Callable[[], RigConfig],
+    ) -> None:
+        """Who is told of workers that can't run Python code, of hosts that come; the config now."""
+        self.held, self.came, self.config = held, came, config
 
     # -- life --------------------------------------------------------------------------------
 
@@ -184,6 +199,7 @@ class Hosts:
             folder="",
             cwd=None,
         )
+        known = self.config().workers[worker]
         told = messages.Launch(
             worker,
             incarnation,
@@ -191,9 +207,18 @@ class Hosts:
             python=str(config.python or ""),
             cwd=cwd,
             env=dict(config.env),
+            recipe=None if known.on_loss is None else recipe_of(known, ""),
         )
+        self._ran[worker] = incarnation, config.host
         self.output.expect(worker, incarnation, streams)
         self._links[config.host].launch(told, done)
+
+    def secure(
+        self, worker: str, incarnation: int, done: Callable[[str, int, Outcome], None]
+    ) -> None:
+        """As `recipes.Elsewhere.secure`."""
+        _, host = self._ran[worker]
+        self._links[host].secure(worker, incarnation, lambda told: done(worker, incarnation, told))
 
     def give_up(self, worker: str) -> None:
         """As `Launcher.give_up`."""
@@ -230,6 +255,7 @@ class Hosts:
             token=agent.token,
             lost_after=self._config.placement.lost_after,
             folder=link.config.folder or "",
+            place=f"{socket.gethostname()} {self._sockets.link}",
         )
 
     def forget(self, token: str) -> None:

@@ -167,6 +167,17 @@ def _say(worker: str, text: str) -> None:
         return
 
 
+def _end_stopped(pid: int) -> None:
+    """Kill a process that somebody has stopped: it would go on one day as if nothing had been."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            state = file.read().rpartition(b")")[2].split()[0]
+        if state == b"T":
+            os.kill(pid, signal.SIGKILL)
+    except (OSError, IndexError):  # it has gone
+        return
+
+
 class Lines:
     """The lines of standard input, until its end or that of the lease.
 
@@ -224,6 +235,8 @@ def main() -> None:
             groups.discard(int(group))
             kill_group(int(group))
             kill_marked(rest[0])
+    if lines.until <= _clock():
+        _end_stopped(os.getppid())
     sentinels = [fd for fd in map(_sentinel, groups) if fd >= 0] if recipes else []
     for pgid in groups:
         kill_group(pgid)

@@ -10,10 +10,10 @@ import json
 import os
 import sys
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from orchestrator.config.loader import RigConfig, WorkerConfig
-from orchestrator.rig.following import Following
+from orchestrator.rig.following import Following, Outcome
 from orchestrator.rig.guardian import Guardian
 from orchestrator.rig.keeper import Waits
 from orchestrator.rig.reaper import TOKEN
@@ -22,6 +22,15 @@ from workers.search_path import own_environment
 
 START = 20.0
 """Seconds that its interpreter and imports may take, before its own timeout begins."""
+
+
+class Elsewhere(Protocol):
+    """What follows recipes on other hosts."""
+
+    def secure(
+        self, worker: str, incarnation: int, done: Callable[[str, int, Outcome], None]
+    ) -> None:
+        """Have the device of a worker made safe that has ended; `done` is told once."""
 
 
 class _Run(NamedTuple):
@@ -40,6 +49,7 @@ class Recipes:
         guardian: Is told of those that may be needed.
         done: Is told of each that has ended: worker, incarnation, what was in the way and the
             traceback of that.
+        elsewhere: Follows those of workers on other hosts.
         record: Writes a record: level, text, fields.
     """
 
@@ -48,12 +58,15 @@ class Recipes:
         loop: Waits,
         guardian: Guardian,
         done: Callable[[str, int, str, str], None],
+        elsewhere: Elsewhere,
         record: Callable[[str, str, dict[str, Any]], None],
     ) -> None:
         self._loop = loop
         self._guardian = guardian
         self._done = done
         self._record = record
+        self._elsewhere = elsewhere
+        self._afar: set[str] = set()
         self._armed: dict[str, dict[str, Any]] = {}
         self._runs: dict[str, _Run] = {}
 
@@ -64,7 +77,9 @@ class Recipes:
 
     def arm(self, rig: RigConfig, config: WorkerConfig, incarnation: int) -> None:
         """A worker is about to live: its recipe may be needed from now on."""
-        if config.on_loss is not None:
+        if config.on_loss is not None and config.host is not None:
+            self._afar.add(config.name)  # its host's guardian knows it
+        elif config.on_loss is not None:
             found = told_to_run(rig, config, incarnation)
             self._armed[config.name] = found
             self._guardian.arm(config.name, json.dumps(found).encode())
@@ -72,10 +87,15 @@ class Recipes:
     def disarm(self, worker: str) -> None:
         """A worker didn't come to life after all."""
         self._armed.pop(worker, None)
+        self._afar.discard(worker)
         self._guardian.disarm(worker)
 
     def follow(self, worker: str, incarnation: int) -> None:
         """A worker's process is gone: make its device safe."""
+        if worker in self._afar:
+            self._afar.discard(worker)
+            self._elsewhere.secure(worker, incarnation, self._came)
+            return
         told = self._armed.pop(worker, None)
         if told is None:
             self._end(worker, incarnation, "")
@@ -100,8 +120,12 @@ class Recipes:
         self._loop.unwatch(run.sentinel)
         os.close(run.sentinel)
         del self._runs[worker]
-        failure, trace, output = run.following.outcome()
+        outcome = run.following.outcome()
         self._guardian.gone(run.following.pid, run.token)
+        self._came(worker, incarnation, outcome)
+
+    def _came(self, worker: str, incarnation: int, outcome: Outcome) -> None:
+        failure, trace, output = outcome
         for line in output:
             about = {"worker": worker, "incarnation": incarnation}
             self._record("info", f"on_loss wrote: {line}", about)
@@ -114,11 +138,16 @@ class Recipes:
 
 def told_to_run(rig: RigConfig, config: WorkerConfig, incarnation: int) -> dict[str, Any]:
     """All that it takes to follow a worker's recipe: command, folder, environment, recipe."""
-    assert config.on_loss is not None
     return {
         "incarnation": incarnation,
         "command": recipe.command(str(config.python or sys.executable)),
         "cwd": str(config.cwd),
         "env": dict(config.env),
-        "recipe": {**config.on_loss, "folder": str(rig.folder), "start": START},
+        "recipe": recipe_of(config, str(rig.folder)),
     }
+
+
+def recipe_of(config: WorkerConfig, folder: str) -> dict[str, Any]:
+    """A worker's recipe, with the folder where its driver can be imported."""
+    assert config.on_loss is not None
+    return {**config.on_loss, "folder": folder, "start": START}

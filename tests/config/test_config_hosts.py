@@ -68,10 +68,6 @@ def test_what_is_wrong_with_hosts_is_told(tmp_path: Path, lines: str, messages: 
     [
         ("host: §camera-pd", ['no host is named "camera-pd"; did you mean "camera-pc"']),
         ("host: pc, transport: §inproc", ["can't be on another host"]),
-        (
-            'host: pc, on_loss: §{driver: "a:B", calls: [off]}',
-            ["what makes a device safe runs where the supervisor is"],
-        ),
     ],
 )
 def test_what_is_wrong_with_a_worker_there_is_told(

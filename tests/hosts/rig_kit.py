@@ -56,6 +56,17 @@ class Device:
     def frame(self, size: int) -> bytes:
         return bytes(size)
 '''
+SAFE = """
+import os, time
+
+class Safe:
+    def __init__(self, log: str):
+        self.log = log
+
+    def off(self) -> None:
+        with open(self.log, "a") as file:
+            file.write(f"{time.monotonic()} {','.join(sorted(os.listdir('/sys/class/net')))}\\n")
+"""
 LOST_AFTER = 1.0
 
 

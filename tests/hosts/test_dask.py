@@ -92,6 +92,7 @@ def lab(cluster: Cluster) -> Iterator[RunningRig]:
         yield rig
 
 
+@pytest.mark.measured
 @pytest.mark.timeout(150)
 def test_a_host_that_joins_has_its_workers_and_one_that_dies_is_replaced(cluster: Cluster) -> None:
     with lab(cluster) as rig:

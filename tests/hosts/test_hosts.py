@@ -14,7 +14,7 @@ import pytest
 import orch
 from orchestrator import errors
 from tests.hosts.namespaces import Network
-from tests.hosts.rig_kit import LOST_AFTER, HostRig, had_one_master, lab, lives
+from tests.hosts.rig_kit import LOST_AFTER, SAFE, HostRig, had_one_master, lab, lives
 from tests.rigs import is_alive, wait_until
 
 WORKER = '  cam: {driver: "device:Device", host: far, backoff: 10ms..50ms}'
@@ -44,6 +44,7 @@ def agent_of(rig: HostRig, host: str = "far") -> int:
     return int(rig.hosts()[host]["pid"])
 
 
+@pytest.mark.measured
 def test_a_worker_of_another_host_is_as_one_of_ones_own(net: Network) -> None:
     with lab(net, f'{WORKER}\n  own: {{driver: "device:Device"}}', "far") as rig:
         with rig.connected() as client:
@@ -133,6 +134,7 @@ def test_a_host_that_is_cut_off_is_told_and_its_device_has_one_master(
         assert had_one_master(journal), lives(journal)
 
 
+@pytest.mark.measured
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
 def test_an_agent_that_is_killed_or_stopped_leaves_no_master(
     net: Network, tmp_path: Path, number: int
@@ -153,6 +155,7 @@ def test_an_agent_that_is_killed_or_stopped_leaves_no_master(
         assert had_one_master(journal), lives(journal)
 
 
+@pytest.mark.measured
 def test_what_was_written_in_a_cut_comes_afterwards(net: Network) -> None:
     beats = '  cam: {driver: "talker:Talker", host: far}'
     with lab(net, beats, "far", drivers={"talker": TALKER}) as rig:
@@ -171,6 +174,32 @@ def test_what_was_written_in_a_cut_comes_afterwards(net: Network) -> None:
         rig.wait_host("far", "up")
         wait_until(lambda: len(numbers()) > before + 20)
         wait_until(lambda: numbers() == list(range(1, len(numbers()) + 1)))
+
+
+@pytest.mark.measured
+@pytest.mark.parametrize("cut", [False, True])
+def test_a_device_is_made_safe_where_it_is(net: Network, tmp_path: Path, cut: bool) -> None:
+    journal, log = tmp_path / "journal", tmp_path / "log"
+    loss = f'on_loss: {{driver: "safe:Safe", kwargs: {{log: "{log}"}}, calls: ["off"]}}'
+    worker = MASTER.replace("JOURNAL", str(journal)).replace("backoff", f"{loss}, backoff")
+    with lab(net, worker, "far", drivers={"safe": SAFE}) as rig, rig.connected() as client:
+        first = client.cam.pid()
+        if cut:
+            net.pull("far")
+            rig.wait_host("far", "away")
+            wait_until(log.exists)  # by the guardian there, while nobody is heard
+            assert wait_until(lambda: rig.wait_state("cam", "BACKOFF")["unsafe"])
+            net.plug("far")
+        else:
+            os.kill(first, signal.SIGKILL)
+            wait_until(log.exists)
+        wait_until(lambda: rig.wait_state("cam", "READY", 40)["pid"] != first)
+        assert bool(rig.wait_state("cam", "READY")["unsafe"]) is cut
+        networks = client.cam.network()
+    at, where = log.read_text().splitlines()[0].split()
+    assert where.split(",") == networks
+    born = lives(journal)
+    assert born[0][2] < float(at) < born[1][1]
 
 
 def test_workers_start_as_soon_as_their_host_is_there(net: Network) -> None:
@@ -237,6 +266,7 @@ def listening(net: Network) -> list[int]:
     return [int(row[1].split(":")[1], 16) for row in rows if row[3] == "0A"]
 
 
+@pytest.mark.measured
 def test_a_host_that_isnt_there_is_told_and_holds_up_nobody(net: Network) -> None:
     gone = '  gone: {address: 127.0.0.1, ssh: ["sh", "-c", "echo no such key >&2; exit 255"]}'
     workers = f'  own: {{driver: "device:Device"}}\n{WORKER.replace("far", "gone")}'
