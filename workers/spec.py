@@ -111,6 +111,7 @@ class WorkerSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         events: Address of the socket that takes events.
         token: Secret of this incarnation, which opens the link.
         slots: Path of the rig's socket for shared memory; empty for none.
+        lanes: Path of the one for lanes, which are used in place of `link`; empty for none.
         folder: The config's folder, for `search_path.arrange`; empty for none.
         cwd: Working directory; None keeps the one of the parent.
         env: Environment variables to set.
@@ -144,6 +145,7 @@ class WorkerSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     events: str
     token: str
     slots: str = ""
+    lanes: str = ""
     folder: str = ""
     cwd: str | None = None
     env: dict[str, str] = msgspec.field(default_factory=dict)

@@ -38,6 +38,7 @@ from orchestrator.core.rig import Rig
 from orchestrator.core.slots import reader_of
 from orchestrator.rig.backlog import Backlog
 from orchestrator.rig.connections import Connections
+from orchestrator.rig.lanes import Lanes, Waits
 from orchestrator.rig.launchers.handle import is_want
 from orchestrator.rig.lease_numbers import LeaseNumbers
 from orchestrator.rig.processes import Processes
@@ -103,6 +104,7 @@ class Performer:
         host: Does the rest.
 
     Attributes:
+        lanes: Those of workers.
         slots: Has the frames that are in shared memory.
     """
 
@@ -124,6 +126,7 @@ class Performer:
         self._recorder: Recorder | None = None
         self._numbers: LeaseNumbers | None = None
         backlog.given_up = self._given_up
+        self.lanes = Lanes(rig.broker.publishers, connections.cap, host.record)
         self.slots = slots = SlotKeeper(rig.slots, rig.broker.publishers, host.record)
         self._by_kind: dict[type[Any], Callable[[Any, float], None]] = {
             ToClient: self._to_client,
@@ -164,6 +167,24 @@ class Performer:
             self._recorder = Recorder(file, self._rig)
             self._rig.broker.ledger.watch(records=True)
 
+    def open(self, folder: Path, loop: Waits) -> None:
+        """Listen for who comes by other ways than ZeroMQ's, in the folder of the rig's sockets.
+
+        Raises:
+            AddressError: One of them can't be bound.
+        """
+        self._sockets.slots = self.slots.open(folder, loop)
+        self._sockets.lanes = self.lanes.open(folder, loop)
+
+    def restore(self) -> list[str]:
+        """Make their files anew that somebody removed; returns their names. Raises as `open`."""
+        return [*self.slots.restore(), *self.lanes.restore()]
+
+    def disconnect(self) -> None:
+        """Let nobody in by them any more."""
+        self.lanes.close()
+        self.slots.close()
+
     def close(self) -> None:
         """Write down what is still to be recorded."""
         if self._recorder is not None:
@@ -180,6 +201,7 @@ class Performer:
         frames = effect.frames
         if type(frames[-1]) is Reference:
             frames[-1] = self.slots.answer(frames[0], frames[-1])
+        self._sockets.is_used = True
         self._backlog.send(frames, now)
 
     def _given_up(self, frames: list[Any]) -> None:
@@ -195,7 +217,12 @@ class Performer:
         try:
             if effect.ticket:
                 self._processes.give_ticket(effect.ticket, effect.number)
-            send(self._sockets.back, frames)
+            guest = self.lanes.workers.get(frames[0])
+            if guest is None:
+                self._sockets.is_used = True
+                send(self._sockets.back, frames)
+            elif not self.lanes.to_worker(guest, frames[1:]):
+                self._rig.unreachable(effect.number, now)
         except zmq.ZMQError as error:
             if error.errno != zmq.EHOSTUNREACH:
                 raise

@@ -59,6 +59,8 @@ class Sockets:
         link: Where worker processes connect their lanes.
         events: Where worker processes connect their publishers.
         slots: Path of the socket for shared memory; empty for none.
+        lanes: Path of the one for workers' lanes (see `transports.lane`); empty for none.
+        is_used: The front or the back one was used since they were polled; who uses them says so.
         meanwhile: Has a socket bound by whoever watches them, for whom that may wait; see
             `orchestrator.rig.connections`.
     """
@@ -73,6 +75,8 @@ class Sockets:
         self.link = ""
         self.events = ""
         self.slots = ""
+        self.lanes = ""
+        self.is_used = True
         self.meanwhile: Callable[[Binding], binding.SocketFile | None] = lambda bind: bind()
         self.inproc_link = f"inproc://{rig}/link"
         self.inproc_events = f"inproc://{rig}/worker-events"

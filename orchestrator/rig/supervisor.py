@@ -112,8 +112,9 @@ class Supervisor:
         self._connections = connections = self._strangers.connections
         broker.ledger.who = connections.callers.who
         self._audit = Audit(self._rig, connections.callers)
-        self._performer = Performer(self._rig, sockets, backlog, self._processes, connections, self)
-        self._performer.begin(config.record, folder.path)
+        performer = Performer(self._rig, sockets, backlog, self._processes, connections, self)
+        self._performer = performer
+        performer.begin(config.record, folder.path)
         relay = EventRelay(
             sockets,
             connections,
@@ -134,12 +135,12 @@ class Supervisor:
             backlog=backlog,
             relay=relay,
             connections=connections,
-            perform=self._performer.perform,
+            perform=performer.perform,
             record=self.record,
+            lanes=performer.lanes,
         )
         self._loop.watch(self._door.socket, self._door.answer)
-        slots = self._performer.slots
-        self._keeper = FileKeeper(self._loop, folder, self._sockets, slots, self.record)
+        self._keeper = FileKeeper(self._loop, folder, sockets, performer.restore, self.record)
         self._looks = Looks(self._rig, self._processes, self._loop.call_later)
         self._helpers = Helpers(
             self._loop,
@@ -165,9 +166,8 @@ class Supervisor:
             lambda: apply_saved(self._desk.config),
             self.record,
         )
-        self._watches = watch
         self._levels: dict[str, str] = {}
-        self._status, self._stopping_since = 0, 0.0
+        self._watches, self._status, self._stopping_since = watch, 0, 0.0
 
     @property
     def logs(self) -> LogCollector:
@@ -192,7 +192,7 @@ class Supervisor:
                 self._helpers.start()
                 config, folder = self._config, self._folder.sockets
                 self._sockets.bind(config.listen, folder, Caps().message, config.events)
-                self._sockets.slots = self._performer.slots.open(folder, self._loop)
+                self._performer.open(folder, self._loop)
                 self._folder.write_state(
                     RigState(
                         rig=self._config.rig,
@@ -275,7 +275,7 @@ class Supervisor:
         self._processes.reap_orphans(own=())
         self._connections.close()
         self._door.close()
-        self._performer.slots.close()
+        self._performer.disconnect()
         # Last: a client that is disconnected drops the answers that it hasn't read yet.
         self._sockets.close()
         self._folder.release()

@@ -51,6 +51,8 @@ class Hands:
         fails: What a launch raises.
     """
 
+    cap = 1
+
     def __init__(self) -> None:
         self.done: list[tuple[Any, ...]] = []
         self.fails: Exception | None = None
