@@ -249,6 +249,24 @@ class Connections:
         living = self.living[socket].values()
         return self._unheard[socket] + sum(each.identity is None for each in living)
 
+    def enter(self, endpoint: str, *, is_client: bool) -> bool:
+        """Count one that comes by a lane (`orchestrator.rig.lanes`); whether there is room for it.
+
+        Who leaves again is counted out by `leave`.
+        """
+        share = IPC if is_client else WORKERS
+        if self._counts[share] >= self._caps[share]:
+            self._refused(endpoint, self._caps[share])
+            return False
+        self._counts[share] += 1
+        if is_client:
+            self.came()
+        return True
+
+    def leave(self, *, is_client: bool) -> None:
+        """One that came by a lane is gone."""
+        self._counts[IPC if is_client else WORKERS] -= 1
+
     # -- one of them -----------------------------------------------------------------------
 
     def of(self, socket: zmq.Socket[Any], frame: Any) -> Connection | None:

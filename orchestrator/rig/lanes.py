@@ -11,12 +11,20 @@ from collections.abc import Callable, Container
 from pathlib import Path
 from typing import Any, Protocol
 
+from orchestrator.core.access import Visitor
+from orchestrator.core.own_ids import is_own
+from orchestrator.rig.connections import Connections
 from orchestrator.rig.poller import Poller
 from orchestrator.rig.sockets import ROOT
 from transports import lane as lanes
 from transports.errors import AddressError, ProtocolError
 from transports.lane import PACKET, PacketLane
+from transports.serializers import LARGEST
 
+_CLIENTS, _WORKERS = f"lane://{lanes.CLIENTS_FILE}", f"lane://{lanes.WORKERS_FILE}"
+"""How the two sockets are called."""
+ANY = 1 << 32
+"""Bytes of a worker's message at most: as many as a lane can tell."""
 GREETED = 5.0
 """Seconds in which who comes must have said who it is."""
 BACKLOG = 512
@@ -44,131 +52,143 @@ class Guest:
     Attributes:
         lane: By which.
         identity: Who it is; empty until it has said so.
+        is_client: Whether it is a client, else a worker.
+        visitor: Whose its messages are, of a client.
     """
 
-    __slots__ = ("identity", "lane")
+    __slots__ = ("identity", "is_client", "lane", "visitor")
 
-    def __init__(self, lane: PacketLane) -> None:
+    def __init__(self, lane: PacketLane, visitor: Visitor | None) -> None:
         self.lane = lane
         self.identity = b""
+        self.is_client = visitor is not None
+        self.visitor = visitor
 
 
 class Lanes:
-    """Workers' lanes.
+    """Workers' and clients' lanes.
 
     Args:
         tokens: Those of the lives of workers that aren't over.
-        cap: Connections at most.
-        record: Writes a record: level, text, fields.
+        connections: Who is connected otherwise, and how many may be.
+        tell: Has a record written of what strangers do: text, where it was, why.
 
     Attributes:
         workers: Those that are here, by the routing ids of their lanes.
+        clients: Those that are here, by their identities.
+        left: Called with the identity of a client that has gone.
+        most: Bytes that a client's message may have.
     """
 
     def __init__(
         self,
         tokens: Container[bytes],
-        cap: int,
-        record: Callable[[str, str, dict[str, Any]], None],
+        connections: Connections,
+        tell: Callable[[str, str, str], None],
     ) -> None:
         self.workers: dict[bytes, Guest] = {}
+        self.clients: dict[bytes, Guest] = {}
+        self.left: Callable[[bytes], None] = lambda identity: None
+        self.most = LARGEST
         self._tokens = tokens
-        self._cap = cap
-        self._record = record
+        self._connections = connections
+        self._tell = tell
         self._guests: set[Guest] = set()
         self._buffer = bytearray(PACKET)
-        self._listener: socket.socket | None = None
-        self._path = ""
+        self._listeners: dict[Path, socket.socket] = {}
         self._loop: Waits
 
     # -- the socket -----------------------------------------------------------------------
 
-    def open(self, folder: Path, loop: Waits) -> str:
+    def open(self, folder: Path, loop: Waits, *, clients: bool) -> str:
         """Listen in a folder, if lanes are wanted and there can be any.
 
         Args:
             folder: Of the rig's sockets.
             loop: Waits for who comes, and for what they send.
+            clients: Whether clients may come in so as well.
 
         Returns:
-            The socket's path; empty for none.
+            The path of the socket for workers; empty for none.
 
         Raises:
-            AddressError: It can't be bound.
+            AddressError: One can't be bound.
         """
         if not lanes.is_wanted():
             return ""
-        self._path, self._loop = str(folder / lanes.WORKERS_FILE), loop
-        self._listen()
-        return self._path
+        self._loop = loop
+        self._listen(folder / lanes.WORKERS_FILE)
+        if clients:
+            self._listen(folder / lanes.CLIENTS_FILE)
+        return str(folder / lanes.WORKERS_FILE)
 
     def restore(self) -> list[str]:
-        """Make the socket's file anew if somebody removed it; who is connected stays so.
+        """Make the sockets' files anew that somebody removed; who is connected stays so.
 
         Returns:
-            Its name, or nothing.
+            Their names.
 
         Raises:
-            AddressError: It can't be bound.
+            AddressError: One can't be bound.
         """
-        if self._listener is None or Path(self._path).exists():
-            return []
-        self._unlisten()
-        self._listen()
-        return [Path(self._path).name]
+        gone = [path for path in self._listeners if not path.exists()]
+        for path in gone:
+            self._unlisten(path)
+            self._listen(path)
+        return [path.name for path in gone]
 
-    def _listen(self) -> None:
-        path = Path(self._path)
+    def _listen(self, path: Path) -> None:
         path.unlink(missing_ok=True)  # of a rig that was killed: the folder is this one's alone
         try:
-            self._listener = lanes.listen(self._path, BACKLOG)
+            listener = lanes.listen(str(path), BACKLOG)
         except OSError as error:
             raise AddressError(f"{path} can't be bound: {error.strerror}") from error
-        self._loop.watch(self._listener.fileno(), self._accept)
+        self._listeners[path] = listener
+        is_client = path.name == lanes.CLIENTS_FILE
+        self._loop.watch(listener.fileno(), lambda: self._accept(listener, is_client=is_client))
 
-    def _unlisten(self) -> None:
-        if self._listener is not None:
-            self._loop.unwatch(self._listener.fileno())
-            self._listener.close()
-            self._listener = None
+    def _unlisten(self, path: Path) -> None:
+        listener = self._listeners.pop(path)
+        self._loop.unwatch(listener.fileno())
+        listener.close()
 
     def close(self) -> None:
         """Let nobody in, and send nobody anything any more."""
         for guest in list(self._guests):
             self.leave(guest)
-        self._unlisten()
-        if self._path:
-            Path(self._path).unlink(missing_ok=True)
+        for path in list(self._listeners):
+            self._unlisten(path)
+            path.unlink(missing_ok=True)
 
     # -- who comes and goes ---------------------------------------------------------------
 
-    def _accept(self) -> None:
-        assert self._listener is not None
+    def _accept(self, listener: socket.socket, *, is_client: bool) -> None:
         try:
-            connection, _ = self._listener.accept()
+            connection, _ = listener.accept()
         except OSError:
-            return  # it has gone again, or there are no descriptors: it tries another way in
-        if len(self._guests) >= self._cap:
-            connection.close()
-            return
-        lane = PacketLane(connection, self._buffer)
+            return  # it has gone again
+        lane = PacketLane(connection, self._buffer, self.most if is_client else ANY)
         _, uid, _ = lane.peer()
         if uid not in (os.getuid(), ROOT):
             lane.close()
             return
-        guest = Guest(lane)
+        if not self._connections.enter(_CLIENTS if is_client else _WORKERS, is_client=is_client):
+            lane.close()
+            return
+        visitor = self._connections.gate.user(uid) if is_client else None
+        guest = Guest(lane, visitor)
         self._guests.add(guest)
         self._loop.poller.enter(lane.fd, guest)
         self._loop.call_later(GREETED, lambda: self._give_up(guest))
 
     def _give_up(self, guest: Guest) -> None:
-        if not guest.identity and guest in self._guests:
+        if not guest.identity:
             self.leave(guest)
 
     @property
-    def guests(self) -> list[Guest]:
-        """All who are here, some of which may not have said who they are."""
-        return list(self._guests)
+    def servers(self) -> list[Guest]:
+        """Workers' lanes, some of which may not have said whose they are."""
+        return [each for each in self._guests if not each.is_client]
 
     def greet(self, guest: Guest) -> bool:
         """Hear who has come, if that was said; who may not is sent away. Whether it is here now."""
@@ -176,8 +196,7 @@ class Lanes:
             identity = guest.lane.greeting()
             if identity is None:
                 return False
-            if identity in self.workers or identity.rpartition(b".")[0] not in self._tokens:
-                raise ProtocolError("who came by a lane is no worker of this rig")
+            self._check(guest, identity)
             guest.lane.welcome()
         except (EOFError, OSError):
             self.leave(guest)
@@ -185,20 +204,43 @@ class Lanes:
             self.turn_out(guest, error)
         else:
             guest.identity = identity
-            self.workers[identity] = guest
+            if guest.is_client:
+                self.clients[identity] = guest
+                pid, uid, gid = guest.lane.peer()
+                self._connections.callers.came(identity, f"localhost:{uid}:{gid}:{pid}")
+            else:
+                self.workers[identity] = guest
         return bool(guest.identity)
+
+    def _check(self, guest: Guest, identity: bytes) -> None:
+        """Raise ProtocolError for who says to be another."""
+        if not guest.is_client:
+            if identity in self.workers or identity.rpartition(b".")[0] not in self._tokens:
+                raise ProtocolError("it is no worker of this rig")
+        elif is_own(identity) or identity in self.clients or identity in self._connections.heard:
+            raise ProtocolError("another client has the same id")
 
     def turn_out(self, guest: Guest, reason: Exception) -> None:
         """End a lane whose other end doesn't keep to the rules."""
-        self._record("warning", "a lane is ended", {"reason": str(reason)})
+        self._tell("connection cut off", _CLIENTS if guest.is_client else _WORKERS, str(reason))
         self.leave(guest)
 
     def leave(self, guest: Guest) -> None:
         """A lane has ended."""
+        if guest not in self._guests:
+            return
         self._guests.discard(guest)
-        self.workers.pop(guest.identity, None)
         self._loop.poller.leave(guest.lane.fd)
         guest.lane.close()
+        self._connections.leave(is_client=guest.is_client)
+        if not guest.identity:
+            return
+        if guest.is_client:
+            del self.clients[guest.identity]
+            self._connections.callers.left(guest.identity)
+            self.left(guest.identity)
+        else:
+            del self.workers[guest.identity]
 
     def ended(self) -> None:
         """Forget those whose lives are over: what they left behind may hold their lanes open."""
@@ -206,7 +248,27 @@ class Lanes:
             if identity.rpartition(b".")[0] not in self._tokens:
                 self.leave(guest)
 
+    def partial(self) -> tuple[int, Guest] | None:
+        """The client of whose message the most has come, if one's isn't whole, and its bytes."""
+        begun = ((each.lane.received, each) for each in self._guests if each.is_client)
+        return max(begun, key=lambda each: each[0], default=None)
+
     # -- messages -------------------------------------------------------------------------
+
+    def to_client(self, guest: Guest, frames: list[Any]) -> bool:
+        """Send a client an answer.
+
+        Returns:
+            Whether there was room for it.
+
+        Raises:
+            OSError: It has gone.
+        """
+        lane = guest.lane
+        is_sent = lane.send(frames)
+        if lane.is_full:
+            self._loop.poller.want_room(lane.fd, wanted=True)
+        return is_sent
 
     def to_worker(self, guest: Guest, frames: list[Any]) -> bool:
         """Send a worker a message; what waits for it is bounded by its credit.

@@ -61,7 +61,7 @@ class Loop:
         connections: Who is connected.
         perform: Does what an effect says.
         record: Writes a record: level, text, fields.
-        lanes: Those of workers; None where there are none.
+        lanes: Those of workers and clients; None where there are none.
 
     Attributes:
         poller: Waits.
@@ -104,6 +104,8 @@ class Loop:
         self._lanes = lanes
         self._watched_of = (-1, -1, -1)  # the changes that the poller knows of
         connections.left = self._left
+        if lanes is not None:
+            lanes.left = rig.client_left
 
     def _left(self, connection: Connection) -> None:
         self._relay.forget(connection)
@@ -176,7 +178,7 @@ class Loop:
                     elif source is sockets.back:
                         self._from_workers(now, BATCH if is_busy else 1)
                     elif type(source) is Guest:
-                        self._from_lane(source, now, BATCH if is_busy else 1)
+                        self._from_lane(source, now, _batch(source) if is_busy else 1)
                     else:
                         self._poller.look()
                         self._from_others(source, now)
@@ -297,7 +299,8 @@ class Loop:
             count, frames = frames.count, frames.first
         identity = frames[0]
         if identity not in self._connections.heard:
-            if is_own(identity):  # a stranger takes itself for the rig
+            # a stranger takes itself for the rig, or for who came by a lane
+            if is_own(identity) or (self._lanes is not None and identity in self._lanes.clients):
                 self._rig.broker.ledger.stranger(now, None)
                 return
             self._poller.look()  # it reads a monitor
@@ -325,11 +328,17 @@ class Loop:
         assert lanes is not None
         if not guest.identity and not lanes.greet(guest):
             return
+        identity, asks = guest.identity, self._gate.asks
         for _ in range(most):
             frames = lanes.receive(guest)
             if frames is None:
                 return
-            rig.receive_link([guest.identity, *frames], now)
+            if not guest.is_client:
+                rig.receive_link([identity, *frames], now)
+            elif asks:
+                rig.receive_client([identity, *frames], now, None, guest.visitor)
+            else:
+                rig.receive_client([identity, *frames], now)
             self._perform(now)
 
     def _reap(self, now: float) -> None:
@@ -337,7 +346,7 @@ class Loop:
         ended = self._processes.reap()
         self._sockets.is_used = True
         try:
-            for guest in self._lanes.guests if ended and self._lanes is not None else ():
+            for guest in self._lanes.servers if ended and self._lanes is not None else ():
                 self._from_lane(guest, now, LAST_WORDS)
             if ended and has_more(self._sockets.back):
                 self._from_workers(now, LAST_WORDS)
@@ -389,3 +398,8 @@ class Loop:
                 self._perform_one(effect, now)
             except Exception as error:  # noqa: BLE001  the effects behind it are performed
                 self._fault(error)
+
+
+def _batch(guest: Guest) -> int:
+    """How many messages are taken from a lane in a row where others wait too."""
+    return STRANGERS_BATCH if guest.is_client else BATCH

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
@@ -126,7 +127,7 @@ class Performer:
         self._recorder: Recorder | None = None
         self._numbers: LeaseNumbers | None = None
         backlog.given_up = self._given_up
-        self.lanes = Lanes(rig.broker.publishers, connections.cap, host.record)
+        self.lanes = backlog.lanes = Lanes(rig.broker.publishers, connections, self._tell)
         self.slots = slots = SlotKeeper(rig.slots, rig.broker.publishers, host.record)
         self._by_kind: dict[type[Any], Callable[[Any, float], None]] = {
             ToClient: self._to_client,
@@ -174,11 +175,18 @@ class Performer:
             AddressError: One of them can't be bound.
         """
         self._sockets.slots = self.slots.open(folder, loop)
-        self._sockets.lanes = self.lanes.open(folder, loop)
+        clients = self._sockets.is_open_to_users
+        self._sockets.lanes = self.lanes.open(folder, loop, clients=clients)
 
     def restore(self) -> list[str]:
         """Make their files anew that somebody removed; returns their names. Raises as `open`."""
         return [*self.slots.restore(), *self.lanes.restore()]
+
+    def _tell(self, text: str, address: str, reason: str) -> None:
+        """Of what strangers do."""
+        broker, now = self._rig.broker, time.monotonic()
+        broker.counts["cut off"] += 1
+        broker.ledger.tally.tell("warning", text, now, address=address, reason=reason)
 
     def disconnect(self) -> None:
         """Let nobody in by them any more."""
@@ -201,7 +209,8 @@ class Performer:
         frames = effect.frames
         if type(frames[-1]) is Reference:
             frames[-1] = self.slots.answer(frames[0], frames[-1])
-        self._sockets.is_used = True
+        if frames[0] not in self.lanes.clients:
+            self._sockets.is_used = True
         self._backlog.send(frames, now)
 
     def _given_up(self, frames: list[Any]) -> None:
@@ -233,7 +242,11 @@ class Performer:
         self._rig.taken_back(effect.worker, effect.incarnation, numbers, now)
 
     def _cut(self, effect: Cut, now: float) -> None:
-        self._connections.cut(self._sockets.front, effect.frame)
+        guest = self.lanes.clients.get(effect.client)
+        if guest is None:
+            self._connections.cut(self._sockets.front, effect.frame)
+        else:
+            self.lanes.leave(guest)
 
     def _describe(self, effect: Describe, now: float) -> None:
         try:

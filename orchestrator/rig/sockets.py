@@ -60,6 +60,7 @@ class Sockets:
         events: Where worker processes connect their publishers.
         slots: Path of the socket for shared memory; empty for none.
         lanes: Path of the one for workers' lanes (see `transports.lane`); empty for none.
+        is_open_to_users: Whether users of this machine come in as such at the rig's own address.
         is_used: The front or the back one was used since they were polled; who uses them says so.
         meanwhile: Has a socket bound by whoever watches them, for whom that may wait; see
             `orchestrator.rig.connections`.
@@ -76,7 +77,9 @@ class Sockets:
         self.events = ""
         self.slots = ""
         self.lanes = ""
+        self.is_open_to_users = False
         self.is_used = True
+        self._own = ""
         self.meanwhile: Callable[[Binding], binding.SocketFile | None] = lambda bind: bind()
         self.inproc_link = f"inproc://{rig}/link"
         self.inproc_events = f"inproc://{rig}/worker-events"
@@ -183,6 +186,8 @@ class Sockets:
             request, event = item, events.get(item, f"{item}.events")
         way = self.gate.way(item)
         self.addresses.append(self._bind(self.front, request, way=way))
+        if item == "ipc":
+            self._own, self.is_open_to_users = request, not way.domain
         self.event_addresses.append(self._bind(self.publisher, event, way=way))
 
     def _listen_tcp(self, item: str, events: Mapping[str, str]) -> None:
@@ -263,6 +268,8 @@ class Sockets:
 
     def _way_of(self, frame: Any) -> str:
         """The address by which a frame came; "" if that isn't known, or any more."""
+        if isinstance(frame, bytes | memoryview):
+            return self._own  # it came by a lane, from where that address is
         try:
             with socket.socket(fileno=os.dup(frame.get(zmq.SRCFD))) as connection:
                 name = connection.getsockname()

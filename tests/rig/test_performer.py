@@ -134,7 +134,7 @@ CHANGE = Moved("a", 1, "WAITING", "STARTING", "")
 ALARM = Alarmed("a", "temperature", "ok", "raised", raised=True, value=61.0, reason="hot")
 EFFECTS: list[tuple[Effect, tuple[Any, ...]]] = [
     (ToClient([b"alice", b""]), ("answer", [b"alice", b""], 100.0)),
-    (Cut(b"frame", "rubbish"), ("cut", b"frame")),
+    (Cut(b"frame", "rubbish", b"client"), ("cut", b"frame")),
     (Launch("a", 3), ("launch", "a", 3)),
     (Signal("a", "kill"), ("signal", "a", "kill")),
     (Secure("a", 3), ("secure", Secure("a", 3))),
