@@ -122,7 +122,7 @@ class Connection:
 
     @property
     def signs(self) -> tuple[int, float, int]:
-        """Its descriptor (-1: closed), when time will bring something to do, how often it was made."""
+        """Its descriptor (-1: closed), when something will be to do, how often it was made."""
         return self._channel.signs
 
     def compose(self, worker: str, operation: Operation, member: str, **options: Any) -> Exchange:
