@@ -5,6 +5,7 @@ See `transports.lane`. What is decided is decided by the core, which knows ident
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 from collections.abc import Callable, Container
@@ -13,7 +14,7 @@ from typing import Any, Protocol
 
 from orchestrator.core.access import Visitor
 from orchestrator.core.own_ids import is_own
-from orchestrator.rig.connections import Connections
+from orchestrator.rig.connections import Connection, Connections
 from orchestrator.rig.poller import Poller
 from orchestrator.rig.sockets import ROOT
 from transports import lane as lanes
@@ -25,6 +26,9 @@ _CLIENTS, _WORKERS = f"lane://{lanes.CLIENTS_FILE}", f"lane://{lanes.WORKERS_FIL
 """How the two sockets are called."""
 ANY = 1 << 32
 """Bytes of a worker's message at most: as many as a lane can tell."""
+_SHORTAGES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+REST = 1.0
+"""Seconds in which nobody is accepted when there were no descriptors."""
 GREETED = 5.0
 """Seconds in which who comes must have said who it is."""
 BACKLOG = 512
@@ -117,6 +121,7 @@ class Lanes:
         if not lanes.is_wanted():
             return ""
         self._loop = loop
+        self._connections.cut_lane = self.cut_largest
         self._listen(folder / lanes.WORKERS_FILE)
         if clients:
             self._listen(folder / lanes.CLIENTS_FILE)
@@ -165,8 +170,10 @@ class Lanes:
     def _accept(self, listener: socket.socket, *, is_client: bool) -> None:
         try:
             connection, _ = listener.accept()
-        except OSError:
-            return  # it has gone again
+        except OSError as error:
+            if error.errno in _SHORTAGES:
+                self._rest(listener, is_client=is_client)
+            return  # else it has gone again
         lane = PacketLane(connection, self._buffer, self.most if is_client else ANY)
         _, uid, _ = lane.peer()
         if uid not in (os.getuid(), ROOT):
@@ -180,6 +187,17 @@ class Lanes:
         self._guests.add(guest)
         self._loop.poller.enter(lane.fd, guest)
         self._loop.call_later(GREETED, lambda: self._give_up(guest))
+
+    def _rest(self, listener: socket.socket, *, is_client: bool) -> None:
+        """Accept nobody for a while: there is no descriptor for who waits."""
+        fd = listener.fileno()
+        self._loop.unwatch(fd)
+
+        def go_on() -> None:
+            if listener.fileno() == fd:  # else it was closed meanwhile
+                self._loop.watch(fd, lambda: self._accept(listener, is_client=is_client))
+
+        self._loop.call_later(REST, go_on)
 
     def _give_up(self, guest: Guest) -> None:
         if not guest.identity:
@@ -248,10 +266,18 @@ class Lanes:
             if identity.rpartition(b".")[0] not in self._tokens:
                 self.leave(guest)
 
-    def partial(self) -> tuple[int, Guest] | None:
-        """The client of whose message the most has come, if one's isn't whole, and its bytes."""
-        begun = ((each.lane.received, each) for each in self._guests if each.is_client)
-        return max(begun, key=lambda each: each[0], default=None)
+    def cut_largest(self, least: int) -> Connection | None:
+        """End the lane by which the most has come of a message that isn't whole yet.
+
+        Args:
+            least: Bytes; only if it is more than that.
+        """
+        begun = [(each.lane.received, each) for each in self._guests if each.is_client]
+        size, guest = max(begun, key=lambda each: each[0], default=(0, None))
+        if guest is None or size <= least:
+            return None
+        self.leave(guest)
+        return Connection(_CLIENTS)
 
     # -- messages -------------------------------------------------------------------------
 

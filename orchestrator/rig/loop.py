@@ -167,6 +167,8 @@ class Loop:
             # To find a socket empty costs more than to poll both, unless they are busy: then two
             # are ready at once, or one is again and again.
             is_busy = len(ready) != 1 or ready == before
+            # A lane among several gives one message each turn, which costs nothing to find empty.
+            is_alone = is_busy and len(ready) == 1
             before = ready
             if sockets.front not in ready:
                 self.emptied += 1
@@ -178,7 +180,7 @@ class Loop:
                     elif source is sockets.back:
                         self._from_workers(now, BATCH if is_busy else 1)
                     elif type(source) is Guest:
-                        self._from_lane(source, now, _batch(source) if is_busy else 1)
+                        self._from_lane(source, now, _batch(source) if is_alone else 1)
                     else:
                         self._poller.look()
                         self._from_others(source, now)
@@ -401,5 +403,5 @@ class Loop:
 
 
 def _batch(guest: Guest) -> int:
-    """How many messages are taken from a lane in a row where others wait too."""
+    """How many messages are taken from a lane in a row that is ready again and again."""
     return STRANGERS_BATCH if guest.is_client else BATCH
