@@ -145,6 +145,8 @@ class LanePlug:
         self.fd = own.fd
         self.poll = select.poll()
         self.poll.register(own.fd, select.POLLIN)
+        self._room = select.poll()
+        self._room.register(own.fd, select.POLLOUT)
 
     @property
     def is_full(self) -> bool:
@@ -155,6 +157,8 @@ class LanePlug:
         """See `Plug`."""
         if not self._lane.is_full:
             return not self._is_gone
+        if not self._room.poll(0):
+            return False
         try:
             return uninterrupted(PacketLane.flush, self._lane)
         except OSError:

@@ -20,7 +20,7 @@ from workers.serving.links import SocketLink
 
 ROOT = Path(__file__).parents[2]
 PLACES = {
-    "orchestrator/client/channel.py",
+    "orchestrator/client/plugs.py",
     "orchestrator/client/feed.py",
     "orchestrator/client/handshakes.py",
     "orchestrator/rig/connections.py",
