@@ -134,7 +134,13 @@ class Leased(NotStarted, BlockingIOError):
     """Somebody else has the lease of the worker, or the one that the call was made by has ended.
 
     The text says who has it, for how long and why.
+
+    Attributes:
+        expired: Whether the lease by which it was made, or that was held, has ended because its
+            time was over; False too if that isn't known.
     """
+
+    expired: bool = False
 
 
 class ArgumentUnsendable(NotStarted, TypeError):

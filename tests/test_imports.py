@@ -82,6 +82,7 @@ ROOMS = Rooms(
             "orchestrator/runtime",
             "orchestrator/logs/read",
         ),
+        "orchestrator/hosts": LEAVES,
         "orchestrator/rig/launchers": (
             "workers",
             "workers/process",
@@ -102,7 +103,19 @@ ROOMS = Rooms(
             "orchestrator/config",
             "orchestrator/runtime",
             "orchestrator/logs/collect",
+            "orchestrator/hosts",
             "orchestrator/rig/launchers",
+        ),
+        "orchestrator/dask": (*LEAVES, "orchestrator/hosts"),  # by name, as a program of its own
+        "orchestrator/agent": (  # nothing imports it: engines start it on other hosts
+            *LEAVES,
+            "workers",
+            "workers/output",
+            "orchestrator/core",
+            "orchestrator/hosts",
+            "orchestrator/logs/collect",
+            "orchestrator/rig/launchers",
+            "orchestrator/rig",
         ),
         "orchestrator/testing": (
             *LEAVES,

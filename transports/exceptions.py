@@ -102,7 +102,7 @@ def refusal_payload(
         message: What is wrong and how to mend it.
         outcome: `FAILED`, `NOT_STARTED`, `UNKNOWN` or `DONE`.
         notes: Further lines for the reader.
-        step: What ended an operation that was cancelled, if it had started.
+        step: What ended an operation that was cancelled, if it had started; or a lease.
     """
     line = f"{type_}: {message}"
     # hololinked's proxy drops the last line and prefixes the first: two lines, so one remains.

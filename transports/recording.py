@@ -1,4 +1,4 @@
-"""The form of a recording: what a rig's workers were asked and answered, and when.
+"""The form of a recording: what a rig's workers were asked, answered and emitted, and when.
 
 JSON lines, each an object with its `type`; bytes are base64. Frames that are large stand one after
 the other in a file of payloads beside it.
@@ -12,8 +12,10 @@ from typing import Any, Final
 
 import msgspec
 
-FORM: Final = 1
-"""Of the form; another number isn't read."""
+FORM: Final = 2
+"""Of the form that is written; 1 had no events."""
+READ: Final = (1, 2)
+"""Of the forms that are read."""
 BESIDE: Final = ".payloads"
 """End of the name of the file of payloads."""
 LARGE: Final = 4096
@@ -85,13 +87,40 @@ class Operation(msgspec.Struct, frozen=True, tag="operation"):
     raw_type: str | None = None
 
 
+class Emitted(msgspec.Struct, frozen=True, tag="event"):
+    """One event, or change of a property, when the rig got it.
+
+    Attributes:
+        worker: Whose.
+        life: In which of its lives, from 1.
+        at: When, as `at` of operations.
+        since: Seconds since that life was begun.
+        event: Its name, or that of the property.
+        payload, raw: What came, as `transports.values.codec` writes it.
+    """
+
+    worker: str
+    life: int
+    at: float
+    since: float
+    event: str
+    payload: bytes | Place
+    raw: bytes | Place
+
+
 class Lost(msgspec.Struct, frozen=True, tag="lost"):
-    """Operations that came faster than they could be written, and aren't in the recording."""
+    """What came faster than it could be written, and isn't in the recording.
+
+    Attributes:
+        count: Operations; without them there are no answers to give.
+        events: Events.
+    """
 
     count: int
+    events: int = 0
 
 
-Line = Head | Offered | Operation | Lost
+Line = Head | Offered | Operation | Emitted | Lost
 
 
 class NoRecording(ValueError):
@@ -121,6 +150,6 @@ def read_lines(file: Path) -> Iterator[Line]:
                 raise NoRecording(f"line {number} is none of a recording: {error}") from error
             if isinstance(found, Head) != (number == 1):
                 raise NoRecording("it doesn't begin as recordings do")
-            if isinstance(found, Head) and found.form != FORM:
-                raise NoRecording(f"it has form {found.form}; this release reads {FORM}")
+            if isinstance(found, Head) and found.form not in READ:
+                raise NoRecording(f"it has form {found.form}; this release reads {READ}")
             yield found

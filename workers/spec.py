@@ -84,6 +84,19 @@ class Limits(msgspec.Struct, frozen=True):
     cpus: tuple[int, ...] | None = None
 
 
+class Curve(msgspec.Struct, frozen=True, array_like=True):
+    """The keys by which a worker of another host comes in, in Z85.
+
+    Attributes:
+        server: Public half of the rig's.
+        public, secret: The worker's own.
+    """
+
+    server: str
+    public: str
+    secret: str
+
+
 class WorkerSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One incarnation of one worker.
 
@@ -110,6 +123,8 @@ class WorkerSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         link: Address of the broker's back socket.
         events: Address of the socket that takes events.
         token: Secret of this incarnation, which opens the link.
+        curve: Keys for these two, which are of tcp then; None for the rig's own machine.
+        claims: Whether its queued lane takes tickets.
         slots: Path of the rig's socket for shared memory; empty for none.
         lanes: Path of the one for lanes, which are used in place of `link`; empty for none.
         folder: The config's folder, for `search_path.arrange`; empty for none.
@@ -144,6 +159,8 @@ class WorkerSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     link: str
     events: str
     token: str
+    curve: Curve | None = None
+    claims: bool = True
     slots: str = ""
     lanes: str = ""
     folder: str = ""

@@ -7,13 +7,15 @@ folder, and that process is thrown away: drivers print, exit, hang and crash whe
 from __future__ import annotations
 
 import dataclasses
+import functools
 import os
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from orchestrator.check.hanging import place_of, waiting_for
 from orchestrator.check.modules import hidden_modules
 from orchestrator.check.runner import Job, Outcome, run
 from orchestrator.check.twins import as_worker, differences
@@ -46,7 +48,9 @@ class Findings(NamedTuple):
     notes: list[Problem]
 
 
-def check(config: RigConfig, *, deadline: float = 60.0) -> Findings:
+def check(
+    config: RigConfig, *, deadline: float = 60.0, tell: Callable[[str], None] | None = None
+) -> Findings:
     """What is wrong with the drivers, and what is odd, in the order of the file.
 
     Of a class also the names in ``concurrent``, ``timeouts``, ``poll``, ``cancel``, ``idempotent``,
@@ -56,11 +60,14 @@ def check(config: RigConfig, *, deadline: float = 60.0) -> Findings:
 
     Args:
         config: a config that was loaded without problems.
-        deadline: seconds that each import may take; as many run at a time as there are
-            processors.
+        deadline: seconds that each import may take, or the worker's start, if that is less; as
+            many run at a time as there are processors.
+        tell: is told of each import that is waited for.
     """
     hidden = hidden_modules(config)
-    workers = [worker for worker in config.workers.values() if worker.name not in hidden]
+    known = [worker for worker in config.workers.values() if worker.name not in hidden]
+    workers = [worker for worker in known if worker.host is None]
+    afar = [worker for worker in known if worker.host is not None]
     paired = [worker for worker in workers if worker.simulate is not None]
     twins = [as_worker(worker) for worker in paired]
     jobs = [
@@ -69,11 +76,12 @@ def check(config: RigConfig, *, deadline: float = 60.0) -> Findings:
     ]
     recipes = [_recipe(worker) for worker in workers if worker.on_loss is not None]
     jobs += [job_of(recipe, config, deadline, calls=_calls(recipe)) for recipe in recipes]
-    outcomes = run(jobs, deadline=deadline, at_once=processors())
+    waits = None if tell is None else functools.partial(waiting_for, tell)
+    outcomes = run(jobs, at_once=processors(), waits=waits)
     judged = {
         Problem(told.place, hide(told.message, config.hidden))
         for worker in (*workers, *twins, *recipes)
-        for told in _judge(worker, outcomes[worker.name], config, deadline)
+        for told in _judge(worker, outcomes[worker.name], config, _time_of(worker, deadline))
     }
     problems = sorted({*hidden.values(), *judged})
     told = {problem.place for problem in problems}
@@ -83,6 +91,9 @@ def check(config: RigConfig, *, deadline: float = 60.0) -> Findings:
         if likely is not None:
             title = quoted(worker.driver.partition(":")[2])
             notes.append(Problem(worker.place, one_line(nothing_closes(title, likely), 300)))
+    for worker in afar:
+        text = f"its driver is on host {quoted(str(worker.host))} and isn't looked at here"
+        notes.append(Problem(worker.place, text))
     for worker, twin in zip(paired, twins, strict=True):
         if not told & {worker.place, twin.place}:
             notes += differences(worker, outcomes[worker.name], outcomes[twin.name])
@@ -172,7 +183,7 @@ def job_of(
         "path": [] if own else [os.path.abspath(entry) for entry in sys.path],
         "bootstrap": bootstrap.__file__,
         "search_path": search_path.__file__,
-        "deadline": deadline,
+        "deadline": _time_of(worker, deadline),
         "describe": DESCRIBING if describe else None,
         "needs": list(NEEDED),
         "oldest": list(OLDEST),
@@ -184,7 +195,13 @@ def job_of(
         look=look,
         env={**os.environ, **worker.env},
         cwd=worker.cwd,
+        place=worker.place,
     )
+
+
+def _time_of(worker: WorkerConfig, deadline: float) -> float:
+    """Seconds that the import may take: in the rig, what takes longer than a start fails."""
+    return deadline if worker.start_timeout is None else min(deadline, worker.start_timeout)
 
 
 def _judge(
@@ -207,7 +224,10 @@ def _judge(
             reason = f"ended at once: {_end(outcome)}; is it a Python?{_last(outcome)}"
         yield Problem(place, f"the interpreter {interpreter} {reason}")
     elif outcome.overdue:
-        yield Problem(worker.place, f"{importing} did not end within {deadline:g} s")
+        at = place_of(outcome.errors, config)
+        where = f", it is at {one_line(at)}" if at else ""
+        mend = "; what takes time, or waits for a device, belongs in the class"
+        yield Problem(worker.place, f"{importing} did not end within {deadline:g} s{where}{mend}")
     else:
         yield Problem(
             worker.place, f"{importing} ended its process: {_end(outcome)}{_last(outcome)}"

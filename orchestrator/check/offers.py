@@ -25,7 +25,7 @@ def offers(config: RigConfig, *, deadline: float = 60.0) -> dict[str, dict[str, 
         for worker in config.workers.values()
         if worker.name not in hidden
     ]
-    outcomes = run(jobs, deadline=deadline, at_once=processors())
+    outcomes = run(jobs, at_once=processors())
     found: dict[str, dict[str, Any] | None] = {}
     for name in config.workers:
         outcome = outcomes.get(name)
@@ -52,7 +52,7 @@ def twins_lack(
     ]
     pairs = [(worker, as_worker(worker)) for worker in workers]
     jobs = [job_of(each, config, deadline, describe=True) for pair in pairs for each in pair]
-    outcomes = run(jobs, deadline=deadline, at_once=processors())
+    outcomes = run(jobs, at_once=processors())
     return sorted(
         told
         for worker, twin in pairs

@@ -18,6 +18,7 @@ if sys.path and sys.path[0] == os.path.dirname(os.path.abspath(__file__)):
     del sys.path[0]
 
 import contextlib
+import faulthandler
 import importlib
 import importlib.util
 import inspect
@@ -49,6 +50,8 @@ def main() -> None:
     # Ends this process even when a driver holds the interpreter's lock and the other end is gone.
     if hasattr(signal, "alarm"):
         signal.alarm(int(spec["deadline"]) + 5)
+    # Where it hangs is told while there is time for that, whoever holds the interpreter's lock.
+    faulthandler.dump_traceback_later(spec["deadline"] - min(0.5, spec["deadline"] / 4))
     send(link, {"python": list(sys.version_info[:3])})
     lacking = [name for name in spec["needs"] if importlib.util.find_spec(name) is None]
     threading.Thread(target=end_with, args=(lines,), daemon=True).start()
@@ -60,7 +63,9 @@ def main() -> None:
     common: dict[str, Any] = {"lacks": lacking} if lacking else {}
     if spec["too_old"]:
         common["too_old"] = ".".join(str(part) for part in sys.version_info[:3])
-    send(link, {"answers": [{**answer, **common} for answer in answers(spec)]})
+    told = [{**answer, **common} for answer in answers(spec)]
+    faulthandler.cancel_dump_traceback_later()
+    send(link, {"answers": told})
     # Not by returning: a driver's threads and exit handlers would run, for as long as they like.
     threading.Event().wait()
 

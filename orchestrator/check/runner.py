@@ -11,17 +11,21 @@ import socket
 import subprocess
 import time
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-__all__ = ["Job", "Outcome", "run"]
+__all__ = ["PROBE", "TOLD_AFTER", "Job", "Outcome", "run"]
 
-_PROBE: Final = Path(__file__).with_name("probe.py")
+TOLD_AFTER: Final = 2.0
+"""Seconds after which it is told what is waited for."""
+
+PROBE: Final = Path(__file__).with_name("probe.py")
+"""The program of the processes."""
 _LONGEST_ANSWER: Final = 8 << 20  # bytes for each worker
 _CHUNK: Final = 1 << 16
-_TAIL: Final = 4096  # bytes of standard error that are kept, from its end
+_TAIL: Final = 1 << 15  # bytes of standard error that are kept, from its end
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,7 @@ class Job:
         look: what it is told of how this worker uses it; values that JSON can carry.
         env: the whole environment.
         cwd: the folder to run in; None for the present one.
+        place: where the driver stands in the config.
     """
 
     name: str
@@ -43,6 +48,7 @@ class Job:
     look: dict[str, Any]
     env: dict[str, str]
     cwd: Path | None
+    place: object = None
 
     @property
     def process(self) -> str:
@@ -72,15 +78,17 @@ class Outcome:
     errors: str = ""
 
 
-def run(jobs: Iterable[Job], *, deadline: float, at_once: int) -> dict[str, Outcome]:
+def run(
+    jobs: Iterable[Job], *, at_once: int, waits: Callable[[Job, float], None] | None = None
+) -> dict[str, Outcome]:
     """The outcomes by name. When this returns or raises, no process of it is left.
 
     Workers with the same driver, interpreter, environment and folder share a process.
 
     Args:
-        jobs: what to look at.
-        deadline: seconds for each, from its start.
+        jobs: what to look at; `deadline` in its `spec` is how many seconds each has.
         at_once: how many processes there may be at a time.
+        waits: is called once for each process that takes longer than `TOLD_AFTER`, with its time.
     """
     shared: dict[str, list[Job]] = {}
     for job in jobs:
@@ -94,17 +102,22 @@ def run(jobs: Iterable[Job], *, deadline: float, at_once: int) -> dict[str, Outc
                 while waiting and len(running) < at_once:
                     alike = waiting.popleft()
                     try:
-                        running.add(_Process(alike, deadline, selector))
+                        running.add(_Process(alike, selector))
                     except (OSError, ValueError) as error:  # ValueError: a text no C string holds
                         reason = (isinstance(error, OSError) and error.strerror) or str(error)
                         outcomes |= {job.name: Outcome(failure=reason) for job in alike}
                 if running:
-                    soonest = min(process.expires for process in running)
+                    soonest = min(
+                        process.expires if waits is None else process.look for process in running
+                    )
                     for key, _ in selector.select(max(0.0, soonest - time.monotonic())):
                         key.data()
                 for process in [one for one in running if one.is_over()]:
                     running.discard(process)
                     outcomes |= process.end()
+                if waits is not None:
+                    for process in running:
+                        process.tell(waits)
         finally:
             for process in running:
                 process.end()
@@ -114,12 +127,12 @@ def run(jobs: Iterable[Job], *, deadline: float, at_once: int) -> dict[str, Outc
 class _Process:
     """One probe. Its group, and what left the group but is still below it, ends with `end`."""
 
-    def __init__(
-        self, jobs: Sequence[Job], deadline: float, selector: selectors.BaseSelector
-    ) -> None:
-        job = jobs[0]
+    def __init__(self, jobs: Sequence[Job], selector: selectors.BaseSelector) -> None:
+        job = self._job = jobs[0]
         self._names = [each.name for each in jobs]
-        self.expires = time.monotonic() + deadline
+        self._begun = time.monotonic()
+        self.expires: float = self._begun + job.spec["deadline"]
+        self._is_told = False
         self._selector = selector
         self._unsent = memoryview(
             json.dumps({**job.spec, "looks": [each.look for each in jobs]}).encode("ascii") + b"\n"
@@ -131,7 +144,7 @@ class _Process:
         try:
             with theirs:
                 self._process = subprocess.Popen(
-                    [job.interpreter, str(_PROBE)],
+                    [job.interpreter, str(PROBE)],
                     stdin=theirs.fileno(),
                     stdout=subprocess.DEVNULL,
                     stderr=subprocess.PIPE,
@@ -152,6 +165,18 @@ class _Process:
         selector.register(self._stderr, selectors.EVENT_READ, self._read_errors)
         if self._pidfd is not None:
             selector.register(self._pidfd, selectors.EVENT_READ, self._on_exit)
+
+    @property
+    def look(self) -> float:
+        """When it is to be looked at, though it does nothing."""
+        return self.expires if self._is_told else min(self._begun + TOLD_AFTER, self.expires)
+
+    def tell(self, waits: Callable[[Job, float], None]) -> None:
+        """Tell once that it takes long."""
+        taken = time.monotonic() - self._begun
+        if taken >= TOLD_AFTER and not self._is_told:
+            self._is_told = True
+            waits(self._job, taken)
 
     def is_over(self) -> bool:
         """Whether there is an answer, or none to come."""

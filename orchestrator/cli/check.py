@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from orchestrator.cli.configs import refusal
+from orchestrator.cli.configs import refusal, waits_told
 from orchestrator.cli.failures import Exit, print_error, print_out
 from orchestrator.cli.options import chosen_rig, json_option
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from orchestrator.config.loader import RigConfig
     from orchestrator.config.problems import Problem
@@ -33,15 +33,16 @@ STDIN = "-"
 def check(config: str, as_json: bool, name: str | None) -> int:
     """Find all that is wrong with a config.
 
-    Each driver is imported too, in a process that is thrown away. A config of - is read from
-    stdin.
+    Each driver is imported too, in a process that is thrown away, within its worker's
+    start_timeout, a minute at most. A config of - is read from stdin.
     """
     if chosen_rig() is not None:
         raise click.UsageError("--rig doesn't go with this command: the config has the rig's id")
     if name is not None and config != STDIN:
         raise click.UsageError("--stdin-filename goes with a config of -")
     file = name or "<stdin>" if config == STDIN else config
-    rig, problems, notes = _findings(file, from_stdin=config == STDIN)
+    tell = None if as_json else waits_told()
+    rig, problems, notes = _findings(file, from_stdin=config == STDIN, tell=tell)
     if as_json:
         print_out(json.dumps(_facts(rig, problems, notes), indent=2))
         return Exit.USAGE if problems else Exit.DONE
@@ -55,10 +56,11 @@ def check(config: str, as_json: bool, name: str | None) -> int:
 
 
 def _findings(
-    file: str, *, from_stdin: bool
+    file: str, *, from_stdin: bool, tell: Callable[[str], None] | None
 ) -> tuple[RigConfig | None, Sequence[Problem], Sequence[Problem]]:
     """The rig as far as it can be read, what is wrong with it and its drivers, and what is odd."""
     from orchestrator.check.drivers import check as check_drivers
+    from orchestrator.check.extras import lacking_extras
     from orchestrator.config.loader import examine
     from orchestrator.config.problems import ConfigError
     from orchestrator.config.source import read, read_from
@@ -70,8 +72,8 @@ def _findings(
     rig, problems = examine(text, file)
     if rig is None:
         return None, problems, ()
-    found, notes = check_drivers(rig)
-    return rig, sorted({*problems, *found}), notes
+    found, notes = check_drivers(rig, tell=tell)
+    return rig, sorted({*problems, *found, *lacking_extras(rig)}), notes
 
 
 def _facts(

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 import click
 
-from orchestrator.cli.failures import CommandError, Exit, print_error
+from orchestrator.cli.failures import CommandError, Exit, print_error, say
 from orchestrator.cli.options import chosen_rig
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from orchestrator.config.loader import RigConfig
     from orchestrator.config.problems import Problem
@@ -31,6 +32,11 @@ def load_config(config: str, consequence: str = "") -> RigConfig:
         return load(config)
     except ConfigError as error:
         raise refusal(config, error.problems, consequence) from None
+
+
+def waits_told() -> Callable[[str], None] | None:
+    """What tells people which driver's import is waited for; None where nobody looks."""
+    return say if sys.stderr.isatty() else None
 
 
 def refusal(config: str, problems: Iterable[Problem], consequence: str = "") -> CommandError:

@@ -118,14 +118,18 @@ def explain(error: BaseException) -> CommandError | None:
         if isinstance(error, click.UsageError) and error.ctx is not None:
             hint = (f"see: {error.ctx.command_path} --help",)
         message = error.format_message()
+        if given := _given_rig(error, message):
+            message = f"it takes no argument; a rig is named by --rig {given}"
         if isinstance(error, click.NoSuchOption):
             from orchestrator.cli.other_words import our_option
 
             if ours := our_option(error):
                 message = f"there is no option {error.option_name!r}; here it is: {ours}"
         return CommandError(_sentence(message), Exit.USAGE, hint)
-    if isinstance(error, OSError) and error.filename is None and error.errno in _NOT_WRITTEN:
-        return not_written(error)
+    if isinstance(error, OSError) and error.filename is None:
+        is_closed = error.errno == errno.EBADF and _is_closed(sys.stdout)
+        if is_closed or error.errno in _NOT_WRITTEN:
+            return not_written(error)
     from orchestrator import errors
 
     if not isinstance(error, errors.OrchError):
@@ -238,18 +242,28 @@ def not_written(error: OSError) -> CommandError:
 
 
 def open_missing() -> None:
-    """Give a process that was started with closed streams some that lead nowhere.
+    """Give a process that was started with closed streams some in their places.
 
     Python has None for them; and a file or socket that we open would get such a number, and what
-    a child prints with it.
+    a child prints with it. stderr's leads nowhere; to write to stdout's is an error, as it is for
+    other programs: whoever closed it isn't told that all went well.
     """
     for fd, name in enumerate(("stdin", "stdout", "stderr")):
         if getattr(sys, name) is not None:
             continue
-        null = os.open(os.devnull, os.O_RDWR)
+        null = os.open(os.devnull, os.O_RDONLY if name == "stdout" else os.O_RDWR)
         if null == fd:
             os.set_inheritable(fd, True)
         setattr(sys, name, os.fdopen(null, "w" if fd else "r"))
+
+
+def _is_closed(stream: TextIO) -> bool:
+    """Whether it is one of `open_missing`, which can't be written to."""
+    try:
+        os.write(stream.fileno(), b"")
+    except (OSError, ValueError):
+        return True
+    return False
 
 
 def _write_all(stream: TextIO, text: str) -> None:
@@ -293,6 +307,16 @@ def unknown(what: str, name: str, known: Iterable[str], of: str) -> NoReturn:
         listed = f"it has {', '.join(names[:MOST_NAMES])}{more}"
         hint = f"; {listed}" if names else "; it has none"
     raise CommandError(f"{of} has no {what} {quoted(name)}{hint}", Exit.USAGE)
+
+
+def _given_rig(error: click.ClickException, message: str) -> str:
+    """What stands where a command takes nothing, and may be a rig's name; empty if nothing does."""
+    extra = re.fullmatch(r"Got unexpected extra argument \((\S+)\)", message)
+    if extra is None or not isinstance(error, click.UsageError) or error.ctx is None:
+        return ""
+    kinds = error.ctx.command.params
+    takes_one = any(isinstance(each, click.Argument) for each in kinds)
+    return extra[1] if not takes_one and any(each.name == "rig" for each in kinds) else ""
 
 
 def _notes(error: BaseException) -> list[str]:

@@ -16,7 +16,6 @@ from orchestrator.cli.options import json_option, read_timeout, rig_option
 from orchestrator.cli.overview import leased
 from orchestrator.cli.rigs import check_workers, open_rig, rig_id, status_of_rig
 from orchestrator.cli.show import safe, to_json
-from transports.terms import EXPIRED
 
 if TYPE_CHECKING:
     from orchestrator.client.leases import Lease, Place
@@ -174,7 +173,7 @@ def _stay(had: Lease) -> int:
         had.hold()
     except Leased as error:
         # The rig began to count before this did, by as long as its answer took.
-        if EXPIRED not in str(error):
+        if not error.expired:
             raise CommandError(str(error), Exit.NOT_STARTED) from error
         say(str(error))
         return Exit.DONE

@@ -24,6 +24,7 @@ from orchestrator.cli.failures import (
 from orchestrator.cli.options import (
     NumbersCommand,
     chosen_rig,
+    read_needed_text,
     read_optional_text,
     read_texts,
     rig_option,
@@ -144,16 +145,17 @@ def _count(text: str) -> int | None:
     "--grep",
     metavar="EXPRESSION",
     callback=_parsed(_grep),
-    help="Whose text matches; without capitals it matches them as well.",
+    help="Whose text matches, of --audit also WORKER.MEMBER and who asked; without capitals it "
+    "matches them as well.",
 )
 @click.option(
     "-r",
     "--request",
     metavar="ID",
-    callback=read_optional_text,
+    callback=read_needed_text,
     help="Of a request; its begin will do.",
 )
-@click.option("-m", "--member", callback=read_optional_text, help="Of requests for this member.")
+@click.option("-m", "--member", callback=read_needed_text, help="Of requests for this member.")
 @click.option(
     "-b",
     "--run",

@@ -53,6 +53,8 @@ COMMANDS = {
     "lease": "leases.lease",
     "unlease": "leases.unlease",
     "leases": "leases.leases",
+    "hosts": "hosts.hosts",
+    "host": "hosts.host",
     "log-level": "workers.log_level",
     "stacks": "workers.stacks",
     "web": "web.web",

@@ -61,7 +61,8 @@ def call(
     """Call an action and print its result.
 
     Arguments are JSON, else text: 1.5, true, [1,2], red, '"7"'. What the action takes as text is
-    text as it is typed. Items of a stream are printed as they come.
+    text as it is typed. JSON has no nan and inf: they are numbers where the action takes numbers,
+    else text. Items of a stream are printed as they come.
     """
     from orchestrator.client.streams import Stream
 
@@ -141,7 +142,8 @@ def _check_form(as_json: bool, raw: bool) -> None:
 def set_(worker: str, name: str, value: str, timeout: Timeout) -> None:
     """Write a property; the value is JSON, else text.
 
-    What the property takes as text is text as it is typed.
+    What the property takes as text is text as it is typed. JSON has no nan and inf: they are
+    numbers where the property takes numbers, else text.
     """
     with open_rig() as rig:
         written = value_of(value, check_member(rig, worker, "properties", name))

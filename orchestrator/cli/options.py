@@ -42,6 +42,14 @@ def read_optional_text(ctx: click.Context, param: click.Parameter, text: str | N
     return None if text is None else text.removeprefix(_MARK)
 
 
+def read_needed_text(ctx: click.Context, param: click.Parameter, text: str | None) -> str | None:
+    """The same; it can't be empty, which names nothing, and would mean all."""
+    text = read_optional_text(ctx, param, text)
+    if text == "":
+        raise click.BadParameter("it is empty; leave it out for all")
+    return text
+
+
 def read_texts(ctx: click.Context, param: click.Parameter, texts: tuple[str, ...]) -> list[str]:
     """Values as they were typed."""
     return [text.removeprefix(_MARK) for text in texts]

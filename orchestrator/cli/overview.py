@@ -31,6 +31,9 @@ LONGEST_CALLER = 100
 LONGEST_ERROR = 200
 """Characters of an error; its log has all of it."""
 
+MOST_NAMED = 3
+"""Alarms that are named at the top; all are told below."""
+
 COLUMNS = (
     Column("WORKER", 0, least=20, most=32),
     Column("STATE", 1),
@@ -104,13 +107,18 @@ def head(found: dict[str, Any], width: int | None) -> list[Line]:
     """The rig: its name, since when it is up, its config; in as many lines as that takes."""
     workers = found["workers"]
     ready = sum(worker["state"] == "READY" for worker in workers)
-    raised = sum(each["raised"] for worker in workers for each in worker.get("alarms", ()))
+    raised = [
+        f"{worker['name']}.{each['member']}"
+        for worker in workers
+        for each in worker.get("alarms", ())
+        if each["raised"]
+    ]
     changed = bool(found.get("config_changed"))
     parts: list[Cell] = [
         (f"rig {safe(str(found['rig']))}", "bold"),
         (f"up {duration(found.get('uptime'))}", ""),
         (f"{ready} of {len(workers)} ready", "green" if ready == len(workers) else "yellow"),
-        *([(counted(raised, "alarm"), "bold red")] if raised else []),
+        *([(_alarms(raised), "bold red")] if raised else []),
         (
             f"config {safe(str(found.get('config', NOTHING)))}{' (changed since)' * changed}",
             "yellow" if changed else "",
@@ -125,6 +133,13 @@ def head(found: dict[str, Any], width: int | None) -> list[Line]:
         space = " " if lines[-1] else ""
         lines[-1] += [(space, ""), (text, style), (comma, "")]
     return lines
+
+
+def _alarms(raised: list[str]) -> str:
+    """Which values have alarms: what stands below may have no room on the screen."""
+    names = ", ".join(raised[:MOST_NAMED])
+    more = f" and {len(raised) - MOST_NAMED} more" if len(raised) > MOST_NAMED else ""
+    return safe(f"{counted(len(raised), 'alarm')}: {names}{more}")
 
 
 def below(found: dict[str, Any]) -> Iterator[Line]:
@@ -234,6 +249,8 @@ def about(worker: dict[str, Any], shown: set[str]) -> Iterator[Line]:
             yield [(worker["name"], "bold"), (": ", ""), (safe(text), style)]
     if worker.get("lease"):
         yield _of(worker, leased(worker["lease"]))
+    elif worker.get("leased"):
+        yield _of(worker, "nobody has its lease, and none has an effect on it without")
     if worker.get("sick"):
         yield _of(worker, worker["sick"])
     if worker.get("securing"):
@@ -262,8 +279,8 @@ def leased(lease: dict[str, Any]) -> str:
     """A lease in words: who has it, why, for how long, and who waits."""
     why = f" ({lease['why']})" if lease["why"] else ""
     text = (
-        f"leased to {lease['who']}{why} for {lease['seconds']:.0f} s,"
-        f" {max(0.0, lease['left']):.0f} s left"
+        f"leased to {lease['who']}{why} for {duration(lease['seconds'])},"
+        f" {duration(max(0.0, lease['left']))} left"
     )
     waiting = ", ".join(each["who"] for each in lease["waiting"])
     return f"{text}; then {waiting}" if waiting else text

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from orchestrator.cli.configs import load_config, refusal
+from orchestrator.cli.configs import load_config, refusal, waits_told
 from orchestrator.cli.failures import CommandError, Exit, operating, print_out, say
 from orchestrator.cli.options import json_option
 from orchestrator.cli.overview import STYLES
@@ -113,7 +113,7 @@ def _check_drivers(config: RigConfig, given: str, planned: dict[str, Any]) -> No
 
     starts = {each["worker"] for each in planned["changes"] if each["what"] in ("add", "restart")}
     workers = {name: each for name, each in config.workers.items() if name in starts}
-    problems, _ = check(dataclasses.replace(config, workers=workers))
+    problems, _ = check(dataclasses.replace(config, workers=workers), tell=waits_told())
     if problems:
         raise refusal(given, problems, UNTOUCHED)
 

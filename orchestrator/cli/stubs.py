@@ -61,10 +61,10 @@ def stubs(source: str | None, output: Path) -> None:
 def _of_config(path: str) -> tuple[str, dict[str, dict[str, Any] | None]]:
     from orchestrator.check.drivers import check
     from orchestrator.check.offers import offers
-    from orchestrator.cli.configs import load_config
+    from orchestrator.cli.configs import load_config, waits_told
 
     config = load_config(path)
-    problems = check(config).problems
+    problems = check(config, tell=waits_told()).problems
     if problems:
         raise CommandError("\n".join(map(str, problems)), Exit.USAGE)
     return config.rig, offers(config)

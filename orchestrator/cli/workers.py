@@ -24,9 +24,7 @@ DOWN_WITHIN = 120.0
 LOOK_AGAIN = 0.2
 """Seconds between looks at a rig whose process can't be watched from here."""
 
-_names = click.argument(
-    "names", metavar="WORKER...", nargs=-1, required=True, shell_complete=complete_workers
-)
+_names = click.argument("names", metavar="WORKER...", nargs=-1, shell_complete=complete_workers)
 
 
 @click.command()
@@ -88,9 +86,11 @@ def order(verb: str, names: tuple[str, ...], *more: bool) -> None:
         CommandError: Some of them failed.
     """
     wanted = list(dict.fromkeys(names))
+    hint = "; orch down stops the rig" if verb == "stop" else ""
+    if not wanted:
+        raise click.UsageError(f"missing argument 'WORKER...'{_to_choose_from()}{hint}")
     with open_rig() as rig:
         if rig_id(rig) in wanted:
-            hint = "; orch down stops the rig" if verb == "stop" else ""
             raise CommandError(
                 f"{rig_id(rig)} is the rig, not one of its workers{hint}", Exit.USAGE
             )
@@ -112,6 +112,18 @@ def order(verb: str, names: tuple[str, ...], *more: bool) -> None:
     if missed:
         reasons = [f"{name}: {workers[name]['reason'] or 'is ' + states[name]}" for name in missed]
         raise CommandError("\n".join(reasons), Exit.NOT_STARTED)
+
+
+def _to_choose_from() -> str:
+    """The workers that there are, if there is a rig to ask."""
+    from orchestrator.errors import OrchError
+
+    try:
+        with open_rig() as rig:
+            names = [worker["name"] for worker in status_of_rig(rig)["workers"]]
+            return f"; rig {rig_id(rig)} has {', '.join(names)}"
+    except (CommandError, OrchError):
+        return ""  # what lacks is told; that there is no rig would be the next thing
 
 
 def _say_what_is_old(status: dict[str, Any], names: list[str]) -> None:

@@ -28,6 +28,7 @@ from orchestrator.errors import (
 )
 from transports.exceptions import DONE, NOT_STARTED, UNKNOWN
 from transports.headers import DESCRIPTION, EXECUTION, INVALID_MESSAGE, INVOCATION, TIMEOUT
+from transports.terms import EXPIRED
 
 _REFUSED: dict[str, type[OrchError]] = {
     "ConnectionRefusedError": WorkerUnavailable,
@@ -90,6 +91,8 @@ def error_from_response(
         error = ResultUnsendable(f"{name}: {message}", **where)
     elif outcome == NOT_STARTED:
         error = _REFUSED.get(kind, Refused)(message, **where)
+        if isinstance(error, Leased):
+            error.expired = report.get("step") == EXPIRED
     if error is not None:
         return _noted(error, [], report)  # made by the rig: its own traceback tells nothing
     from orchestrator.client.driver_errors import revive  # takes long, and most calls don't fail

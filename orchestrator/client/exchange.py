@@ -14,7 +14,7 @@ import zmq
 
 from orchestrator.client.answers import error_from_response
 from orchestrator.client.liveness import SLOWEST
-from orchestrator.client.tracing import API, current_parent
+from orchestrator.client.tracing import API, current_span
 from orchestrator.errors import (
     OutcomeUnknown,
     ResultUnsendable,
@@ -32,7 +32,6 @@ from transports.headers import (
     OPERATION,
     REPLY,
     TIMEOUT,
-    TRACE_PARENT,
     Limits,
     Operation,
     RequestHeader,
@@ -302,13 +301,13 @@ def compose(
     thing = f"{worker}{OF_LIFE}{life}" if life else worker
     raw_type = SLOTTED if filling else OCTETS if len(frame) else TEXT
     whom = (sender, rig, thing, operation, member, content_type, raw_type, by_slot, lease)
-    parent = current_parent() if API in _modules else ""
-    if context is _DEFAULTS and not parent:
+    span = current_span() if API in _modules else None
+    if context is _DEFAULTS and not span:
         before, after = _around(*whom)
         head = before + id.encode() + after
         invocation, execution = usual.invocation_timeout, usual.execution_timeout
     else:
-        head = _head(id, context, *whom, parent)
+        head = _head(id, context, *whom, span)
         invocation = context.get("invokation_timeout", usual.invocation_timeout)
         execution = context.get("execution_timeout", usual.execution_timeout)
     exchange = Exchange(id, [b"", head, payload, frame], worker, member, oneway)
@@ -330,7 +329,7 @@ def _head(
     raw_type: str,
     by_slot: bool,
     lease: int,
-    parent: str = "",
+    span: dict[str, str] | None = None,
 ) -> bytes:
     asked: dict[str, Any] = _BY_SLOT if by_slot else _NO_LOGS
     if lease:
@@ -341,7 +340,7 @@ def _head(
         senderID=sender,
         receiverID=rig,
         serverExecutionContext=context,
-        thingExecutionContext={**asked, TRACE_PARENT: parent} if parent else asked,
+        thingExecutionContext={**asked, **span} if span else asked,
         thingID=thing,
         objekt=member,
         operation=operation,

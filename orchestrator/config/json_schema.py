@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from orchestrator.config import forms
+from orchestrator.config.placing import HostSection, PlacementSection
 from orchestrator.config.schema import (
     DefaultsSection,
     LogsSection,
@@ -28,7 +29,7 @@ ABOUT: Final[dict[str, str]] = {
     "traces": "What came of each request is sent to OpenTelemetry: {to: http://127.0.0.1:4318}.",
     "to": "Where a collector takes OTLP over HTTP; /v1/traces is added.",
     "control": "Browsers may write, call, start, stop and cancel too.",
-    "hosts": "Further names that it goes by, such as that of a proxy.",
+    "hosts": "Names: of the web server's proxies; on top, of machines on which workers run.",
     "export": "Polled properties among its metrics, by name or worker.name.",
     "access": "Who may what, by the name of a key or of a user: reader, operator, admin, or more.",
     "allow_local_users": "It is meant that all users of this machine reach tcp on loopback.",
@@ -91,6 +92,15 @@ ABOUT: Final[dict[str, str]] = {
     "on_start": "Done before it is READY: {set: {gain: 2}}, {call: home}, {call: [move, 1.0]}.",
     "restore": "Properties whose last acknowledged writes the next life repeats.",
     "simulate": "Runs in the driver's place with orch run --simulate: package.module:Twin.",
+    "host": "The machine on which it runs, by its name in hosts; by default the rig's own.",
+    "engine": "What starts orch's agent there: ssh, or dask.",
+    "address": "Where ssh reaches a host; of the placement, where hosts reach the rig's machine.",
+    "ssh": "The program that is run as ssh, and its options.",
+    "folder": "A folder there from which drivers can be imported, and in which workers run.",
+    "lost_after": "The silence after which a host is lost, and its workers end.",
+    "scheduler": "The address of Dask's scheduler: tls://lab:8786.",
+    "tls": "The folder of the files by which Dask's ends know each other.",
+    "placement": "How other hosts are found and lost.",
     "stop_with": "The method that closes the driver; by default the first usual one.",
 }
 """What an editor shows beside a key."""
@@ -102,6 +112,14 @@ def json_schema() -> dict[str, Any]:
     for key, model in (("defaults", DefaultsSection), ("logs", LogsSection), ("web", WebSection)):
         whole["properties"][key], found = _of(model)
         definitions |= found
+    whole["properties"]["placement"], _ = _of(PlacementSection)
+    host, _ = _of(HostSection)
+    definitions["Host"] = host
+    whole["properties"]["hosts"] = {
+        "type": "object",
+        "propertyNames": forms.ID.json_schema,
+        "additionalProperties": {"$ref": _REF.format(model="Host")},
+    }
     worker, found = _of(WorkerSection)
     definitions |= {**found, "Worker": {**worker, "required": ["driver"]}}
     driver = {"description": "The driver alone.", **(forms.DRIVER.json_schema or {})}
@@ -116,7 +134,10 @@ def json_schema() -> dict[str, Any]:
     worker["properties"]["driver"] = forms.DRIVER.json_schema
     whole |= {"$schema": _DRAFT, "title": "orch", "required": ["rig", "workers"]}
     whole["definitions"] = definitions
-    for section in (whole, *(whole["properties"][key] for key in ("logs", "web", "defaults"))):
+    for section in (
+        whole,
+        *(whole["properties"][key] for key in ("logs", "web", "defaults", "placement")),
+    ):
         _describe(section)
     for section in definitions.values():
         _describe(section)

@@ -18,7 +18,7 @@ from __future__ import annotations
 import functools
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,8 +27,10 @@ from orchestrator.config.addresses import NO_WEB, split, wrong_with
 from orchestrator.config.agreement import check_agreement, check_secured
 from orchestrator.config.changes import digest_of
 from orchestrator.config.doors import door_of, open_doors
+from orchestrator.config.hosts import ALONE, wrong_place
 from orchestrator.config.model import LogsConfig, RigConfig, WebConfig, WorkerConfig
-from orchestrator.config.positions import odd_arguments, places_of, spellings_of
+from orchestrator.config.placing import Placing
+from orchestrator.config.positions import odd_arguments, places_of, places_of_extras, spellings_of
 from orchestrator.config.problems import ConfigError, KeyPath, Place, Problem
 from orchestrator.config.references import resolve
 from orchestrator.config.schema import (
@@ -161,6 +163,7 @@ class _Loader:
             self._check_after(("workers", name, "after"), name)
             chosen[name] = functools.partial(self._chosen, section)
             check_agreement(document, name, section, self._defaults, chosen[name])
+            self._check_place(name, chosen[name])
         own = (name for name, each in self._sections.items() if "alarms" in each.model_fields_set)
         check_secured(document, chosen, own)
         self._start_order = self._order()
@@ -184,12 +187,15 @@ class _Loader:
             shared_memory=self._top.shared_memory,
             logs=LogsConfig(**logs.model_dump()),
             traces=None if self._top.traces is None else self._top.traces.to,
+            hosts=self._placing.hosts,
+            placement=self._placing.placement,
             web=WebConfig(served, web.control, tuple(web.hosts), tuple(web.export)),
             file=self._file,
             folder=self._folder,
             start_order=self._start_order,
             notes=tuple(odd_arguments(document)),
             hidden=document.hidden,
+            places=places_of_extras(document),
             digest=self._digest,
         )
 
@@ -206,6 +212,7 @@ class _Loader:
             self._defaults = validate(
                 DefaultsSection, data["defaults"], document, ("defaults",), '"defaults"'
             )
+        self._placing = Placing(document)
         workers = data.get("workers")
         if document.is_broken(("workers",)):
             return
@@ -262,6 +269,8 @@ class _Loader:
                         " the supervisor's process; use the transport ipc",
                     )
             return
+        if isinstance(section, WorkerSection) and self._chosen(section, "host") is not None:
+            return  # they are paths there, which the agent looks at
         if section.cwd is not None and not os.path.isdir(folder := self._absolute(section.cwd)):
             reason = "is not a folder" if os.path.exists(folder) else "is not there"
             document.report(document.place((*path, "cwd")), f'"cwd": {quoted(folder)} {reason}')
@@ -281,6 +290,18 @@ class _Loader:
             document.report(
                 document.place((*path, "python")), f'"python": {quoted(interpreter)} {reason}'
             )
+
+    def _check_place(self, name: str, chosen: Callable[[str], Any]) -> None:
+        """That the worker can run on the host that it names."""
+        given = {key: chosen(key) for key in ALONE}
+        for key, reason in wrong_place(name, chosen("host"), self._placing.hosts, given):
+            path = self._path_of(name, key)
+            self._document.report(self._document.place(path), reason)
+
+    def _path_of(self, name: str, key: str) -> KeyPath:
+        """Where a worker's key stands: its own, or the defaults'."""
+        own = key in self._sections[name].model_fields_set
+        return ("workers", name, key) if own else ("defaults", key)
 
     def _check_listen(self) -> None:
         """That each address is given once, and each port and path is free for it."""
@@ -363,12 +384,13 @@ class _Loader:
         chosen = {key: self._chosen(own, key) for key in DefaultsSection.model_fields}
         if inproc := chosen["transport"] == "inproc":
             chosen |= {"cwd": None, "python": None, "limits": None, "on_loss": None}
+        here = self._absolute if chosen["host"] is None else Path
         assert own.driver is not None
         chosen |= {
             "args": tuple(chosen["args"]),
             "env": {} if inproc else {**defaults.env, **own.env},
-            "cwd": self._folder if chosen["cwd"] is None else self._absolute(chosen["cwd"]),
-            "python": None if chosen["python"] is None else self._absolute(chosen["python"]),
+            "cwd": self._folder if chosen["cwd"] is None else here(chosen["cwd"]),
+            "python": None if chosen["python"] is None else here(chosen["python"]),
             "after": tuple(other for _, other in self._after(name)),
             "concurrent": tuple(chosen["concurrent"]),
             "on_start": tuple(step for steps in chosen["on_start"] for step in steps),

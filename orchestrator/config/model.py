@@ -10,6 +10,7 @@ from orchestrator.config.access import Granted
 from orchestrator.config.alarms import Alarm
 from orchestrator.config.doors import Door
 from orchestrator.config.event_calls import EventCall
+from orchestrator.config.hosts import HostConfig, Placement
 from orchestrator.config.problems import Place, Problem
 from orchestrator.config.values import Step
 from orchestrator.durations import Intensity
@@ -77,6 +78,8 @@ class WorkerConfig:
         restore: properties whose last acknowledged writes its next life repeats.
         stop_with: the driver's method that closes it; None for the first usual one it has.
         simulate: the driver's twin, written as the driver is; None if it has none.
+        host: the machine on which it runs, by its name in the config; None for the rig's own. On
+            another one `cwd` and `python` are paths there, as they were written.
         place: where the driver's value stands.
         places: where the worker's own keys stand: ``args``, ``args.0`` (entries of lists),
             ``kwargs.axes`` (keys of mappings). What comes from the defaults isn't in it.
@@ -128,6 +131,7 @@ class WorkerConfig:
     restore: tuple[str, ...]
     stop_with: str | None
     simulate: str | None
+    host: str | None
     place: Place = field(compare=False)
     places: dict[str, Place] = field(compare=False, repr=False)
     spellings: dict[str, str] = field(compare=False, repr=False)
@@ -192,10 +196,13 @@ class RigConfig:
         logs: what is logged.
         web: the web server that is run with it.
         traces: where traces are sent by OTLP over HTTP; None for nowhere.
+        hosts: other machines on which workers may run, by name.
+        placement: how these are found and lost.
         file: the config, absolute.
         folder: the config's folder, absolute; drivers in it can be imported.
         notes: what is no problem, but probably not what was meant.
         hidden: what is masked wherever the rig tells something: what references stand for.
+        places: where what needs an extra stands: ``web`` (its address), ``traces``.
         digest: of the file's text, for `changes.has_changed`.
         record: the file in which all operations are recorded; None if they aren't.
         replay: the recording by which the workers answer; None for drivers.
@@ -215,11 +222,14 @@ class RigConfig:
     logs: LogsConfig
     web: WebConfig
     traces: str | None
+    hosts: dict[str, HostConfig]
+    placement: Placement
     file: Path
     folder: Path
     start_order: tuple[str, ...]
     notes: tuple[Problem, ...] = field(compare=False, repr=False)
     hidden: tuple[str, ...] = field(compare=False, repr=False)
+    places: dict[str, Place] = field(compare=False, repr=False)
     digest: str = field(compare=False, repr=False)
     simulation: tuple[str, ...] | None = field(default=None, compare=False)
     record: Path | None = field(default=None, compare=False)

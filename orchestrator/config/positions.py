@@ -14,6 +14,19 @@ ARGUMENTS: Final = frozenset({"args", "kwargs"})
 _LEADING_ZERO = re.compile(r"[-+]?0[0-9]")
 
 
+def places_of_extras(document: Document) -> dict[str, Place]:
+    """Where what needs an extra stands: `RigConfig.places`."""
+    places = {}
+    for at, each in enumerate(document.data.get("listen") or ()):
+        if isinstance(each, str) and each.startswith("http:"):
+            places["web"] = document.place(("listen", at))
+    if document.data.get("hosts") is not None:
+        places["hosts"] = document.place(("hosts",))
+    if document.data.get("traces") is not None:
+        places["traces"] = document.place(("traces",))
+    return places
+
+
 def places_of(document: Document, name: str) -> dict[str, Place]:
     """Where a worker's own keys and their entries stand: `WorkerConfig.places`."""
     places: dict[str, Place] = {}

@@ -37,6 +37,7 @@ __all__ = [
     "SECTIONS",
     "DefaultsSection",
     "LogsSection",
+    "Section",
     "TopSection",
     "WebSection",
     "WorkerSection",
@@ -76,12 +77,14 @@ _Backoff = Annotated[tuple[float, float], PlainValidator(parse_backoff), forms.B
 _Kept = Annotated[int, PlainValidator(sizes.check_kept), forms.SIZE]
 
 
-class _Section(BaseModel):
+class Section(BaseModel):
+    """A mapping in a config, each of whose keys is known."""
+
     # Strict: "5" is no number and 1 no text. The defaults are ours and known to be right.
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
-class LimitsSection(_Section):
+class LimitsSection(Section):
     """What a worker's process may use of the machine."""
 
     memory: _Memory | None = None
@@ -90,7 +93,7 @@ class LimitsSection(_Section):
     cpus: _Cpus | None = None
 
 
-class ProbeSection(_Section):
+class ProbeSection(Section):
     """How an idle worker is probed."""
 
     read: _Member
@@ -104,7 +107,7 @@ class ProbeSection(_Section):
         return {"member": given.pop("read"), **given}
 
 
-class LossSection(_Section):
+class LossSection(Section):
     """How a worker's device is made safe when the worker has ended."""
 
     driver: _Driver
@@ -114,13 +117,13 @@ class LossSection(_Section):
     timeout: _Seconds = 5.0
 
 
-class TracesSection(_Section):
+class TracesSection(Section):
     """Where what came of requests is sent for OpenTelemetry."""
 
     to: _Collector
 
 
-SECTIONS: Final[dict[str, type[_Section]]] = {
+SECTIONS: Final[dict[str, type[Section]]] = {
     "limits": LimitsSection,
     "on_loss": LossSection,
     "probe": ProbeSection,
@@ -129,7 +132,7 @@ SECTIONS: Final[dict[str, type[_Section]]] = {
 """The sections within another one."""
 
 
-class DefaultsSection(_Section):
+class DefaultsSection(Section):
     """All that may be said of a worker but its driver; the values here are orch's defaults."""
 
     args: list[Any] = Field(default_factory=list)
@@ -174,6 +177,7 @@ class DefaultsSection(_Section):
     restore: list[_Member] = Field(default_factory=list)
     stop_with: _Method | None = None
     simulate: _Driver | None = None
+    host: str | None = None
 
 
 class WorkerSection(DefaultsSection):
@@ -182,7 +186,7 @@ class WorkerSection(DefaultsSection):
     driver: _Driver | None = None
 
 
-class LogsSection(_Section):
+class LogsSection(Section):
     """What is logged and for how long it is kept."""
 
     level: Level = "info"
@@ -191,7 +195,7 @@ class LogsSection(_Section):
     json_lines: bool = True
 
 
-class WebSection(_Section):
+class WebSection(Section):
     """What the web server does beside showing."""
 
     control: bool = False
@@ -199,7 +203,7 @@ class WebSection(_Section):
     export: list[_Member] = Field(default_factory=list)
 
 
-class TopSection(_Section):
+class TopSection(Section):
     """The top of the file; the sections in it are validated one by one."""
 
     rig: _Id | None = None
@@ -213,9 +217,11 @@ class TopSection(_Section):
     logs: Any = None
     web: Any = None
     traces: TracesSection | None = None
+    hosts: Any = None
+    placement: Any = None
 
 
-_OTHER_WORDS: Final[dict[type[_Section], Words]] = {
+_OTHER_WORDS: Final[dict[type[Section], Words]] = {
     DefaultsSection: OF_WORKERS,
     WorkerSection: OF_WORKERS,
     TopSection: OF_RIGS,
@@ -276,9 +282,16 @@ _SHAPES: Final[dict[tuple[str, ...], str]] = {
     ("json_lines",): "true or false",
     ("simulate",): "a text such as package.module:Twin",
     ("stop_with",): "the name of a method such as close",
+    ("host",): "the name of a host such as camera-pc",
+    ("address",): "a text such as lab@10.0.0.7",
+    ("ssh",): 'a list such as [ssh, -p, "2222"]',
+    ("ssh", "*"): "a text",
+    ("folder",): "the path of a folder on that host",
+    ("scheduler",): 'a text such as "tls://lab:8786"',
+    ("tls",): "the path of a folder",
 }
 
-_SectionT = TypeVar("_SectionT", bound=_Section)
+_SectionT = TypeVar("_SectionT", bound=Section)
 
 
 def validate(
@@ -312,7 +325,7 @@ def validate(
         return model.model_validate({key: raw[key] for key in raw if key not in wrong})
 
 
-def meant(model: type[_Section], key: str) -> str | None:
+def meant(model: type[Section], key: str) -> str | None:
     """The key that this is, or was probably meant to be; None if none is near."""
     if key in model.model_fields:
         return key
@@ -320,13 +333,13 @@ def meant(model: type[_Section], key: str) -> str | None:
     return theirs[0] if theirs else nearest(key, model.model_fields)
 
 
-def misspelt(model: type[_Section], raw: dict[str, Any]) -> set[str | None]:
+def misspelt(model: type[Section], raw: dict[str, Any]) -> set[str | None]:
     """The keys that unknown ones were probably meant to be."""
     return {meant(model, key) for key in raw if key not in model.model_fields}
 
 
 def _report(
-    model: type[_Section], details: ErrorDetails, document: Document, path: KeyPath, title: str
+    model: type[Section], details: ErrorDetails, document: Document, path: KeyPath, title: str
 ) -> None:
     location = details["loc"]
     # pydantic's mark for the key of a mapping, rather than its value.
@@ -347,7 +360,7 @@ def _report(
     document.report(document.key_place(where) if at_key else document.place(where), message)
 
 
-def _unknown_key(model: type[_Section], key: str, title: str) -> str:
+def _unknown_key(model: type[Section], key: str, title: str) -> str:
     if key == "driver" and model is DefaultsSection:
         return "a driver belongs to one worker; defaults may hold any other key of a worker"
     if theirs := our_key(key, _OTHER_WORDS.get(model, {})):

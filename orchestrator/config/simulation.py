@@ -61,6 +61,7 @@ def _replayed(worker: WorkerConfig, file: Path) -> WorkerConfig:
         args=(str(file), worker.name),
         kwargs={},
         transport="ipc",  # it may have to die
+        host=None,
         python=None,
         env={},
         concurrent=(),
@@ -111,6 +112,7 @@ def twin_of(worker: WorkerConfig) -> WorkerConfig:
         worker,
         driver=worker.simulate,
         on_loss=None,
+        host=None,  # it needs no device, so nothing of another machine
         place=worker.places.get("simulate", worker.place),
         simulated=True,
     )

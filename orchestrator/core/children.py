@@ -177,10 +177,14 @@ class Child:
         return self.is_up or tried or self.status in (Status.FAILED, Status.STOPPED)
 
     @property
+    def waits_to_retry(self) -> bool:
+        """Whether it couldn't start for now, and its next turn hasn't come."""
+        return self.failures > 0 and self.status is Status.BACKOFF
+
+    @property
     def has_outcome(self) -> bool:
         """Whether whoever gave an order need not wait any longer."""
-        tried = self.failures > 0 and self.status is Status.BACKOFF
-        over = tried or self.status in (Status.FAILED, Status.STOPPED)
+        over = self.waits_to_retry or self.status in (Status.FAILED, Status.STOPPED)
         return self.is_up or (over and not self.securing)
 
 

@@ -12,12 +12,12 @@ import math
 import msgspec
 
 from orchestrator.core.queues import earliest
-from transports.terms import EXPIRED
 
 LONGEST = 7 * 86_400.0
 """Seconds that a lease may hold before it has to be renewed."""
 MOST_WAITING = 100
 """Who may wait for the lease of one worker."""
+OVER = "its time was over"
 GIVEN_BACK = "it was given back"
 LEFT = "its owner has left"
 
@@ -75,6 +75,10 @@ class Ended(msgspec.Struct, frozen=True):
     lease: Lease
     why: str
     at: float
+
+    def is_over(self, number: int) -> bool:
+        """Whether it is the lease of that number, and its time was over."""
+        return self.lease.number == number and self.why == OVER
 
 
 class NoLease(Exception):
@@ -181,7 +185,7 @@ class Leases:
         """End the leases whose time is over; which they were."""
         over = [each for each in self.held.values() if each.until <= now]
         for each in over:
-            self._end(each.wish.worker, EXPIRED, now)
+            self._end(each.wish.worker, OVER, now)
         return over
 
     def forget(self, worker: str) -> None:

@@ -35,6 +35,7 @@ from transports.headers import (
 )
 from transports.levels import AUDIT
 from transports.link import CONTROL, Fenced, encode_control
+from transports.terms import EXPIRED
 
 ASK, RENEW, GIVE_BACK, BREAK = "lease", "renew_lease", "unlease", "break_lease"
 MEMBERS = frozenset((ASK, RENEW, GIVE_BACK, BREAK))
@@ -354,7 +355,9 @@ class Leasing:
                 why = self.leases.refusal(look.wish.worker, look.number, look.wish.who, now)
                 if why:
                     self._looks.remove(look)
-                    self._refuse(look.request, why)
+                    ended = self.leases.ended.get(look.wish.worker)
+                    is_over = ended is not None and ended.is_over(look.number)
+                    self._refuse(look.request, why, EXPIRED if is_over else "")
                 continue
             found = self.leases.ask(look.wish, now)
             if isinstance(found, Lease):
@@ -379,9 +382,9 @@ class Leasing:
         self._ledger.leave(request.number)
         self._ledger.answer_unless_oneway(request, REPLY, msgspec.json.encode(value))
 
-    def _refuse(self, request: Request, text: str) -> None:
+    def _refuse(self, request: Request, text: str, step: str = "") -> None:
         self._ledger.leave(request.number)
-        self._ledger.answer_error(request, "BlockingIOError", text, NOT_STARTED)
+        self._ledger.answer_error(request, "BlockingIOError", text, NOT_STARTED, step=step)
 
     def status(self, worker: str, now: float) -> dict[str, Any] | None:
         """A worker's lease for status; None if it has none and needs none."""

@@ -7,7 +7,13 @@ from typing import Any
 
 from orchestrator.core.effects import Asked
 from transports.client_ids import caller
-from transports.headers import TRACE_PARENT, Limits, RequestHeader, decode_request_header
+from transports.headers import (
+    TRACE_PARENT,
+    TRACE_STATE,
+    Limits,
+    RequestHeader,
+    decode_request_header,
+)
 
 Key = tuple[bytes, str | int]
 """A request's key: the client's identity, which ZeroMQ vouches for, and its message id."""
@@ -119,11 +125,22 @@ LONGEST_PARENT = 64
 """Characters of what a client says of its own span; the format of today has 55."""
 
 
-def trace_parent(request: Request) -> str:
-    """The client's span, as W3C's `traceparent` has it; empty if it has none.
+LONGEST_STATE = 4096
+"""Characters of what tracing systems keep with it; they may count on 512."""
 
-    The header is read once more for it, so that no request pays for it in a rig without traces.
+
+def client_span(request: Request) -> tuple[str, str]:
+    """The client's span, as W3C's `traceparent` and `tracestate` have it; empty if it has none.
+
+    What is too long is left out. The header is read once more for it, so that no request pays for
+    it in a rig without traces.
     """
     context = decode_request_header(bytes(request.frames[0])).thingExecutionContext
-    found = context.get(TRACE_PARENT) if isinstance(context, dict) else None
-    return found if isinstance(found, str) and len(found) <= LONGEST_PARENT else ""
+    if not isinstance(context, dict):
+        return "", ""
+    parent = _text(context.get(TRACE_PARENT), LONGEST_PARENT)
+    return parent, _text(context.get(TRACE_STATE), LONGEST_STATE) if parent else ""
+
+
+def _text(found: object, longest: int) -> str:
+    return found if isinstance(found, str) and len(found) <= longest else ""

@@ -23,7 +23,7 @@ from orchestrator.core.request import (
     about,
     as_it_says,
     asked_for,
-    trace_parent,
+    client_span,
 )
 from orchestrator.core.slots import Slots
 from orchestrator.core.tally import Tally, shorten
@@ -214,6 +214,8 @@ class Ledger:
         message: str,
         outcome: str,
         notes: list[str] | None = None,
+        *,
+        step: str = "",
     ) -> None:
         """Answer with an error if the client listens.
 
@@ -223,10 +225,12 @@ class Ledger:
             message: What went wrong.
             outcome: What is known of the operation.
             notes: Further lines for people.
+            step: What ended it, for programs.
         """
         if self.tells:
             self.came_of(request, outcome, message)
-        self.answer_unless_oneway(request, ERROR, refusal_payload(type_, message, outcome, notes))
+        payload = refusal_payload(type_, message, outcome, notes, step=step)
+        self.answer_unless_oneway(request, ERROR, payload)
 
     def answer_cancelled(self, request: Request, reason: str) -> None:
         """Answer that its worker's life was ended to cancel it, which `reason` tells."""
@@ -377,7 +381,8 @@ class Ledger:
             fields["reason"] = shorten(reason)
         told, asked = about(request) | fields, asked_for(request)
         if is_traced:
-            span = {"life": life, "parent": trace_parent(request)}
+            parent, state = client_span(request)
+            span = {"life": life, "parent": parent} | ({"state": state} if state else {})
             self.effects.append(Fact(SPAN, outcome, told | span, asked))
         if request.worker in self.audited:
             self.effects.append(Fact(AUDIT, outcome, told, asked))

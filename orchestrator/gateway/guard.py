@@ -25,6 +25,8 @@ MOST_BODY = 1 << 20
 """Bytes of a request's body."""
 READING = ("GET", "HEAD")
 """Methods that change nothing."""
+CHANGING = ("POST", "PUT")
+"""Those that some route takes beside; to all others the answer is which it does."""
 SAME = ("same-origin", "none")
 """What a browser says of a request that a page of ours, or its user, has made."""
 POLICY = "; ".join(
@@ -125,7 +127,7 @@ def _unwelcome(scope: Scope, headers: dict[bytes, str], rules: Rules) -> Problem
     """Why a request that goes to this server is not let in."""
     if not _has_token(headers, rules):
         return _NO_TOKEN
-    if scope["method"] in READING:
+    if scope["method"] not in CHANGING:
         return None
     if not rules.control:
         return Problem(403, "ReadOnly", "this server only shows; --control lets it do more")

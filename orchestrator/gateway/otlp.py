@@ -93,8 +93,9 @@ class Spans:
         begun = entry.time - seconds
         outcome, reason = str(fields.get("outcome", "")), str(fields.get("reason", ""))
         self._ids.trace = _trace_id(entry)
+        above = _parent(fields.get("parent"), fields.get("state"))
         root = self._start(
-            *(name, entry, "request", begun - waited, _parent(fields.get("parent"))),
+            *(name, entry, "request", begun - waited, above),
             kind=trace.SpanKind.SERVER,
             attributes={
                 "rpc.system": "orch",
@@ -217,14 +218,20 @@ def _event(record: Entry) -> tuple[str, dict[str, str]]:
     return "exception", {**found, "exception.stacktrace": record.exception}
 
 
-def _parent(said: object) -> Context:
-    """The context of a client's span; an empty one if there is none that can be used."""
+def _parent(said: object, state: object) -> Context:
+    """The context of a client's span; an empty one if there is none that can be used.
+
+    Args:
+        said: What its `traceparent` was.
+        state: And its `tracestate`; one that is malformed counts as none, as W3C has it.
+    """
     match = _PARENT.fullmatch(said) if isinstance(said, str) else None
     if match is None or match[0].startswith(_INVALID_VERSION):
         return Context()
     trace_id, span_id, flags = (int(part, 16) for part in match.groups()[:3])
     sampled = trace.TraceFlags(flags & trace.TraceFlags.SAMPLED)
-    span = trace.SpanContext(trace_id, span_id, is_remote=True, trace_flags=sampled)
+    kept = trace.TraceState.from_header([state] if isinstance(state, str) else [])
+    span = trace.SpanContext(trace_id, span_id, True, sampled, kept)
     if not span.is_valid:
         return Context()
     return trace.set_span_in_context(trace.NonRecordingSpan(span), Context())

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from orchestrator.client.json_form import plain
@@ -16,6 +18,7 @@ from orchestrator.errors import (
     ExecutionTimeout,
     InvocationTimeout,
     KeyRefused,
+    Leased,
     NameRefused,
     NoRoom,
     NotAllowed,
@@ -42,6 +45,7 @@ STATUSES: tuple[tuple[type[Exception], int], ...] = (
     (RigNotReachable, 503),
     (KeyRefused, 503),
     (Cancelled, 409),
+    (Leased, 409),
     (OtherLife, 409),
     (WorkerUnavailable, 409),
     (InvocationTimeout, 504),
@@ -68,6 +72,7 @@ class Problem:
         text: In words, with the mend.
         outcome: What was done: `not started`, `unknown`, `done`, or `raised` by the driver.
         more: Further facts: `request`, `worker`, `member`, `traceback`.
+        allow: With 405, the methods that are taken there.
     """
 
     status: int
@@ -75,6 +80,7 @@ class Problem:
     text: str
     outcome: str = NOT_STARTED
     more: dict[str, Any] | None = None
+    allow: str = ""
 
 
 def problem_of(error: Exception) -> Problem:
@@ -101,8 +107,24 @@ def response_of(problem: Problem) -> JSONResponse:
         "outcome": problem.outcome,
         **plain(problem.more or {}),
     }
-    headers = {"retry-after": RETRY_AFTER} if problem.status == 503 else None
+    # Which of these go with a status: RFC 9110, sections 15.5 and 15.6.
+    headers = {
+        401: {"www-authenticate": 'Bearer realm="orch"'},
+        405: {"allow": problem.allow},
+        503: {"retry-after": RETRY_AFTER},
+    }.get(problem.status)
     return JSONResponse(body, problem.status, headers, MEDIA_TYPE)
+
+
+async def of_no_route(request: Request, error: Exception) -> JSONResponse:
+    """The answer where no route takes a path, or none its method."""
+    assert isinstance(error, HTTPException)
+    what = f"{request.method} {request.url.path}"
+    if error.status_code == 405:
+        allow = (error.headers or {}).get("Allow", "")
+        told = f"{what:.200} isn't served; this takes {allow}"
+        return response_of(Problem(405, "MethodNotAllowed", told, allow=allow))
+    return response_of(Problem(error.status_code, error.detail, f"{what:.200} isn't served"))
 
 
 async def answer_problem(problem: Problem, scope: Any, receive: Any, send: Any) -> None:

@@ -13,6 +13,7 @@ from typing import IO
 import h11
 import uvicorn
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import Mount, Route
@@ -22,6 +23,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from orchestrator.gateway.guard import App, Rules, guarded
 from orchestrator.gateway.link import Link
 from orchestrator.gateway.metrics import Metrics
+from orchestrator.gateway.problems import of_no_route
 from orchestrator.gateway.sources import Sources
 from orchestrator.gateway.streams import Streams
 from orchestrator.gateway.things import Things
@@ -58,7 +60,10 @@ def build(link: Link, rules: Rules, streams: Streams, exports: Sequence[str] = (
         *Metrics(link, exports).routes(),
         Mount("/static", StaticFiles(directory=STATIC)),
     ]
-    return guarded(Starlette(routes=routes, lifespan=life), rules)
+    served = Starlette(
+        routes=routes, lifespan=life, exception_handlers={HTTPException: of_no_route}
+    )
+    return guarded(served, rules)
 
 
 async def _page(request: Request) -> Response:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -13,11 +14,12 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from orchestrator.durations import parse_timeout
-from orchestrator.errors import NoRoom, OrchError, ValueRefused
+from orchestrator.errors import NameRefused, NoRoom, OrchError, ValueRefused
 from orchestrator.gateway.answers import answer, told
 from orchestrator.gateway.description import openapi, with_forms
+from orchestrator.gateway.guard import READING
 from orchestrator.gateway.link import Link
-from orchestrator.gateway.problems import Problem, response_of
+from orchestrator.gateway.problems import Problem, problem_of, response_of
 from orchestrator.gateway.sources import Sources
 from orchestrator.gateway.streams import Streams
 from orchestrator.gateway.topics import Outlet
@@ -49,8 +51,7 @@ class Things:
             Route("/things", told(self.catalogue)),
             Route("/openapi.json", told(self.openapi)),
             Route(one, told(self.describe)),
-            Route(f"{one}/properties/{{member:path}}", told(self.read), methods=["GET"]),
-            Route(f"{one}/properties/{{member:path}}", told(self.write), methods=["PUT"]),
+            Route(f"{one}/properties/{{member:path}}", told(self.property), methods=["GET", "PUT"]),
             Route(f"{one}/actions/{{member:path}}", told(self.invoke), methods=["POST"]),
             Route(f"{one}/events/{{member:path}}", told(self.subscribe)),
             Route(f"{one}/changes/{{member:path}}", told(self.subscribe)),
@@ -80,6 +81,10 @@ class Things:
         thing = await worker.describe(refresh="refresh" in request.query_params)
         return JSONResponse(with_forms(thing, str(request.base_url)))
 
+    async def property(self, request: Request) -> Response:
+        """Read a property, or write it."""
+        return await (self.write if request.method == "PUT" else self.read)(request)
+
     async def read(self, request: Request) -> Response:
         """Read a property; who asks for it while it is being read gets that answer."""
         name, member = _names(request)
@@ -102,8 +107,14 @@ class Things:
         name, member = _names(request)
         value = await body_of(request)
         worker = await self._link.worker(name)
-        async with self._room():
-            await worker.write(member, value, **_timeouts(request))
+        try:
+            async with self._room():
+                await worker.write(member, value, **_timeouts(request))
+        except NameRefused as error:
+            thing = await worker.describe()
+            if not thing.get("properties", {}).get(member, {}).get("readOnly"):
+                raise
+            return response_of(replace(problem_of(error), status=405, allow=", ".join(READING)))
         return Response(status_code=204)
 
     async def invoke(self, request: Request) -> Response:

@@ -102,6 +102,7 @@ class Views:
     async def trends(self, request: Request) -> Response:
         """Times and values of what a worker polls, as far as somebody has watched it."""
         worker = request.path_params["worker"]
+        await self._link.worker(worker)
         kept = self._sources.trends.items()
         return JSONResponse({name: list(values) for (of, name), values in kept if of == worker})
 
@@ -117,9 +118,10 @@ class Views:
         if workers := asked.getlist("log-worker"):
             given["worker"] = workers
         try:
-            last = int(asked.get("last", SHOWN_FIRST))
+            said = asked.get("last", str(SHOWN_FIRST))
+            last = int(said) if said.isdecimal() else 0
             if not 0 < last <= MOST_RECORDS:
-                raise ValueError(f"last is 1 to {MOST_RECORDS}")
+                raise ValueError(f"last is 1 to {MOST_RECORDS}, not {said!r:.40}")
             return select(await self._link.logs(), **given, last=last, follow=follow)
         except FileNotFoundError as error:
             raise NothingThere(str(error)) from None
@@ -145,6 +147,7 @@ class Views:
     async def stacks(self, request: Request) -> Response:
         """Where all threads of a worker are now."""
         worker = request.path_params["worker"]
+        await self._link.worker(worker)
         own = await self._link.own()
 
         async def ask() -> Any:
@@ -157,6 +160,7 @@ class Views:
         worker, verb = request.path_params["worker"], request.path_params["verb"]
         if verb not in VERBS:
             raise NothingThere(f"a worker can be told to {', '.join(VERBS)}, not {verb!r:.60}")
+        await self._link.worker(worker)
         states = await (await self._link.own()).call(verb, [worker])
         return JSONResponse({"state": states[worker]})
 

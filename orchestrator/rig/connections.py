@@ -87,7 +87,8 @@ class Connections:
         watched: The sockets that strangers are meant to come to, not bound yet.
         cap: How many there may be by tcp, and how many by ipc.
         refused: Called with the address and the cap for each that was one too many.
-        workers: The sockets that workers come to, not bound yet.
+        workers: The sockets that workers come to, not bound yet. By tcp it is other hosts that do,
+            and strangers.
         worker_cap: How many there may be of these.
 
     Attributes:
@@ -212,7 +213,7 @@ class Connections:
                 self.turned_away(event == zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL)
 
     def _share(self, socket: zmq.Socket[Any], connection: Connection) -> str:
-        if socket in self._workers:
+        if socket in self._workers and not connection.is_tcp:
             return WORKERS
         return TCP if connection.is_tcp else IPC
 

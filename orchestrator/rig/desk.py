@@ -62,6 +62,17 @@ class Desk:
         self._check_open()
         return self._wait(self._rig.order(verb, names, time.monotonic(), fresh=fresh))
 
+    def host_came(self, host: str) -> None:
+        """Another host is there: workers that waited for it needn't wait for their next turn."""
+        children = self._rig.children
+        names = [
+            name
+            for name, worker in self.config.workers.items()
+            if worker.host == host and children[name].waits_to_retry
+        ]
+        if names and not self._rig.is_closing:
+            self._rig.order("start", names, time.monotonic())
+
     def cancel(self, request: str, restart: bool) -> Future[dict[str, Any]]:
         """Have a request withdrawn, or ended if it has started; the future tells what came of it.
 

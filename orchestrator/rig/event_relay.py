@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 from orchestrator.core.peers import Formers, Peer
@@ -52,6 +53,7 @@ class EventRelay:
         self._tally = tally
         self._counts = counts
         self._wanted: Counter[bytes] = Counter()  # by how many connections
+        self._record: Callable[[list[Any], float], None] | None = None
         connections.left = self.forget
         self._newest = Newest(self._life_of)
 
@@ -74,8 +76,15 @@ class EventRelay:
                 else:
                     send(self._sockets.publisher, [frames[0], b"", *frames[2:]])
                     self._newest.keep(frames)
+                    if self._record is not None:
+                        self._record(frames, now)
             if not has_more(collector):
                 return
+
+    def record(self, keep: Callable[[list[Any], float], None]) -> None:
+        """Have all events of workers come, in our own form, and be kept by this too."""
+        self._record = keep
+        send(self._sockets.collector, [b"\1" + _FAITHFUL])
 
     def turned_away(self, left: bool) -> None:
         """Tell of a publisher that wasn't let in; a worker that fails at once may leave first."""

@@ -40,6 +40,7 @@ class Guardian:
         self.secret = secrets.token_hex(8)
         self.sentinel = -1
         self._recipes: dict[str, bytes] = {}
+        self._until: float | None = None
         self._start()
 
     @property
@@ -76,6 +77,8 @@ class Guardian:
         """
         self._let_go()
         self._start()
+        if self._until is not None:
+            self.lease_until(self._until)
         for group in groups:
             self.add(group)
         for worker, recipe in self._recipes.items():
@@ -84,6 +87,11 @@ class Guardian:
     def token(self, worker: str, incarnation: int | str) -> str:
         """What an incarnation's processes carry in their environment, or those of a recipe."""
         return f"{self.secret}.{worker}.{incarnation}"
+
+    def lease_until(self, until: float) -> None:
+        """All that it watches over ends at that time of `hosts.clock`, if it isn't told another."""
+        self._until = until
+        self._tell(f"until {until!r}")
 
     def add(self, pid: int) -> None:
         """Watch over a process group."""

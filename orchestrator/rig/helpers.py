@@ -15,6 +15,7 @@ from typing import Any
 from orchestrator.logs.collect.control import News
 from orchestrator.logs.collect.handle import LogCollector
 from orchestrator.rig.guardian import Guardian
+from orchestrator.rig.hosts import Hosts
 from orchestrator.rig.launchers.forkserver import ForkServer
 from orchestrator.rig.loop import Loop
 from orchestrator.rig.mailbox import Mailbox
@@ -40,6 +41,7 @@ class Helpers:
         fork_server: Starts workers.
         web: Serves browsers, if the config wants that; it restarts itself.
         traces: Sends traces, likewise.
+        hosts: Keeps agents running on other hosts, likewise.
         groups: The process groups that the guardian watches over.
         record: Writes a record: level, text, fields.
         heard: Is told what the log collector tells of workers.
@@ -55,6 +57,7 @@ class Helpers:
         fork_server: ForkServer,
         web: WebServer,
         traces: TraceSender,
+        hosts: Hosts,
         groups: Callable[[], list[int]],
         record: Callable[[str, str, dict[str, Any]], None],
         heard: Callable[[News], None],
@@ -66,6 +69,7 @@ class Helpers:
         self._fork_server = fork_server
         self._web = web
         self._traces = traces
+        self._hosts = hosts
         self._sidecars = {WEB: web.process, TRACES: traces.process}
         self._groups = groups
         self._record = record
@@ -82,7 +86,7 @@ class Helpers:
     @property
     def pids(self) -> set[int]:
         """Their processes, for which somebody waits."""
-        return set(self._processes.values())
+        return set(self._processes.values()) | self._hosts.pids
 
     @property
     def web_address(self) -> str | None:
@@ -127,10 +131,12 @@ class Helpers:
         """Start the fork server, so that it imports while the rig is being set up.
 
         Raises:
-            AddressError: The web server's address can't be had, or traces can't be sent.
+            AddressError: The web server's address can't be had, traces can't be sent, or other
+                hosts can't come in.
         """
         self._traces.check()
         self._web.bind()
+        self._hosts.bind()
         self._fork_server.start(self._fork_server_started)
 
     def watch(self) -> None:
@@ -139,9 +145,11 @@ class Helpers:
         self._loop.watch(self._guardian.sentinel, self._guardian_died)
         for each in self._sidecars.values():
             each.start()
+        self._hosts.start(self._loop)
 
     def close(self) -> None:
         """End those that nobody else ends."""
+        self._hosts.close()
         self._web.close()
         self._traces.process.close()
 

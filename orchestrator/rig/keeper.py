@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol
 
+import zmq
+
 from orchestrator.errors import RuntimeFolderError
 from orchestrator.rig.sockets import Sockets
 from orchestrator.runtime.folder import RigFolder
@@ -18,8 +20,8 @@ TOUCH_EVERY = 6 * 3600.0
 class Waits(Protocol):
     """What the keeper needs of the loop."""
 
-    def watch(self, fd: int, callback: Callable[[], None]) -> None:
-        """Call back whenever a file descriptor is readable."""
+    def watch(self, source: int | zmq.Socket[Any], callback: Callable[[], None]) -> None:
+        """Call back whenever a file descriptor or socket is readable."""
 
     def unwatch(self, fd: int) -> None:
         """Stop watching a file descriptor."""

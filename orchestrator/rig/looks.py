@@ -63,7 +63,7 @@ class Looks:
         self._rig.found(stacks.worker, stacks.incarnation, where=stacks.where)
         self._answer(stacks.worker, f"{stacks.where}\n\n{stacks.text}")
 
-    def found(self, worker: str, incarnation: int, *, held: str) -> None:
+    def found(self, worker: str, incarnation: int, held: str) -> None:
         """Something keeps a worker from running Python code."""
         self._rig.found(worker, incarnation, held=held)
         if held == STOPPED:

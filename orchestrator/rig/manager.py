@@ -26,6 +26,8 @@ log = logging.getLogger("orchestrator")
 
 LONGEST = 1000
 """Characters of a text that a client has recorded."""
+ORDERS = dict.fromkeys(("start", "stop", "restart", "apply", "cancel"), 300.0)
+"""Seconds that what workers are told to do may take for a client that waits."""
 USAGE_LASTS = 3.0
 """Seconds for which a process's CPU and memory are told as they were at the last look at it: to ask
 the system for them costs as much as all else that is told of its worker, several times over."""
@@ -72,6 +74,7 @@ class RigControl:
     def __init__(self, supervised: Supervised) -> None:
         self._supervised = supervised
         self._looks: dict[tuple[str, int], _Look] = {}  # by worker and incarnation
+        self._looks_there: dict[tuple[str, int], tuple[float, float, float]] = {}
 
     @action(concurrent=True)
     def status(self) -> dict[str, Any]:
@@ -100,9 +103,15 @@ class RigControl:
         for worker in snapshot["workers"]:
             life = worker["name"], worker["incarnation"]
             lives.add(life)
-            worker.update(self._usage(life, worker["pid"] if worker.pop("own") else None))
+            used = worker.pop("used")
+            if worker.pop("own"):
+                worker.update(self._usage(life, worker["pid"]))
+            else:
+                worker.update(self._usage_there(life, used, worker["uptime"] or 0.0))
         for ended in self._looks.keys() - lives:
             self._looks.pop(ended, None)
+        for ended in self._looks_there.keys() - lives:
+            self._looks_there.pop(ended, None)
         return snapshot
 
     @action(concurrent=True)
@@ -233,11 +242,22 @@ class RigControl:
         done: Future[dict[str, str]] = self._ask(lambda: self._supervised.order(verb, names, fresh))
         return done.result()
 
-    def _usage(self, life: tuple[str, int], pid: int | None) -> dict[str, float | int | None]:
+    def _usage_there(
+        self, life: tuple[str, int], used: tuple[float, int] | None, uptime: float
+    ) -> dict[str, float | int | None]:
+        """The same of a process on another host, as it was told: CPU seconds and bytes."""
+        if used is None:
+            return {"cpu": None, "memory": None}
+        now, (seconds, memory) = time.time(), used
+        before, since, cpu = self._looks_there.get(life, (0.0, now - uptime, -1.0))
+        if cpu < 0 or not 0 <= now - since < USAGE_LASTS:
+            cpu = round(100 * (seconds - before) / max(now - since, 1e-3), 1)
+            self._looks_there[life] = seconds, now, cpu
+        return {"cpu": cpu, "memory": memory}
+
+    def _usage(self, life: tuple[str, int], pid: int) -> dict[str, float | int | None]:
         """CPU since the last look, or since its start at the first, and memory of a process."""
         nothing: dict[str, float | int | None] = {"cpu": None, "memory": None}
-        if pid is None:
-            return nothing
         look, now = self._looks.get(life), time.time()
         if look is not None and look.process.pid == pid and 0 <= now - look.at < USAGE_LASTS:
             return {"cpu": look.cpu, "memory": look.memory}

@@ -39,6 +39,7 @@ from orchestrator.core.rig import Rig
 from orchestrator.core.slots import reader_of
 from orchestrator.rig.backlog import Backlog
 from orchestrator.rig.connections import Connections
+from orchestrator.rig.event_relay import EventRelay
 from orchestrator.rig.lanes import Lanes, Waits
 from orchestrator.rig.launchers.handle import is_want
 from orchestrator.rig.lease_numbers import LeaseNumbers
@@ -152,12 +153,13 @@ class Performer:
             Fact: self._fact,
         }
 
-    def begin(self, file: Path | None, folder: Path) -> None:
+    def begin(self, file: Path | None, folder: Path, relay: EventRelay) -> None:
         """Keep what outlives the rig from now on.
 
         Args:
-            file: In which all operations are recorded; None if they aren't.
+            file: In which all operations and events are recorded; None if they aren't.
             folder: The rig's, where the numbers of leases go on from.
+            relay: Has the events.
 
         Raises:
             OSError: The file can't be written.
@@ -167,6 +169,7 @@ class Performer:
         if file is not None:
             self._recorder = Recorder(file, self._rig)
             self._rig.broker.ledger.watch(records=True)
+            relay.record(self._recorder.keep_event)
 
     def open(self, folder: Path, loop: Waits) -> None:
         """Listen for who comes by other ways than ZeroMQ's, in the folder of the rig's sockets.

@@ -2,25 +2,24 @@
 
 How a worker is brought to life is the business of a launcher: forked from a server that has the
 libraries imported already, or, with an interpreter or environment of its own, as a fresh process;
-over INPROC as a thread of the supervisor.
+over INPROC as a thread of the supervisor; on another host by the agent there, which has one of
+these too.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Collection
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 import zmq
 
-from orchestrator.config.loader import WorkerConfig
 from orchestrator.core.children import Exit
-from orchestrator.logs.collect.handle import LogCollector
+from orchestrator.logs.collect.streams import Streams
 from orchestrator.rig import orphans
 from orchestrator.rig.guardian import Guardian
 from orchestrator.rig.launchers.forkserver import ForkLauncher, ForkServer
-from orchestrator.rig.launchers.handle import Handle, Launcher, MayHaveLived
+from orchestrator.rig.launchers.handle import Handle, Housed, Launcher, MayHaveLived
 from orchestrator.rig.launchers.subprocess import SubprocessLauncher
 from orchestrator.rig.launchers.thread import ThreadLauncher
 from orchestrator.rig.reaper import TOKEN
@@ -32,11 +31,24 @@ from workers.spec import WorkerSpec
 Unlaunched = Callable[[str, int, OSError], None]
 
 
+class Collects(Protocol):
+    """What takes what workers write."""
+
+    def open_streams(self, worker: str, incarnation: int) -> Streams:
+        """Make the three streams of an incarnation. Raises OSError."""
+
+    def forget(self, worker: str, incarnation: int, how: str | None = None) -> None:
+        """It has ended, and how: its streams are read to their end."""
+
+    def unblock(self, worker: str, incarnation: int) -> bool:
+        """See that it doesn't wait for somebody to read what it writes."""
+
+
 class _Launch:
     """A launch whose outcome isn't known; what the worker is signalled meanwhile waits for it."""
 
-    def __init__(self, incarnation: int) -> None:
-        self.incarnation = incarnation
+    def __init__(self, launcher: Launcher) -> None:
+        self.launcher = launcher
         self.signals: list[str] = []
 
 
@@ -48,6 +60,7 @@ class Processes:
         logs: Collects what they write.
         guardian: Ends what they leave behind.
         fork_server: Starts their processes.
+        elsewhere: Starts those of other hosts.
         deliver: Has a function called in the loop's thread; from any thread.
         unlaunched: Is told in the loop's thread of launches that failed: worker, number, error.
 
@@ -60,11 +73,12 @@ class Processes:
     def __init__(
         self,
         context: zmq.Context[Any],
-        logs: LogCollector,
+        logs: Collects,
         guardian: Guardian,
         fork_server: ForkServer,
         deliver: Callable[[Callable[[], None]], None],
         unlaunched: Unlaunched,
+        elsewhere: Launcher | None = None,
     ) -> None:
         self._context = context
         self._logs = logs
@@ -74,7 +88,7 @@ class Processes:
         self._threads: Launcher = ThreadLauncher(context)
         self._own: Launcher = SubprocessLauncher(fork_server)
         self._forked: Launcher = ForkLauncher(fork_server)
-        self._fork_server = fork_server
+        self._elsewhere = elsewhere
         self._launches: dict[str, _Launch] = {}
         self._tickets: dict[str, tuple[int, Tickets]] = {}  # of lives whose end isn't told
         self._lost: list[tuple[str, int, Exit]] = []  # launches of which nothing was heard
@@ -84,7 +98,7 @@ class Processes:
         self.changes = 0
         self.silent_ends = False
 
-    def launch(self, config: WorkerConfig, spec: WorkerSpec) -> None:
+    def launch(self, config: Housed, spec: WorkerSpec) -> None:
         """Have an incarnation started: it is among `handles` soon, or `unlaunched` is told.
 
         Raises:
@@ -98,18 +112,18 @@ class Processes:
             self.last_tickets(worker, incarnation)
             raise
 
-    def _launch(self, config: WorkerConfig, spec: WorkerSpec) -> None:
+    def _launch(self, config: Housed, spec: WorkerSpec) -> None:
         worker, incarnation = config.name, spec.incarnation
-        if config.transport == "inproc":
+        launcher = self._launcher(config)
+        if launcher is self._threads:
             self._shares = True
-            launcher, streams = self._threads, None
+            streams = None
         else:
-            launcher = self._own if config.env or config.python else self._forked
             streams = self._logs.open_streams(worker, incarnation)
         token = self._guardian.token(worker, incarnation)
         env = {**config.env, TOKEN: f"{token}."}
         tickets = self._tickets[worker][1].reader
-        self._launches[worker] = _Launch(incarnation)
+        self._launches[worker] = _Launch(launcher)
 
         def done(outcome: Handle | OSError) -> None:
             self._deliver(lambda: self._launched(worker, incarnation, outcome))
@@ -119,6 +133,14 @@ class Processes:
         except BaseException:
             del self._launches[worker]
             raise
+
+    def _launcher(self, config: Housed) -> Launcher:
+        if config.transport == "inproc":
+            return self._threads
+        if config.host is not None:
+            assert self._elsewhere is not None
+            return self._elsewhere
+        return self._own if config.env or config.python else self._forked
 
     def _launched(self, worker: str, incarnation: int, outcome: Handle | OSError) -> None:
         launch = self._launches.pop(worker)
@@ -134,7 +156,7 @@ class Processes:
             return
         self.handles[worker] = (incarnation, outcome)
         self.changes += 1
-        if outcome.pid != os.getpid():
+        if outcome.is_here:
             self._guardian.add(outcome.pid)
         for how in launch.signals:
             self.signal(worker, how)
@@ -181,8 +203,9 @@ class Processes:
                 continue
             del self.handles[worker]
             self.changes += 1
-            if handle.pid != os.getpid():
+            if handle.is_here:
                 self._guardian.gone(handle.pid, self._guardian.token(worker, incarnation))
+            if handle.has_streams:
                 # What kept its driver from being built it has told itself.
                 how = None if exit_.normal or exit_.unusable else exit_.text
                 self._logs.forget(worker, incarnation, how)
@@ -200,12 +223,12 @@ class Processes:
         if (launch := self._launches.get(worker)) is not None:
             launch.signals.append(how)
             if how == "kill":  # it takes too long: whoever is at it is stuck
-                self._fork_server.give_up()
+                launch.launcher.give_up(worker)
         elif worker in self.handles:
             handle = self.handles[worker][1]
             handle.signal(how)
             # A thread that is left behind runs on: no sentinel tells that it is given up.
-            self.silent_ends |= handle.pid == os.getpid()
+            self.silent_ends |= not handle.has_streams
 
     def insist(self, worker: str) -> tuple[int, str]:
         """As `Handle.insist`, for a worker that lives: its incarnation, and what was found."""
@@ -231,7 +254,7 @@ class Processes:
 
     def groups(self) -> list[int]:
         """The process groups of workers that live."""
-        return [handle.pid for _, handle in self.handles.values() if handle.pid != os.getpid()]
+        return [handle.pid for _, handle in self.handles.values() if handle.is_here]
 
     def sentinels(self) -> list[int]:
         """File descriptors of which one is readable when some worker has ended."""

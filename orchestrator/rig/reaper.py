@@ -8,15 +8,20 @@ its environment. Standard library only, so that it starts in milliseconds and st
 Then the devices of the workers that lived are made safe, as their recipes say.
 
 Lines on standard input: `add PGID`, `gone PGID TOKEN` (kill what that incarnation left), `loss
-WORKER PART` (a part of a recipe, base64), `safe WORKER` (it isn't needed any more).
+WORKER PART` (a part of a recipe, base64), `safe WORKER` (it isn't needed any more), `until
+SECONDS` (a lease: when that time has come by `CLOCK_BOOTTIME`, or the monotonic clock where there
+is none, the supervisor counts as gone, even if it is only stopped).
 """
 
 from __future__ import annotations
 
+import math
 import os
 import select
 import signal
 import sys
+import time
+from collections.abc import Iterator
 from typing import Any
 
 GONE_WITHIN = 5.0
@@ -134,7 +139,6 @@ def _record(
 ) -> None:
     """Write a record about a worker, as `workers.output.records` does; else tell standard error."""
     import json
-    import time
 
     line: dict[str, Any] = {
         "time": time.time(),
@@ -163,6 +167,38 @@ def _say(worker: str, text: str) -> None:
         return
 
 
+class Lines:
+    """The lines of standard input, until its end or that of the lease.
+
+    Attributes:
+        until: When the lease ends.
+    """
+
+    def __init__(self) -> None:
+        self.until = math.inf
+
+    def __iter__(self) -> Iterator[str]:
+        rest = b""
+        while True:
+            left = self.until - _clock()
+            if left <= 0:
+                return
+            if not select.select([0], [], [], None if left == math.inf else left)[0]:
+                continue
+            read = os.read(0, 65536)
+            if not read:
+                return
+            *lines, rest = (rest + read).split(b"\n")
+            yield from (line.decode() for line in lines)
+
+
+def _clock() -> float:
+    """As `orchestrator.hosts.clock`."""
+    if hasattr(time, "CLOCK_BOOTTIME"):
+        return time.clock_gettime(time.CLOCK_BOOTTIME)
+    return time.monotonic()
+
+
 def main() -> None:
     """Watch over a rig: its secret, and the descriptor of its stream of records."""
     secret, records = sys.argv[1], int(sys.argv[2])
@@ -173,9 +209,12 @@ def main() -> None:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, stops)
     groups: set[int] = set()
     recipes: dict[str, str] = {}
-    for line in sys.stdin:
+    lines = Lines()
+    for line in lines:
         verb, group, *rest = line.split()
-        if verb == "safe":
+        if verb == "until":
+            lines.until = float(group)
+        elif verb == "safe":
             recipes.pop(group, None)
         elif verb == "loss":
             recipes[group] = recipes.get(group, "") + rest[0]

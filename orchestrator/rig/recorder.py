@@ -1,4 +1,4 @@
-"""Writes down what workers are asked and answer, for `orch run --replay`."""
+"""Writes down what workers are asked, answer and emit, for `orch run --replay`."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ import msgspec
 
 from orchestrator.core.effects import Recorded
 from orchestrator.core.rig import Rig
-from transports.headers import decode_response_header
+from transports.headers import FAITHFUL, decode_response_header
 from transports.recording import (
     DIED,
     FORM,
     LARGE,
+    Emitted,
     Head,
     Line,
     Lost,
@@ -29,7 +30,7 @@ from transports.recording import (
 from workers.output import records
 
 MOST_WAITING = 256 << 20
-"""Bytes that wait to be written; beyond, operations are left out, which is told."""
+"""Bytes that wait to be written; beyond, operations and events are left out, which is told."""
 
 
 class Recorder:
@@ -52,7 +53,7 @@ class Recorder:
         self._offered: dict[str, Any] = {}
         self._queue: SimpleQueue[tuple[bytes, list[bytes]] | None] = SimpleQueue()
         self._waiting = self._written = 0  # bytes; each counted by one thread alone
-        self._lost = 0
+        self._lost = self._lost_events = 0
         self._failed = False
         self._put(Head(FORM, rig.name, time.time()), [])
         self._thread = Thread(target=self._write, name="recorder", daemon=True)
@@ -73,12 +74,9 @@ class Recorder:
             return
         self.describe(recorded.worker)
         asked, large = recorded.asked, list[bytes]()
-        if self._waiting - self._written > MOST_WAITING:
+        if self._is_full():
             self._lost += 1
             return
-        if self._lost:
-            self._put(Lost(self._lost), [])
-            self._lost = 0
         answer: dict[str, Any] = {"kind": DIED}
         if recorded.answer is not None:
             header = decode_response_header(bytes(recorded.answer[0]))
@@ -104,16 +102,49 @@ class Recorder:
         )
         self._put(line, large)
 
+    def keep_event(self, frames: list[Any], now: float) -> None:
+        """Write an event down that has come now, in the form that our own clients have."""
+        worker, _, event = frames[0].bytes.decode().removeprefix(FAITHFUL).partition("/")
+        child = self._rig.children.get(worker)
+        if child is None or not frames[0].bytes.startswith(FAITHFUL.encode()):
+            return
+        self.describe(worker)
+        if self._is_full():
+            self._lost_events += 1
+            return
+        large = list[bytes]()
+        line = Emitted(
+            worker=worker,
+            life=child.incarnation,
+            at=round(now - self._started, 6),
+            since=round(now - child.launched, 6),
+            event=event,
+            payload=self._place(frames[3], large),
+            raw=self._place(frames[4], large),
+        )
+        self._put(line, large)
+
     def close(self) -> None:
         """Write down what waits, and what the workers offer of which nothing was asked."""
         for worker in self._rig.broker.peers:
             self.describe(worker)
-        if self._lost:
-            self._put(Lost(self._lost), [])
+        self._tell_lost()
         self._queue.put(None)
         self._thread.join()
 
     # -- how ------------------------------------------------------------------------------
+
+    def _is_full(self) -> bool:
+        """Whether the disk is too far behind; once it isn't any more, what was left out is told."""
+        if self._waiting - self._written > MOST_WAITING:
+            return True
+        self._tell_lost()
+        return False
+
+    def _tell_lost(self) -> None:
+        if self._lost or self._lost_events:
+            self._put(Lost(self._lost, self._lost_events), [])
+            self._lost = self._lost_events = 0
 
     def _place(self, frame: Any, large: list[bytes]) -> bytes | Place:
         data = bytes(frame)

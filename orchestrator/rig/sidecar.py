@@ -10,7 +10,6 @@ import os
 import subprocess
 import time
 from collections.abc import Callable, Sequence
-from importlib.util import find_spec
 from typing import Any
 
 from orchestrator.rig.keeper import Waits
@@ -135,15 +134,3 @@ class Sidecar:
             process.wait()
         assert process.stderr is not None
         process.stderr.close()
-
-
-def missing(modules: Sequence[str]) -> list[str]:
-    """Those of these modules that aren't installed where a sidecar would import them."""
-    return [module for module in modules if not _is_there(module)]
-
-
-def _is_there(module: str) -> bool:
-    try:
-        return find_spec(module) is not None
-    except ModuleNotFoundError:  # a package that it is in
-        return False

@@ -17,6 +17,7 @@ import zmq
 from orchestrator.config.doors import Door
 from orchestrator.rig import unlocked
 from orchestrator.rig.gate import OPEN, Gate, Way
+from orchestrator.rig.host_keys import DOMAIN as HOSTS
 from transports import binding
 from transports.endpoints import BACKLOG, hololinked_endpoint, parse_endpoint
 from transports.errors import AddressError
@@ -36,6 +37,8 @@ SUBSCRIPTION = 1024
 """Bytes of a message to the publisher above which the subscriber is disconnected."""
 HANDSHAKE = 5000
 """Milliseconds in which who connects must have shaken hands as ZeroMQ does."""
+EVENTS = "events"
+"""What libzmq names when it asks about a worker's publisher."""
 LINGER = 200
 """Milliseconds for last answers to leave when a socket is closed."""
 
@@ -62,6 +65,8 @@ class Sockets:
         lanes: Path of the one for workers' lanes (see `transports.lane`); empty for none.
         is_open_to_users: Whether users of this machine come in as such at the rig's own address.
         is_used: The front or the back one was used since they were polled; who uses them says so.
+        agents: Where agents of other hosts connect, by the rig's name or number that they reach.
+        for_hosts: Where their workers connect lanes and publishers, by the same.
         meanwhile: Has a socket bound by whoever watches them, for whom that may wait; see
             `orchestrator.rig.connections`.
     """
@@ -80,6 +85,8 @@ class Sockets:
         self.is_open_to_users = False
         self.is_used = True
         self._own = ""
+        self.agents: dict[str, str] = {}
+        self.for_hosts: dict[str, tuple[str, str]] = {}
         self.meanwhile: Callable[[Binding], binding.SocketFile | None] = lambda bind: bind()
         self.inproc_link = f"inproc://{rig}/link"
         self.inproc_events = f"inproc://{rig}/worker-events"
@@ -105,7 +112,7 @@ class Sockets:
         # transports.keepalive), and a door (see orchestrator.rig.door) by which workers alone come.
         self.collector.set(zmq.RCVHWM, EVENT_QUEUE)
         self.collector.set(zmq.PLAIN_SERVER, 1)
-        self.collector.setsockopt_string(zmq.ZAP_DOMAIN, "events")
+        self.collector.setsockopt_string(zmq.ZAP_DOMAIN, EVENTS)
         self.collector.set(zmq.HANDSHAKE_IVL, HANDSHAKE)
         # What it sends is subscriptions, and one that is dropped is never asked for again.
         self.collector.set(zmq.SNDHWM, 0)
@@ -168,6 +175,34 @@ class Sockets:
             self._listen_ipc(item, sockets, events)
         for item in tcp:
             self._listen_tcp(item, events)
+
+    def open_to_hosts(self, agents: zmq.Socket[Any], place: str, secret: str) -> None:
+        """Let agents and workers of other hosts in, each by a key of its own.
+
+        Args:
+            agents: The socket for agents.
+            place: Name or number of this machine by which they reach it.
+            secret: The secret half of the rig's key for them.
+
+        Raises:
+            AddressError: It can't be bound.
+        """
+        for port in (self.back, self.collector):
+            keep_alive(port)
+            port.set(zmq.HANDSHAKE_IVL, HANDSHAKE)
+            port.set(zmq.CURVE_SERVER, 1)
+            port.set(zmq.CURVE_SECRETKEY, secret.encode())
+            port.setsockopt_string(zmq.ZAP_DOMAIN, HOSTS)
+        inward = (agents, self.back, self.collector)
+        bound = [self._bind_so(port, f"tcp://{place}:*", 0.0) for port in inward]
+        self.agents[place], *links = bound
+        self.for_hosts[place] = (links[0], links[1])
+        # Those of this machine come as before, also when a file is made anew.
+        self.back.set(zmq.CURVE_SERVER, 0)
+        self.back.setsockopt_string(zmq.ZAP_DOMAIN, OPEN)
+        self.collector.set(zmq.CURVE_SERVER, 0)
+        self.collector.set(zmq.PLAIN_SERVER, 1)
+        self.collector.setsockopt_string(zmq.ZAP_DOMAIN, EVENTS)
 
     def _listen_ipc(self, item: str, sockets: Path, events: Mapping[str, str]) -> None:
         if item == "ipc" and not zmq.has("ipc"):

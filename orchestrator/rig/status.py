@@ -15,6 +15,7 @@ from orchestrator.core.rig import Rig
 from orchestrator.core.vitals import BOUNDS, Durations, Sums, Trouble, last_trouble
 from orchestrator.rig.callers import Callers
 from orchestrator.rig.connections import Connections
+from orchestrator.rig.hosts import Hosts
 from orchestrator.rig.processes import Processes
 from orchestrator.rig.sockets import Sockets
 from orchestrator.words import tcp_pairs
@@ -30,6 +31,7 @@ def snapshot(
     rig: Rig,
     processes: Processes,
     connections: Connections,
+    hosts: Hosts,
 ) -> dict[str, Any]:
     """What is known of a rig and its workers without asking the system.
 
@@ -40,10 +42,12 @@ def snapshot(
         rig: What waits and runs, and the workers' states.
         processes: The workers' processes.
         connections: Who is connected.
+        hosts: The other hosts.
 
     Returns:
-        As `status` gives it, except that a worker has `own` (whether its process is its own) in
-        place of CPU and memory.
+        As `status` gives it, except that a worker has in place of CPU and memory: `own` (whether
+        it is a process of its own on this machine), and `used` (CPU seconds and memory of one on
+        another, if that is known).
     """
     now, callers = time.monotonic(), connections.callers
     workers = []
@@ -60,7 +64,9 @@ def snapshot(
                 "name": name,
                 "state": str(child.status),
                 "pid": pid,
-                "own": pid is not None and pid != os.getpid(),
+                "host": None if worker is None else worker.host,
+                "own": pid is not None and pid != os.getpid() and not (worker and worker.host),
+                "used": hosts.usage(name),
                 "incarnation": child.incarnation,
                 "life": peer.life,
                 "revision": peer.revision,
@@ -101,6 +107,7 @@ def snapshot(
         "connections_at_most": connections.cap,
         "counts": dict(rig.broker.counts),
         "shared_memory": rig.slots.status(),
+        "hosts": hosts.status(),
         "workers": workers,
     }
 

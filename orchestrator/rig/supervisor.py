@@ -26,12 +26,13 @@ from orchestrator.rig.door import Door
 from orchestrator.rig.event_relay import EventRelay
 from orchestrator.rig.guardian import Guardian
 from orchestrator.rig.helpers import Helpers
+from orchestrator.rig.hosts import Hosts
 from orchestrator.rig.keeper import FileKeeper
 from orchestrator.rig.launchers.forkserver import ForkServer
 from orchestrator.rig.looks import Looks
 from orchestrator.rig.loop import Loop
 from orchestrator.rig.mailbox import Mailbox
-from orchestrator.rig.manager import RigControl, Supervised
+from orchestrator.rig.manager import ORDERS, RigControl, Supervised
 from orchestrator.rig.openness import warnings_of
 from orchestrator.rig.performer import Performer
 from orchestrator.rig.processes import Processes
@@ -56,8 +57,6 @@ from workers.output.streams import install_thread_output
 
 OWN_TASKS = 15
 """Processes and threads that a rig can't do without; a worker that lacks some has to wait."""
-ORDER_TIMEOUT = 300.0
-"""Seconds that starting, stopping or restarting workers may take for a client that waits."""
 ONE_SIGNAL = 0.3
 """Seconds within which a signal counts once: terminals and wrappers may both deliver it."""
 
@@ -97,6 +96,7 @@ class Supervisor:
         self._sockets = sockets = Sockets(self._context, config.rig, config.doors)
         self._mailbox = Mailbox()
         self._fork_server = ForkServer()
+        self._hosts = Hosts(self._context, config, sockets, self._logs, self.record)
         self._processes = Processes(
             self._context,
             self._logs,
@@ -104,6 +104,7 @@ class Supervisor:
             self._fork_server,
             deliver=self._mailbox.tell,
             unlaunched=self._unlaunched,
+            elsewhere=self._hosts,
         )
         self._rig = specs.core_of(config, self._logs.run.id)
         backlog, broker = Backlog(sockets.front), self._rig.broker
@@ -112,9 +113,7 @@ class Supervisor:
         self._connections = connections = self._strangers.connections
         broker.ledger.who = connections.callers.who
         self._audit = Audit(self._rig, connections.callers)
-        performer = Performer(self._rig, sockets, backlog, self._processes, connections, self)
-        self._performer = performer
-        performer.begin(config.record, folder.path)
+        self._performer = Performer(self._rig, sockets, backlog, self._processes, connections, self)
         relay = EventRelay(
             sockets,
             connections,
@@ -124,7 +123,8 @@ class Supervisor:
             tally=broker.ledger.tally,
             counts=broker.counts,
         )
-        self._door = Door(self._context, broker.publishers, sockets.gate)
+        self._performer.begin(config.record, folder.path, relay)
+        self._door = Door(self._context, broker.publishers, sockets.gate, self._hosts.keys)
         connections.turned_away = relay.turned_away
         self._states = StateEvents(config.rig, relay.publish)
         self._loop = Loop(
@@ -135,12 +135,12 @@ class Supervisor:
             backlog=backlog,
             relay=relay,
             connections=connections,
-            perform=performer.perform,
+            perform=self._performer.perform,
             record=self.record,
-            lanes=performer.lanes,
+            lanes=self._performer.lanes,
         )
         self._loop.watch(self._door.socket, self._door.answer)
-        self._keeper = FileKeeper(self._loop, folder, sockets, performer.restore, self.record)
+        self._keeper = FileKeeper(self._loop, folder, sockets, self._performer.restore, self.record)
         self._looks = Looks(self._rig, self._processes, self._loop.call_later)
         self._helpers = Helpers(
             self._loop,
@@ -150,6 +150,7 @@ class Supervisor:
             fork_server=self._fork_server,
             web=WebServer(config, self._loop, self.record),
             traces=TraceSender(config, self._loop, self.record),
+            hosts=self._hosts,
             groups=self._processes.groups,
             record=self.record,
             heard=self._looks.heard,
@@ -158,6 +159,7 @@ class Supervisor:
         self._recipes = Recipes(self._loop, self._guardian, self._secured, self.record)
         self._alarm_commands = AlarmCommands(self._loop, self._guardian, self.record)
         self._desk = Desk(config, self._rig, sockets.gate, self._logs.hide)
+        self._hosts.held, self._hosts.came = self._looks.found, self._desk.host_came
         self._applier = Applier(self._desk, lambda question: self._mailbox.ask(question).result())
         self._saves = ConfigSaves(
             self._loop,
@@ -166,8 +168,8 @@ class Supervisor:
             lambda: apply_saved(self._desk.config),
             self.record,
         )
-        self._levels: dict[str, str] = {}
-        self._watches, self._status, self._stopping_since = watch, 0, 0.0
+        self._watches, self._levels = watch, dict[str, str]()
+        self._status, self._stopping_since = 0, 0.0
 
     @property
     def logs(self) -> LogCollector:
@@ -214,8 +216,7 @@ class Supervisor:
         self.record("info", f"rig {rig} starts", specs.about(self._config))
         for text in warnings_of(self._sockets, self._config.allow_local_users):
             self.record("warning", text, {})
-        orders = dict.fromkeys(("start", "stop", "restart", "apply", "cancel"), ORDER_TIMEOUT)
-        self._rig.broker.add_worker(rig, Limits(5.0, 10.0), dict(orders))
+        self._rig.broker.add_worker(rig, Limits(5.0, 10.0), dict(ORDERS))
         control = RigControl(
             Supervised(
                 ask=self._mailbox.ask,
@@ -392,6 +393,7 @@ class Supervisor:
             self._rig,
             self._processes,
             self._connections,
+            self._hosts,
         )
         return {
             **found,
@@ -402,16 +404,14 @@ class Supervisor:
 
     def _set_level(self, name: str, level: str) -> None:
         levels.level_number(level)
-        if name == self._config.rig:
+        rig = self._config.rig
+        if name == rig:
             records.set_level(level)
             self._rig.broker.ledger.watch(traces=level == "debug")
             return
         self._desk.check_names([name])
         if self._desk.config.workers[name].transport == "inproc":
-            raise ValueError(
-                f"worker {name!r} is a thread and has the rig's level: set that of "
-                f"{self._config.rig!r}"
-            )
+            raise ValueError(f"worker {name!r} is a thread and has the rig's level, that of {rig}")
         self._levels[name] = level
         self._rig.broker.tell(name, SetLevel(level))
 

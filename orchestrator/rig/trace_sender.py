@@ -6,12 +6,11 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from orchestrator.config.extras import TRACES, missing
 from orchestrator.config.model import RigConfig
 from orchestrator.rig.keeper import Waits
-from orchestrator.rig.sidecar import Sidecar, missing
+from orchestrator.rig.sidecar import Sidecar
 from transports.errors import AddressError
-
-NEEDS = ("opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.http")
 
 
 class TraceSender:
@@ -44,7 +43,7 @@ class TraceSender:
         Raises:
             AddressError: What it takes isn't installed.
         """
-        if self._to is not None and missing(NEEDS):
+        if self._to is not None and missing(TRACES):
             raise AddressError(
                 f"traces can't be sent to {self._to}, opentelemetry isn't installed:"
                 " pip install 'orch[otel]'"

@@ -10,13 +10,12 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from orchestrator.config.extras import WEB, missing
 from orchestrator.config.model import RigConfig
 from orchestrator.rig.keeper import Waits
-from orchestrator.rig.sidecar import Sidecar, missing
+from orchestrator.rig.sidecar import Sidecar
 from transports import web_addresses
 from transports.errors import AddressError
-
-NEEDS = ("starlette", "uvicorn", "prometheus_client")
 
 
 class WebServer:
@@ -52,7 +51,7 @@ class WebServer:
         listen = self._config.web.listen
         if listen is None or self._port is not None:
             return
-        if lacking := missing(NEEDS):
+        if lacking := missing(WEB):
             raise AddressError(
                 f"{listen} can't be served, {', '.join(lacking)} isn't installed: "
                 "pip install 'orch[web]'"

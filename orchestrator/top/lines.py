@@ -121,7 +121,12 @@ class Lines(ScrollView, can_focus=True):
     def _laid_out(self) -> list[Line]:
         if not self._folds or not self.size.width:
             return self._given
-        return [part for line in self._given for part in folded(line, self.size.width)]
+        width, height = self.size
+        lines = [part for line in self._given for part in folded(line, width)]
+        if len(lines) <= height:
+            return lines
+        width -= self.styles.scrollbar_size_vertical  # which stands over the last letters
+        return [part for line in self._given for part in folded(line, max(1, width))]
 
     def _draw(self, index: int, start: int = 0, end: int = 1 << 16) -> None:
         y = index if index < self._head else index - self.scroll_offset.y
@@ -245,21 +250,38 @@ def changed(before: Line, after: Line) -> Iterator[tuple[int, int]]:
 
 
 def folded(line: Line, width: int) -> list[Line]:
-    """A line as several that aren't wider than that."""
-    parts: list[Line] = [[]]
-    room = width
+    """A line as several that aren't wider than that, parted between words where there are some."""
+    parts: list[Line] = []
+    while _width(line) > width:
+        text = "".join(text for text, _ in line)
+        end, start = _fold(text, width)
+        if end >= len(text):  # one letter, wider than that
+            break
+        parts.append(_cropped(line, 0, end))
+        line = _cropped(line, start, None)
+    return [*parts, line]
+
+
+def _fold(text: str, width: int) -> tuple[int, int]:
+    """Where a line ends that is too long, and where the next one starts."""
+    head = text[:width]
+    while cell_len(head) > width:  # letters of some languages take two places
+        head = head[:-1]
+    if text[len(head)] == " ":
+        return len(head), len(head) + 1
+    start = len(head) - len(head.lstrip())  # no word ends before the first one
+    end = head.rfind(" ", start)
+    return (end, end + 1) if end > 0 else (max(1, len(head)),) * 2
+
+
+def _cropped(line: Line, start: int, end: int | None) -> Line:
+    part: Line = []
     for text, style in line:
-        rest = text
-        while cell_len(rest) > room:
-            head = rest[:room]
-            while cell_len(head) > room:  # letters of some languages take two places
-                head = head[:-1]
-            parts[-1].append((head, style))
-            parts.append([])
-            rest, room = rest[len(head) :], width
-        parts[-1].append((rest, style))
-        room -= cell_len(rest)
-    return parts
+        if shown := text[start:end]:
+            part.append((shown, style))
+        start = max(0, start - len(text))
+        end = None if end is None else max(0, end - len(text))
+    return part
 
 
 def _width(line: Line) -> int:

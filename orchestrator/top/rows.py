@@ -16,7 +16,7 @@ BAR = 8
 """Characters of a bar."""
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
 
-LEAST = {"RUNS": 14, "ALARM": 16, "FOR": 16}
+LEAST = {"RUNS": 14, "ALARM": 16, "FOR": 16, "LEASE": 16}
 """Characters of columns that tell more than those which go for them where room is short."""
 
 _TITLES = [column.title for column in COLUMNS]
@@ -27,6 +27,7 @@ TABLE = tuple(
         *COLUMNS[:_AT],
         Column("OF LIMIT", 2.5, least=BAR),
         Column("ALARM", 2.2, least=8, most=30),
+        Column("LEASE", 2.7, least=8, most=40),
         *COLUMNS[_AT:],
     )
 )
@@ -90,7 +91,8 @@ def chosen(found: Mapping[str, Any], order: Order, *, back: bool, text: str) -> 
         found: The rig's status.
         order: How they are sorted.
         back: The other way round.
-        text: Words that each must have, in its name, state, operations, callers or alarms.
+        text: Words that each must have, in its name, state, operations, callers, alarms or
+            lease.
     """
     words = text.casefold().split()
     shown = [each for each in found["workers"] if all(word in _words(each) for word in words)]
@@ -103,6 +105,8 @@ def _words(worker: Worker) -> str:
     parts = [worker["name"], worker["state"]]
     parts += [f"{each['member']} {each['client']}" for each in operations]
     parts += [f"alarm {each['member']}" for each in _alarms(worker)]
+    if lease := worker.get("lease"):
+        parts.append(f"leased {lease['who']} {lease['why']}")
     return " ".join(parts).casefold()
 
 
@@ -123,7 +127,7 @@ def _cells(worker: Worker) -> list[Cell]:
     cells = cells_of(dict(worker))
     if _alarms(worker):
         cells[0] = (worker["name"], "bold red")  # also where there is no room for what it is
-    return [*cells[:_AT], bar(worker), _alarm(worker), *cells[_AT:]]
+    return [*cells[:_AT], bar(worker), _alarm(worker), _lease(worker), *cells[_AT:]]
 
 
 def _alarm(worker: Worker) -> Cell:
@@ -135,6 +139,15 @@ def _alarm(worker: Worker) -> Cell:
         return safe(f"{raised[0]['member']}{told}{more}"), "bold red"
     unknown = [each for each in worker.get("alarms", ()) if each["state"] == "stale"]
     return (safe(f"{unknown[0]['member']} not known"), "yellow") if unknown else (NOTHING, "")
+
+
+def _lease(worker: Worker) -> Cell:
+    """Until when somebody has the worker, who, and how many wait; why stands in its details."""
+    lease = worker.get("lease")
+    if not lease:
+        return NOTHING, ""
+    more = f" +{len(lease['waiting'])}" if lease["waiting"] else ""
+    return safe(f"{duration(max(0.0, lease['left']))}{more} {lease['who']}"), "yellow"
 
 
 def bar(worker: Worker, length: int = BAR) -> Cell:

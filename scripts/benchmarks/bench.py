@@ -81,8 +81,9 @@ def measure(row: Row, rounds: int) -> dict[str, Any]:
             started.run(max(2, row.count // 3))  # caches, and what is learnt at the first call
         found: dict[str, list[dict[str, float]]] = {label: [] for label in clients}
         for _ in range(rounds):
-            for label, started in clients.items():
-                found[label].append(started.run(row.count))
+            for each in row.subjects:
+                with each.beside(served[each.serve]):
+                    found[each.label].append(clients[each.label].run(row.count))
     reference = found[row.subjects[0].label]
     return {
         "title": row.title,

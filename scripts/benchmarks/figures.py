@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import psutil
 from subjects import rig
+from views import top, web
 
 WORKERS = 20
+LOOKED_AT = 50
+"""Workers of the rig that is looked at."""
 LATE = 0.2
 """Seconds of the timeout that is asked for while a driver holds the interpreter."""
 REST = 20.0
@@ -67,7 +70,23 @@ def of_deadlines() -> Figures:
     }
 
 
-FIGURES: tuple[Callable[[], Figures], ...] = (of_a_rig, of_deadlines)
+def of_views() -> Figures:
+    """What looking at a rig of 50 workers, at rest, takes of its supervisor."""
+    views = {"nothing": nullcontext, "orch top": top, "a page of orch web": web}
+    told: Figures = {}
+    with rig(LOOKED_AT) as address:
+        supervisor = [_supervisor(address)]
+        for name, view in views.items():
+            with view(address):
+                time.sleep(SETTLED)
+                cpu = _cpu(supervisor)
+                time.sleep(REST)
+                used = 100 / REST * (_cpu(supervisor) - cpu)
+            told[f"supervisor of {LOOKED_AT} workers, {name} open"] = (used, "% of a core")
+    return told
+
+
+FIGURES: tuple[Callable[[], Figures], ...] = (of_a_rig, of_deadlines, of_views)
 
 
 @contextmanager

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 
 from subjects import raw, raw_events, rig
+from views import top, web
 
 MIB = 1 << 20
 
@@ -23,6 +24,7 @@ class Subject:
         kind: What the clients do; see `client.py`.
         workers: What each client is told beside the address; one client for each.
         python: The interpreter of its clients.
+        beside: What goes on at that address in its turns, and in no others.
     """
 
     label: str
@@ -30,6 +32,7 @@ class Subject:
     kind: str
     workers: tuple[str, ...] = ("",)
     python: str = sys.executable
+    beside: Callable[[str], AbstractContextManager[None]] = nullcontext
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,7 @@ class Row:
     quantity: str = "time"
 
 
-_RIG, _INPROC = rig, partial(rig, transport="inproc")
+_RIG, _INPROC, _FIFTY = rig, partial(rig, transport="inproc"), partial(rig, 50)
 _C = Subject("zmq.proxy in C", raw, "raw")
 
 
@@ -147,6 +150,17 @@ ROWS: dict[str, tuple[Row, ...]] = {
                 Subject("200 workers", partial(rig, 200), "read"),
             ),
             300,
+        ),
+    ),
+    "views": (
+        Row(
+            "round trip, rig of 50 workers that is looked at",
+            (
+                Subject("nothing open", _FIFTY, "read"),
+                Subject("orch top open", _FIFTY, "read", beside=top),
+                Subject("a page of orch web open", _FIFTY, "read", beside=web),
+            ),
+            10_000,  # some seconds: a look comes once a second
         ),
     ),
     "keys": (

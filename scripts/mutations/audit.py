@@ -59,8 +59,15 @@ MUTATIONS = [
     Mutation(
         "a client's span may be of any length",
         "request.py",
-        " and len(found) <= LONGEST_PARENT",
+        " and len(found) <= longest",
         "",
+        units_only=True,  # likewise
+    ),
+    Mutation(
+        "what goes with no span is told",
+        "request.py",
+        "LONGEST_STATE) if parent else",
+        "LONGEST_STATE) if True else",
         units_only=True,  # likewise
     ),
     Mutation(

@@ -21,6 +21,13 @@ MUTATIONS = [
         "                return place\n",
         "                pass\n",
     ),
+    Mutation(
+        "any end of a lease is told as its time's",
+        FILE,
+        "self.lease.number == number and self.why == OVER",
+        "self.lease.number == number",
+        units_only=True,  # in words it is right
+    ),
     Mutation("a lease has no end", FILE, "if each.until <= now]", "if False]"),
     Mutation("whoever left has it still", FILE, "if each.wish.client == client]", "if False]"),
     Mutation(

@@ -285,8 +285,8 @@ STARTS = [
     Mutation(
         "an order waits for a device to be switched on",
         "children.py",
-        "tried = self.failures > 0 and self.status is Status.BACKOFF",
-        "tried = False",
+        "return self.failures > 0 and self.status is Status.BACKOFF",
+        "return False",
         units_only=True,  # the worlds give no orders
     ),
     Mutation(

@@ -86,22 +86,31 @@ def test_an_interrupt_while_the_output_is_lost_leaves_no_second_error(
 @pytest.mark.parametrize(
     ("command", "status"),
     [
-        ("logs -n 5 >&-", 0),
-        ("logs --list-runs >&-", 0),
-        ("trace 1f >&- 2>&-", 0),
+        ("trace 1f >&- 2>&-", 74),
         ("logs -g nothing 2>&-", 0),
         ("logs -p loud 2>&-", 2),
         ("logs -p loud 2>/dev/full", 2),
-        ("logs -n 5 <&- >&- 2>&-", 0),
-        ("--help >&-", 0),
+        ("logs -n 5 <&- >&- 2>&-", 74),
+        ("logs -n 5 <&-", 0),
     ],
 )
 def test_closed_streams_break_nothing(left: dict[str, str], command: str, status: int) -> None:
-    """What would be written there is lost."""
+    """What would be written to stderr is lost; that stdout can't be had is an error."""
     assert in_shell(left, f"orch {command}") == (status, "")
+
+
+@pytest.mark.parametrize("command", ["logs -n 5", "logs --list-runs", "--help", "--version"])
+def test_a_closed_stdout_is_told_in_one_line(left: dict[str, str], command: str) -> None:
+    """As other programs do, though nobody can read what they would have written."""
+    status, said = in_shell(left, f"orch {command} >&-")
+    assert (status, said) == (74, "error: the output can't be written: Bad file descriptor\n")
+
+
+def test_what_writes_nothing_needs_no_stdout(left: dict[str, str]) -> None:
+    assert in_shell(left, "orch logs -g nothing 2>&- >&-") == (0, "")
 
 
 def test_a_closed_stream_is_not_taken_by_a_file_of_ours(rig: RunningRig) -> None:
     """Its number would be that of the first file or socket that is opened."""
     status, said = in_shell(rig.environ, "orch call dev echo 1 <&- >&- 2>&-")
-    assert (status, said) == (0, "")
+    assert (status, said) == (74, "")  # there is no stdout to print it to

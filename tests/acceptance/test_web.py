@@ -108,7 +108,7 @@ def test_workers_are_restarted_and_looked_into(client: httpx2.Client) -> None:
     stacks = "/api/workers/stage/stacks"  # which a busy machine may not have in time
     assert wait_until(lambda: "Thread" in client.get(stacks).json().get("stacks", ""))
     missing = client.post("/api/workers/nobody/restart", json={})
-    assert missing.json()["title"] == "KeyError"
+    assert missing.json()["title"] == "NameRefused"
 
 
 def test_one_that_is_killed_is_started_again_at_the_same_address(

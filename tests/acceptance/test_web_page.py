@@ -170,7 +170,7 @@ def test_all_workers_with_alarms_twins_and_who_asked(
 ) -> None:
     with rig.connected() as client, visit(browser, url, width) as seen:
         expect(seen.row("probe")).to_contain_text("ALARM level", timeout=LONG)
-        expect(seen.page.locator("#summary")).to_contain_text("1 alarm")
+        expect(seen.page.locator("#summary")).to_contain_text("1 alarm: probe.level")
         expect(seen.row("stage")).to_contain_text("READY SIMULATED")
         client.stage.speed = 1.0
         before = client.stage.position
@@ -186,6 +186,27 @@ def test_all_workers_with_alarms_twins_and_who_asked(
         with pytest.raises(RuntimeError, match="aborted"):
             moving.result(30)
         client.stage.speed = 1000.0
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_who_has_a_worker_to_himself_why_and_for_how_long(
+    rig: RunningRig, browser: Browser, url: str, width: int
+) -> None:
+    with (
+        rig.connected() as client,
+        visit(browser, url, width) as seen,
+        client["camera"].lease(600, why="alignment"),
+    ):
+        told = re.compile(r"leased to \S+@\S+ \(alignment\), (10|9) min left")
+        expect(seen.row("camera")).to_contain_text(told, timeout=LONG)
+        with begin(rig.environ, "lease", "camera", "--for", "1min") as waiting:
+            expect(seen.row("camera")).to_contain_text("; 1 waits: ")
+            seen.fits("leased")
+            waiting.send_signal(signal.SIGINT)
+            waiting.communicate(timeout=30)
+        expect(seen.row("camera")).not_to_contain_text("waits")
+        seen.worker("camera")
+        expect(seen.page.locator(".facts")).to_contain_text("(alignment)")
 
 
 @pytest.mark.parametrize("width", [390, 1280])

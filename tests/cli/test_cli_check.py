@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click import unstyle
 
+from orchestrator.check import extras
 from orchestrator.cli.failures import Exit
 from orchestrator.cli.main import status_of
 
@@ -182,3 +184,35 @@ def test_a_recording_is_not_overwritten_and_must_be_one(
     ):
         assert status_of(["run", "lab.yaml", *arguments]) == Exit.USAGE
         assert told in capsys.readouterr().err
+
+
+def test_an_extra_that_lacks_is_a_problem_at_what_needs_it(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """For who runs the rig; a plan, or a client's stubs, are made without it."""
+    monkeypatch.setattr(extras, "WEB", ("no_such_module",))
+    (folder / "lab.yaml").write_text(
+        'rig: lab\nlisten: [ipc, "http://127.0.0.1:0"]\n'
+        'workers:\n  a: {driver: "cam:Camera", args: [1]}\n'
+    )
+    assert status_of(["check", "lab.yaml"]) == Exit.USAGE
+    told = capsys.readouterr().err
+    assert "lab.yaml:2:15: " in told
+    assert '"no_such_module" isn\'t installed, which an http address takes' in told
+    assert "pip install 'orch[web]'" in told
+    assert status_of(["stubs", "lab.yaml", "-o", str(folder)]) == Exit.DONE
+
+
+def test_who_waits_at_a_terminal_is_told_for_what(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("orchestrator.check.runner.TOLD_AFTER", 0.0)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    (folder / "lab.yaml").write_text(
+        'rig: lab\nworkers:\n  a: {driver: "cam:Camera", args: [1], start_timeout: 20s}\n'
+    )
+    waits = 'lab.yaml:3:15: waits for the import of "cam", 0 s so far; given up after 20 s'
+    assert status_of(["check", "lab.yaml"]) == Exit.DONE
+    assert waits in unstyle(capsys.readouterr().err)
+    assert status_of(["check", "--json", "lab.yaml"]) == Exit.DONE
+    assert capsys.readouterr().err == ""

@@ -198,6 +198,12 @@ def alarm(state: str, *, raised: bool = False, seconds: float | None = 12.0) -> 
     }
 
 
+def test_of_many_alarms_some_are_named_at_the_top() -> None:
+    alarms = [{**alarm("raised", raised=True), "member": each} for each in "abcde"]
+    lines = texts(overview({**RIG, "workers": [worker("oven", alarms=alarms)]}, 40))
+    assert lines[1] == "5 alarms: oven.a, oven.b, oven.c and 2 more,"
+
+
 @pytest.mark.parametrize(
     ("found", "told", "head"),
     [
@@ -206,12 +212,12 @@ def alarm(state: str, *, raised: bool = False, seconds: float | None = 12.0) -> 
         (
             alarm("raised", raised=True),
             "ALARM temperature: 63.2, above 60, for 12s",
-            ", 1 alarm",
+            ", 1 alarm: oven.temperature",
         ),
         (
             alarm("stale", raised=True),
             "ALARM temperature: 63.2, above 60; it isn't known whether it still holds",
-            ", 1 alarm",
+            ", 1 alarm: oven.temperature",
         ),
         (
             alarm("stale", seconds=None),

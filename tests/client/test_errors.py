@@ -287,3 +287,11 @@ def test_a_result_that_cannot_be_sent_is_neither_not_started_nor_unknown() -> No
     error = error_from_response("EXCEPTION", body, **WHERE)
     assert type(error) is errors.ResultUnsendable
     assert str(error) == "stage.move: it was done, but …"
+
+
+@pytest.mark.parametrize(("step", "expired"), [("expired", True), ("", False), (None, False)])
+def test_a_lease_that_ended_says_whether_its_time_was_over(step: str | None, expired: bool) -> None:
+    report = {"type": "BlockingIOError", "message": "m", "outcome": NOT_STARTED, "step": step}
+    error = error_from_response("EXCEPTION", {"exception": report})
+    assert isinstance(error, errors.Leased)
+    assert error.expired is expired

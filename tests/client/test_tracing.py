@@ -10,9 +10,10 @@ from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 
 from orchestrator.client.exchange import Exchange, compose
-from orchestrator.client.tracing import API, current_parent
+from orchestrator.client.tracing import API, current_span
 from transports.headers import (
     TRACE_PARENT,
+    TRACE_STATE,
     Limits,
     Operation,
     RequestHeader,
@@ -67,19 +68,30 @@ def test_without_the_library_the_header_is_the_one_of_before(
     """It isn't even encoded anew."""
     monkeypatch.delitem(sys.modules, API)
     monkeypatch.setattr(
-        "orchestrator.client.exchange.current_parent", lambda: pytest.fail("it was asked")
+        "orchestrator.client.exchange.current_span", lambda: pytest.fail("it was asked")
     )
     assert TRACE_PARENT.encode() not in bytes(asked().frames[1])
     assert API not in sys.modules
-    assert current_parent() == ""
+    assert current_span() == {}
 
 
 def test_a_library_that_is_only_just_being_imported_has_no_span(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(sys.modules, API, SimpleNamespace())  # type: ignore[arg-type]
-    assert current_parent() == ""
+    assert current_span() == {}
 
 
 def test_no_span_is_none() -> None:
-    assert current_parent() == ""
+    assert current_span() == {}
+
+
+def test_what_tracing_systems_keep_with_a_span_goes_with_it(tracer: trace.Tracer) -> None:
+    state = trace.TraceState([("vendor", "a:1"), ("other@x", "b")])
+    remote = trace.SpanContext(7, 8, is_remote=True, trace_state=state)
+    above = trace.set_span_in_context(trace.NonRecordingSpan(remote))
+    with tracer.start_as_current_span("measure", above):
+        found = header(asked()).thingExecutionContext
+    assert found is not None
+    assert found[TRACE_STATE] == "vendor=a:1,other@x=b"
+    assert found[TRACE_PARENT].startswith(f"00-{7:032x}-")

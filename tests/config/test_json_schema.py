@@ -13,6 +13,7 @@ import jsonschema
 import pytest
 
 from orchestrator.config.json_schema import ABOUT, json_schema
+from orchestrator.config.placing import HostSection, PlacementSection
 from orchestrator.config.schema import (
     SECTIONS,
     DefaultsSection,
@@ -25,7 +26,10 @@ from orchestrator.config.yaml import parse
 from tests.config.config_kit import SCHEMA, in_worker
 
 ROOT = Path(__file__).resolve().parents[2]
-MODELS = (TopSection, DefaultsSection, WorkerSection, LogsSection, WebSection, *SECTIONS.values())
+MODELS = (
+    *(TopSection, DefaultsSection, WorkerSection, LogsSection, WebSection),
+    *(HostSection, PlacementSection, *SECTIONS.values()),
+)
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
 FENCE = re.compile(r'^```yaml(?: title="[^"]+"\n(?=rig: )|\n)(.*?)^```', re.MULTILINE | re.DOTALL)
 """Configs and parts of them; a file with a title and without a rig is something else."""

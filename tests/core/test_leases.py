@@ -50,6 +50,18 @@ def test_only_the_number_of_the_lease_that_holds_passes() -> None:
     assert leases.refusal("stage", second.number + 1, ADA, 4.0)
 
 
+def test_how_a_lease_has_ended_is_known_by_its_number() -> None:
+    """Whether its time was over, or it ended otherwise, or it is another one."""
+    leases = Leases()
+    first = granted(leases, "ada")
+    leases.expire(10.0)
+    assert leases.ended["stage"].is_over(first.number)
+    assert not leases.ended["stage"].is_over(first.number + 1)
+    second = granted(leases, "ada", 11.0)
+    leases.break_("stage", "broken by root: fire", 12.0)
+    assert not leases.ended["stage"].is_over(second.number)
+
+
 def test_the_floor_rises_when_a_lease_ends() -> None:
     """A worker is told a number above that of the lease that ended, at once."""
     leases = Leases()

@@ -10,6 +10,7 @@ import pytest
 from orchestrator.core.effects import KeepNumber, TakeBack
 from tests.core.kit import RIG, Answer, Bench
 from transports.levels import AUDIT
+from transports.terms import EXPIRED
 
 
 @pytest.fixture
@@ -215,6 +216,22 @@ def test_who_has_it_is_told_of_its_end(bench: Bench) -> None:
     again = about(bench, "lease", "alice", "again", **asked)
     assert again is not None
     assert "broken by root: fire" in again.error["message"]
+
+
+def test_who_has_it_is_told_by_a_field_whether_its_time_was_over(bench: Bench) -> None:
+    """Programs needn't read the text; of other ends they are told that it was another."""
+    number = take(bench, "alice")
+    asked = {"seconds": 10, "key": "k", "number": number, "within": 600}
+    assert about(bench, "lease", "alice", "stay", **asked) is None
+    bench.at(bench.now + 11)
+    told = next(each for each in bench.answers if each.id == "stay")
+    assert told.error["step"] == EXPIRED
+    assert "its time was over" in told.error["message"]
+    asked["number"] = take(bench, "alice")
+    assert about(bench, "lease", "alice", "more", **asked) is None
+    about(bench, "break_lease", "root", "b", why="fire")
+    told = next(each for each in bench.answers if each.id == "more")
+    assert "step" not in told.error
 
 
 def test_breaking_is_in_the_audit(bench: Bench) -> None:

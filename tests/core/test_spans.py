@@ -9,10 +9,10 @@ import pytest
 
 from orchestrator.core.effects import Fact
 from orchestrator.core.own_client import OWN, request_frames
-from orchestrator.core.request import LONGEST_PARENT
+from orchestrator.core.request import LONGEST_PARENT, LONGEST_STATE
 from orchestrator.core.requests import Ledger
 from tests.core.kit import RIG, Bench, request
-from transports.headers import CACHED, TRACE_PARENT
+from transports.headers import CACHED, TRACE_PARENT, TRACE_STATE
 from transports.levels import AUDIT, SPAN
 
 PARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
@@ -31,10 +31,10 @@ def spans(bench: Bench) -> list[Fact]:
     return [fact for fact in bench.facts if fact.level == SPAN]
 
 
-def ask(bench: Bench, id_: str, parent: Any) -> None:
+def ask(bench: Bench, id_: str, parent: Any, **more: Any) -> None:
     frames = request(id_, "stage", "move")
     header = json.loads(bytes(frames[2]))
-    header["thingExecutionContext"] = {"fetchExecutionLogs": False, TRACE_PARENT: parent}
+    header["thingExecutionContext"] = {"fetchExecutionLogs": False, TRACE_PARENT: parent, **more}
     frames[2] = json.dumps(header).encode()
     bench.broker.receive_client(frames, bench.now)
     bench.collect()
@@ -66,6 +66,23 @@ def test_what_is_no_span_is_none(up: Bench, parent: Any) -> None:
     ask(up, "1", parent)
     up.reply(up.sent[0])
     assert spans(up)[0].fields["parent"] == ""
+
+
+def test_what_tracing_systems_keep_with_a_span_is_passed_on(up: Bench) -> None:
+    """As it is; what is no text or too long is left out, and the span isn't."""
+    given: list[Any] = ["vendor=1,other=2", "x" * LONGEST_STATE, "x" * (LONGEST_STATE + 1), 7]
+    for number, state in enumerate(given):
+        ask(up, str(number), PARENT, **{TRACE_STATE: state})
+        up.reply(up.sent[-1])
+    told = [fact.fields for fact in spans(up)]
+    assert [each.get("state") for each in told] == [*given[:2], None, None]
+    assert {each["parent"] for each in told} == {PARENT}
+
+
+def test_without_a_span_there_is_nothing_to_keep_with_it(up: Bench) -> None:
+    ask(up, "1", None, **{TRACE_STATE: "vendor=1"})
+    up.reply(up.sent[0])
+    assert "state" not in spans(up)[0].fields
 
 
 def test_each_way_to_end_is_told(up: Bench) -> None:

@@ -133,6 +133,8 @@ class FakeWorker:
 
     async def write(self, name: str, value: Any, **timeouts: Any) -> None:
         self.asked.append(("write", name, value, timeouts))
+        if name not in self.values or name == "serial":
+            raise NameRefused(f"stage.{name} is read-only" if name == "serial" else f"no {name!r}")
         self.values[name] = value
 
     async def call(self, action: str, *args: Any, **kwargs: Any) -> Any:

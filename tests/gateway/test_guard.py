@@ -105,7 +105,6 @@ def test_without_control_nothing_is_changed(tmp_path: Path) -> None:
             ("POST", "/things/stage/actions/move"),
             ("POST", "/api/workers/stage/restart"),
             ("POST", "/api/requests/1/cancel"),
-            ("DELETE", "/things/stage"),
         ]:
             answer = client.request(method, path, content="1", headers=JSON)
             assert (answer.status_code, answer.json()["title"]) == (403, "ReadOnly")
@@ -120,3 +119,38 @@ def test_each_answer_tells_browsers_what_not_to_do(client: TestClient) -> None:
         assert "unsafe" not in policy
         assert answer.headers["x-content-type-options"] == "nosniff"
         assert answer.headers["cache-control"] == "no-store"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allow"),
+    [
+        ("DELETE", "/things/stage/properties/position", "GET, HEAD, PUT"),
+        ("POST", "/things/stage/properties/position", "GET, HEAD, PUT"),
+        ("PATCH", "/things/stage/properties/position", "GET, HEAD, PUT"),
+        ("OPTIONS", "/things/stage/properties/position", "GET, HEAD, PUT"),
+        ("GET", "/things/stage/actions/move", "POST"),
+        ("DELETE", "/things/stage", "GET, HEAD"),
+        ("POST", "/metrics", "GET, HEAD"),
+        ("BREW", "/things", "GET, HEAD"),
+    ],
+)
+def test_a_method_that_is_not_taken_is_answered_with_those_that_are(
+    client: TestClient, method: str, path: str, allow: str
+) -> None:
+    answer = client.request(method, path, headers=JSON)
+    assert answer.status_code == 405
+    assert ", ".join(sorted(answer.headers["allow"].split(", "))) == allow
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json()["title"] == "MethodNotAllowed"
+    assert f"{method} {path} isn't served; this takes" in answer.json()["detail"]
+
+
+def test_a_path_that_there_is_not_is_told_as_a_problem(client: TestClient) -> None:
+    for path in ("/nothing", "/static/nothing", "/things/stage/nothing"):
+        answer = client.get(path)
+        assert (answer.status_code, answer.json()["title"]) == (404, "Not Found")
+
+
+def test_who_has_no_token_is_told_how_to_send_it(client: TestClient) -> None:
+    answer = client.get("/things", headers={"authorization": ""})
+    assert answer.headers["www-authenticate"] == 'Bearer realm="orch"'

@@ -82,6 +82,20 @@ def test_the_clients_span_is_its_parent() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("state", "kept"),
+    [("vendor=1,other=2", {"vendor": "1", "other": "2"}), ("not one", {}), (None, {}), (7, {})],
+)
+def test_what_tracing_systems_keep_with_a_span_is_in_all_of_a_request_s(
+    state: object, kept: dict[str, str]
+) -> None:
+    each = told(parent=PARENT, state=state)
+    each.found.drivers.append(driver(time=999.5))
+    spans = made(each)
+    assert len(spans) == 3
+    assert [dict(span.context.trace_state) for span in spans.values()] == [kept] * 3
+
+
 def test_what_the_client_samples_out_is_no_span() -> None:
     assert made(told(parent=f"{PARENT[:-1]}0")) == {}
 

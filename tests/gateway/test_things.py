@@ -48,6 +48,14 @@ def test_reading_and_writing(client: TestClient, link: FakeLink) -> None:
     assert link.stage.asked[-1] == ("read", "outputs['a/b']", timeouts)
 
 
+def test_what_is_read_only_takes_no_put(client: TestClient) -> None:
+    """Which is told as HTTP has it, with what it takes; what isn't there isn't found."""
+    answer = client.put("/things/stage/properties/serial", json="A2")
+    assert (answer.status_code, answer.headers["allow"]) == (405, "GET, HEAD")
+    assert answer.json()["detail"] == "stage.serial is read-only"
+    assert client.put("/things/stage/properties/none", json=1).status_code == 404
+
+
 def test_what_was_polled_last_has_an_age(client: TestClient, link: FakeLink) -> None:
     answer = client.get("/things/stage/properties/position?cached")
     assert answer.json() == 1.5

@@ -44,6 +44,13 @@ def test_workers_are_started_and_stopped_one_by_one(client: TestClient, link: Fa
     assert client.get("/api/workers/stage/restart").status_code == 405
 
 
+@pytest.mark.parametrize("path", ["/api/workers/other/stacks", "/api/trends/other"])
+def test_a_worker_that_there_is_not_is_told(client: TestClient, link: FakeLink, path: str) -> None:
+    assert client.get(path).status_code == 404
+    assert post(client, "/api/workers/other/restart").status_code == 404
+    assert link.stage.asked == []
+
+
 @pytest.mark.parametrize(("given", "restart"), [(None, False), ({"restart": True}, True)])
 def test_requests_are_cancelled(
     client: TestClient, link: FakeLink, given: Any, restart: bool

@@ -73,7 +73,7 @@ def test_alarms_come_stay_and_go(rig: RunningRig) -> None:
             assert raised == {**told, "raised": True, "value": 61.5, "reason": "61.5, above 60"}
             wait_until(lambda: (rig.folder / "alarmed").exists())
             shown = rig.orch("status")
-            assert "1 of 1 ready, 1 alarm, config" in shown.stdout
+            assert "1 of 1 ready, 1 alarm: oven.temperature, config" in shown.stdout
             assert "oven: ALARM temperature: 61.5, above 60, for" in shown.stdout
 
             client.oven.temperature = 57.0

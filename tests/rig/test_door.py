@@ -12,6 +12,7 @@ import zmq
 from orchestrator.rig.connections import Connections
 from orchestrator.rig.door import Door
 from orchestrator.rig.gate import Gate
+from orchestrator.rig.host_keys import HostKeys
 from orchestrator.rig.sockets import Sockets
 from tests.rigs import wait_until
 from workers.serving.events import EventPublisher
@@ -27,7 +28,7 @@ class Scene:
         self.workers: zmq.Context[Any] = zmq.Context()
         self.sockets = Sockets(self.context, "rig")
         self.refusals: list[bool] = []
-        self.door = Door(self.context, {TOKEN.encode()}, Gate({}))
+        self.door = Door(self.context, {TOKEN.encode()}, Gate({}), HostKeys())
         guarded = (self.sockets.collector,)
         self.connections = Connections(self.context, (), 0, lambda *_: None, guarded, 9)
         self.connections.turned_away = self._refused

@@ -83,6 +83,18 @@ def test_events_pass_in_order_and_without_their_token(scene: Scene) -> None:
     assert scene.told == []
 
 
+def test_who_records_has_all_events_in_our_own_form(scene: Scene) -> None:
+    """Subscribed to or not; and subscribers have them too."""
+    kept: list[tuple[Any, float]] = []
+    scene.relay.record(lambda frames, now: kept.append(([each.bytes for each in frames], now)))
+    assert scene.collector.sent == [[b"\1@"]]
+    scene.publish(*EVENT)
+    scene.publish(*EVENT, token=b"nobody's")
+    scene.relay.forward_events(64, 7.0)
+    assert kept == [([EVENT[0], TOKEN, *EVENT[2:]], 7.0)]
+    assert scene.publisher.sent == [EVENT]
+
+
 def test_no_more_than_asked_for(scene: Scene) -> None:
     """So that a flood of events doesn't keep the loop from requests; the rest comes later."""
     for number in range(5):

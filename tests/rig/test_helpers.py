@@ -77,6 +77,12 @@ class Scene:
         self.traces: Any = SimpleNamespace(
             process=self.beside[1], check=lambda: self.checked.append("traces")
         )
+        self.hosts: Any = SimpleNamespace(
+            bind=lambda: None,
+            start=lambda loop: None,
+            close=lambda: None,
+            pids=set(),
+        )
         self.helpers = Helpers(
             loop=loop,
             mailbox=mailbox,
@@ -85,6 +91,7 @@ class Scene:
             fork_server=server,
             web=self.web,
             traces=self.traces,
+            hosts=self.hosts,
             groups=list,
             record=lambda level, text, fields: self.told.append(text),
             heard=self.stacks.append,

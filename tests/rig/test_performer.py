@@ -169,10 +169,20 @@ def test_a_request_is_sent_to_its_lane(scene: Scene) -> None:
 
 def test_the_number_of_a_lease_is_kept_for_the_next_run(scene: Scene, tmp_path: Path) -> None:
     """Which refuses it, and goes on from it."""
-    scene.performer.begin(None, tmp_path)
+    relay: Any = None  # it is asked for nothing, unless the rig is recorded
+    scene.performer.begin(None, tmp_path, relay)
     scene.perform(KeepNumber(7))
-    scene.performer.begin(None, tmp_path)
+    scene.performer.begin(None, tmp_path, relay)
     assert scene.bench.rig.broker.leasing.leases.number == 7
+
+
+def test_a_rig_that_is_recorded_has_its_events_recorded_too(scene: Scene, tmp_path: Path) -> None:
+    keeps: list[Any] = []
+    relay: Any = SimpleNamespace(record=keeps.append)
+    scene.performer.begin(tmp_path / "one.rec", tmp_path, relay)
+    scene.performer.close()
+    assert [each.__name__ for each in keeps] == ["keep_event"]
+    assert scene.bench.rig.broker.ledger.records
 
 
 def test_a_ticket_goes_first(scene: Scene) -> None:

@@ -14,7 +14,17 @@ from orchestrator.rig import recorder as module
 from orchestrator.rig.recorder import Recorder
 from tests.core.kit import Sent, reply_frames
 from tests.core.rig_kit import Bench
-from transports.recording import DIED, LARGE, Head, Lost, Offered, Operation, Place, payloads_of
+from transports.recording import (
+    DIED,
+    LARGE,
+    Emitted,
+    Head,
+    Lost,
+    Offered,
+    Operation,
+    Place,
+    payloads_of,
+)
 from transports.recording import read_lines as lines_of
 
 
@@ -118,6 +128,43 @@ def test_what_comes_too_fast_is_counted(
     _, _, lost, operation = lines_of(tmp_path / "one.rec")
     assert lost == Lost(1)
     assert isinstance(operation, Operation)
+
+
+class Frame:
+    """As pyzmq gives it."""
+
+    def __init__(self, data: bytes) -> None:
+        self.bytes = data
+
+    def __bytes__(self) -> bytes:
+        return self.bytes
+
+
+def test_events_are_written_in_our_own_form(bench: Bench, tmp_path: Path) -> None:
+    """That of other clients is the same event once more; the rig's own are no worker's."""
+    recorder = Recorder(tmp_path / "one.rec", bench.rig)
+    bench.now = recorder._started + 2.5
+    for topic in (b"@a/moved", b"a/moved", b"@lab/worker-state"):
+        frames = [topic, b"token", b"{}", b"\x01", b"r" * (LARGE + 1)]
+        recorder.keep_event([Frame(each) for each in frames], bench.now)
+    recorder.close()
+    _, offered, event = lines_of(tmp_path / "one.rec")
+    assert isinstance(offered, Offered)
+    assert isinstance(event, Emitted)
+    assert (event.worker, event.life, event.at, event.event) == ("a", 1, 2.5, "moved")
+    assert event.since == round(bench.now - bench.rig.children["a"].launched, 6)
+    assert (event.payload, event.raw) == (b"\x01", Place(0, LARGE + 1))
+
+
+def test_events_that_come_too_fast_are_counted_apart(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recorder = Recorder(tmp_path / "one.rec", bench.rig)
+    monkeypatch.setattr(module, "MOST_WAITING", -(1 << 40))
+    frames: list[Any] = [Frame(each) for each in (b"@a/moved", b"", b"{}", b"\x01", b"")]
+    recorder.keep_event(frames, bench.now)
+    recorder.close()
+    assert list(lines_of(tmp_path / "one.rec"))[-1] == Lost(0, 1)
 
 
 def test_a_disk_without_room_ends_the_recording_and_not_the_rig(

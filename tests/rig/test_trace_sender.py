@@ -40,13 +40,13 @@ def test_what_it_is_told(tmp_path: Path) -> None:
 def test_what_it_lacks_is_told_before_anything_starts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: str
 ) -> None:
-    monkeypatch.setattr(trace_sender, "NEEDS", (module,))
+    monkeypatch.setattr(trace_sender, "TRACES", (module,))
     with pytest.raises(AddressError, match=r"isn't installed: pip install 'orch\[otel\]'"):
         sender(config(tmp_path)).check()
 
 
 def test_without_the_key_there_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(trace_sender, "NEEDS", ("not_there",))
+    monkeypatch.setattr(trace_sender, "TRACES", ("not_there",))
     found = sender(config(tmp_path, ""))
     found.check()
     found.process.start()

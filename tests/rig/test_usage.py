@@ -25,7 +25,13 @@ def control_of(pid: int, incarnation: int) -> RigControl:
     """A rig with one worker, whose process is given."""
 
     def ask(question: Any) -> Future[Any]:
-        worker = {"name": "stage", "incarnation": incarnation, "pid": pid, "own": True}
+        worker = {
+            "name": "stage",
+            "incarnation": incarnation,
+            "pid": pid,
+            "own": True,
+            "used": None,
+        }
         future: Future[Any] = Future()
         future.set_result({"workers": [worker]})
         return future

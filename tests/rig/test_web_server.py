@@ -99,7 +99,7 @@ def test_an_address_that_is_taken_is_told(tmp_path: Path, loop: Loop) -> None:
 def test_what_it_lacks_is_told_before_anything_starts(
     server: WebServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(web_server, "NEEDS", ("starlette", "not_installed"))
+    monkeypatch.setattr(web_server, "WEB", ("starlette", "not_installed"))
     with pytest.raises(
         AddressError, match=r"not_installed isn't installed: pip install 'orch\[web"
     ):

@@ -126,6 +126,35 @@ def test_memory_has_the_colour_of_its_limit() -> None:
     assert [style(memory) for memory in (80, 81, 101)] == ["", "yellow", "red"]
 
 
+LEASE = {
+    "number": 7,
+    "who": "ada@lab3:scan.py",
+    "why": "alignment",
+    "seconds": 60.0,
+    "left": 245.0,
+    "waiting": [{"who": "bob@lab3:orch", "why": ""}],
+}
+
+
+def test_leases_have_a_cell_and_are_found_by_words() -> None:
+    leased = worker("camera", lease=LEASE)
+    found = rig(leased, worker("stage", lease=None))
+    for line, text in zip(
+        rows.table(found["workers"], 300, rows.ORDERS[0], back=False)[1:],
+        ("4m05s +1 ada@lab3:scan.py", "-"),
+        strict=True,
+    ):
+        assert text in [cell for cell, _ in line]
+    shown = rows.chosen(found, rows.ORDERS[0], back=False, text="leased ALIGN")
+    assert shown == [leased]
+    told = "".join(text for line in rows.details(leased) for text, _ in line)
+    assert told == (
+        "camera: leased to ada@lab3:scan.py (alignment) for 1m00s, 4m05s left; then bob@lab3:orch"
+    )
+    (line,) = rows.details(worker("spare", leased=True))
+    assert line[1][0] == ": nobody has its lease, and none has an effect on it without"
+
+
 def test_alarms_have_a_cell() -> None:
     def cell(*alarms: dict[str, Any]) -> str:
         line = rows.table([worker("a", alarms=[*alarms])], 300, rows.ORDERS[0], back=False)[1]

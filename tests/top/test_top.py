@@ -49,7 +49,9 @@ def fault(app: Top) -> str:
 
 def test_the_table_is_live_sorted_and_filtered() -> None:
     async def scene(app: Top, source: FakeSource, pilot: Pilot[None]) -> None:
-        assert text_of(app, "head") == ("rig lab, up 2h14m, 3 of 3 ready, 1 alarm, config lab.yaml")
+        assert text_of(app, "head") == (
+            "rig lab, up 2h14m, 3 of 3 ready, 1 alarm: oven.temperature, config lab.yaml"
+        )
         assert "move 4.5s/5s" in text_of(app, "table")
         assert "stage: runs move for 4.5 s of 5 s" in text_of(app, "details")
         app._table.choose(1)
@@ -286,3 +288,13 @@ def test_long_lines_are_folded() -> None:
     ]
     assert folded([("日本", "")], 3) == [[("日", "")], [("本", "")]]
     assert folded([], 3) == [[]]
+
+
+def test_lines_are_folded_between_words() -> None:
+    assert folded([("a word", "red"), (" too", "")], 8) == [
+        [("a word", "red")],
+        [("too", "")],
+    ]
+    assert folded([("one or two", "")], 8) == [[("one or", "")], [("two", "")]]
+    assert folded([("  abcdefgh", "")], 6) == [[("  abcd", "")], [("efgh", "")]]
+    assert folded([("日", "")], 1) == [[("日", "")]]

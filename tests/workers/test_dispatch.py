@@ -281,7 +281,7 @@ def test_what_the_driver_refuses_is_its_exception(desk: Desk):
 def test_a_read_only_property_is_not_touched(desk: Desk):
     error = desk.ask("writeproperty", "fixed", 1).error
     assert (error["type"], error["outcome"]) == ("AttributeError", "not started")
-    assert error["message"] == "property 'fixed' is read-only"
+    assert error["message"] == "device.fixed is read-only"
 
 
 # --- actions
@@ -612,7 +612,7 @@ def test_a_partial_failure_tells_which_and_writes_the_rest(panel: Desk):
     error = panel.call("_set_properties", three=1, one=9).error
     assert (error["type"], error["outcome"]) == ("RuntimeError", "failed")
     assert error["message"] == "not all properties could be written: three"
-    assert error["notes"] == ["three: AttributeError: property 'three' is read-only"]
+    assert error["notes"] == ["three: AttributeError: panel.three is read-only"]
     assert vars(panel.driver)["one"] == 9
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 import msgspec
@@ -16,6 +17,7 @@ from transports.headers import RequestHeader
 from transports.recording import (
     DIED,
     FORM,
+    Emitted,
     Head,
     Line,
     Lost,
@@ -183,3 +185,67 @@ def test_what_is_no_recording_is_told(
 def test_a_line_that_was_cut_short_ends_it(file: Path) -> None:
     """As by a machine that stopped."""
     assert len(list(read_lines(write(file, HEAD, OFFERED, more=b'{"type":"oper')))) == 2
+
+
+def event(name: str, value: Any, at: float, since: float = 0.0, life: int = 1) -> Emitted:
+    payload, raw = codec.encode(value)
+    return Emitted("stage", life, at, since, name, bytes(payload), bytes(raw))
+
+
+def emitted_by(replay: Replay) -> SimpleQueue[tuple[str, Any]]:
+    told: SimpleQueue[tuple[str, Any]] = SimpleQueue()
+    replay.attach(lambda name, value: told.put((name, value)))
+    return told
+
+
+def test_events_follow_from_the_operation_that_had_begun_last(file: Path) -> None:
+    """What came within it has come when it is answered, what came later comes by itself."""
+    replay = replay_of(
+        file,
+        event("begun", 1, at=0.5, since=0.01),
+        done("moved", at=1.0, waited=0.5, seconds=0.02),
+        event("moved", 2.5, at=1.515),
+        event("settled", [1, 2], at=1.54),
+        event("other", 0, at=9.0, life=2),
+    )
+    told = emitted_by(replay)
+    assert told.get(timeout=30) == ("begun", 1)
+    assert told.empty()
+    assert ask(replay) == "moved"
+    assert told.get_nowait() == ("moved", 2.5)
+    assert told.get(timeout=30) == ("settled", [1, 2])
+    replay.attach(None)
+
+
+def test_nothing_is_emitted_once_it_is_closed(file: Path) -> None:
+    replay = replay_of(file, done(1), event("late", 1, at=0.01))
+    told = emitted_by(replay)
+    replay.attach(None)
+    assert ask(replay) == 1
+    assert told.empty()
+
+
+def test_the_next_life_has_its_own_events(file: Path) -> None:
+    lines = (event("first", 1, at=0.1), done(1, at=1.0), event("second", 2, at=5.0, life=2))
+    assert emitted_by(replay_of(file, *lines)).get(timeout=30) == ("first", 1)
+    assert emitted_by(replay_of(file, done(2, life=2, at=9.0), *lines, life=2)).get(timeout=30) == (
+        "second",
+        2,
+    )
+
+
+def test_a_large_event_stands_beside_and_one_that_was_left_out_is_told(
+    file: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    array = np.arange(5000)
+    payload, raw = codec.encode(array)
+    payloads_of(file).write_bytes(bytes(raw))
+    line = Emitted("stage", 1, 0.0, 0.0, "frame", bytes(payload), Place(0, len(raw)))
+    name, value = emitted_by(replay_of(file, line, Lost(0, 3))).get(timeout=30)
+    assert name == "frame"
+    assert (value == array).all()
+    assert "lacks 3 events" in caplog.text
+
+
+def test_recordings_without_events_are_read(file: Path) -> None:
+    assert ask(Replay(str(write(file, Head(1, "lab", 0.0), OFFERED, done(7))), "stage", 1)) == 7

@@ -70,7 +70,7 @@ class Properties:
             if affordance.get("writeOnly") or affordance.get(terms.DYNAMIC):
                 self._left_out.add(name)
             if affordance.get("readOnly") and not self._own_errors:
-                self.writers[name] = _read_only(name)
+                self.writers[name] = _read_only(f"{worker}.{name}")
 
     def get(self, names: Any = None, **renamed: Any) -> dict[str, Any]:
         """The values of several properties.
@@ -173,9 +173,9 @@ class Properties:
             self._untold.discard(name)
 
 
-def _read_only(name: str) -> Writer:
+def _read_only(title: str) -> Writer:
     def write(value: Any) -> None:
-        raise Refused("AttributeError", f"property {name!r} is read-only")
+        raise Refused("AttributeError", f"{title} is read-only")
 
     return write
 

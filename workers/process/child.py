@@ -89,7 +89,8 @@ def main(
     os.environ.update(settings.env)
     if records is not None:
         _configure_records(_fd(records), settings)
-    worker = _Worker(settings, term, None if tickets is None else _fd(tickets))
+    claimed = None if tickets is None or not settings.claims else _fd(tickets)
+    worker = _Worker(settings, term, claimed)
     # before there are threads: a driver may patch what they are made of, or fork
     imported = worker.import_driver()
     lifeline.write_stacks()

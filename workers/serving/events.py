@@ -31,6 +31,8 @@ from transports.values import codec
 from transports.values.kinds import NoForm
 from workers import threads
 from workers.driver.markers import BoundEvent
+from workers.serving.keys import show_key
+from workers.spec import Curve
 
 log = logging.getLogger("workers")
 
@@ -58,6 +60,7 @@ class EventPublisher:
         worker: Name of the worker.
         base: Sequence number before the first event's, for every name.
         token: Secret of this incarnation: by it the rig knows whose events these are.
+        curve: Keys by which it comes in; None for the token.
 
     Attributes:
         fd: Readable when subscriptions may have come, or room for events.
@@ -73,6 +76,7 @@ class EventPublisher:
         worker: str,
         base: int,
         token: str,
+        curve: Curve | None = None,
     ) -> None:
         self._sender = f"{rig}/{EVENT_PUBLISHER}"
         self._worker = worker
@@ -92,8 +96,10 @@ class EventPublisher:
         self._socket.set(zmq.RCVHWM, 0)  # what it receives is subscriptions
         self._socket.set(zmq.XPUB_NODROP, 1)  # says so when there is no room; it never blocks here
         # The rig lets nobody in who doesn't show it.
-        self._socket.setsockopt_string(zmq.PLAIN_USERNAME, worker)
-        self._socket.setsockopt_string(zmq.PLAIN_PASSWORD, token)
+        if curve is None:
+            self._socket.setsockopt_string(zmq.PLAIN_USERNAME, worker)
+            self._socket.setsockopt_string(zmq.PLAIN_PASSWORD, token)
+        show_key(self._socket, curve)
         self._socket.connect(address)
         self.fd = int(self._socket.get(zmq.FD))
 

@@ -19,7 +19,8 @@ from transports.errors import ProtocolError
 from transports.lane import PacketLane
 from transports.link import CONTROL, encode_control, routing_id
 from transports.serializers import Buffer
-from workers.spec import WorkerSpec
+from workers.serving.keys import show_key
+from workers.spec import Curve, WorkerSpec
 
 log = logging.getLogger("workers")
 
@@ -64,11 +65,18 @@ class Link(Protocol):
 class SocketLink:
     """By a DEALER of ZeroMQ, which any worker can."""
 
-    def __init__(self, context: zmq.Context[Any], address: str, identity: bytes) -> None:
+    def __init__(
+        self,
+        context: zmq.Context[Any],
+        address: str,
+        identity: bytes,
+        curve: Curve | None = None,
+    ) -> None:
         self._dealer: zmq.Socket[Any] = context.socket(zmq.DEALER)
         self._dealer.setsockopt(zmq.ROUTING_ID, identity)
         self._dealer.setsockopt(zmq.LINGER, LINGER)
         self._dealer.setsockopt(zmq.RCVHWM, 0)  # bounded by the lane's credit
+        show_key(self._dealer, curve)
         self._dealer.connect(address)
         self.watch()
 
@@ -184,7 +192,7 @@ def open_link(context: zmq.Context[Any], spec: WorkerSpec, name: str) -> Link:
             return LaneLink(lane.connect(spec.lanes, identity))
         except OSError as error:
             log.debug("no lane of packets to the rig: %s", error)
-    return SocketLink(context, spec.link, identity)
+    return SocketLink(context, spec.link, identity, spec.curve)
 
 
 def send_control(link: Link, control: Any, payload: bytes = b"") -> None:

@@ -1,9 +1,12 @@
-"""A worker that answers as was recorded, in the time that it took, faults included."""
+"""A worker that answers and emits as was recorded, in the time that it took, faults included."""
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
+import time
+from bisect import bisect_right
 from collections import defaultdict, deque
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +17,7 @@ from transports.headers import REPLY, RequestHeader
 from transports.recording import (
     DIED,
     LARGE,
+    Emitted,
     Lost,
     NoRecording,
     Offered,
@@ -25,11 +29,14 @@ from transports.recording import (
 from transports.serializers import XORCH, Buffer
 from transports.values import codec
 from workers import threads
-from workers.driver.adapters.adapted import Described
+from workers.driver.adapters.adapted import Described, Publish
 from workers.failures import Refused
+from workers.serving.replayed_events import Emitter, Timed
 
 Key = tuple[str | None, str | None, str | None, bytes, bytes]
 """Operation, member, content type, and the frames of the arguments."""
+
+log = logging.getLogger("workers")
 
 
 class AsRecorded(Refused):
@@ -46,6 +53,9 @@ class Replay(Described):
     Of each member and arguments the answers come in the order in which they were recorded. After a
     death that was recorded the next life goes on with what the recorded one did.
 
+    An event comes as long after the operation that had begun last before it as in the recording, so
+    that it follows from what is asked now; one before any operation as long after the start.
+
     Args:
         file: The recording.
         worker: Whose part in it.
@@ -60,22 +70,42 @@ class Replay(Described):
         self._worker = worker
         self._payloads = payloads_of(Path(file))
         self._lock = threads.Lock()
-        self._left: dict[Key, deque[Operation]] = defaultdict(deque)
+        self._left: dict[Key, deque[tuple[Operation, list[Timed]]]] = defaultdict(deque)
+        self._emitter: Emitter | None = None
         description: dict[str, Any] | None = None
         lines = list(read_lines(Path(file)))
         mine = [each for each in lines if isinstance(each, Operation) and each.worker == worker]
         first = min(life, max((each.life for each in mine), default=1))
         for line in lines:
-            if isinstance(line, Lost):
+            if isinstance(line, Lost) and not line.count:
+                log.warning("%s lacks %d events, which don't come again", file, line.events)
+            elif isinstance(line, Lost):
                 raise NoRecording(f"{file} lacks {line.count} operations: it can't be replayed")
             if isinstance(line, Offered) and line.worker == worker:
                 description = description or line.description
-        for each in mine:
-            if each.life >= first:
-                self._left[self._key(each)].append(each)
+        mine = [each for each in mine if each.life >= first]
+        events = [each for each in lines if isinstance(each, Emitted) and each.worker == worker]
+        follow = _following(mine, [each for each in events if each.life >= first])
+        self._first = [timed for timed in follow.pop(-1, ()) if timed[1].life == first]
+        for at, operation in enumerate(mine):
+            self._left[self._key(operation)].append((operation, follow.get(at, [])))
         if description is None:
             raise NoRecording(f"{file} has nothing of worker {worker!r}")
         self.description = description
+
+    def attach(self, publish: Publish | None) -> None:
+        """Begin to emit, or end it."""
+        if self._emitter is not None:
+            self._emitter.close()
+            self._emitter = None
+        if publish is not None:
+
+            def emit(event: Emitted) -> None:
+                payload, raw = self._bytes(event.payload), self._bytes(event.raw)
+                publish(event.event, codec.decode(payload, raw))
+
+            self._emitter = Emitter(emit)
+            self._emitter.after(time.monotonic(), self._first)
 
     def close(self) -> None:
         """Nothing is open."""
@@ -93,8 +123,14 @@ class Replay(Described):
                 more = "no more" if left is not None else "no"
                 what = f"{operation} of {self._worker}.{member} with these arguments"
                 raise Refused("LookupError", f"the recording has {more} {what}")
-            threads.Event().wait(found.seconds)
-            return self._answer(found)
+            recorded, events = found
+            begun, emitter = time.monotonic(), self._emitter
+            if emitter is not None and events:
+                emitter.after(begun, events)
+            threads.Event().wait(recorded.seconds)
+            if emitter is not None and events:
+                emitter.through(begun + recorded.seconds)
+            return self._answer(recorded)
 
         return perform
 
@@ -126,3 +162,20 @@ class Replay(Described):
         if len(data) < frame.size or frame.size <= LARGE:
             raise NoRecording(f"{self._payloads} lacks what its recording refers to")
         return data
+
+
+def _following(operations: list[Operation], events: list[Emitted]) -> dict[int, list[Timed]]:
+    """Which events follow from which operation, by its index, and after how many seconds.
+
+    Those of before any, of the same life, are at -1, with their seconds since the life's beginning.
+    """
+    begun = sorted((each.life, each.at + each.waited, at) for at, each in enumerate(operations))
+    starts = [(life, start) for life, start, _ in begun]
+    found: dict[int, list[Timed]] = defaultdict(list)
+    for event in events:
+        before = bisect_right(starts, (event.life, event.at)) - 1
+        if before >= 0 and starts[before][0] == event.life:
+            found[begun[before][2]].append((event.at - starts[before][1], event))
+        else:
+            found[-1].append((event.since, event))
+    return found

@@ -100,6 +100,7 @@ class Server:
             worker=spec.worker,
             base=spec.event_base,
             token=spec.token,
+            curve=spec.curve,
         )
         self._attached = AttachedEvents(self._events.publish)
         self._changes = ChangeWatcher(self._events)

@@ -9,6 +9,7 @@ import { tracePage } from "./trace.js";
 import { workerPage } from "./worker.js";
 
 const STALE = 5; // more than two looks of the server: seconds without a word of the rig, after which what is shown is grey
+const MOST_NAMED = 3; // alarms that are named at the top
 const AGAIN = 2000; // milliseconds until a stream that was refused is asked for again
 
 const part = (id) => document.getElementById(id);
@@ -81,10 +82,11 @@ function heard(found) {
   document.title = `${ready}/${found.workers.length} ${found.rig}`;
   setText(part("rig"), found.rig);
   const changed = found.config_changed ? ", its config has changed since it was read" : "";
-  const raised = found.workers.flatMap((worker) => worker.alarms ?? []).filter((alarm) => alarm.raised).length;
-  const alarms = raised ? `, ${raised} alarm${raised > 1 ? "s" : ""}` : "";
+  const raised = found.workers.flatMap((worker) => (worker.alarms ?? []).filter((alarm) => alarm.raised).map((alarm) => `${worker.name}.${alarm.member}`));
+  const more = raised.length > MOST_NAMED ? ` and ${raised.length - MOST_NAMED} more` : "";
+  const alarms = raised.length ? `, ${raised.length} alarm${raised.length > 1 ? "s" : ""}: ${raised.slice(0, MOST_NAMED).join(", ")}${more}` : "";
   setText(part("summary"), `${ready} of ${found.workers.length} ready${alarms}, up ${duration(found.uptime)}${changed}`);
-  part("summary").classList.toggle("bad", raised > 0);
+  part("summary").classList.toggle("bad", raised.length > 0);
   app.view.status?.(found);
   tick();
 }
@@ -113,6 +115,7 @@ function later(found, seconds) {
     ...worker,
     running: worker.running.map(runs),
     uptime: worker.uptime === null ? null : worker.uptime + seconds,
+    lease: worker.lease && { ...worker.lease, seconds: worker.lease.seconds + seconds, left: worker.lease.left - seconds },
     last_error: worker.last_error && { ...worker.last_error, age: worker.last_error.age + seconds },
   });
   return { ...found, workers: found.workers.map(grown) };

@@ -2,7 +2,7 @@
 
 import { get, send } from "./api.js";
 import { confirm, h, replace, setClass, setText, show } from "./dom.js";
-import { caller, duration, firstLine, size } from "./format.js";
+import { caller, clock, duration, firstLine, size } from "./format.js";
 
 const NEAR = 0.8; // of its limit, from where on it is marked
 const COLUMNS = ["Worker", "State", "Runs", "Queue", "p50", "p99", "Last error", "Up", "Restarts", "CPU", "Memory"];
@@ -49,6 +49,29 @@ function alarmTold(alarm) {
   return alarm.state === "pending" ? h("div", { class: "warn" }, `${about}, no alarm yet`) : null;
 }
 
+// Who has a worker to himself, why, until when, and who waits. The time alone is told anew.
+export function leased(place, worker) {
+  const lease = worker.lease;
+  const waiting = (lease?.waiting ?? []).map((each) => each.who);
+  replace(place, [lease?.number, waiting, worker.leased], () => {
+    if (!lease) return worker.leased ? h("div", { class: "small soft" }, "needs a lease; nobody has one") : null;
+    const why = lease.why ? ` (${lease.why})` : "";
+    return h(
+      "div",
+      { class: "small warn" },
+      `leased to ${lease.who}${why}, `,
+      h("span", { class: "left" }),
+      waiting.length ? `; ${waiting.length} wait${waiting.length > 1 ? "" : "s"}: ${waiting.join(", ")}` : "",
+    );
+  });
+  const left = place.querySelector(".left");
+  if (left) {
+    const seconds = Math.max(0, lease.left);
+    setText(left, `${duration(seconds)} left`);
+    left.title = `until ${clock(Date.now() / 1000 + seconds)}`;
+  }
+}
+
 class Row {
   constructor(name, app) {
     this.app = app;
@@ -58,7 +81,8 @@ class Row {
       ["queue", "p50", "p99", "up", "restarts", "cpu", "memory"].map((key) => [key, h("td", { class: "number", data: { name: key } })]),
     );
     this.runs = h("td", { class: "runs" });
-    this.error = h("td", { class: "error" });
+    this.lease = h("div");
+    this.error = h("div");
     const cells = this.cells;
     this.element = h(
       "tr",
@@ -69,7 +93,7 @@ class Row {
       cells.queue,
       cells.p50,
       cells.p99,
-      this.error,
+      h("td", { class: "error" }, this.lease, this.error),
       cells.up,
       cells.restarts,
       cells.cpu,
@@ -88,6 +112,7 @@ class Row {
     setText(this.cells.restarts, worker.restarts ? String(worker.restarts) : "");
     setText(this.cells.cpu, worker.cpu === null ? "" : `${Math.round(worker.cpu)} %`);
     setText(this.cells.memory, size(worker.memory));
+    leased(this.lease, worker);
     running(this.runs, worker, this.app);
     trouble(this.error, worker);
   }

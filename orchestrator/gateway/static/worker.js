@@ -4,7 +4,7 @@ import { get, member, picture, send } from "./api.js";
 import { confirm, h, setClass, setText, show } from "./dom.js";
 import { field } from "./form.js";
 import { clock, duration, firstLine, value as shown } from "./format.js";
-import { running, stacks, trouble, twinMark } from "./overview.js";
+import { leased, running, stacks, trouble, twinMark } from "./overview.js";
 import { Trend } from "./trend.js";
 
 const LONG = 24; // characters of a value that is shown large
@@ -23,6 +23,7 @@ class WorkerPage {
     this.facts = h("span", { class: "soft small" });
     this.runs = h("div", { class: "runs" });
     this.error = h("div");
+    this.lease = h("div");
     this.members = h("div", {}, h("p", { class: "soft" }, "Its members aren't known yet."));
     const order = (verb, risky) => h("button", { class: risky ? "risky" : "", onclick: () => this.order(verb, risky) }, verb);
     this.orders = app.control ? { restart: order("restart", true), stop: order("stop", true), start: order("start", false) } : {};
@@ -37,7 +38,7 @@ class WorkerPage {
         h("a", { class: "button", href: `#/logs?log-worker=${encodeURIComponent(name)}` }, "log"),
         Object.values(this.orders),
       ),
-      h("div", { class: "facts live" }, this.runs, this.error),
+      h("div", { class: "facts live" }, this.lease, this.runs, this.error),
       this.members,
     );
   }
@@ -65,6 +66,7 @@ class WorkerPage {
       this.orders.stop.hidden = worker.state === "STOPPED";
       this.orders.restart.hidden = ends;
     }
+    leased(this.lease, worker);
     running(this.runs, worker, this.app);
     trouble(this.error, worker);
     if (worker.life !== this.life && worker.state === "READY") {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sqlite3
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from types import NoneType
@@ -15,7 +15,7 @@ import msgspec
 
 from orchestrator.logs.store.records import Record
 from orchestrator.logs.store.segments import STREAMS, TROUBLE, check_version, to_microseconds
-from transports.levels import LEVELS, SPAN_LOGGER
+from transports.levels import AUDIT_LOGGER, LEVELS, SPAN_LOGGER
 from transports.request_ids import ELLIPSIS
 
 _PAGE = 2000  # records of one read
@@ -83,7 +83,8 @@ class Query:
         levels: Lowest and highest weight.
         since: Seconds since the epoch, included.
         until: Likewise.
-        grep: Expression that a record's text or traceback has to match somewhere.
+        grep: Expression that a record's text or traceback has to match somewhere; of an audit its
+            `worker.member`, or who asked, will do.
         request: Id of a request, or how it begins, or its short form.
         member: Member of a worker.
         run: Number of a run.
@@ -136,10 +137,8 @@ def look_up(
     order = "DESC" if newest_first else "ASC"
     names = _FIELDS if check_version(connection) > 1 else _FIELDS_OF_1
     if query.grep is not None:
-        search = query.grep.search
-        connection.create_function(
-            "matches", 2, lambda a, b: bool(search(a) or (b and search(b))), deterministic=True
-        )
+        matches = _matching(query.grep, workers)
+        connection.create_function("matches", 6, matches, deterministic=True)
     where = " AND ".join(conditions) or "1"
     if index is None:
         # In the order of the file, page by page.
@@ -234,8 +233,26 @@ def _plan(
     if query.upto is not None and query.upto.segment == segment:
         add("seq <= ?", query.upto.seq)
     if query.grep is not None:
-        add("matches(event, exception)")
+        add("matches(event, exception, logger, worker, member, fields)")
     return index, conditions, values
+
+
+def _matching(grep: re.Pattern[str], workers: Mapping[int, str]) -> Callable[..., bool]:
+    """Whether a record's text matches; an audit's says what came of it, so the rest is its text."""
+    search = grep.search
+
+    def matches(
+        event: str, exception: str | None, logger: str | None, worker: int, *more: str | None
+    ) -> bool:
+        if search(event) or (exception and search(exception)):
+            return True
+        if logger != AUDIT_LOGGER:
+            return False
+        member, fields = more
+        who = _fields(fields).get("who", "") if fields else ""
+        return any(map(search, (f"{workers.get(worker, '?')}.{member or ''}", str(who))))
+
+    return matches
 
 
 def _entry(row: Sequence[Any], segment: int, workers: dict[int, str]) -> Entry:

@@ -28,10 +28,9 @@ import multiprocess
 from multiprocess.connection import Connection
 from multiprocess.reduction import send_handle
 
-from orchestrator.config.loader import WorkerConfig
 from orchestrator.core.children import Exit
 from orchestrator.logs.collect.streams import Streams
-from orchestrator.rig.launchers.handle import Launched, MayHaveLived, exit_of
+from orchestrator.rig.launchers.handle import Housed, Launched, MayHaveLived, exit_of
 from workers.process import fork_server, lifeline
 from workers.process.keeper import STATUS
 from workers.search_path import own_environment
@@ -71,6 +70,8 @@ class KeptHandle:
         alive: Write end of the pipe that tells the worker that its supervisor lives.
         memory: Bytes that it may use; None for no limit.
     """
+
+    is_here = has_streams = True
 
     def __init__(
         self, pid: int, keeper: int, status: int, alive: int, memory: int | None = None
@@ -361,7 +362,7 @@ class ForkLauncher:
 
     def launch(
         self,
-        config: WorkerConfig,
+        config: Housed,
         spec: WorkerSpec,
         env: dict[str, str],
         streams: Streams | None,
@@ -373,6 +374,10 @@ class ForkLauncher:
         data = msgspec.structs.replace(spec, env=env).to_dict()
         message = {"worker": spec.worker, "spec": data, "memory": spec.limits.memory}
         self._server.launch(message, None, streams, tickets, done)
+
+    def give_up(self, worker: str) -> None:
+        """As `Launcher.give_up`: whoever is at it is stuck, so others' launches fail too."""
+        self._server.give_up()
 
 
 def _write(fd: int, data: bytes, within: float) -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import errno
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Protocol
 
 import msgspec
 
-from orchestrator.config.loader import WorkerConfig
 from orchestrator.core.children import Exit
 from orchestrator.logs.collect.streams import Streams
 from workers.errors import (
@@ -40,6 +40,14 @@ class Handle(Protocol):
         """Process id; the supervisor's own for a thread."""
 
     @property
+    def is_here(self) -> bool:
+        """Whether it is a process of its own on this machine, which leads a group."""
+
+    @property
+    def has_streams(self) -> bool:
+        """Whether what it writes comes by streams of its own: not that of a thread."""
+
+    @property
     def sentinel(self) -> int:
         """File descriptor that is readable when it has ended."""
 
@@ -61,12 +69,40 @@ class Handle(Protocol):
         """Release what is held for it."""
 
 
+class Housed(Protocol):
+    """What is to be known of a worker to give it a process: of its config, or of another host's."""
+
+    @property
+    def name(self) -> str:
+        """The worker."""
+
+    @property
+    def host(self) -> str | None:
+        """The machine on which it is to run; None for this one."""
+
+    @property
+    def transport(self) -> str:
+        """`ipc` for a process, `inproc` for a thread."""
+
+    @property
+    def env(self) -> Mapping[str, str]:
+        """Variables to add to its environment."""
+
+    @property
+    def python(self) -> Path | None:
+        """Its interpreter; None for this one."""
+
+    @property
+    def cwd(self) -> Path:
+        """Its folder."""
+
+
 class Launcher(Protocol):
     """One way to bring a worker to life."""
 
     def launch(
         self,
-        config: WorkerConfig,
+        config: Housed,
         spec: WorkerSpec,
         env: dict[str, str],
         streams: Streams | None,
@@ -76,7 +112,7 @@ class Launcher(Protocol):
         """Start an incarnation; returns at once, whatever the system does meanwhile.
 
         Args:
-            config: The worker's config.
+            config: What is known of the worker.
             spec: What its process is told.
             env: Variables to add to its environment.
             streams: The write ends of its output, closed when it has copies of its own; None for
@@ -84,6 +120,9 @@ class Launcher(Protocol):
             tickets: The reading end of its tickets, open until `done` is called.
             done: Called once, in any thread, with what lives or with the error; see `is_want`.
         """
+
+    def give_up(self, worker: str) -> None:
+        """The launch of a worker takes too long: see that it fails."""
 
 
 _WANTS = (

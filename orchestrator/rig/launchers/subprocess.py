@@ -11,10 +11,9 @@ import sys
 
 import msgspec
 
-from orchestrator.config.loader import WorkerConfig
 from orchestrator.logs.collect.streams import Streams
 from orchestrator.rig.launchers.forkserver import ForkServer
-from orchestrator.rig.launchers.handle import Launched
+from orchestrator.rig.launchers.handle import Housed, Launched
 from workers.process import bootstrap
 from workers.process.fork_server import RECORDS_FD, TICKETS_FD
 from workers.spec import WorkerSpec
@@ -28,7 +27,7 @@ class SubprocessLauncher:
 
     def launch(
         self,
-        config: WorkerConfig,
+        config: Housed,
         spec: WorkerSpec,
         env: dict[str, str],
         streams: Streams | None,
@@ -47,3 +46,7 @@ class SubprocessLauncher:
         data = msgspec.structs.replace(spec, env=env).to_dict()
         line = bootstrap.start_line(data, RECORDS_FD, TICKETS_FD)
         self._server.launch(message, line, streams, tickets, done)
+
+    def give_up(self, worker: str) -> None:
+        """As `Launcher.give_up`: whoever is at it is stuck, so others' launches fail too."""
+        self._server.give_up()

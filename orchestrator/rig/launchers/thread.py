@@ -8,16 +8,17 @@ from typing import Any
 
 import zmq
 
-from orchestrator.config.loader import WorkerConfig
 from orchestrator.core.children import Exit
 from orchestrator.logs.collect.streams import Streams
-from orchestrator.rig.launchers.handle import Launched, exit_of
+from orchestrator.rig.launchers.handle import Housed, Launched, exit_of
 from workers.process.thread import WorkerThread
 from workers.spec import WorkerSpec
 
 
 class ThreadHandle:
     """A thread of the supervisor. It can be asked, not made, to end."""
+
+    is_here = has_streams = False
 
     def __init__(self, thread: WorkerThread) -> None:
         self._thread = thread
@@ -65,7 +66,7 @@ class ThreadLauncher:
 
     def launch(
         self,
-        config: WorkerConfig,
+        config: Housed,
         spec: WorkerSpec,
         env: dict[str, str],
         streams: Streams | None,
@@ -82,3 +83,6 @@ class ThreadLauncher:
             done(OSError(errno.EAGAIN, str(error)))
         else:
             done(ThreadHandle(thread))
+
+    def give_up(self, worker: str) -> None:
+        """As `Launcher.give_up`; a thread is started at once, or not at all."""

@@ -31,6 +31,9 @@ class Described(Members):
 
     description: Description
 
+    def attach(self, publish: Publish | None) -> None:
+        """As `Adapted.attach`; here for what has no events."""
+
 
 @dataclass(frozen=True)
 class Adapted:

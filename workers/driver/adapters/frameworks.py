@@ -24,7 +24,7 @@ def adapt(driver: object, spec: WorkerSpec) -> Adapted | None:
             release of its framework than is hosted.
     """
     if isinstance(driver, Described):
-        return Adapted(driver, driver.description, lambda publish: None, ())
+        return Adapted(driver, driver.description, driver.attach, ())
     if _is_thing(type(driver), spec):
         from workers.driver.adapters.hololinked import adapt_thing
 

@@ -1,0 +1,189 @@
+"""`hosts`, `host`: other machines on which a rig's workers run."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from orchestrator.cli.columns import Column, lay_out
+from orchestrator.cli.failures import CommandError, Exit, print_out, say
+from orchestrator.cli.options import F, json_option, rig_option
+from orchestrator.cli.rigs import open_rig, status_of_rig
+from orchestrator.cli.show import Cell, is_terminal, safe, terminal_width, to_json
+from orchestrator.cli.status import print_lines
+
+UNIT = """\
+[Unit]
+Description=orch: {name}, a host of {scheduler}
+After=network-online.target
+Wants=network-online.target
+
+[Service]
+ExecStart={command}
+# A worker of Dask ends for good once it was cut off: another one takes its place.
+Restart=always
+RestartSec=2
+# What runs a device ends with it.
+KillMode=control-group
+
+[Install]
+WantedBy=multi-user.target
+"""
+
+
+@click.command()
+@rig_option
+@json_option
+def hosts(as_json: bool) -> int:
+    """Show the rig's other hosts: which is there, with what, and which isn't, and why.
+
+    The status is 4 unless all are there. DRIFT is by how much its clock differs: times of its log
+    lines are its own.
+    """
+    with open_rig() as rig:
+        found = status_of_rig(rig).get("hosts", [])
+    if as_json:
+        print_out(to_json(found))
+    elif not found:
+        say("the rig has no other hosts; its config names them, by hosts:")
+    else:
+        _show(found)
+    return 0 if all(each["state"] == "up" for each in found) else Exit.NOT_STARTED
+
+
+_COLUMNS = (
+    Column("HOST", 0, least=12, most=32),
+    Column("STATE", 1),
+    Column("ENGINE", 4),
+    Column("MACHINE", 5, least=10, most=40),
+    Column("ORCH", 6),
+    Column("PYTHON", 6),
+    Column("DRIFT", 3, right=True),
+    Column("WORKERS", 2, least=12),
+)
+_STYLES = {"up": "green", "starting": "yellow", "away": "red"}
+
+
+def _show(found: list[dict[str, Any]]) -> None:
+    rows: list[list[Cell]] = [
+        [
+            (each["name"], ""),
+            (each["state"], _STYLES[each["state"]]),
+            (each["engine"], ""),
+            (safe(each["machine"] or each["address"] or "-"), ""),
+            (safe(each["release"] or "-"), ""),
+            (safe(each["python"] or "-"), ""),
+            ("-" if each["drift"] is None else f"{each['drift']:+.3f}s", ""),
+            (", ".join(each["workers"]) or "-", ""),
+        ]
+        for each in found
+    ]
+    lines, _ = lay_out(_COLUMNS, rows, terminal_width() if is_terminal() else None)
+    reasons = [f"{each['name']}: {safe(each['reason'])}" for each in found if each["reason"]]
+    print_lines([*lines, *([[]] if reasons else []), *([(each, "")] for each in reasons)])
+
+
+@click.group(short_help="Make a machine a host of rigs, by Dask.")
+def host() -> None:
+    """Make a machine a host of rigs, by Dask distributed.
+
+    One machine runs orch host scheduler, each host orch host join; a rig's config names both. Hosts
+    dial out only. For a host that ssh reaches, nothing of this is needed.
+    """
+
+
+def _tls_option(function: F) -> F:
+    return click.option(
+        "--tls",
+        metavar="FOLDER",
+        type=click.Path(path_type=Path, file_okay=False),
+        help="The files that orch host keys made; the same on all machines.",
+    )(function)
+
+
+@host.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+def keys(folder: Path) -> None:
+    """Make the files by which the scheduler, hosts and rigs know each other.
+
+    Copy FOLDER to all of them: who has it may start programs on each host.
+    """
+    tls = _dask("tls")
+    for file in tls.make(folder):
+        print_out(str(file))
+    say("they are secret: copy the folder to each machine, mode 0700, and name it by --tls")
+
+
+@host.command()
+@click.option("--address", default="0.0.0.0:8786", show_default=True, metavar="HOST:PORT")
+@_tls_option
+def scheduler(address: str, tls: Path | None) -> None:
+    """Run Dask's scheduler as rigs need it: it starts nothing twice.
+
+    Without --tls it is in the clear, and whoever reaches it may start programs on each host.
+    """
+    secured = _options(tls)
+    place, _, port = address.rpartition(":")
+    scheme = "tls" if tls is not None else "tcp"
+    os.environ["DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES"] = "0"
+    given = ["--host", f"{scheme}://{place or '0.0.0.0'}", "--port", port, "--no-dashboard"]  # noqa: S104
+    _run("dask_scheduler", [*given, *secured])
+
+
+@host.command()
+@click.argument("scheduler")
+@click.option("--name", required=True, help="The host's name in configs.")
+@click.option("--unit", is_flag=True, help="Print a systemd unit that does so, and do nothing.")
+@_tls_option
+def join(scheduler: str, name: str, unit: bool, tls: Path | None) -> None:
+    """Join the cluster of SCHEDULER, such as tls://lab:8786, until Ctrl-C.
+
+    Rigs whose config has this host start workers here then, by the Python that runs this.
+    """
+    secured = _options(tls)
+    if scheduler.startswith("tls:") and tls is None:
+        raise CommandError("a tls:// scheduler needs --tls FOLDER", Exit.USAGE)
+    if unit:
+        own = shutil.which("orch") or f"{sys.executable} -m orchestrator"
+        at = f" --tls {tls.absolute()}" if tls is not None else ""
+        command = f"{own} host join {scheduler} --name {name}{at}"
+        print_out(UNIT.format(name=name, scheduler=scheduler, command=command).rstrip())
+        return
+    given = ["--name", name, "--no-nanny", "--nthreads", "1", "--no-dashboard"]
+    _run("dask_worker", [scheduler, *given, *secured])
+
+
+def _options(tls: Path | None) -> list[str]:
+    found = _dask("tls")
+    if tls is None:
+        return []
+    found.security(tls.absolute())
+    options: list[str] = found.options(tls.absolute())
+    return options
+
+
+def _dask(name: str) -> Any:
+    """A module of the engine.
+
+    Raises:
+        CommandError: What it needs isn't installed.
+    """
+    import importlib
+    from importlib.util import find_spec
+
+    if find_spec("distributed") is None or find_spec("cryptography") is None:
+        raise CommandError(
+            "this needs more than is installed: pip install 'orch[dask]'", Exit.USAGE
+        )
+    return importlib.import_module(f"orchestrator.dask.{name}")
+
+
+def _run(module: str, arguments: list[str]) -> None:
+    """Be one of Dask's commands."""
+    command = [sys.executable, "-m", f"distributed.cli.{module}", *arguments]
+    os.execv(sys.executable, command)

@@ -1,0 +1,396 @@
+"""One other host, as the rig sees it: its agent, what lives there, and whether it is lost."""
+
+from __future__ import annotations
+
+import errno
+import secrets
+import time
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import msgspec
+
+from orchestrator.access.keys import Pair
+from orchestrator.config.hosts import HostConfig
+from orchestrator.core.children import Exit
+from orchestrator.hosts import engines, messages
+from orchestrator.hosts.channel import Channel
+from orchestrator.hosts.clock import clock
+from orchestrator.hosts.lease import HostLease
+from orchestrator.hosts.messages import PROTOCOL, Start, decode, encode
+from orchestrator.rig.engine import Engine
+from orchestrator.rig.host_keys import HostKeys
+from orchestrator.rig.host_output import HostOutput
+from orchestrator.rig.keeper import Waits
+from orchestrator.rig.launchers.handle import Launched, MayHaveLived
+from orchestrator.rig.launchers.remote import RemoteHandle
+from orchestrator.version import version
+
+COMES_WITHIN = 60.0
+"""Seconds for an agent to come once its engine was started: old machines are slow."""
+AGAIN_AFTER = (1.0, 30.0)
+"""Seconds until it is tried again, at first and at most."""
+MUCH = 1 << 20
+"""Bytes after which an agent is told what was taken, without being asked."""
+DRIFTED = 5.0
+"""Seconds by which clocks may differ before that is told: times of log lines are the host's."""
+
+
+class Rig(Protocol):
+    """What a host needs of all hosts together."""
+
+    @property
+    def loop(self) -> Waits:
+        """What waits."""
+
+    @property
+    def keys(self) -> HostKeys:
+        """Those of agents."""
+
+    @property
+    def output(self) -> HostOutput:
+        """Where output goes."""
+
+    def expect(self, link: HostLink, agent: Agent) -> Start:
+        """An agent is to come: what it is given at its start."""
+
+    def forget(self, token: str) -> None:
+        """An agent isn't let in any more."""
+
+    def send(self, token: str, parts: Sequence[Any]) -> None:
+        """Send a message to an agent."""
+
+    def command(self, host: HostConfig) -> list[str]:
+        """What starts it."""
+
+    def record(self, level: str, text: str, fields: dict[str, Any]) -> None:
+        """Write a record."""
+
+    def held(self, worker: str, incarnation: int, held: str, /) -> None:
+        """Something keeps a worker from running Python code."""
+
+    def came(self, host: str, /) -> None:
+        """A host is there now."""
+
+
+class _Life(msgspec.Struct):
+    """A worker that is about to live there, or does."""
+
+    worker: str
+    incarnation: int
+    done: Launched
+    handle: RemoteHandle | None = None
+
+
+class Agent(msgspec.Struct):
+    """An agent that was started, and what is known of it."""
+
+    token: str
+    pair: Pair
+    lease: HostLease
+    since: float
+    channel: Channel = msgspec.field(default_factory=Channel)
+    hello: messages.Hello | None = None
+    is_leased: bool = False
+    taken: int = 0
+    drift: float = 0.0
+    usage: dict[str, messages.Usage] = {}
+
+
+class HostLink:
+    """One host.
+
+    Args:
+        config: What the config says of it.
+        lost_after: Seconds of silence after which it is lost.
+        rig: What it needs of the rig.
+
+    Attributes:
+        state: `starting` (an agent), `up` or `away`.
+        reason: Why it is away.
+        agent: The present one; None while there is none.
+    """
+
+    def __init__(self, config: HostConfig, lost_after: float, rig: Rig) -> None:
+        self.config = config
+        self.state = "away"
+        self.reason = ""
+        self.agent: Agent | None = None
+        self._lost_after = lost_after
+        self._rig = rig
+        self._engine: Engine | None = None
+        self._pause = AGAIN_AFTER[0]
+        self._queued: list[tuple[messages.Launch, _Life]] = []
+        self._lives: dict[str, _Life] = {}
+        self._closing = False
+
+    # -- its agent ---------------------------------------------------------------------------
+
+    def begin(self) -> None:
+        """Have an agent started there."""
+        if self._closing or self.state != "away":
+            return
+        rig, name = self._rig, self.config.name
+        token, pair = secrets.token_hex(16), rig.keys.issue(f"host {name}")
+        agent = self.agent = Agent(token, pair, HostLease(COMES_WITHIN, clock()), clock())
+        line = encode(rig.expect(self, agent)) + b"\n"
+        self.state, self.reason = "starting", ""
+        try:
+            self._engine = Engine(
+                rig.command(self.config),
+                line,
+                rig.loop,
+                lambda status, told: self._engine_ended(agent, status, told),
+            )
+        except OSError as error:
+            self._none_came(agent, f"its engine can't be started: {error}")
+            return
+        self._watch(agent)
+
+    def _watch(self, agent: Agent) -> None:
+        """Look whether it is lost, whenever that would be so unless it is heard."""
+        left = agent.lease.until - clock()
+        if agent is not self.agent:
+            return
+        if left > 0:
+            self._rig.loop.call_later(left, lambda: self._watch(agent))
+        elif agent.hello is None:
+            self._none_came(agent, f"no agent came within {COMES_WITHIN:g} s")
+        else:
+            self._lose(agent, f"it was not heard for {self._lost_after:g} s")
+
+    def _engine_ended(self, agent: Agent, status: int, told: str) -> None:
+        if agent is not self.agent:
+            return
+        self._engine = None
+        why = f"its engine ended with status {status}"
+        why = f"{why}: {told}{engines.mend(told)}" if told else why
+        if agent.hello is None:
+            self._none_came(agent, why)
+        else:
+            self._lose(agent, why)
+
+    def _none_came(self, agent: Agent, why: str) -> None:
+        self._rig.forget(agent.token)
+        self._rig.record("warning", f"host {self.config.name} isn't there: {why}", {})
+        # Nothing was started by it. One that is late is refused: it is nobody's agent any more.
+        self._go_away(why, self._pause)
+        self._pause = min(2 * self._pause, AGAIN_AFTER[1])
+
+    def _lose(self, agent: Agent, why: str) -> None:
+        """The host is lost: what lived there counts as ended, and lives nowhere before it has."""
+        name = self.config.name
+        fenced = agent.lease.fenced_at(clock()) - clock()
+        text = f"its host {name} was lost: {why}"
+        self._rig.record(
+            "error", f"host {name} is lost: {why}", {"workers": ", ".join(self._lives)}
+        )
+        for life in list(self._lives.values()):
+            self._rig.output.end(life.worker, life.incarnation)
+            if life.handle is not None:
+                life.handle.end(Exit(text, normal=False))
+            else:
+                life.done(MayHaveLived(errno.EAGAIN, text))
+        self._lives.clear()
+        self._go_away(why, fenced)
+
+    def _go_away(self, why: str, again_after: float) -> None:
+        self.state, self.reason, self.agent = "away", why, None
+        if self._engine is not None:
+            self._engine.kill()
+            self._engine = None
+        queued, self._queued = self._queued, []
+        for _, life in queued:
+            life.done(self._absent())
+        if not self._closing:
+            self._rig.loop.call_later(again_after, self.begin)
+
+    def _absent(self) -> OSError:
+        return OSError(errno.EAGAIN, f"host {self.config.name} isn't there: {self.reason}")
+
+    # -- what it says ------------------------------------------------------------------------
+
+    def take(self, agent: Agent, parts: Sequence[bytes], size: int) -> None:
+        """A message of its agent, present or lost.
+
+        Raises:
+            ValueError, ProtocolError: It is none.
+        """
+        taken = agent.channel.take(list(parts))
+        if taken is None:
+            return
+        message = decode(taken[0])
+        if isinstance(message, messages.Renew):
+            self._renew(agent, message)
+        elif isinstance(message, messages.Hello):
+            if agent is self.agent:
+                self._came(agent, message)
+        elif isinstance(message, messages.Output):
+            self._wrote(message, taken[1])
+        elif agent is self.agent:
+            self._changed(message)
+        elif isinstance(message, messages.Ended):  # as was taken for granted
+            self._rig.output.end(message.worker, message.incarnation)
+        agent.taken += size
+        if agent.taken >= MUCH:
+            agent.taken = 0
+            self._say(agent, messages.Taken())
+
+    def _came(self, agent: Agent, hello: messages.Hello) -> None:
+        if agent.hello is not None:
+            return
+        if hello.protocol != PROTOCOL:
+            why = f"it has orch {hello.release}, which this rig's {version()} doesn't understand"
+            self._none_came(agent, why)
+            return
+        agent.hello = hello
+        self.state, self.reason, self._pause = "up", "", AGAIN_AFTER[0]
+        about = {
+            "machine": hello.name,
+            "system": hello.system,
+            "python": hello.python,
+            "orch": hello.release,
+            "pid": hello.pid,
+        }
+        self._rig.record("info", f"host {self.config.name} is there", about)
+        queued, self._queued = self._queued, []
+        for launch, life in queued:
+            self._launch(agent, launch, life)
+        self._rig.came(self.config.name)
+
+    def _renew(self, agent: Agent, renew: messages.Renew) -> None:
+        for parts in agent.channel.answered(renew.granted):
+            self._rig.send(agent.token, parts)
+        is_present = agent is self.agent and agent.hello is not None
+        if is_present and renew.over and not (self._lives or renew.held):
+            self._lose(agent, f"its agent ends: {renew.over}")
+            is_present = False
+        renews = is_present and not renew.over and self._trusts(agent)
+        if renews:
+            agent.usage = renew.usage
+            self._look_at_clock(agent, renew.clock)
+        elif not is_present and not renew.held:  # all that it had to tell has come
+            self._say(agent, messages.Refused("the rig has given this host up"))
+            self._rig.forget(agent.token)
+            return
+        agent.channel.asked(renew.number)
+        self._say(agent, messages.Grant(renew.number, renews))
+
+    def _trusts(self, agent: Agent) -> bool:
+        """Whether an agent that is heard now goes on to be trusted."""
+        if not agent.is_leased:
+            agent.is_leased, agent.lease = True, HostLease(self._lost_after, clock())
+            self._watch(agent)
+        return agent.lease.heard(clock())
+
+    def _look_at_clock(self, agent: Agent, told: float) -> None:
+        before, agent.drift = agent.drift, told - time.time()
+        if abs(agent.drift) > DRIFTED >= abs(before):
+            text = f"the clock of host {self.config.name} differs by {agent.drift:+.1f} s"
+            self._rig.record("warning", f"{text}: so do times of its log lines", {})
+
+    def _wrote(self, message: messages.Output, data: bytes) -> None:
+        output = self._rig.output
+        if message.lost:
+            why = f"host {self.config.name} had no room for it while the rig was away"
+            output.lost(message.worker, message.incarnation, message.lost, why)
+        if data:
+            output.write(message.worker, message.incarnation, message.stream, data, message.mark)
+
+    def _changed(self, message: Any) -> None:
+        life = self._lives.get(getattr(message, "worker", ""))
+        if life is None or life.incarnation != message.incarnation:
+            return
+        if isinstance(message, messages.Started):
+            life.handle = RemoteHandle(message.pid, lambda how: self._signal(life, how))
+            life.done(life.handle)
+        elif isinstance(message, messages.Unstarted):
+            del self._lives[life.worker]
+            kind = MayHaveLived if message.lived else OSError
+            self._rig.output.end(life.worker, life.incarnation)
+            life.done(kind(message.number, f"{message.text} (on host {self.config.name})"))
+        elif isinstance(message, messages.Held):
+            self._rig.held(message.worker, message.incarnation, message.held)
+        elif isinstance(message, messages.Ended) and life.handle is not None:
+            del self._lives[life.worker]
+            self._rig.output.end(life.worker, life.incarnation)
+            told = Exit(
+                message.text,
+                normal=message.normal,
+                unusable=message.unusable,
+                wants=message.wants,
+                status=message.status,
+            )
+            life.handle.end(told)
+
+    # -- what it is told ---------------------------------------------------------------------
+
+    def launch(self, launch: messages.Launch, done: Launched) -> None:
+        """Have a worker started there, once it is there; `done` is told if that isn't to come."""
+        life = _Life(launch.worker, launch.incarnation, done)
+        if self.state == "up" and self.agent is not None:
+            self._launch(self.agent, launch, life)
+        elif self.state == "starting":
+            self._queued.append((launch, life))
+        else:
+            done(self._absent())
+
+    def _launch(self, agent: Agent, launch: messages.Launch, life: _Life) -> None:
+        self._lives[life.worker] = life
+        self._tell(agent, launch)
+
+    def give_up(self, worker: str) -> None:
+        """The launch of a worker takes too long."""
+        for each in self._queued:
+            if each[1].worker == worker:
+                self._queued.remove(each)
+                each[1].done(OSError(errno.EAGAIN, f"host {self.config.name} isn't there yet"))
+                return
+        if (life := self._lives.get(worker)) is not None:
+            self._signal(life, "kill")
+
+    def _signal(self, life: _Life, how: str) -> None:
+        if self.agent is not None and self._lives.get(life.worker) is life:
+            self._tell(self.agent, messages.Signal(life.worker, life.incarnation, how))
+
+    def _tell(self, agent: Agent, message: messages.Told) -> None:
+        self._rig.send(agent.token, agent.channel.tell(encode(message)))
+
+    def _say(self, agent: Agent, message: messages.Message) -> None:
+        self._rig.send(agent.token, agent.channel.say(encode(message)))
+
+    @property
+    def engine_pid(self) -> int | None:
+        """The process that keeps the agent running."""
+        return self._engine.pid if self._engine is not None else None
+
+    # -- views and end -----------------------------------------------------------------------
+
+    def status(self) -> dict[str, Any]:
+        """What is known of it."""
+        agent, hello = self.agent, self.agent.hello if self.agent is not None else None
+        return {
+            "name": self.config.name,
+            "engine": self.config.engine,
+            "address": self.config.address,
+            "state": self.state,
+            "reason": self.reason or None,
+            "uptime": None if agent is None or hello is None else round(clock() - agent.since, 3),
+            "machine": hello and hello.name,
+            "system": hello and hello.system,
+            "python": hello and hello.python,
+            "release": hello and hello.release,
+            "pid": hello and hello.pid,
+            "folder": hello and hello.folder,
+            "drift": None if agent is None or hello is None else round(agent.drift, 3),
+            "workers": sorted(self._lives),
+        }
+
+    def close(self) -> None:
+        """The rig is down: the agent ends."""
+        self._closing = True
+        if self.agent is not None and self.agent.hello is not None:
+            self._tell(self.agent, messages.Bye())
+        if self._engine is not None:
+            self._engine.close()
+            self._engine = None

@@ -1,0 +1,295 @@
+"""The other hosts of a rig: agents come to one socket, and workers are launched there.
+
+See `hosts.messages` for what is said, `hosts.lease` for when a host is lost.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+import zmq
+
+from orchestrator.config.hosts import HostConfig
+from orchestrator.config.loader import RigConfig
+from orchestrator.hosts import engines, messages
+from orchestrator.hosts.channel import Channel
+from orchestrator.hosts.messages import PROTOCOL, RELIABLE_PARTS, Start, encode
+from orchestrator.logs.collect.streams import Streams
+from orchestrator.rig.host_keys import DOMAIN, HostKeys
+from orchestrator.rig.host_link import Agent, HostLink
+from orchestrator.rig.host_output import HostOutput
+from orchestrator.rig.keeper import Waits
+from orchestrator.rig.launchers.handle import Housed, Launched
+from orchestrator.rig.loop import BATCH
+from orchestrator.rig.processes import Collects
+from orchestrator.rig.sockets import HANDSHAKE, Sockets
+from orchestrator.version import version
+from transports import frames
+from transports.errors import AddressError, ProtocolError
+from transports.keepalive import keep_alive
+from workers.spec import Curve, WorkerSpec
+
+SECOND = messages.Refused("another agent has come by the same token: each is for one")
+"""What is said to an agent that was started twice; it has started nothing."""
+FRAME = 1 << 20
+"""Bytes of a frame of an agent's; it sends less."""
+
+
+class Hosts:
+    """Starts agents, and has workers launched by them: a `Launcher`.
+
+    Args:
+        context: The one of the rig's sockets.
+        config: The rig's config.
+        sockets: Where workers of other hosts come in.
+        logs: Collects.
+        record: Writes a record: level, text, fields.
+
+    Attributes:
+        held: Is told what keeps a worker from running Python code: worker, incarnation, what.
+        came: Is told of a host that is there now.
+        keys: Those by which agents and workers come in.
+    """
+
+    def __init__(
+        self,
+        context: zmq.Context[Any],
+        config: RigConfig,
+        sockets: Sockets,
+        logs: Collects,
+        record: Callable[[str, str, dict[str, Any]], None],
+    ) -> None:
+        self._context = context
+        self._config = config
+        self._sockets = sockets
+        self._logs = logs
+        self.record = record
+        self.held: Callable[[str, int, str], None] = lambda *_: None
+        self.came: Callable[[str], None] = lambda host: None
+        self.keys = HostKeys()
+        self._links: dict[str, HostLink] = {}
+        self._agents: dict[str, tuple[HostLink, Agent]] = {}  # by token
+        self._names: dict[str, str] = {}  # that the one agent of a token has given itself
+        self._workers: dict[str, tuple[int, str]] = {}  # number and public key of the last life
+        self._places: dict[str, str] = {}  # the rig's address, by host
+        self._socket: zmq.Socket[Any] | None = None
+        self._loop: Waits | None = None
+        self._output: HostOutput | None = None
+
+    # -- life --------------------------------------------------------------------------------
+
+    @property
+    def is_needed(self) -> bool:
+        """Whether the config has other hosts."""
+        return bool(self._config.hosts)
+
+    def bind(self) -> None:
+        """Bind where agents and workers come in.
+
+        Raises:
+            AddressError: The rig's own address, as hosts reach it, isn't known, or can't be bound.
+        """
+        if not self.is_needed:
+            return
+        placement = self._config.placement
+        for name, host in self._config.hosts.items():
+            self._places[name] = placement.address or _own_address(host)
+        made: zmq.Socket[Any] = self._context.socket(zmq.ROUTER)
+        made.set(zmq.LINGER, 200)
+        made.set(zmq.RCVHWM, 0)
+        made.set(zmq.SNDHWM, 0)
+        made.set(zmq.MAXMSGSIZE, FRAME)
+        made.set(zmq.ROUTER_HANDOVER, 1)  # a host that was cut off may come by another connection
+        made.set(zmq.HANDSHAKE_IVL, HANDSHAKE)
+        keep_alive(made)
+        made.set(zmq.CURVE_SERVER, 1)
+        made.set(zmq.CURVE_SECRETKEY, self.keys.server.secret.encode())
+        made.setsockopt_string(zmq.ZAP_DOMAIN, DOMAIN)
+        made.set(zmq.ZAP_ENFORCE_DOMAIN, 1)
+        self._socket = made
+        for place in dict.fromkeys(self._places.values()):
+            self._sockets.open_to_hosts(made, place, self.keys.server.secret)
+
+    def start(self, loop: Waits) -> None:
+        """Have an agent started on each host, and again whenever there is none."""
+        if not self.is_needed:
+            return
+        assert self._socket is not None
+        self._loop = loop
+        self._output = HostOutput(self._logs, loop, self.record)
+        loop.watch(self._socket, self._hear)
+        lost_after = self._config.placement.lost_after
+        for name, host in self._config.hosts.items():
+            self._links[name] = HostLink(host, lost_after, self)
+            self._links[name].begin()
+
+    def close(self) -> None:
+        """Have all agents end."""
+        for link in self._links.values():
+            link.close()
+        if self._output is not None:
+            self._output.close()
+        if self._socket is not None:
+            self._socket.close()
+
+    def status(self) -> list[dict[str, Any]]:
+        """What is known of each host."""
+        return [link.status() for link in self._links.values()]
+
+    @property
+    def pids(self) -> set[int]:
+        """The processes that keep agents running, for which somebody waits."""
+        return {pid for link in self._links.values() if (pid := link.engine_pid) is not None}
+
+    def usage(self, worker: str) -> tuple[float, int] | None:
+        """CPU seconds and bytes of memory of a worker on another host, as last told."""
+        for link in self._links.values():
+            if link.agent is not None and worker in link.agent.usage:
+                used = link.agent.usage[worker]
+                return used.cpu, used.memory
+        return None
+
+    # -- as a launcher -------------------------------------------------------------------------
+
+    def launch(
+        self,
+        config: Housed,
+        spec: WorkerSpec,
+        env: dict[str, str],
+        streams: Streams | None,
+        tickets: int,
+        done: Launched,
+    ) -> None:
+        """As `Launcher.launch`; tickets are of no use there."""
+        assert streams is not None
+        assert config.host is not None
+        worker, incarnation = spec.worker, spec.incarnation
+        if (before := self._workers.get(worker)) is not None:
+            self.keys.revoke(before[1])
+        pair = self.keys.issue(f"worker {worker}")
+        self._workers[worker] = incarnation, pair.public
+        place = self._places[config.host]
+        link, events = self._sockets.for_hosts[place]
+        cwd = "" if config.cwd == self._config.folder else str(config.cwd)
+        spec = msgspec.structs.replace(
+            spec,
+            link=link,
+            events=events,
+            curve=Curve(self.keys.server.public, pair.public, pair.secret),
+            claims=False,
+            slots="",
+            lanes="",
+            folder="",
+            cwd=None,
+        )
+        told = messages.Launch(
+            worker,
+            incarnation,
+            spec.to_dict(),
+            python=str(config.python or ""),
+            cwd=cwd,
+            env=dict(config.env),
+        )
+        self.output.expect(worker, incarnation, streams)
+        self._links[config.host].launch(told, done)
+
+    def give_up(self, worker: str) -> None:
+        """As `Launcher.give_up`."""
+        for link in self._links.values():
+            link.give_up(worker)
+
+    # -- for each host ---------------------------------------------------------------------------
+
+    @property
+    def loop(self) -> Waits:
+        """What waits."""
+        assert self._loop is not None
+        return self._loop
+
+    @property
+    def output(self) -> HostOutput:
+        """Where the output of their workers goes."""
+        assert self._output is not None
+        return self._output
+
+    def expect(self, link: HostLink, agent: Agent) -> Start:
+        """An agent is to come: what it is given at its start."""
+        self._agents[agent.token] = link, agent
+        place = self._places[link.config.name]
+        return Start(
+            protocol=PROTOCOL,
+            release=version(),
+            rig=self._config.rig,
+            host=link.config.name,
+            address=self._sockets.agents[place],
+            server=self.keys.server.public,
+            public=agent.pair.public,
+            secret=agent.pair.secret,
+            token=agent.token,
+            lost_after=self._config.placement.lost_after,
+            folder=link.config.folder or "",
+        )
+
+    def forget(self, token: str) -> None:
+        """An agent isn't let in any more."""
+        self._names.pop(token, None)
+        if (found := self._agents.pop(token, None)) is not None:
+            self.keys.revoke(found[1].pair.public)
+
+    def command(self, host: HostConfig) -> list[str]:
+        """What starts an agent there."""
+        placement = self._config.placement
+        return engines.command(host, {"scheduler": placement.scheduler, "tls": placement.tls})
+
+    def send(self, token: str, parts: Sequence[Any]) -> None:
+        """Send a message to an agent; one that isn't connected gets it by its channel later."""
+        assert self._socket is not None
+        frames.send(self._socket, [self._names.get(token, token).encode(), *parts])
+
+    def _hear(self) -> None:
+        assert self._socket is not None
+        for _ in range(BATCH):
+            if not frames.has_more(self._socket):
+                return
+            parts = frames.receive(self._socket, RELIABLE_PARTS + 1)
+            if isinstance(parts, frames.TooManyFrames) or len(parts) != RELIABLE_PARTS + 1:
+                continue  # of somebody with an agent's key, who isn't one of this release
+            identity, *rest = (each.bytes for each in parts)
+            name = identity.decode("ascii", "replace")
+            token = name.partition(".")[0]
+            found = self._agents.get(token)
+            if found is None:
+                continue
+            link, agent = found
+            if self._names.setdefault(token, name) != name:  # an engine has started it twice
+                frames.send(self._socket, [identity, *Channel().say(encode(SECOND))])
+                continue
+            try:
+                link.take(agent, rest, sum(map(len, rest)))
+            except (ValueError, ProtocolError) as error:
+                text = f"host {link.config.name} says what this release doesn't know: {error}"
+                self.record("error", text, {})
+
+
+def _own_address(host: HostConfig) -> str:
+    """The number of this machine by which it reaches a host, and that one probably this machine.
+
+    Raises:
+        AddressError: It isn't known.
+    """
+    say_so = "say it in the config: placement: {address: 10.0.0.1}"
+    if host.address is None:
+        raise AddressError(f"by which address does host {host.name} reach the rig? {say_so}")
+    name = host.address.rpartition("@")[2]
+    try:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as found:
+            found.connect((name, 22))  # nothing is sent
+            return str(found.getsockname()[0])
+    except OSError as error:
+        why = error.strerror or error
+        raise AddressError(
+            f"by which address does host {host.name} reach the rig? {name}: {why}; {say_so}"
+        ) from error
