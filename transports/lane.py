@@ -275,9 +275,7 @@ class PacketLane:
 
     def peer(self) -> tuple[int, int, int]:
         """Process, user and group at the other end, as they were when it connected."""
-        found = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
-        pid, uid, gid = _CREDENTIALS.unpack(found)
-        return pid, uid, gid
+        return peer_of(self._socket)
 
     def shut(self) -> None:
         """Let no more come or go: the end is seen by whoever polls this end, as by the other."""
@@ -347,6 +345,13 @@ def listen(path: str, room: int) -> socket.socket:
         listener.close()
         raise
     return listener
+
+
+def peer_of(own: socket.socket) -> tuple[int, int, int]:
+    """Process, user and group at the other end of a socket of AF_UNIX, when it connected."""
+    found = own.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    pid, uid, gid = _CREDENTIALS.unpack(found)
+    return pid, uid, gid
 
 
 def _packets(frames: Sequence[Buffer], lengths: tuple[int, ...]) -> Iterator[bytes]:

@@ -47,7 +47,7 @@ from transports.headers import (
 )
 from transports.serializers import JSON, Buffer, encode
 
-RETRY = 0.005
+HELD_UP = 0.005
 """Seconds until it is seen again whether a lane has room, where nobody tells."""
 
 
@@ -151,7 +151,7 @@ class Channel:
         if plug.closed:
             return -1, due, self.plugs
         if self.outbox and plug.is_full:  # who only hears of what can be read isn't told of room
-            due = min(due, monotonic() + RETRY)
+            due = min(due, monotonic() + HELD_UP)
         return plug.fd, due, self.plugs
 
     # -- one turn of the leader -----------------------------------------------------------

@@ -16,6 +16,7 @@ from orchestrator.client.framing import FramedReader, sender_of
 from orchestrator.client.handshakes import HandshakeWatch
 from orchestrator.client.interrupts import uninterrupted
 from orchestrator.client.plug import prepare
+from orchestrator.client.slots import OWN
 from orchestrator.errors import RigNotReachable
 from transports import lane
 from transports.errors import ProtocolError
@@ -34,8 +35,6 @@ _REPLY_FRAMES = FRAMES - 1  # the first one, the identity, is for the ROUTER
 _IN = int(zmq.POLLIN)
 _OUT = int(zmq.POLLOUT)
 _IN_OUT = _IN | _OUT
-_OWN = "front.ipc"
-"""The socket beside which a rig has the one for lanes."""
 
 
 class Plug(Protocol):
@@ -220,7 +219,7 @@ class LanePlug:
 def lane_to(address: str, identity: str, announces: Announces) -> LanePlug | None:
     """A lane to the rig that takes requests at an address; None if there is none."""
     front = Path(address.removeprefix("ipc://"))
-    if not address.startswith("ipc://") or front.name != _OWN or not lane.is_wanted():
+    if not address.startswith("ipc://") or front.name != OWN or not lane.is_wanted():
         return None
     try:
         own = lane.connect(str(front.with_name(lane.CLIENTS_FILE)), identity.encode())

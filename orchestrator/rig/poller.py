@@ -18,7 +18,7 @@ import zmq
 _POLLIN = int(zmq.POLLIN)
 _IN = select.EPOLLIN
 _IN_OUT = select.EPOLLIN | select.EPOLLOUT
-_MOST = 64
+_AT_A_TIME = 64
 """Lanes that are told of at once; the others come next."""
 
 
@@ -80,7 +80,7 @@ class Poller:
             is_used: Whether one of the sockets that are polled each time was used since.
         """
         if self._lanes and not self._is_touched and not is_used:
-            found = self._of_all.poll(-1 if timeout < 0 else timeout / 1000, _MOST)
+            found = self._of_all.poll(-1 if timeout < 0 else timeout / 1000, _AT_A_TIME)
             ready = [self._lanes[fd] for fd, _ in found if fd in self._lanes]
             if len(ready) == len(found):
                 return ready
@@ -92,7 +92,7 @@ class Poller:
         found = [source for source, _ in zmq.zmq_poll(polled, timeout)]
         self._is_touched = False
         if found and found[-1] == self._of_lanes.fileno():  # it is the last
-            found[-1:] = [self._lanes[fd] for fd, _ in self._of_lanes.poll(0, _MOST)]
+            found[-1:] = [self._lanes[fd] for fd, _ in self._of_lanes.poll(0, _AT_A_TIME)]
         if self._epoll.fileno() in found:
             found.remove(self._epoll.fileno())
             found += [source for source, _ in zmq.zmq_poll(self._others, 0)]

@@ -96,7 +96,7 @@ def test_how_a_worker_connects(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lane, "PATIENCE", 0.01)
     with tempfile.TemporaryDirectory() as folder, zmq.Context() as context:
         path = str(Path(folder, "lane"))
-        spec: Any = SimpleNamespace(link="inproc://nobody", lanes=path, token="secret")
+        spec: Any = SimpleNamespace(link="inproc://nobody", lanes=path, token="secret", curve=None)
         made = [open_link(context, spec, "q")]
         with lane.listen(path, 5) as listener:
             made.append(open_link(context, spec, "q"))  # nobody answers
