@@ -126,6 +126,7 @@ class WorkerSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         curve: Keys for these two, which are of tcp then; None for the rig's own machine.
         claims: Whether its queued lane takes tickets.
         slots: Path of the rig's socket for shared memory; empty for none.
+        lanes: Path of the one for lanes, which are used in place of `link`; empty for none.
         folder: The config's folder, for `search_path.arrange`; empty for none.
         cwd: Working directory; None keeps the one of the parent.
         env: Environment variables to set.
@@ -161,6 +162,7 @@ class WorkerSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     curve: Curve | None = None
     claims: bool = True
     slots: str = ""
+    lanes: str = ""
     folder: str = ""
     cwd: str | None = None
     env: dict[str, str] = msgspec.field(default_factory=dict)

@@ -74,7 +74,7 @@ class LoopCarrier:
         self._leader = Leader()
         self._thread = threading.get_ident()
         self._alarm = math.inf
-        self._socket_fd = -1
+        self._plugs = 0
         self._look_weakly = _weakly(weakref.WeakMethod(self._look))
         self._ring_weakly = _weakly(weakref.WeakMethod(self._ring))
         self._forget: Callable[[], object] = _nothing
@@ -115,8 +115,8 @@ class LoopCarrier:
         finally:
             leader.leading = False
             connection.leave(leader)
-        fd, _ = connection.signs
-        if fd != self._socket_fd:
+        _, _, plugs = connection.signs
+        if plugs != self._plugs:
             self._watch()  # the rig was lost: it is another socket
         self._arm()
 
@@ -127,7 +127,7 @@ class LoopCarrier:
 
     def _arm(self) -> None:
         """Look again when something is due; an alarm that comes too early sets the next one."""
-        _, due = self._connection.signs
+        _, due, _ = self._connection.signs
         if due < self._alarm:
             self._alarm = due
             self.loop.call_later(max(0.0, due - monotonic()), self._ring_weakly)
@@ -143,10 +143,10 @@ class LoopCarrier:
         and sockets are closed in other threads, and by the collector, as well.
         """
         self._forget()
-        self._socket_fd, _ = self._connection.signs
-        if self._socket_fd == -1:
+        own, _, self._plugs = self._connection.signs
+        if own == -1:
             return  # it was closed just now
-        fd = os.dup(self._socket_fd)
+        fd = os.dup(own)
         self.loop.add_reader(fd, self._look_weakly)
         forget = weakref.finalize(self, _forget, self.loop, self._thread, fd)
         forget.atexit = False

@@ -22,12 +22,11 @@ import zmq
 from orchestrator.access.keys import ClientKey
 from orchestrator.client.completer import WATCH
 from orchestrator.client.exchange import Exchange, Leader, compose
-from orchestrator.client.framing import FramedReader, sender_of
 from orchestrator.client.handshakes import HandshakeWatch, ask
 from orchestrator.client.heads import held_in, id_of
 from orchestrator.client.identity import new_id
 from orchestrator.client.liveness import BATCH, MARGIN, Liveness
-from orchestrator.client.plug import prepare
+from orchestrator.client.plugs import Plug, lane_to, socket_to
 from orchestrator.client.slots import RawFrames
 from orchestrator.client.wakeup import Wakeup
 from orchestrator.errors import (
@@ -39,9 +38,8 @@ from orchestrator.errors import (
     RigNotReachable,
 )
 from transports.errors import SerializationError
-from transports.frames import UNUSED, events_of
+from transports.frames import UNUSED
 from transports.headers import (
-    FRAMES,
     REPLY,
     Operation,
     ResponseHeader,
@@ -49,14 +47,12 @@ from transports.headers import (
 )
 from transports.serializers import JSON, Buffer, encode
 
-_REPLY_FRAMES = FRAMES - 1  # the first one, the identity, is for the ROUTER
-_IN = int(zmq.POLLIN)
-_OUT = int(zmq.POLLOUT)
-_IN_OUT = _IN | _OUT
+HELD_UP = 0.005
+"""Seconds until it is seen again whether a lane has room, where nobody tells."""
 
 
 class Channel:
-    """A DEALER that is replaced by another one, with another id, when the rig is lost.
+    """A connection that is replaced by another one, with another id, when the rig is lost.
 
     Args:
         address: Where to connect.
@@ -75,6 +71,7 @@ class Channel:
         unconfirmed: A oneway request was sent.
         patience: Seconds that a request waits for the connection.
         raw_frames: What the raw frames of its answers are.
+        plugs: How often it was connected.
     """
 
     def __init__(
@@ -98,6 +95,7 @@ class Channel:
         self.wakeup = Wakeup()
         self.unconfirmed = False
         self.patience = math.inf
+        self.plugs = 0
         self._context = context
         self._settled = settled
         self._zero_copy = zero_copy
@@ -117,39 +115,44 @@ class Channel:
             RigNotReachable: The address can't be connected to at all.
         """
         self.sender = new_id()
-        socket: zmq.Socket[Any] = self._context.socket(zmq.DEALER)
+        plug: Plug | None = lane_to(self.address, self.sender, self._read_header)
         hands: HandshakeWatch | None = None
-        try:
-            prepare(socket, self.sender, self.address, self.key)
-            if self.address.startswith("tcp://"):
-                hands = HandshakeWatch(socket, self._context, self.key)
-            socket.connect(self.address)
-        except zmq.ZMQError as error:
-            if hands is not None:
-                hands.close()
-            socket.close(0)
-            raise RigNotReachable(f"{self.address}: {error.strerror}") from error
-        self._socket, self._hands, self._is_dead = socket, hands, False
+        if plug is None:
+            where = self.address, self.sender, self._context, self.key
+            plug, hands = socket_to(*where, self._read_header)
+        self._plug, self._hands, self._is_dead = plug, hands, False
+        self.plugs += 1
         self.raw_frames = RawFrames(self.address, self.sender, zero_copy=self._zero_copy)
-        self._reader = FramedReader(socket, _REPLY_FRAMES, self._read_header)
         self._header: ResponseHeader | Exception
-        self._send = sender_of(socket)
-        self._poll = select.poll()
-        self._poll.register(socket.fileno(), select.POLLIN)
-        self._poll.register(self.wakeup.fd, select.POLLIN)
+        plug.poll.register(self.wakeup.fd, select.POLLIN)
         if hands is not None:
-            self._poll.register(hands.fd, select.POLLIN)
+            plug.poll.register(hands.fd, select.POLLIN)
 
     def unplug(self) -> None:
         """Close the socket; what it still holds is dropped."""
         self._drop_hands()
-        self._socket.close(0)
+        self._plug.close()
         self.raw_frames.close()
 
+    def _replug(self) -> None:
+        """Go on by another connection, whose descriptor isn't the old one's."""
+        old, frames = self._plug, self.raw_frames
+        try:
+            self._drop_hands()
+            self.plug()
+        finally:
+            old.close()
+            frames.close()
+
     @property
-    def fd(self) -> int:
-        """The socket's descriptor, which tells changes of what it is ready for; -1 if closed."""
-        return -1 if self._socket.closed else self._socket.fileno()
+    def signs(self) -> tuple[int, float, int]:
+        """See `Connection.signs`."""
+        plug, due = self._plug, self.due
+        if plug.closed:
+            return -1, due, self.plugs
+        if self.outbox and plug.is_full:  # who only hears of what can be read isn't told of room
+            due = min(due, monotonic() + HELD_UP)
+        return plug.fd, due, self.plugs
 
     # -- one turn of the leader -----------------------------------------------------------
 
@@ -157,13 +160,12 @@ class Channel:
         """Send what is queued, as far as the socket takes it."""
         outbox = self.outbox
         if self._is_dead:
-            self.unplug()
-            self.plug()
+            self._replug()
         while outbox:
             exchange = outbox[0]
             if not exchange.sent and not exchange.settled:
                 future = exchange.future
-                if future is not None and not self._has_room():
+                if future is not None and not self._plug.has_room():
                     return  # it can be cancelled until it can be sent
                 if future is not None and not future.claim():
                     self.settle(exchange)
@@ -181,19 +183,16 @@ class Channel:
         """Give a request to the socket; whether it took it."""
         filling = exchange.filling
         if filling is None:
-            return self._send(exchange)
+            return self._plug.send(exchange)
         if not filling.is_known:
             exchange.inline()  # the rig is another one by now
-            return self._send(exchange)
+            return self._plug.send(exchange)
         filling.sent()  # first: whatever strikes now, nobody writes over what may have gone
-        if not self._send(exchange):
+        if not self._plug.send(exchange):
             filling.unsent()
             return False
         exchange.filling = None
         return True
-
-    def _has_room(self) -> bool:
-        return bool(events_of(self._socket) & _OUT)
 
     def turn(self, leader: Leader) -> None:
         """Wait for something, and take what came: all of it, or up to the leader's own answer."""
@@ -205,10 +204,9 @@ class Channel:
         due = self.due
         if leader.deadline is not None:
             due = min(due, leader.deadline)
-        # Its descriptor tells changes only, and sending may have taken note of one.
-        if not events_of(self._socket) & (_IN_OUT if self.outbox else _IN):
+        if not self._plug.is_ready(wants_room=bool(self.outbox)):
             wait = min(due - now, WATCH)
-            for fd, _ in self._poll.poll(int(wait * 1000) + 1 if wait > 0 else 0):
+            for fd, _ in self._plug.poll.poll(int(wait * 1000) + 1 if wait > 0 else 0):
                 if fd == self.wakeup.fd:
                     self.wakeup.clear()
         self._receive(leader)
@@ -226,7 +224,7 @@ class Channel:
     def _drop_hands(self) -> None:
         if self._hands is not None:
             with suppress(KeyError):  # its socket has been replaced
-                self._poll.unregister(self._hands.fd)
+                self._plug.poll.unregister(self._hands.fd)
             self._hands.close()
             self._hands = None
 
@@ -238,7 +236,7 @@ class Channel:
 
     def drain(self) -> None:
         """Take what came, all of it, without waiting."""
-        while events_of(self._socket) & _IN and self._receive_one():
+        while self._plug.has_input() and self._receive_one():
             pass
 
     def look(self, leader: Leader) -> None:
@@ -258,9 +256,13 @@ class Channel:
 
     def _receive_one(self) -> bool:
         """Take a message, if there is one; whether there was."""
-        reader = self._reader
+        reader = self._plug
         malformed = reader.malformed
-        frames = reader.next()
+        try:
+            frames = reader.next()
+        except EOFError:
+            self._end()
+            return False
         if reader.malformed != malformed:
             self.liveness.hasten()
         if frames is None:
@@ -282,6 +284,14 @@ class Channel:
                 self._lose(lost)
         reader.done()
         return True
+
+    def _end(self) -> None:
+        """The rig has ended the connection: what was sent isn't answered any more."""
+        for exchange in list(self.pending.values()):
+            if exchange.sent:
+                self.settle(exchange, RigLost(f"{self.name} went away", **exchange.where))
+        self._replug()
+        self.flush()
 
     def _read_header(self, head: bytes) -> bool:
         """Read the header of what is being received; whether something is in its raw frame."""
@@ -337,8 +347,7 @@ class Channel:
             else:
                 self.abandon("went away")
                 # Requests that the old socket still holds must not reach a later rig.
-                self.unplug()
-                self.plug()
+                self._replug()
                 self._drop_hands()  # nobody may read it for long: who wants something asks anew
 
     def _refuse(self, exchange: Exchange) -> None:
@@ -387,7 +396,7 @@ class Channel:
                 content_type=JSON,
             )
             self.liveness.asked(question.id, batch)
-            if not self._send(question):
+            if not self._plug.send(question):
                 return
 
     def _lose(self, id: str) -> None:

@@ -121,9 +121,9 @@ class Connection:
         return self._closed
 
     @property
-    def signs(self) -> tuple[int, float]:
-        """The socket's descriptor, and when time will have brought something to do."""
-        return self._channel.fd, self._channel.due
+    def signs(self) -> tuple[int, float, int]:
+        """Its descriptor (-1: closed), when something will be to do, how often it was made."""
+        return self._channel.signs
 
     def compose(self, worker: str, operation: Operation, member: str, **options: Any) -> Exchange:
         """Encode a request; `options` and errors are those of `exchange.compose`."""

@@ -26,8 +26,8 @@ from transports.values.kinds import NoForm
 
 Encoded = tuple[Buffer, Buffer | Filling]
 """Payload and raw frame, or the slot in which that is."""
-_OWN = "front.ipc"
-"""The socket beside which a rig has the one for slots."""
+OWN = "front.ipc"
+"""The socket beside which a rig has those for slots and for lanes."""
 
 
 class RawFrames:
@@ -41,7 +41,7 @@ class RawFrames:
 
     def __init__(self, address: str, sender: str, *, zero_copy: bool) -> None:
         front = Path(address.removeprefix("ipc://"))
-        is_own = address.startswith("ipc://") and front.name == _OWN
+        is_own = address.startswith("ipc://") and front.name == OWN
         self._path = str(front.with_name(SLOTS_FILE)) if is_own else ""
         self._sender = sender
         self._zero_copy = zero_copy

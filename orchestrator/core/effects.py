@@ -23,10 +23,12 @@ class Cut(msgspec.Struct, frozen=True):
     Attributes:
         frame: A frame of that message, as the socket gave it.
         reason: Why.
+        client: Its identity.
     """
 
     frame: Any
     reason: str
+    client: bytes = b""
 
 
 class ToWorker(msgspec.Struct, frozen=True, gc=False):

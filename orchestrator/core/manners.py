@@ -81,4 +81,4 @@ class Manners:
         ledger.counts["cut off"] += 1
         name = client.decode("utf-8", "backslashreplace")
         ledger.tally.tell("warning", "client cut off", now, client=name, reason=reason)
-        ledger.effects.append(Cut(frame, reason))
+        ledger.effects.append(Cut(frame, reason, client))

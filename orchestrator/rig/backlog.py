@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import zmq
 
+from orchestrator.rig.lanes import Lanes
 from transports.frames import send
 
 RETRY = 0.005
@@ -52,6 +53,7 @@ class Backlog:
         caps: The limits.
 
     Attributes:
+        lanes: By which some clients came.
         dropped: Answers that were given up.
         given_up: Is given the frames of each of them.
         size: Bytes that wait.
@@ -62,6 +64,7 @@ class Backlog:
         self._caps = caps or BacklogCaps()
         self._backlogs: dict[bytes, _Queue] = {}
         self._returning_until = 0.0
+        self.lanes: Lanes | None = None
         self.dropped = 0
         self.given_up: Callable[[list[Any]], None] = _do_nothing
         self.size = 0
@@ -85,7 +88,7 @@ class Backlog:
             self._keep(frames, now)
             return
         try:
-            send(self._socket, frames)
+            self._send(frames)
         except zmq.Again:
             self._keep(frames, now)
         except zmq.ZMQError as error:
@@ -95,6 +98,19 @@ class Backlog:
                 self._keep(frames, now)
             else:
                 self._give_up(frames)
+
+    def _send(self, frames: list[Any]) -> None:
+        """Send an answer the way that its client has come. Raises as `transports.frames.send`."""
+        lanes = self.lanes
+        if lanes is None or (guest := lanes.clients.get(frames[0])) is None:
+            send(self._socket, frames)
+            return
+        try:
+            is_sent = lanes.to_client(guest, frames[1:])
+        except OSError as error:
+            raise zmq.ZMQError(zmq.EHOSTUNREACH) from error
+        if not is_sent:
+            raise zmq.Again
 
     def retry(self, now: float) -> list[bytes]:
         """Send what there is room for.
@@ -115,7 +131,7 @@ class Backlog:
         """Whether something is left."""
         while backlog.frames:
             try:
-                send(self._socket, backlog.frames[0])
+                self._send(backlog.frames[0])
             except zmq.Again:
                 return True
             except zmq.ZMQError as error:

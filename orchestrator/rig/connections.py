@@ -95,6 +95,8 @@ class Connections:
         cap: As given.
         came: Called whenever a stranger has come.
         turned_away: Called for each that the door of a socket didn't let in: whether it left first.
+        cut_lane: Cuts the lane off by which the most of a message that isn't whole has come, if it
+            is more than so many bytes.
         left: Called with each connection that is gone.
         changes: How often one of `monitors` has been replaced.
         heard: The identities of connections by which messages were received.
@@ -124,6 +126,7 @@ class Connections:
         self.came: Callable[[], None] = lambda: None
         self.turned_away: Callable[[bool], None] = lambda left: None
         self.left: Callable[[Connection], None] = lambda connection: None
+        self.cut_lane: Callable[[int], Connection | None] = lambda least: None
         self._workers = workers
         self._caps = {TCP: cap, IPC: cap, WORKERS: worker_cap}
         self._refused = refused
@@ -250,6 +253,24 @@ class Connections:
         living = self.living[socket].values()
         return self._unheard[socket] + sum(each.identity is None for each in living)
 
+    def enter(self, endpoint: str, *, is_client: bool) -> bool:
+        """Count one that comes by a lane (`orchestrator.rig.lanes`); whether there is room for it.
+
+        Who leaves again is counted out by `leave`.
+        """
+        share = IPC if is_client else WORKERS
+        if self._counts[share] >= self._caps[share]:
+            self._refused(endpoint, self._caps[share])
+            return False
+        self._counts[share] += 1
+        if is_client:
+            self.came()
+        return True
+
+    def leave(self, *, is_client: bool) -> None:
+        """One that came by a lane is gone."""
+        self._counts[IPC if is_client else WORKERS] -= 1
+
     # -- one of them -----------------------------------------------------------------------
 
     def of(self, socket: zmq.Socket[Any], frame: Any) -> Connection | None:
@@ -301,6 +322,8 @@ class Connections:
                 amount = _arriving(fd, connection)
                 if amount > most and not (unheard and connection.identity is not None):
                     busiest, most = (fd, connection), amount
+        if not unheard and (cut := self.cut_lane(most)) is not None:
+            return cut
         return busiest[1] if busiest is not None and _shut(*busiest) else None
 
     def close(self) -> None:

@@ -136,7 +136,11 @@ class Gate:
         address = _property(frame, "Peer-Address").split(":")
         if len(address) != 4:
             return Visitor("whoever comes without a key")
-        return Visitor(self._users.get(int(address[1]), address[1]), is_user=True)
+        return self.user(int(address[1]))
+
+    def user(self, number: int) -> Visitor:
+        """A user of this machine, whom the kernel knows by a number."""
+        return Visitor(self._users.get(number, str(number)), is_user=True)
 
     def knows(self, user: str) -> bool:
         """Whether who was let in so may still be here."""

@@ -196,6 +196,7 @@ class Hosts:
             curve=Curve(self.keys.server.public, pair.public, pair.secret),
             claims=False,
             slots="",
+            lanes="",
             folder="",
             cwd=None,
         )

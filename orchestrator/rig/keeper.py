@@ -8,7 +8,6 @@ from typing import Any, Protocol
 import zmq
 
 from orchestrator.errors import RuntimeFolderError
-from orchestrator.rig.slots import SlotKeeper
 from orchestrator.rig.sockets import Sockets
 from orchestrator.runtime.folder import RigFolder
 from orchestrator.runtime.watch import RemovalWatch
@@ -38,7 +37,7 @@ class FileKeeper:
         loop: What waits.
         folder: The rig's folder, locked.
         sockets: The bound sockets.
-        slots: Has the one for shared memory.
+        restore: Makes files of other sockets anew that were removed; returns their names.
         record: Writes a record: level, text, fields.
     """
 
@@ -47,13 +46,13 @@ class FileKeeper:
         loop: Waits,
         folder: RigFolder,
         sockets: Sockets,
-        slots: SlotKeeper,
+        restore: Callable[[], list[str]],
         record: Callable[[str, str, dict[str, Any]], None],
     ) -> None:
         self._loop = loop
         self._folder = folder
         self._sockets = sockets
-        self._slots = slots
+        self._restore = restore
         self._record = record
         self._watch = RemovalWatch()
         self._guard = -1
@@ -87,7 +86,7 @@ class FileKeeper:
     def _on_removal(self) -> None:
         self._watch.clear()
         try:
-            restored = [*self._folder.restore(), *self._sockets.restore(), *self._slots.restore()]
+            restored = [*self._folder.restore(), *self._sockets.restore(), *self._restore()]
         except (RuntimeFolderError, AddressError, OSError) as error:
             text = f"files of the rig were removed and can't be put back: {error}"
             self._record("error", text, {"folder": str(self._folder.path)})

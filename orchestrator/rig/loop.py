@@ -24,6 +24,7 @@ from orchestrator.core.tally import shorten
 from orchestrator.rig.backlog import Backlog
 from orchestrator.rig.connections import Connection, Connections
 from orchestrator.rig.event_relay import EventRelay
+from orchestrator.rig.lanes import Guest, Lanes
 from orchestrator.rig.mailbox import Mailbox
 from orchestrator.rig.poller import Poller
 from orchestrator.rig.processes import Processes
@@ -60,8 +61,10 @@ class Loop:
         connections: Who is connected.
         perform: Does what an effect says.
         record: Writes a record: level, text, fields.
+        lanes: Those of workers and clients; None where there are none.
 
     Attributes:
+        poller: Waits.
         emptied: How often clients had sent nothing more than was read.
     """
 
@@ -77,6 +80,7 @@ class Loop:
         connections: Connections,
         perform: Callable[[Effect, float], None],
         record: Callable[[str, str, dict[str, Any]], None],
+        lanes: Lanes | None = None,
     ) -> None:
         self._rig = rig
         self._sockets = sockets
@@ -96,9 +100,12 @@ class Loop:
         self._watched: dict[Any, Callable[[], None]] = {}
         self._watch_changes = 0
         self._next_fault = 0.0
-        self._poller = Poller()
+        self.poller = self._poller = Poller()
+        self._lanes = lanes
         self._watched_of = (-1, -1, -1)  # the changes that the poller knows of
         connections.left = self._left
+        if lanes is not None:
+            lanes.left = rig.client_left
 
     def _left(self, connection: Connection) -> None:
         self._relay.forget(connection)
@@ -154,20 +161,26 @@ class Loop:
         self._poller.look()
         while not until() and now < deadline:
             self._watch_all()
-            ready = self._poller.wait(self._timeout(now, deadline))
+            ready = self._poller.wait(self._timeout(now, deadline), is_used=sockets.is_used)
+            sockets.is_used = False
             now = time.monotonic()
             # To find a socket empty costs more than to poll both, unless they are busy: then two
             # are ready at once, or one is again and again.
             is_busy = len(ready) != 1 or ready == before
+            # A lane among several gives one message each turn, which costs nothing to find empty.
+            is_alone = is_busy and len(ready) == 1
             before = ready
             if sockets.front not in ready:
                 self.emptied += 1
             for source in ready:
                 try:
                     if source is sockets.front:
+                        self._sockets.is_used = True
                         self._from_clients(now, STRANGERS_BATCH if is_busy else 1)
                     elif source is sockets.back:
                         self._from_workers(now, BATCH if is_busy else 1)
+                    elif type(source) is Guest:
+                        self._from_lane(source, now, _batch(source) if is_alone else 1)
                     else:
                         self._poller.look()
                         self._from_others(source, now)
@@ -254,6 +267,7 @@ class Loop:
         if self._due <= now:
             self._rig.tick(now)
         if len(self._backlog):
+            self._sockets.is_used = True
             for client in self._backlog.retry(now):
                 text = "client reads nothing, its answers dropped"
                 self._rig.broker.ledger.tally.tell("warning", text, now, client=repr(client))
@@ -287,7 +301,8 @@ class Loop:
             count, frames = frames.count, frames.first
         identity = frames[0]
         if identity not in self._connections.heard:
-            if is_own(identity):  # a stranger takes itself for the rig
+            # a stranger takes itself for the rig, or for who came by a lane
+            if is_own(identity) or (self._lanes is not None and identity in self._lanes.clients):
                 self._rig.broker.ledger.stranger(now, None)
                 return
             self._poller.look()  # it reads a monitor
@@ -301,6 +316,7 @@ class Loop:
 
     def _from_workers(self, now: float, most: int) -> None:
         back, rig = self._sockets.back, self._rig
+        self._sockets.is_used = True
         for _ in range(most):
             frames = self._receive(back)
             if not frames:
@@ -308,10 +324,32 @@ class Loop:
             rig.receive_link(frames.first if isinstance(frames, TooManyFrames) else frames, now)
             self._perform(now)
 
+    def _from_lane(self, guest: Guest, now: float, most: int) -> None:
+        """Take what has come by a lane."""
+        lanes, rig = self._lanes, self._rig
+        assert lanes is not None
+        if not guest.identity and not lanes.greet(guest):
+            return
+        identity, asks = guest.identity, self._gate.asks
+        for _ in range(most):
+            frames = lanes.receive(guest)
+            if frames is None:
+                return
+            if not guest.is_client:
+                rig.receive_link([identity, *frames], now)
+            elif asks:
+                rig.receive_client([identity, *frames], now, None, guest.visitor)
+            else:
+                rig.receive_client([identity, *frames], now)
+            self._perform(now)
+
     def _reap(self, now: float) -> None:
         """Tell the core of workers that have ended, after what they sent before that."""
         ended = self._processes.reap()
+        self._sockets.is_used = True
         try:
+            for guest in self._lanes.servers if ended and self._lanes is not None else ():
+                self._from_lane(guest, now, LAST_WORDS)
             if ended and has_more(self._sockets.back):
                 self._from_workers(now, LAST_WORDS)
             if ended and has_more(self._sockets.collector):
@@ -325,6 +363,8 @@ class Loop:
                 self._rig.exited(worker, incarnation, exit_, now)
             except Exception as error:  # noqa: BLE001  so must the others' end
                 self._fault(error)
+        if self._lanes is not None:
+            self._lanes.ended()
 
     def _fault(self, error: Exception) -> None:
         """Tell of a fault of our own, with its traceback, and go on.
@@ -360,3 +400,8 @@ class Loop:
                 self._perform_one(effect, now)
             except Exception as error:  # noqa: BLE001  the effects behind it are performed
                 self._fault(error)
+
+
+def _batch(guest: Guest) -> int:
+    """How many messages are taken from a lane in a row that is ready again and again."""
+    return STRANGERS_BATCH if guest.is_client else BATCH

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
@@ -39,6 +40,7 @@ from orchestrator.core.slots import reader_of
 from orchestrator.rig.backlog import Backlog
 from orchestrator.rig.connections import Connections
 from orchestrator.rig.event_relay import EventRelay
+from orchestrator.rig.lanes import Lanes, Waits
 from orchestrator.rig.launchers.handle import is_want
 from orchestrator.rig.lease_numbers import LeaseNumbers
 from orchestrator.rig.processes import Processes
@@ -104,6 +106,7 @@ class Performer:
         host: Does the rest.
 
     Attributes:
+        lanes: Those of workers.
         slots: Has the frames that are in shared memory.
     """
 
@@ -125,6 +128,7 @@ class Performer:
         self._recorder: Recorder | None = None
         self._numbers: LeaseNumbers | None = None
         backlog.given_up = self._given_up
+        self.lanes = backlog.lanes = Lanes(rig.broker.publishers, connections, self._tell)
         self.slots = slots = SlotKeeper(rig.slots, rig.broker.publishers, host.record)
         self._by_kind: dict[type[Any], Callable[[Any, float], None]] = {
             ToClient: self._to_client,
@@ -167,6 +171,31 @@ class Performer:
             self._rig.broker.ledger.watch(records=True)
             relay.record(self._recorder.keep_event)
 
+    def open(self, folder: Path, loop: Waits) -> None:
+        """Listen for who comes by other ways than ZeroMQ's, in the folder of the rig's sockets.
+
+        Raises:
+            AddressError: One of them can't be bound.
+        """
+        self._sockets.slots = self.slots.open(folder, loop)
+        clients = self._sockets.is_open_to_users
+        self._sockets.lanes = self.lanes.open(folder, loop, clients=clients)
+
+    def restore(self) -> list[str]:
+        """Make their files anew that somebody removed; returns their names. Raises as `open`."""
+        return [*self.slots.restore(), *self.lanes.restore()]
+
+    def _tell(self, text: str, address: str, reason: str) -> None:
+        """Of what strangers do."""
+        broker, now = self._rig.broker, time.monotonic()
+        broker.counts["cut off"] += 1
+        broker.ledger.tally.tell("warning", text, now, address=address, reason=reason)
+
+    def disconnect(self) -> None:
+        """Let nobody in by them any more."""
+        self.lanes.close()
+        self.slots.close()
+
     def close(self) -> None:
         """Write down what is still to be recorded."""
         if self._recorder is not None:
@@ -183,6 +212,8 @@ class Performer:
         frames = effect.frames
         if type(frames[-1]) is Reference:
             frames[-1] = self.slots.answer(frames[0], frames[-1])
+        if frames[0] not in self.lanes.clients:
+            self._sockets.is_used = True
         self._backlog.send(frames, now)
 
     def _given_up(self, frames: list[Any]) -> None:
@@ -198,7 +229,12 @@ class Performer:
         try:
             if effect.ticket:
                 self._processes.give_ticket(effect.ticket, effect.number)
-            send(self._sockets.back, frames)
+            guest = self.lanes.workers.get(frames[0])
+            if guest is None:
+                self._sockets.is_used = True
+                send(self._sockets.back, frames)
+            elif not self.lanes.to_worker(guest, frames[1:]):
+                self._rig.unreachable(effect.number, now)
         except zmq.ZMQError as error:
             if error.errno != zmq.EHOSTUNREACH:
                 raise
@@ -209,7 +245,11 @@ class Performer:
         self._rig.taken_back(effect.worker, effect.incarnation, numbers, now)
 
     def _cut(self, effect: Cut, now: float) -> None:
-        self._connections.cut(self._sockets.front, effect.frame)
+        guest = self.lanes.clients.get(effect.client)
+        if guest is None:
+            self._connections.cut(self._sockets.front, effect.frame)
+        else:
+            self.lanes.leave(guest)
 
     def _describe(self, effect: Describe, now: float) -> None:
         try:

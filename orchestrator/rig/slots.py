@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import socket
-import struct
 from collections.abc import Callable, Container
 from pathlib import Path
 from typing import Any, Protocol
@@ -16,6 +15,7 @@ from orchestrator.core.effects import DropSlot, FreeSlot, HandSlot
 from orchestrator.core.slots import Slots
 from orchestrator.rig.sockets import ROOT
 from transports.errors import AddressError, ProtocolError
+from transports.lane import peer_of
 from transports.references import Reference
 from transports.shm import packets
 from transports.shm.memory import PAGE, SLOTS_FILE, is_slot
@@ -24,7 +24,6 @@ PEERS = 512
 """Connections for slots at most, of which a client has up to two; all others have all inline."""
 PACKETS = 64
 """Packets read of one peer before others have their turn."""
-_CREDENTIALS = struct.Struct("3i")
 
 
 class Watcher(Protocol):
@@ -183,10 +182,7 @@ class SlotKeeper:
             connection, _ = self._listener.accept()
         except BlockingIOError:
             return
-        size = _CREDENTIALS.size
-        _, uid, _ = _CREDENTIALS.unpack(
-            connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size)
-        )
+        _, uid, _ = peer_of(connection)
         if uid not in (os.getuid(), ROOT) or len(self._connections) >= PEERS:
             connection.close()
             return

@@ -62,6 +62,9 @@ class Sockets:
         link: Where worker processes connect their lanes.
         events: Where worker processes connect their publishers.
         slots: Path of the socket for shared memory; empty for none.
+        lanes: Path of the one for workers' lanes (see `transports.lane`); empty for none.
+        is_open_to_users: Whether users of this machine come in as such at the rig's own address.
+        is_used: The front or the back one was used since they were polled; who uses them says so.
         agents: Where agents of other hosts connect, by the rig's name or number that they reach.
         for_hosts: Where their workers connect lanes and publishers, by the same.
         meanwhile: Has a socket bound by whoever watches them, for whom that may wait; see
@@ -78,6 +81,10 @@ class Sockets:
         self.link = ""
         self.events = ""
         self.slots = ""
+        self.lanes = ""
+        self.is_open_to_users = False
+        self.is_used = True
+        self._own = ""
         self.agents: dict[str, str] = {}
         self.for_hosts: dict[str, tuple[str, str]] = {}
         self.meanwhile: Callable[[Binding], binding.SocketFile | None] = lambda bind: bind()
@@ -214,6 +221,8 @@ class Sockets:
             request, event = item, events.get(item, f"{item}.events")
         way = self.gate.way(item)
         self.addresses.append(self._bind(self.front, request, way=way))
+        if item == "ipc":
+            self._own, self.is_open_to_users = request, not way.domain
         self.event_addresses.append(self._bind(self.publisher, event, way=way))
 
     def _listen_tcp(self, item: str, events: Mapping[str, str]) -> None:
@@ -294,6 +303,8 @@ class Sockets:
 
     def _way_of(self, frame: Any) -> str:
         """The address by which a frame came; "" if that isn't known, or any more."""
+        if isinstance(frame, bytes | memoryview):
+            return self._own  # it came by a lane, from where that address is
         try:
             with socket.socket(fileno=os.dup(frame.get(zmq.SRCFD))) as connection:
                 name = connection.getsockname()

@@ -202,6 +202,7 @@ def worker_spec(
         events=sockets.inproc_events if inproc else sockets.events,
         token=token,
         slots=sockets.slots,
+        lanes="" if inproc else sockets.lanes,
         folder=str(rig.folder),
         cwd=str(config.cwd),
         env=dict(config.env),

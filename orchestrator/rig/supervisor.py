@@ -137,10 +137,10 @@ class Supervisor:
             connections=connections,
             perform=self._performer.perform,
             record=self.record,
+            lanes=self._performer.lanes,
         )
         self._loop.watch(self._door.socket, self._door.answer)
-        slots = self._performer.slots
-        self._keeper = FileKeeper(self._loop, folder, self._sockets, slots, self.record)
+        self._keeper = FileKeeper(self._loop, folder, sockets, self._performer.restore, self.record)
         self._looks = Looks(self._rig, self._processes, self._loop.call_later)
         self._helpers = Helpers(
             self._loop,
@@ -194,7 +194,7 @@ class Supervisor:
                 self._helpers.start()
                 config, folder = self._config, self._folder.sockets
                 self._sockets.bind(config.listen, folder, Caps().message, config.events)
-                self._sockets.slots = self._performer.slots.open(folder, self._loop)
+                self._performer.open(folder, self._loop)
                 self._folder.write_state(
                     RigState(
                         rig=self._config.rig,
@@ -276,7 +276,7 @@ class Supervisor:
         self._processes.reap_orphans(own=())
         self._connections.close()
         self._door.close()
-        self._performer.slots.close()
+        self._performer.disconnect()
         # Last: a client that is disconnected drops the answers that it hasn't read yet.
         self._sockets.close()
         self._folder.release()

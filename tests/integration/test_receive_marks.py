@@ -16,13 +16,13 @@ from orchestrator.rig.sockets import Sockets
 from tests.integration.test_rig_siege import CONFIG, DRIVER, free_port
 from tests.rigs import running
 from transports.hololinked.sockets import BaseSyncZMQ
-from workers.serving.lanes import open_lane
+from workers.serving.links import SocketLink
 
 ROOT = Path(__file__).parents[2]
 PLACES = {
     "orchestrator/agent/agent.py",  # these two read in any case, by keys, and have no marks
     "orchestrator/rig/hosts.py",
-    "orchestrator/client/channel.py",
+    "orchestrator/client/plugs.py",
     "orchestrator/client/feed.py",
     "orchestrator/client/handshakes.py",
     "orchestrator/rig/connections.py",
@@ -30,7 +30,7 @@ PLACES = {
     "orchestrator/rig/sockets.py",
     "transports/hololinked/sockets.py",
     "workers/serving/events.py",
-    "workers/serving/lanes.py",
+    "workers/serving/links.py",
 }
 """Where sockets are made; each is seen by a test below but the monitors', which are inproc."""
 
@@ -81,7 +81,7 @@ def test_of_a_worker(made: list[zmq.Socket[Any]]) -> None:
     """What comes to it is bounded by its credit."""
     context: zmq.Context[Any] = zmq.Context()
     try:
-        open_lane(context, "inproc://nobody", "0" * 32, "queued")
+        SocketLink(context, "inproc://nobody", b"0.queued")
         assert marks(made) == {"DEALER": 0}
     finally:
         context.destroy(0)

@@ -51,6 +51,8 @@ class Hands:
         fails: What a launch raises.
     """
 
+    cap = 1
+
     def __init__(self) -> None:
         self.done: list[tuple[Any, ...]] = []
         self.fails: Exception | None = None
@@ -132,7 +134,7 @@ CHANGE = Moved("a", 1, "WAITING", "STARTING", "")
 ALARM = Alarmed("a", "temperature", "ok", "raised", raised=True, value=61.0, reason="hot")
 EFFECTS: list[tuple[Effect, tuple[Any, ...]]] = [
     (ToClient([b"alice", b""]), ("answer", [b"alice", b""], 100.0)),
-    (Cut(b"frame", "rubbish"), ("cut", b"frame")),
+    (Cut(b"frame", "rubbish", b"client"), ("cut", b"frame")),
     (Launch("a", 3), ("launch", "a", 3)),
     (Signal("a", "kill"), ("signal", "a", "kill")),
     (Secure("a", 3), ("secure", Secure("a", 3))),

@@ -28,7 +28,7 @@ from workers.errors import (
 )
 from workers.output import streams as output
 from workers.process import lifeline
-from workers.serving.lanes import LINGER
+from workers.serving.links import LINGER
 from workers.serving.progress import alarms, at
 from workers.serving.server import Server
 from workers.spec import WorkerSpec

@@ -1,4 +1,4 @@
-"""A worker's ends of the link: the queued lane and, where it is needed, the concurrent one."""
+"""The concurrent lane of a worker, where it is needed; `server` has the queued one."""
 
 from __future__ import annotations
 
@@ -9,9 +9,7 @@ from collections import deque
 from typing import Any
 
 import zmq
-from zmq.backend import Socket as BackendSocket
 
-from transports import frames
 from transports.link import (
     CONCURRENT,
     CONTROL,
@@ -21,57 +19,18 @@ from transports.link import (
     LaneOpen,
     decode_control,
     encode_control,
-    routing_id,
 )
 from transports.serializers import Buffer
 from workers import threads
 from workers.serving.executor import CAPACITY, Enter, ThreadPool
 from workers.serving.fence import Fence
 from workers.serving.interrupts import Interrupts
-from workers.serving.keys import show_key
+from workers.serving.links import Request, open_link, send_control
 from workers.serving.polling import Poller
 from workers.serving.slots import reply
-from workers.spec import Curve, WorkerSpec
+from workers.spec import WorkerSpec
 
 log = logging.getLogger("workers")
-
-LINGER = 500
-"""Milliseconds that last messages may take to leave at the end."""
-
-_recv = BackendSocket.recv
-
-Request = tuple[bytes, bytes, bytes, Buffer]
-"""Number, header, payload, raw frame."""
-
-
-def open_lane(
-    context: zmq.Context[Any], address: str, token: str, lane: str, curve: Curve | None = None
-) -> zmq.Socket[Any]:
-    """Connect a lane's DEALER; the broker hears of it with `send_control(LaneOpen())`."""
-    dealer: zmq.Socket[Any] = context.socket(zmq.DEALER)
-    dealer.setsockopt(zmq.ROUTING_ID, routing_id(token, lane))
-    dealer.setsockopt(zmq.LINGER, LINGER)
-    dealer.setsockopt(zmq.RCVHWM, 0)  # bounded by the lane's credit
-    show_key(dealer, curve)
-    dealer.connect(address)
-    return dealer
-
-
-def receive(dealer: zmq.Socket[Any]) -> Request:
-    """Receive one message that is there: its four frames, the last one uncopied.
-
-    The frames are counted by the broker, which composed them.
-    """
-    number = _recv(dealer)
-    header = _recv(dealer)
-    payload = _recv(dealer)
-    raw = _recv(dealer, 0, False)
-    return number, header, payload, raw.buffer if len(raw) else b""
-
-
-def send_control(dealer: zmq.Socket[Any], control: Any, payload: bytes = b"") -> None:
-    """Send a control message. Raises zmq.ZMQError."""
-    frames.send(dealer, [CONTROL, encode_control(control), payload, b""])
 
 
 class ConcurrentLane:
@@ -96,7 +55,7 @@ class ConcurrentLane:
         enter: Enter,
     ) -> None:
         name = spec.worker
-        self._dealer = open_lane(context, spec.link, spec.token, CONCURRENT, spec.curve)
+        self._link = open_link(context, spec, CONCURRENT)
         self._poller = poller
         self._interrupts = interrupts
         self._fence = fence
@@ -112,8 +71,8 @@ class ConcurrentLane:
 
     def start(self) -> None:
         """Announce the lane and serve it."""
-        send_control(self._dealer, LaneOpen())
-        self._thread.start()  # from here on the socket is that thread's
+        send_control(self._link, LaneOpen())
+        self._thread.start()  # from here on the link is that thread's
 
     def stop(self, patience: float = 1.0) -> None:
         """Send the answers that are there and end; calls that still run are left behind.
@@ -139,18 +98,21 @@ class ConcurrentLane:
             try:
                 self._serve()
             finally:
-                self._dealer.close()
+                self._link.close()
                 self._wake.close()
                 self._wake_sender.close()
 
     def _serve(self) -> None:
         schedule = self._poller.beside
         schedule.begin(time.monotonic())
-        watched: list[Any] = [(self._dealer, zmq.POLLIN), (self._wake.fileno(), zmq.POLLIN)]
+        link = self._link
+        link.watch(self._wake.fileno())
         while True:
-            for ready, _ in zmq.zmq_poll(watched, schedule.wait(time.monotonic())):
-                if ready is self._dealer:
-                    request = receive(self._dealer)
+            for ready in link.wait(schedule.wait(time.monotonic())):
+                if ready is link:
+                    request = link.receive()
+                    if request is None:
+                        continue
                     if request[0] == CONTROL:
                         self._obey(decode_control(request[1]))
                     else:
@@ -162,7 +124,7 @@ class ConcurrentLane:
             while name := schedule.take(time.monotonic()):
                 self._pool.submit(self._poll(name))
             while self._done:
-                frames.send(self._dealer, self._done.popleft())
+                link.send(self._done.popleft())
             if self._stopping:
                 return
 

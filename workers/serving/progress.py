@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType, TracebackType
-from typing import Any, Self
+from typing import Self
 
 import zmq
 
@@ -18,7 +18,7 @@ from workers import threads
 from workers.errors import BootError
 from workers.failures import failure_body, import_place, is_ours
 from workers.limits import explained
-from workers.serving.lanes import send_control
+from workers.serving.links import Link, send_control
 from workers.spec import WorkerSpec
 
 log = logging.getLogger("workers")
@@ -33,10 +33,10 @@ class Progress:
     """While it is entered, another thread looks at this one, and has the link.
 
     Args:
-        link: The queued lane's socket, which this thread leaves alone meanwhile.
+        link: The queued lane's, which this thread leaves alone meanwhile.
     """
 
-    def __init__(self, link: zmq.Socket[Any]) -> None:
+    def __init__(self, link: Link) -> None:
         self._link = link
         self._lock = threads.Lock()
         self._over = threads.Event()
@@ -119,11 +119,11 @@ def at(frame: FrameType | None) -> str:
 _LIBRARY = str(Path(logging.__file__).parent.parent)
 
 
-def report(dealer: zmq.Socket[Any], failure: BootError, spec: WorkerSpec) -> None:
+def report(link: Link, failure: BootError, spec: WorkerSpec) -> None:
     """Tell the log and the rig that the driver can't be built, and why."""
     log.error("the driver failed at its %s", failure.stage, exc_info=failure.error)
     body = explained(failure_body(failure.error), failure.error, spec.limits)
     if failure.stage == "import":
         body["message"] = f"{body['message']}{import_place(failure.error, spec.folder)}"
-    send_control(dealer, LaneOpen())
-    send_control(dealer, Failed(stage=failure.stage, exception=body))
+    send_control(link, LaneOpen())
+    send_control(link, Failed(stage=failure.stage, exception=body))

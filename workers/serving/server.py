@@ -14,7 +14,6 @@ from typing import Any
 import msgspec
 import zmq
 
-from transports import frames
 from transports import link as messages
 from transports.headers import CACHED, STREAM_BESIDE
 from transports.link import CONTROL, QUEUED, Control, decode_control
@@ -35,7 +34,8 @@ from workers.serving.dispatch import Dispatcher
 from workers.serving.events import AttachedEvents, ChangeWatcher, EventPublisher
 from workers.serving.executor import CAPACITY, Enter, EventLoop
 from workers.serving.interrupts import Interrupts
-from workers.serving.lanes import LINGER, ConcurrentLane, open_lane, receive, send_control
+from workers.serving.lanes import ConcurrentLane
+from workers.serving.links import LINGER, open_link, send_control
 from workers.serving.nudges import Nudges, drain
 from workers.serving.polling import of_polled, sooner
 from workers.serving.progress import Progress, report
@@ -92,7 +92,7 @@ class Server:
         self._nudges = Nudges()
         self._unlisten = self._detach = self._end_streams = _do_nothing
         self._loop = EventLoop(f"{spec.worker}-asyncio", enter)
-        self._link = open_lane(context, spec.link, spec.token, QUEUED, spec.curve)
+        self._link = open_link(context, spec, QUEUED)
         self._events = EventPublisher(
             context,
             spec.events,
@@ -173,22 +173,21 @@ class Server:
         """
         link, perform = self._link, self._interrupts.perform
         subscriptions, nudged = self._events.fd, self._nudges.fileno()
-        watched: list[Any] = [(each, zmq.POLLIN) for each in (link, subscriptions, nudged)]
-        if self._wake is not None:
-            watched.append((self._wake.fileno(), zmq.POLLIN))
+        woken = () if self._wake is None else (self._wake.fileno(),)
+        link.watch(subscriptions, nudged, *woken)
         dispatcher = self._dispatcher
         schedule, streams, slots = dispatcher.poller.queued, dispatcher.streams, dispatcher.slots
         schedule.begin(time.monotonic())
         while not self.terminating:
             wait = sooner(schedule.wait(time.monotonic()), streams.patience, slots.patience)
-            came = zmq.zmq_poll(watched, wait)
+            came = link.wait(wait)
             # what waits goes first, but for a whole interval at most
             now = time.monotonic()
             if name := schedule.take(now, patience=1.0 if came else 0.0):
                 self._poll(name)
                 schedule.taken(name, now)
                 continue
-            for ready, _ in came:
+            for ready in came:
                 if ready is not link:
                     if ready == subscriptions:
                         self._events.take_subscriptions()
@@ -197,7 +196,10 @@ class Server:
                     elif self._wake is not None:
                         drain(self._wake)  # what its signal's handler had to do is done
                     continue
-                number, header, payload, raw = receive(link)
+                request = link.receive()
+                if request is None:
+                    continue
+                number, header, payload, raw = request
                 if number == CONTROL:
                     control = decode_control(header)
                     if isinstance(control, messages.Stop):
@@ -205,7 +207,7 @@ class Server:
                     self._obey(control)
                     continue
                 if not self._claim(number):
-                    frames.send(link, [number, b"", b"", b""])
+                    link.send([number, b"", b"", b""])
                     continue
                 if self._callbacks:
                     # who subscribed before a request hears what the request causes
@@ -218,8 +220,8 @@ class Server:
                     self.busy = False
                 if self._is_stale:
                     self._describe_changes()  # before the answer, so that its reader finds them
-                frames.send(link, reply(number, answer))
-                del answer, payload, raw  # they may be large, and the next request far away
+                link.send(reply(number, answer))
+                del request, answer, payload, raw  # large, maybe, and the next one far away
             streams.end_idle()
             slots.give_up_unused()
         raise Terminated
@@ -279,7 +281,7 @@ class Server:
         if self._lane is not None:
             self._lane.stop()
         self._events.close(LINGER)
-        self._link.close(linger=LINGER)
+        self._link.close()
         self._nudges.close()
 
     def _close_driver(self) -> None:
