@@ -197,6 +197,7 @@ class Hosts:
             claims=False,
             slots="",
             lanes="",
+            lanes="",
             folder="",
             cwd=None,
         )
