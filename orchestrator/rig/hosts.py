@@ -197,7 +197,6 @@ class Hosts:
             claims=False,
             slots="",
             lanes="",
-            lanes="",
             folder="",
             cwd=None,
         )
