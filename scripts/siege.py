@@ -13,6 +13,7 @@ import json
 import os
 import random
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -27,6 +28,7 @@ import zmq
 
 from orchestrator import connect
 from orchestrator.errors import OrchError
+from transports.lane import CLIENTS_FILE, GREETING, PACKET, WORKERS_FILE
 
 CONFIG = """\
 rig: {rig}
@@ -45,6 +47,7 @@ class Plain:
         self.said.emit(value)
         return value
 """
+LANES = {Path(each).stem for each in (CLIENTS_FILE, WORKERS_FILE)}
 MEMORY = 150
 """MiB that the rig's process may come to."""
 RATIO = 3.0
@@ -60,7 +63,8 @@ class Stranger:
     """Sends one kind of rubbish after the other to the addresses that it is given.
 
     Args:
-        addresses: By socket: `front`, `publisher`, `back`; events' has a door for workers.
+        addresses: By socket: `front`, `publisher`, `back`; events' has a door for workers. And
+            the paths of `lanes`, if there are any.
         seed: Of its choices.
     """
 
@@ -97,6 +101,8 @@ class Stranger:
                 self._unplug(where, kind)
             if self.random.random() < 0.01:
                 sent += self._raw_bytes()
+            if self.random.random() < 0.1 and self.addresses.get("lanes"):
+                sent += self._packets()
         for each in list(self.sockets.values()):
             each.close(0)
         self.context.term()
@@ -163,6 +169,28 @@ class Stranger:
 
     def _link_message(self) -> list[bytes]:
         return [bytes(8), b'{"type":"ready"}', b"{}", b""][: self.random.randrange(1, 5)]
+
+    def _packets(self) -> int:
+        """Packets on a lane: none, half a message, one of somebody else's, or noise."""
+        dice = self.random
+        sent = 0
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as lane:
+            lane.settimeout(0.2)
+            try:
+                lane.connect(dice.choice(self.addresses["lanes"]))
+                identity = dice.choice((b"one", b"\0rig", b"x" * 300, b"", self._noise(40)))
+                lane.send(dice.choice((GREETING + identity, GREETING + identity, self._noise(90))))
+                for _ in range(dice.choice((0, 1, 5, 200))):
+                    lengths = [dice.choice((0, 2, 90, 2**32 - 1)) for _ in range(4)]
+                    head = struct.pack("=4I", *lengths)
+                    frames = [self._mutated()[1], b"{}", b""]
+                    right = struct.pack("=4I", 0, *map(len, frames)) + b"".join(frames)
+                    begun = struct.pack("=4I", 0, 1 << 24, 0, 0) + bytes(PACKET - 16)
+                    lane.send(dice.choice((right, right, head, begun, self._noise(500), b"\0")))
+                    sent += 1
+            except OSError:  # cut off, or the rig doesn't read as fast
+                return sent
+        return sent
 
     def _noise(self, most: int) -> bytes:
         return self.random.randbytes(self.random.randrange(most))
@@ -255,6 +283,7 @@ class RunningRig:
             "front": state["addresses"],
             "publisher": state["events"],
             "back": [f"ipc://{next(self._run.rglob('link.ipc'))}"],
+            "lanes": [str(each) for each in self._run.rglob("*.sock") if each.stem in LANES],
         }
         return self
 
