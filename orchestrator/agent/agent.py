@@ -135,9 +135,11 @@ class Agent:
         if self._lifeline >= 0:
             waits.append(self._lifeline)
         waits += (
-            each.sentinel for each in (self._guardian, self._fork_server) if each.sentinel >= 0
+            each.sentinel
+            for each in (self._guardian, self._fork_server)
+            if each.sentinel >= 0 and not self._fenced  # nobody needs another one then
         )
-        outputs = self._pipes.fds if self._reads() else []
+        outputs = self._outputs()
         ready = zmq.zmq_poll(
             [(each, int(zmq.POLLIN)) for each in (*waits, *outputs)], self._timeout()
         )
@@ -164,9 +166,11 @@ class Agent:
             due = min(due, self._lease.until)
         return max(0, math.ceil((due - clock()) * 1000))
 
-    def _reads(self) -> bool:
-        """Whether output is read: without room it waits, unless the rig is away."""
-        return self._channel.held < ROOM or clock() - self._heard > AWAY
+    def _outputs(self) -> list[int]:
+        """The streams that are read: without room who writes waits, unless the rig is away."""
+        if self._fenced or clock() - self._heard > AWAY:
+            return self._pipes.fds
+        return self._pipes.unpaused() if self._channel.held < ROOM else []
 
     def _tick(self, now: float) -> None:
         if not self._fenced and now >= self._lease.until:
@@ -185,6 +189,8 @@ class Agent:
 
     def _fence(self, why: str, status: int) -> None:
         """Nothing may live here any more."""
+        if not self._fenced and status:
+            self._say_aloud(why)
         self._fenced = True
         self._over, self._status = self._over or why, status
         self._ends_at = min(self._ends_at, clock() + LAST_WORDS)
@@ -238,12 +244,13 @@ class Agent:
                 return
 
     def _obey(self, message: messages.Message) -> None:
+        if isinstance(message, messages.Grant | messages.Taken):
+            self._pipes.paused = set(message.paused)
         if isinstance(message, messages.Grant):
             self._answered(message)
         elif isinstance(message, messages.Refused):
             self._channel = Channel()  # nobody wants to know more
             self._fence(message.why, STATUS)
-            self._say_aloud(message.why)
         elif isinstance(message, messages.Launch):
             self._launch(message)
         elif isinstance(message, messages.Signal):

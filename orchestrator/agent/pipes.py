@@ -35,17 +35,29 @@ class Pipes:
     Args:
         send: Sends what was written.
         has_room: Whether what is sent now is kept for the rig; else it is counted as lost.
+
+    Attributes:
+        paused: Streams of which the rig has more than it can store.
     """
 
     def __init__(self, send: Callable[[Output, bytes], None], has_room: Callable[[], bool]) -> None:
         self._send = send
         self._has_room = has_room
         self._ends: dict[int, _End] = {}
+        self.paused: set[tuple[str, int, str]] = set()
 
     @property
     def fds(self) -> list[int]:
         """What is readable when something was written."""
         return list(self._ends)
+
+    def unpaused(self) -> list[int]:
+        """Those of them for which the rig has room: who writes to others may wait."""
+        return [
+            fd
+            for fd, end in self._ends.items()
+            if (end.worker, end.incarnation, end.stream) not in self.paused
+        ]
 
     def open_streams(self, worker: str, incarnation: int) -> Streams:
         """Make the three streams of an incarnation. Raises OSError: too many open files."""
@@ -72,7 +84,8 @@ class Pipes:
             if (end.worker, end.incarnation) == (worker, incarnation):
                 while self.read(fd):
                     pass
-                self._close(fd)
+                if fd in self._ends:  # somebody else still has the other end
+                    self._close(fd)
 
     def unblock(self, worker: str, incarnation: int) -> bool:
         """As `processes.Collects.unblock`: what is written is always read, or counted as lost."""

@@ -29,7 +29,7 @@ ABOUT: Final[dict[str, str]] = {
     "traces": "What came of each request is sent to OpenTelemetry: {to: http://127.0.0.1:4318}.",
     "to": "Where a collector takes OTLP over HTTP; /v1/traces is added.",
     "control": "Browsers may write, call, start, stop and cancel too.",
-    "hosts": "Names: of the web server's proxies; on top, of machines on which workers run.",
+    "hosts": "Machines on which workers run, by name; of web, further names of its server.",
     "export": "Polled properties among its metrics, by name or worker.name.",
     "access": "Who may what, by the name of a key or of a user: reader, operator, admin, or more.",
     "allow_local_users": "It is meant that all users of this machine reach tcp on loopback.",

@@ -110,14 +110,22 @@ class Grant(msgspec.Struct, frozen=True, tag_field="type", tag="grant"):
     Attributes:
         number: Of the question.
         renews: Whether the lease is renewed; not that of an agent that was given up.
+        paused: As of `Taken`.
     """
 
     number: int
     renews: bool = True
+    paused: tuple[tuple[str, int, str], ...] = ()
 
 
 class Taken(msgspec.Struct, frozen=True, tag_field="type", tag="taken"):
-    """A rig has taken much of what an agent has sent; the number is among the frames."""
+    """A rig has taken much of what an agent has sent; the number is among the frames.
+
+    Attributes:
+        paused: Streams of which it has more than it can store: worker, incarnation, name.
+    """
+
+    paused: tuple[tuple[str, int, str], ...] = ()
 
 
 class Refused(msgspec.Struct, frozen=True, tag_field="type", tag="refused"):

@@ -25,7 +25,7 @@ class Engine:
         command: What is run.
         line: What it reads first.
         loop: Watches it.
-        ended: Called once with its exit status and the last line that it wrote.
+        ended: Called once with its exit status and the last lines that it wrote.
 
     Attributes:
         pid: The process; None once it has ended.
@@ -39,7 +39,7 @@ class Engine:
         command: Sequence[str],
         line: bytes,
         loop: Waits,
-        ended: Callable[[int, str], None],
+        ended: Callable[[int, list[str]], None],
     ) -> None:
         self._loop = loop
         self._ended = ended
@@ -79,8 +79,7 @@ class Engine:
         self._hear()
         self._release()
         lines = self._wrote.decode(errors="backslashreplace").splitlines()
-        told = next((each.strip() for each in reversed(lines) if each.strip()), "")
-        self._ended(self._process.wait(), told)
+        self._ended(self._process.wait(), [each.rstrip() for each in lines if each.strip()])
 
     def _release(self) -> None:
         self._loop.unwatch(self._sentinel)

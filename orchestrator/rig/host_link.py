@@ -30,6 +30,8 @@ COMES_WITHIN = 60.0
 """Seconds for an agent to come once its engine was started: old machines are slow."""
 AGAIN_AFTER = (1.0, 30.0)
 """Seconds until it is tried again, at first and at most."""
+USUAL = (0, 71, 255)
+"""Statuses whose last line says all: of an agent that ends, one without its rig, and of ssh."""
 MUCH = 1 << 20
 """Bytes after which an agent is told what was taken, without being asked."""
 DRIFTED = 5.0
@@ -94,6 +96,7 @@ class HostLink:
         state: `starting` (an agent), `up` or `away`.
         reason: Why it is away.
         agent: The present one; None while there is none.
+        fenced: When lives of workers that were lost here are surely over.
     """
 
     def __init__(self, config: HostConfig, lost_after: float, rig: Rig) -> None:
@@ -108,6 +111,7 @@ class HostLink:
         self._queued: list[tuple[messages.Launch, _Life]] = []
         self._lives: dict[str, _Life] = {}
         self._securing: dict[tuple[str, int], Callable[[Outcome], None]] = {}
+        self.fenced: dict[str, float] = {}
         self._had: set[tuple[str, int]] = set()  # lives that the present agent was given
         self._closing = False
 
@@ -127,10 +131,10 @@ class HostLink:
                 rig.command(self.config),
                 line,
                 rig.loop,
-                lambda status, told: self._engine_ended(agent, status, told),
+                lambda status, lines: self._engine_ended(agent, status, lines),
             )
         except OSError as error:
-            self._none_came(agent, f"its engine can't be started: {error}")
+            self._none_came(agent, f"its {self.config.engine} can't be started: {error}")
             return
         self._watch(agent)
 
@@ -146,12 +150,16 @@ class HostLink:
         else:
             self._lose(agent, f"it was not heard for {self._lost_after:g} s")
 
-    def _engine_ended(self, agent: Agent, status: int, told: str) -> None:
+    def _engine_ended(self, agent: Agent, status: int, lines: list[str]) -> None:
+        told = lines[-1] if lines else ""
         if agent is not self.agent:
             return
         self._engine = None
-        why = f"its engine ended with status {status}"
+        why = f"its {self.config.engine} ended with status {status}"
         why = f"{why}: {told}{engines.mend(told)}" if told else why
+        if status not in USUAL and len(lines) > 1:
+            about = {"output": "\n".join(lines)}
+            self._rig.record("warning", f"what started host {self.config.name} wrote", about)
         if agent.hello is None:
             self._none_came(agent, why)
         else:
@@ -167,7 +175,8 @@ class HostLink:
     def _lose(self, agent: Agent, why: str) -> None:
         """The host is lost: what lived there counts as ended, and lives nowhere before it has."""
         name = self.config.name
-        fenced = agent.lease.fenced_at(clock()) - clock()
+        fenced_at = agent.lease.fenced_at(clock())
+        self.fenced |= dict.fromkeys(self._lives, fenced_at)
         text = f"its host {name} was lost: {why}"
         self._rig.record(
             "error", f"host {name} is lost: {why}", {"workers": ", ".join(self._lives)}
@@ -182,7 +191,7 @@ class HostLink:
         securing, self._securing = self._securing, {}
         for done in securing.values():
             done(self._unknown(why))
-        self._go_away(why, fenced)
+        self._go_away(why, fenced_at - clock())
 
     def _unknown(self, why: str) -> Outcome:
         """What is known of a device that a lost host's guardian makes safe."""
@@ -204,9 +213,8 @@ class HostLink:
         if self._engine is not None:
             self._engine.kill()
             self._engine = None
-        queued, self._queued = self._queued, []
-        for _, life in queued:
-            life.done(self._absent())
+        while self._queued:
+            self._queued.pop()[1].done(self._absent())
         if not self._closing:
             self._rig.loop.call_later(again_after, self.begin)
 
@@ -239,7 +247,12 @@ class HostLink:
         agent.taken += size
         if agent.taken >= MUCH:
             agent.taken = 0
-            self._say(agent, messages.Taken())
+            self.say_taken()
+
+    def say_taken(self) -> None:
+        """Tell the agent what was taken, and of which streams there is more than can be stored."""
+        if self.agent is not None:
+            self._say(self.agent, messages.Taken(self._rig.output.paused))
 
     def _came(self, agent: Agent, hello: messages.Hello) -> None:
         if agent.hello is not None:
@@ -279,7 +292,7 @@ class HostLink:
             self._rig.forget(agent.token)
             return
         agent.channel.asked(renew.number)
-        self._say(agent, messages.Grant(renew.number, renews))
+        self._say(agent, messages.Grant(renew.number, renews, self._rig.output.paused))
 
     def _trusts(self, agent: Agent) -> bool:
         """Whether an agent that is heard now goes on to be trusted."""

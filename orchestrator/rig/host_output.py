@@ -14,6 +14,12 @@ from orchestrator.rig.keeper import Waits
 from orchestrator.rig.processes import Collects
 from workers.output.request_marks import mark_begin
 
+PAUSE = 1 << 20
+"""Bytes of one stream that wait above which its worker is to wait too, and below half of which it
+goes on."""
+TELL_EVERY = 1.0
+"""Seconds between records of what was lost."""
+
 _Life = tuple[str, int]
 
 
@@ -24,6 +30,7 @@ class _Stream:
         self.fd = fd
         self.waiting: deque[bytes] = deque()
         self.size = 0
+        self.cut = False  # what comes is the rest of a line that was lost in part
         self._own = mark_begin(fd)
         self._rest = b""
 
@@ -46,6 +53,10 @@ class HostOutput:
         logs: Collects.
         loop: Waits for room.
         record: Writes a record: level, text, fields.
+
+    Attributes:
+        paused: Streams of which more waits than is good: worker, incarnation, name.
+        changed: Called when these are others.
     """
 
     def __init__(
@@ -56,6 +67,10 @@ class HostOutput:
     ) -> None:
         self._logs = logs
         self._record = record
+        self._call_later = loop.call_later
+        self.paused: tuple[tuple[str, int, str], ...] = ()
+        self.changed: Callable[[], None] = lambda: None
+        self._lost: dict[tuple[str, int, str], int] = {}  # bytes, by life and reason
         self._lives: dict[_Life, Streams] = {}
         self._streams: dict[_Life, dict[str, _Stream]] = {}
         self._ending: set[_Life] = set()
@@ -95,19 +110,50 @@ class HostOutput:
         found = self._streams[life].get(stream)
         if found is None or not (data := found.translated(data, mark.encode())):
             return
-        if found.waiting:
-            if found.size + len(data) > ROOM:
-                self.lost(worker, incarnation, len(data), "the log collector is too slow")
-                return
+        data = self._without_cut(life, found, data)
+        if found.waiting and data:
             found.waiting.append(data)
             found.size += len(data)
-        else:
+            self._look(life, stream, found)
+        elif data:
             self._put(life, found, data)
+
+    def _without_cut(self, life: _Life, stream: _Stream, data: bytes) -> bytes:
+        """What there is room for: whole lines, as half a line tells nothing."""
+        whole = data
+        if stream.size + len(data) > ROOM:
+            stream.cut = not data.endswith(b"\n")
+            data = b""
+        elif stream.cut:
+            _, newline, data = data.partition(b"\n")
+            stream.cut = not newline
+        if lost := len(whole) - len(data):
+            self.lost(*life, lost, "the log collector is too slow")
+        return data
+
+    def _look(self, life: _Life, name: str, stream: _Stream) -> None:
+        """Whether who writes to it is to wait, or may go on."""
+        key = (*life, name)
+        if key not in self.paused and stream.size > PAUSE:
+            self.paused = (*self.paused, key)
+        elif key in self.paused and stream.size < PAUSE // 2:
+            self.paused = tuple(each for each in self.paused if each != key)
+        else:
+            return
+        self.changed()
 
     def lost(self, worker: str, incarnation: int, size: int, why: str) -> None:
         """So many bytes of a worker's output won't be in the log."""
-        about = {"worker": worker, "incarnation": incarnation, "bytes": size}
-        self._record("warning", f"output of another host is lost: {why}", about)
+        key = (worker, incarnation, why)
+        if not self._lost:
+            self._call_later(TELL_EVERY, self._tell)
+        self._lost[key] = self._lost.get(key, 0) + size
+
+    def _tell(self) -> None:
+        lost, self._lost = self._lost, {}
+        for (worker, incarnation, why), size in lost.items():
+            about = {"worker": worker, "incarnation": incarnation, "bytes": size}
+            self._record("warning", f"output of another host is lost: {why}", about)
 
     def end(self, worker: str, incarnation: int) -> None:
         """A worker writes no more: its streams are closed once all of that is written."""
@@ -135,10 +181,15 @@ class HostOutput:
         for fd, _ in self._room.poll(0):
             life, stream = self._by_fd[fd]
             self._put(life, stream, stream.waiting.popleft())
+            stream.size = sum(map(len, stream.waiting))
+            self._look(life, self._name(life, stream), stream)
             if not stream.waiting:
                 self._room.unregister(fd)
                 del self._by_fd[fd]
                 self._close_if_done(life)
+
+    def _name(self, life: _Life, stream: _Stream) -> str:
+        return next(name for name, each in self._streams[life].items() if each is stream)
 
     def _close_if_done(self, life: _Life) -> None:
         if life not in self._ending or any(each.waiting for each in self._streams[life].values()):
@@ -152,6 +203,7 @@ class HostOutput:
 
     def close(self) -> None:
         """Let go of all streams."""
+        self._tell()
         self._room.close()
         for streams in self._lives.values():
             streams.close()

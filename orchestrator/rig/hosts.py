@@ -16,6 +16,7 @@ from orchestrator.config.hosts import HostConfig
 from orchestrator.config.loader import RigConfig
 from orchestrator.hosts import engines, messages
 from orchestrator.hosts.channel import Channel
+from orchestrator.hosts.clock import clock
 from orchestrator.hosts.messages import PROTOCOL, RELIABLE_PARTS, Start, encode
 from orchestrator.logs.collect.streams import Streams
 from orchestrator.rig.following import Outcome
@@ -135,6 +136,7 @@ class Hosts:
         assert self._socket is not None
         self._loop = loop
         self._output = HostOutput(self._logs, loop, self.record)
+        self._output.changed = self._say_paused
         loop.watch(self._socket, self._hear)
         lost_after = self._config.placement.lost_after
         for name, host in self._config.hosts.items():
@@ -221,6 +223,15 @@ class Hosts:
         _, host = self._ran[worker]
         self._links[host].secure(worker, incarnation, lambda told: done(worker, incarnation, told))
 
+    def fenced(self, worker: str) -> str:
+        """As `processes.Fences.fenced`."""
+        for link in self._links.values():
+            left = link.fenced.get(worker, 0.0) - clock()
+            if left > 0:
+                name = link.config.name
+                return f"its device may be in use on host {name} for {left:.1f} s, which was lost"
+        return ""
+
     def give_up(self, worker: str) -> None:
         """As `Launcher.give_up`."""
         for link in self._links.values():
@@ -274,6 +285,10 @@ class Hosts:
         """Send a message to an agent; one that isn't connected gets it by its channel later."""
         assert self._socket is not None
         frames.send(self._socket, [self._names.get(token, token).encode(), *parts])
+
+    def _say_paused(self) -> None:
+        for link in self._links.values():
+            link.say_taken()
 
     def _hear(self) -> None:
         assert self._socket is not None

@@ -8,6 +8,7 @@ these too.
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable, Collection
 from typing import Any, Protocol
 
@@ -44,6 +45,13 @@ class Collects(Protocol):
         """See that it doesn't wait for somebody to read what it writes."""
 
 
+class Fences(Launcher, Protocol):
+    """A launcher of other hosts, which can be lost."""
+
+    def fenced(self, worker: str) -> str:
+        """Why no life of a worker may begin anywhere yet; empty if it may."""
+
+
 class _Launch:
     """A launch whose outcome isn't known; what the worker is signalled meanwhile waits for it."""
 
@@ -78,7 +86,7 @@ class Processes:
         fork_server: ForkServer,
         deliver: Callable[[Callable[[], None]], None],
         unlaunched: Unlaunched,
-        elsewhere: Launcher | None = None,
+        elsewhere: Fences | None = None,
     ) -> None:
         self._context = context
         self._logs = logs
@@ -102,9 +110,12 @@ class Processes:
         """Have an incarnation started: it is among `handles` soon, or `unlaunched` is told.
 
         Raises:
-            OSError: There are no file descriptors for it.
+            OSError: There are no file descriptors for it, or an earlier life may still have its
+                device, on another host.
         """
         worker, incarnation = config.name, spec.incarnation
+        if self._elsewhere is not None and (reason := self._elsewhere.fenced(worker)):
+            raise OSError(errno.EAGAIN, reason)
         self._tickets[worker] = incarnation, Tickets()
         try:
             self._launch(config, spec)

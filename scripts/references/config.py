@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from orchestrator.config import forms
 from orchestrator.config.json_schema import ABOUT, json_schema
+from orchestrator.config.placing import HostSection, PlacementSection
 from orchestrator.config.schema import (
     SECTIONS,
     DefaultsSection,
@@ -70,8 +71,14 @@ def page() -> str:
     for name, model in SECTIONS.items():
         found = whole["definitions"][model.__name__]["properties"]
         parts.append(f"## {name}\nA section of a worker.\n\n{_keys(model, found)}")
-    for name, model in (("logs", LogsSection), ("web", WebSection)):
+    for name, model in (
+        ("logs", LogsSection),
+        ("web", WebSection),
+        ("placement", PlacementSection),
+    ):
         parts.append(f"## {name}\n{_keys(model, whole['properties'][name]['properties'])}")
+    host = whole["definitions"]["Host"]["properties"]
+    parts.append(f"## A host\nOne of `hosts`, by its name.\n\n{_keys(HostSection, host)}")
     return "\n\n".join(parts) + "\n"
 
 

@@ -202,6 +202,46 @@ def test_a_device_is_made_safe_where_it_is(net: Network, tmp_path: Path, cut: bo
     assert born[0][2] < float(at) < born[1][1]
 
 
+@pytest.mark.measured
+def test_one_that_is_moved_home_from_a_lost_host_waits_for_its_lease(
+    net: Network, tmp_path: Path
+) -> None:
+    journal = tmp_path / "journal"
+    with lab(net, MASTER.replace("JOURNAL", str(journal)), "far") as rig, rig.connected() as client:
+        first = client.cam.pid()
+        net.pull("far")
+        agent = agent_of(rig)
+        (ssh,) = [each for each in children(rig.process.pid) if each == agent]
+        os.kill(ssh, signal.SIGSTOP)  # by which nobody there knows that the rig gave it up
+        rig.config.write_text(rig.config.read_text().replace("host: far, ", ""))
+        rig.orch("apply", str(rig.config), timeout=90)
+        wait_until(lambda: rig.wait_state("cam", "READY", 40)["pid"] != first)
+        assert rig.wait_state("cam", "READY")["host"] is None
+    assert len(lives(journal)) >= 2
+    assert had_one_master(journal), lives(journal)
+
+
+def children(pid: int) -> list[int]:
+    found = Path(f"/proc/{pid}/task").glob("*/children")
+    return [int(each) for file in found for each in file.read_text().split()]
+
+
+@pytest.mark.measured
+def test_many_that_die_at_once_take_nobody_with_them(net: Network) -> None:
+    workers = "\n".join(WORKER.replace("cam", f"w{number}") for number in range(6))
+    with lab(net, workers, "far") as rig:
+        agent = agent_of(rig)
+        before = rig.wait_settled()
+        for number in range(5):
+            os.kill(before[f"w{number}"]["pid"], signal.SIGKILL)
+        for number in range(5):
+            name = f"w{number}"
+            wait_until(lambda: rig.wait_state(name, "READY")["pid"] != before[name]["pid"])  # noqa: B023
+        assert rig.wait_state("w5", "READY")["pid"] == before["w5"]["pid"]
+        rig.orch("restart", *(f"w{number}" for number in range(6)))
+        assert agent_of(rig) == agent
+
+
 def test_workers_start_as_soon_as_their_host_is_there(net: Network) -> None:
     with lab(net, WORKER, "far", settle=False) as rig:
         net.pull("far")
