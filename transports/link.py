@@ -39,6 +39,12 @@ whoever is told of it knows the others.
 """
 
 
+def barrier_topic(number: int) -> bytes:
+    """A topic that nothing is published under: whoever is told of it knows the subscriptions that
+    the rig passed on before, see `Barrier`."""
+    return PRESENCE + pack_number(number)
+
+
 class LaneOpen(msgspec.Struct, frozen=True, tag_field="type", tag="lane_open"):
     """First message of each lane: the broker may send to it now."""
 
@@ -147,6 +153,18 @@ class Fenced(msgspec.Struct, frozen=True, tag_field="type", tag="fenced"):
     held: str
 
 
+class Barrier(msgspec.Struct, frozen=True, tag_field="type", tag="barrier"):
+    """To each lane of a worker that doesn't go by ZeroMQ: somebody subscribed before what follows.
+
+    Subscriptions come by another connection, which a request may overtake.
+
+    Attributes:
+        number: Of the topic that tells that they have come.
+    """
+
+    number: int
+
+
 class Watch(msgspec.Struct, frozen=True, tag_field="type", tag="watch"):
     """To a worker: tell what was read of these properties, now and whenever they are polled.
 
@@ -197,6 +215,7 @@ Control = (
     | Reopen
     | Interrupt
     | Fenced
+    | Barrier
     | Watch
     | Polled
 )

@@ -15,6 +15,7 @@ from orchestrator.rig.newest import Newest
 from orchestrator.rig.sockets import Sockets
 from transports.frames import TooManyFrames, has_more, receive, receive_frame, send
 from transports.headers import EVENTS_PER_LIFE, FAITHFUL, FRAMES, PROBE, tag_of
+from transports.link import barrier_topic
 
 _FAITHFUL = FAITHFUL.encode()
 SUBSCRIPTIONS = 2000
@@ -32,6 +33,9 @@ class EventRelay:
         peers: The workers, by name.
         tally: Tells what was dropped.
         counts: Counts it.
+
+    Attributes:
+        barrier: How often workers were told of subscriptions.
     """
 
     def __init__(
@@ -52,6 +56,8 @@ class EventRelay:
         self._peers = peers
         self._tally = tally
         self._counts = counts
+        self.barrier = 0
+        self._is_passed = False  # subscriptions were, and the barrier behind them wasn't
         self._wanted: Counter[bytes] = Counter()  # by how many connections
         self._record: Callable[[list[Any], float], None] | None = None
         connections.left = self.forget
@@ -105,6 +111,12 @@ class EventRelay:
         Frame by frame: libzmq takes out what it has dealt with itself, wherever in a message that
         stood, and leaves the rest of the message torn. What begins with 0 or 1 is its own word.
         """
+        self._forward_subscriptions(most, now)
+        if self._is_passed:
+            self._is_passed = False
+            self._raise_barrier()
+
+    def _forward_subscriptions(self, most: int, now: float) -> None:
         publisher = self._sockets.publisher
         for _ in range(most):
             frame = receive_frame(publisher)
@@ -156,6 +168,14 @@ class EventRelay:
             self._wanted[topic] += 1
             if self._wanted[topic] == 1:
                 send(self._sockets.collector, [b"\1" + topic])
+                self._is_passed = True
+
+    def _raise_barrier(self) -> None:
+        """Tell workers that what was passed on before has come: see `transports.link.Barrier`."""
+        before, self.barrier = self.barrier, self.barrier + 1
+        send(self._sockets.collector, [b"\1" + barrier_topic(self.barrier)])
+        if before:
+            send(self._sockets.collector, [b"\0" + barrier_topic(before)])
 
     def _end(self, topic: bytes) -> None:
         if topic in self._wanted:

@@ -58,15 +58,17 @@ class Guest:
         identity: Who it is; empty until it has said so.
         is_client: Whether it is a client, else a worker.
         visitor: Whose its messages are, of a client.
+        barrier: The last one that it was sent, of a worker.
     """
 
-    __slots__ = ("identity", "is_client", "lane", "visitor")
+    __slots__ = ("barrier", "identity", "is_client", "lane", "visitor")
 
     def __init__(self, lane: PacketLane, visitor: Visitor | None) -> None:
         self.lane = lane
         self.identity = b""
         self.is_client = visitor is not None
         self.visitor = visitor
+        self.barrier = 0
 
 
 class Lanes:

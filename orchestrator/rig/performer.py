@@ -50,6 +50,7 @@ from orchestrator.rig.sockets import Sockets
 from transports.exceptions import exception_payload
 from transports.frames import send
 from transports.headers import ERROR
+from transports.link import CONTROL, Barrier, encode_control
 from transports.references import REFERENCE, SLOTTED, Reference, unpack
 
 
@@ -125,6 +126,7 @@ class Performer:
         self._processes = processes
         self._connections = connections
         self._host = host
+        self._barrier: Callable[[], int] = lambda: 0
         self._recorder: Recorder | None = None
         self._numbers: LeaseNumbers | None = None
         backlog.given_up = self._given_up
@@ -164,6 +166,7 @@ class Performer:
         Raises:
             OSError: The file can't be written.
         """
+        self._barrier = lambda: relay.barrier
         self._numbers = LeaseNumbers(folder, self._host.record)
         self._rig.broker.leasing.begin_after(self._numbers.read())
         if file is not None:
@@ -233,7 +236,13 @@ class Performer:
             if guest is None:
                 self._sockets.is_used = True
                 send(self._sockets.back, frames)
-            elif not self.lanes.to_worker(guest, frames[1:]):
+                return
+            if effect.number and guest.barrier != (number := self._barrier()):
+                # who subscribed before a request sees what the request causes
+                guest.barrier = number
+                barrier = encode_control(Barrier(guest.barrier))
+                self.lanes.to_worker(guest, [CONTROL, barrier, b"", b""])
+            if not self.lanes.to_worker(guest, frames[1:]):
                 self._rig.unreachable(effect.number, now)
         except zmq.ZMQError as error:
             if error.errno != zmq.EHOSTUNREACH:

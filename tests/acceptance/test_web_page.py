@@ -292,7 +292,7 @@ def test_logs_follow_and_tell_what_was_left_out(
     with rig.connected() as client, visit(browser, url, width) as seen:
         seen.page.get_by_role("link", name="Logs").click()
         expect(seen.page.locator(".log > div").first).to_be_visible(timeout=LONG)
-        client["probe"].call("flood", 20_000)
+        client["probe"].call("flood", 60_000)
         gap = seen.page.locator(".log .gap").first
         expect(gap).to_contain_text("records left out", timeout=LONG)
         expect(seen.page.locator(".log > div").last).to_be_visible()

@@ -31,8 +31,14 @@ workers:
 """
 DRIVER = """
 import os, time
+from workers import Event
 
 class Box:
+    said = Event()
+
+    def say(self, value):
+        self.said.emit(value)
+
     def __init__(self):
         self.order = []
 
@@ -121,6 +127,15 @@ def test_oneway_requests_that_are_many_all_come(rig: RunningRig) -> None:
         while len(noted := client.box.noted()) < 3000 and time.monotonic() < deadline:
             pass
         assert noted == list(range(3000))
+
+
+def test_who_subscribed_before_a_request_hears_what_it_causes(rig: RunningRig) -> None:
+    """Subscriptions go by another connection, which a request could overtake."""
+    with rig.connected() as client:
+        for number in range(200):
+            with client.box.subscribe("said", timeout=20) as events:
+                client.box.say(number)
+                assert next(events).value == number
 
 
 def test_who_it_is_is_the_same(rig: RunningRig) -> None:

@@ -17,6 +17,7 @@ from orchestrator.rig.event_relay import SUBSCRIPTIONS, EventRelay
 from orchestrator.rig.gate import Gate
 from tests.rig.sockets_kit import FakeSocket, fake_frames
 from transports.headers import PROBE, EventHeader, encode_header, event_id
+from transports.link import PRESENCE, barrier_topic
 
 TOKEN, FORMER = b"secret", b"of the life before"
 EVENT = [b"stage/moved", b"", b"{}", b"null", b""]
@@ -63,6 +64,16 @@ class Scene:
         self.collector.put(frames[0], token, *frames[2:])
 
     @property
+    def passed(self) -> list[list[bytes]]:
+        """What was passed on to workers, but for barriers."""
+        return [each for each in self.collector.sent if each[0][1:2] != PRESENCE]
+
+    @property
+    def barriers(self) -> list[list[bytes]]:
+        """What tells workers that subscriptions have come."""
+        return [each for each in self.collector.sent if each[0][1:2] == PRESENCE]
+
+    @property
     def told(self) -> list[str]:
         return [fact.text for fact in self._facts if isinstance(fact, Fact)]
 
@@ -87,12 +98,27 @@ def test_who_records_has_all_events_in_our_own_form(scene: Scene) -> None:
     """Subscribed to or not; and subscribers have them too."""
     kept: list[tuple[Any, float]] = []
     scene.relay.record(lambda frames, now: kept.append(([each.bytes for each in frames], now)))
-    assert scene.collector.sent == [[b"\1@"]]
+    assert scene.passed == [[b"\1@"]]
     scene.publish(*EVENT)
     scene.publish(*EVENT, token=b"nobody's")
     scene.relay.forward_events(64, 7.0)
     assert kept == [([EVENT[0], TOKEN, *EVENT[2:]], 7.0)]
     assert scene.publisher.sent == [EVENT]
+
+
+def test_subscriptions_are_followed_by_a_barrier(scene: Scene) -> None:
+    """One for all that are passed on at once, in place of the one before."""
+    for number in range(2):
+        scene.publisher.put(b"\x01stage/%d" % number)
+    scene.relay.forward_subscriptions(8, 0.0)
+    assert scene.collector.sent[-1] == [b"\x01" + barrier_topic(1)]
+    assert (len(scene.barriers), scene.relay.barrier) == (1, 1)
+    scene.publisher.put(b"\x01stage/2")
+    scene.relay.forward_subscriptions(8, 0.0)
+    assert scene.barriers[1:] == [[b"\x01" + barrier_topic(2)], [b"\x00" + barrier_topic(1)]]
+    scene.publisher.put(b"\x00stage/2")
+    scene.relay.forward_subscriptions(8, 0.0)
+    assert (len(scene.barriers), scene.relay.barrier) == (3, 2)
 
 
 def test_no_more_than_asked_for(scene: Scene) -> None:
@@ -102,7 +128,7 @@ def test_no_more_than_asked_for(scene: Scene) -> None:
         scene.publisher.put(b"\x01stage/" + str(number).encode())
     scene.relay.forward_events(2, 0.0)
     scene.relay.forward_subscriptions(3, 0.0)
-    assert (len(scene.publisher.sent), len(scene.collector.sent)) == (2, 3)
+    assert (len(scene.publisher.sent), len(scene.passed)) == (2, 3)
     assert (len(scene.collector.inbox), len(scene.publisher.inbox)) == (3, 2)
 
 
@@ -151,9 +177,9 @@ def test_subscriptions_pass_to_workers_once_and_end_with_the_last(
         scene.connection = connection
         scene.publisher.put(message + topic)
         scene.relay.forward_subscriptions(64, 0.0)
-    assert scene.collector.sent == [[b"\1" + topic]]
+    assert scene.passed == [[b"\1" + topic]]
     scene.leave(other)
-    assert scene.collector.sent == [[b"\1" + topic], [b"\0" + topic]]
+    assert scene.passed == [[b"\1" + topic], [b"\0" + topic]]
 
 
 def test_nobody_ends_anothers_subscription(scene: Scene) -> None:
@@ -163,7 +189,7 @@ def test_nobody_ends_anothers_subscription(scene: Scene) -> None:
         scene.connection = connection
         scene.publisher.put(message)
         scene.relay.forward_subscriptions(64, 0.0)
-    assert scene.collector.sent == [[b"\1stage/"]]
+    assert scene.passed == [[b"\1stage/"]]
 
 
 @pytest.mark.parametrize("topic", [b"camera/moved", b"x"])
@@ -171,7 +197,7 @@ def test_workers_do_not_see_what_is_not_theirs(scene: Scene, topic: bytes) -> No
     """However many such subscriptions there are, they cost no worker anything."""
     scene.publisher.put(b"\x01" + topic)
     scene.relay.forward_subscriptions(64, 0.0)
-    assert scene.collector.sent == []
+    assert scene.passed == []
 
 
 def test_who_subscribes_without_end_is_cut_off(scene: Scene) -> None:
@@ -180,7 +206,7 @@ def test_who_subscribes_without_end_is_cut_off(scene: Scene) -> None:
         scene.publisher.put(b"\x01stage/" + str(number).encode())
     scene.relay.forward_subscriptions(SUBSCRIPTIONS + 1, 0.0)
     assert scene.cut == [scene.connection]
-    assert len(scene.collector.sent) == SUBSCRIPTIONS
+    assert len(scene.passed) == SUBSCRIPTIONS
     assert scene.told == ["subscriber cut off"]
 
 
@@ -190,7 +216,7 @@ def test_a_probe_is_echoed_to_who_asks(scene: Scene) -> None:
     scene.publisher.put(b"\x00" + PROBE + b"17")
     scene.relay.forward_subscriptions(64, 0.0)
     assert scene.publisher.sent == [[PROBE + b"17", b"", b"", b"", b""]]
-    assert scene.collector.sent == []
+    assert scene.passed == []
 
 
 @pytest.mark.parametrize("message", [[b""], [b"\x02topic"], [b"hello"], [b"torn", b"\x03"]])
@@ -199,7 +225,7 @@ def test_what_a_subscriber_says_besides_goes_nowhere(scene: Scene, message: list
     scene.publisher.put(*message)
     scene.publisher.put(b"\x01stage/moved")
     scene.relay.forward_subscriptions(64, 0.0)
-    assert scene.collector.sent == [[b"\x01stage/moved"]]
+    assert scene.passed == [[b"\x01stage/moved"]]
     assert scene.counts["strangers"] == len(message)
 
 
@@ -208,7 +234,7 @@ def test_a_connection_that_is_gone_wants_nothing(scene: Scene) -> None:
     scene.connection = None
     scene.publisher.put(b"\x01stage/moved")
     scene.relay.forward_subscriptions(64, 0.0)
-    assert scene.collector.sent == []
+    assert scene.passed == []
 
 
 def test_who_asks_is_given_what_is_newer(scene: Scene) -> None:

@@ -13,7 +13,7 @@ from zmq.auth.thread import ThreadAuthenticator
 
 from tests.joined import joined
 from transports.headers import decode_event_header, read_event_id
-from transports.link import PRESENCE
+from transports.link import PRESENCE, barrier_topic
 from workers.serving.events import ChangeWatcher, EventPublisher
 
 
@@ -271,3 +271,32 @@ def test_the_newest_event_is_kept_until_there_is_room(listener: Listener) -> Non
     assert moved[-1] == count - 1
     assert 0 < len(moved) < count
     assert got[-1][1] == "end"
+
+
+def test_a_barrier_waits_until_the_subscriptions_before_it_have_come(tmp_path: Path) -> None:
+    context: zmq.Context[Any] = zmq.Context()
+    rig = context.socket(zmq.XSUB)
+    address = "inproc://barrier"
+    rig.bind(address)
+    publisher = EventPublisher(
+        context, address, rig="bench", worker="stage", base=0, token="secret"
+    )
+    try:
+        publisher.await_barrier(3, 0.05)
+        assert not publisher.is_wanted("moved")
+
+        def subscribe() -> None:
+            rig.send(b"\x01stage/moved")
+            rig.send(b"\x01" + barrier_topic(3))
+
+        later = threading.Timer(0.2, subscribe)
+        later.start()
+        publisher.await_barrier(3, 20)
+        later.join()
+        assert publisher.is_wanted("moved")
+        publisher.await_barrier(2, 20)
+    finally:
+        publisher.close(0)
+        rig.close(0)
+        context.destroy(0)
+    publisher.await_barrier(9, 20)

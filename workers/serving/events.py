@@ -25,7 +25,7 @@ from transports.headers import (
     event_id,
     tag_of,
 )
-from transports.link import PRESENCE
+from transports.link import PRESENCE, unpack_number
 from transports.serializers import OCTETS, TEXT, XORCH, Buffer, split_result
 from transports.values import codec
 from transports.values.kinds import NoForm
@@ -87,6 +87,7 @@ class EventPublisher:
         self._foreign: set[str] = set()  # events of which it was told that JSON has no form
         self._late: dict[bytes, list[Any]] = {}  # the newest of each topic that found no room
         self._is_introduced = False
+        self._barrier = 0
         # As subscribed to: prefixes of topics. Replaced, never changed: other threads look, too.
         self._wanted: frozenset[bytes] = frozenset()
         self.subscribed: Callable[[], None] = _do_nothing
@@ -180,6 +181,17 @@ class EventPublisher:
                 self._take_subscriptions(self._socket)
         return True
 
+    def await_barrier(self, number: int, seconds: float = SUBSCRIPTIONS_WITHIN) -> None:
+        """Wait until the subscriptions have come that the rig passed on before a barrier."""
+        deadline = time.monotonic() + seconds
+        with self._lock:
+            while self._socket is not None:
+                self._take_subscriptions(self._socket)
+                left = deadline - time.monotonic()
+                if self._barrier >= number or left <= 0:
+                    return
+                zmq.zmq_poll([(self._socket, zmq.POLLIN)], math.ceil(left * 1000))
+
     def take_subscriptions(self) -> None:
         """Take what subscribers asked for, and send what is late; for when `fd` is readable.
 
@@ -206,6 +218,8 @@ class EventPublisher:
             topic = frozenset((message[1:],))
             if message == _INTRODUCTION:
                 self._is_introduced = True
+            elif message[1:2] == PRESENCE:
+                self._barrier = max(self._barrier, unpack_number(message[2:]))
             elif message[:1] == b"\1":
                 wanted |= topic
             else:

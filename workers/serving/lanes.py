@@ -6,6 +6,7 @@ import logging
 import socket
 import time
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 import zmq
@@ -13,6 +14,7 @@ import zmq
 from transports.link import (
     CONCURRENT,
     CONTROL,
+    Barrier,
     Control,
     Fenced,
     Interrupt,
@@ -43,6 +45,7 @@ class ConcurrentLane:
         interrupts: Performs the requests, and interrupts some.
         fence: Knows which requests come too late.
         enter: A context in which each thread runs.
+        barrier: Waits until subscriptions have come, see `transports.link.Barrier`.
     """
 
     def __init__(
@@ -53,6 +56,7 @@ class ConcurrentLane:
         interrupts: Interrupts,
         fence: Fence,
         enter: Enter,
+        barrier: Callable[[int], None],
     ) -> None:
         name = spec.worker
         self._link = open_link(context, spec, CONCURRENT)
@@ -60,6 +64,7 @@ class ConcurrentLane:
         self._interrupts = interrupts
         self._fence = fence
         self._enter = enter
+        self._await_barrier = barrier
         self._pool = ThreadPool(f"{name}-concurrent", CAPACITY, enter)
         self._done: deque[list[Buffer]] = deque()
         self._polled: deque[tuple[str, float]] = deque()
@@ -133,6 +138,8 @@ class ConcurrentLane:
             self._interrupts.begin(control)
         elif isinstance(control, Fenced):
             self._fence.rise(control)
+        elif isinstance(control, Barrier):
+            self._await_barrier(control.number)
 
     def _poll(self, name: str) -> Any:
         def call() -> None:

@@ -235,6 +235,8 @@ class Server:
             self._dispatcher.streams.client_left(control.client)
         elif isinstance(control, messages.Fenced):
             self._dispatcher.fence.rise(control)
+        elif isinstance(control, messages.Barrier):
+            self._events.await_barrier(control.number)
         elif isinstance(control, messages.Watch):
             for told in self._dispatcher.poller.watch(control.members):
                 send_control(self._link, told)
@@ -377,7 +379,8 @@ class Server:
         if (concurrent or spec.interrupts) and self._lane is None:
             interrupts, fence = self._interrupts, self._dispatcher.fence
             poller = self._dispatcher.poller
-            self._lane = ConcurrentLane(self._context, spec, poller, interrupts, fence, self._enter)
+            more = fence, self._enter, self._events.await_barrier
+            self._lane = ConcurrentLane(self._context, spec, poller, interrupts, *more)
             self._lane.start()
         return concurrent, CAPACITY if concurrent else 0
 
