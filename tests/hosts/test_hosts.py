@@ -208,10 +208,9 @@ def test_one_that_is_moved_home_from_a_lost_host_waits_for_its_lease(
 ) -> None:
     journal = tmp_path / "journal"
     with lab(net, MASTER.replace("JOURNAL", str(journal)), "far") as rig, rig.connected() as client:
-        first = client.cam.pid()
-        net.pull("far")
-        agent = agent_of(rig)
+        first, agent = client.cam.pid(), agent_of(rig)
         (ssh,) = [each for each in children(rig.process.pid) if each == agent]
+        net.pull("far")
         os.kill(ssh, signal.SIGSTOP)  # by which nobody there knows that the rig gave it up
         rig.config.write_text(rig.config.read_text().replace("host: far, ", ""))
         rig.orch("apply", str(rig.config), timeout=90)
