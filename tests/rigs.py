@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import orch
 from orchestrator import connect
@@ -199,6 +199,9 @@ class RunningRig:
         return self.process.wait(timeout)
 
 
+Kind = TypeVar("Kind", bound=RunningRig)
+
+
 @contextmanager
 def _environment(environ: dict[str, str]) -> Iterator[None]:
     names = ("ORCH_RUNTIME_DIR", "ORCH_STATE_DIR", "ORCH_RIG")
@@ -237,7 +240,13 @@ def running(
     folder = Path(tempfile.mkdtemp(prefix="orch-t-"))
     for name, text in (texts or {}).items():
         (folder / name).write_text(text)
-    rig = RunningRig(folder, config, drivers or {}, options)
+    with up(RunningRig(folder, config, drivers or {}, options), settle=settle) as rig:
+        yield rig
+
+
+@contextmanager
+def up(rig: Kind, *, settle: bool = True) -> Iterator[Kind]:
+    """Start a rig; it is gone with its folder afterwards."""
     try:
         rig.start()
         if settle:
@@ -250,4 +259,4 @@ def running(
             rig.process.kill()
             rig.process.wait()
         finally:
-            shutil.rmtree(folder, ignore_errors=True)
+            shutil.rmtree(rig.folder, ignore_errors=True)

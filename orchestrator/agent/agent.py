@@ -1,9 +1,10 @@
 """An agent: has a rig's workers live on this machine, as long as its lease lasts.
 
 It starts them as the rig's supervisor does on its own machine, and tells their output and their
-ends. It never starts one twice. When the rig isn't heard any more, it ends them all, and so does
-its guardian, a process of its own, should this one be stopped: another host may have the device
-next. What ends the agent, ends the workers too: they hang on a pipe of its (`process.lifeline`).
+ends. It never starts one twice: messages come once (`hosts.channel`). When the rig isn't heard any
+more, it ends them all, and so does its guardian, a process of its own, should this one be stopped:
+another host may have the device next. What ends the agent, ends the workers too: they hang on a
+pipe of its (`process.lifeline`).
 """
 
 from __future__ import annotations
@@ -41,18 +42,15 @@ from orchestrator.version import version
 from transports import frames
 from transports.errors import ProtocolError
 from transports.keepalive import keep_alive
+from workers.errors import EXIT_SUPERVISOR_LOST
 from workers.spec import WorkerSpec
 
 AWAY = 1.0
 """Seconds without an answer after which the rig counts as away: until then who writes may wait."""
-RETRY = 1.0
-"""Seconds until a fork server or guardian that couldn't be started is tried again."""
 LAST_WORDS = 600.0
 """Seconds that an agent without a lease goes on to tell what was written, and what ended."""
 ORPHANED = 1.0
 """The same for one whose engine has ended: with it the rig, most likely."""
-STATUS = 71
-"""Exit status of an agent that lost its rig."""
 _TICKS = os.sysconf("SC_CLK_TCK")
 _PAGE_SIZE = os.sysconf("SC_PAGE_SIZE")
 
@@ -79,6 +77,7 @@ class Agent:
     def __init__(self, start: Start, lifeline: int) -> None:
         self._start = start
         self._lifeline = lifeline
+        lock = _locked(start)  # first: a lease counts from when there is somebody to have it
         self._folder = Path(start.folder or "~").expanduser().absolute()
         self._lease = AgentLease(start.lost_after, clock())
         self._channel = Channel()
@@ -91,8 +90,7 @@ class Agent:
         self._context: zmq.Context[Any] = zmq.Context()
         self._socket = _connected(self._context, start)
         self._mailbox = Mailbox()
-        self._lock = _locked(start)
-        self._guardian = Guardian(held=self._lock)
+        self._guardian = Guardian(held=lock)
         self._guardian.lease_until(self._lease.until)
         self._pipes = Pipes(self._tell, lambda: self._channel.held < ROOM)
         self._fork_server = ForkServer()
@@ -102,10 +100,9 @@ class Agent:
             self._guardian,
             self._fork_server,
             deliver=self._mailbox.tell,
-            unlaunched=self._unlaunched,
+            unlaunched=self._unstarted,
         )
         self._securing = Securing(self._guardian, self._mailbox, self._tell)
-        self._had: set[tuple[str, int]] = set()  # lives that were to be, each once
         self._told: set[str] = set()  # workers whose start was told
 
     def run(self) -> int:
@@ -158,7 +155,6 @@ class Agent:
                 self._pipes.read(source)
         self._tick(clock())
         self._reap()
-        self._tell_starts()
 
     def _timeout(self) -> int:
         due = min(self._lease.asks_at, self._ends_at)
@@ -175,7 +171,9 @@ class Agent:
     def _tick(self, now: float) -> None:
         if not self._fenced and now >= self._lease.until:
             lasted = self._start.lost_after
-            self._fence(f"rig {self._start.rig!r} was not heard for {lasted:g} s", STATUS)
+            self._fence(
+                f"rig {self._start.rig!r} was not heard for {lasted:g} s", EXIT_SUPERVISOR_LOST
+            )
         if now < self._lease.asks_at:
             return
         if not self._granted:  # the first one may have come to nobody
@@ -190,7 +188,7 @@ class Agent:
     def _fence(self, why: str, status: int) -> None:
         """Nothing may live here any more."""
         if not self._fenced and status:
-            self._say_aloud(why)
+            os.write(2, f"orch: {why}\n".encode())
         self._fenced = True
         self._over, self._status = self._over or why, status
         self._ends_at = min(self._ends_at, clock() + LAST_WORDS)
@@ -200,7 +198,7 @@ class Agent:
         if os.read(self._lifeline, 4096):
             return
         self._lifeline = -1
-        self._fence("who started it has ended", STATUS)
+        self._fence("who started it has ended", EXIT_SUPERVISOR_LOST)
         self._ends_at = min(self._ends_at, clock() + ORPHANED)
 
     def _on_signal(self, number: int) -> None:
@@ -250,7 +248,7 @@ class Agent:
             self._answered(message)
         elif isinstance(message, messages.Refused):
             self._channel = Channel()  # nobody wants to know more
-            self._fence(message.why, STATUS)
+            self._fence(message.why, EXIT_SUPERVISOR_LOST)
         elif isinstance(message, messages.Launch):
             self._launch(message)
         elif isinstance(message, messages.Signal):
@@ -270,9 +268,6 @@ class Agent:
 
     def _launch(self, launch: messages.Launch) -> None:
         life = (launch.worker, launch.incarnation)
-        if life in self._had:
-            return
-        self._had.add(life)
         if self._over:
             self._unstarted(*life, OSError(errno.EAGAIN, f"its host ends: {self._over}"))
             return
@@ -296,9 +291,6 @@ class Agent:
             self._processes.signal(message.worker, message.how)
 
     # -- what the rig is told ----------------------------------------------------------------
-
-    def _unlaunched(self, worker: str, incarnation: int, error: OSError) -> None:
-        self._unstarted(worker, incarnation, error)
 
     def _unstarted(self, worker: str, incarnation: int, error: OSError) -> None:
         text = error.strerror or str(error)
@@ -338,9 +330,6 @@ class Agent:
 
     def _say(self, message: messages.Message) -> None:
         frames.send(self._socket, self._channel.say(encode(message)))
-
-    def _say_aloud(self, text: str) -> None:
-        os.write(2, f"orch: {text}\n".encode())
 
 
 def _ended(worker: str, incarnation: int, exit_: Exit) -> messages.Ended:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 
 from orchestrator.hosts.messages import Output
+from orchestrator.hosts.whole_lines import WholeLines
 from orchestrator.logs.collect.kernel import enlarge
 from orchestrator.logs.collect.streams import Streams
 from workers.output.request_marks import mark_begin
@@ -26,7 +27,7 @@ class _End:
         self.stream = stream
         self.mark = mark
         self.lost = 0
-        self.cut = False  # what comes is the rest of a line that was lost in part
+        self.lines = WholeLines()
 
 
 class Pipes:
@@ -107,14 +108,14 @@ class Pipes:
         return True
 
     def _pass(self, end: _End, data: bytes) -> None:
-        if not self._has_room():
-            end.lost += len(data)
-            end.cut = not data.endswith(b"\n")
-            return
-        if end.cut:  # half a line tells nothing, and half a record can't be read
-            rest, newline, data = data.partition(b"\n")
-            end.lost += len(rest) + len(newline)
-            end.cut = not newline
+        has_room = self._has_room()
+        kept, lost = end.lines.keep(data, has_room=has_room)
+        end.lost += lost
+        if has_room:
+            self._tell(end, kept)
+
+    def _tell(self, end: _End, data: bytes) -> None:
+        """Send what was kept, with how much was lost before it; nothing of neither."""
         if data or end.lost:
             self._send(Output(end.worker, end.incarnation, end.stream, end.mark, end.lost), data)
             end.lost = 0
@@ -122,5 +123,4 @@ class Pipes:
     def _close(self, fd: int) -> None:
         end = self._ends.pop(fd)
         os.close(fd)
-        if end.lost:
-            self._send(Output(end.worker, end.incarnation, end.stream, end.mark, end.lost), b"")
+        self._tell(end, b"")

@@ -78,8 +78,9 @@ class Engine:
     def _over(self) -> None:
         self._hear()
         self._release()
+        self._close()
         lines = self._wrote.decode(errors="backslashreplace").splitlines()
-        self._ended(self._process.wait(), [each.rstrip() for each in lines if each.strip()])
+        self._ended(self._process.returncode, [each.rstrip() for each in lines if each.strip()])
 
     def _release(self) -> None:
         self._loop.unwatch(self._sentinel)

@@ -6,7 +6,7 @@ import errno
 import secrets
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 
@@ -15,64 +15,26 @@ from orchestrator.core.children import Exit
 from orchestrator.hosts import engines, messages
 from orchestrator.hosts.clock import clock
 from orchestrator.hosts.lease import HostLease
-from orchestrator.hosts.messages import PROTOCOL, Start, decode, encode
+from orchestrator.hosts.messages import PROTOCOL, decode, encode
+from orchestrator.rig.all_hosts import AllHosts
 from orchestrator.rig.engine import Engine
 from orchestrator.rig.following import Outcome
 from orchestrator.rig.host_agent import Agent
-from orchestrator.rig.host_keys import HostKeys
-from orchestrator.rig.host_output import HostOutput
-from orchestrator.rig.keeper import Waits
 from orchestrator.rig.launchers.handle import Launched, MayHaveLived
 from orchestrator.rig.launchers.remote import RemoteHandle
 from orchestrator.version import version
+from workers.errors import EXIT_SUPERVISOR_LOST
 
 COMES_WITHIN = 60.0
 """Seconds for an agent to come once its engine was started: old machines are slow."""
 AGAIN_AFTER = (1.0, 30.0)
 """Seconds until it is tried again, at first and at most."""
-USUAL = (0, 71, 255)
+USUAL = (0, EXIT_SUPERVISOR_LOST, 255)
 """Statuses whose last line says all: of an agent that ends, one without its rig, and of ssh."""
 MUCH = 1 << 20
 """Bytes after which an agent is told what was taken, without being asked."""
 DRIFTED = 5.0
 """Seconds by which clocks may differ before that is told: times of log lines are the host's."""
-
-
-class Rig(Protocol):
-    """What a host needs of all hosts together."""
-
-    @property
-    def loop(self) -> Waits:
-        """What waits."""
-
-    @property
-    def keys(self) -> HostKeys:
-        """Those of agents."""
-
-    @property
-    def output(self) -> HostOutput:
-        """Where output goes."""
-
-    def expect(self, link: HostLink, agent: Agent) -> Start:
-        """An agent is to come: what it is given at its start."""
-
-    def forget(self, token: str) -> None:
-        """An agent isn't let in any more."""
-
-    def send(self, token: str, parts: Sequence[Any]) -> None:
-        """Send a message to an agent."""
-
-    def command(self, host: HostConfig) -> list[str]:
-        """What starts it."""
-
-    def record(self, level: str, text: str, fields: dict[str, Any]) -> None:
-        """Write a record."""
-
-    def held(self, worker: str, incarnation: int, held: str, /) -> None:
-        """Something keeps a worker from running Python code."""
-
-    def came(self, host: str, /) -> None:
-        """A host is there now."""
 
 
 class _Life(msgspec.Struct):
@@ -90,7 +52,7 @@ class HostLink:
     Args:
         config: What the config says of it.
         lost_after: Seconds of silence after which it is lost.
-        rig: What it needs of the rig.
+        rig: What all hosts share.
 
     Attributes:
         state: `starting` (an agent), `up` or `away`.
@@ -99,7 +61,7 @@ class HostLink:
         fenced: When lives of workers that were lost here are surely over.
     """
 
-    def __init__(self, config: HostConfig, lost_after: float, rig: Rig) -> None:
+    def __init__(self, config: HostConfig, lost_after: float, rig: AllHosts) -> None:
         self.config = config
         self.state = "away"
         self.reason = ""
@@ -182,11 +144,11 @@ class HostLink:
             "error", f"host {name} is lost: {why}", {"workers": ", ".join(self._lives)}
         )
         for life in list(self._lives.values()):
-            self._rig.output.end(life.worker, life.incarnation)
-            if life.handle is not None:
-                life.handle.end(Exit(text, normal=False))
+            if life.handle is None:
+                self._fail(life, MayHaveLived(errno.EAGAIN, text))
             else:
-                life.done(MayHaveLived(errno.EAGAIN, text))
+                self._rig.life_over(life.worker, life.incarnation)
+                life.handle.end(Exit(text, normal=False))
         self._lives.clear()
         securing, self._securing = self._securing, {}
         for done in securing.values():
@@ -214,9 +176,14 @@ class HostLink:
             self._engine.kill()
             self._engine = None
         while self._queued:
-            self._queued.pop()[1].done(self._absent())
+            self._fail(self._queued.pop()[1], self._absent())
         if not self._closing:
             self._rig.loop.call_later(again_after, self.begin)
+
+    def _fail(self, life: _Life, error: OSError) -> None:
+        """A life doesn't begin."""
+        self._rig.life_over(life.worker, life.incarnation)
+        life.done(error)
 
     def _absent(self) -> OSError:
         return OSError(errno.EAGAIN, f"host {self.config.name} isn't there: {self.reason}")
@@ -247,12 +214,15 @@ class HostLink:
         agent.taken += size
         if agent.taken >= MUCH:
             agent.taken = 0
-            self.say_taken()
+            self._say_taken(agent)
 
-    def say_taken(self) -> None:
-        """Tell the agent what was taken, and of which streams there is more than can be stored."""
+    def say_paused(self) -> None:
+        """Tell the agent of which streams there is more than can be stored."""
         if self.agent is not None:
-            self._say(self.agent, messages.Taken(self._rig.output.paused))
+            self._say_taken(self.agent)
+
+    def _say_taken(self, agent: Agent) -> None:
+        self._say(agent, messages.Taken(self._rig.output.paused))
 
     def _came(self, agent: Agent, hello: messages.Hello) -> None:
         if agent.hello is not None:
@@ -330,13 +300,12 @@ class HostLink:
         elif isinstance(message, messages.Unstarted):
             del self._lives[life.worker]
             kind = MayHaveLived if message.lived else OSError
-            self._rig.output.end(life.worker, life.incarnation)
-            life.done(kind(message.number, f"{message.text} (on host {self.config.name})"))
+            self._fail(life, kind(message.number, f"{message.text} (on host {self.config.name})"))
         elif isinstance(message, messages.Held):
             self._rig.held(message.worker, message.incarnation, message.held)
         elif isinstance(message, messages.Ended) and life.handle is not None:
             del self._lives[life.worker]
-            self._rig.output.end(life.worker, life.incarnation)
+            self._rig.life_over(life.worker, life.incarnation)
             told = Exit(
                 message.text,
                 normal=message.normal,
@@ -356,7 +325,7 @@ class HostLink:
         elif self.state == "starting":
             self._queued.append((launch, life))
         else:
-            done(self._absent())
+            self._fail(life, self._absent())
 
     def _launch(self, agent: Agent, launch: messages.Launch, life: _Life) -> None:
         self._lives[life.worker] = life
@@ -368,7 +337,8 @@ class HostLink:
         for each in self._queued:
             if each[1].worker == worker:
                 self._queued.remove(each)
-                each[1].done(OSError(errno.EAGAIN, f"host {self.config.name} isn't there yet"))
+                why = f"host {self.config.name} isn't there yet"
+                self._fail(each[1], OSError(errno.EAGAIN, why))
                 return
         if (life := self._lives.get(worker)) is not None:
             self._signal(life, "kill")

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from orchestrator.hosts.channel import ROOM
+from orchestrator.hosts.whole_lines import WholeLines
 from orchestrator.logs.collect.streams import Streams
 from orchestrator.rig.keeper import Waits
 from orchestrator.rig.processes import Collects
@@ -30,7 +31,7 @@ class _Stream:
         self.fd = fd
         self.waiting: deque[bytes] = deque()
         self.size = 0
-        self.cut = False  # what comes is the rest of a line that was lost in part
+        self.lines = WholeLines()
         self._own = mark_begin(fd)
         self._rest = b""
 
@@ -110,26 +111,16 @@ class HostOutput:
         found = self._streams[life].get(stream)
         if found is None or not (data := found.translated(data, mark.encode())):
             return
-        data = self._without_cut(life, found, data)
+        has_room = found.size + len(data) <= ROOM
+        data, lost = found.lines.keep(data, has_room=has_room)
+        if lost:
+            self.lost(worker, incarnation, lost, "the log collector is too slow")
         if found.waiting and data:
             found.waiting.append(data)
             found.size += len(data)
             self._look(life, stream, found)
         elif data:
             self._put(life, found, data)
-
-    def _without_cut(self, life: _Life, stream: _Stream, data: bytes) -> bytes:
-        """What there is room for: whole lines, as half a line tells nothing."""
-        whole = data
-        if stream.size + len(data) > ROOM:
-            stream.cut = not data.endswith(b"\n")
-            data = b""
-        elif stream.cut:
-            _, newline, data = data.partition(b"\n")
-            stream.cut = not newline
-        if lost := len(whole) - len(data):
-            self.lost(*life, lost, "the log collector is too slow")
-        return data
 
     def _look(self, life: _Life, name: str, stream: _Stream) -> None:
         """Whether who writes to it is to wait, or may go on."""

@@ -29,11 +29,10 @@ from orchestrator.rig.launchers.handle import Housed, Launched
 from orchestrator.rig.loop import BATCH
 from orchestrator.rig.processes import Collects
 from orchestrator.rig.recipes import recipe_of
-from orchestrator.rig.sockets import HANDSHAKE, Sockets
+from orchestrator.rig.sockets import Sockets, expect_strangers
 from orchestrator.version import version
 from transports import frames
 from transports.errors import AddressError, ProtocolError
-from transports.keepalive import keep_alive
 from workers.spec import Curve, WorkerSpec
 
 SECOND = messages.Refused("another agent has come by the same token: each is for one")
@@ -79,8 +78,8 @@ class Hosts:
         self._links: dict[str, HostLink] = {}
         self._agents: dict[str, tuple[HostLink, Agent]] = {}  # by token
         self._names: dict[str, str] = {}  # that the one agent of a token has given itself
-        self._ran: dict[str, tuple[int, str]] = {}  # number and host of the last life
-        self._workers: dict[str, tuple[int, str]] = {}  # number and public key of the last life
+        self._ran: dict[str, str] = {}  # where the last life of each worker was to be
+        self._opens: dict[tuple[str, int], str] = {}  # the public key of each life
         self._places: dict[str, str] = {}  # the rig's address, by host
         self._socket: zmq.Socket[Any] | None = None
         self._loop: Waits | None = None
@@ -119,8 +118,7 @@ class Hosts:
         made.set(zmq.SNDHWM, 0)
         made.set(zmq.MAXMSGSIZE, FRAME)
         made.set(zmq.ROUTER_HANDOVER, 1)  # a host that was cut off may come by another connection
-        made.set(zmq.HANDSHAKE_IVL, HANDSHAKE)
-        keep_alive(made)
+        expect_strangers(made)
         made.set(zmq.CURVE_SERVER, 1)
         made.set(zmq.CURVE_SECRETKEY, self.keys.server.secret.encode())
         made.setsockopt_string(zmq.ZAP_DOMAIN, DOMAIN)
@@ -184,10 +182,8 @@ class Hosts:
         assert streams is not None
         assert config.host is not None
         worker, incarnation = spec.worker, spec.incarnation
-        if (before := self._workers.get(worker)) is not None:
-            self.keys.revoke(before[1])
         pair = self.keys.issue(f"worker {worker}")
-        self._workers[worker] = incarnation, pair.public
+        self._opens[worker, incarnation] = pair.public
         place = self._places[config.host]
         link, events = self._sockets.for_hosts[place]
         cwd = "" if config.cwd == self._config.folder else str(config.cwd)
@@ -212,7 +208,7 @@ class Hosts:
             env=dict(config.env),
             recipe=None if known.on_loss is None else recipe_of(known, ""),
         )
-        self._ran[worker] = incarnation, config.host
+        self._ran[worker] = config.host
         self.output.expect(worker, incarnation, streams)
         self._links[config.host].launch(told, done)
 
@@ -220,8 +216,8 @@ class Hosts:
         self, worker: str, incarnation: int, done: Callable[[str, int, Outcome], None]
     ) -> None:
         """As `recipes.Elsewhere.secure`."""
-        _, host = self._ran[worker]
-        self._links[host].secure(worker, incarnation, lambda told: done(worker, incarnation, told))
+        link = self._links[self._ran[worker]]
+        link.secure(worker, incarnation, lambda told: done(worker, incarnation, told))
 
     def fenced(self, worker: str) -> str:
         """As `processes.Fences.fenced`."""
@@ -276,6 +272,11 @@ class Hosts:
         if (found := self._agents.pop(token, None)) is not None:
             self.keys.revoke(found[1].pair.public)
 
+    def life_over(self, worker: str, incarnation: int) -> None:
+        """A life there is over, or doesn't begin: it is let in no more, and its streams end."""
+        self.keys.revoke(self._opens.pop((worker, incarnation)))
+        self.output.end(worker, incarnation)
+
     def command(self, host: HostConfig) -> list[str]:
         """What starts an agent there."""
         placement = self._config.placement
@@ -288,7 +289,7 @@ class Hosts:
 
     def _say_paused(self) -> None:
         for link in self._links.values():
-            link.say_taken()
+            link.say_paused()
 
     def _hear(self) -> None:
         assert self._socket is not None

@@ -99,7 +99,7 @@ class Sockets:
         self.back = self._make(zmq.ROUTER)
         self.publisher = self._make(zmq.XPUB)
         self.collector = self._make(zmq.XSUB)
-        _expect_strangers(self.publisher)
+        expect_strangers(self.publisher)
         self.publisher.set(zmq.MAXMSGSIZE, SUBSCRIPTION)
         # Each subscriber's wishes are told, not only the first one's and what ends the last one:
         # libzmq takes the end of a subscription from whoever sends it.
@@ -132,7 +132,7 @@ class Sockets:
 
     def _make_front(self) -> zmq.Socket[Any]:
         front = self._make(zmq.ROUTER)
-        _expect_strangers(front)
+        expect_strangers(front)
         front.set(zmq.IDENTITY, self.rig.encode())
         # An unroutable answer is an error that can be counted, not a silent drop.
         front.set(zmq.ROUTER_MANDATORY, 1)
@@ -188,8 +188,7 @@ class Sockets:
             AddressError: It can't be bound.
         """
         for port in (self.back, self.collector):
-            keep_alive(port)
-            port.set(zmq.HANDSHAKE_IVL, HANDSHAKE)
+            expect_strangers(port)
             port.set(zmq.CURVE_SERVER, 1)
             port.set(zmq.CURVE_SECRETKEY, secret.encode())
             port.setsockopt_string(zmq.ZAP_DOMAIN, HOSTS)
@@ -377,7 +376,7 @@ class Sockets:
             port.close()
 
 
-def _expect_strangers(port: zmq.Socket[Any]) -> None:
+def expect_strangers(port: zmq.Socket[Any]) -> None:
     """Have connections that are half-open, or say nothing, noticed and closed."""
     keep_alive(port)
     port.set(zmq.HANDSHAKE_IVL, HANDSHAKE)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
-import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.hosts.namespaces import PYTHON, Network
-from tests.rigs import RunningRig, wait_until
+from tests.rigs import RunningRig, up, wait_until
 
 DEVICE = '''
 import logging, os, sys, threading, time
@@ -122,19 +120,8 @@ def lab(
         {"device": DEVICE, **(drivers or {})},
     )
     rig.net = net
-    try:
-        rig.start()
-        if settle:
-            rig.wait_settled()
+    with up(rig, settle=settle):
         yield rig
-    finally:
-        try:
-            rig.stop()
-        except subprocess.TimeoutExpired:
-            rig.process.kill()
-            rig.process.wait()
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
 
 
 def lives(journal: Path) -> list[tuple[int, float, float]]:

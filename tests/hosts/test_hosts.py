@@ -317,3 +317,13 @@ def test_a_host_that_isnt_there_is_told_and_holds_up_nobody(net: Network) -> Non
         assert done.returncode == 4
         assert "no such key" in done.stdout
         assert "no such key" in rig.orch("status").stdout
+        tried = rig.wait_state("cam", "BACKOFF")["restarts"]
+        before = pipes_of(rig)
+        wait_until(lambda: rig.wait_state("cam", "BACKOFF")["restarts"] > tried + 1)
+        wait_until(lambda: pipes_of(rig) <= before)  # a start that fails leaves nothing open
+
+
+def pipes_of(rig: HostRig) -> int:
+    """How many ends of pipes the supervisor has open."""
+    folder = Path(f"/proc/{rig.process.pid}/fd")
+    return sum(os.readlink(each).startswith("pipe:") for each in folder.iterdir())

@@ -1,0 +1,53 @@
+"""What one host needs of all hosts together: see `hosts.Hosts`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from orchestrator.config.hosts import HostConfig
+from orchestrator.hosts.messages import Start
+from orchestrator.rig.host_agent import Agent
+from orchestrator.rig.host_keys import HostKeys
+from orchestrator.rig.host_output import HostOutput
+from orchestrator.rig.keeper import Waits
+
+
+class AllHosts(Protocol):
+    """What a host needs of all hosts together."""
+
+    @property
+    def loop(self) -> Waits:
+        """What waits."""
+
+    @property
+    def keys(self) -> HostKeys:
+        """Those of agents."""
+
+    @property
+    def output(self) -> HostOutput:
+        """Where output goes."""
+
+    def expect(self, link: Any, agent: Agent) -> Start:
+        """An agent is to come: what it is given at its start."""
+
+    def forget(self, token: str) -> None:
+        """An agent isn't let in any more."""
+
+    def life_over(self, worker: str, incarnation: int) -> None:
+        """A life there is over, or doesn't begin: it is let in no more, and its streams end."""
+
+    def send(self, token: str, parts: Sequence[Any]) -> None:
+        """Send a message to an agent."""
+
+    def command(self, host: HostConfig) -> list[str]:
+        """What starts it."""
+
+    def record(self, level: str, text: str, fields: dict[str, Any]) -> None:
+        """Write a record."""
+
+    def held(self, worker: str, incarnation: int, held: str, /) -> None:
+        """Something keeps a worker from running Python code."""
+
+    def came(self, host: str, /) -> None:
+        """A host is there now."""
