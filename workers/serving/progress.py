@@ -38,12 +38,12 @@ class Progress:
 
     def __init__(self, link: Link) -> None:
         self._link = link
-        self._lock = threads.Lock()
         self._over = threads.Event()
-        self._thread = threads.get_ident()
+        self._watched = threads.get_ident()
+        self._thread = threads.Thread(self._tell, "progress")
 
     def __enter__(self) -> Self:
-        threads.Thread(self._tell, "progress").start()
+        self._thread.start()
         return self
 
     def __exit__(
@@ -53,23 +53,19 @@ class Progress:
         trace: TracebackType | None,
     ) -> None:
         self._over.set()
-        with self._lock:  # the link isn't in use any more
-            pass
+        self._thread.join()  # the link isn't in use any more, and stacks don't show it
 
     def _tell(self) -> None:
         told, pause = "", FIRST
         while not self._over.wait(pause):
             pause = EVERY
-            with self._lock:
-                doing = at(sys._current_frames().get(self._thread))
-                if self._over.is_set():
-                    return
-                if doing and doing != told:
-                    told = doing
-                    try:
-                        send_control(self._link, Starting(doing))
-                    except zmq.ZMQError as error:
-                        log.debug("what the start is at can't be told: %s", error)
+            doing = at(sys._current_frames().get(self._watched))
+            if doing and doing != told:
+                told = doing
+                try:
+                    send_control(self._link, Starting(doing))
+                except zmq.ZMQError as error:
+                    log.debug("what the start is at can't be told: %s", error)
 
 
 @contextlib.contextmanager
