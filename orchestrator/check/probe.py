@@ -49,9 +49,10 @@ def main() -> None:
     spec = json.loads(lines.readline())
     # Ends this process even when a driver holds the interpreter's lock and the other end is gone.
     if hasattr(signal, "alarm"):
-        signal.alarm(int(spec["deadline"]) + 5)
-    # Where it hangs is told while there is time for that, whoever holds the interpreter's lock.
-    faulthandler.dump_traceback_later(spec["deadline"] - min(0.5, spec["deadline"] / 4))
+        signal.alarm(int(spec["deadline"]) + 10)
+    # At the deadline it tells where it hangs, whoever holds the interpreter's lock. It isn't to
+    # end: what it started is found below it.
+    faulthandler.dump_traceback_later(spec["deadline"])
     send(link, {"python": list(sys.version_info[:3])})
     lacking = [name for name in spec["needs"] if importlib.util.find_spec(name) is None]
     threading.Thread(target=end_with, args=(lines,), daemon=True).start()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import selectors
 import signal
 import socket
@@ -23,6 +24,15 @@ TOLD_AFTER: Final = 2.0
 
 PROBE: Final = Path(__file__).with_name("probe.py")
 """The program of the processes."""
+
+_GRACE: Final = 5.0
+"""Seconds after its deadline that a probe has to tell where it hangs."""
+
+_STACKS: Final = re.compile(
+    rf'^Timeout \(.*^  File "{re.escape(str(PROBE))}", line [0-9]+ in <module>$', re.M | re.S
+)
+"""What a probe tells at its deadline, as far as the last line of the thread that imports."""
+
 _LONGEST_ANSWER: Final = 8 << 20  # bytes for each worker
 _CHUNK: Final = 1 << 16
 _TAIL: Final = 1 << 15  # bytes of standard error that are kept, from its end
@@ -65,7 +75,7 @@ class Outcome:
         failure: why no process could be started; None when one was.
         answer: what the probe found; None when it gave no answer.
         ran: whether the probe itself began to run: the interpreter is a Python.
-        overdue: whether it was ended at the deadline.
+        overdue: whether it was ended for its deadline.
         status: the exit status when it ended by itself without an answer; negative for a signal.
         errors: the end of what it wrote to standard error.
     """
@@ -86,7 +96,8 @@ def run(
     Workers with the same driver, interpreter, environment and folder share a process.
 
     Args:
-        jobs: what to look at; `deadline` in its `spec` is how many seconds each has.
+        jobs: what to look at; `deadline` in its `spec` is how many seconds the interpreter has to
+            begin, and then the probe to answer.
         at_once: how many processes there may be at a time.
         waits: is called once for each process that takes longer than `TOLD_AFTER`, with its time.
     """
@@ -133,6 +144,7 @@ class _Process:
         self._begun = time.monotonic()
         self.expires: float = self._begun + job.spec["deadline"]
         self._is_told = False
+        self._runs = False
         self._selector = selector
         self._unsent = memoryview(
             json.dumps({**job.spec, "looks": [each.look for each in jobs]}).encode("ascii") + b"\n"
@@ -180,7 +192,9 @@ class _Process:
 
     def is_over(self) -> bool:
         """Whether there is an answer, or none to come."""
-        return self._exited or len(self._lines()) > 1 or time.monotonic() >= self.expires
+        if self._exited or len(self._lines()) > 1 or time.monotonic() >= self.expires:
+            return True
+        return _STACKS.search(self._errors.decode("utf-8", "replace")) is not None
 
     def end(self) -> dict[str, Outcome]:
         """Kill all of it, take what it left, release what it held; the outcomes by name."""
@@ -235,7 +249,12 @@ class _Process:
             self._unsent = memoryview(b"")
         if not self._unsent:
             self._selector.modify(self._link, selectors.EVENT_READ, self._on_link)
-        if self._read_link():
+        ended = self._read_link()
+        if not self._runs and b"\n" in self._received:
+            # From now on the probe keeps its deadline itself.
+            self._runs = True
+            self.expires = time.monotonic() + self._job.spec["deadline"] + _GRACE
+        if ended:
             self._unregister(self._link)
             if self._pidfd is None:
                 # No other news of its end will come. It closed the link in exiting, most likely.
