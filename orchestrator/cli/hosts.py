@@ -135,12 +135,36 @@ def scheduler(address: str, tls: Path | None) -> None:
     _run("dask_scheduler", [*given, *secured])
 
 
+def _resources(ctx: click.Context, param: click.Parameter, value: str | None) -> list[str]:
+    """Each `name=amount`.
+
+    Raises:
+        click.BadParameter: One isn't that.
+    """
+    found = [each.strip() for each in value.split(",")] if value is not None else []
+    for each in found:
+        name, _, amount = each.partition("=")
+        try:
+            is_right = bool(name) and not any(map(str.isspace, name)) and float(amount) > 0
+        except ValueError:
+            is_right = False
+        if not is_right:
+            raise click.BadParameter(f"{each!r} isn't NAME=AMOUNT, such as spectrometer=1")
+    return found
+
+
 @host.command()
 @click.argument("scheduler")
 @click.option("--name", required=True, help="The host's name in configs.")
+@click.option(
+    "--resources",
+    metavar="NAME=AMOUNT,…",
+    callback=_resources,
+    help="What of a kind is here, for rigs that ask for it: spectrometer=1.",
+)
 @click.option("--unit", is_flag=True, help="Print a systemd unit that does so, and do nothing.")
 @_tls_option
-def join(scheduler: str, name: str, unit: bool, tls: Path | None) -> None:
+def join(scheduler: str, name: str, resources: list[str], unit: bool, tls: Path | None) -> None:
     """Join the cluster of SCHEDULER, such as tls://lab:8786, until Ctrl-C.
 
     Rigs whose config has this host start workers here then, by the Python that runs this.
@@ -151,10 +175,13 @@ def join(scheduler: str, name: str, unit: bool, tls: Path | None) -> None:
     if unit:
         own = shutil.which("orch") or f"{sys.executable} -m orchestrator"
         at = f" --tls {tls.absolute()}" if tls is not None else ""
-        command = f"{own} host join {scheduler} --name {name}{at}"
+        has = f" --resources {','.join(resources)}" if resources else ""
+        command = f"{own} host join {scheduler} --name {name}{has}{at}"
         print_out(UNIT.format(name=name, scheduler=scheduler, command=command).rstrip())
         return
     given = ["--name", name, "--no-nanny", "--nthreads", "1", "--no-dashboard"]
+    if resources:
+        given += ["--resources", " ".join(resources)]
     _run("dask_worker", [scheduler, *given, *secured])
 
 

@@ -41,6 +41,7 @@ _ADDRESS: Final = _text(r"ipc|hololinked|ipc:///.+|tcp://.+:[^:]+")
 _WEB: Final = _text(r"http://.+:[0-9]+/?")
 
 ID: Final = WithJsonSchema(_text(ID_PATTERN.pattern))
+AMOUNT: Final = WithJsonSchema({"type": "number", "exclusiveMinimum": 0})
 DRIVER: Final = WithJsonSchema(_text(r"[^\s:/\\]+:[^\s:/\\]+"))
 MEMBER: Final = WithJsonSchema(_MEMBER_NAME)
 METHOD: Final = WithJsonSchema(_METHOD_NAME)

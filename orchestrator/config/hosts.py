@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from orchestrator.config.problems import KeyPath
@@ -33,6 +34,8 @@ class HostConfig:
         address: where ssh reaches it, such as ``lab@10.0.0.7``.
         ssh: the program that is run as ssh, and its options.
         python: the interpreter there that has orch.
+        resources: for ``dask``, what the agent takes of the worker's resources as long as it runs,
+            by their names: they are this rig's alone meanwhile.
         folder: a folder there from which drivers can be imported, and in which workers run; None
             for the home of the user that the agent runs as.
     """
@@ -43,6 +46,7 @@ class HostConfig:
     ssh: tuple[str, ...] = ("ssh",)
     python: str | None = None
     folder: str | None = None
+    resources: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -87,6 +91,17 @@ def check_ssh_address(value: str) -> str:
     return value
 
 
+def check_resource(value: object) -> float:
+    """How much of one of Dask's resources.
+
+    Raises:
+        ValueError: it is no number above 0.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
+        raise ValueError("it is a number above 0: how much of it the rig takes")
+    return float(value)
+
+
 def check_scheduler(value: str) -> str:
     """The address of Dask's scheduler.
 
@@ -116,6 +131,8 @@ def wrong_hosts(
         engine = host.get("engine")
         if engine == "ssh" and host.get("address") is None:
             yield path, f'host {quoted(name)} needs an "address", such as lab@10.0.0.7'
+        if engine == "ssh" and host.get("resources"):
+            yield (*path, "resources"), '"resources" are for the engine dask: ssh knows of none'
         if engine == "dask":
             for key in ("address", "ssh"):
                 if host.get(key) is not None:

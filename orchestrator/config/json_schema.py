@@ -97,6 +97,7 @@ ABOUT: Final[dict[str, str]] = {
     "address": "Where ssh reaches a host; of the placement, where hosts reach the rig's machine.",
     "ssh": "The program that is run as ssh, and its options.",
     "folder": "A folder there from which drivers can be imported, and in which workers run.",
+    "resources": "What the agent takes of the host's Dask worker, by name, as long as it runs.",
     "lost_after": "The silence after which a host is lost, and its workers end.",
     "scheduler": "The address of Dask's scheduler: tls://lab:8786.",
     "tls": "The folder of the files by which Dask's ends know each other.",

@@ -13,6 +13,7 @@ from orchestrator.config.hosts import (
     HostConfig,
     Placement,
     check_lost_after,
+    check_resource,
     check_scheduler,
     check_ssh_address,
     wrong_hosts,
@@ -29,6 +30,10 @@ _Scheduler = Annotated[str, AfterValidator(check_scheduler)]
 _Lost = Annotated[float, PlainValidator(check_lost_after), forms.SECONDS]
 
 
+_Resource = Annotated[str, Field(pattern=r"^[^=,\s]+$")]
+_Amount = Annotated[float, PlainValidator(check_resource), forms.AMOUNT]
+
+
 class HostSection(Section):
     """A machine on which workers may run."""
 
@@ -37,6 +42,7 @@ class HostSection(Section):
     ssh: list[str] = Field(default=["ssh"], min_length=1)
     python: str | None = None
     folder: str | None = None
+    resources: dict[_Resource, _Amount] = Field(default={})
 
 
 class PlacementSection(Section):

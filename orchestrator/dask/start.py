@@ -10,6 +10,7 @@ import logging
 import os
 import select
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ CONNECT_WITHIN = "10s"
 FAILURES = "distributed.scheduler.allowed-failures"
 """How often a scheduler repeats what died: an agent that was lost isn't to be started twice."""
 FAILED = 1
+FREE_WITHIN = 10.0
+"""Seconds for resources to be free that are another's."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -29,6 +32,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--name", required=True)
     parser.add_argument("--scheduler", required=True)
     parser.add_argument("--tls", type=Path)
+    parser.add_argument("--resource", action="append", default=[])
     given = parser.parse_args(arguments)
     line = first_line(0)
     try:
@@ -51,12 +55,14 @@ def main(arguments: list[str] | None = None) -> int:
     except (OSError, TimeoutError) as error:
         return _say(f"scheduler {given.scheduler} can't be reached: {error or 'no answer'}", 1)
     try:
-        return _ask(client, given.name, line.decode())
+        asked = dict(each.split("=") for each in given.resource)
+        resources = {name: float(much) for name, much in asked.items()}
+        return _ask(client, given.name, line.decode(), resources)
     finally:
         client.close(timeout=1)
 
 
-def _ask(client: Any, name: str, line: str) -> int:
+def _ask(client: Any, name: str, line: str, resources: Mapping[str, float]) -> int:
     import dask
 
     from orchestrator.dask import task
@@ -69,19 +75,33 @@ def _ask(client: Any, name: str, line: str) -> int:
             " DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES=0",
             2,
         )
-    workers = client.scheduler_info(n_workers=-1)["workers"].values()
-    known = sorted(str(each["name"]) for each in workers)
+    workers = client.scheduler_info(n_workers=-1)["workers"]
+    known = {str(each["name"]): (address, each) for address, each in workers.items()}
     if name not in known:
-        there = f"there are {', '.join(known)}" if known else "there is none"
+        there = f"there are {', '.join(sorted(known))}" if known else "there is none"
         return _say(f"no worker of Dask is named {name}: {there}; orch host join starts one", 1)
+    address, about = known[name]
+    has = about.get("resources") or {}
+    if lacks := [each for each, much in resources.items() if has.get(each, 0) < much]:
+        need = ",".join(f"{each}={resources[each]:g}" for each in lacks)
+        return _say(f"the worker {name} of Dask hasn't got {need}: orch host join --resources", 1)
     ended, tell = os.pipe()
     future = client.submit(
-        task.run, line, workers=[name], allow_other_workers=False, pure=False, retries=0
+        task.run,
+        line,
+        workers=[name],
+        allow_other_workers=False,
+        pure=False,
+        retries=0,
+        resources=dict(resources) or None,
     )
     future.add_done_callback(lambda _: os.write(tell, b"\0"))
     poll = select.poll()
     poll.register(0, select.POLLIN)
     poll.register(ended, select.POLLIN)
+    if resources and not poll.poll(FREE_WITHIN * 1000) and _waits(client, address, future):
+        future.cancel()
+        return _say(f"somebody else has the resources of {name}: {', '.join(resources)}", 1)
     while True:
         ready = [fd for fd, _ in poll.poll()]
         if ended in ready:
@@ -89,6 +109,13 @@ def _ask(client: Any, name: str, line: str) -> int:
         if not os.read(0, 4096):  # the rig is down, or gone
             future.cancel()
             return 0
+
+
+def _waits(client: Any, address: str, future: Any) -> bool:
+    """Whether it waits until another one gives back what it takes."""
+    from orchestrator.dask import task
+
+    return any(client.run(task.waits_for_resources, future.key, workers=[address]).values())
 
 
 def _outcome(future: Any) -> int:

@@ -7,10 +7,22 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from typing import Any
 
 
 class AgentEnded(Exception):
     """How an agent ended; raised, as exceptions reach who asked even where nobody can dial in."""
+
+
+def waits_for_resources(key: str, dask_worker: Any) -> bool:
+    """Whether a task waits at this worker of Dask until another one is over.
+
+    Args:
+        key: The task.
+        dask_worker: Given by Dask, which names it so.
+    """
+    task = dask_worker.state.tasks.get(key)
+    return task is not None and task.state == "constrained"
 
 
 def run(line: str) -> None:

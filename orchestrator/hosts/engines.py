@@ -34,6 +34,10 @@ class Reached(Protocol):
         """The program that is run as ssh, and its options."""
 
     @property
+    def resources(self) -> Mapping[str, float]:
+        """What an agent takes of Dask's worker, by name."""
+
+    @property
     def python(self) -> str | None:
         """The interpreter there that has orch."""
 
@@ -48,6 +52,7 @@ def command(host: Reached, placement: Mapping[str, str | None]) -> list[str]:
     if host.engine == "dask":
         found = [sys.executable, "-P", "-m", "orchestrator.dask.start", f"--name={host.name}"]
         found += [f"--{key}={value}" for key, value in placement.items() if value is not None]
+        found += [f"--resource={name}={much:g}" for name, much in host.resources.items()]
         return found
     assert host.address is not None
     there = shlex.join(["exec", host.python or "python3", "-m", AGENT])

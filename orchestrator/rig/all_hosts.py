@@ -37,6 +37,9 @@ class AllHosts(Protocol):
     def life_over(self, worker: str, incarnation: int) -> None:
         """A life there is over, or doesn't begin: it is let in no more, and its streams end."""
 
+    def keep_lives(self) -> None:
+        """What lives on the hosts has changed: the rig's next run must know."""
+
     def send(self, token: str, parts: Sequence[Any]) -> None:
         """Send a message to an agent."""
 

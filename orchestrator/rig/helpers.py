@@ -137,6 +137,9 @@ class Helpers:
         self._traces.check()
         self._web.bind()
         self._hosts.bind()
+        self._start_fork_server()
+
+    def _start_fork_server(self) -> None:
         self._fork_server.start(self._fork_server_started)
 
     def watch(self) -> None:
@@ -191,11 +194,11 @@ class Helpers:
         if status is not None and status >= 0:  # of itself, so the next one may do so too
             text = f"the fork server ended with status {status}; another one is started"
             self._record("error", f"{text} in {REVIVE_AFTER:g} s", {})
-            self._loop.call_later(REVIVE_AFTER, self.start)
+            self._loop.call_later(REVIVE_AFTER, self._start_fork_server)
             return
         how = "was given up while it started a worker" if self._fork_server.is_given_up else "died"
         self._record("warning", f"the fork server {how}; another one is started", {})
-        self.start()
+        self._start_fork_server()
 
     def _fork_server_started(self, error: OSError | None) -> None:
         """In the thread of the fork server's launches."""
@@ -206,4 +209,4 @@ class Helpers:
             self._loop.watch(self._fork_server.sentinel, self._fork_server_died)
             return
         self._record("error", f"no fork server can be started: {error}", {})
-        self._loop.call_later(REVIVE_AFTER, self.start)
+        self._loop.call_later(REVIVE_AFTER, self._start_fork_server)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -22,6 +22,7 @@ from orchestrator.rig.following import Outcome
 from orchestrator.rig.host_agent import Agent
 from orchestrator.rig.launchers.handle import Launched, MayHaveLived
 from orchestrator.rig.launchers.remote import RemoteHandle
+from orchestrator.rig.lives_abroad import Life, where
 from orchestrator.version import version
 from workers.errors import EXIT_SUPERVISOR_LOST
 
@@ -150,6 +151,7 @@ class HostLink:
                 self._rig.life_over(life.worker, life.incarnation)
                 life.handle.end(Exit(text, normal=False))
         self._lives.clear()
+        self._rig.keep_lives()
         securing, self._securing = self._securing, {}
         for done in securing.values():
             done(self._unknown(why))
@@ -298,13 +300,13 @@ class HostLink:
             life.handle = RemoteHandle(message.pid, lambda how: self._signal(life, how))
             life.done(life.handle)
         elif isinstance(message, messages.Unstarted):
-            del self._lives[life.worker]
+            self._over(life)
             kind = MayHaveLived if message.lived else OSError
             self._fail(life, kind(message.number, f"{message.text} (on host {self.config.name})"))
         elif isinstance(message, messages.Held):
             self._rig.held(message.worker, message.incarnation, message.held)
         elif isinstance(message, messages.Ended) and life.handle is not None:
-            del self._lives[life.worker]
+            self._over(life)
             self._rig.life_over(life.worker, life.incarnation)
             told = Exit(
                 message.text,
@@ -314,6 +316,19 @@ class HostLink:
                 status=message.status,
             )
             life.handle.end(told)
+
+    def _over(self, life: _Life) -> None:
+        del self._lives[life.worker]
+        self._rig.keep_lives()
+
+    def lives(self) -> Iterator[tuple[str, Life]]:
+        """Workers that live here, and those that may: they were lost with an agent."""
+        here, now = where(self.config), clock()
+        for worker, until in self.fenced.items():
+            if until > now:
+                yield worker, Life(here, until, self._lost_after)
+        for worker in self._lives:
+            yield worker, Life(here, None, self._lost_after)
 
     # -- what it is told ---------------------------------------------------------------------
 
@@ -329,6 +344,7 @@ class HostLink:
 
     def _launch(self, agent: Agent, launch: messages.Launch, life: _Life) -> None:
         self._lives[life.worker] = life
+        self._rig.keep_lives()  # before it can begin
         self._had.add((life.worker, life.incarnation))
         self._tell(agent, launch)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -26,6 +27,7 @@ from orchestrator.rig.host_link import HostLink
 from orchestrator.rig.host_output import HostOutput
 from orchestrator.rig.keeper import Waits
 from orchestrator.rig.launchers.handle import Housed, Launched
+from orchestrator.rig.lives_abroad import LivesAbroad
 from orchestrator.rig.loop import BATCH
 from orchestrator.rig.processes import Collects
 from orchestrator.rig.recipes import recipe_of
@@ -47,6 +49,7 @@ class Hosts:
     Args:
         context: The one of the rig's sockets.
         config: The rig's config.
+        folder: The rig's, where its next run finds what lives elsewhere.
         sockets: Where workers of other hosts come in.
         logs: Collects.
         record: Writes a record: level, text, fields.
@@ -62,12 +65,14 @@ class Hosts:
         self,
         context: zmq.Context[Any],
         config: RigConfig,
+        folder: Path,
         sockets: Sockets,
         logs: Collects,
         record: Callable[[str, str, dict[str, Any]], None],
     ) -> None:
         self._context = context
         self._config = config
+        self._folder = folder
         self._sockets = sockets
         self._logs = logs
         self.record = record
@@ -84,6 +89,7 @@ class Hosts:
         self._socket: zmq.Socket[Any] | None = None
         self._loop: Waits | None = None
         self._output: HostOutput | None = None
+        self._abroad: LivesAbroad | None = None
 
     def tell(
         self,
@@ -102,11 +108,12 @@ class Hosts:
         return bool(self._config.hosts)
 
     def bind(self) -> None:
-        """Bind where agents and workers come in.
+        """Bind where agents and workers come in, and see what an earlier run has left.
 
         Raises:
             AddressError: The rig's own address, as hosts reach it, isn't known, or can't be bound.
         """
+        self._abroad = LivesAbroad(self._folder, clock(), self.record)
         if not self.is_needed:
             return
         placement = self._config.placement
@@ -145,6 +152,8 @@ class Hosts:
         """Have all agents end."""
         for link in self._links.values():
             link.close()
+        if self._abroad is not None:
+            self.keep_lives()
         if self._output is not None:
             self._output.close()
         if self._socket is not None:
@@ -226,7 +235,27 @@ class Hosts:
             if left > 0:
                 name = link.config.name
                 return f"its device may be in use on host {name} for {left:.1f} s, which was lost"
-        return ""
+        return self._fenced_by_the_run_before(worker)
+
+    def _fenced_by_the_run_before(self, worker: str) -> str:
+        if self._abroad is None or (known := self.config().workers.get(worker)) is None:
+            return ""
+        host = self._config.hosts.get(known.host or "")
+        life = self._abroad.left_by_others(worker, host)
+        left = 0.0 if life is None else self._abroad.over_at(life) - clock()
+        if life is None or left <= 0:
+            return ""
+        name = life.host[0]
+        return (
+            f"its device may be in use on host {name} for {left:.1f} s, where an earlier run of"
+            " the rig has left it"
+        )
+
+    def keep_lives(self) -> None:
+        """Keep which workers may live on other hosts, for the rig's next run."""
+        assert self._abroad is not None
+        lives = {worker: life for link in self._links.values() for worker, life in link.lives()}
+        self._abroad.keep(lives, clock())
 
     def give_up(self, worker: str) -> None:
         """As `Launcher.give_up`."""

@@ -96,7 +96,7 @@ class Supervisor:
         self._sockets = sockets = Sockets(self._context, config.rig, config.doors)
         self._mailbox = Mailbox()
         self._fork_server = ForkServer()
-        self._hosts = Hosts(self._context, config, sockets, self._logs, self.record)
+        self._hosts = Hosts(self._context, config, folder.path, sockets, self._logs, self.record)
         self._processes = Processes(
             self._context,
             self._logs,

@@ -31,7 +31,9 @@ STATE_FILE = "state.json"
 _LOCK_FILE = "lock"
 NUMBER_FILE = "lease-number"
 """Has the number of the newest lease; stays when the rig ends, as the next run goes on from it."""
-_STAYS = (_LOCK_FILE, NUMBER_FILE)
+LIVES_FILE = "lives-abroad.json"
+"""Has the workers that may live on other hosts; stays when the rig ends and some still may."""
+_STAYS = (_LOCK_FILE, NUMBER_FILE, LIVES_FILE)
 _COMMA = re.compile(r",(?=[a-z]+://)")
 START_HINT = "start one with: orch run config.yaml"
 _ATTEMPTS = 20  # the folder may be removed by a rig that ends while another one starts

@@ -21,7 +21,7 @@ pytest.importorskip("distributed")
 
 CONFIG = """
 rig: lab
-hosts: {{far: {{engine: dask, folder: "{folder}"}}}}
+hosts: {{far: {{engine: dask, folder: "{folder}"{needs}}}}}
 placement: {{scheduler: "tls://127.0.0.1:{port}", tls: "{tls}", address: 127.0.0.1, lost_after: 2s}}
 workers:
   cam: {{driver: "device:Device", host: far, backoff: 10ms..50ms}}
@@ -60,9 +60,9 @@ class Cluster:
             start_new_session=True,
         )
 
-    def join(self, name: str) -> subprocess.Popen[bytes]:
+    def join(self, name: str, *more: str) -> subprocess.Popen[bytes]:
         address = f"tls://127.0.0.1:{self.port}"
-        host = self._orch("join", address, "--name", name, *self._own)
+        host = self._orch("join", address, "--name", name, *more, *self._own)
         self.running.append(host)
         return host
 
@@ -82,11 +82,24 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
         made.close()
 
 
+@pytest.fixture
+def open_input() -> Iterator[None]:
+    """Standard input that doesn't end, as a rig gives it."""
+    before, (reader, writer) = os.dup(0), os.pipe()
+    os.dup2(reader, 0)
+    try:
+        yield
+    finally:
+        os.dup2(before, 0)
+        for each in (before, reader, writer):
+            os.close(each)
+
+
 @contextmanager
-def lab(cluster: Cluster) -> Iterator[RunningRig]:
+def lab(cluster: Cluster, needs: str = "") -> Iterator[RunningRig]:
     folder = Path(tempfile.mkdtemp(dir=cluster.folder))
     (folder / "device.py").write_text(DEVICE)
-    text = CONFIG.format(folder=folder, port=cluster.port, tls=cluster.tls)
+    text = CONFIG.format(folder=folder, port=cluster.port, tls=cluster.tls, needs=needs)
     with running(text, settle=False) as rig:
         wait_until(lambda: rig.orch("status").returncode in (0, 4))
         yield rig
@@ -105,6 +118,29 @@ def test_a_host_that_joins_has_its_workers_and_one_that_dies_is_replaced(cluster
         wait_until(lambda: "away" in rig.orch("hosts").stdout)
         cluster.join("far")
         wait_until(lambda: rig.wait_state("cam", "READY", seconds=60)["pid"] != first)
+
+
+@pytest.mark.measured
+@pytest.mark.timeout(150)
+def test_what_a_host_has_of_a_kind_is_one_rigs_at_a_time(
+    cluster: Cluster,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    open_input: None,
+) -> None:
+    cluster.join("far", "--resources", "laser=1,slot=2")
+    with lab(cluster, ", resources: {laser: 1}") as rig:
+        rig.wait_state("cam", "READY", seconds=60)
+        monkeypatch.setattr(start, "FREE_WITHIN", 1.0)
+        monkeypatch.setattr(start, "first_line", lambda fd: b"no line of a rig\n")
+        ask = ["--name=far", f"--scheduler=tls://127.0.0.1:{cluster.port}", f"--tls={cluster.tls}"]
+        assert start.main([*ask, "--resource=laser=1"]) == 1
+        assert "somebody else has the resources of far: laser" in capfd.readouterr().err
+        assert start.main([*ask, "--resource=laser=1", "--resource=slot=3"]) == 1
+        assert "hasn't got slot=3: orch host join --resources" in capfd.readouterr().err
+        assert rig.wait_state("cam", "READY")["restarts"] == 0
+    assert start.main([*ask, "--resource=laser=1"]) == 2  # that rig is down: it is free
+    assert "an agent is started by a rig" in capfd.readouterr().err
 
 
 def test_what_is_in_the_way_is_told(

@@ -220,6 +220,28 @@ def test_one_that_is_moved_home_from_a_lost_host_waits_for_its_lease(
     assert had_one_master(journal), lives(journal)
 
 
+def test_the_run_after_one_that_was_killed_waits_for_the_lease_too(
+    net: Network, tmp_path: Path
+) -> None:
+    journal = tmp_path / "journal"
+    with lab(net, MASTER.replace("JOURNAL", str(journal)), "far") as rig:
+        with rig.connected() as client:
+            first, agent = client.cam.pid(), agent_of(rig)
+        (ssh,) = [each for each in children(rig.process.pid) if each == agent]
+        net.pull("far")
+        os.kill(ssh, signal.SIGSTOP)  # by which nobody there knows that the rig is gone
+        rig.process.kill()
+        rig.process.wait()
+        rig.config.write_text(rig.config.read_text().replace("host: far, ", ""))
+        rig.start()
+        rig.wait_up()
+        told = rig.wait_state("cam", "BACKOFF")["reason"]
+        assert "its device may be in use on host far for " in told, told
+        assert rig.wait_state("cam", "READY")["pid"] != first
+        assert len(lives(journal)) == 2
+        assert had_one_master(journal), lives(journal)
+
+
 def children(pid: int) -> list[int]:
     found = Path(f"/proc/{pid}/task").glob("*/children")
     return [int(each) for file in found for each in file.read_text().split()]
