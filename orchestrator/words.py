@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import os
 import re
 from collections.abc import Iterable, Sequence
 from typing import Any
-from urllib.parse import quote, quote_plus
 
 __all__ = [
     "MASK",
@@ -103,6 +101,8 @@ def nearest(word: str, options: Iterable[str]) -> str | None:
 
     Case, and ``-`` against ``_``, don't count as a difference.
     """
+    import difflib
+
     by_form: dict[str, str] = {}
     for option in options:
         by_form.setdefault(_form(option), option)
@@ -155,6 +155,8 @@ def forms_of(texts: Iterable[str]) -> tuple[str, ...]:
 
     Each of its lines is one, as output is told line by line, if it is at least `LEAST_HIDDEN` long.
     """
+    from urllib.parse import quote, quote_plus
+
     found: set[str] = set()
     for line in (line for text in texts for line in text.splitlines()):
         for at in range(0, len(line), LONGEST_HIDDEN):

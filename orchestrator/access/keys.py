@@ -13,7 +13,6 @@ from __future__ import annotations
 import os
 import re
 import stat
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -210,6 +209,8 @@ def _check_owner(path: Path, status: os.stat_result, forbidden: int, mode: str) 
 
 def _read(file: Path, keys: tuple[str, ...], *, secret: bool) -> dict[str, str]:
     """The texts of a file of keys."""
+    import tomllib
+
     try:
         with open(file, "rb") as opened:
             status = os.fstat(opened.fileno())

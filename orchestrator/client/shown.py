@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from html import escape
 from typing import Any
 
 from orchestrator.client.members import ACTION, EVENT, PROPERTY, Members
@@ -42,6 +41,13 @@ def worker(title: str, members: Members | None) -> str:
     ]
     head = f"<p>{escape(cut(text))}</p>" if text else ""
     return titled(title, head + table(("member", "kind", "unit", "description"), rows))
+
+
+def escape(text: str) -> str:
+    """Text as it can stand in HTML."""
+    import html  # takes long, and most clients are in no notebook
+
+    return html.escape(text)
 
 
 def titled(title: str, body: str) -> str:

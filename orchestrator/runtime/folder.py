@@ -7,7 +7,6 @@ when that process dies, however it dies.
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
 import re
 from collections.abc import Callable, Iterator
@@ -91,6 +90,8 @@ class RigFolder:
     def __init__(self, rig: str, base: Path | None = None) -> None:
         if not ID_PATTERN.fullmatch(rig):
             raise RuntimeFolderError(f"{rig!r} is not a rig's id: letters, digits, - and _ only")
+        import hashlib  # takes long, and who only connects needs none of it
+
         self.rig = rig
         self.base = base or runtime_dir()
         self.path = self.base / rig

@@ -191,7 +191,9 @@ class Owner:
             self._connection = None
 
     def _fitting(self, size: int) -> _Slot | None:
-        fitting = (each for each in self._free if size <= each.capacity <= size * ROOMY)
+        # of several the one that was used last: the processor may still have its memory at hand
+        latest = reversed(self._free)
+        fitting = (each for each in latest if size <= each.capacity <= size * ROOMY)
         return min(fitting, key=lambda slot: slot.capacity, default=None)
 
     # -- what is said to the rig --------------------------------------------------------------

@@ -53,7 +53,8 @@ class Recycled:
         return array
 
     def _fitting(self, size: int) -> mmap | None:
-        for key, piece in list(self._free.items()):
+        # the one that was given back last: the processor may still have it at hand
+        for key, piece in reversed(list(self._free.items())):
             if size <= len(piece) <= size * ROOMY:
                 taken = self._free.pop(key, None)  # unless another thread was faster
                 if taken is not None:
