@@ -122,6 +122,8 @@ def test_what_a_collector_s_death_loses_is_counted(rig: Rig, screen: Screen):
         "reason": "the log collector died with them in hand",
     }
     assert any("SIGKILL, with 100 records in hand" in text for text in rig.events("bench"))
+    # What is written and not ticked off yet would count as lost by its death.
+    until(lambda: rig.collector._shared.unsettled == 0, "all records being settled")
     replace_collector(rig)
     rig.close()
     assert len(about_losses(rig)) == 1  # each loss once
