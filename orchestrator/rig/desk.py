@@ -64,12 +64,15 @@ class Desk:
 
     def host_came(self, host: str) -> None:
         """Another host is there: workers that waited for it needn't wait for their next turn."""
+        self._retry([name for name, each in self.config.workers.items() if each.host == host])
+
+    def came_free(self, worker: str) -> None:
+        """A worker's device isn't in use elsewhere any more: it needn't wait for its next turn."""
+        self._retry([worker])
+
+    def _retry(self, workers: list[str]) -> None:
         children = self._rig.children
-        names = [
-            name
-            for name, worker in self.config.workers.items()
-            if worker.host == host and children[name].waits_to_retry
-        ]
+        names = [each for each in workers if each in children and children[each].waits_to_retry]
         if names and not self._rig.is_closing:
             self._rig.order("start", names, time.monotonic())
 

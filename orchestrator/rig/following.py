@@ -22,6 +22,11 @@ LINES = 20
 """How many lines of it are."""
 
 
+def longest(recipe: Mapping[str, Any]) -> float:
+    """Seconds after which a recipe's process is to be killed."""
+    return float(recipe["start"] + recipe["timeout"] + GRACE)
+
+
 class Outcome(NamedTuple):
     """What came of a recipe.
 
@@ -53,7 +58,7 @@ class Following:
 
     def __init__(self, told: dict[str, Any], env: Mapping[str, str]) -> None:
         self._recipe = recipe = told["recipe"]
-        self.longest: float = recipe["start"] + recipe["timeout"] + GRACE
+        self.longest: float = longest(recipe)
         self._killed = False
         self._output = tempfile.TemporaryFile()  # noqa: SIM115  open as long as it is followed
         self._report = open(os.memfd_create("report"), "w+b")  # noqa: SIM115  needs no disk

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import secrets
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -20,9 +20,9 @@ from orchestrator.rig.all_hosts import AllHosts
 from orchestrator.rig.engine import Engine
 from orchestrator.rig.following import Outcome
 from orchestrator.rig.host_agent import Agent
+from orchestrator.rig.host_lives import HostLives
 from orchestrator.rig.launchers.handle import Launched, MayHaveLived
 from orchestrator.rig.launchers.remote import RemoteHandle
-from orchestrator.rig.lives_abroad import Life, where
 from orchestrator.version import version
 from workers.errors import EXIT_SUPERVISOR_LOST
 
@@ -59,7 +59,7 @@ class HostLink:
         state: `starting` (an agent), `up` or `away`.
         reason: Why it is away.
         agent: The present one; None while there is none.
-        fenced: When lives of workers that were lost here are surely over.
+        lives: What may have a device there.
     """
 
     def __init__(self, config: HostConfig, lost_after: float, rig: AllHosts) -> None:
@@ -74,8 +74,7 @@ class HostLink:
         self._queued: list[tuple[messages.Launch, _Life]] = []
         self._lives: dict[str, _Life] = {}
         self._securing: dict[tuple[str, int], Callable[[Outcome], None]] = {}
-        self.fenced: dict[str, float] = {}
-        self._had: set[tuple[str, int]] = set()  # lives that the present agent was given
+        self.lives = HostLives(config, lost_after, rig.keep_lives)
         self._closing = False
 
     # -- its agent ---------------------------------------------------------------------------
@@ -139,7 +138,7 @@ class HostLink:
         """The host is lost: what lived there counts as ended, and lives nowhere before it has."""
         name = self.config.name
         fenced_at = agent.lease.fenced_at(clock())
-        self.fenced |= dict.fromkeys(self._lives, fenced_at)
+        self.lives.lost(fenced_at)
         text = f"its host {name} was lost: {why}"
         self._rig.record(
             "error", f"host {name} is lost: {why}", {"workers": ", ".join(self._lives)}
@@ -151,7 +150,6 @@ class HostLink:
                 self._rig.life_over(life.worker, life.incarnation)
                 life.handle.end(Exit(text, normal=False))
         self._lives.clear()
-        self._rig.keep_lives()
         securing, self._securing = self._securing, {}
         for done in securing.values():
             done(self._unknown(why))
@@ -165,7 +163,7 @@ class HostLink:
     def secure(self, worker: str, incarnation: int, done: Callable[[Outcome], None]) -> None:
         """Have the device of a worker made safe that has ended there."""
         life = (worker, incarnation)
-        if self.agent is None or life not in self._had:
+        if self.agent is None or not self.lives.is_of_this_agent(*life):
             done(self._unknown(self.reason or "another agent is there now"))
             return
         self._securing[life] = done
@@ -173,7 +171,6 @@ class HostLink:
 
     def _go_away(self, why: str, again_after: float) -> None:
         self.state, self.reason, self.agent = "away", why, None
-        self._had.clear()
         if self._engine is not None:
             self._engine.kill()
             self._engine = None
@@ -234,6 +231,7 @@ class HostLink:
             self._none_came(agent, why)
             return
         agent.hello = hello
+        self.lives.followed()
         self.state, self.reason, self._pause = "up", "", AGAIN_AFTER[0]
         about = {
             "machine": hello.name,
@@ -289,6 +287,7 @@ class HostLink:
 
     def _changed(self, message: Any) -> None:
         if isinstance(message, messages.Secured):
+            self.lives.settled(message.worker, message.incarnation)
             done = self._securing.pop((message.worker, message.incarnation), None)
             if done is not None:
                 done(Outcome(message.failure, message.trace, message.output))
@@ -300,13 +299,18 @@ class HostLink:
             life.handle = RemoteHandle(message.pid, lambda how: self._signal(life, how))
             life.done(life.handle)
         elif isinstance(message, messages.Unstarted):
-            self._over(life)
+            del self._lives[life.worker]
+            if message.lived:
+                self.lives.over(life.worker, life.incarnation)
+            else:
+                self.lives.settled(life.worker, life.incarnation)
             kind = MayHaveLived if message.lived else OSError
             self._fail(life, kind(message.number, f"{message.text} (on host {self.config.name})"))
         elif isinstance(message, messages.Held):
             self._rig.held(message.worker, message.incarnation, message.held)
         elif isinstance(message, messages.Ended) and life.handle is not None:
-            self._over(life)
+            del self._lives[life.worker]
+            self.lives.over(life.worker, life.incarnation)
             self._rig.life_over(life.worker, life.incarnation)
             told = Exit(
                 message.text,
@@ -316,19 +320,6 @@ class HostLink:
                 status=message.status,
             )
             life.handle.end(told)
-
-    def _over(self, life: _Life) -> None:
-        del self._lives[life.worker]
-        self._rig.keep_lives()
-
-    def lives(self) -> Iterator[tuple[str, Life]]:
-        """Workers that live here, and those that may: they were lost with an agent."""
-        here, now = where(self.config), clock()
-        for worker, until in self.fenced.items():
-            if until > now:
-                yield worker, Life(here, until, self._lost_after)
-        for worker in self._lives:
-            yield worker, Life(here, None, self._lost_after)
 
     # -- what it is told ---------------------------------------------------------------------
 
@@ -344,8 +335,7 @@ class HostLink:
 
     def _launch(self, agent: Agent, launch: messages.Launch, life: _Life) -> None:
         self._lives[life.worker] = life
-        self._rig.keep_lives()  # before it can begin
-        self._had.add((life.worker, life.incarnation))
+        self.lives.begins(life.worker, life.incarnation, launch.recipe)
         self._tell(agent, launch)
 
     def give_up(self, worker: str) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 import zmq
@@ -43,6 +43,16 @@ FRAME = 1 << 20
 """Bytes of a frame of an agent's; it sends less."""
 
 
+class Waiting(Protocol):
+    """Starts workers that wait."""
+
+    def host_came(self, host: str, /) -> None:
+        """Those that waited for a host."""
+
+    def came_free(self, worker: str, /) -> None:
+        """One that waited for its device."""
+
+
 class Hosts:
     """Starts agents, and has workers launched by them: a `Launcher`.
 
@@ -56,7 +66,7 @@ class Hosts:
 
     Attributes:
         held: Is told what keeps a worker from running Python code: worker, incarnation, what.
-        came: Is told of a host that is there now.
+        came, came_free: Are told of a host that is there now, of a device that can be had again.
         config: By which lives begin now.
         keys: Those by which agents and workers come in.
     """
@@ -79,6 +89,7 @@ class Hosts:
         self.held: Callable[[str, int, str], None] = lambda *_: None
         self.config: Callable[[], RigConfig] = lambda: config
         self.came: Callable[[str], None] = lambda host: None
+        self.came_free: Callable[[str], None] = lambda worker: None
         self.keys = HostKeys()
         self._links: dict[str, HostLink] = {}
         self._agents: dict[str, tuple[HostLink, Agent]] = {}  # by token
@@ -90,15 +101,17 @@ class Hosts:
         self._loop: Waits | None = None
         self._output: HostOutput | None = None
         self._abroad: LivesAbroad | None = None
+        self._soon_free: set[str] = set()  # workers whose devices are
 
     def tell(
         self,
         held: Callable[[str, int, str], None],
-        came: Callable[[str], None],
+        waiting: Waiting,
         config: Callable[[], RigConfig],
     ) -> None:
-        """Who is told of workers that can't run Python code, of hosts that come; the config now."""
-        self.held, self.came, self.config = held, came, config
+        """Who is told of workers that can't run Python code, and who waits; the config now."""
+        self.held, self.config = held, config
+        self.came, self.came_free = waiting.host_came, waiting.came_free
 
     # -- life --------------------------------------------------------------------------------
 
@@ -136,10 +149,10 @@ class Hosts:
 
     def start(self, loop: Waits) -> None:
         """Have an agent started on each host, and again whenever there is none."""
+        self._loop = loop
         if not self.is_needed:
             return
         assert self._socket is not None
-        self._loop = loop
         self._output = HostOutput(self._logs, loop, self.record)
         self._output.changed = self._say_paused
         loop.watch(self._socket, self._hear)
@@ -230,10 +243,11 @@ class Hosts:
 
     def fenced(self, worker: str) -> str:
         """As `processes.Fences.fenced`."""
-        for link in self._links.values():
-            left = link.fenced.get(worker, 0.0) - clock()
+        known = self.config().workers.get(worker)
+        for name, link in self._links.items():
+            left = link.lives.in_use(worker, here=known is not None and known.host == name)
             if left > 0:
-                name = link.config.name
+                self._tell_when_free(worker, left)
                 return f"its device may be in use on host {name} for {left:.1f} s, which was lost"
         return self._fenced_by_the_run_before(worker)
 
@@ -245,16 +259,30 @@ class Hosts:
         left = 0.0 if life is None else self._abroad.over_at(life) - clock()
         if life is None or left <= 0:
             return ""
+        self._tell_when_free(worker, left)
         name = life.host[0]
         return (
             f"its device may be in use on host {name} for {left:.1f} s, where an earlier run of"
             " the rig has left it"
         )
 
+    def _tell_when_free(self, worker: str, seconds: float) -> None:
+        if worker in self._soon_free:
+            return
+        self._soon_free.add(worker)
+
+        def tell() -> None:
+            self._soon_free.discard(worker)
+            self.came_free(worker)
+
+        self.loop.call_later(seconds, tell)
+
     def keep_lives(self) -> None:
         """Keep which workers may live on other hosts, for the rig's next run."""
         assert self._abroad is not None
-        lives = {worker: life for link in self._links.values() for worker, life in link.lives()}
+        lives = {
+            worker: life for link in self._links.values() for worker, life in link.lives.kept()
+        }
         self._abroad.keep(lives, clock())
 
     def give_up(self, worker: str) -> None:

@@ -22,13 +22,16 @@ class Life(msgspec.Struct, frozen=True):
 
     Attributes:
         host: What the config called it, its engine and its address.
-        until: When it is surely over, by `hosts.clock`; None if it went on when this was written.
+        until: When all of it is surely over, by `hosts.clock`; None if it went on when this was
+            written.
         lost_after: Seconds without its rig after which its host's lease is over.
+        secures: Seconds for which its device may be made safe there afterwards.
     """
 
     host: tuple[str, str, str | None]
     until: float | None
     lost_after: float
+    secures: float = 0.0
 
 
 def where(host: HostConfig) -> tuple[str, str, str | None]:
@@ -77,7 +80,7 @@ class LivesAbroad:
         No later than if its agent had been answered just before this run began: a clock may have
         begun anew since.
         """
-        latest = HostLease(life.lost_after, self._begun).fenced_at(self._begun)
+        latest = HostLease(life.lost_after, self._begun).fenced_at(self._begun) + life.secures
         return latest if life.until is None else min(life.until, latest)
 
     def keep(self, lives: Mapping[str, Life], now: float) -> None:

@@ -159,7 +159,7 @@ class Supervisor:
         self._recipes = Recipes(self._loop, self._guardian, self._secured, self._hosts, self.record)
         self._alarm_commands = AlarmCommands(self._loop, self._guardian, self.record)
         self._desk = Desk(config, self._rig, sockets.gate, self._logs.hide)
-        self._hosts.tell(self._looks.found, self._desk.host_came, lambda: self._desk.config)
+        self._hosts.tell(self._looks.found, self._desk, lambda: self._desk.config)
         self._applier = Applier(self._desk, lambda question: self._mailbox.ask(question).result())
         self._saves = ConfigSaves(
             self._loop,
