@@ -170,10 +170,7 @@ class Agent:
 
     def _tick(self, now: float) -> None:
         if not self._fenced and now >= self._lease.until:
-            lasted = self._start.lost_after
-            self._fence(
-                f"rig {self._start.rig!r} was not heard for {lasted:g} s", EXIT_SUPERVISOR_LOST
-            )
+            self._fence(self._unheard(), EXIT_SUPERVISOR_LOST)
         if now < self._lease.asks_at:
             return
         if not self._granted:  # the first one may have come to nobody
@@ -184,6 +181,13 @@ class Agent:
         over = "" if usage and not self._fenced else self._over
         held = self._channel.held
         self._say(messages.Renew(number, self._granted, time.time(), held, over, usage))
+
+    def _unheard(self) -> str:
+        text = f"rig {self._start.rig!r} was not heard for {self._start.lost_after:g} s"
+        if self._granted:
+            return text
+        at = self._start.address.removeprefix("tcp://")
+        return f"{text} at {at}: this host can't reach it; placement: {{address: …}} of the rig?"
 
     def _fence(self, why: str, status: int) -> None:
         """Nothing may live here any more."""

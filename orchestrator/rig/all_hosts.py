@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from orchestrator.config.hosts import HostConfig
+from orchestrator.hosts import messages
 from orchestrator.hosts.messages import Start
 from orchestrator.rig.host_agent import Agent
 from orchestrator.rig.host_keys import HostKeys
 from orchestrator.rig.host_output import HostOutput
 from orchestrator.rig.keeper import Waits
+from transports.errors import AddressError
 
 
 class AllHosts(Protocol):
@@ -28,8 +30,23 @@ class AllHosts(Protocol):
     def output(self) -> HostOutput:
         """Where output goes."""
 
-    def expect(self, link: Any, agent: Agent) -> Start:
-        """An agent is to come: what it is given at its start."""
+    def locate(self, host: HostConfig, done: Callable[[str | AddressError], None]) -> None:
+        """Find the rig's own address, as a host reaches it; `done` is told it, or why not."""
+
+    def expect(self, link: Any, agent: Agent, place: str) -> Start:
+        """An agent is to come: what it is given at its start.
+
+        Args:
+            link: Its host.
+            agent: It.
+            place: The rig's own address, as that host reaches it.
+
+        Raises:
+            AddressError: It can't be had.
+        """
+
+    def addressed(self, host: str, launch: messages.Launch) -> messages.Launch:
+        """A launch with the rig's addresses for workers, as a host that is there reaches them."""
 
     def forget(self, token: str) -> None:
         """An agent isn't let in any more."""

@@ -79,8 +79,17 @@ class Engine:
         self._hear()
         self._release()
         self._close()
+        self._ended(self._process.returncode, self._lines)
+
+    @property
+    def said(self) -> str:
+        """The last line that it wrote so far; empty if it wrote none."""
+        return self._lines[-1] if self._lines else ""
+
+    @property
+    def _lines(self) -> list[str]:
         lines = self._wrote.decode(errors="backslashreplace").splitlines()
-        self._ended(self._process.returncode, [each.rstrip() for each in lines if each.strip()])
+        return [each.rstrip() for each in lines if each.strip()]
 
     def _release(self) -> None:
         self._loop.unwatch(self._sentinel)

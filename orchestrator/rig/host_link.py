@@ -24,6 +24,7 @@ from orchestrator.rig.host_lives import HostLives
 from orchestrator.rig.launchers.handle import Launched, MayHaveLived
 from orchestrator.rig.launchers.remote import RemoteHandle
 from orchestrator.version import version
+from transports.errors import AddressError
 from workers.errors import EXIT_SUPERVISOR_LOST
 
 COMES_WITHIN = 60.0
@@ -65,7 +66,8 @@ class HostLink:
     def __init__(self, config: HostConfig, lost_after: float, rig: AllHosts) -> None:
         self.config = config
         self.state = "away"
-        self.reason = ""
+        self.reason = "no worker is to run there"
+        self._is_begun = False
         self.agent: Agent | None = None
         self._lost_after = lost_after
         self._rig = rig
@@ -83,18 +85,30 @@ class HostLink:
         """Have an agent started there."""
         if self._closing or self.state != "away":
             return
+        self.state, self.reason, self._is_begun = "starting", "", True
+        self._rig.locate(self.config, self._start)
+
+    def _start(self, place: str | AddressError) -> None:
+        """Have an agent started that finds the rig at this address."""
+        if self._closing:
+            return
         rig, name = self._rig, self.config.name
+        if isinstance(place, AddressError):
+            self._fail_to_start(str(place))
+            return
         token, pair = secrets.token_hex(16), rig.keys.issue(f"host {name}")
         agent = self.agent = Agent(token, pair, HostLease(COMES_WITHIN, clock()), clock())
-        line = encode(rig.expect(self, agent)) + b"\n"
-        self.state, self.reason = "starting", ""
         try:
+            line = encode(rig.expect(self, agent, place)) + b"\n"
             self._engine = Engine(
                 rig.command(self.config),
                 line,
                 rig.loop,
                 lambda status, lines: self._engine_ended(agent, status, lines),
             )
+        except AddressError as error:
+            self._none_came(agent, str(error))
+            return
         except OSError as error:
             self._none_came(agent, f"its {self.config.engine} can't be started: {error}")
             return
@@ -108,7 +122,9 @@ class HostLink:
         if left > 0:
             self._rig.loop.call_later(left, lambda: self._watch(agent))
         elif agent.hello is None:
-            self._none_came(agent, f"no agent came within {COMES_WITHIN:g} s")
+            told = self._engine.said if self._engine is not None else ""
+            why = f"no agent came within {COMES_WITHIN:g} s"
+            self._none_came(agent, f"{why}: {told}" if told else why)
         else:
             self._lose(agent, f"it was not heard for {self._lost_after:g} s")
 
@@ -129,6 +145,9 @@ class HostLink:
 
     def _none_came(self, agent: Agent, why: str) -> None:
         self._rig.forget(agent.token)
+        self._fail_to_start(why)
+
+    def _fail_to_start(self, why: str) -> None:
         self._rig.record("warning", f"host {self.config.name} isn't there: {why}", {})
         # Nothing was started by it. One that is late is refused: it is nobody's agent any more.
         self._go_away(why, self._pause)
@@ -326,6 +345,8 @@ class HostLink:
     def launch(self, launch: messages.Launch, done: Launched) -> None:
         """Have a worker started there, once it is there; `done` is told if that isn't to come."""
         life = _Life(launch.worker, launch.incarnation, done)
+        if not self._is_begun:
+            self.begin()
         if self.state == "up" and self.agent is not None:
             self._launch(self.agent, launch, life)
         elif self.state == "starting":
@@ -336,7 +357,7 @@ class HostLink:
     def _launch(self, agent: Agent, launch: messages.Launch, life: _Life) -> None:
         self._lives[life.worker] = life
         self.lives.begins(life.worker, life.incarnation, launch.recipe)
-        self._tell(agent, launch)
+        self._tell(agent, self._rig.addressed(self.config.name, launch))
 
     def give_up(self, worker: str) -> None:
         """The launch of a worker takes too long."""

@@ -29,6 +29,7 @@ from orchestrator.rig.keeper import Waits
 from orchestrator.rig.launchers.handle import Housed, Launched
 from orchestrator.rig.lives_abroad import LivesAbroad
 from orchestrator.rig.loop import BATCH
+from orchestrator.rig.own_address import find_own_address
 from orchestrator.rig.processes import Collects
 from orchestrator.rig.recipes import recipe_of
 from orchestrator.rig.sockets import Sockets, expect_strangers
@@ -121,17 +122,10 @@ class Hosts:
         return bool(self._config.hosts)
 
     def bind(self) -> None:
-        """Bind where agents and workers come in, and see what an earlier run has left.
-
-        Raises:
-            AddressError: The rig's own address, as hosts reach it, isn't known, or can't be bound.
-        """
+        """Make the socket where agents come in, and see what an earlier run has left."""
         self._abroad = LivesAbroad(self._folder, clock(), self.record)
         if not self.is_needed:
             return
-        placement = self._config.placement
-        for name, host in self._config.hosts.items():
-            self._places[name] = placement.address or _own_address(host)
         made: zmq.Socket[Any] = self._context.socket(zmq.ROUTER)
         made.set(zmq.LINGER, 200)
         made.set(zmq.RCVHWM, 0)
@@ -144,8 +138,6 @@ class Hosts:
         made.setsockopt_string(zmq.ZAP_DOMAIN, DOMAIN)
         made.set(zmq.ZAP_ENFORCE_DOMAIN, 1)
         self._socket = made
-        for place in dict.fromkeys(self._places.values()):
-            self._sockets.open_to_hosts(made, place, self.keys.server.secret)
 
     def start(self, loop: Waits) -> None:
         """Have an agent started on each host, and again whenever there is none."""
@@ -157,9 +149,11 @@ class Hosts:
         self._output.changed = self._say_paused
         loop.watch(self._socket, self._hear)
         lost_after = self._config.placement.lost_after
+        used = {each.host for each in self._config.workers.values()}
         for name, host in self._config.hosts.items():
             self._links[name] = HostLink(host, lost_after, self)
-            self._links[name].begin()
+            if name in used:
+                self._links[name].begin()
 
     def close(self) -> None:
         """Have all agents end."""
@@ -206,13 +200,9 @@ class Hosts:
         worker, incarnation = spec.worker, spec.incarnation
         pair = self.keys.issue(f"worker {worker}")
         self._opens[worker, incarnation] = pair.public
-        place = self._places[config.host]
-        link, events = self._sockets.for_hosts[place]
         cwd = "" if config.cwd == self._config.folder else str(config.cwd)
         spec = msgspec.structs.replace(
             spec,
-            link=link,
-            events=events,
             curve=Curve(self.keys.server.public, pair.public, pair.secret),
             claims=False,
             slots="",
@@ -304,10 +294,21 @@ class Hosts:
         assert self._output is not None
         return self._output
 
-    def expect(self, link: HostLink, agent: Agent) -> Start:
-        """An agent is to come: what it is given at its start."""
+    def locate(self, host: HostConfig, done: Callable[[str | AddressError], None]) -> None:
+        """As `all_hosts.AllHosts.locate`."""
+        known = self._config.placement.address
+        if known is not None:
+            done(known)
+        else:
+            find_own_address(host, self.loop, done)
+
+    def expect(self, link: HostLink, agent: Agent, place: str) -> Start:
+        """As `all_hosts.AllHosts.expect`."""
+        if place not in self._sockets.for_hosts:
+            assert self._socket is not None
+            self._sockets.open_to_hosts(self._socket, place, self.keys.server.secret)
+        self._places[link.config.name] = place
         self._agents[agent.token] = link, agent
-        place = self._places[link.config.name]
         return Start(
             protocol=PROTOCOL,
             release=version(),
@@ -322,6 +323,12 @@ class Hosts:
             folder=link.config.folder or "",
             place=f"{socket.gethostname()} {self._sockets.link}",
         )
+
+    def addressed(self, host: str, launch: messages.Launch) -> messages.Launch:
+        """As `all_hosts.AllHosts.addressed`."""
+        link, events = self._sockets.for_hosts[self._places[host]]
+        spec = {**launch.spec, "link": link, "events": events}
+        return msgspec.structs.replace(launch, spec=spec)
 
     def forget(self, token: str) -> None:
         """An agent isn't let in any more."""
@@ -371,24 +378,3 @@ class Hosts:
             except (ValueError, ProtocolError) as error:
                 text = f"host {link.config.name} says what this release doesn't know: {error}"
                 self.record("error", text, {})
-
-
-def _own_address(host: HostConfig) -> str:
-    """The number of this machine by which it reaches a host, and that one probably this machine.
-
-    Raises:
-        AddressError: It isn't known.
-    """
-    say_so = "say it in the config: placement: {address: 10.0.0.1}"
-    if host.address is None:
-        raise AddressError(f"by which address does host {host.name} reach the rig? {say_so}")
-    name = host.address.rpartition("@")[2]
-    try:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as found:
-            found.connect((name, 22))  # nothing is sent
-            return str(found.getsockname()[0])
-    except OSError as error:
-        why = error.strerror or error
-        raise AddressError(
-            f"by which address does host {host.name} reach the rig? {name}: {why}; {say_so}"
-        ) from error

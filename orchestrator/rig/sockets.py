@@ -192,16 +192,23 @@ class Sockets:
             port.set(zmq.CURVE_SERVER, 1)
             port.set(zmq.CURVE_SECRETKEY, secret.encode())
             port.setsockopt_string(zmq.ZAP_DOMAIN, HOSTS)
-        inward = (agents, self.back, self.collector)
-        bound = [self._bind_so(port, f"tcp://{place}:*", 0.0) for port in inward]
-        self.agents[place], *links = bound
+        bound: list[tuple[zmq.Socket[Any], str]] = []
+        try:
+            for port in (agents, self.back, self.collector):
+                bound.append((port, self._bind_so(port, f"tcp://{place}:*", 0.0)))  # noqa: PERF401
+        except AddressError:
+            for port, address in bound:
+                self.meanwhile(functools.partial(port.unbind, address))
+            raise
+        finally:
+            # Those of this machine come as before, also when a file is made anew.
+            self.back.set(zmq.CURVE_SERVER, 0)
+            self.back.setsockopt_string(zmq.ZAP_DOMAIN, OPEN)
+            self.collector.set(zmq.CURVE_SERVER, 0)
+            self.collector.set(zmq.PLAIN_SERVER, 1)
+            self.collector.setsockopt_string(zmq.ZAP_DOMAIN, EVENTS)
+        self.agents[place], *links = [address for _, address in bound]
         self.for_hosts[place] = (links[0], links[1])
-        # Those of this machine come as before, also when a file is made anew.
-        self.back.set(zmq.CURVE_SERVER, 0)
-        self.back.setsockopt_string(zmq.ZAP_DOMAIN, OPEN)
-        self.collector.set(zmq.CURVE_SERVER, 0)
-        self.collector.set(zmq.PLAIN_SERVER, 1)
-        self.collector.setsockopt_string(zmq.ZAP_DOMAIN, EVENTS)
 
     def _listen_ipc(self, item: str, sockets: Path, events: Mapping[str, str]) -> None:
         if item == "ipc" and not zmq.has("ipc"):

@@ -375,10 +375,13 @@ def listening(net: Network) -> list[int]:
 @pytest.mark.measured
 def test_a_host_that_isnt_there_is_told_and_holds_up_nobody(net: Network) -> None:
     gone = '  gone: {address: 127.0.0.1, ssh: ["sh", "-c", "echo no such key >&2; exit 255"]}'
+    gone += "\n  lost: {address: lab@no.such.host.invalid}"
     workers = f'  own: {{driver: "device:Device"}}\n{WORKER.replace("far", "gone")}'
+    workers += '\n  other: {driver: "device:Device", host: lost}'
     with lab(net, workers, more=gone, settle=False) as rig:
         rig.wait_up()
         rig.wait_state("own", "READY")
+        assert "placement: {address:" in rig.wait_host("lost", "away")["reason"]
         assert "no such key" in rig.wait_host("gone", "away")["reason"]
         done = rig.orch("hosts")
         assert done.returncode == 4
