@@ -31,7 +31,7 @@ from orchestrator.core.children import Exit
 from orchestrator.hosts import messages
 from orchestrator.hosts.channel import ROOM, Channel
 from orchestrator.hosts.clock import clock
-from orchestrator.hosts.lease import AgentLease
+from orchestrator.hosts.lease import QUESTIONS, AgentLease
 from orchestrator.hosts.messages import PROTOCOL, RELIABLE_PARTS, Start, decode, encode
 from orchestrator.rig.guardian import Guardian
 from orchestrator.rig.launchers.forkserver import ForkServer
@@ -45,12 +45,15 @@ from transports.keepalive import keep_alive
 from workers.errors import EXIT_SUPERVISOR_LOST
 from workers.spec import WorkerSpec
 
+ANEW = 0.2, 0.5
+"""Silence after which the rig is called anew: as a part of `lost_after`, and seconds at least. When
+a cable is in again, an old connection goes on only when tcp next tries, which may be too late."""
 AWAY = 1.0
 """Seconds without an answer after which the rig counts as away: until then who writes may wait."""
 LAST_WORDS = 600.0
 """Seconds that an agent without a lease goes on to tell what was written, and what ended."""
 ORPHANED = 1.0
-"""The same for one whose engine has ended: with it the rig, most likely."""
+"""The same for one whose engine has ended, and the rig with it, most likely: since it was heard."""
 _TICKS = os.sysconf("SC_CLK_TCK")
 _PAGE_SIZE = os.sysconf("SC_PAGE_SIZE")
 
@@ -82,10 +85,10 @@ class Agent:
         self._lease = AgentLease(start.lost_after, clock())
         self._channel = Channel()
         self._granted = 0
-        self._heard = clock()
+        self._heard = self._called = clock()
         self._over = ""  # why it ends
         self._fenced = False  # nothing may live here any more
-        self._ends_at = math.inf
+        self._ends_at = self._gives_up_at = math.inf
         self._status = 0
         self._context: zmq.Context[Any] = zmq.Context()
         self._socket = _connected(self._context, start)
@@ -173,6 +176,11 @@ class Agent:
             self._fence(self._unheard(), EXIT_SUPERVISOR_LOST)
         if now < self._lease.asks_at:
             return
+        part, least = ANEW
+        if now - max(self._heard, self._called) > max(least, part * self._start.lost_after):
+            self._called = now
+            self._socket.disconnect(self._start.address)
+            self._socket.connect(self._start.address)
         if not self._granted:  # the first one may have come to nobody
             self._say(self._hello())
         number = self._lease.ask(now)
@@ -195,7 +203,8 @@ class Agent:
             os.write(2, f"orch: {why}\n".encode())
         self._fenced = True
         self._over, self._status = self._over or why, status
-        self._ends_at = min(self._ends_at, clock() + LAST_WORDS)
+        self._gives_up_at = min(self._gives_up_at, clock() + LAST_WORDS)
+        self._ends_at = min(self._ends_at, self._gives_up_at)
         self._processes.kill_all()
 
     def _look_at_lifeline(self) -> None:
@@ -203,14 +212,20 @@ class Agent:
             return
         self._lifeline = -1
         self._fence("who started it has ended", EXIT_SUPERVISOR_LOST)
-        self._ends_at = min(self._ends_at, clock() + ORPHANED)
+        self._ends_if_unheard()
+
+    def _ends_if_unheard(self) -> None:
+        """Go on as long as the rig takes what is left to tell."""
+        patience = max(ORPHANED, 2 * self._start.lost_after / QUESTIONS)
+        self._ends_at = min(self._gives_up_at, clock() + patience)
 
     def _on_signal(self, number: int) -> None:
         if number == signal.SIGCHLD:
             pids = (self._guardian.pid, self._fork_server.pid)
             self._processes.reap_orphans([each for each in pids if each is not None])
         elif not self._over:
-            self._over, self._ends_at = signal.Signals(number).name, clock() + LAST_WORDS
+            self._over = signal.Signals(number).name
+            self._ends_at = self._gives_up_at = clock() + LAST_WORDS
             for worker in self._processes.handles:
                 self._processes.signal(worker, "term")
         else:
@@ -237,6 +252,8 @@ class Agent:
             if isinstance(parts, frames.TooManyFrames) or len(parts) != RELIABLE_PARTS:
                 continue
             self._heard = clock()
+            if self._lifeline < 0:
+                self._ends_if_unheard()
             try:
                 taken = self._channel.take([each.bytes for each in parts])
                 if taken is not None:

@@ -4,11 +4,21 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping
+from typing import Final
 
 import msgspec
 
 from orchestrator.core.states import RUNNING, SERVING, Goal, Status
 from orchestrator.core.vitals import Trouble
+
+UNHEARD: Final = "it isn't known whether on_loss was done"
+"""What a failure begins with that may be none."""
+
+
+def unsafe(failure: str) -> str:
+    """What is told of a device that may not be safe."""
+    failed = "" if failure.startswith(UNHEARD) else "on_loss failed, "
+    return f"{failed}its device may not be safe: {failure}"
 
 
 class ChildSpec(msgspec.Struct, frozen=True):

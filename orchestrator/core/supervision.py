@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from orchestrator.core import endings, restarts, starts
-from orchestrator.core.children import Child, ChildSpec, Exit, follow, may_start, may_stop
+from orchestrator.core.children import Child, ChildSpec, Exit, follow, may_start, may_stop, unsafe
 from orchestrator.core.contracts import Holder
 from orchestrator.core.effects import Effects, Launch, Secure, Signal
 from orchestrator.core.outcomes import Outcomes
@@ -227,9 +227,9 @@ class Supervision:
         if child.securing != incarnation:
             return
         child.securing, child.unsecured = 0, failure
-        text = f"on_loss failed, its device may not be safe: {failure}"
         if failure:
-            self._roster.fact("error", text, name, place=child.spec.place, exception=trace or None)
+            text, place = unsafe(failure), child.spec.place
+            self._roster.fact("error", text, name, place=place, exception=trace or None)
         else:
             self._roster.fact("info", "its device was made safe by on_loss", name)
         self._roster.changes += 1

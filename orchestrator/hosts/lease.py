@@ -10,7 +10,7 @@ Pure: `now` is in seconds of a clock that also counts while a machine sleeps.
 
 from __future__ import annotations
 
-QUESTIONS = 5
+QUESTIONS = 10
 """Times in `lost_after` that an agent asks."""
 MARGIN = 1.0
 """Seconds that an agent has for the end of its workers, once its lease is over."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from orchestrator.access.keys import Pair
@@ -17,9 +19,22 @@ class Agent(msgspec.Struct):
     pair: Pair
     lease: HostLease
     since: float
+    heard: float = 0.0
     channel: Channel = msgspec.field(default_factory=Channel)
     hello: messages.Hello | None = None
     is_leased: bool = False
     taken: int = 0
     drift: float = 0.0
     usage: dict[str, messages.Usage] = {}
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """What it said of itself and its machine."""
+        assert self.hello is not None
+        return {
+            "machine": self.hello.name,
+            "system": self.hello.system,
+            "python": self.hello.python,
+            "orch": self.hello.release,
+            "pid": self.hello.pid,
+        }

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from orchestrator.config.hosts import HostConfig
-from orchestrator.core.children import Exit
+from orchestrator.core.children import UNHEARD, Exit
 from orchestrator.hosts import engines, messages
 from orchestrator.hosts.clock import clock
 from orchestrator.hosts.lease import HostLease
@@ -21,6 +21,7 @@ from orchestrator.rig.engine import Engine
 from orchestrator.rig.following import Outcome
 from orchestrator.rig.host_agent import Agent
 from orchestrator.rig.host_lives import HostLives
+from orchestrator.rig.host_rest import HostRest
 from orchestrator.rig.launchers.handle import Launched, MayHaveLived
 from orchestrator.rig.launchers.remote import RemoteHandle
 from orchestrator.version import version
@@ -78,6 +79,7 @@ class HostLink:
         self._securing: dict[tuple[str, int], Callable[[Outcome], None]] = {}
         self.lives = HostLives(config, lost_after, rig.keep_lives)
         self._closing = False
+        self._rest = HostRest(config.name, rig)
 
     # -- its agent ---------------------------------------------------------------------------
 
@@ -168,6 +170,7 @@ class HostLink:
             else:
                 self._rig.life_over(life.worker, life.incarnation)
                 life.handle.end(Exit(text, normal=False))
+        self._rest.owed(agent, list(self._lives))
         self._lives.clear()
         securing, self._securing = self._securing, {}
         for done in securing.values():
@@ -176,7 +179,7 @@ class HostLink:
 
     def _unknown(self, why: str) -> Outcome:
         """What is known of a device that a lost host's guardian makes safe."""
-        told = f"host {self.config.name} was lost ({why}): its guardian does it there, unheard"
+        told = f"{UNHEARD}: host {self.config.name} was lost ({why}), whose guardian does it"
         return Outcome(told, "", [])
 
     def secure(self, worker: str, incarnation: int, done: Callable[[Outcome], None]) -> None:
@@ -218,6 +221,7 @@ class HostLink:
         if taken is None:
             return
         message = decode(taken[0])
+        agent.heard = clock()
         if isinstance(message, messages.Renew):
             self._renew(agent, message)
         elif isinstance(message, messages.Hello):
@@ -252,18 +256,12 @@ class HostLink:
         agent.hello = hello
         self.lives.followed()
         self.state, self.reason, self._pause = "up", "", AGAIN_AFTER[0]
-        about = {
-            "machine": hello.name,
-            "system": hello.system,
-            "python": hello.python,
-            "orch": hello.release,
-            "pid": hello.pid,
-        }
-        self._rig.record("info", f"host {self.config.name} is there", about)
+        self._rig.record("info", f"host {self.config.name} is there", agent.about)
         queued, self._queued = self._queued, []
         for launch, life in queued:
             self._launch(agent, launch, life)
         self._rig.came(self.config.name)
+        self._rest.followed()
 
     def _renew(self, agent: Agent, renew: messages.Renew) -> None:
         for parts in agent.channel.answered(renew.granted):
@@ -279,6 +277,7 @@ class HostLink:
         elif not is_present and not renew.held:  # all that it had to tell has come
             self._say(agent, messages.Refused("the rig has given this host up"))
             self._rig.forget(agent.token)
+            self._rest.told(agent)
             return
         agent.channel.asked(renew.number)
         self._say(agent, messages.Grant(renew.number, renews, self._rig.output.paused))
@@ -410,6 +409,7 @@ class HostLink:
     def close(self) -> None:
         """The rig is down: the agent ends."""
         self._closing = True
+        self._rest.close()
         if self.agent is not None and self.agent.hello is not None:
             self._tell(self.agent, messages.Bye())
         if self._engine is not None:

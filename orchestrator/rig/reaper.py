@@ -115,20 +115,21 @@ def follow(secret: str, recipes: dict[str, str], records: int) -> None:
             run = following(told, {**os.environ, **told["env"], TOKEN: token})
         except OSError as error:
             failure = f"couldn't be started: {error}"
-            _record(records, worker, told["incarnation"], *_told(failure))
+            _record(records, worker, told["incarnation"], *_told(failure, records))
             continue
         running.append((worker, told["incarnation"], run))
     for worker, incarnation, run in running:
         failure, trace, output = run.outcome()
         for line in output:
             _record(records, worker, incarnation, "info", f"on_loss wrote: {line}")
-        _record(records, worker, incarnation, *_told(failure), trace)
+        _record(records, worker, incarnation, *_told(failure, records), trace)
     kill_marked(f"{secret}.")
 
 
-def _told(failure: str) -> tuple[str, str]:
+def _told(failure: str, records: int) -> tuple[str, str]:
     """Level and text of what came of a recipe."""
-    after = "after the supervisor's death"
+    # A host's guardian has no stream of records.
+    after = "after its agent's death" if records < 0 else "after the supervisor's death"
     if failure:
         return "error", f"on_loss failed {after}, its device may not be safe: {failure}"
     return "info", f"its device was made safe by on_loss {after}"

@@ -41,7 +41,7 @@ def test_the_agents_lease_never_outlasts_the_rigs_trust(
 def test_a_lease_that_is_over_stays_so() -> None:
     agent, host = AgentLease(LOST_AFTER, 0.0), HostLease(LOST_AFTER, 0.0)
     first = agent.ask(0.0)
-    assert agent.asks_at == 1.0
+    assert agent.asks_at == 0.5
     assert agent.granted(first, 3.0)
     assert agent.until == 5.0  # from when it asked
     assert not agent.granted(first, 3.0)
