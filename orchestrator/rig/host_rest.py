@@ -38,7 +38,7 @@ class HostRest:
 
     def followed(self) -> None:
         """Another agent is there: one that isn't heard any more has ended."""
-        for token in self._owes:
+        for token in list(self._owes):
             self._expect(token)
 
     def close(self) -> None:
