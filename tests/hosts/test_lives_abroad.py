@@ -5,7 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from orchestrator.config.hosts import HostConfig
+from orchestrator.rig import host_lives
+from orchestrator.rig.host_lives import HostLives
 from orchestrator.rig.lives_abroad import Life, LivesAbroad, where
 from orchestrator.runtime.folder import LIVES_FILE
 
@@ -73,3 +77,43 @@ def test_a_file_that_cant_be_read_or_written_is_told(tmp_path: Path) -> None:
     unreadable, unwritten = told.lines
     assert "it isn't known whether workers live on other hosts" in unreadable
     assert "the next one won't know" in unwritten
+
+
+RECIPE = {"start": 20.0, "timeout": 5.0}
+SECURES = 20.0 + 5.0 + 1.0 + 5.0
+"""Its start, its time, the grace beyond, and the end of the process before."""
+
+
+@pytest.fixture
+def host(monkeypatch: pytest.MonkeyPatch) -> HostLives:
+    monkeypatch.setattr(host_lives, "clock", lambda: 100.0)
+    return HostLives(FAR, 5.0, lambda: None)
+
+
+def test_a_device_is_in_use_until_it_was_made_safe(host: HostLives) -> None:
+    host.begins("cam", 1, RECIPE)
+    host.begins("laser", 1, None)
+    assert dict(host.kept()) == {
+        "cam": Life(where(FAR), None, 5.0, SECURES),
+        "laser": Life(where(FAR), None, 5.0, 0.0),
+    }
+    host.over("laser", 1)
+    host.over("cam", 1)
+    assert list(dict(host.kept())) == ["cam"]
+    assert host.is_of_this_agent("laser", 1)
+    host.settled("cam", 1)
+    assert not dict(host.kept())
+
+
+def test_one_that_was_lost_may_have_it_elsewhere_for_longer(host: HostLives) -> None:
+    host.begins("cam", 1, RECIPE)
+    host.over("cam", 1)  # its on_loss is under way
+    host.lost(106.0)
+    assert host.in_use("cam", here=True) == 6.0
+    assert host.in_use("cam", here=False) == 6.0 + SECURES
+    assert dict(host.kept())["cam"].until == 106.0 + SECURES
+    assert not host.is_of_this_agent("cam", 1)
+    assert host.in_use("laser", here=False) == 0.0
+    host.followed()
+    assert host.in_use("cam", here=False) == 0.0
+    assert not dict(host.kept())
