@@ -247,46 +247,6 @@ def test_the_run_after_one_that_was_killed_waits_for_the_lease_too(
         assert had_one_master(journal), lives(journal)
 
 
-SLOWLY_SAFE = """
-import os, time
-
-class Safe:
-    def __init__(self, journal: str):
-        self.journal = journal
-
-    def off(self) -> None:
-        with open(self.journal, "a", buffering=1) as file:
-            for _ in range(400):
-                file.write(f"{os.getpid()} {time.monotonic()}\\n")
-                time.sleep(0.005)
-"""
-"""Has the device for 2 s."""
-
-
-@pytest.mark.timeout(150)
-def test_a_life_elsewhere_waits_until_the_device_was_made_safe(
-    net: Network, tmp_path: Path
-) -> None:
-    """Which may take half a minute: as long as a recipe has, its interpreter's start included."""
-    journal = tmp_path / "journal"
-    loss = f'on_loss: {{driver: "safe:Safe", kwargs: {{journal: "{journal}"}}, calls: ["off"]}}'
-    worker = MASTER.replace("JOURNAL", str(journal)).replace("backoff", f"{loss}, backoff")
-    with lab(net, worker, "far", drivers={"safe": SLOWLY_SAFE}) as rig:
-        with rig.connected() as client:
-            first, agent = client.cam.pid(), agent_of(rig)
-        (ssh,) = [each for each in children(rig.process.pid) if each == agent]
-        net.pull("far")
-        os.kill(ssh, signal.SIGSTOP)
-        rig.config.write_text(rig.config.read_text().replace("host: far, ", ""))
-        rig.process.kill()
-        rig.process.wait()
-        rig.start()
-        rig.wait_up()
-        assert rig.wait_state("cam", "READY", 60)["pid"] != first
-        wait_until(lambda: len(lives(journal)) == 3)
-        assert had_one_master(journal), lives(journal)
-
-
 def children(pid: int) -> list[int]:
     found = Path(f"/proc/{pid}/task").glob("*/children")
     return [int(each) for file in found for each in file.read_text().split()]

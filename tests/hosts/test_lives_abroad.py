@@ -15,6 +15,9 @@ from orchestrator.runtime.folder import LIVES_FILE
 
 FAR = HostConfig("far", "ssh", "lab@far")
 NEAR = HostConfig("near", "ssh", "lab@near")
+RECIPE = {"start": 20.0, "timeout": 5.0}
+SECURES = 20.0 + 5.0 + 1.0 + 5.0
+"""Its start, its time, the grace beyond, and the end of the process before."""
 
 
 class Told:
@@ -36,6 +39,7 @@ def test_what_went_on_is_over_after_its_lease_and_what_was_lost_when_that_was_kn
     assert cam
     assert laser
     assert found.over_at(cam) == 100.0 + 5.0 + 0.05 + 1.0
+    assert found.over_at(Life(where(FAR), None, 5.0, SECURES)) == 106.05 + SECURES
     assert found.over_at(laser) == 101.0
     assert found.left_by_others("cam", NEAR) is cam
     assert found.left_by_others("cam", FAR) is None
@@ -77,11 +81,6 @@ def test_a_file_that_cant_be_read_or_written_is_told(tmp_path: Path) -> None:
     unreadable, unwritten = told.lines
     assert "it isn't known whether workers live on other hosts" in unreadable
     assert "the next one won't know" in unwritten
-
-
-RECIPE = {"start": 20.0, "timeout": 5.0}
-SECURES = 20.0 + 5.0 + 1.0 + 5.0
-"""Its start, its time, the grace beyond, and the end of the process before."""
 
 
 @pytest.fixture
