@@ -36,12 +36,6 @@ def security(folder: Path) -> Any:
     )
 
 
-def options(folder: Path) -> list[str]:
-    """The same for Dask's commands."""
-    pairs = (("ca-file", CA), ("cert", CERTIFICATE), ("key", KEY))
-    return [f"--tls-{name}={folder / file}" for name, file in pairs]
-
-
 def make(folder: Path) -> list[Path]:
     """Make a CA, and one certificate with its key for all ends of a cluster.
 
