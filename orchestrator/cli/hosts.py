@@ -16,8 +16,6 @@ from orchestrator.cli.options import F, json_option, rig_option
 from orchestrator.cli.rigs import open_rig, status_of_rig
 from orchestrator.cli.show import Cell, is_terminal, safe, terminal_width, to_json
 from orchestrator.cli.status import print_lines
-from orchestrator.config.hosts import check_scheduler
-from orchestrator.config.values import check_id
 
 UNIT = """\
 [Unit]
@@ -171,6 +169,9 @@ def join(scheduler: str, name: str, resources: list[str], unit: bool, tls: Path 
 
     Rigs whose config has this host start workers here then, by the Python that runs this.
     """
+    from orchestrator.config.hosts import check_scheduler
+    from orchestrator.config.values import check_id
+
     try:
         check_scheduler(scheduler)
     except ValueError as error:

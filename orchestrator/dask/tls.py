@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.errors import KeyRefused
+from orchestrator.names import CLUSTER_FILES
 
-CA, CERTIFICATE, KEY = "ca.pem", "cert.pem", "key.pem"
+CA, CERTIFICATE, KEY = CLUSTER_FILES
 YEARS = 10
 """For which certificates hold."""
 
