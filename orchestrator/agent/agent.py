@@ -22,7 +22,7 @@ from typing import Any
 import msgspec
 import zmq
 
-from orchestrator.agent.hold import Hold
+from orchestrator.agent.hold import Hold, say
 from orchestrator.agent.pipes import Pipes
 from orchestrator.agent.securing import Securing
 from orchestrator.core.children import Exit
@@ -215,7 +215,7 @@ class Agent:
     def _fence(self, why: str, status: int) -> None:
         """Nothing may live here any more."""
         if not self._fenced and status:
-            os.write(2, f"orch: {why}\n".encode())
+            say(why)
         self._fenced = True
         self._over, self._status = self._over or why, status
         self._ends_at = min(self._ends_at, clock() + LAST_WORDS)

@@ -13,6 +13,7 @@ import os
 import select
 import tempfile
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 from orchestrator.hosts.messages import Start
@@ -66,13 +67,19 @@ def take(start: Start, lifeline: int) -> Hold:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            os.write(2, f"orch: {_holder(lock, start)}: this one begins when it ends\n".encode())
+            say(f"{_holder(lock, start)}: this one begins after that")
             _wait(lock, lifeline)
         if _is_at(lock, file):
             os.ftruncate(lock, 0)
             os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
             return Hold(lock, file)
         os.close(lock)  # of one that has given up meanwhile
+
+
+def say(text: str) -> None:
+    """Tell who started the agent, if that is there still: the rest is to be done all the same."""
+    with suppress(OSError):
+        os.write(2, f"orch: {text}\n".encode())
 
 
 def _holder(lock: int, start: Start) -> str:
