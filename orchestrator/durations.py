@@ -73,7 +73,7 @@ def parse_duration(value: object) -> float | None:
         ValueError: it is none of these, negative, NaN, infinite or above 100 years. The message
             says what is accepted.
     """
-    return None if value is None else parse_seconds(value)
+    return None if value is None else _checked(value, "; use null for no limit")
 
 
 def parse_timeout(value: object) -> float | None:
@@ -94,13 +94,17 @@ def parse_seconds(value: object) -> float:
     Raises:
         ValueError: as `parse_duration`, and for None.
     """
+    return _checked(value, "")
+
+
+def _checked(value: object, beyond: str) -> float:
     seconds = _seconds(value)
     if seconds is None or math.isnan(seconds):
         raise ValueError(f"{_given(value)} is not a duration; {_DURATION_HELP}")
     if seconds < 0:
         raise ValueError(f"{_given(value)} is negative; {_DURATION_HELP}")
     if seconds > LONGEST:
-        raise ValueError(f"{_given(value)} is more than 100 years; use null for no limit")
+        raise ValueError(f"{_given(value)} is more than 100 years{beyond}")
     return seconds
 
 

@@ -17,3 +17,6 @@ STATE_VARIABLE: Final = "ORCH_STATE_DIR"
 
 KEY_VARIABLE: Final = "ORCH_KEY"
 """The file of the key by which rigs are reached over tcp."""
+
+CLUSTER_FILES: Final = ("ca.pem", "cert.pem", "key.pem")
+"""By which the ends of a Dask cluster know each other: a CA, a certificate, and its key."""

@@ -30,9 +30,15 @@ def main() -> int:
             f" other; install the same release on both\n"
         )
         return 2
+    from orchestrator.agent import hold
     from orchestrator.agent.agent import Agent
+    from workers.errors import EXIT_SUPERVISOR_LOST
 
-    return Agent(start, 0).run()
+    try:
+        mine = hold.take(start, 0)  # first: a lease counts from when there is somebody to have it
+    except hold.Orphaned:
+        return EXIT_SUPERVISOR_LOST
+    return Agent(start, 0, mine).run()
 
 
 if __name__ == "__main__":

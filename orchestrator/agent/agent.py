@@ -10,14 +10,11 @@ pipe of its (`process.lifeline`).
 from __future__ import annotations
 
 import errno
-import fcntl
-import hashlib
 import math
 import os
 import platform
 import secrets
 import signal
-import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -25,6 +22,7 @@ from typing import Any
 import msgspec
 import zmq
 
+from orchestrator.agent.hold import Hold, say
 from orchestrator.agent.pipes import Pipes
 from orchestrator.agent.securing import Securing
 from orchestrator.core.children import Exit
@@ -75,12 +73,13 @@ class Agent:
     Args:
         start: What it was given.
         lifeline: Descriptor whose end of file is the end of who started it.
+        hold: It is given up when nothing lives here any more, and all is made safe.
     """
 
-    def __init__(self, start: Start, lifeline: int) -> None:
+    def __init__(self, start: Start, lifeline: int, hold: Hold) -> None:
         self._start = start
         self._lifeline = lifeline
-        lock = _locked(start)  # first: a lease counts from when there is somebody to have it
+        self._hold: Hold | None = hold
         self._folder = Path(start.folder or "~").expanduser().absolute()
         self._lease = AgentLease(start.lost_after, clock())
         self._channel = Channel()
@@ -93,7 +92,7 @@ class Agent:
         self._context: zmq.Context[Any] = zmq.Context()
         self._socket = _connected(self._context, start)
         self._mailbox = Mailbox()
-        self._guardian = Guardian(held=lock)
+        self._guardian = Guardian(held=hold.fd)
         self._guardian.lease_until(self._lease.until)
         self._pipes = Pipes(self._tell, lambda: self._channel.held < ROOM)
         self._fork_server = ForkServer()
@@ -126,9 +125,32 @@ class Agent:
     # -- one turn --------------------------------------------------------------------------
 
     def _is_done(self) -> bool:
-        if not self._over or self._processes.handles:
+        if not self._over or self._has_lives():
             return False
-        return self._ends_at <= clock() or not self._channel.held
+        if self._ends_at > clock() and self._channel.held:
+            return False
+        if not self._fenced:
+            self._fence(self._over, self._status)
+        return self._let_go()
+
+    def _has_lives(self) -> bool:
+        return bool(self._processes.handles or self._processes.under_way)
+
+    def _let_go(self) -> bool:
+        """Once nothing may live here and nothing does: whether another agent may begin.
+
+        That is when the guardian has made safe what is to be: it takes no longer than recipes may.
+        """
+        if self._hold is None:
+            return True
+        if not self._fenced or self._has_lives() or not self._securing.leave():
+            return False
+        self._guardian.finish()
+        if self._guardian.is_alive:
+            return False
+        self._hold.give_up()
+        self._hold = None
+        return True
 
     def _turn(self) -> None:
         waits: list[Any] = [self._socket, self._mailbox.fileno(), *self._processes.sentinels()]
@@ -139,6 +161,8 @@ class Agent:
             for each in (self._guardian, self._fork_server)
             if each.sentinel >= 0 and not self._fenced  # nobody needs another one then
         )
+        if self._fenced and self._hold is not None and self._guardian.is_alive:
+            waits.append(self._guardian.sentinel)
         outputs = self._outputs()
         ready = zmq.zmq_poll(
             [(each, int(zmq.POLLIN)) for each in (*waits, *outputs)], self._timeout()
@@ -150,7 +174,7 @@ class Agent:
                 self._mailbox.answer()
             elif source == self._lifeline:
                 self._look_at_lifeline()
-            elif source == self._guardian.sentinel:
+            elif source == self._guardian.sentinel and not self._fenced:
                 self._revive_guardian()
             elif source == self._fork_server.sentinel:
                 self._start_fork_server()
@@ -158,12 +182,15 @@ class Agent:
                 self._pipes.read(source)
         self._tick(clock())
         self._reap()
+        self._let_go()
 
     def _timeout(self) -> int:
-        due = min(self._lease.asks_at, self._ends_at)
+        now, due = clock(), self._lease.asks_at
+        if self._ends_at > now:
+            due = min(due, self._ends_at)
         if not self._fenced:
             due = min(due, self._lease.until)
-        return max(0, math.ceil((due - clock()) * 1000))
+        return max(0, math.ceil((due - now) * 1000))
 
     def _outputs(self) -> list[int]:
         """The streams that are read: without room who writes waits, unless the rig is away."""
@@ -200,12 +227,14 @@ class Agent:
     def _fence(self, why: str, status: int) -> None:
         """Nothing may live here any more."""
         if not self._fenced and status:
-            os.write(2, f"orch: {why}\n".encode())
+            say(why)
         self._fenced = True
         self._over, self._status = self._over or why, status
         self._gives_up_at = min(self._gives_up_at, clock() + LAST_WORDS)
         self._ends_at = min(self._ends_at, self._gives_up_at)
         self._processes.kill_all()
+        for worker in self._processes.under_way:
+            self._processes.signal(worker, "kill")
 
     def _look_at_lifeline(self) -> None:
         if os.read(self._lifeline, 4096):
@@ -363,21 +392,6 @@ def _ended(worker: str, incarnation: int, exit_: Exit) -> messages.Ended:
         wants=exit_.wants,
         status=exit_.status,
     )
-
-
-def _locked(start: Start) -> int:
-    """A descriptor that one agent after the other has, and its guardian until it has done all.
-
-    So that a device is made safe by a lost agent's guardian before the next one starts anything.
-    """
-    folder = Path(tempfile.gettempdir()) / f"orch-{os.getuid()}"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    if folder.stat().st_uid != os.getuid():
-        raise PermissionError(errno.EACCES, "it is another user's", str(folder))
-    name = hashlib.sha256(f"{start.rig} {start.host} {start.place}".encode()).hexdigest()[:16]
-    lock = os.open(folder / f"agent-{name}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    fcntl.flock(lock, fcntl.LOCK_EX)
-    return lock
 
 
 def _connected(context: zmq.Context[Any], start: Start) -> zmq.Socket[Any]:

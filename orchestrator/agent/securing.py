@@ -39,6 +39,13 @@ class Securing:
         self._mailbox = mailbox
         self._tell = tell
         self._armed: dict[str, dict[str, Any]] = {}
+        self._running = 0
+        self._left = False
+
+    def leave(self) -> bool:
+        """Leave what remains to the guardian: True once nothing is done here any more."""
+        self._left = not self._running
+        return self._left
 
     def arm(self, launch: Launch, cwd: Path, folder: Path) -> None:
         """A worker is about to live: its recipe may be needed from now on."""
@@ -60,6 +67,9 @@ class Securing:
     def secure(self, worker: str, incarnation: int) -> None:
         """A worker's process is gone: make its device safe, and tell what came of that."""
         told = self._armed.pop(worker, None)
+        if self._left:
+            self._tell(Secured(worker, incarnation, "its host's guardian does it, unheard", "", []))
+            return
         if told is None:
             self._done(worker, incarnation, Outcome("", "", []))
             return
@@ -75,11 +85,13 @@ class Securing:
             outcome = following.outcome()  # it ends, or is ended when it has had its time
 
             def end() -> None:
+                self._running -= 1
                 self._guardian.gone(following.pid, token)
                 self._done(worker, incarnation, outcome)
 
             self._mailbox.tell(end)
 
+        self._running += 1
         threading.Thread(target=wait, name=f"{worker}-loss", daemon=True).start()
 
     def _done(self, worker: str, incarnation: int, outcome: Outcome) -> None:

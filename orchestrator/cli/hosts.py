@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -127,12 +127,12 @@ def scheduler(address: str, tls: Path | None) -> None:
 
     Without --tls it is in the clear, and whoever reaches it may start programs on each host.
     """
-    secured = _options(tls)
-    place, _, port = address.rpartition(":")
-    scheme = "tls" if tls is not None else "tcp"
-    os.environ["DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES"] = "0"
-    given = ["--host", f"{scheme}://{place or '0.0.0.0'}", "--port", port, "--no-dashboard"]  # noqa: S104
-    _run("dask_scheduler", [*given, *secured])
+    found = re.fullmatch(r"(\[[0-9A-Fa-f:.]+\]|[^\s:/\[\]]*):([0-9]{1,5})", address)
+    if found is None or int(found[2]) > 65535:
+        raise click.BadParameter(
+            f"{address!r} isn't HOST:PORT, such as 0.0.0.0:8786", param_hint="--address"
+        )
+    _serve("schedule", found[1] or "0.0.0.0", int(found[2]), tls)  # noqa: S104
 
 
 def _resources(ctx: click.Context, param: click.Parameter, value: str | None) -> list[str]:
@@ -169,9 +169,23 @@ def join(scheduler: str, name: str, resources: list[str], unit: bool, tls: Path 
 
     Rigs whose config has this host start workers here then, by the Python that runs this.
     """
-    secured = _options(tls)
-    if scheduler.startswith("tls:") and tls is None:
-        raise CommandError("a tls:// scheduler needs --tls FOLDER", Exit.USAGE)
+    from orchestrator.config.hosts import check_scheduler
+    from orchestrator.config.values import check_id
+
+    try:
+        check_scheduler(scheduler)
+    except ValueError as error:
+        raise click.BadParameter(f"{scheduler!r}: {error}", param_hint="SCHEDULER") from error
+    try:
+        check_id(name)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--name") from error
+    if scheduler.startswith("tls:") != (tls is not None):
+        needs = "needs --tls FOLDER" if tls is None else "is in the clear: leave out --tls"
+        raise CommandError(f"a {scheduler.partition(':')[0]}:// scheduler {needs}", Exit.USAGE)
+    keys_of = _dask("tls")
+    if tls is not None:
+        keys_of.security(tls.absolute())
     if unit:
         own = shutil.which("orch") or f"{sys.executable} -m orchestrator"
         at = f" --tls {tls.absolute()}" if tls is not None else ""
@@ -179,19 +193,8 @@ def join(scheduler: str, name: str, resources: list[str], unit: bool, tls: Path 
         command = f"{own} host join {scheduler} --name {name}{has}{at}"
         print_out(UNIT.format(name=name, scheduler=scheduler, command=command).rstrip())
         return
-    given = ["--name", name, "--no-nanny", "--nthreads", "1", "--no-dashboard"]
-    if resources:
-        given += ["--resources", " ".join(resources)]
-    _run("dask_worker", [scheduler, *given, *secured])
-
-
-def _options(tls: Path | None) -> list[str]:
-    found = _dask("tls")
-    if tls is None:
-        return []
-    found.security(tls.absolute())
-    options: list[str] = found.options(tls.absolute())
-    return options
+    amounts = {each: float(much) for each, _, much in (pair.partition("=") for pair in resources)}
+    _serve("join", scheduler, name, amounts, tls)
 
 
 def _dask(name: str) -> Any:
@@ -210,7 +213,16 @@ def _dask(name: str) -> Any:
     return importlib.import_module(f"orchestrator.dask.{name}")
 
 
-def _run(module: str, arguments: list[str]) -> None:
-    """Be one of Dask's commands."""
-    command = [sys.executable, "-m", f"distributed.cli.{module}", *arguments]
-    os.execv(sys.executable, command)
+def _serve(what: str, *given: Any) -> None:
+    """Be a part of a cluster, until a signal.
+
+    Args:
+        what: A function of `orchestrator.dask.serve`.
+        given: Its arguments; the last one is the folder of keys.
+    """
+    serve = _dask("serve")
+    *others, tls = given
+    try:
+        getattr(serve, what)(*others, None if tls is None else tls.absolute(), say)
+    except serve.ClusterError as error:
+        raise CommandError(str(error), Exit.NOT_REACHABLE) from error

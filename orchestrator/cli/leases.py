@@ -12,7 +12,7 @@ import click
 
 from orchestrator.cli.completers import complete_workers
 from orchestrator.cli.failures import CommandError, Exit, asking, print_out, say
-from orchestrator.cli.options import json_option, read_timeout, rig_option
+from orchestrator.cli.options import json_option, read_text, read_timeout, rig_option
 from orchestrator.cli.overview import leased
 from orchestrator.cli.rigs import check_workers, open_rig, rig_id, status_of_rig
 from orchestrator.cli.show import safe, to_json
@@ -25,11 +25,29 @@ USUAL = 600.0
 _worker = click.argument("name", metavar="WORKER", shell_complete=complete_workers)
 
 
+def _read_span(ctx: click.Context, param: click.Parameter, text: str | None) -> float:
+    """Seconds that have an end.
+
+    Raises:
+        click.BadParameter: It is something else.
+    """
+    if text is None:
+        return USUAL
+    if text in ("null", "none"):
+        raise click.BadParameter("a lease has an end")
+    from orchestrator.config.values import check_seconds
+
+    try:
+        return check_seconds(read_text(ctx, param, text))
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
+
+
 @click.command()
 @_worker
 @click.argument("command", metavar="[-- COMMAND…]", nargs=-1, type=click.UNPROCESSED)
 @click.option(
-    "--for", "seconds", metavar="TIME", callback=read_timeout, help="How long; 10min if left out."
+    "--for", "seconds", metavar="TIME", callback=_read_span, help="How long; 10min if left out."
 )
 @click.option("--why", default="", metavar="TEXT", help="What for; whoever is refused is told.")
 @click.option(
@@ -43,7 +61,7 @@ _worker = click.argument("name", metavar="WORKER", shell_complete=complete_worke
 def lease(
     name: str,
     command: tuple[str, ...],
-    seconds: float | EllipsisType | None,
+    seconds: float,
     why: str,
     patience: float | EllipsisType | None,
 ) -> int:
@@ -54,13 +72,12 @@ def lease(
     its status is that of this command.
     Without a command the lease ends by Ctrl-C, when its time is over, or by orch unlease.
     """
-    if seconds is None:
-        raise click.BadParameter("a lease has an end", param_hint="--for")
-    span = USUAL if isinstance(seconds, EllipsisType) else float(seconds)
     wait = None if isinstance(patience, EllipsisType) else patience
     with open_rig() as rig:
         check_workers(rig, [name])
-        wanted = rig[name].lease(span, why=why, wait=wait, waiting=lambda place: _tell(name, place))
+        wanted = rig[name].lease(
+            seconds, why=why, wait=wait, waiting=lambda place: _tell(name, place)
+        )
         given = f"{rig_id(rig)}/{name}"
         if command:
             with wanted:

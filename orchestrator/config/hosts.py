@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import ipaddress
 import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final
 
 from orchestrator.config.problems import KeyPath
 from orchestrator.config.values import check_id, check_seconds
+from orchestrator.names import CLUSTER_FILES
 from orchestrator.words import did_you_mean, quoted
+from transports import web_addresses
 
 ENGINES: Final = ("ssh", "dask")
 LOST_AFTER: Final = 5.0
@@ -18,6 +22,12 @@ LOST_AFTER: Final = 5.0
 LEAST: Final = 1.0
 """Seconds that it is at least: a busy machine may be silent for as long."""
 NAME_THEM: Final = 'name them: hosts: {camera-pc: {engine: ssh, address: "lab@10.0.0.7"}}'
+BY_DASK: Final = {
+    "address": "Dask finds it by its name",
+    "ssh": "Dask finds it by its name",
+    "python": "Dask starts agents by the Python that runs orch host join there",
+}
+"""Keys of a host that Dask has no use for, and why."""
 ALONE: Final = {
     "transport": "a thread of the supervisor can't be on another host",
 }
@@ -84,11 +94,54 @@ def check_ssh_address(value: str) -> str:
     """An address for ssh, such as ``lab@10.0.0.7``.
 
     Raises:
-        ValueError: it would be taken for an option, or has white space.
+        ValueError: it is none, or has what ssh takes as options.
     """
-    if not value or value.startswith("-") or any(each.isspace() for each in value):
+    user, at, host = value.rpartition("@")
+    if not host or (at and not user) or value.startswith("-") or any(map(str.isspace, value)):
         raise ValueError("it is a name or number, with a user before it: lab@10.0.0.7")
+    if "://" in value:
+        raise ValueError(
+            'it has no "ssh://": write lab@10.0.0.7, and a port as ssh: [ssh, -p, "22"]'
+        )
+    if "@" in user:
+        raise ValueError(f"it has one @, as in lab@10.0.0.7; or ssh: [ssh, -l, {quoted(user)}]")
+    if ":" in host and not _is_number(host.partition("%")[0].strip("[]")):
+        raise ValueError('it has no port: write ssh: [ssh, -p, "22"]')
+    _check_dotted(host)
     return value
+
+
+def check_own_address(value: str) -> str:
+    """A name or number of the rig's machine, such as ``10.0.0.1``.
+
+    Raises:
+        ValueError: it is none, none that others reach, or has a port.
+    """
+    number = value.strip("[]")
+    if ":" in value and not _is_number(number):
+        raise ValueError("it is a name or number without a port, which the rig chooses: 10.0.0.1")
+    _check_dotted(value)
+    if _is_number(number) and ipaddress.ip_address(number).is_unspecified:
+        raise ValueError("nobody reaches that: write the number by which hosts reach this machine")
+    return web_addresses.check_name(f"[{number}]" if ":" in value else value)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _check_dotted(text: str) -> None:
+    """Refuse what looks like a number of a machine, and is none.
+
+    Raises:
+        ValueError: it does.
+    """
+    if re.fullmatch(r"[0-9]+(\.[0-9]+)+", text) and not _is_number(text):
+        raise ValueError(f"{text} is no number of a machine: four numbers up to 255")
 
 
 def check_resource(value: object) -> float:
@@ -113,6 +166,29 @@ def check_scheduler(value: str) -> str:
     return value
 
 
+def wrong_placement(placement: Placement) -> Iterator[tuple[KeyPath, str]]:
+    """What is wrong with how hosts are found: where in the file, and a text."""
+    scheme = (placement.scheduler or "").partition(":")[0]
+    if scheme == "tls" and placement.tls is None:
+        yield (
+            ("placement", "scheduler"),
+            "a tls:// scheduler needs keys: tls: FOLDER; orch host keys FOLDER makes them",
+        )
+    if placement.tls is None:
+        return
+    path: KeyPath = ("placement", "tls")
+    if scheme == "tcp":
+        yield path, "its scheduler is in the clear: write tls://, or leave this out"
+    folder = Path(placement.tls)
+    lacks = [name for name in CLUSTER_FILES if not (folder / name).is_file()]
+    if lacks:
+        found = f"has no {', '.join(lacks)}" if folder.is_dir() else "isn't there"
+        yield (
+            path,
+            f"{folder} {found}: copy the folder here that orch host keys made for the cluster",
+        )
+
+
 def wrong_hosts(
     hosts: Mapping[str, Mapping[str, Any]], scheduler: str | None
 ) -> Iterator[tuple[KeyPath, str]]:
@@ -134,9 +210,9 @@ def wrong_hosts(
         if engine == "ssh" and host.get("resources"):
             yield (*path, "resources"), '"resources" are for the engine dask: ssh knows of none'
         if engine == "dask":
-            for key in ("address", "ssh"):
+            for key, why in BY_DASK.items():
                 if host.get(key) is not None:
-                    yield (*path, key), f'"{key}" is for the engine ssh: Dask finds it by its name'
+                    yield (*path, key), f'"{key}" is for the engine ssh: {why}'
             if scheduler is None:
                 need = 'placement: {scheduler: "tls://lab:8786"}'
                 yield path, f"host {quoted(name)} needs the scheduler of Dask: {need}"

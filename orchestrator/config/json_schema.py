@@ -100,8 +100,8 @@ ABOUT: Final[dict[str, str]] = {
     "resources": "What the agent takes of the host's Dask worker, by name, as long as it runs.",
     "lost_after": "The silence after which a host is lost, and its workers end.",
     "scheduler": "The address of Dask's scheduler: tls://lab:8786.",
-    "tls": "The folder of the files by which Dask's ends know each other.",
-    "placement": "How other hosts are found and lost.",
+    "tls": "The folder of the files by which Dask's ends know each other: orch host keys.",
+    "placement": "How other hosts are found and lost; orch apply changes neither it nor hosts.",
     "stop_with": "The method that closes the driver; by default the first usual one.",
 }
 """What an editor shows beside a key."""

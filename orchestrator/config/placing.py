@@ -13,19 +13,21 @@ from orchestrator.config.hosts import (
     HostConfig,
     Placement,
     check_lost_after,
+    check_own_address,
     check_resource,
     check_scheduler,
     check_ssh_address,
     wrong_hosts,
+    wrong_placement,
 )
 from orchestrator.config.problems import KeyPath
+from orchestrator.config.references import refuse
 from orchestrator.config.schema import Section, validate
 from orchestrator.config.yaml import Document
 from orchestrator.words import quoted, say
-from transports import web_addresses
 
 _Address = Annotated[str, AfterValidator(check_ssh_address)]
-_Name = Annotated[str, AfterValidator(web_addresses.check_name)]
+_Name = Annotated[str, AfterValidator(check_own_address)]
 _Scheduler = Annotated[str, AfterValidator(check_scheduler)]
 _Lost = Annotated[float, PlainValidator(check_lost_after), forms.SECONDS]
 
@@ -69,6 +71,7 @@ class Placing:
         self.hosts: dict[str, HostConfig] = {}
         self._document = document
         data: dict[str, Any] = document.data
+        refuse(document, ("hosts", "placement"))
         section = PlacementSection()
         if data.get("placement") is not None:
             raw, path = data["placement"], ("placement",)
@@ -78,6 +81,9 @@ class Placing:
             folder = Path(document.file).absolute().parent
             given["tls"] = str(folder / Path(section.tls).expanduser())
         self.placement = Placement(**given)
+        for path, reason in wrong_placement(self.placement):
+            if not document.is_broken(path):
+                document.report(document.place(path), reason)
         self._read_hosts(data.get("hosts"))
 
     def _read_hosts(self, raw: Any) -> None:

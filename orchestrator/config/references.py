@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,36 @@ def resolve(document: Document, folder: Path) -> list[str]:
         above = document.value(path[:-1])
         above[path[-1]] = _resolved(document, folder, path, above[path[-1]], found)
     return found
+
+
+def refuse(document: Document, sections: Iterable[str]) -> None:
+    """Report references where there are none: they would stay as they are.
+
+    Args:
+        document: Those that are reported are broken.
+        sections: Keys of the whole, for what isn't a worker's.
+    """
+    if not isinstance(document.data, dict):
+        return
+    known = f"{', '.join(KEYS[:-1])} and {KEYS[-1]}"
+    for path, text in _texts(tuple((key,) for key in sections if key in document.data), document):
+        found = _REFERENCE.search(text)
+        if found is not None and not found[1] and found[2] in _KINDS:
+            told = f"{quoted(found[0])} isn't looked up here: write what it is; it is for {known}"
+            document.report(document.place(path), f"{told} of workers")
+            document.broken.add(path)
+
+
+def _texts(paths: Iterable[KeyPath], document: Document) -> Iterator[tuple[KeyPath, str]]:
+    """All texts at and below some paths."""
+    for path in paths:
+        value = document.value(path)
+        if isinstance(value, str):
+            yield path, value
+        elif isinstance(value, dict):
+            yield from _texts([(*path, key) for key in value], document)
+        elif isinstance(value, list):
+            yield from _texts([(*path, at) for at in range(len(value))], document)
 
 
 def _places(data: Any) -> Iterator[KeyPath]:

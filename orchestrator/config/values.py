@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from orchestrator.config import doors
-from orchestrator.durations import parse_timeout
+from orchestrator.durations import parse_seconds
 from orchestrator.names import ID_PATTERN
 from orchestrator.words import did_you_mean, quoted, say
 from transports import web_addresses
@@ -397,9 +397,11 @@ def check_seconds(value: object) -> float:
     """A time in seconds, from a duration that must have an end.
 
     Raises:
-        ValueError: it is no duration, or `none`.
+        ValueError: it is no duration, or 0, or none.
     """
-    seconds = parse_timeout(value)
-    if seconds is None:
+    if value is None:
         raise ValueError("it must have an end: write a duration such as 10s")
+    seconds = parse_seconds(value)
+    if seconds == 0:
+        raise ValueError("nothing can be done in no time at all: write a duration such as 10s")
     return seconds

@@ -1,39 +1,48 @@
 """What a worker of Dask runs: an agent, as a process below it.
 
-Found by its name, never sent: the host has orch installed.
+Found by its name, never sent: the host has orch installed. What it tells goes by Dask's own
+streams, which reach who asked even where nobody can dial in: as events, see `topic`.
 """
 
 from __future__ import annotations
 
+import os
+import select
 import subprocess
 import sys
+from collections.abc import Callable
 from typing import Any
+
+LOOKS_EVERY = 1.0
+"""Seconds after which it looks whether it is wanted still."""
+LONGEST = 2000
+"""Bytes of a line that is told."""
 
 
 class AgentEnded(Exception):
-    """How an agent ended; raised, as exceptions reach who asked even where nobody can dial in."""
+    """How an agent ended: its exit status, as text."""
 
 
-def waits_for_resources(key: str, dask_worker: Any) -> bool:
-    """Whether a task waits at this worker of Dask until another one is over.
-
-    Args:
-        key: The task.
-        dask_worker: Given by Dask, which names it so.
-    """
-    task = dask_worker.state.tasks.get(key)
-    return task is not None and task.state == "constrained"
+def topic(name: str) -> str:
+    """Where the agents of a host tell what happens: `{"key": …}` with `began`, or a `line`."""
+    return f"orch host {name}"
 
 
 def run(line: str) -> None:
     """Start an agent with its first line, and wait for its end.
 
-    Raises:
-        AgentEnded: Always: its status and the last line that it wrote, with a newline between.
-    """
-    from distributed import secede
+    It is brought about when the task isn't wanted any more: cancelled, or given up with its client.
 
+    Raises:
+        AgentEnded: Always.
+    """
+    from distributed import get_worker, secede
+
+    worker = get_worker()
+    key = worker.get_current_task()
+    where = topic(worker.name)
     secede()  # it lasts as long as the rig, and is to take nobody's place
+    worker.log_event(where, {"key": key, "began": True})
     with subprocess.Popen(
         [sys.executable, "-m", "orchestrator.agent"],
         stdin=subprocess.PIPE,
@@ -41,9 +50,40 @@ def run(line: str) -> None:
         start_new_session=True,
     ) as process:
         assert process.stdin is not None
-        assert process.stderr is not None
         process.stdin.write(line.encode())
         process.stdin.flush()  # and left open: its end is the agent's
-        said = process.stderr.read().decode(errors="backslashreplace").strip().splitlines()
-        status = process.wait()
-    raise AgentEnded(f"{status}\n{said[-1] if said else ''}")
+        _attend(
+            process,
+            lambda: _is_wanted(worker, key),
+            lambda text: worker.log_event(where, {"key": key, "line": text}),
+        )
+    raise AgentEnded(str(process.returncode))
+
+
+def _is_wanted(worker: Any, key: str) -> bool:
+    task = worker.state.tasks.get(key)
+    return task is not None and task.state not in ("cancelled", "released", "forgotten")
+
+
+def _attend(
+    process: subprocess.Popen[bytes], is_wanted: Callable[[], bool], tell: Callable[[str], None]
+) -> None:
+    """Tell what an agent writes, and end its input when it isn't wanted any more."""
+    assert process.stdin is not None
+    assert process.stderr is not None
+    errors = process.stderr.fileno()
+    poll = select.poll()
+    poll.register(errors, select.POLLIN)
+    rest = b""
+    while True:
+        if poll.poll(LOOKS_EVERY * 1000):
+            if not (read := os.read(errors, 65536)):
+                break
+            *lines, rest = (rest + read).split(b"\n")
+            for each in lines:
+                tell(each[:LONGEST].decode(errors="backslashreplace"))
+            rest = rest[:LONGEST]
+        if not process.stdin.closed and not is_wanted():
+            process.stdin.close()
+    if rest:
+        tell(rest.decode(errors="backslashreplace"))

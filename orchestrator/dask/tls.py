@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.errors import KeyRefused
+from orchestrator.names import CLUSTER_FILES
 
-CA, CERTIFICATE, KEY = "ca.pem", "cert.pem", "key.pem"
+CA, CERTIFICATE, KEY = CLUSTER_FILES
 YEARS = 10
 """For which certificates hold."""
 
@@ -34,12 +35,6 @@ def security(folder: Path) -> Any:
         tls_scheduler_key=str(folder / KEY),
         require_encryption=True,
     )
-
-
-def options(folder: Path) -> list[str]:
-    """The same for Dask's commands."""
-    pairs = (("ca-file", CA), ("cert", CERTIFICATE), ("key", KEY))
-    return [f"--tls-{name}={folder / file}" for name, file in pairs]
 
 
 def make(folder: Path) -> list[Path]:

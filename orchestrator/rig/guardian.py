@@ -119,6 +119,8 @@ class Guardian:
 
     def _tell(self, line: str) -> None:
         assert self._process.stdin is not None
+        if self._process.stdin.closed:  # it does its last work
+            return
         try:
             os.write(self._process.stdin.fileno(), f"{line}\n".encode())
         except BlockingIOError:  # it hasn't read a thousand lines: as good as dead
@@ -126,11 +128,20 @@ class Guardian:
         except BrokenPipeError:  # it died: its successor is told of all that live
             return
 
-    def close(self, timeout: float) -> None:
-        """Let it do its last work and end."""
+    def finish(self) -> None:
+        """Have it do its last work and end, which `sentinel` tells; may be called again."""
         assert self._process.stdin is not None
         with suppress(BrokenPipeError):
             self._process.stdin.close()
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether it runs: False too if the present one couldn't be started."""
+        return self._process.poll() is None
+
+    def close(self, timeout: float) -> None:
+        """Let it do its last work and end."""
+        self.finish()
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(timeout)
         self._let_go()

@@ -258,6 +258,11 @@ class Processes:
         for worker in list(self.handles):
             self.signal(worker, "kill")
 
+    @property
+    def under_way(self) -> list[str]:
+        """Workers that are about to live."""
+        return list(self._launches)
+
     def pid(self, worker: str) -> int | None:
         """Process id of a worker that lives."""
         entry = self.handles.get(worker)

@@ -10,6 +10,7 @@ from orchestrator.config.hosts import HostConfig, Placement
 from orchestrator.config.loader import load
 from orchestrator.config.simulation import simulated
 from orchestrator.hosts import engines
+from orchestrator.names import CLUSTER_FILES
 from tests.config.config_kit import expect
 
 HOSTS = """\
@@ -24,6 +25,16 @@ def written(tmp_path: Path, text: str) -> Path:
     file = tmp_path / "rig.yaml"
     file.write_text(text)
     return file
+
+
+@pytest.fixture(autouse=True)
+def keys(tmp_path: Path) -> Path:
+    """The files of a cluster, as far as a config is concerned with them."""
+    folder = tmp_path / "tls"
+    folder.mkdir()
+    for name in CLUSTER_FILES:
+        (folder / name).touch()
+    return folder
 
 
 def test_what_is_said_of_hosts_and_of_workers_there(tmp_path: Path) -> None:
@@ -55,12 +66,48 @@ def test_twins_run_on_the_rigs_own_machine(tmp_path: Path) -> None:
         ("hosts: {pc: {address: a, §adress: b}}", ['unknown key "adress" in host "pc"']),
         ("hosts: {§2pc: {address: a}}", ["2pc"]),
         ("placement: {lost_after: §100ms}", ["give it longer"]),
+        ("placement: {lost_after: §0s}", ["write a duration such as 10s"]),
+        ("placement: {scheduler: §'tls://lab:8786'}", ["tls: FOLDER; orch host keys"]),
+        ("placement: {scheduler: 'tls://lab:8786', tls: §nowhere}", ["nowhere isn't there: copy"]),
+        ("placement: {scheduler: 'tls://lab:8786', tls: §.}", ["has no ca.pem, cert.pem, key.pem"]),
+        ("placement: {scheduler: 'tcp://lab:8786', tls: §tls}", ["in the clear: write tls://"]),
+        ("placement: {scheduler: 'tls://lab:8786', tls: §'${env:A}'}", ["isn't looked up here"]),
+        ("placement: {address: §999.1.1.1}", ["999.1.1.1 is no number of a machine"]),
+        ("placement: {address: §'lab:5570'}", ["without a port"]),
+        ("placement: {address: §0.0.0.0}", ["nobody reaches that"]),
+        ("hosts: {pc: {address: §a@b@c}}", ['one @, as in lab@10.0.0.7; or ssh: [ssh, -l, "a@b"]']),
+        ("hosts: {pc: {address: §'ssh://root@h:22'}}", ['a port as ssh: [ssh, -p, "22"]']),
+        ("hosts: {pc: {address: §'root@h:22'}}", ['no port: write ssh: [ssh, -p, "22"]']),
+        ("hosts: {pc: {address: §lab@10.0.0.300}}", ["10.0.0.300 is no number"]),
+        ("hosts: {pc: {address: a, folder: §'x/${env:A}'}}", ['"${env:A}" isn\'t looked up here']),
+        (
+            "hosts: {pc: {address: a, ssh: [ssh, §'${file:k}']}}",
+            ["env, args, kwargs, cwd and python"],
+        ),
+        (
+            "placement: {scheduler: 'tcp://lab:1'}\nhosts: {pc: {engine: dask, python: §py}}",
+            ["by the Python that runs orch host join there"],
+        ),
         ("placement: {scheduler: §lab}", ["tls://name:port"]),
     ],
 )
 def test_what_is_wrong_with_hosts_is_told(tmp_path: Path, lines: str, messages: list[str]) -> None:
     text = f'rig: lab\n{lines}\nworkers: {{cam: {{driver: "a.b:C"}}}}\n'
     expect(tmp_path, text, *messages)
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "hosts: {pc: {address: 'lab@fe80::1%eth0'}}",
+        "hosts: {pc: {address: my-alias, folder: '$${env:A}'}}",
+        "placement: {address: '[fd00::1]'}",
+        "placement: {address: lab.example}",
+        "placement: {scheduler: 'tcp://lab:8786'}",
+    ],
+)
+def test_what_is_right_with_hosts_is_taken(tmp_path: Path, lines: str) -> None:
+    load(written(tmp_path, f'rig: lab\n{lines}\nworkers: {{cam: {{driver: "a.b:C"}}}}\n'))
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -15,9 +16,10 @@ import pytest
 
 from orchestrator.dask import start
 from tests.hosts.rig_kit import DEVICE
-from tests.rigs import RunningRig, running, wait_until
+from tests.rigs import RunningRig, is_alive, running, wait_until
 
 pytest.importorskip("distributed")
+psutil = pytest.importorskip("psutil")
 
 CONFIG = """
 rig: lab
@@ -41,15 +43,20 @@ class Cluster:
         self.tls = folder / "tls"
         self.running: list[subprocess.Popen[bytes]] = []
         self._log = (folder / "cluster.log").open("ab")
-        assert self._orch("keys", str(self.tls)).wait(60) == 0
-        self.scheduler = self._orch("scheduler", "--address", f"127.0.0.1:{self.port}", *self._own)
+        assert self.orch("keys", str(self.tls)).wait(60) == 0
+        self.scheduler = self.orch("scheduler", "--address", f"127.0.0.1:{self.port}", *self._own)
         self.running.append(self.scheduler)
 
     @property
     def _own(self) -> tuple[str, str]:
         return "--tls", str(self.tls)
 
-    def _orch(self, *arguments: str) -> subprocess.Popen[bytes]:
+    def said(self) -> str:
+        """What all of them have written."""
+        return Path(self._log.name).read_text()
+
+    def orch(self, *arguments: str) -> subprocess.Popen[bytes]:
+        """Run a command of `orch host`."""
         from sys import executable
 
         return subprocess.Popen(
@@ -62,7 +69,7 @@ class Cluster:
 
     def join(self, name: str, *more: str) -> subprocess.Popen[bytes]:
         address = f"tls://127.0.0.1:{self.port}"
-        host = self._orch("join", address, "--name", name, *more, *self._own)
+        host = self.orch("join", address, "--name", name, *more, *self._own)
         self.running.append(host)
         return host
 
@@ -118,6 +125,72 @@ def test_a_host_that_joins_has_its_workers_and_one_that_dies_is_replaced(cluster
         wait_until(lambda: "away" in rig.orch("hosts").stdout)
         cluster.join("far")
         wait_until(lambda: rig.wait_state("cam", "READY", seconds=60)["pid"] != first)
+
+
+@pytest.mark.measured
+@pytest.mark.timeout(150)
+def test_an_agent_ends_with_its_rig_and_hosts_with_their_scheduler(cluster: Cluster) -> None:
+    host = cluster.join("far")
+    with lab(cluster) as rig:
+        worker = rig.wait_state("cam", "READY", seconds=60)["pid"]
+        agent = json.loads(rig.orch("hosts", "--json").stdout)[0]["pid"]
+        assert listening(host.pid) == []
+        assert listening(cluster.scheduler.pid) == [cluster.port]
+        rig.process.kill()
+        rig.process.wait()
+        wait_until(lambda: not is_alive(agent) and not is_alive(worker), 20)
+        rig.start()
+        wait_until(lambda: rig.orch("status").returncode in (0, 4))
+        rig.wait_state("cam", "READY", seconds=60)
+        agent = json.loads(rig.orch("hosts", "--json").stdout)[0]["pid"]
+        cluster.scheduler.kill()
+        wait_until(lambda: "is gone, and with it its hosts" in rig.orch("hosts").stdout)
+        assert host.wait(60) == 3
+        wait_until(lambda: not is_alive(agent))
+        wait_until(lambda: "can't be reached: Connection refused" in rig.orch("hosts").stdout)
+    assert "the scheduler tls://127.0.0.1:" in cluster.said()
+    assert "is gone, or has given this host up" in cluster.said()
+    assert "Traceback" not in cluster.said()
+
+
+def listening(pid: int) -> list[int]:
+    """The ports at which a process listens."""
+    return [
+        each.laddr.port
+        for each in psutil.Process(pid).net_connections("inet")
+        if each.status == psutil.CONN_LISTEN
+    ]
+
+
+@pytest.mark.timeout(150)
+def test_a_mistake_is_told_in_one_line(cluster: Cluster, tmp_path: Path) -> None:
+    here = f"127.0.0.1:{cluster.port}"
+    wait_until(lambda: "the scheduler is at" in cluster.said(), 60)
+    host = cluster.join("far", "--resources", "laser=1")
+    wait_until(lambda: "host far has joined" in cluster.said(), 60)
+    others = tmp_path / "others"
+    assert cluster.orch("keys", str(others)).wait(60) == 0
+    tls, nobody = ("--tls", str(cluster.tls)), free_port()
+    for status, told, given in (
+        (2, "tls://name:port", ["join", "foo", "--name", "x"]),
+        (2, '"2x" is not an id', ["join", f"tcp://{here}", "--name", "2x"]),
+        (2, "needs --tls FOLDER", ["join", f"tls://{here}", "--name", "x"]),
+        (2, "leave out --tls", ["join", f"tcp://{here}", "--name", "x", *tls]),
+        (2, "isn't HOST:PORT", ["scheduler", "--address", "foo"]),
+        (3, "use", ["scheduler", "--address", here, *tls]),
+        (3, "choose another --name", ["join", f"tls://{here}", "--name", "far", *tls]),
+        (3, "can't be reached", ["join", f"tcp://127.0.0.1:{nobody}", "--name", "x"]),
+        (3, "same files", ["join", f"tls://{here}", "--name", "x", "--tls", str(others)]),
+    ):
+        before = len(cluster.said())
+        assert cluster.orch(*given).wait(60) == status, given
+        lines = cluster.said()[before:].splitlines()
+        assert told in lines[0], lines
+        assert [each for each in lines[1:] if not each.startswith("  see: ")] == []
+    host.send_signal(signal.SIGTERM)
+    assert host.wait(30) == 0
+    cluster.scheduler.send_signal(signal.SIGINT)
+    assert cluster.scheduler.wait(30) == 0
 
 
 @pytest.mark.measured

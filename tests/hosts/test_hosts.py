@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -288,6 +289,43 @@ def test_without_its_rig_nothing_lives_on(net: Network) -> None:
         rig.process.kill()
         rig.process.wait()
         wait_until(lambda: not is_alive(pid) and not is_alive(agent))
+
+
+def test_an_agent_that_nobody_hears_any_more_makes_room_for_the_next(
+    net: Network, tmp_path: Path
+) -> None:
+    log = tmp_path / "safe.log"
+    worker = f'{WORKER[:-1]}, on_loss: {{driver: "safe:Safe", args: ["{log}"], calls: [off]}}}}'
+    with lab(net, worker, "far", drivers={"safe": SAFE}) as rig:
+        first, ssh = agent_of(rig), rig.folder / "ssh-far"
+        # From now on nobody there is told by ssh when the rig is gone.
+        ssh.write_text(ssh.read_text().replace("exec ip", "{ cat; exec sleep 300; } | ip"))
+        os.kill(first, signal.SIGKILL)
+        wait_until(lambda: rig.hosts()["far"]["pid"] not in (None, first))
+        agent = agent_of(rig)
+        rig.wait_state("cam", "READY")
+        assert locks_of(agent)
+        before = log.read_text()
+        rig.process.kill()
+        rig.process.wait()
+        try:
+            wait_until(lambda: not locks_of(agent))
+            assert log.read_text() != before  # its device is safe by then
+            rig.start()
+            rig.wait_up()
+            rig.wait_state("cam", "READY", 30)
+            assert is_alive(agent)  # it has something to tell still
+        finally:
+            os.killpg(os.getpgid(agent), signal.SIGKILL)
+
+
+def locks_of(pid: int) -> list[str]:
+    """The lock by which an agent has its turn."""
+    found = []
+    for each in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(FileNotFoundError):  # closed since
+            found.append(os.readlink(each))
+    return [each for each in found if "/agent-" in each]
 
 
 def test_strangers_on_the_network_get_nowhere(net: Network, tmp_path: Path) -> None:
