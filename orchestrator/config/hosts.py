@@ -19,6 +19,8 @@ from transports import web_addresses
 ENGINES: Final = ("ssh", "dask")
 LOST_AFTER: Final = 5.0
 """Seconds of silence after which a host is lost, if nothing else is said."""
+LAST_PORT: Final = 65533
+"""The last one that two more can follow."""
 LEAST: Final = 1.0
 """Seconds that it is at least: a busy machine may be silent for as long."""
 NAME_THEM: Final = 'name them: hosts: {camera-pc: {engine: ssh, address: "lab@10.0.0.7"}}'
@@ -66,6 +68,8 @@ class Placement:
     Attributes:
         address: name or number by which hosts reach the rig's machine; None for the one by which
             that machine reaches them.
+        port: the first of three, at which agents, workers and their events come in; None for any
+            that are free.
         lost_after: seconds of silence after which a host is lost.
         scheduler: address of Dask's scheduler.
         tls: folder of the files by which Dask's ends know each other, as ``orch host keys`` makes
@@ -73,6 +77,7 @@ class Placement:
     """
 
     address: str | None = None
+    port: int | None = None
     lost_after: float = LOST_AFTER
     scheduler: str | None = None
     tls: str | None = None

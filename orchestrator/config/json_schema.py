@@ -99,6 +99,7 @@ ABOUT: Final[dict[str, str]] = {
     "folder": "A folder there from which drivers can be imported, and in which workers run.",
     "resources": "What the agent takes of the host's Dask worker, by name, as long as it runs.",
     "lost_after": "The silence after which a host is lost, and its workers end.",
+    "port": "The first of three at which hosts come in; by default any that are free.",
     "scheduler": "The address of Dask's scheduler: tls://lab:8786.",
     "tls": "The folder of the files by which Dask's ends know each other: orch host keys.",
     "placement": "How other hosts are found and lost; orch apply changes neither it nor hosts.",

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field, PlainValidator
 
 from orchestrator.config import forms
 from orchestrator.config.hosts import (
+    LAST_PORT,
     LOST_AFTER,
     HostConfig,
     Placement,
@@ -51,6 +52,7 @@ class PlacementSection(Section):
     """How a rig and its other hosts find and lose each other."""
 
     address: _Name | None = None
+    port: int | None = Field(default=None, ge=1, le=LAST_PORT)
     lost_after: _Lost = LOST_AFTER
     scheduler: _Scheduler | None = None
     tls: str | None = None
@@ -74,8 +76,8 @@ class Placing:
         refuse(document, ("hosts", "placement"))
         section = PlacementSection()
         if data.get("placement") is not None:
-            raw, path = data["placement"], ("placement",)
-            section = validate(PlacementSection, raw, document, path, '"placement"')
+            raw = data["placement"]
+            section = validate(PlacementSection, raw, document, ("placement",), '"placement"')
         given = section.model_dump()
         if section.tls is not None:
             folder = Path(document.file).absolute().parent

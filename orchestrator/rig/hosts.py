@@ -306,7 +306,8 @@ class Hosts:
         """As `all_hosts.AllHosts.expect`."""
         if place not in self._sockets.for_hosts:
             assert self._socket is not None
-            self._sockets.open_to_hosts(self._socket, place, self.keys.server.secret)
+            first, secret = self._config.placement.port, self.keys.server.secret
+            self._sockets.open_to_hosts(self._socket, place, first, secret)
         self._places[link.config.name] = place
         self._agents[agent.token] = link, agent
         return Start(

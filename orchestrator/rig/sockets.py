@@ -176,12 +176,15 @@ class Sockets:
         for item in tcp:
             self._listen_tcp(item, events)
 
-    def open_to_hosts(self, agents: zmq.Socket[Any], place: str, secret: str) -> None:
+    def open_to_hosts(
+        self, agents: zmq.Socket[Any], place: str, first: int | None, secret: str
+    ) -> None:
         """Let agents and workers of other hosts in, each by a key of its own.
 
         Args:
             agents: The socket for agents.
             place: Name or number of this machine by which they reach it.
+            first: The first of three ports; None for any that are free.
             secret: The secret half of the rig's key for them.
 
         Raises:
@@ -194,8 +197,9 @@ class Sockets:
             port.setsockopt_string(zmq.ZAP_DOMAIN, HOSTS)
         bound: list[tuple[zmq.Socket[Any], str]] = []
         try:
-            for port in (agents, self.back, self.collector):
-                bound.append((port, self._bind_so(port, f"tcp://{place}:*", 0.0)))  # noqa: PERF401
+            for more, port in enumerate((agents, self.back, self.collector)):
+                number = "*" if first is None else first + more
+                bound.append((port, self._bind_so(port, f"tcp://{place}:{number}", 0.0)))
         except AddressError:
             for port, address in bound:
                 self.meanwhile(functools.partial(port.unbind, address))

@@ -92,9 +92,11 @@ class HostRig(RunningRig):
         )
 
 
-def config(net: Network, folder: Path, workers: str, *hosts: str, more: str = "") -> str:
+def config(
+    net: Network, folder: Path, workers: str, *hosts: str, more: str = "", placement: str = ""
+) -> str:
     """A config with hosts, each reached by its own "ssh"."""
-    lines = ["rig: lab", f"placement: {{lost_after: {LOST_AFTER:g}s}}", "hosts:"]
+    lines = ["rig: lab", f"placement: {{lost_after: {LOST_AFTER:g}s{placement}}}", "hosts:"]
     for name in hosts:
         address = net.host(name)
         ssh = net.ssh(name, folder)
@@ -109,6 +111,7 @@ def lab(
     workers: str,
     *hosts: str,
     more: str = "",
+    placement: str = "",
     settle: bool = True,
     drivers: dict[str, str] | None = None,
 ) -> Iterator[HostRig]:
@@ -116,7 +119,7 @@ def lab(
     folder = Path(tempfile.mkdtemp(prefix="orch-t-"))
     rig = HostRig(
         folder,
-        config(net, folder, workers, *hosts, more=more),
+        config(net, folder, workers, *hosts, more=more, placement=placement),
         {"device": DEVICE, **(drivers or {})},
     )
     rig.net = net
