@@ -68,19 +68,19 @@ class Placement:
     Attributes:
         address: name or number by which hosts reach the rig's machine; None for the one by which
             that machine reaches them.
-        port: the first of three, at which agents, workers and their events come in; None for any
-            that are free.
         lost_after: seconds of silence after which a host is lost.
         scheduler: address of Dask's scheduler.
         tls: folder of the files by which Dask's ends know each other, as ``orch host keys`` makes
             them; None for an address in the clear.
+        port: the first of three, at which agents, workers and their events come in; None for any
+            that are free.
     """
 
     address: str | None = None
-    port: int | None = None
     lost_after: float = LOST_AFTER
     scheduler: str | None = None
     tls: str | None = None
+    port: int | None = None
 
 
 def check_lost_after(value: object) -> float:
