@@ -74,8 +74,8 @@ class Placing:
         refuse(document, ("hosts", "placement"))
         section = PlacementSection()
         if data.get("placement") is not None:
-            raw, path = data["placement"], ("placement",)
-            section = validate(PlacementSection, raw, document, path, '"placement"')
+            raw = data["placement"]
+            section = validate(PlacementSection, raw, document, ("placement",), '"placement"')
         given = section.model_dump()
         if section.tls is not None:
             folder = Path(document.file).absolute().parent
