@@ -15,7 +15,7 @@ from typing import Any
 
 LOOKS_EVERY = 1.0
 """Seconds after which it looks whether it is wanted still."""
-LONGEST_SAID = 2000
+MOST_SAID = 2000
 """Bytes of a line that is told."""
 
 
@@ -81,8 +81,8 @@ def _attend(
                 break
             *lines, rest = (rest + read).split(b"\n")
             for each in lines:
-                tell(each[:LONGEST_SAID].decode(errors="backslashreplace"))
-            rest = rest[:LONGEST_SAID]
+                tell(each[:MOST_SAID].decode(errors="backslashreplace"))
+            rest = rest[:MOST_SAID]
         if not process.stdin.closed and not is_wanted():
             process.stdin.close()
     if rest:

@@ -163,6 +163,7 @@ def listening(pid: int) -> list[int]:
     ]
 
 
+@pytest.mark.measured
 @pytest.mark.timeout(150)
 def test_a_mistake_is_told_in_one_line(cluster: Cluster, tmp_path: Path) -> None:
     here = f"127.0.0.1:{cluster.port}"
