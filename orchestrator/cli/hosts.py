@@ -22,6 +22,8 @@ UNIT = """\
 Description=orch: {name}, a host of {scheduler}
 After=network-online.target
 Wants=network-online.target
+# It is tried without end: the scheduler may be away for long.
+StartLimitIntervalSec=0
 
 [Service]
 ExecStart={command}

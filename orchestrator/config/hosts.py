@@ -166,8 +166,11 @@ def check_scheduler(value: str) -> str:
     Raises:
         ValueError: it is none.
     """
-    if not re.fullmatch(r"(tls|tcp)://[^/\s]+:\d+", value):
+    place = r"(\[[0-9A-Fa-f:.]+\]|[^/\s:@\[\]]+):([0-9]{1,5})"
+    found = re.fullmatch(rf"(?:tls|tcp)://{place}", value)
+    if found is None or not 0 < int(found[2]) < 65536:
         raise ValueError("it is tls://name:port, or tcp://name:port in the clear")
+    _check_dotted(found[1])
     return value
 
 

@@ -89,6 +89,8 @@ def test_twins_run_on_the_rigs_own_machine(tmp_path: Path) -> None:
             ["by the Python that runs orch host join there"],
         ),
         ("placement: {scheduler: §lab}", ["tls://name:port"]),
+        ("placement: {scheduler: §'tcp://lab:99999'}", ["tls://name:port"]),
+        ("placement: {scheduler: §'tcp://10.0.0:8786'}", ["10.0.0 is no number"]),
     ],
 )
 def test_what_is_wrong_with_hosts_is_told(tmp_path: Path, lines: str, messages: list[str]) -> None:

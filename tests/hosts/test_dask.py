@@ -46,6 +46,7 @@ class Cluster:
         assert self.orch("keys", str(self.tls)).wait(60) == 0
         self.scheduler = self.orch("scheduler", "--address", f"127.0.0.1:{self.port}", *self._own)
         self.running.append(self.scheduler)
+        wait_until(lambda: "the scheduler is at" in self.said(), 60)
 
     @property
     def _own(self) -> tuple[str, str]:
@@ -162,10 +163,10 @@ def listening(pid: int) -> list[int]:
     ]
 
 
+@pytest.mark.measured
 @pytest.mark.timeout(150)
 def test_a_mistake_is_told_in_one_line(cluster: Cluster, tmp_path: Path) -> None:
     here = f"127.0.0.1:{cluster.port}"
-    wait_until(lambda: "the scheduler is at" in cluster.said(), 60)
     host = cluster.join("far", "--resources", "laser=1")
     wait_until(lambda: "host far has joined" in cluster.said(), 60)
     others = tmp_path / "others"

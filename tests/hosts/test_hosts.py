@@ -297,13 +297,7 @@ def test_an_agent_that_nobody_hears_any_more_makes_room_for_the_next(
     log = tmp_path / "safe.log"
     worker = f'{WORKER[:-1]}, on_loss: {{driver: "safe:Safe", args: ["{log}"], calls: [off]}}}}'
     with lab(net, worker, "far", drivers={"safe": SAFE}) as rig:
-        first, ssh = agent_of(rig), rig.folder / "ssh-far"
-        # From now on nobody there is told by ssh when the rig is gone.
-        ssh.write_text(ssh.read_text().replace("exec ip", "{ cat; exec sleep 300; } | ip"))
-        os.kill(first, signal.SIGKILL)
-        wait_until(lambda: rig.hosts()["far"]["pid"] not in (None, first))
-        agent = agent_of(rig)
-        rig.wait_state("cam", "READY")
+        agent = agent_by_itself(rig)
         assert locks_of(agent)
         before = log.read_text()
         rig.process.kill()
@@ -317,6 +311,37 @@ def test_an_agent_that_nobody_hears_any_more_makes_room_for_the_next(
             assert is_alive(agent)  # it has something to tell still
         finally:
             os.killpg(os.getpgid(agent), signal.SIGKILL)
+
+
+def test_an_agent_whose_rig_never_comes_back_ends(net: Network) -> None:
+    with lab(net, WORKER, "far") as rig:
+        short = rig.folder / "short.py"
+        short.write_text(
+            "import sys\n"
+            "from orchestrator.agent import __main__, agent\n"
+            "agent.LAST_WORDS = 1.0\n"
+            "sys.exit(__main__.main())\n"
+        )
+        agent = agent_by_itself(rig, str(short))
+        group = os.getpgid(agent)
+        rig.process.kill()
+        rig.process.wait()
+        try:
+            wait_until(lambda: not is_alive(agent))
+        finally:
+            os.killpg(group, signal.SIGKILL)  # what held its input
+
+
+def agent_by_itself(rig: HostRig, program: str = "-m orchestrator.agent") -> int:
+    """Have another agent of "far", which isn't told by ssh when the rig is gone: its process."""
+    first, ssh = agent_of(rig), rig.folder / "ssh-far"
+    text = ssh.read_text().replace("exec ip", "{ cat; exec sleep 300; } | ip")
+    other = f"last=$(echo \"$last\" | sed 's|-m orchestrator.agent|{program}|')"
+    ssh.write_text(text.replace("; done\n", f"; done\n{other}\n"))
+    os.kill(first, signal.SIGKILL)
+    wait_until(lambda: rig.hosts()["far"]["pid"] not in (None, first))
+    rig.wait_state("cam", "READY")
+    return agent_of(rig)
 
 
 def locks_of(pid: int) -> list[str]:
