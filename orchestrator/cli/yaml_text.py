@@ -1,6 +1,6 @@
 """Values as YAML: in blocks for people, and on one line where they are too much for anybody.
 
-JSON's flow style is YAML too, and is written hundreds of times as fast: so are long lists and texts.
+JSON is YAML too, and is written hundreds of times as fast: so are long lists and texts.
 """
 
 from __future__ import annotations

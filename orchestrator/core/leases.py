@@ -266,7 +266,7 @@ def told(lease: Lease, now: float) -> str:
 
 
 def check_seconds(seconds: float) -> float:
-    """How long a lease is to hold. Raises Refusal, which no waiting mends, if it is no such time."""
+    """How long a lease is to hold. Raises Refusal if it is no such time: no waiting mends that."""
     if not (math.isfinite(seconds) and 0 < seconds <= LONGEST):
         raise Refusal(
             "ValueError",

@@ -60,4 +60,5 @@ class Streams:
 
 def encoded(subject: str, told: Any) -> bytes:
     """One event of a stream."""
-    return b"event: %s\ndata: %s\n\n" % (subject.replace("\n", " ").encode(), json_bodies.encoded(told))
+    name = subject.replace("\n", " ").encode()
+    return b"event: %s\ndata: %s\n\n" % (name, json_bodies.encoded(told))

@@ -12,7 +12,7 @@ from ruamel.yaml import YAML
 from orchestrator.cli.yaml_text import MOST_CHARACTERS, to_yaml
 from orchestrator.client.json_form import plain
 
-ODD = "é\u2028\u2029\x85\x7f\ufeff\U0001f600\n\t\"\\ : # - {x}, [y]"
+ODD = 'é\u2028\u2029\x85\x7f\ufeff\U0001f600\n\t"\\ : # - {x}, [y]'
 
 
 def read(text: str) -> list[Any]:

@@ -179,7 +179,7 @@ def test_breaking_says_why() -> None:
 @pytest.mark.parametrize("seconds", [0.0, -1.0, LONGEST + 1, float("nan"), float("inf")])
 def test_a_time_that_is_none(seconds: float) -> None:
     """A lease has an end."""
-    with pytest.raises(Refusal, match="a lease holds for .* at most 604800 s") as caught:
+    with pytest.raises(Refusal, match=r"a lease holds for .* at most 604800 s") as caught:
         check_seconds(seconds)
     assert caught.value.type == "ValueError"  # no waiting mends it, as it may a BlockingIOError
 
