@@ -90,6 +90,6 @@ def _print_values(part: dict[str, Any], properties: dict[str, Any]) -> None:
 
 def _status(found: Snapshot) -> int:
     for name, why in found.unread.items():
-        first_line = why.partition("\n")[0]
+        first_line = why.removeprefix(f"{name}: ").partition("\n")[0]
         say(f"{name} can't be read: {safe(first_line)}")
     return Exit.RAISED if found.unread else Exit.DONE

@@ -118,8 +118,8 @@ class HandshakeWatch:
 def ask(address: str, context: zmq.Context[Any], key: ClientKey | None) -> str | None:
     """Why a rig takes no connection, in the words of `HandshakeWatch.read`; "" if it takes one.
 
-    None if there is nobody to shake hands with, or no handshake but by tcp. By a connection of its own: one that was refused
-    isn't tried again by libzmq, and tells nothing.
+    None if there is nobody to shake hands with, or it isn't by tcp. By a connection of its own: one
+    that was refused isn't tried again by libzmq, and tells nothing.
     """
     if not address.startswith("tcp://"):
         return None

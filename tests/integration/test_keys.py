@@ -63,7 +63,8 @@ listen:
   - {{tcp: "127.0.0.1:0", curve: {keys}}}
   - {{tcp: "127.0.0.1:*", role: reader}}
 access: {access}
-workers: {{stage: {{driver: stage:Stage, audit: true, concurrent: [let_go], timeouts: {{hold: 90s}}}}}}
+workers:
+  stage: {{driver: stage:Stage, audit: true, concurrent: [let_go], timeouts: {{hold: 90s}}}}
 """
 ACCESS = (
     "{alice: operator, gone: operator, held: operator, display: reader,"
@@ -145,6 +146,14 @@ class TestClients:
                 with pytest.raises(errors.NotAllowed, match=r"display \(reader\) may not"):
                     call()
             assert keyed.moves() == before
+
+    def test_each_that_a_reader_may_not_read_is_told_by_its_own_name(self, keyed: Keyed) -> None:
+        with keyed.connect("display") as rig:
+            (stage,) = orch.snapshot(rig)["workers"].values()
+        assert stage["values"].keys() == {"position", "count"}
+        assert stage["unread"].keys() == {"x", "moves", "speed"}
+        for name, why in stage["unread"].items():
+            assert f"display (reader) may not read stage.{name}," in why
 
     def test_what_is_allowed_has_its_limits(self, keyed: Keyed) -> None:
         """In our own encoding and in JSON."""

@@ -28,6 +28,15 @@ def token_of(name: str) -> str:
     return _read(folder / name) or _make(folder / name)
 
 
+def forget_token(name: str) -> None:
+    """Remove the token of a server whose port is never its own again: it was any that was free.
+
+    Raises:
+        OSError: It can't be removed.
+    """
+    (runtime_dir() / FOLDER / name).unlink(missing_ok=True)
+
+
 def _read(path: Path) -> str:
     try:
         return path.read_text().strip()
