@@ -14,7 +14,7 @@ import msgspec
 VALUE = "value"
 """Stands for the value that is written to a property, where arguments have names."""
 MOST_SHOWN = 10
-_BITS = 10_000
+_AS_DIGITS = 10_000
 """Of whole numbers that are shown as digits; Python writes no endless ones."""
 
 
@@ -159,7 +159,7 @@ def _numbers(name: str, value: Any) -> list[float]:
 
 
 def _short(value: Any) -> str:
-    text = repr(value) if type(value) is not int or value.bit_length() <= _BITS else hex(value)
+    text = repr(value) if type(value) is not int or value.bit_length() <= _AS_DIGITS else hex(value)
     return text if len(text) <= 80 else f"{text[:79]}…"
 
 

@@ -12,7 +12,7 @@ from io import StringIO
 from typing import Any
 from uuid import uuid4
 
-MOST_ITEMS = 1000
+MOST_LINES = 1000
 """Items of a list, those of lists within it counted too, that are written each on its own line."""
 MOST_CHARACTERS = 10_000
 """Characters of a text that are looked at one by one for how they are best written."""
@@ -42,7 +42,7 @@ def _marked(value: Any, mark: str, flows: list[str]) -> Any:
     if isinstance(value, str):
         is_flow = len(value) > MOST_CHARACTERS
     elif isinstance(value, list):
-        is_flow = _count(value) > MOST_ITEMS
+        is_flow = _count(value) > MOST_LINES
     else:
         return value
     if is_flow:
@@ -55,7 +55,7 @@ def _count(items: list[Any]) -> int:
     """Items of a list and of what is in it; no further than it takes."""
     count = len(items)
     for each in items:
-        if count > MOST_ITEMS:
+        if count > MOST_LINES:
             break
         if isinstance(each, list):
             count += _count(each)

@@ -219,9 +219,8 @@ class Rig:
         self.health.ended(worker)
         if exit_.speaks and not self.is_closing:
             self.broker.last_words.expect(worker, incarnation, now)
-        peer = self.broker.peers[worker]
-        peer.exit_status = exit_.status
-        self.slots.left(peer.token)
+        self.broker.peers[worker].exit_status = exit_.status
+        self.slots.left(self.broker.peers[worker].token)
         self.supervision.exited(worker, incarnation, exit_, now)
         if not self.is_closing:
             self.alarms.ended(worker, now)

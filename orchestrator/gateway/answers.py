@@ -13,11 +13,11 @@ from starlette.responses import Response, StreamingResponse
 from orchestrator.client.aio_streams import AsyncStream
 from orchestrator.client.json_form import shape
 from orchestrator.gateway.guard import TooLarge
-from orchestrator.gateway.json_bodies import JSON, encoded
+from orchestrator.gateway.json_bodies import encoded
 from orchestrator.gateway.pictures import is_picture, png
 from orchestrator.gateway.problems import Problem, problem_of, response_of
 from transports.exceptions import DONE
-from transports.serializers import NPY, encode_array, is_array
+from transports.serializers import JSON, NPY, encode_array, is_array
 
 MOST_NUMBERS = 1_000_000
 """Numbers of an array that is written as JSON; larger ones go as NPY or PNG."""

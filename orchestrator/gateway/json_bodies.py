@@ -11,8 +11,8 @@ from starlette.responses import Response
 
 from orchestrator.client.json_form import plain
 from orchestrator.errors import ValueRefused
+from transports.serializers import JSON
 
-JSON = "application/json"
 _encode = msgspec.json.Encoder().encode
 
 

@@ -14,7 +14,7 @@ from starlette.routing import Route
 
 from orchestrator.errors import NothingThere, ValueRefused
 from orchestrator.gateway.answers import told
-from orchestrator.gateway.json_bodies import JSON, answer_json, encoded
+from orchestrator.gateway.json_bodies import answer_json, encoded
 from orchestrator.gateway.link import Link
 from orchestrator.gateway.sources import Sources
 from orchestrator.gateway.streams import Streams
@@ -24,6 +24,7 @@ from orchestrator.logs.read.api import LogView, select
 from orchestrator.logs.read.lookup import Entry
 from orchestrator.logs.read.query import Logs
 from orchestrator.logs.show.trace import AmbiguousRequest, find_trace, where
+from transports.serializers import JSON
 
 LOG, LOGS_END = "log", "log-end"
 SHOWN_FIRST = 200

@@ -312,10 +312,10 @@ class Collector:
 
 
 def _is_its_own(record: Record) -> bool:
-    """Whether a worker's driver said it, or how that failed: not what the rig says of the worker,
-    records of its requests, or what its host notes beside."""
+    """Whether a worker's driver said it, or its host why it can't go on: not what the rig says of
+    the worker, records of its requests, or what the host notes beside, errors of calls too."""
     if record.logger == HOST_LOGGER:
-        return record.weight >= LEVELS["error"] or record.exception is not None
+        return record.weight >= LEVELS["error"]
     return record.logger not in ("", AUDIT_LOGGER, SPAN_LOGGER)
 
 
