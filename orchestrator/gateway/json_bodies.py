@@ -18,7 +18,11 @@ _encode = msgspec.json.Encoder().encode
 
 def encoded(value: Any) -> bytes:
     """Any value as JSON; what JSON has no form for is as `json_form` says."""
-    found = plain(value)
+    return written(plain(value))
+
+
+def written(found: Any) -> bytes:
+    """What `json_form.plain` gives, as JSON: for what is made plain once and sent to many."""
     try:
         return _encode(found)
     except UnicodeEncodeError:  # half a surrogate pair, which JSON can write, but UTF-8 can't

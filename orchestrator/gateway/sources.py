@@ -79,7 +79,7 @@ class Sources:
                     while True:
                         found = await self._link.status()
                         tell(LOST, None)
-                        tell(STATUS, {**found, "time": time.time()})
+                        tell(STATUS, plain({**found, "time": time.time()}))
                         await asyncio.sleep(LEAST_PAUSE)
                         try:
                             await anext(changes)

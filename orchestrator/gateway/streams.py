@@ -59,6 +59,6 @@ class Streams:
 
 
 def encoded(subject: str, told: Any) -> bytes:
-    """One event of a stream."""
+    """One event of a stream, of what its source has made plain."""
     name = subject.replace("\n", " ").encode()
-    return b"event: %s\ndata: %s\n\n" % (name, json_bodies.encoded(told))
+    return b"event: %s\ndata: %s\n\n" % (name, json_bodies.written(told))

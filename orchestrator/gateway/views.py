@@ -14,7 +14,7 @@ from starlette.routing import Route
 
 from orchestrator.errors import NothingThere, ValueRefused
 from orchestrator.gateway.answers import told
-from orchestrator.gateway.json_bodies import answer_json, encoded
+from orchestrator.gateway.json_bodies import answer_json, written
 from orchestrator.gateway.link import Link
 from orchestrator.gateway.sources import Sources
 from orchestrator.gateway.streams import Streams
@@ -112,7 +112,7 @@ class Views:
         """Records: by `worker`, `level`, `since`, `until`, `grep`, `request`, `member`, `last`."""
         view = await self._records(request.query_params, follow=False)
         found = await asyncio.to_thread(lambda: list(view))
-        body = await asyncio.to_thread(lambda: encoded([_fields(entry) for entry in found]))
+        body = await asyncio.to_thread(lambda: written([_fields(entry) for entry in found]))
         return Response(body, media_type=JSON)
 
     async def _records(self, asked: QueryParams, *, follow: bool) -> LogView:
