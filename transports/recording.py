@@ -21,6 +21,8 @@ BESIDE: Final = ".payloads"
 LARGE: Final = 4096
 """Bytes of a frame that stands in that file."""
 DIED: Final = "died"
+KILLED: Final = 128 + 9
+"""The exit status of a life of which none was recorded: killed by SIGKILL."""
 """In place of the kind of an answer: the worker's process ended in the operation."""
 
 
@@ -68,6 +70,7 @@ class Operation(msgspec.Struct, frozen=True, tag="operation"):
         answer_type: Content type of `answer`.
         answer, answer_raw: The answer's payload and raw frame.
         raw_type: Content type of `answer_raw`.
+        status: The exit status of a life that `DIED`, as a shell tells it: 128 + N for a signal N.
     """
 
     worker: str
@@ -85,6 +88,7 @@ class Operation(msgspec.Struct, frozen=True, tag="operation"):
     answer: bytes | Place = b""
     answer_raw: bytes | Place = b""
     raw_type: str | None = None
+    status: int = KILLED
 
 
 class Emitted(msgspec.Struct, frozen=True, tag="event"):

@@ -14,6 +14,8 @@ import msgspec
 VALUE = "value"
 """Stands for the value that is written to a property, where arguments have names."""
 MOST_SHOWN = 10
+_AS_DIGITS = 10_000
+"""Of whole numbers that are shown as digits; Python writes no endless ones."""
 
 
 class RuleError(ValueError):
@@ -54,7 +56,7 @@ class Limit(msgspec.Struct, frozen=True):
         for each in numbers:
             low = self.lowest is not None and each < self.lowest
             if low or (self.highest is not None and each > self.highest):
-                raise Denied(f"{name} is {each:g}; allowed: {self}")
+                raise Denied(f"{name} is {_short(each)}; allowed: {self}")
 
     def schema(self) -> dict[str, Any]:
         """The same as keywords of a JSON schema."""
@@ -149,15 +151,15 @@ def _is_number(value: Any) -> bool:
 
 def _numbers(name: str, value: Any) -> list[float]:
     """A number, or those in a list of them, however deep. Raises Denied for anything else."""
-    if isinstance(value, list):
+    if isinstance(value, list) and value:  # an empty one has none that could be judged
         return [number for each in value for number in _numbers(name, each)]
-    if not _is_number(value) or math.isnan(value):
+    if not _is_number(value) or value != value:  # isnan wants a float, which not all ints fit
         raise Denied(f"{name} is {_short(value)}; it is limited, and only numbers can be")
     return [value]
 
 
 def _short(value: Any) -> str:
-    text = repr(value)
+    text = repr(value) if type(value) is not int or value.bit_length() <= _AS_DIGITS else hex(value)
     return text if len(text) <= 80 else f"{text[:79]}…"
 
 

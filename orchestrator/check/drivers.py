@@ -17,10 +17,10 @@ from typing import Any, Final, NamedTuple
 
 from orchestrator.check.hanging import place_of, waiting_for
 from orchestrator.check.modules import hidden_modules
+from orchestrator.check.named import limited, named, place_of_limit, stops
 from orchestrator.check.runner import Job, Outcome, run
 from orchestrator.check.twins import as_worker, differences
-from orchestrator.config.cancels import stops_of
-from orchestrator.config.loader import Place, Problem, RigConfig, WorkerConfig
+from orchestrator.config.loader import Problem, RigConfig, WorkerConfig
 from orchestrator.words import did_you_mean, hide, one_line, quoted
 from workers import search_path
 from workers.driver.closing import nothing_closes
@@ -163,18 +163,17 @@ def job_of(
         calls: Calls that will be made: name, arguments, those by name.
     """
     members = [*worker.concurrent] if "concurrent" in worker.places else []
-    members += [name for name in worker.timeouts if f"timeouts.{name}" in worker.places]
-    members += [name for name in worker.poll if f"poll.{name}" in worker.places]
-    members += [name for name, _ in (*_done(worker), *_looked_after(worker), *_cancelled(worker))]
+    members += [name for name, _ in named(worker, config)]
     own = worker.python is not None or bool(worker.env)
     look = {
         "args": worker.args,
         "kwargs": worker.kwargs,
         "members": members,
+        "limited": limited(worker, config),
         "calls": calls,
         "open_with": worker.open_with if "open_with" in worker.places else None,
         "stop_with": worker.stop_with if "stop_with" in worker.places else None,
-        "stops": [name for name, _ in _stops(worker)],
+        "stops": [name for name, _ in stops(worker)],
     }
     spec = {
         "driver": worker.driver,
@@ -291,17 +290,21 @@ def _judge_answer(
             place, f"{quoted(attribute)}: {one_line(text, 300)}{mend}; its signature is {signature}"
         )
     absent = set(answer.get("no_members", ()))
-    for name, place in _members(worker):
+    for name, place in named(worker, config):
         if name in absent:
             hint = _hint(name, answer["members"])
             yield Problem(place, f"{quoted(attribute)} has no member {quoted(name)}{hint}")
+    for name, argument, known in answer.get("no_arguments", ()):
+        place = place_of_limit(worker, config, name, argument)
+        told = f"{quoted(name)} takes no argument {quoted(argument)}, which is limited"
+        yield Problem(place, f"{told}{_hint(argument, known)}")
     for key in ("open_with", "stop_with"):
         if name := answer.get(f"no_{key}"):
             hint = _hint(name, answer["methods"])
             place = worker.places.get(key, worker.place)
             yield Problem(place, f"{quoted(attribute)} has no method {quoted(name)}{hint}")
     unfit = dict(answer.get("unfit_stops", ()))
-    for name, place in _stops(worker):
+    for name, place in stops(worker):
         if name in unfit:
             reason = one_line(unfit[name], 300)
             told = f"{quoted(name)} can't stop others: it is called without arguments, but {reason}"
@@ -325,59 +328,6 @@ def _judge_call(worker: WorkerConfig, number: int, where: int | str | None, text
         key += f".{len(args) + 1}.{where}"
     place = worker.places.get(key, worker.places.get(whole, worker.place))
     return Problem(place, f"{quoted(name)}: {text}")
-
-
-def _members(worker: WorkerConfig) -> Iterator[tuple[str, Place]]:
-    for index, name in enumerate(worker.concurrent):
-        if place := worker.places.get(f"concurrent.{index}"):
-            yield name, place
-    yield from _done(worker)
-    yield from _cancelled(worker)
-    yield from _looked_after(worker)
-    for key in ("timeouts", "poll"):
-        for name in getattr(worker, key):
-            if place := worker.places.get(f"{key}.{name}"):
-                yield name, place
-
-
-def _done(worker: WorkerConfig) -> Iterator[tuple[str, Place]]:
-    """The members of `events`, `on_start` and `restore`."""
-    for name, how in worker.events.items():
-        if place := worker.places.get(f"events.{name}"):
-            yield from ((call[0], place) for call in (how.call, how.end) if call is not None)
-    if place := worker.places.get("on_start"):
-        yield from ((step[0], place) for step in worker.on_start)
-    for index, name in enumerate(worker.restore):
-        if place := worker.places.get(f"restore.{index}"):
-            yield name, place
-
-
-def _cancelled(worker: WorkerConfig) -> Iterator[tuple[str, Place]]:
-    """The members of `cancel` and `cancel_with`: those that are stopped, and what stops them."""
-    for name in worker.cancel:
-        if place := worker.places.get(f"cancel.{name}"):
-            yield name, place
-    yield from _stops(worker)
-
-
-def _stops(worker: WorkerConfig) -> Iterator[tuple[str, Place]]:
-    means = {"cancel_with": worker.cancel_with}
-    means |= {f"cancel.{name}": names for name, names in worker.cancel.items()}
-    for key, names in means.items():
-        if place := worker.places.get(key):
-            yield from ((name, place) for name in stops_of(names))
-
-
-def _looked_after(worker: WorkerConfig) -> Iterator[tuple[str, Place]]:
-    """The members of `idempotent`, `verify` and `probe`: what is verified, and what is read."""
-    for index, name in enumerate(worker.idempotent):
-        if place := worker.places.get(f"idempotent.{index}"):
-            yield name, place
-    for name, read in worker.verify.items():
-        if place := worker.places.get(f"verify.{name}"):
-            yield from ((name, place), (read, place))
-    if worker.probe is not None and (place := worker.places.get("probe.read")):
-        yield worker.probe["member"], place
 
 
 def _failure(failed: dict[str, Any], config: RigConfig) -> str:

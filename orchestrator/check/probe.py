@@ -158,6 +158,7 @@ def look(target: Any, spec: dict[str, Any]) -> dict[str, Any]:
         if spec["calls"] and not spec["too_old"]:
             answer.update(call_misfits(target, spec["calls"]))
         answer.update(look_for(target, spec["members"], named))
+        answer.update(look_at_limits(target, spec["limited"]))
         if not spec["too_old"]:
             answer.update(look_at_stops(target, spec["stops"]))
         if spec["stop_with"] is None and not spec["too_old"]:
@@ -317,6 +318,30 @@ def call_misfits(target: type, calls: list[Any]) -> dict[str, Any]:
         except Misfit as misfit:
             wrong += [[number, where, text_of(text)] for where, text in misfit.problems]
     return {"call_misfits": wrong} if wrong else {}
+
+
+def look_at_limits(target: type, limited: list[Any]) -> dict[str, Any]:
+    """Which limited arguments a method hasn't: its name, the argument, those that it has.
+
+    Nothing is said of what isn't a plain method or property of the class.
+    """
+    wrong: list[Any] = []
+    for name, arguments in limited:
+        method = inspect.getattr_static(target, name, None)
+        method = getattr(method, "__func__", method)
+        if isinstance(method, property):
+            known, takes_any = ["value"], False
+        elif inspect.isfunction(method):
+            parameters = list(inspect.signature(method).parameters.values())
+            takes_any = any(one.kind is one.VAR_KEYWORD for one in parameters)
+            known = [one.name for one in parameters if one.kind is not one.VAR_POSITIONAL]
+            if not isinstance(inspect.getattr_static(target, name), staticmethod):
+                known = known[1:]
+        else:
+            continue
+        absent = [] if takes_any else [each for each in arguments if each not in known]
+        wrong += [[name, each, known] for each in absent]
+    return {"no_arguments": wrong} if wrong else {}
 
 
 def look_for_closing(target: type) -> dict[str, Any]:

@@ -56,7 +56,8 @@ def lay_out(
     if width is not None:
         gap = 1 if width < NARROW else 2
         said = {at for at in shown if any(row[at][0] != NOTHING for row in rows)}
-        shown = [at for at in shown if at in said or not columns[at].least]
+        # The first is what the others are about: it stays where there is no row.
+        shown = [at for at in shown if at in said or not columns[at].least or at == 0]
         natural = [
             min(each, c.most) if c.most else each for c, each in zip(columns, natural, strict=True)
         ]

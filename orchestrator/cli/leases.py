@@ -12,10 +12,17 @@ import click
 
 from orchestrator.cli.completers import complete_workers
 from orchestrator.cli.failures import CommandError, Exit, asking, print_out, say
-from orchestrator.cli.options import json_option, read_text, read_timeout, rig_option
+from orchestrator.cli.options import (
+    chosen_rig,
+    json_option,
+    read_text,
+    read_timeout,
+    rig_option,
+)
 from orchestrator.cli.overview import leased
 from orchestrator.cli.rigs import check_workers, open_rig, rig_id, status_of_rig
 from orchestrator.cli.show import safe, to_json
+from orchestrator.names import RIG_VARIABLE
 
 if TYPE_CHECKING:
     from orchestrator.client.leases import Lease, Place
@@ -82,7 +89,9 @@ def lease(
         if command:
             with wanted:
                 _had(name, wanted)
-                return _run(command, f"{given}={wanted.number}", wanted)
+                # By the same name as here: several rigs may run, or this one elsewhere.
+                meant = chosen_rig() or os.environ.get(RIG_VARIABLE) or rig_id(rig)
+                return _run(command, meant, f"{given}={wanted.number}", wanted)
         wanted.take()
         _had(name, wanted)
         say(f"others act by it with: export ORCH_LEASE={given}={wanted.number}")
@@ -161,10 +170,11 @@ def _had(name: str, had: Lease) -> None:
         say(f"what runs there ends first: {safe(', '.join(had.runs))}")
 
 
-def _run(command: tuple[str, ...], given: str, had: Lease) -> int:
+def _run(command: tuple[str, ...], rig: str, given: str, had: Lease) -> int:
     """Run a command by a lease; its exit status, as shells have that of a signal."""
     inherited = os.environ.get("ORCH_LEASE", "")
-    environment = {**os.environ, "ORCH_LEASE": f"{inherited} {given}".strip()}
+    leases = f"{inherited} {given}".strip()
+    environment = {**os.environ, RIG_VARIABLE: rig, "ORCH_LEASE": leases}
     try:
         with subprocess.Popen(command, env=environment) as process:
             # Ctrl-C is the command's, as is what follows from it.

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from io import StringIO
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -40,7 +38,10 @@ def snapshot(names: tuple[str, ...], as_yaml: bool, timeout: float | EllipsisTyp
     with open_rig() as rig:
         found = _read(rig, names, timeout)
     if as_yaml:
-        _write_yaml(found)
+        from orchestrator.cli.yaml_text import to_yaml
+        from orchestrator.client.json_form import plain
+
+        print_out(to_yaml(plain(found)).rstrip("\n"))
     else:
         print_out(to_json(found, indent=1 if is_terminal() else 0))
     return _status(found)
@@ -87,21 +88,8 @@ def _print_values(part: dict[str, Any], properties: dict[str, Any]) -> None:
     )
 
 
-def _write_yaml(found: Snapshot) -> None:
-    from ruamel.yaml import YAML
-
-    from orchestrator.client.json_form import plain
-
-    yaml: Any = YAML(typ="safe", pure=True)  # annotated by what its attributes are at first
-    yaml.default_flow_style, yaml.sort_base_mapping_type_on_output = False, False
-    yaml.width, yaml.encoding = sys.maxsize, None
-    text = StringIO()
-    yaml.dump(plain(found), text)
-    print_out(text.getvalue().rstrip("\n"))
-
-
 def _status(found: Snapshot) -> int:
     for name, why in found.unread.items():
-        first_line = why.partition("\n")[0]
+        first_line = why.removeprefix(f"{name}: ").partition("\n")[0]
         say(f"{name} can't be read: {safe(first_line)}")
     return Exit.RAISED if found.unread else Exit.DONE

@@ -64,7 +64,7 @@ def web(
             "orch web needs more than is installed: pip install 'orch[web]'", Exit.USAGE
         ) from None
     from orchestrator.gateway.guard import Rules
-    from orchestrator.gateway.tokens import token_of
+    from orchestrator.runtime.web_tokens import forget_token, token_of
 
     with _bound(listen) if fd is None else socket.socket(fileno=fd) as port:
         host, number = port.getsockname()[:2]
@@ -80,7 +80,11 @@ def web(
             say("it only shows; with --control it lets write, call, start and stop too")
         if not web_addresses.is_loopback(host):
             say("it isn't encrypted: on a network that isn't yours alone, use a tunnel or a proxy")
-        serve(chosen_rig(), rules, port, exports, lifeline=None if fd is None else sys.stdin)
+        try:
+            serve(chosen_rig(), rules, port, exports, lifeline=None if fd is None else sys.stdin)
+        finally:
+            if fd is None and web_addresses.parse(listen)[1] == 0:
+                forget_token(str(number))
 
 
 def _bound(listen: str) -> socket.socket:
@@ -96,7 +100,7 @@ def _bound(listen: str) -> socket.socket:
 
 
 def _print_address() -> None:
-    from orchestrator.gateway.tokens import token_of
+    from orchestrator.runtime.web_tokens import token_of
 
     with open_rig() as rig:
         served = status_of_rig(rig).get("web")

@@ -99,11 +99,11 @@ def error_from_response(
 
     error = revive(report, where, lines)
     if error is not None:
-        return _noted(error, lines, {}, f"raised in {name}, request {request_id}:")
+        return _noted(error, lines, {}, where)
     error = _builtin(kind, message)
     if error is None:
         error = DriverError(message, type=kind, remote_traceback=lines, **where)
-    return _noted(error, lines, report, f"raised in {name}, request {request_id}:")
+    return _noted(error, lines, report, where)
 
 
 def _timeout(body: Any, name: str, detail: str, where: dict[str, Any]) -> OrchError:
@@ -156,10 +156,36 @@ def _unquoted(message: str) -> str:
     return key if isinstance(key, str) else message
 
 
-def _noted(error: Exception, lines: list[str], report: dict[str, Any], head: str = "") -> Exception:
+class RaisedIn(str):
+    """The note that tells where a driver's exception comes from, also of a builtin one's.
+
+    Attributes:
+        where: `request_id`, `worker` and `member` of the request.
+        lines: The remote traceback.
+    """
+
+    where: dict[str, Any]
+    lines: list[str]
+
+
+def raised_in(error: Exception) -> tuple[dict[str, Any], list[str]]:
+    """The request in which a driver raised an exception, and its traceback there; empty if none."""
+    for note in reversed(getattr(error, "__notes__", ())):
+        if isinstance(note, RaisedIn):
+            return note.where, note.lines
+    return {}, []
+
+
+def _noted(
+    error: Exception, lines: list[str], report: dict[str, Any], where: dict[str, Any] | None = None
+) -> Exception:
     notes = report.get("notes")
     for note in notes if isinstance(notes, list) else []:
         error.add_note(str(note))
-    if lines:
-        error.add_note("\n".join([head, *(f"  {line}" for line in lines)]))
+    if lines and where is not None:
+        name = ".".join(part for part in (where["worker"], where["member"]) if part)
+        head = f"raised in {name or 'the request'}, request {where['request_id']}:"
+        note = RaisedIn("\n".join([head, *(f"  {line}" for line in lines)]))
+        note.where, note.lines = where, lines
+        error.add_note(note)
     return error

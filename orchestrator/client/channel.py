@@ -39,12 +39,7 @@ from orchestrator.errors import (
 )
 from transports.errors import SerializationError
 from transports.frames import UNUSED
-from transports.headers import (
-    REPLY,
-    Operation,
-    ResponseHeader,
-    decode_response_header,
-)
+from transports.headers import REPLY, Operation, ResponseHeader, decode_response_header
 from transports.serializers import JSON, Buffer, encode
 
 HELD_UP = 0.005
@@ -345,7 +340,9 @@ class Channel:
             if self.liveness.ask(now):
                 self._ask()
             else:
-                self.abandon("went away")
+                # It may be there, and have cut this client off: its key may have been revoked.
+                reason = ask(self.address, self._context, self.key)
+                self.abandon(reason or "went away", KeyRefused if reason else RigNotReachable)
                 # Requests that the old socket still holds must not reach a later rig.
                 self._replug()
                 self._drop_hands()  # nobody may read it for long: who wants something asks anew
@@ -360,7 +357,7 @@ class Channel:
             else f"takes no connection {within}: it is down, or the address is wrong"
         )
         kind: type[NotStarted] = RigNotReachable
-        if not exchange.sent and self._hands is None and self.address.startswith("tcp://"):
+        if not exchange.sent and self._hands is None:
             reason = ask(self.address, self._context, self.key)
             self._is_dead = reason is not None and not any(e.sent for e in self.pending.values())
             if reason:

@@ -118,9 +118,11 @@ class HandshakeWatch:
 def ask(address: str, context: zmq.Context[Any], key: ClientKey | None) -> str | None:
     """Why a rig takes no connection, in the words of `HandshakeWatch.read`; "" if it takes one.
 
-    None if there is nobody to shake hands with. By a connection of its own: one that was refused
-    isn't tried again by libzmq, and tells nothing.
+    None if there is nobody to shake hands with, or it isn't by tcp. By a connection of its own: one
+    that was refused isn't tried again by libzmq, and tells nothing.
     """
+    if not address.startswith("tcp://"):
+        return None
     socket: zmq.Socket[Any] = context.socket(zmq.DEALER)
     socket.set(zmq.LINGER, 0)
     socket.set(zmq.RCVHWM, 0)

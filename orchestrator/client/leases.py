@@ -89,11 +89,9 @@ class Wanted:
     ) -> None:
         try:
             patience = duration(wait, "wait")
-            span = duration(seconds, "seconds")
         except (TypeError, ValueError) as error:
             raise ValueRefused(str(error)) from error
-        if span is None or span <= 0:
-            raise ValueRefused(f"seconds: a lease holds for more than 0 s, not {seconds!r:.80}")
+        span = _span(seconds)
         self.worker = worker
         self.seconds = span
         self.why = why
@@ -157,7 +155,7 @@ class Wanted:
 
     def renewal(self, seconds: float | None = None) -> Exchange:
         """The request that has it hold for so many seconds from then."""
-        span = self.seconds if seconds is None else seconds
+        span = self.seconds if seconds is None else _span(seconds)
         return self._compose("renew_lease", number=self.number, seconds=span)
 
     def end(self) -> Exchange:
@@ -196,6 +194,18 @@ def _question(
     return session.connection.compose(
         session.rig, Operation.INVOKE, member, payload=payload, content_type=JSON, **options
     )
+
+
+def _span(seconds: Any) -> float:
+    """How long a lease is to hold, in seconds; the rig tells the most. Raises ValueRefused."""
+    try:
+        span = duration(seconds, "seconds", overdue=True)
+    except (TypeError, ValueError) as error:
+        raise ValueRefused(str(error)) from error
+    if not span:
+        told = f"a lease holds for more than 0 s, and has an end; its seconds are {seconds!r:.80}"
+        raise ValueRefused(told)
+    return span
 
 
 class Lease(Wanted):

@@ -12,10 +12,19 @@ from orchestrator.client.exchange import Timeout
 from orchestrator.client.members import PROPERTY, Members
 from orchestrator.client.recipes import run
 from orchestrator.client.session import Session
-from orchestrator.errors import NotStarted, OrchError, RigLost
+from orchestrator.errors import (
+    NameRefused,
+    NotAllowed,
+    NothingThere,
+    NotStarted,
+    OrchError,
+    RigLost,
+)
 
 OF_STATUS = ("state", "life", "driver", "simulated")
 """What a snapshot tells of a worker as its status has it."""
+OF_ONE = (NotAllowed, NameRefused, NothingThere)
+"""Refusals of a property that say nothing of others."""
 MOST_THREADS = 32
 """Workers that are read side by side."""
 
@@ -111,6 +120,8 @@ class _Reader:
                 part["values"][each] = request(exchange)
             except RigLost:
                 raise
+            except OF_ONE as error:
+                part["unread"][each] = str(error)
             except NotStarted as error:  # nor would the others: it is busy, or gone
                 part["unread"].update(dict.fromkeys(properties[at:], str(error)))
                 break

@@ -8,6 +8,7 @@ from typing import Any
 from orchestrator.config.alarms import OWN, unpolled
 from orchestrator.config.problems import KeyPath
 from orchestrator.config.schema import DefaultsSection, WorkerSection
+from orchestrator.config.values import absent_cpus
 from orchestrator.config.yaml import Document
 from orchestrator.words import did_you_mean, quoted
 
@@ -32,6 +33,7 @@ def check_agreement(
     _check_sick(document, path, section, chosen)
     _check_overdue(document, path, section, chosen, bool(defaults.cancel))
     _check_alarms(document, name, section, chosen)
+    _check_cpus(document, name, section, chosen)
 
 
 def _check_failing(
@@ -85,6 +87,22 @@ def _check_alarms(document: Document, name: str, section: WorkerSection, chosen:
     for member, told in unpolled(chosen("alarms"), chosen("poll")):
         whose = "" if own else f"worker {quoted(name)}: "
         document.report(document.key_place((*path, member)), whose + told)
+
+
+def _check_cpus(document: Document, name: str, section: WorkerSection, chosen: Chosen) -> None:
+    """That a worker of this machine may use the processors that it is given here."""
+    limits = chosen("limits")
+    if limits is None or not limits.cpus or chosen("transport") == "inproc":
+        return
+    if chosen("host") is not None:
+        return  # which processors another host has is known there: its agent tells
+    own = "limits" in section.model_fields_set
+    path: KeyPath = ("workers", name, "limits") if own else ("defaults", "limits")
+    place = document.place((*path, "cpus"))
+    if any(problem.place == place for problem in document.problems):
+        return  # another worker has the same of the defaults
+    if reason := absent_cpus(limits.cpus):
+        document.report(place, f'"limits.cpus": {reason}')
 
 
 def check_secured(document: Document, chosen: Mapping[str, Chosen], own: Iterable[str]) -> None:

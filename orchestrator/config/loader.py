@@ -30,7 +30,13 @@ from orchestrator.config.doors import door_of, open_doors
 from orchestrator.config.hosts import ALONE, wrong_place
 from orchestrator.config.model import LogsConfig, RigConfig, WebConfig, WorkerConfig
 from orchestrator.config.placing import Placing
-from orchestrator.config.positions import odd_arguments, places_of, places_of_extras, spellings_of
+from orchestrator.config.positions import (
+    odd_arguments,
+    places_of,
+    places_of_access,
+    places_of_extras,
+    spellings_of,
+)
 from orchestrator.config.problems import ConfigError, KeyPath, Place, Problem
 from orchestrator.config.references import resolve
 from orchestrator.config.schema import (
@@ -195,7 +201,7 @@ class _Loader:
             start_order=self._start_order,
             notes=tuple(odd_arguments(document)),
             hidden=document.hidden,
-            places=places_of_extras(document),
+            places={**places_of_extras(document), **places_of_access(document)},
             digest=self._digest,
         )
 

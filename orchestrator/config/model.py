@@ -202,7 +202,8 @@ class RigConfig:
         folder: the config's folder, absolute; drivers in it can be imported.
         notes: what is no problem, but probably not what was meant.
         hidden: what is masked wherever the rig tells something: what references stand for.
-        places: where what needs an extra stands: ``web`` (its address), ``traces``.
+        places: where what needs an extra stands: ``web`` (its address), ``traces``; and each member
+            and limit of ``access``, as ``access.NAME.allow.0``.
         digest: of the file's text, for `changes.has_changed`.
         record: the file in which all operations are recorded; None if they aren't.
         replay: the recording by which the workers answer; None for drivers.

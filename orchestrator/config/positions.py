@@ -27,6 +27,15 @@ def places_of_extras(document: Document) -> dict[str, Place]:
     return places
 
 
+def places_of_access(document: Document) -> dict[str, Place]:
+    """Where the members stand that `access` names: `RigConfig.places`."""
+    places: dict[str, Place] = {}
+    for who, given in (document.data.get("access") or {}).items():
+        for key, value in given.items() if isinstance(given, dict) else ():
+            _add_places(document, ("access", who, key), value, places, whole=True)
+    return places
+
+
 def places_of(document: Document, name: str) -> dict[str, Place]:
     """Where a worker's own keys and their entries stand: `WorkerConfig.places`."""
     places: dict[str, Place] = {}
@@ -37,8 +46,23 @@ def places_of(document: Document, name: str) -> dict[str, Place]:
     return places
 
 
-def _add_places(document: Document, path: KeyPath, value: Any, places: dict[str, Place]) -> None:
-    """Of the entries of a list or mapping; in `on_loss` also of theirs."""
+def _add_places(
+    document: Document,
+    path: KeyPath,
+    value: Any,
+    places: dict[str, Place],
+    *,
+    whole: bool = False,
+) -> None:
+    """Of the entries of a list or mapping; in `on_loss` also of theirs.
+
+    Args:
+        document: What was read.
+        path: Where the value is in it.
+        value: The list or mapping.
+        places: Take the places, by the keys below a worker's name.
+        whole: By all keys in place of these, with the entries' entries.
+    """
     entries: Iterable[Any] = ()
     if isinstance(value, dict):
         entries, place_of = value, document.key_place
@@ -46,9 +70,9 @@ def _add_places(document: Document, path: KeyPath, value: Any, places: dict[str,
         entries, place_of = range(len(value)), document.place
     for entry in entries:
         below = (*path, entry)
-        places[".".join(map(str, below[2:]))] = place_of(below)
-        if path[2] == "on_loss":
-            _add_places(document, below, value[entry], places)
+        places[".".join(map(str, below if whole else below[2:]))] = place_of(below)
+        if whole or path[2] == "on_loss":
+            _add_places(document, below, value[entry], places, whole=whole)
 
 
 def spellings_of(document: Document, name: str) -> dict[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Collection
 from pathlib import Path
+from typing import Any
 
 from orchestrator.config.model import RigConfig, WorkerConfig
 from orchestrator.config.problems import ConfigError, Place, Problem
@@ -67,6 +68,8 @@ def _replayed(worker: WorkerConfig, file: Path) -> WorkerConfig:
         concurrent=(),
         timeouts={},
         poll={},
+        alarms={},  # which are of what is polled
+        limits=_limits_here(worker),
         events={},
         verify={},
         probe=None,
@@ -113,6 +116,14 @@ def twin_of(worker: WorkerConfig) -> WorkerConfig:
         driver=worker.simulate,
         on_loss=None,
         host=None,  # it needs no device, so nothing of another machine
+        limits=_limits_here(worker),
         place=worker.places.get("simulate", worker.place),
         simulated=True,
     )
+
+
+def _limits_here(worker: WorkerConfig) -> dict[str, Any] | None:
+    """A worker's limits on this machine, which may lack another host's processors."""
+    if worker.host is None or worker.limits is None:
+        return worker.limits
+    return {**worker.limits, "cpus": None}

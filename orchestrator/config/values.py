@@ -18,6 +18,7 @@ from transports.endpoints import MAX_IPC_PATH
 from transports.paths import is_path, is_private
 
 __all__ = [
+    "absent_cpus",
     "check_address",
     "check_cpus",
     "check_driver",
@@ -239,18 +240,25 @@ def check_nice(value: int) -> int:
 
 
 def check_cpus(value: list[int]) -> list[int]:
-    """Processors that this process may use itself.
+    """Processors, sorted.
 
     Raises:
-        ValueError: there is none, or one that may not be used.
+        ValueError: there is none, or one that no machine has.
     """
-    mine = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set(value)
     if not value:
         raise ValueError("name at least one processor, such as [0]")
+    if min(value) < 0:
+        raise ValueError(f"there is no processor {min(value)}; they are counted from 0")
+    return sorted(set(value))
+
+
+def absent_cpus(value: list[int]) -> str:
+    """Why this process may not use some of these processors itself; empty if it may."""
+    mine = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set(value)
     if absent := sorted(set(value) - mine):
         known = ", ".join(map(str, sorted(mine)))
-        raise ValueError(f"there is no processor {absent[0]} here; there are {known}")
-    return sorted(set(value))
+        return f"there is no processor {absent[0]} here; there are {known}"
+    return ""
 
 
 def check_address(value: str) -> str:

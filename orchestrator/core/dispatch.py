@@ -234,7 +234,7 @@ class Dispatch:
             self._ledger.leave(request.number)
             steps = self.ladder.ended(request)
             self._cancels.settle(request, "ended", steps)
-            self._ledger.keep(request, lane.peer.incarnation)
+            self._ledger.keep(request, lane.peer.incarnation, status=lane.peer.exit_status)
             if request.state is not State.OVERRUN:
                 lost(request, BY_RESTART in steps)
 

@@ -269,6 +269,7 @@ class Recorded(msgspec.Struct, frozen=True):
         member: Of what.
         asked: What was asked for.
         answer: The header, payload and raw frame of the answer; None: the life ended in it.
+        status: With which exit status it ended then, as a shell tells it.
     """
 
     worker: str
@@ -276,6 +277,7 @@ class Recorded(msgspec.Struct, frozen=True):
     member: str
     asked: Asked
     answer: Frames | None
+    status: int = 0
 
 
 class Fact(msgspec.Struct, frozen=True):

@@ -20,6 +20,8 @@ WITHIN = 0.015
 is usually known by then, and whoever waits would hardly notice."""
 LINES = 3
 """Lines of a dead worker that an error repeats; its log has more."""
+BRIEF = 0.1
+"""Seconds below which times are told in milliseconds."""
 LONGEST_TOLD = 300
 """Characters of such a line."""
 
@@ -53,7 +55,8 @@ def why_not_started(
 def why_unanswered(peer: Peer, request: Request, now: float) -> str:
     """What an operation was at when its time was over, for people."""
     waiting = len(peer.lane_for(request.member).queue)
-    text = f"it has run for {now - request.started:.1f} s"
+    ran = now - request.started
+    text = f"it has run for {ran:.1f} s" if ran >= BRIEF else f"it has run for {ran * 1000:.1f} ms"
     return f"{text}, {waiting} wait{'s'[: waiting == 1]} behind it" if waiting else text
 
 

@@ -11,6 +11,7 @@ import math
 
 import msgspec
 
+from orchestrator.core.admission import Refusal
 from orchestrator.core.queues import earliest
 
 LONGEST = 7 * 86_400.0
@@ -265,7 +266,11 @@ def told(lease: Lease, now: float) -> str:
 
 
 def check_seconds(seconds: float) -> float:
-    """How long a lease is to hold. Raises NoLease if that is no such time."""
+    """How long a lease is to hold. Raises Refusal if it is no such time: no waiting mends that."""
     if not (math.isfinite(seconds) and 0 < seconds <= LONGEST):
-        raise NoLease(f"a lease holds for more than 0 s and at most {LONGEST:.0f} s, not {seconds}")
+        raise Refusal(
+            "ValueError",
+            f"a lease holds for more than 0 s and at most {LONGEST:.0f} s, not {seconds:.12g} s;"
+            " it can be renewed",
+        )
     return seconds

@@ -124,6 +124,7 @@ class Peer:
         self.is_refused = False  # by what reaches further than its own stop: its reason stands
         self.incarnation = 0
         self.pid: int | None = None  # of an incarnation that is ready
+        self.exit_status = 0  # that of its last one, as a shell tells it
         self.token = b""
         self.concurrent: frozenset[str] = frozenset()
         self.description: dict[str, Any] | None = None

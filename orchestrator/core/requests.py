@@ -352,13 +352,17 @@ class Ledger:
         if self.tells:
             self.came_of(request, outcome, reason, life)
 
-    def keep(self, request: Request, life: int, frames: list[Any] | None = None) -> None:
-        """Leave it to be recorded how an operation ended; without frames: with its worker's life.
+    def keep(
+        self, request: Request, life: int, frames: list[Any] | None = None, *, status: int = 0
+    ) -> None:
+        """Leave it to be recorded how an operation ended; without frames: with its worker's life,
+        which had that exit status.
 
         What the rig asks by itself isn't, but for stops.
         """
         if self.records and is_audited(request.client, "", request.operation):
-            kept = Recorded(request.worker, life, request.member, asked_for(request), frames)
+            asked = asked_for(request)
+            kept = Recorded(request.worker, life, request.member, asked, frames, status)
             self.effects.append(kept)
 
     def came_of(self, request: Request, outcome: str, reason: str = "", life: int = 0) -> None:

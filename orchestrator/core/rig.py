@@ -219,6 +219,7 @@ class Rig:
         self.health.ended(worker)
         if exit_.speaks and not self.is_closing:
             self.broker.last_words.expect(worker, incarnation, now)
+        self.broker.peers[worker].exit_status = exit_.status
         self.slots.left(self.broker.peers[worker].token)
         self.supervision.exited(worker, incarnation, exit_, now)
         if not self.is_closing:

@@ -132,7 +132,12 @@ def _unwelcome(scope: Scope, headers: dict[bytes, str], rules: Rules) -> Problem
     if not rules.control:
         return Problem(403, "ReadOnly", "this server only shows; --control lets it do more")
     if headers.get(b"content-type", "").partition(";")[0].strip().lower() != "application/json":
-        return Problem(415, "UnsupportedMediaType", "send JSON, as application/json")
+        return Problem(
+            415,
+            "UnsupportedMediaType",
+            "this needs the header `Content-Type: application/json`, and JSON as the body, which"
+            " may be empty where an action takes no arguments",
+        )
     length = headers.get(b"content-length", "0")
     if not length.isdigit() or int(length) > MOST_BODY:
         return Problem(413, "ContentTooLarge", f"a body has {MOST_BODY} bytes at most")

@@ -21,6 +21,7 @@ from orchestrator.client.json_form import plain
 from orchestrator.client.latest import LatestSubscription
 from orchestrator.client.recipes import run
 from orchestrator.client.session import Recipe, Session, T
+from orchestrator.client.snapshot import OF_ONE
 from orchestrator.client.streams import Stream
 from orchestrator.errors import NotStarted, OrchError
 from orchestrator.gateway.outcomes import outcome_of
@@ -139,6 +140,8 @@ class Calls:
                 deadline = _deadline(thing, name)
                 exchange = self._run(self._session.read(worker, name, ..., deadline))
                 found["values"][name] = plain(self._session.connection.request(exchange))
+            except OF_ONE as error:
+                found["unread"][name] = str(error)
             except NotStarted as error:  # nor would the others be
                 found["unread"] |= dict.fromkeys(names[at:], str(error))
                 break

@@ -221,5 +221,10 @@ def _gauge(
 
 
 def _number(value: Any) -> float:
-    """A value as a number; not a number if it is none."""
-    return float(value) if isinstance(value, (int, float)) else math.nan
+    """A value as a number; not a number if it is none, infinite if it is too large for a float."""
+    if not isinstance(value, (int, float)):
+        return math.nan
+    try:
+        return float(value)
+    except OverflowError:  # a whole number without a limit
+        return math.inf if value > 0 else -math.inf

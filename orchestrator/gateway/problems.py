@@ -7,9 +7,9 @@ from typing import Any
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import Response
 
-from orchestrator.client.json_form import plain
+from orchestrator.client.answers import raised_in
 from orchestrator.errors import (
     ArgumentsRefused,
     ArgumentUnsendable,
@@ -30,6 +30,7 @@ from orchestrator.errors import (
     ValueRefused,
     WorkerUnavailable,
 )
+from orchestrator.gateway.json_bodies import answer_json
 from orchestrator.gateway.outcomes import outcome_of
 from transports.exceptions import FAILED, NOT_STARTED
 
@@ -86,11 +87,12 @@ class Problem:
 def problem_of(error: Exception) -> Problem:
     """What an operation raised."""
     status = next((code for kind, code in STATUSES if isinstance(error, kind)), 500)
+    where, lines = raised_in(error)
     facts = ("request_id", "worker", "member")
-    more = {name.partition("_")[0]: getattr(error, name, None) for name in facts}
+    more = {name.partition("_")[0]: where.get(name, getattr(error, name, None)) for name in facts}
+    more["traceback"] = "\n".join(lines) or None
     if isinstance(error, DriverError):
         kind, text = error.type, error.message
-        more["traceback"] = "".join(error.remote_traceback) or None
     else:
         kind, text = type(error).__name__, str(error)
     known = {key: value for key, value in more.items() if value is not None}
@@ -98,14 +100,14 @@ def problem_of(error: Exception) -> Problem:
     return Problem(status, kind, text[:LONGEST], RAISED if outcome == FAILED else outcome, known)
 
 
-def response_of(problem: Problem) -> JSONResponse:
+def response_of(problem: Problem) -> Response:
     """The answer that tells a problem."""
     body = {
         "title": problem.kind,
         "status": problem.status,
         "detail": problem.text,
         "outcome": problem.outcome,
-        **plain(problem.more or {}),
+        **(problem.more or {}),
     }
     # Which of these go with a status: RFC 9110, sections 15.5 and 15.6.
     headers = {
@@ -113,10 +115,10 @@ def response_of(problem: Problem) -> JSONResponse:
         405: {"allow": problem.allow},
         503: {"retry-after": RETRY_AFTER},
     }.get(problem.status)
-    return JSONResponse(body, problem.status, headers, MEDIA_TYPE)
+    return answer_json(body, problem.status, headers, MEDIA_TYPE)
 
 
-async def of_no_route(request: Request, error: Exception) -> JSONResponse:
+async def of_no_route(request: Request, error: Exception) -> Response:
     """The answer where no route takes a path, or none its method."""
     assert isinstance(error, HTTPException)
     what = f"{request.method} {request.url.path}"

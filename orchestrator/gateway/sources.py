@@ -6,6 +6,7 @@ All of them go on by themselves after the rig was away.
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections import deque
 from collections.abc import Hashable
@@ -41,7 +42,7 @@ class Sources:
 
     Attributes:
         trends: Times and values that polled properties had lately, by worker and name; a value is
-            None where it couldn't be had.
+            None where it couldn't be had, or is no number that can be drawn.
         newest: The newest event of each name that is watched, by worker and name.
     """
 
@@ -78,7 +79,7 @@ class Sources:
                     while True:
                         found = await self._link.status()
                         tell(LOST, None)
-                        tell(STATUS, {**found, "time": time.time()})
+                        tell(STATUS, plain({**found, "time": time.time()}))
                         await asyncio.sleep(LEAST_PAUSE)
                         try:
                             await anext(changes)
@@ -119,14 +120,14 @@ class Sources:
         return {"value": value, "time": found.time, "age": found.age, "error": found.error}
 
     def _remember(self, worker: str, name: str, at: float, value: Any) -> None:
-        """Keep a number for its trend; None says that there was none then."""
-        is_number = isinstance(value, (int, float))
-        if value is not None and not is_number:
+        """Keep a number for its trend; None, and what no line can be drawn to, is a gap."""
+        if value is not None and not isinstance(value, (int, float)):
             return
+        number = None if value is None else drawable(value)
         kept = self.trends.setdefault((worker, name), deque(maxlen=REMEMBERED))
-        if kept and (kept[-1][0] == at or (value is None and kept[-1][1] is None)):
+        if kept and (kept[-1][0] == at or (number is None and kept[-1][1] is None)):
             return
-        kept.append((at, float(value) if is_number else None))
+        kept.append((at, number))
 
     async def _tell_events(self, worker: str, name: str, tell: Tell) -> None:
         while True:
@@ -139,6 +140,15 @@ class Sources:
             except OrchError as error:
                 tell(f"{EVENT}:{name}", {"name": name, "error": str(error)})
             await asyncio.sleep(AGAIN)
+
+
+def drawable(value: float) -> float | None:
+    """A number as a trend has it; None if it is not a number, infinite or too large for one."""
+    try:
+        number = float(value)
+    except OverflowError:  # a whole number without a limit
+        return None
+    return number if math.isfinite(number) else None
 
 
 def told_of(event: Event) -> dict[str, Any]:

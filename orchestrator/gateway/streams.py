@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
-import msgspec
 from starlette.responses import Response, StreamingResponse
 
+from orchestrator.gateway import json_bodies
 from orchestrator.gateway.problems import Problem, response_of
 from orchestrator.gateway.topics import Outlet
 
@@ -15,7 +15,6 @@ SIGN_OF_LIFE = 15.0
 """Seconds of silence after which a comment is sent: so both sides learn that the other is gone."""
 MOST_STREAMS = 100
 """Streams that are open at a time; each holds a connection."""
-_encode = msgspec.json.Encoder().encode
 
 
 class Streams:
@@ -60,5 +59,6 @@ class Streams:
 
 
 def encoded(subject: str, told: Any) -> bytes:
-    """One event of a stream."""
-    return b"event: %s\ndata: %s\n\n" % (subject.replace("\n", " ").encode(), _encode(told))
+    """One event of a stream, of what its source has made plain."""
+    name = subject.replace("\n", " ").encode()
+    return b"event: %s\ndata: %s\n\n" % (name, json_bodies.written(told))

@@ -8,9 +8,8 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
-import msgspec
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from orchestrator.durations import parse_timeout
@@ -18,6 +17,7 @@ from orchestrator.errors import NameRefused, NoRoom, OrchError, ValueRefused
 from orchestrator.gateway.answers import answer, told
 from orchestrator.gateway.description import openapi, with_forms
 from orchestrator.gateway.guard import READING
+from orchestrator.gateway.json_bodies import answer_json, decoded
 from orchestrator.gateway.link import Link
 from orchestrator.gateway.problems import Problem, problem_of, response_of
 from orchestrator.gateway.sources import Sources
@@ -61,11 +61,11 @@ class Things:
     async def catalogue(self, request: Request) -> Response:
         """The Thing Descriptions of all workers that tell theirs now."""
         base = str(request.base_url)
-        return JSONResponse([with_forms(each, base) for each in await self._described()])
+        return answer_json([with_forms(each, base) for each in await self._described()])
 
     async def openapi(self, request: Request) -> Response:
         """The same for programs that know OpenAPI."""
-        return JSONResponse(openapi(await self._described(), str(request.base_url)))
+        return answer_json(openapi(await self._described(), str(request.base_url)))
 
     async def _described(self) -> list[dict[str, Any]]:
         workers = await self._link.workers()
@@ -79,7 +79,7 @@ class Things:
         """A worker's Thing Description."""
         worker = await self._link.worker(request.path_params["worker"])
         thing = await worker.describe(refresh="refresh" in request.query_params)
-        return JSONResponse(with_forms(thing, str(request.base_url)))
+        return answer_json(with_forms(thing, str(request.base_url)))
 
     async def property(self, request: Request) -> Response:
         """Read a property, or write it."""
@@ -105,7 +105,10 @@ class Things:
     async def write(self, request: Request) -> Response:
         """Write a property."""
         name, member = _names(request)
-        value = await body_of(request)
+        text = await request.body()
+        if not text.strip():  # to write nothing isn't to write null
+            raise ValueRefused("the body is empty; send a JSON value")
+        value = decoded(text)
         worker = await self._link.worker(name)
         try:
             async with self._room():
@@ -192,12 +195,7 @@ def _timeouts(request: Request) -> dict[str, Any]:
 async def body_of(request: Request) -> Any:
     """The JSON that was sent; None if nothing was. Raises ValueRefused, TooLarge."""
     text = await request.body()
-    try:
-        return msgspec.json.decode(text) if text.strip() else None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise ValueRefused(f"the body is no JSON: {error}") from None
-    except RecursionError:
-        raise ValueRefused("the body has lists within lists deeper than is taken") from None
+    return decoded(text) if text.strip() else None
 
 
 def _arguments(given: Any) -> tuple[list[Any], dict[str, Any]]:

@@ -9,11 +9,12 @@ from typing import Any
 import msgspec
 from starlette.datastructures import QueryParams
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from orchestrator.errors import NothingThere, ValueRefused
 from orchestrator.gateway.answers import told
+from orchestrator.gateway.json_bodies import answer_json, written
 from orchestrator.gateway.link import Link
 from orchestrator.gateway.sources import Sources
 from orchestrator.gateway.streams import Streams
@@ -23,6 +24,7 @@ from orchestrator.logs.read.api import LogView, select
 from orchestrator.logs.read.lookup import Entry
 from orchestrator.logs.read.query import Logs
 from orchestrator.logs.show.trace import AmbiguousRequest, find_trace, where
+from transports.serializers import JSON
 
 LOG, LOGS_END = "log", "log-end"
 SHOWN_FIRST = 200
@@ -64,11 +66,11 @@ class Views:
 
     async def about(self, request: Request) -> Response:
         """What this server lets do."""
-        return JSONResponse({"control": self._control})
+        return answer_json({"control": self._control})
 
     async def status(self, request: Request) -> Response:
         """The rig's status, as `orch status --json` has it."""
-        return JSONResponse(await self._link.status())
+        return answer_json(await self._link.status())
 
     async def stream(self, request: Request) -> Response:
         """All that one page watches, as one stream: browsers open few to one server.
@@ -104,13 +106,14 @@ class Views:
         worker = request.path_params["worker"]
         await self._link.worker(worker)
         kept = self._sources.trends.items()
-        return JSONResponse({name: list(values) for (of, name), values in kept if of == worker})
+        return answer_json({name: list(values) for (of, name), values in kept if of == worker})
 
     async def logs(self, request: Request) -> Response:
         """Records: by `worker`, `level`, `since`, `until`, `grep`, `request`, `member`, `last`."""
         view = await self._records(request.query_params, follow=False)
         found = await asyncio.to_thread(lambda: list(view))
-        return Response(msgspec.json.encode(found), media_type="application/json")
+        body = await asyncio.to_thread(lambda: written([_fields(entry) for entry in found]))
+        return Response(body, media_type=JSON)
 
     async def _records(self, asked: QueryParams, *, follow: bool) -> LogView:
         names = ("level", "since", "until", "grep", "request", "member")
@@ -142,7 +145,7 @@ class Views:
                 " records at level debug only"
             )
         steps = [{**_fields(entry), "where": where(entry)} for entry in found.entries]
-        return JSONResponse({"request": found.request, "whole": found.has_life, "steps": steps})
+        return answer_json({"request": found.request, "whole": found.has_life, "steps": steps})
 
     async def stacks(self, request: Request) -> Response:
         """Where all threads of a worker are now."""
@@ -153,7 +156,7 @@ class Views:
         async def ask() -> Any:
             return await own.call("stacks", worker)
 
-        return JSONResponse({"stacks": await self._link.once(("stacks", worker), ask)})
+        return answer_json({"stacks": await self._link.once(("stacks", worker), ask)})
 
     async def order(self, request: Request) -> Response:
         """Start, stop or restart a worker; the answer comes once it has settled."""
@@ -162,14 +165,14 @@ class Views:
             raise NothingThere(f"a worker can be told to {', '.join(VERBS)}, not {verb!r:.60}")
         await self._link.worker(worker)
         states = await (await self._link.own()).call(verb, [worker])
-        return JSONResponse({"state": states[worker]})
+        return answer_json({"state": states[worker]})
 
     async def cancel(self, request: Request) -> Response:
         """Withdraw a request, or end it; by a restart of its worker with `{"restart": true}`."""
         given = await body_of(request) or {}
         restart = isinstance(given, dict) and given.get("restart") is True
         wanted = request.path_params["request"]
-        return JSONResponse(await (await self._link.own()).call("cancel", wanted, restart=restart))
+        return answer_json(await (await self._link.own()).call("cancel", wanted, restart=restart))
 
 
 def _fields(entry: Entry) -> dict[str, Any]:

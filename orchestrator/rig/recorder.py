@@ -77,7 +77,7 @@ class Recorder:
         if self._is_full():
             self._lost += 1
             return
-        answer: dict[str, Any] = {"kind": DIED}
+        answer: dict[str, Any] = {"kind": DIED, "status": recorded.status}
         if recorded.answer is not None:
             header = decode_response_header(bytes(recorded.answer[0]))
             answer = {

@@ -14,6 +14,7 @@ from orchestrator.config.extras import WEB, missing
 from orchestrator.config.model import RigConfig
 from orchestrator.rig.keeper import Waits
 from orchestrator.rig.sidecar import Sidecar
+from orchestrator.runtime.web_tokens import forget_token
 from transports import web_addresses
 from transports.errors import AddressError
 
@@ -40,6 +41,7 @@ class WebServer:
         self.address = ""
         self.process = Sidecar("the web server", loop, record)
         self._config = config
+        self._record = record
         self._port: socket.socket | None = None
 
     def bind(self) -> None:
@@ -68,8 +70,17 @@ class WebServer:
     def close(self) -> None:
         """End it, and listen no more."""
         self.process.close()
-        if self._port is not None:
-            self._port.close()
+        port, self._port = self._port, None
+        if port is None:
+            return
+        number = port.getsockname()[1]
+        port.close()
+        if web_addresses.parse(self._config.web.listen or "")[1] == 0:
+            try:
+                forget_token(str(number))
+            except OSError as error:
+                told = f"the web server's token stays where it is: {error}"
+                self._record("warning", told, {})
 
 
 def _command(config: RigConfig, port: socket.socket) -> Sequence[str]:

@@ -12,6 +12,7 @@ from textual.screen import ModalScreen, Screen
 from textual.widgets import Footer, Static
 
 from orchestrator.cli.columns import Line
+from orchestrator.errors import DriverError
 from orchestrator.top.lines import Lines
 from orchestrator.top.source import plain
 
@@ -28,6 +29,8 @@ Records = Callable[[str], AsyncIterator[list[Line]]]
 def told(error: BaseException) -> str:
     """An error for people, with its notes, such as a remote traceback."""
     notes: Sequence[str] = getattr(error, "__notes__", ())
+    if isinstance(error, DriverError):  # whose text begins with the name of its class
+        return "\n".join([str(error), *notes])
     return "\n".join([f"{type(error).__name__}: {error}".rstrip(": "), *notes])
 
 

@@ -77,4 +77,11 @@ MUTATIONS = [
         "self.spans",
         units_only=True,  # likewise
     ),
+    Mutation(
+        "a death is recorded as any other",
+        "dispatch.py",
+        "status=lane.peer.exit_status",
+        "status=0",
+        units_only=True,  # a replay alone knows
+    ),
 ]

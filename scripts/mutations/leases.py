@@ -14,6 +14,12 @@ MUTATIONS = [
         "        if held is None:\n            return self._grant",
         "        if True:\n            return self._grant",
     ),
+    Mutation(
+        "a time that is none is worth another try",
+        FILE,
+        '            "ValueError",\n',
+        '            "BlockingIOError",\n',
+    ),
     Mutation("who came last is next", FILE, "waiting.pop(0)", "waiting.pop()"),
     Mutation(
         "asking again is a second wish",

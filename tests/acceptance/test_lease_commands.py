@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from orch import errors as orch_errors
 from tests.rigs import RunningRig, running, wait_until
 
 DRIVER = """
@@ -40,6 +41,40 @@ def test_a_command_acts_by_the_lease(rig: RunningRig) -> None:
     assert "(scan)" in done.stdout
     assert "lease 1 of stage is yours" in done.stderr
     assert json.loads(rig.orch("leases", "--json").stdout) == {}
+
+
+def test_a_command_means_the_rig_that_was_meant(
+    rig: RunningRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where several run: by `--rig`, by the environment, or as the only one."""
+    program = "import orch, os; print(os.environ['ORCH_RIG'], orch.connect().stage.move(3.0))"
+    command = ("lease", "stage", "--", sys.executable, "-c", program)
+    (address, *_) = json.loads(rig.orch("status", "--json").stdout)["addresses"]
+    for given, options, meant in (
+        ({"ORCH_RIG": "other"}, ("--rig", "lab"), "lab"),
+        ({"ORCH_RIG": address}, (), address),
+        ({}, (), "lab"),
+    ):
+        with monkeypatch.context() as patch:
+            patch.setattr(rig, "environ", {**rig.environ, **given})
+            done = rig.orch(*options, *command)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout == f"{meant} 3.0\n"
+
+
+def test_a_time_that_is_too_long_is_refused_for_good(rig: RunningRig) -> None:
+    done = rig.orch("lease", "stage", "--for", "12d", "--", "true")
+    assert done.returncode == 2
+    assert "at most 604800 s, not 1036800 s" in done.stderr
+    with rig.connected() as client:
+        for seconds, told in ((1e6, "at most 604800 s"), (-1, "more than 0 s"), (0, "are 0")):
+            with pytest.raises(orch_errors.ValueRefused, match=told):
+                client["stage"].lease(seconds).take()
+        with (
+            client["stage"].lease(60) as lease,
+            pytest.raises(orch_errors.ValueRefused, match="more than 0 s"),
+        ):
+            lease.renew(-1)
 
 
 def test_it_is_shown_and_broken(rig: RunningRig) -> None:

@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,6 +31,7 @@ LONG = 30_000.0
 """Milliseconds in which the page must show something."""
 
 DRIVERS = '''
+import math
 import time
 from orch import prop
 
@@ -46,6 +48,11 @@ class Flaky:
             raise OSError("no answer")
         self._reads += 1
         return float(self._reads % 7)
+
+    @property
+    def odd(self) -> float:
+        self._odd = getattr(self, "_odd", 0) + 1
+        return [1.0, 2.0, math.nan, math.inf][self._odd % 4]
 
     def flood(self, count: int) -> None:
         for each in range(count):
@@ -69,7 +76,7 @@ workers:
   probe:
     driver: page_drivers:Flaky
     args: ["{file}"]
-    poll: {{level: 100ms}}
+    poll: {{level: 100ms, odd: 300ms}}
     timeouts: {{flood: 60s}}
     alarms: {{level: {{above: -1}}}}
 """
@@ -268,6 +275,34 @@ def test_where_there_was_no_value_the_trend_has_a_gap(
         seen.fits("trend")
 
 
+def test_what_is_no_number_is_a_gap_and_takes_no_card_away(browser: Browser, url: str) -> None:
+    with visit(browser, url) as seen:
+        seen.worker("probe")
+        path = seen.card("odd").locator("path")
+        lines = re.compile(r"^(?=.*L)M.*M.*$")
+        expect(path).to_have_attribute("d", lines, timeout=LONG)
+        seen.page.reload()  # its trend begins with what the server has kept
+        expect(path).to_have_attribute("d", lines, timeout=LONG)
+        expect(seen.card("odd").locator(".value")).to_have_text(re.compile("NaN|Infinity"))
+        expect(seen.card("flood").get_by_role("button", name="call")).to_be_visible()
+        seen.fits("odd")
+
+
+def test_trends_that_cant_be_had_take_no_other_part_away(browser: Browser, url: str) -> None:
+    with visit(browser, url) as seen:
+        problem = '{"title": "Broken", "status": 500, "detail": "no trends"}'
+        broken = {"status": 500, "body": problem, "content_type": "application/problem+json"}
+        seen.page.route("**/api/trends/*", lambda route: route.fulfill(**broken))
+        seen.worker("probe")
+        expect(seen.page.locator(".warn")).to_contain_text("can't be had: Broken: no trends")
+        expect(seen.card("level").locator(".value")).to_contain_text("K", timeout=LONG)
+        expect(seen.card("flood").get_by_role("button", name="call")).to_be_visible()
+        seen.fits("no-trends")
+        # Of which the browser has told, rightly.
+        assert all("500" in each for each in seen.complaints)
+        seen.complaints.clear()
+
+
 def test_a_camera_s_frames_are_fetched_one_at_a_time_the_newest(browser: Browser, url: str) -> None:
     with visit(browser, url) as seen:
         seen.worker("camera")
@@ -308,7 +343,9 @@ def test_it_is_back_by_itself_after_rig_and_server_were_away(
 
 
 def _leaves_and_comes_back(rig: RunningRig, browser: Browser) -> None:
-    with begin(rig.environ, "web", "--listen", "127.0.0.1:0") as server:
+    with socket.create_server(("127.0.0.1", 0)) as free:  # one that is named keeps its token
+        port = free.getsockname()[1]
+    with begin(rig.environ, "web", "--listen", f"127.0.0.1:{port}") as server:
         assert server.stdout is not None
         address = server.stdout.readline().strip()
         seen = Visit(browser, address, 390)
@@ -324,7 +361,6 @@ def _leaves_and_comes_back(rig: RunningRig, browser: Browser) -> None:
         server.communicate(timeout=30)
         wait_until(lambda: not is_alive(server.pid))
         expect(seen.page.locator("#notice")).to_contain_text("doesn't answer", timeout=LONG)
-    port = address.partition("?")[0].rstrip("/").rpartition(":")[2]
     with begin(rig.environ, "web", "--listen", f"127.0.0.1:{port}") as server:
         try:
             expect(seen.page.locator("#age")).to_have_text("live", timeout=LONG)

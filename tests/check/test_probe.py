@@ -60,6 +60,7 @@ def look(driver: str, **spec: Any) -> dict[str, Any]:
         "open_with": None,
         "stop_with": "move",
         "stops": [],
+        "limited": [],
         "too_old": False,
     }
     common = {"driver": driver, "folder": "", "too_old": False}
@@ -70,7 +71,7 @@ def look(driver: str, **spec: Any) -> dict[str, Any]:
 def test_each_look_has_an_answer_of_one_import(lab: str) -> None:
     """In their order; what fails once isn't tried again."""
     one = {"kwargs": {}, "members": [], "calls": [], "open_with": None, "stop_with": None}
-    looks = [{**one, "args": args, "stops": []} for args in ([], ["COM1"], [1, 2])]
+    looks = [{**one, "args": args, "stops": [], "limited": []} for args in ([], ["COM1"], [1, 2])]
     spec = {"driver": f"{lab}:Stage", "folder": "", "too_old": False, "looks": looks}
     assert [each.get("unfit", "")[:7] for each in probe.answers(spec)] == ["missing", "", "too man"]
     missing = probe.answers({**spec, "driver": f"{lab}:Gone"})
@@ -193,6 +194,15 @@ def test_members_that_only_objects_have(lab: str) -> None:
     members = ["ch1.ramp", "ch2.ramp", "channels[0].ramp", "outputs[A]"]
     assert look(f"{lab}:Supply", members=members)["no_members"] == ["ch2.ramp", "outputs[A]"]
     assert "no_members" not in look(f"{lab}:Anything", members=members)
+
+
+def test_arguments_that_are_limited_and_are_none(lab: str) -> None:
+    """Of a property it is its value; what a method's keywords take isn't known."""
+    limited = [["move", ["x", "y"]], ["move", ["value"]], ["sick", ["value"]], ["sick", ["x"]]]
+    found = look(f"{lab}:Stage", limited=[*limited, ["speed", ["x"]], ["mov", ["x"]]])
+    wrong = [["move", "y", ["x"]], ["move", "value", ["x"]], ["sick", "x", ["value"]]]
+    assert found["no_arguments"] == wrong
+    assert "no_arguments" not in look(f"{lab}:Stage", limited=[["move", ["x"]]])
 
 
 @pytest.mark.parametrize("stop", ["halt", "speed"])

@@ -93,7 +93,7 @@ def worker(tmp_path: Path) -> WorkerConfig:
 def looked_at(target: Any) -> Outcome:
     """As the probe's process finds it."""
     nothing: dict[str, Any] = {"args": [], "kwargs": {}, "members": [], "calls": [], "stops": []}
-    nothing |= {"open_with": None, "stop_with": None, "too_old": False}
+    nothing |= {"limited": [], "open_with": None, "stop_with": None, "too_old": False}
     return Outcome(answer=look(target, {**nothing, "describe": "workers.driver.describe"}))
 
 

@@ -151,6 +151,7 @@ def test_unknown_keys_at_the_top_and_in_logs(tmp_path: Path) -> None:
         ("limits: {nice: §20}", "20 is no niceness"),
         ("limits: {cpus: §[]}", "name at least one processor"),
         ("limits: {cpus: §[99999]}", "there is no processor 99999 here"),
+        ("limits: {cpus: §[-1]}", "there is no processor -1; they are counted from 0"),
         ("limits: {cpus: [§x]}", '"limits.cpus.0" must be the number of a processor'),
         ("limits: {§memry: 2GiB}", 'unknown key "memry" in "limits"; did you mean "memory"?'),
         ("transport: inproc\n§limits: {nice: 5}", "can't be given to an inproc worker"),

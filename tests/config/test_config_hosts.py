@@ -150,3 +150,14 @@ def test_what_an_engine_says_is_told_with_the_mend(text: str, mend: str) -> None
     found = engines.mend(text)
     assert mend in found
     assert bool(mend) == bool(found)
+
+
+def test_the_processors_of_another_host_arent_judged_by_ours(tmp_path: Path) -> None:
+    cpus = "limits: {cpus: [99999]}"
+    workers = f'workers: {{cam: {{driver: "a.b:C", host: pc, {cpus}}}}}\n'
+    limits = load(written(tmp_path, f"rig: lab\n{HOSTS}{workers}")).workers["cam"].limits
+    assert limits is not None
+    assert limits["cpus"] == [99999]
+    both = 'workers: {cam: {driver: "a.b:C", host: pc}, a: "a.b:C", b: "a.b:C"}\n'
+    text = f"rig: lab\n{HOSTS}defaults: {{limits: {{cpus: §[99999]}}}}\n{both}"
+    expect(tmp_path, text, "there is no processor 99999 here")

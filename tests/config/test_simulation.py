@@ -105,6 +105,25 @@ def test_all_workers_answer_by_a_recording(config: RigConfig, recording: Path) -
     assert desk.plan(config).is_empty
 
 
+def test_what_is_not_polled_in_a_replay_has_no_alarms(tmp_path: Path, recording: Path) -> None:
+    worker = "{driver: 'a:B', poll: {x: 1s}, alarms: {x: {above: 1}}}"
+    config = load_text(tmp_path, f"rig: lab\nworkers: {{stage: {worker}, laser: 'a:B'}}\n")
+    found = replayed(config, recording).workers["stage"]
+    assert (found.poll, found.alarms) == ({}, {})
+    child_spec(found)
+
+
+def test_a_twin_of_another_hosts_worker_has_the_processors_that_are_here(tmp_path: Path) -> None:
+    limits = "host: pc, limits: {nice: 5, cpus: [99999]}"
+    worker = f"{{driver: 'a:B', simulate: 'a:Twin', {limits}}}"
+    hosts = "hosts: {pc: {address: lab@pc}}"
+    config = load_text(tmp_path, f"rig: lab\n{hosts}\nworkers: {{stage: {worker}}}\n")
+    twin = simulated(config, ()).workers["stage"].limits
+    assert twin is not None
+    assert (twin["nice"], twin["cpus"]) == (5, None)
+    assert config.workers["stage"].limits == {**twin, "cpus": [99999]}
+
+
 @pytest.mark.parametrize(
     ("lines", "told"),
     [

@@ -9,8 +9,8 @@ import pytest
 
 from orchestrator.core.audit import is_audited
 from orchestrator.core.changeover import Settings
-from orchestrator.core.children import ChildSpec
-from orchestrator.core.effects import Asked
+from orchestrator.core.children import ChildSpec, Exit
+from orchestrator.core.effects import Asked, Recorded
 from orchestrator.core.own_client import OWN, request_frames
 from orchestrator.core.plan import Change, Plan
 from tests.core.kit import RIG, Bench, reply_frames
@@ -171,3 +171,14 @@ def test_who_asked_is_told_by_whoever_knows(up: Bench) -> None:
     warned = [fact for fact in up.facts if fact.level == "warning"]
     assert [fact.fields["who"] for fact in warned] == ["root@lab:x"]
     assert b"asked by root@lab:x" in up.answers[-1].raw
+
+
+def test_a_recorded_death_has_its_exit_status() -> None:
+    """A replay ends it likewise."""
+    bench = RigBench()
+    bench.start("a")
+    bench.rig.broker.ledger.watch(records=True)
+    bench.ask("1")
+    bench.exit("a", Exit("exit status 3", normal=False, status=3))
+    (died,) = bench.of(Recorded)
+    assert (died.life, died.answer, died.status) == (1, None, 3)

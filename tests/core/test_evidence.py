@@ -86,6 +86,14 @@ class TestTimeouts:
         (answer,) = bench.of(Answer)
         assert answer.raw == b"it has run for 1.5 s, 2 wait behind it"
 
+    def test_a_short_time_is_told_in_milliseconds(self) -> None:
+        bench = ready()
+        bench.ask("1", **within(None, 0.002), **OURS)
+        bench.take()
+        bench.at(bench.now + 0.002)
+        (answer,) = bench.of(Answer)
+        assert answer.raw == b"it has run for 2.0 ms"
+
 
 @given(clients=st.lists(st.sampled_from([b"a", b"b", b"c"]), min_size=1), served=st.integers(0, 9))
 def test_who_goes_first_is_counted_as_it_will_be(clients: list[bytes], served: int) -> None:

@@ -113,11 +113,13 @@ class FakeWorker:
         self.values: dict[str, Any] = {"position": 1.5, "outputs['a/b']": 2, "serial": "A1"}
         self.asked: list[tuple[Any, ...]] = []
         self.reads = 0
+        self.thing = THING
+        self.fault: Exception | None = None
         self.events = FakeEvents()
 
     async def describe(self, *, refresh: bool = False) -> dict[str, Any]:
         self.asked.append(("describe", refresh))
-        return THING
+        return self.thing
 
     async def read(self, name: str, **timeouts: Any) -> Any:
         self.reads += 1
@@ -139,9 +141,13 @@ class FakeWorker:
 
     async def call(self, action: str, *args: Any, **kwargs: Any) -> Any:
         self.asked.append((action, args, kwargs))
+        if self.fault is not None:
+            raise self.fault
         match action:
             case "image":
                 return np.arange(16 * 16, dtype=np.uint8).reshape(16, 16)
+            case "row":
+                return np.arange(4.0)
             case "huge":
                 return np.zeros((1001, 1000), np.uint8)
             case "late":

@@ -86,6 +86,9 @@ def test_a_link_from_elsewhere_leads_to_the_page_alone(client: TestClient) -> No
 def test_what_is_sent_is_json_alone(client: TestClient, kind: str) -> None:
     answer = client.post("/things/stage/actions/move", content="{}", headers={"content-type": kind})
     assert answer.status_code == 415
+    told = answer.json()["detail"]
+    assert "the header `Content-Type: application/json`" in told
+    assert "may be empty where an action takes no arguments" in told
 
 
 def test_a_body_is_bounded_whether_it_tells_its_size_or_not(client: TestClient) -> None:

@@ -58,7 +58,7 @@ class TestReading:
 
 
 class TestChecking:
-    @pytest.mark.parametrize("value", [0, 50, 2.5, [1, [2, 50]], []])
+    @pytest.mark.parametrize("value", [0, 50, 2.5, [1, [2, 50]]])
     def test_what_is_within_is_let_through(self, value: Any) -> None:
         check(rules(x=[0, 50]), {"x": value, "y": 1e9})
 
@@ -75,6 +75,11 @@ class TestChecking:
             ({"a": 1}, "only numbers"),
             ([1, 51], "x is 51"),
             (["1" * 100], "…"),
+            ([], "x is []; it is limited, and only numbers can be"),
+            ([[]], "only numbers can be"),
+            ([1, []], "only numbers can be"),
+            (10**400, "x is 1000"),
+            pytest.param(10**5000, "x is 0x", id="without an end"),
         ],
     )
     def test_what_is_beyond_is_denied(self, value: Any, told: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +74,22 @@ def test_polled_values_are_told_on_request(tmp_path: Path, name: str) -> None:
     assert told["orch_value", "position", "stage"] == 1.5
     assert told["orch_value_read_seconds", "position", "stage"] == 100
     assert not any(key[0] == "orch_value" for key in scraped(link, "away.position", "serial"))
+
+
+@pytest.mark.parametrize(
+    ("odd", "told"),
+    [(math.nan, math.nan), (math.inf, math.inf), (10**400, math.inf), (-(10**400), -math.inf)],
+    ids=["nan", "inf", "large", "-large"],
+)
+def test_a_value_that_no_float_holds_takes_no_metric_away(
+    tmp_path: Path, odd: Any, told: float
+) -> None:
+    link = FakeLink(tmp_path)
+    link.stage.values["position"] = odd
+    found = scraped(link, "position")
+    (value,) = [value for key, value in found.items() if key[0] == "orch_value"]
+    assert repr(value) == repr(told)
+    assert found["orch_up",] == 1
 
 
 def test_a_value_that_was_never_read_is_none(tmp_path: Path) -> None:

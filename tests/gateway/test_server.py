@@ -18,7 +18,7 @@ import pytest
 from orchestrator.cli.failures import Exit
 from orchestrator.cli.main import status_of
 from orchestrator.gateway import server
-from orchestrator.gateway.tokens import token_of
+from orchestrator.runtime.web_tokens import token_of
 from tests.gateway.gateway_kit import TOKEN
 from transports import web_addresses
 
@@ -146,7 +146,7 @@ def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
 
 def test_the_command_prints_an_address_with_the_token(
-    served: list[Any], capsys: pytest.CaptureFixture[str]
+    served: list[Any], capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     asked = ["web", "--rig", "lab", "--listen", "127.0.0.1:0", "--host", "lab", "--export", "x"]
     assert status_of(asked) == Exit.DONE
@@ -158,6 +158,7 @@ def test_the_command_prints_an_address_with_the_token(
     assert "only shows" in printed.err
     assert {f"127.0.0.1:{port}", f"lab:{port}", "lab"} <= rules.hosts
     assert rules.cookie == f"orch-{port}"
+    assert list((tmp_path / "run" / "web-tokens").iterdir()) == []  # nobody gets that port again
 
 
 def test_beyond_this_machine_it_warns(

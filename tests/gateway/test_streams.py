@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -13,15 +14,17 @@ import pytest
 from starlette.requests import Request
 from starlette.responses import Response
 
+from orchestrator.client.cached import Cached
 from orchestrator.client.events import Event
 from orchestrator.errors import RigNotReachable
 from orchestrator.gateway import sources as looks
 from orchestrator.gateway import streams as of_streams
 from orchestrator.gateway.answers import answer
 from orchestrator.gateway.sources import Sources
-from orchestrator.gateway.streams import Streams
+from orchestrator.gateway.streams import Streams, encoded
 from orchestrator.gateway.things import Things
 from orchestrator.gateway.topics import GAP, Outlet, Tell, Topic
+from orchestrator.gateway.views import Views
 from tests.gateway.gateway_kit import FakeLink
 
 SOON = 20.0
@@ -149,6 +152,30 @@ def test_polled_values_have_trends_with_gaps(
         topic.leave(outlet)
         (kept,) = sources.trends.values()
         assert [value for _, value in kept] == [1.5, None]
+
+    run(test)
+
+
+@pytest.mark.parametrize("odd", [math.nan, math.inf, -math.inf, 10**400])
+def test_what_no_line_can_be_drawn_to_is_a_gap_of_a_trend(tmp_path: Path, odd: Any) -> None:
+    """The page has the trends as JSON, and its value as text."""
+    link = FakeLink(tmp_path)
+    at = iter((1.0, 2.0, 3.0))
+
+    async def cached(name: str) -> Cached:
+        return Cached(link.stage.values[name], next(at))
+
+    link.stage.cached = cached  # type: ignore[method-assign]
+
+    async def test() -> None:
+        views = Views(link, sources := Sources(link), Streams(), control=False)
+        for value in (1.5, odd, 2.5):
+            link.stage.values["position"] = value
+            told = await sources._cached("stage", "position")
+            assert b"event: values\n" in encoded("values", {"position": told})
+        answer = await views.trends(request("trends", "position"))
+        kept = msgspec.json.decode(answer.body)
+        assert kept == {"position": [[1.0, 1.5], [2.0, None], [3.0, 2.5]]}
 
     run(test)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import math
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,10 +15,12 @@ import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
+from orchestrator.client.answers import error_from_response
 from orchestrator.errors import RigNotReachable
 from orchestrator.gateway import things
 from orchestrator.gateway.pictures import is_picture, png
-from tests.gateway.gateway_kit import BASE, FakeLink, serving
+from tests.gateway.gateway_kit import BASE, THING, FakeLink, serving
+from transports.headers import ERROR
 
 
 @pytest.fixture
@@ -82,6 +85,52 @@ def test_what_are_no_arguments_is_refused(client: TestClient, link: FakeLink, bo
     assert link.stage.asked == []
 
 
+def test_to_write_nothing_isnt_to_write_null(client: TestClient, link: FakeLink) -> None:
+    headers = {"content-type": "application/json"}
+    for body in ("", " \n"):
+        answer = client.put("/things/stage/properties/position", content=body, headers=headers)
+        told = answer.json()
+        assert (answer.status_code, told["outcome"]) == (400, "not started")
+        assert told["detail"] == "the body is empty; send a JSON value"
+    assert link.stage.asked == []
+    sent = client.put("/things/stage/properties/position", content="null", headers=headers)
+    assert (sent.status_code, link.stage.values["position"]) == (204, None)
+
+
+@pytest.mark.parametrize("body", ['{"x": 1, "x": 2}', '[{"a": {"x": 1e999, "x": 1}}]'])
+def test_of_a_key_that_is_there_twice_none_wins(
+    client: TestClient, link: FakeLink, body: str
+) -> None:
+    headers = {"content-type": "application/json"}
+    answer = client.post("/things/stage/actions/move", content=body, headers=headers)
+    assert (answer.status_code, answer.json()["title"]) == (400, "ValueRefused")
+    if "e999" not in body:
+        assert "'x' twice" in answer.json()["detail"]
+    assert link.stage.asked == []
+    large = f'{{"x": {"7" * 5000}, "y": {{"x": 1}}}}'
+    assert invoke_text(client, large).status_code in (200, 400)  # as its numbers are taken
+
+
+def invoke_text(client: TestClient, body: str) -> Any:
+    headers = {"content-type": "application/json"}
+    return client.post("/things/stage/actions/move", content=body, headers=headers)
+
+
+def test_where_a_builtin_was_raised_is_told_too(client: TestClient, link: FakeLink) -> None:
+    """As of an exception of a class of the driver's own; each line of the traceback is one."""
+    lines = ["Traceback (most recent call last):", '  File "stage.py", line 7, in move', "boom"]
+    for kind, bases in (("ValueError", ["ValueError"]), ("Jammed", ["Exception"])):
+        report = {"type": kind, "name": kind, "bases": bases, "message": "boom"}
+        body = {"exception": {**report, "fields": {"args": []}, "traceback": lines}}
+        where = {"request_id": "7", "worker": "stage", "member": "move"}
+        link.stage.fault = error_from_response(ERROR, body, **where)
+        answer = invoke(client, "move").json()
+        assert answer["title"] == kind
+        facts = {key: answer[key] for key in ("request", "worker", "member", "outcome")}
+        assert facts == {"request": "7", "worker": "stage", "member": "move", "outcome": "raised"}
+        assert answer["traceback"] == "\n".join(lines)
+
+
 @pytest.mark.parametrize(
     ("action", "status", "outcome", "kind"),
     [
@@ -129,7 +178,41 @@ def test_an_array_goes_as_numbers_npy_or_a_picture(client: TestClient) -> None:
     assert (shown.headers["content-type"], shown.headers["x-array"]) == ("image/png", "uint8 16x16")
     much = invoke(client, "huge")
     assert (much.status_code, much.json()["outcome"]) == (406, "done")
+    assert "too much for JSON: accept image/png or application/x-npy" in much.json()["detail"]
     assert invoke(client, "huge", accept="image/png").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("action", "accept", "kind"),
+    [
+        ("row", "", "application/json"),
+        ("row", "*/*", "application/json"),
+        ("row", "application/*", "application/json"),
+        ("row", "text/html, */*;q=0.8", "application/json"),
+        ("row", "image/png", ""),
+        ("row", "text/html", ""),
+        ("row", "application/json;q=0", ""),
+        ("row", "image/png, application/json", "application/json"),
+        ("row", "application/json, application/x-npy;q=0.5", "application/json"),
+        ("row", "application/json;q=0.5, application/x-npy", "application/x-npy"),
+        ("image", "image/*", "image/png"),
+        ("image", "application/json, image/png;q=0.5", "application/json"),
+        ("image", "text/html", ""),
+        ("huge", "text/html", ""),
+        ("huge", "application/json", ""),
+        ("huge", "application/json, application/x-npy;q=0.5", "application/x-npy"),
+        ("huge", "application/json, image/png;q=odd", "image/png"),
+    ],
+)
+def test_arrays_of_all_sizes_are_what_is_wanted_and_possible(
+    client: TestClient, action: str, accept: str, kind: str
+) -> None:
+    answer = invoke(client, action, accept=accept)
+    if kind:
+        assert (answer.status_code, answer.headers["content-type"]) == (200, kind)
+    else:
+        assert (answer.status_code, answer.json()["outcome"]) == (406, "done")
+        assert "application/x-npy" in answer.json()["detail"]
 
 
 def test_pictures_are_made_small_and_scaled() -> None:
@@ -165,6 +248,18 @@ def test_descriptions_have_forms_that_lead_here(client: TestClient) -> None:
     assert client.get("/things").json() == [thing]
     for hrefs in (ops["position"]["readproperty"], ops["outputs['a/b']"]["readproperty"]):
         assert client.get(f"/{hrefs}").status_code == 200
+
+
+def test_a_description_that_json_has_no_form_for_takes_no_others_away(
+    client: TestClient, link: FakeLink
+) -> None:
+    odd = {"type": "number", "default": math.inf, "maximum": math.nan}
+    link.stage.thing = {**THING, "properties": {"gain": odd, "name": {"title": "\ud800"}}}
+    for path in ("/things/stage", "/things", "/openapi.json"):
+        answer = client.get(path)
+        assert answer.status_code == 200, path
+        assert '"default": "Infinity"' in answer.text
+    assert client.get("/things/stage").json()["properties"]["gain"]["maximum"] == "NaN"
 
 
 def test_openapi_names_each_operation(client: TestClient) -> None:

@@ -164,6 +164,28 @@ def test_what_stops_others_is_looked_at(tmp_path: Path) -> None:
     ]
 
 
+def test_what_access_names_are_members_and_arguments(tmp_path: Path) -> None:
+    """At their places, as those of a worker's own keys are."""
+    (tmp_path / "axis.py").write_text(
+        "class Axis:\n    speed = 1.0\n    def move(self, tag, x=1): pass\n"
+        "    def close(self): pass\n"
+    )
+    (tmp_path / "rig.yaml").write_text(
+        "rig: r\naccess:\n  root: admin\n  ann:\n    read: [a.speed, a.speeed]\n"
+        "    allow: [a.nosuch, a.move, a.speed, a.ping, r.status]\n"
+        "    limits: {a.move: {taag: [0, 1], x: [0, 1]}}\n"
+        "  bob:\n    allow: [a.move]\n    limits:\n      a.move: [0, 1]\n"
+        'workers:\n  a: {driver: "axis:Axis"}\n'
+    )
+    problems, _ = check(load(tmp_path / "rig.yaml"))
+    assert [(each.place.line, each.place.column, each.message) for each in problems] == [
+        (5, 21, '"Axis" has no member "speeed"; did you mean "speed"?'),
+        (6, 13, '"Axis" has no member "nosuch"; it has close, move, speed'),
+        (7, 23, '"move" takes no argument "taag", which is limited; did you mean "tag"?'),
+        (11, 7, '"move" takes no argument "value", which is limited; it has tag, x'),
+    ]
+
+
 def test_what_is_verified_probed_or_repeated_are_members(tmp_path: Path) -> None:
     expect(
         tmp_path,

@@ -21,6 +21,8 @@ from orchestrator.client.rig import Rig
 from tests.rigs import RunningRig, running, wait_until
 
 DRIVER = """
+from threading import Event as Going
+
 from workers import Event, prop
 
 class Stage:
@@ -28,6 +30,7 @@ class Stage:
 
     def __init__(self):
         self.x, self.moves, self.speed = 0.0, 0, 1.0
+        self.going = Going()
 
     @prop(safe=True)
     def position(self) -> float:
@@ -45,6 +48,12 @@ class Stage:
     def tell(self, x: float) -> None:
         self.moved.emit(x)
 
+    def hold(self) -> bool:
+        return self.going.wait(60)
+
+    def let_go(self) -> None:
+        self.going.set()
+
     def close(self): ...
 """
 CONFIG = """
@@ -54,13 +63,14 @@ listen:
   - {{tcp: "127.0.0.1:0", curve: {keys}}}
   - {{tcp: "127.0.0.1:*", role: reader}}
 access: {access}
-workers: {{stage: {{driver: stage:Stage, audit: true}}}}
+workers:
+  stage: {{driver: stage:Stage, audit: true, concurrent: [let_go], timeouts: {{hold: 90s}}}}
 """
 ACCESS = (
-    "{alice: operator, gone: operator, display: reader,"
+    "{alice: operator, gone: operator, held: operator, display: reader,"
     " agent: {allow: [stage.move], limits: {stage.move: {x: [0, 50]}}}}"
 )
-NAMES = ("alice", "gone", "display", "agent", "nobody")
+NAMES = ("alice", "gone", "held", "display", "agent", "nobody")
 
 
 class Keyed:
@@ -136,6 +146,14 @@ class TestClients:
                 with pytest.raises(errors.NotAllowed, match=r"display \(reader\) may not"):
                     call()
             assert keyed.moves() == before
+
+    def test_each_that_a_reader_may_not_read_is_told_by_its_own_name(self, keyed: Keyed) -> None:
+        with keyed.connect("display") as rig:
+            (stage,) = orch.snapshot(rig)["workers"].values()
+        assert stage["values"].keys() == {"position", "count"}
+        assert stage["unread"].keys() == {"x", "moves", "speed"}
+        for name, why in stage["unread"].items():
+            assert f"display (reader) may not read stage.{name}," in why
 
     def test_what_is_allowed_has_its_limits(self, keyed: Keyed) -> None:
         """In our own encoding and in JSON."""
@@ -321,6 +339,20 @@ class TestRevoked:
                 with pytest.raises(TimeoutError):
                     next(iter(events))
         assert "keys were revoked: their clients are cut off" in keyed.rig.text
+
+    def test_one_whose_call_runs_is_told_why_it_hears_no_more_of_it(self, keyed: Keyed) -> None:
+        """It may have been done: that is no refusal of it."""
+        with keyed.connect("held") as rig, keyed.connect("alice") as alice:
+            going = rig.stage.submit("hold")
+            wait_until(lambda: keyed.status()["workers"][0]["running"])
+            revoke_key(keyed.keys, "held")
+            try:
+                told = "doesn't know held's key .*: it was revoked"
+                with pytest.raises(errors.RigLost, match=told) as caught:
+                    going.result(60)
+                assert isinstance(caught.value, errors.OutcomeUnknown)
+            finally:
+                alice.stage.let_go()
 
     def test_one_that_was_silent_until_then_is_heard_no_more(self, keyed: Keyed) -> None:
         """Nothing was known of its connection but that it was let in."""

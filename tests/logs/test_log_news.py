@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from orchestrator.logs.collect.collector import _is_its_own
 from orchestrator.logs.collect.control import LastLines, Stacks
 from orchestrator.logs.collect.news import (
     LAST_TOLD,
@@ -18,6 +19,7 @@ from orchestrator.logs.collect.news import (
     NewsOut,
 )
 from orchestrator.logs.store.records import Record
+from transports.levels import AUDIT_LOGGER, SPAN_LOGGER
 
 DUMP = "Thread 0x1 (most recent call first):\n"
 
@@ -73,3 +75,23 @@ def test_the_end_of_either_is_no_error(pair: tuple[socket.socket, socket.socket]
     out.stacks([record(DUMP)])
     pair[1].close()
     assert heard.take() is None
+
+
+@pytest.mark.parametrize(
+    ("logger", "level", "is_own"),
+    [
+        (None, "info", True),  # printed
+        ("vendor.motor", "debug", True),
+        ("uncaught", "error", True),
+        ("workers", "error", True),  # why its driver can't be built, or its host fails
+        ("workers", "warning", False),  # a call that raised, a timeout for no member
+        ("workers", "info", False),
+        ("", "error", False),  # what the rig says of it
+        (AUDIT_LOGGER, "info", False),
+        (SPAN_LOGGER, "debug", False),
+    ],
+)
+def test_last_words_are_the_workers_own(logger: str | None, level: str, is_own: bool) -> None:
+    """Records of its requests, and notes of what hosts it, would push them out."""
+    record = Record(1.0, level, "stage", 1, "record", "text", logger=logger, exception="trace")
+    assert _is_its_own(record) is is_own

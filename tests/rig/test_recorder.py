@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from orchestrator.core.children import Exit
 from orchestrator.core.effects import Recorded
 from orchestrator.core.own_client import request_frames
 from orchestrator.core.own_ids import OWN
@@ -54,9 +55,9 @@ def test_an_answer_and_a_death_are_left_to_be_recorded(bench: Bench) -> None:
     assert (done.worker, done.life, done.member) == ("a", 1, "move")
     assert bytes(done.answer[1]) == b"5"
     asked(bench, "2")
-    bench.rig.broker.lost("a", bench.now, reason="died", holds=True)
+    bench.exit("a", Exit("exit status 3", normal=False, status=3))
     (died,) = bench.of(Recorded)
-    assert (died.life, died.answer) == (1, None)
+    assert (died.life, died.answer, died.status) == (1, None, 3)
 
 
 def test_what_ends_after_its_time_is_recorded_when_it_ends(bench: Bench) -> None:
@@ -99,7 +100,7 @@ def test_lines_are_written_with_times(bench: Bench, tmp_path: Path) -> None:
     answer(bench, asked(bench, "2"), "x" * LARGE)
     recorded(bench, recorder)
     asked(bench, "3")
-    bench.rig.broker.lost("a", bench.now, reason="died", holds=True)
+    bench.exit("a", Exit("killed by SIGSEGV", normal=False, status=139))
     recorded(bench, recorder)
     recorder.close()
     head, offered, one, two, three = lines_of(file)
@@ -113,7 +114,7 @@ def test_lines_are_written_with_times(bench: Bench, tmp_path: Path) -> None:
     assert two.answer == Place(0, LARGE + 2)
     assert payloads_of(file).read_bytes() == b'"' + b"x" * LARGE + b'"'
     assert isinstance(three, Operation)
-    assert three.kind == DIED
+    assert (three.kind, three.status) == (DIED, 139)
 
 
 def test_what_comes_too_fast_is_counted(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import select
 import socket
 import subprocess
@@ -15,6 +16,7 @@ import pytest
 from orchestrator.config.loader import RigConfig, load
 from orchestrator.rig import sidecar, web_server
 from orchestrator.rig.web_server import WebServer
+from orchestrator.runtime.web_tokens import token_of
 from transports.errors import AddressError
 
 
@@ -43,7 +45,8 @@ class Loop:
 
 
 @pytest.fixture
-def config(tmp_path: Path) -> RigConfig:
+def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RigConfig:
+    monkeypatch.setenv("ORCH_RUNTIME_DIR", str(tmp_path / "run"))
     file = tmp_path / "lab.yaml"
     file.write_text(
         "rig: r\nlisten: ['http://127.0.0.1:0']\nweb: {control: true, hosts: [lab], export: [x]}\n"
@@ -84,6 +87,32 @@ def test_what_it_is_told(server: WebServer, config: RigConfig) -> None:
         *("-m", "orchestrator", "web", "--rig", "r", "--fd", str(port.fileno())),
         *("--host", "lab", "--export", "x", "--control"),
     ]
+
+
+def test_the_token_of_a_port_that_was_any_ends_with_it(
+    config: RigConfig, loop: Loop, tmp_path: Path
+) -> None:
+    """Nobody finds that port again; one that the config names keeps its token."""
+    told: list[str] = []
+    for kept in (False, True):
+        server = WebServer(config, loop, lambda level, text, fields: told.append(text))
+        server.bind()
+        assert server._port is not None
+        number = str(server._port.getsockname()[1])
+        token_of(number)
+        if kept:
+            web = dataclasses.replace(config.web, listen=f"http://127.0.0.1:{number}")
+            server._config = dataclasses.replace(config, web=web)
+        server.close()
+        file = tmp_path / "run" / "web-tokens" / number
+        assert file.exists() == kept
+    file.unlink()
+    server = WebServer(config, loop, lambda level, text, fields: told.append(text))
+    server.bind()
+    assert server._port is not None
+    (file.parent / str(server._port.getsockname()[1])).mkdir()  # which isn't removed so
+    server.close()
+    assert told[0].startswith("the web server's token stays where it is: ")
 
 
 def test_an_address_that_is_taken_is_told(tmp_path: Path, loop: Loop) -> None:

@@ -99,6 +99,12 @@ def test_words_filter(text: str, left: Any) -> None:
     assert (found if isinstance(left, list) else len(found)) == left
 
 
+def test_where_no_worker_has_the_words_the_headings_stay() -> None:
+    for width in (30, 200):
+        (head,) = table(width, text="nothing has this")
+        assert head.split()[:2] == ["WORKER", "STATE"]
+
+
 @pytest.mark.parametrize(
     ("seconds", "limit", "text", "style"),
     [

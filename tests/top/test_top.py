@@ -10,10 +10,11 @@ import pytest
 from textual.pilot import Pilot
 
 from orchestrator.cli.columns import Line
+from orchestrator.client.driver_errors import driver_error_class
 from orchestrator.errors import NoRoom
 from orchestrator.top.app import Top
 from orchestrator.top.lines import changed, folded
-from orchestrator.top.screens import Ask
+from orchestrator.top.screens import Ask, told
 from tests.statuses import worker
 from tests.top.top_kit import FakeSource, alarm, operation, rig, text_of, top, wait_until
 
@@ -279,6 +280,14 @@ def test_it_fits_the_terminal_and_draws_only_what_has_changed() -> None:
 )
 def test_changes_are_found_by_cell(before: Line, after: Line, spans: list[Any]) -> None:
     assert list(changed(before, after)) == spans
+
+
+def test_an_error_names_its_class_once() -> None:
+    own = driver_error_class("Weird", ("ValueError",))("boom", type="Weird")
+    own.add_note("raised there")
+    assert told(own) == "Weird: boom\nraised there"
+    assert told(ValueError("boom")) == "ValueError: boom"
+    assert told(ValueError()) == "ValueError"
 
 
 def test_long_lines_are_folded() -> None:

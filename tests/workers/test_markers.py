@@ -145,6 +145,28 @@ def test_threads_that_come_at_once_get_the_same_event():
     assert len({id(event) for event in found}) == 1
 
 
+def test_an_event_that_is_made_for_one_object_is_its_own():
+    class Loose:
+        def __init__(self) -> None:
+            self.moved = Event()
+
+    one, other = Loose(), Loose()
+    heard: list[object] = []
+    end = one.moved.subscribe(heard.append)
+    one.moved.emit(1.0)
+    other.moved.emit(2.0)
+    end()
+    one.moved.emit(3.0)
+    assert heard == [1.0]
+
+
+def test_an_event_of_a_class_is_emitted_by_its_objects_alone():
+    with pytest.raises(TypeError, match=r"of a class: .* such as self\.moved"):
+        Stage.moved.emit(1.0)
+    with pytest.raises(TypeError, match="of a class"):
+        Stage.moved.subscribe(print)
+
+
 def test_an_event_of_an_object_cannot_be_replaced():
     with pytest.raises(AttributeError, match="'moved' can't be replaced"):
         Stage().moved = 3  # type: ignore[assignment]

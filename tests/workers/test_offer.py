@@ -103,6 +103,8 @@ class Supply:
         self.kind = Channel
         self.raw: Any = Foreign()
         self.made = BoundEvent("made")
+        self.here = Event("made for one object", data=float)
+        self.theirs = Channel.moved
         self.itself = self
         self.annotated = Settings()
         self._hidden = Channel("hidden")
@@ -150,8 +152,20 @@ def test_members_come_from_the_instance(supply: Offer) -> None:
         **dict.fromkeys(("model", "LIMIT", "annotated", "fixed", "serial_number", "mode"), "p"),
         **dict.fromkeys(("wave", "settings", "plain", "next_error", "table"), "p"),
         **dict.fromkeys(("measure", "convert", "twice", "scaled", "later", "call"), "a"),
-        "made": "e",
+        **dict.fromkeys(("made", "here"), "e"),
     } | ({"socket": "p"})
+
+
+def test_an_event_that_an_object_makes_is_described_and_published(supply: Offer) -> None:
+    """As one of its class is, though no class tells its name."""
+    described = supply.description["events"]["here"]
+    assert described == {"description": "made for one object", "data": {"type": "number"}}
+    heard: list[object] = []
+    supply.events["here"].attach(heard.append)
+    (driver, *_) = supply.parts.values()
+    driver.here.emit(1.5)  # type: ignore[attr-defined]
+    assert heard == [1.5]
+    assert "theirs" not in supply.description["events"]
 
 
 def test_what_a_driver_works_with_is_no_member(supply: Offer) -> None:

@@ -17,6 +17,7 @@ from transports.headers import RequestHeader
 from transports.recording import (
     DIED,
     FORM,
+    KILLED,
     Emitted,
     Head,
     Line,
@@ -123,6 +124,22 @@ def test_a_death_is_one_and_the_next_life_goes_on_behind_it(
     assert killed == [(os.getpid(), signal.SIGKILL)]
     assert ask(replay_of(file, *lines, life=2)) == 2
     assert ask(replay_of(file, *lines, life=7)) == 2  # more lives than were recorded
+
+
+@pytest.mark.parametrize("status", [3, 0, 255, 128 + signal.SIGSEGV, 128 + signal.SIGTERM, KILLED])
+def test_a_death_is_of_the_kind_that_it_was(file: Path, status: int) -> None:
+    """In a process of its own, which ignores what it may."""
+    replay = replay_of(file, done(None, kind=DIED, status=status))
+    pid = os.fork()
+    if not pid:
+        try:
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            ask(replay)
+        finally:
+            os._exit(99)
+    _, ended = os.waitpid(pid, 0)
+    code = os.waitstatus_to_exitcode(ended)
+    assert (128 - code if code < 0 else code) == status
 
 
 def test_it_takes_as_long_as_it_took(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -147,7 +147,7 @@ class ClassMembers:
         owner, value = self.find(name)
         kind = type(value)
         if issubclass(kind, Event):
-            return EVENT, _event(value, scope_of(owner))
+            return EVENT, event_schema(value, scope_of(owner))
         if issubclass(kind, property):
             return PROPERTY, self._of_property(name, value)
         if issubclass(kind, functools.cached_property):
@@ -323,7 +323,8 @@ def _signature(value: Any) -> inspect.Signature:
     return signature.replace(parameters=sorted(changed, key=lambda parameter: parameter.kind))
 
 
-def _event(event: Event, scope: dict[str, Any]) -> Schema:
+def event_schema(event: Event, scope: dict[str, Any]) -> Schema:
+    """How an event is described; types that its data names are looked for in a scope."""
     affordance: Schema = {}
     if event.description:
         affordance["description"] = _clean(event.description)

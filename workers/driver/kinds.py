@@ -28,7 +28,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, ParamSpec, TypeVar, cast
 
-from workers.driver.markers import BoundEvent
+from workers.driver.markers import BoundEvent, Event
 
 MOST_ITEMS = 1000
 """Items of a list or mapping that are looked at."""
@@ -141,7 +141,7 @@ class Library:
             return Kind.VALUE
         if issubclass(cls, _ROUTINES):
             return Kind.ACTION
-        if issubclass(cls, BoundEvent):
+        if issubclass(cls, (BoundEvent, Event)):
             return Kind.EVENT
         if is_made_in(cls, "psygnal", "SignalInstance"):
             return Kind.SIGNAL

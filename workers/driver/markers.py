@@ -169,7 +169,7 @@ class BoundEvent:
 
 
 class Event:
-    """An event of a driver class, declared in its body.
+    """An event of a driver class, declared in its body; or of one object, made in `__init__`.
 
     Example:
         ```python
@@ -190,9 +190,31 @@ class Event:
         self.data = data
         self.name = ""
         self._detached: dict[int, BoundEvent] = {}
+        self._own = BoundEvent("")
 
     def __set_name__(self, owner: type, name: str) -> None:
         self.name = self.name or name
+
+    def own(self) -> BoundEvent:
+        """The event itself, where an object holds it: no class tells its objects apart then.
+
+        Raises:
+            TypeError: It stands in a class body, and each object has its own.
+        """
+        if self.name:
+            raise TypeError(
+                f"the event {self.name!r} is of a class: emit and subscribe to that of an object,"
+                f" such as self.{self.name}"
+            )
+        return self._own
+
+    def emit(self, value: Any = None) -> None:
+        """Publish a value, of an event that was made in `__init__`; as `BoundEvent.emit`."""
+        self.own().emit(value)
+
+    def subscribe(self, callback: Callable[[Any], object]) -> Callable[[], None]:
+        """Call back, of an event that was made in `__init__`; as `BoundEvent.subscribe`."""
+        return self.own().subscribe(callback)
 
     @overload
     def __get__(self, instance: None, owner: type | None = None) -> Self: ...

@@ -19,8 +19,10 @@ from workers.driver.describe import (
     EVENT,
     PROPERTY,
     Description,
+    event_schema,
     mark_concurrent,
 )
+from workers.driver.hints import scope_of
 from workers.driver.kinds import (
     HELD,
     Kind,
@@ -293,8 +295,12 @@ class _Walk:
             self._add(ACTION, part, name, called_schema(value), here)
             self._look_at_made(_Part(part.place.at(name), path, value, part.level))
         elif kind is Kind.EVENT:
-            self._add(EVENT, part, name, {}, here)
-            self.offer.events[path] = value
+            if isinstance(value, Event) and value.name:
+                return  # a class's, which is an event of that class's objects only
+            made = isinstance(value, Event)
+            told = event_schema(value, scope_of(type(part.value))) if made else {}
+            self._add(EVENT, part, name, told, here)
+            self.offer.events[path] = value.own() if made else value
         elif kind is Kind.SIGNAL:
             self._add(EVENT, part, name, {}, here)
             self.offer.sources[path] = Signal(part.place, name, part.value)

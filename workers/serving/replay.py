@@ -38,6 +38,9 @@ Key = tuple[str | None, str | None, str | None, bytes, bytes]
 
 log = logging.getLogger("workers")
 
+_OF_SIGNALS = 128
+"""What a shell adds to a signal's number."""
+
 
 class AsRecorded(Refused):
     """An error that was recorded: it is answered as it was."""
@@ -136,7 +139,7 @@ class Replay(Described):
 
     def _answer(self, found: Operation) -> Any:
         if found.kind == DIED:
-            os.kill(os.getpid(), signal.SIGKILL)
+            _die(found.status)
         payload, raw = self._bytes(found.answer), self._bytes(found.answer_raw)
         if found.kind != REPLY:
             raise AsRecorded(payload)
@@ -179,3 +182,17 @@ def _following(operations: list[Operation], events: list[Emitted]) -> dict[int, 
         else:
             found[-1].append((event.since, event))
     return found
+
+
+def _die(status: int) -> None:
+    """End this process as one has ended, whose exit status a shell tells so."""
+    if status <= _OF_SIGNALS:
+        os._exit(status)
+    number = status - _OF_SIGNALS
+    if number != signal.SIGKILL:  # which can't be ignored or handled
+        try:
+            signal.signal(number, signal.SIG_DFL)
+        except ValueError:  # by another thread than the main one, or no signal has this number
+            os._exit(status)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, (number,))
+    os.kill(os.getpid(), number)

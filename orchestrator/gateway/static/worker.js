@@ -79,10 +79,17 @@ class WorkerPage {
   async load() {
     try {
       const thing = await get(`/things/${encodeURIComponent(this.name)}`);
-      const trends = await get(`/api/trends/${encodeURIComponent(this.name)}`);
+      let trends = {};
+      let missing = "";
+      try {
+        trends = await get(`/api/trends/${encodeURIComponent(this.name)}`);
+      } catch (problem) {
+        missing = `What its trends began with can't be had: ${problem.told}`; // they go on from here
+      }
       this.build(thing, trends);
+      if (missing) this.members.prepend(h("p", { class: "warn" }, missing));
     } catch (problem) {
-      this.members.replaceChildren(h("p", { class: "warn" }, problem.told), h("button", { onclick: () => this.load() }, "ask again"));
+      this.members.replaceChildren(h("p", { class: "warn" }, problem.told ?? problem.message), h("button", { onclick: () => this.load() }, "ask again"));
     }
   }
 

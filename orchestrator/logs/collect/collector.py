@@ -32,7 +32,7 @@ from orchestrator.logs.store.segments import Run
 from orchestrator.logs.store.shared import Shared
 from orchestrator.logs.store.store import Store
 from orchestrator.words import counted
-from transports.levels import LEVELS
+from transports.levels import AUDIT_LOGGER, LEVELS, SPAN_LOGGER
 from workers.output.request_marks import mark_begin
 from workers.stop_signals import STOP_SIGNALS, take_up
 
@@ -44,6 +44,8 @@ ORPHAN_GRACE = 5.0
 GUARDIAN_GRACE = 600.0
 """The same while the rig's guardian, who holds the stream of its records, makes devices safe."""
 
+HOST_LOGGER = "workers"
+"""The logger of what runs a driver."""
 LAST_LINES = 20
 """Lines of a worker that are kept for its death."""
 PAUSE = 0.004
@@ -308,7 +310,7 @@ class Collector:
             return
         records = [self._repeats.fold(record) for record in records]
         for record in records:
-            if record.incarnation and record.logger != "":  # said by itself
+            if record.incarnation and _is_its_own(record):
                 key = record.worker, record.incarnation
                 tail = self._tails.get(key)
                 if tail is None:
@@ -319,6 +321,14 @@ class Collector:
             self._screen.show([r for r in records if r.stream != "record" or r.weight >= weight])
         self._store.add(records, size)
         self._shared.handed_over()
+
+
+def _is_its_own(record: Record) -> bool:
+    """Whether a worker's driver said it, or its host why it can't go on: not what the rig says of
+    the worker, records of its requests, or what the host notes beside, errors of calls too."""
+    if record.logger == HOST_LOGGER:
+        return record.weight >= LEVELS["error"]
+    return record.logger not in ("", AUDIT_LOGGER, SPAN_LOGGER)
 
 
 def own_record(rig: str, level: str, event: str) -> Record:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 from pathlib import Path
 
 from orchestrator.private import OTHERS_WRITE, make_private
@@ -28,6 +27,15 @@ def token_of(name: str) -> str:
     return _read(folder / name) or _make(folder / name)
 
 
+def forget_token(name: str) -> None:
+    """Remove the token of a server whose port is never its own again: it was any that was free.
+
+    Raises:
+        OSError: It can't be removed.
+    """
+    (runtime_dir() / FOLDER / name).unlink(missing_ok=True)
+
+
 def _read(path: Path) -> str:
     try:
         return path.read_text().strip()
@@ -36,6 +44,8 @@ def _read(path: Path) -> str:
 
 
 def _make(path: Path) -> str:
+    import secrets  # no rig needs it
+
     token = secrets.token_urlsafe(24)
     draft = path.with_suffix(f".{os.getpid()}")
     with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
