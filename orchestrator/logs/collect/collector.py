@@ -7,7 +7,6 @@ supervisor says so or is gone, after the streams have ended or a deadline is ove
 
 from __future__ import annotations
 
-import argparse
 import os
 import select
 import selectors
@@ -17,11 +16,11 @@ import sys
 import time
 from collections import deque
 from collections.abc import Sequence
-from pathlib import Path
 
 from orchestrator.logs.collect import control
 from orchestrator.logs.collect.dumps import Repeats
 from orchestrator.logs.collect.news import NewsOut
+from orchestrator.logs.collect.options import parse
 from orchestrator.logs.collect.reader import StreamReader
 from orchestrator.logs.collect.screen import Screen
 from orchestrator.logs.show.display import Display, wants_colour
@@ -342,7 +341,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit status, 0.
     """
-    options = _parse(arguments)
+    options = parse(arguments)
     # The supervisor ends this process, by their socket. A signal that was meant for all processes
     # of the rig must not silence those that are still to end.
     for number in STOP_SIGNALS:
@@ -392,25 +391,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         collector.note("warning", what)
     collector.run()
     return 0
-
-
-def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="orchestrator.logs.collect.collector")
-    parser.add_argument("--control", type=int, required=True, help="fd of the supervisor's socket")
-    parser.add_argument("--shared", type=int, required=True, help="fd of shared memory")
-    parser.add_argument("--folder", type=Path, required=True, help="where the store is")
-    parser.add_argument("--rig", required=True, help="name on the collector's own records")
-    parser.add_argument("--level", choices=LEVELS, default="info", help="lowest level shown")
-    parser.add_argument("--run", required=True, help="unique id of this life of the rig")
-    parser.add_argument("--started", type=float, required=True, help="seconds since the epoch")
-    parser.add_argument("--pid", type=int, help="the supervisor")
-    parser.add_argument("--config", help="the rig's config")
-    parser.add_argument("--release", help="of orch")
-    parser.add_argument("--keep", type=int, default=Keep.size, help="bytes of all segments")
-    parser.add_argument("--keep-for", type=float, help="seconds")
-    parser.add_argument("--plain-lines", action="store_true", help="printed JSON is text")
-    parser.add_argument("--after", help="how the collector before this one ended")
-    return parser.parse_args(arguments)
 
 
 def _raise_file_limit() -> None:
