@@ -112,6 +112,7 @@ def test_what_cant_be(rig: RunningRig) -> None:
     """Each in a sentence."""
     assert "stagge" in rig.orch("lease", "stagge").stderr
     assert "a lease has an end" in rig.orch("lease", "stage", "--for", "null").stderr
+    assert "write a duration such as 10s" in rig.orch("lease", "stage", "--for", "0s").stderr
     assert "can't be run" in rig.orch("lease", "stage", "--", "/no/such/program").stderr
 
 
