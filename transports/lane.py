@@ -76,6 +76,8 @@ class PacketLane:
     Attributes:
         fd: To be polled.
         is_full: The socket took no more: what waits is sent by `flush`, when it can be written to.
+        moved: Counts packets that came, and those that were taken after it was full: who is at the
+            other end lives.
     """
 
     def __init__(
@@ -88,6 +90,7 @@ class PacketLane:
         own.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, ROOM)
         self.fd = own.fileno()
         self.is_full = False
+        self.moved = 0
         self._socket = own
         self._buffer = bytearray(PACKET) if buffer is None else buffer
         self._view = memoryview(self._buffer)
@@ -162,6 +165,7 @@ class PacketLane:
         try:
             while self._rest is not None:
                 self._send(self._next, _FLAGS)
+                self.moved += 1
                 self._next = next(self._rest, b"")
                 if not self._next:
                     self._rest = None
@@ -195,6 +199,7 @@ class PacketLane:
                 raise EOFError from error
             if not count:
                 raise EOFError
+            self.moved += 1
             if self._partial is None:
                 if count < _FIRST:
                     raise ProtocolError(f"a packet of {count} bytes on a lane")

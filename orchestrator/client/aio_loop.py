@@ -75,6 +75,8 @@ class LoopCarrier:
         self._thread = threading.get_ident()
         self._alarm = math.inf
         self._plugs = 0
+        self._fd = -1
+        self._wants_room = False
         self._look_weakly = _weakly(weakref.WeakMethod(self._look))
         self._ring_weakly = _weakly(weakref.WeakMethod(self._ring))
         self._forget: Callable[[], object] = _nothing
@@ -115,7 +117,7 @@ class LoopCarrier:
         finally:
             leader.leading = False
             connection.leave(leader)
-        _, _, plugs = connection.signs
+        _, _, plugs, _ = connection.signs
         if plugs != self._plugs:
             self._watch()  # the rig was lost: it is another socket
         self._arm()
@@ -126,8 +128,17 @@ class LoopCarrier:
             self.loop.call_soon_threadsafe(self._look_weakly)
 
     def _arm(self) -> None:
-        """Look again when something is due; an alarm that comes too early sets the next one."""
-        _, due, _ = self._connection.signs
+        """Look again when something is due; an alarm that comes too early sets the next one.
+
+        And when there is room, if what is to be sent waits for that.
+        """
+        own, due, _, is_full = self._connection.signs
+        if is_full is not self._wants_room and own != -1:
+            self._wants_room = is_full
+            if is_full:
+                self.loop.add_writer(self._fd, self._look_weakly)
+            else:
+                self.loop.remove_writer(self._fd)
         if due < self._alarm:
             self._alarm = due
             self.loop.call_later(max(0.0, due - monotonic()), self._ring_weakly)
@@ -143,10 +154,11 @@ class LoopCarrier:
         and sockets are closed in other threads, and by the collector, as well.
         """
         self._forget()
-        own, _, self._plugs = self._connection.signs
+        own, _, self._plugs, _ = self._connection.signs
         if own == -1:
             return  # it was closed just now
-        fd = os.dup(own)
+        self._fd = fd = os.dup(own)
+        self._wants_room = False
         self.loop.add_reader(fd, self._look_weakly)
         forget = weakref.finalize(self, _forget, self.loop, self._thread, fd)
         forget.atexit = False
@@ -174,6 +186,7 @@ def _forget(loop: asyncio.AbstractEventLoop, thread: int, fd: int) -> None:
         os.close(fd)
     elif threading.get_ident() == thread:
         loop.remove_reader(fd)
+        loop.remove_writer(fd)
         os.close(fd)
     else:
         loop.call_soon_threadsafe(_forget, loop, thread, fd)

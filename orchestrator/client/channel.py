@@ -42,9 +42,6 @@ from transports.frames import UNUSED
 from transports.headers import REPLY, Operation, ResponseHeader, decode_response_header
 from transports.serializers import JSON, Buffer, encode
 
-HELD_UP = 0.005
-"""Seconds until it is seen again whether a lane has room, where nobody tells."""
-
 
 class Channel:
     """A connection that is replaced by another one, with another id, when the rig is lost.
@@ -78,14 +75,13 @@ class Channel:
         zero_copy: bool = False,
         key: ClientKey | None = None,
     ) -> None:
-        self.address = address
-        self.key = key
+        self.address, self.key = address, key
         self._hands: HandshakeWatch | None = None
         self._is_dead = False  # the rig refused it: libzmq tries no more
-        self.rig = ""
-        self.sender = ""
+        self.rig = self.sender = ""
         self.pending: dict[str | int, Exchange] = {}
         self.outbox: deque[Exchange] = deque()
+        self._leaving: deque[Exchange] = deque()
         self.liveness = Liveness()
         self.wakeup = Wakeup()
         self.unconfirmed = False
@@ -115,7 +111,7 @@ class Channel:
         if plug is None:
             where = self.address, self.sender, self._context, self.key
             plug, hands = socket_to(*where, self._read_header)
-        self._plug, self._hands, self._is_dead = plug, hands, False
+        self._plug, self._hands, self._is_dead, self._moved = plug, hands, False, 0
         self.plugs += 1
         self.raw_frames = RawFrames(self.address, self.sender, zero_copy=self._zero_copy)
         self._header: ResponseHeader | Exception
@@ -140,14 +136,10 @@ class Channel:
             frames.close()
 
     @property
-    def signs(self) -> tuple[int, float, int]:
+    def signs(self) -> tuple[int, float, int, bool]:
         """See `Connection.signs`."""
-        plug, due = self._plug, self.due
-        if plug.closed:
-            return -1, due, self.plugs
-        if self.outbox and plug.is_full:  # who only hears of what can be read isn't told of room
-            due = min(due, monotonic() + HELD_UP)
-        return plug.fd, due, self.plugs
+        plug = self._plug
+        return -1 if plug.closed else plug.fd, self.due, self.plugs, plug.is_full
 
     # -- one turn of the leader -----------------------------------------------------------
 
@@ -156,6 +148,8 @@ class Channel:
         outbox = self.outbox
         if self._is_dead:
             self._replug()
+        if self._plug.is_full:
+            self._plug.has_room()  # the rest of a message comes before the next one
         while outbox:
             exchange = outbox[0]
             if not exchange.sent and not exchange.settled:
@@ -172,6 +166,16 @@ class Channel:
             outbox.popleft()
             if exchange.oneway and exchange.sent:
                 self.unconfirmed = True
+                if not self.pending:
+                    self.liveness.begin(monotonic())
+                self.pending[exchange.id] = exchange  # until all of it is sent
+                self._leaving.append(exchange)
+        self._see_off()
+
+    def _see_off(self) -> None:
+        """Settle what needs no answer once all of it is sent."""
+        while self._leaving and not self._plug.is_full:
+            if not (exchange := self._leaving.popleft()).settled:
                 self.settle(exchange)
 
     def _hand_over(self, exchange: Exchange) -> bool:
@@ -199,7 +203,9 @@ class Channel:
         due = self.due
         if leader.deadline is not None:
             due = min(due, leader.deadline)
-        if not self._plug.is_ready(wants_room=bool(self.outbox)):
+        is_ready = self._plug.is_ready(wants_room=bool(self.outbox))
+        self._see_off()
+        if not is_ready and not leader.settled:
             wait = min(due - now, WATCH)
             for fd, _ in self._plug.poll.poll(int(wait * 1000) + 1 if wait > 0 else 0):
                 if fd == self.wakeup.fd:
@@ -327,6 +333,11 @@ class Channel:
 
     def _tick(self, leader: Leader) -> None:
         now = monotonic()
+        before, self._moved = self._moved, self._plug.moved
+        if self._moved != before:  # however slowly: it is there, and busy
+            self.liveness.heard()
+            if self.outbox:
+                self.outbox[0].give_up = max(self.outbox[0].give_up, now + self.patience)
         while self.outbox and self.outbox[0].give_up <= now:
             exchange = self.outbox.popleft()
             if not exchange.settled and not exchange.sent:
@@ -382,16 +393,8 @@ class Channel:
         ids = [exchange.id for exchange in list(self.pending.values()) if exchange.sent]
         for start in range(0, len(ids), BATCH):
             batch = ids[start : start + BATCH]
-            question = compose(
-                self.next_id(),
-                self.sender,
-                self.rig,
-                self.rig,
-                Operation.PENDING,
-                "",
-                payload=encode(batch),
-                content_type=JSON,
-            )
+            ends, payload = (self.next_id(), self.sender, self.rig, self.rig), encode(batch)
+            question = compose(*ends, Operation.PENDING, "", payload=payload, content_type=JSON)
             self.liveness.asked(question.id, batch)
             if not self._plug.send(question):
                 return

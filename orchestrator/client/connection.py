@@ -121,8 +121,8 @@ class Connection:
         return self._closed
 
     @property
-    def signs(self) -> tuple[int, float, int]:
-        """Its descriptor (-1: closed), when something will be to do, how often it was made."""
+    def signs(self) -> tuple[int, float, int, bool]:
+        """Its descriptor (-1: closed), when it has to do, how often it was made, if it is full."""
         return self._channel.signs
 
     def compose(self, worker: str, operation: Operation, member: str, **options: Any) -> Exchange:

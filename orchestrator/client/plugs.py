@@ -43,10 +43,16 @@ class Plug(Protocol):
     Attributes:
         poll: Has the descriptor that tells when to look again, and others that its user adds.
         fd: That descriptor.
+        moved: Changes when the other end takes or sends a part of what is on its way; a socket of
+            ZeroMQ's doesn't tell.
     """
 
     poll: select.poll
     fd: int
+
+    @property
+    def moved(self) -> int:
+        """See above."""
 
     @property
     def malformed(self) -> int:
@@ -90,6 +96,7 @@ class SocketPlug:
     """A DEALER of ZeroMQ, connected or about to be; see `Plug`."""
 
     is_full = False
+    moved = 0
 
     def __init__(self, socket: zmq.Socket[Any], announces: Announces) -> None:
         self._socket = socket
@@ -151,6 +158,11 @@ class LanePlug:
     def is_full(self) -> bool:
         """See `Plug`."""
         return self._lane.is_full
+
+    @property
+    def moved(self) -> int:
+        """See `Plug`."""
+        return self._lane.moved
 
     def has_room(self) -> bool:
         """See `Plug`."""

@@ -16,7 +16,7 @@ import zmq
 import orch
 from orchestrator import aconnect
 from orchestrator.errors import RigLost
-from tests.rigs import RunningRig, running
+from tests.rigs import RunningRig, running, wait_until
 from transports import lane
 from transports.headers import HANDSHAKE, RequestHeader, encode_header
 from transports.lane import PacketLane
@@ -116,6 +116,45 @@ def test_calls_of_all_kinds(rig: RunningRig) -> None:
             return await asyncio.gather(*(found.box.echo(each) for each in range(1500)))
 
     assert asyncio.run(awaits()) == list(range(1500))
+
+
+def test_large_ones_are_awaited_beside_others_that_are_cancelled(rig: RunningRig) -> None:
+    """What has no room goes on as soon as there is some, also when nothing else is to be sent."""
+    large = os.urandom(8_000_000)
+
+    async def awaits(address: str) -> None:
+        async with aconnect(address) as found:
+            box = found.box
+            for _ in range(3):
+                assert await asyncio.wait_for(box.echo(large), 30) == large
+            asked = [asyncio.ensure_future(box.echo(large)) for _ in range(9)]
+            await asyncio.sleep(0)
+            for each in asked[1::2]:
+                each.cancel()
+            assert await asyncio.gather(*asked[::2]) == [large] * 5
+            assert await box.echo("text") == "text"
+
+    with rig.connected() as client:
+        asyncio.run(awaits(client.address))
+
+
+def test_a_large_oneway_request_is_sent_though_nothing_follows(rig: RunningRig) -> None:
+    with rig.connected() as other, rig.connected() as client:
+        client.box.oneway("note", 1, os.urandom(8_000_000))
+        wait_until(lambda: other.box.noted() == [1], 10)
+
+
+def test_one_that_a_stopped_rig_doesnt_take_is_told(laned: RunningRig) -> None:
+    with laned.connected() as client:
+        client.box.echo(1)
+        os.kill(laned.process.pid, signal.SIGSTOP)
+        try:
+            with pytest.raises(RigLost):
+                client.box.oneway("note", 1, os.urandom(8_000_000))
+        finally:
+            os.kill(laned.process.pid, signal.SIGCONT)
+        assert client.box.echo(2) == 2
+        assert client.box.noted() == []
 
 
 def test_oneway_requests_that_are_many_all_come(rig: RunningRig) -> None:

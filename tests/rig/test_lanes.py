@@ -27,6 +27,12 @@ SMALL = [b"12345678", b"{}", b"null", b""]
 TOKEN = b"secret"
 
 
+@pytest.fixture(autouse=True)
+def _with_lanes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where all others go without."""
+    monkeypatch.delenv(lane.VARIABLE, raising=False)
+
+
 class Hall:
     """Lanes with a real poller, and a loop that turns when it is told to.
 

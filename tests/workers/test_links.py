@@ -21,6 +21,12 @@ from workers.serving.links import LaneLink, SocketLink, open_link, send_control
 SMALL = [b"12345678", b"{}", b"null", b""]
 
 
+@pytest.fixture(autouse=True)
+def _with_lanes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where all others go without."""
+    monkeypatch.delenv(lane.VARIABLE, raising=False)
+
+
 @pytest.fixture
 def pair() -> Iterator[tuple[LaneLink, PacketLane]]:
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
