@@ -28,6 +28,7 @@ class _End:
         self.mark = mark
         self.lost = 0
         self.lines = WholeLines()
+        self.rest = b""  # of records: what isn't a whole one yet, as half of one can't be read
 
 
 class Pipes:
@@ -108,6 +109,10 @@ class Pipes:
         return True
 
     def _pass(self, end: _End, data: bytes) -> None:
+        if end.stream == "record":
+            data = end.rest + data
+            cut = data.rfind(b"\n") + 1 or (len(data) if len(data) > CHUNK else 0)
+            data, end.rest = data[:cut], data[cut:]
         has_room = self._has_room()
         kept, lost = end.lines.keep(data, has_room=has_room)
         end.lost += lost
@@ -123,4 +128,4 @@ class Pipes:
     def _close(self, fd: int) -> None:
         end = self._ends.pop(fd)
         os.close(fd)
-        self._tell(end, b"")
+        self._tell(end, end.rest)

@@ -27,7 +27,20 @@ def _read_name(ctx: click.Context, param: click.Parameter, text: str) -> str:
         raise click.BadParameter(f"{name!r} is no name of a module; write it as my_stage")
     if is_taken(name):
         raise click.BadParameter(f"{name!r} is a module of Python's or of orch's; choose another")
+    if _is_installed(name):
+        raise click.BadParameter(
+            f"{name!r} is a module that is installed here, which may be found in place of yours;"
+            " choose another"
+        )
     return name
+
+
+def _is_installed(name: str) -> bool:
+    """Whether there is such a module, not only a folder of that name where one is."""
+    import importlib.util
+
+    found = importlib.util.find_spec(name)
+    return found is not None and found.loader is not None and found.origin is not None
 
 
 def _ours_alone(path: str, flags: int) -> int:

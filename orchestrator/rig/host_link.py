@@ -298,7 +298,7 @@ class HostLink:
     def _wrote(self, message: messages.Output, data: bytes) -> None:
         output = self._rig.output
         if message.lost:
-            why = f"host {self.config.name} had no room for it while the rig was away"
+            why = f"host {self.config.name} had no room for it while the rig wasn't reached"
             output.lost(message.worker, message.incarnation, message.lost, why)
         if data:
             output.write(message.worker, message.incarnation, message.stream, data, message.mark)

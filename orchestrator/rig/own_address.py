@@ -58,5 +58,6 @@ def own_address(host: HostConfig) -> str:
     except (OSError, UnicodeError) as error:
         why = (isinstance(error, OSError) and error.strerror) or error
         raise AddressError(
-            f"by which address does host {host.name} reach the rig? {name}: {why}; {say_so}"
+            f"no way leads to {name}, the address of host {host.name} in hosts: {why}; if that is"
+            f" right, by which address does it reach the rig? {say_so}"
         ) from error

@@ -129,6 +129,7 @@ def test_its_test_passes_and_a_failing_one_shows_what_the_rig_wrote(project: Pat
         ("class", "'class' is no name of a module"),
         ("_x", "'_x' is no name of a module"),
         ("x" * 49, "is no name of a module"),
+        ("pytest", "'pytest' is a module that is installed here"),
     ],
 )
 def test_names_that_no_module_can_have_are_refused(

@@ -77,3 +77,21 @@ def test_who_writes_more_than_the_rig_can_store_waits() -> None:
     assert scene.pipes.unpaused() == fds
     scene.streams.close()
     scene.pipes.forget("cam", 1)
+
+
+def test_half_a_record_is_never_sent() -> None:
+    """Nor the other half, when there is room again."""
+    scene = Scene()
+    os.write(scene.streams.records, b'{"a": 1}\n{"b')
+    scene.read()
+    scene.has_room = False
+    os.write(scene.streams.records, b'": 2}\n{"c": 3}\n{"d')
+    scene.read()
+    scene.has_room = True
+    os.write(scene.streams.records, b'": 4}\n')
+    scene.read()
+    assert scene.texts == [("record", b'{"a": 1}\n', 0), ("record", b'{"d": 4}\n', 18)]
+    os.write(scene.streams.records, b'{"torn by its end')
+    scene.streams.close()
+    scene.pipes.forget("cam", 1)
+    assert scene.texts[2:] == [("record", b'{"torn by its end', 0)]
