@@ -62,7 +62,7 @@ class Forks:
         runs.wait()
         while child.exitcode is None:  # Python sleeps on if one comes just before it falls asleep
             os.kill(child.pid, signal.SIGINT)
-            child.join(0.2)
+            child.join(3)  # another one, while it ends, might take it out of its own end
         return child.exitcode
 
     def run(self, status: int) -> int:
