@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from orchestrator.core.children import UNHEARD
 from orchestrator.hosts.messages import Launch, Secured
 from orchestrator.rig.following import Following, Outcome
 from orchestrator.rig.guardian import Guardian
@@ -68,7 +69,8 @@ class Securing:
         """A worker's process is gone: make its device safe, and tell what came of that."""
         told = self._armed.pop(worker, None)
         if self._left:
-            self._tell(Secured(worker, incarnation, "its host's guardian does it, unheard", "", []))
+            why = f"{UNHEARD}: its host's guardian does it"
+            self._tell(Secured(worker, incarnation, why, "", []))
             return
         if told is None:
             self._done(worker, incarnation, Outcome("", "", []))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import sys
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -134,7 +135,8 @@ def scheduler(address: str, tls: Path | None) -> None:
         raise click.BadParameter(
             f"{address!r} isn't HOST:PORT, such as 0.0.0.0:8786", param_hint="--address"
         )
-    _serve("schedule", found[1] or "0.0.0.0", int(found[2]), tls)  # noqa: S104
+    place, port = found[1] or "0.0.0.0", int(found[2])  # noqa: S104
+    _serve(lambda cluster: cluster.schedule(place, port, _absolute(tls), say))
 
 
 def _resources(ctx: click.Context, param: click.Parameter, value: str | None) -> list[str]:
@@ -143,11 +145,14 @@ def _resources(ctx: click.Context, param: click.Parameter, value: str | None) ->
     Raises:
         click.BadParameter: One isn't that.
     """
+    from orchestrator.config.hosts import check_resource
+
     found = [each.strip() for each in value.split(",")] if value is not None else []
     for each in found:
         name, _, amount = each.partition("=")
         try:
-            is_right = bool(name) and not any(map(str.isspace, name)) and float(amount) > 0
+            check_resource(float(amount))
+            is_right = bool(name) and not any(map(str.isspace, name))
         except ValueError:
             is_right = False
         if not is_right:
@@ -196,7 +201,7 @@ def join(scheduler: str, name: str, resources: list[str], unit: bool, tls: Path 
         print_out(UNIT.format(name=name, scheduler=scheduler, command=command).rstrip())
         return
     amounts = {each: float(much) for each, _, much in (pair.partition("=") for pair in resources)}
-    _serve("join", scheduler, name, amounts, tls)
+    _serve(lambda cluster: cluster.join(scheduler, name, amounts, _absolute(tls), say))
 
 
 def _dask(name: str) -> Any:
@@ -215,16 +220,18 @@ def _dask(name: str) -> Any:
     return importlib.import_module(f"orchestrator.dask.{name}")
 
 
-def _serve(what: str, *given: Any) -> None:
+def _absolute(tls: Path | None) -> Path | None:
+    return None if tls is None else tls.absolute()
+
+
+def _serve(part: Callable[[Any], Coroutine[Any, Any, None]]) -> None:
     """Be a part of a cluster, until a signal.
 
     Args:
-        what: A function of `orchestrator.dask.serve`.
-        given: Its arguments; the last one is the folder of keys.
+        part: Is given `orchestrator.dask.serve`, and gives what that runs.
     """
-    serve = _dask("serve")
-    *others, tls = given
+    cluster = _dask("serve")
     try:
-        getattr(serve, what)(*others, None if tls is None else tls.absolute(), say)
-    except serve.ClusterError as error:
+        cluster.run(part(cluster))
+    except cluster.ClusterError as error:
         raise CommandError(str(error), Exit.NOT_REACHABLE) from error

@@ -32,8 +32,21 @@ class ClusterError(Exception):
     """A scheduler or host can't be, or is no more; one line with the mend."""
 
 
-def schedule(place: str, port: int, tls: Path | None, told: Callable[[str], None]) -> None:
-    """Be a scheduler, until a signal.
+def run(part: Coroutine[Any, Any, None]) -> None:
+    """Be a part of a cluster, `schedule` or `join`, until a signal.
+
+    Raises:
+        KeyRefused, ClusterError: As the part does.
+    """
+    import dask
+
+    keep_quiet()
+    dask.config.set(SETTINGS)
+    asyncio.run(part)
+
+
+async def schedule(place: str, port: int, tls: Path | None, told: Callable[[str], None]) -> None:
+    """Be a scheduler.
 
     Args:
         place: Name or number at which it listens, in brackets if it has colons.
@@ -45,41 +58,6 @@ def schedule(place: str, port: int, tls: Path | None, told: Callable[[str], None
         KeyRefused: A file isn't there.
         ClusterError: It can't listen there.
     """
-    _run(_schedule(place, port, tls, told))
-
-
-def join(
-    scheduler: str,
-    name: str,
-    resources: Mapping[str, float],
-    tls: Path | None,
-    told: Callable[[str], None],
-) -> None:
-    """Be a host, until a signal.
-
-    Args:
-        scheduler: Its address, with `tls://` or `tcp://`.
-        name: The host's.
-        resources: What of a kind is here.
-        tls: As for `schedule`.
-        told: Is told that it has joined.
-
-    Raises:
-        KeyRefused: A file isn't there.
-        ClusterError: It can't join, or was cut off.
-    """
-    _run(_join(scheduler, name, resources, tls, told))
-
-
-def _run(served: Coroutine[Any, Any, None]) -> None:
-    import dask
-
-    keep_quiet()
-    dask.config.set(SETTINGS)
-    asyncio.run(served)
-
-
-async def _schedule(place: str, port: int, tls: Path | None, told: Callable[[str], None]) -> None:
     from distributed import Scheduler
 
     scheme = "tcp" if tls is None else "tls"
@@ -102,13 +80,26 @@ async def _schedule(place: str, port: int, tls: Path | None, told: Callable[[str
         await made.close()
 
 
-async def _join(
+async def join(
     scheduler: str,
     name: str,
     resources: Mapping[str, float],
     tls: Path | None,
     told: Callable[[str], None],
 ) -> None:
+    """Be a host.
+
+    Args:
+        scheduler: Its address, with `tls://` or `tcp://`.
+        name: The host's.
+        resources: What of a kind is here.
+        tls: As for `schedule`.
+        told: Is told that it has joined.
+
+    Raises:
+        KeyRefused: A file isn't there.
+        ClusterError: It can't join, or was cut off.
+    """
     from distributed import Worker
 
     secured = None if tls is None else keys.security(tls)

@@ -20,7 +20,7 @@ from orchestrator.rig.all_hosts import AllHosts
 from orchestrator.rig.engine import Engine
 from orchestrator.rig.following import Outcome
 from orchestrator.rig.host_agent import Agent
-from orchestrator.rig.host_lives import HostLives
+from orchestrator.rig.host_devices import HostDevices
 from orchestrator.rig.host_rest import HostRest
 from orchestrator.rig.launchers.handle import Launched, MayHaveLived
 from orchestrator.rig.launchers.remote import RemoteHandle
@@ -61,7 +61,7 @@ class HostLink:
         state: `starting` (an agent), `up` or `away`.
         reason: Why it is away.
         agent: The present one; None while there is none.
-        lives: What may have a device there.
+        devices: What may have one there.
     """
 
     def __init__(self, config: HostConfig, lost_after: float, rig: AllHosts) -> None:
@@ -77,7 +77,7 @@ class HostLink:
         self._queued: list[tuple[messages.Launch, _Life]] = []
         self._lives: dict[str, _Life] = {}
         self._securing: dict[tuple[str, int], Callable[[Outcome], None]] = {}
-        self.lives = HostLives(config, lost_after, rig.keep_lives)
+        self.devices = HostDevices(config, lost_after, rig.keep_lives)
         self._closing = False
         self._rest = HostRest(config.name, rig)
 
@@ -159,7 +159,7 @@ class HostLink:
         """The host is lost: what lived there counts as ended, and lives nowhere before it has."""
         name = self.config.name
         fenced_at = agent.lease.fenced_at(clock())
-        self.lives.lost(fenced_at)
+        self.devices.lost(fenced_at)
         text = f"its host {name} was lost: {why}"
         self._rig.record(
             "error", f"host {name} is lost: {why}", {"workers": ", ".join(self._lives)}
@@ -185,7 +185,7 @@ class HostLink:
     def secure(self, worker: str, incarnation: int, done: Callable[[Outcome], None]) -> None:
         """Have the device of a worker made safe that has ended there."""
         life = (worker, incarnation)
-        if self.agent is None or not self.lives.is_of_this_agent(*life):
+        if self.agent is None or not self.devices.is_of_this_agent(*life):
             done(self._unknown(self.reason or "another agent is there now"))
             return
         self._securing[life] = done
@@ -254,7 +254,7 @@ class HostLink:
             self._none_came(agent, why)
             return
         agent.hello = hello
-        self.lives.followed()
+        self.devices.followed()
         self.state, self.reason, self._pause = "up", "", AGAIN_AFTER[0]
         self._rig.record("info", f"host {self.config.name} is there", agent.about)
         queued, self._queued = self._queued, []
@@ -305,7 +305,7 @@ class HostLink:
 
     def _changed(self, message: Any) -> None:
         if isinstance(message, messages.Secured):
-            self.lives.settled(message.worker, message.incarnation)
+            self.devices.settled(message.worker, message.incarnation)
             done = self._securing.pop((message.worker, message.incarnation), None)
             if done is not None:
                 done(Outcome(message.failure, message.trace, message.output))
@@ -319,16 +319,16 @@ class HostLink:
         elif isinstance(message, messages.Unstarted):
             del self._lives[life.worker]
             if message.lived:
-                self.lives.over(life.worker, life.incarnation)
+                self.devices.over(life.worker, life.incarnation)
             else:
-                self.lives.settled(life.worker, life.incarnation)
+                self.devices.settled(life.worker, life.incarnation)
             kind = MayHaveLived if message.lived else OSError
             self._fail(life, kind(message.number, f"{message.text} (on host {self.config.name})"))
         elif isinstance(message, messages.Held):
             self._rig.held(message.worker, message.incarnation, message.held)
         elif isinstance(message, messages.Ended) and life.handle is not None:
             del self._lives[life.worker]
-            self.lives.over(life.worker, life.incarnation)
+            self.devices.over(life.worker, life.incarnation)
             self._rig.life_over(life.worker, life.incarnation)
             told = Exit(
                 message.text,
@@ -355,7 +355,7 @@ class HostLink:
 
     def _launch(self, agent: Agent, launch: messages.Launch, life: _Life) -> None:
         self._lives[life.worker] = life
-        self.lives.begins(life.worker, life.incarnation, launch.recipe)
+        self.devices.begins(life.worker, life.incarnation, launch.recipe)
         self._tell(agent, self._rig.addressed(self.config.name, launch))
 
     def give_up(self, worker: str) -> None:

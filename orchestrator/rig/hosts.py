@@ -235,7 +235,7 @@ class Hosts:
         """As `processes.Fences.fenced`."""
         known = self.config().workers.get(worker)
         for name, link in self._links.items():
-            left = link.lives.in_use(worker, here=known is not None and known.host == name)
+            left = link.devices.in_use(worker, here=known is not None and known.host == name)
             if left > 0:
                 self._tell_when_free(worker, left)
                 return f"its device may be in use on host {name} for {left:.1f} s, which was lost"
@@ -271,7 +271,7 @@ class Hosts:
         """Keep which workers may live on other hosts, for the rig's next run."""
         assert self._abroad is not None
         lives = {
-            worker: life for link in self._links.values() for worker, life in link.lives.kept()
+            worker: life for link in self._links.values() for worker, life in link.devices.kept()
         }
         self._abroad.keep(lives, clock())
 
@@ -304,12 +304,12 @@ class Hosts:
 
     def expect(self, link: HostLink, agent: Agent, place: str) -> Start:
         """As `all_hosts.AllHosts.expect`."""
+        self._agents[agent.token] = link, agent
         if place not in self._sockets.for_hosts:
             assert self._socket is not None
             first, secret = self._config.placement.port, self.keys.server.secret
             self._sockets.open_to_hosts(self._socket, place, first, secret)
         self._places[link.config.name] = place
-        self._agents[agent.token] = link, agent
         return Start(
             protocol=PROTOCOL,
             release=version(),

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from orchestrator.runtime.folder import NUMBER_FILE
+from orchestrator.runtime.folder import NUMBER_FILE, replace_file
 
 
 class LeaseNumbers:
@@ -40,10 +40,8 @@ class LeaseNumbers:
 
     def keep(self, number: int) -> None:
         """Keep a number, in one step; it is told if that can't be done."""
-        draft = self._file.with_suffix(".new")
         try:
-            draft.write_text(str(number), "ascii")
-            draft.replace(self._file)
+            replace_file(self._file, str(number).encode())
         except OSError as error:
             text = f"{self._file}: {error}; numbers may come again when the rig is restarted"
             self._record("error", text, {})

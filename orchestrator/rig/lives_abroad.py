@@ -14,7 +14,7 @@ import msgspec
 
 from orchestrator.config.hosts import HostConfig
 from orchestrator.hosts.lease import HostLease
-from orchestrator.runtime.folder import LIVES_FILE
+from orchestrator.runtime.folder import LIVES_FILE, replace_file
 
 
 class Life(msgspec.Struct, frozen=True):
@@ -96,13 +96,11 @@ class LivesAbroad:
             for worker, life in self._before.items()
         }
         kept.update(lives)
-        draft = self._file.with_suffix(".new")
         try:
-            if not kept:
+            if kept:
+                replace_file(self._file, msgspec.json.encode(kept))
+            else:
                 self._file.unlink(missing_ok=True)
-                return
-            draft.write_bytes(msgspec.json.encode(kept))
-            draft.replace(self._file)
         except OSError as error:
             text = f"{self._file}: {error}; if the rig is killed, the next one won't know"
             self._record("error", f"{text} which workers live on other hosts", {})

@@ -38,6 +38,13 @@ START_HINT = "start one with: orch run config.yaml"
 _ATTEMPTS = 20  # the folder may be removed by a rig that ends while another one starts
 
 
+def replace_file(file: Path, data: bytes) -> None:
+    """Write a file in one step: readers see the old or the new one. Raises OSError."""
+    draft = file.with_name(f"{file.name}.new")
+    draft.write_bytes(data)
+    draft.replace(file)
+
+
 class RigState(msgspec.Struct, kw_only=True):
     """What a running rig tells about itself, in `state.json`.
 
@@ -260,10 +267,9 @@ class RigFolder:
             OSError: It can't be written for another reason.
         """
         self._state = state
-        draft = self.path / f"{STATE_FILE}.new"
         with _room_in(self.path):
-            draft.write_bytes(msgspec.json.format(msgspec.json.encode(state), indent=1))
-            draft.replace(self.path / STATE_FILE)
+            text = msgspec.json.format(msgspec.json.encode(state), indent=1)
+            replace_file(self.path / STATE_FILE, text)
 
     def _clear(self) -> None:
         for folder in (self.path, self._short):

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from orchestrator.config.hosts import HostConfig
-from orchestrator.rig import host_lives
-from orchestrator.rig.host_lives import HostLives
+from orchestrator.rig import host_devices
+from orchestrator.rig.host_devices import HostDevices
 from orchestrator.rig.lives_abroad import Life, LivesAbroad, where
 from orchestrator.runtime.folder import LIVES_FILE
 
@@ -84,12 +84,12 @@ def test_a_file_that_cant_be_read_or_written_is_told(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def host(monkeypatch: pytest.MonkeyPatch) -> HostLives:
-    monkeypatch.setattr(host_lives, "clock", lambda: 100.0)
-    return HostLives(FAR, 5.0, lambda: None)
+def host(monkeypatch: pytest.MonkeyPatch) -> HostDevices:
+    monkeypatch.setattr(host_devices, "clock", lambda: 100.0)
+    return HostDevices(FAR, 5.0, lambda: None)
 
 
-def test_a_device_is_in_use_until_it_was_made_safe(host: HostLives) -> None:
+def test_a_device_is_in_use_until_it_was_made_safe(host: HostDevices) -> None:
     host.begins("cam", 1, RECIPE)
     host.begins("laser", 1, None)
     assert dict(host.kept()) == {
@@ -104,7 +104,7 @@ def test_a_device_is_in_use_until_it_was_made_safe(host: HostLives) -> None:
     assert not dict(host.kept())
 
 
-def test_one_that_was_lost_may_have_it_elsewhere_for_longer(host: HostLives) -> None:
+def test_one_that_was_lost_may_have_it_elsewhere_for_longer(host: HostDevices) -> None:
     host.begins("cam", 1, RECIPE)
     host.over("cam", 1)  # its on_loss is under way
     host.lost(106.0)

@@ -30,7 +30,7 @@ class Fence(msgspec.Struct, frozen=True):
     safe_at: float
 
 
-class HostLives:
+class HostDevices:
     """What may have a device on one host.
 
     Args:
